@@ -1,0 +1,32 @@
+# Everything a newcomer needs: `make demo` to see it work, `make test` to believe it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint ksy samples clean
+
+demo: $(READY)  ## check and extract a sample, verify the result against its report
+	$(BIN)/python samples/demo.py $(BIN)/qcowscope
+
+test: $(READY) lint  ## lint, types and every test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
+	$(BIN)/python ksy/compile.py
+
+samples: $(READY)  ## rebuild samples/sound/ (needs qemu-img, qemu-io, e2image)
+	$(BIN)/python samples/build.py
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,108 @@
+"""The loop: structures × rules → findings, and what was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from forensic.finding import Finding, FindingClass, Problem, Problems, Severity
+from forensic.qcow2.foreign import ForeignFile
+from forensic.qcow2.geometry import Unusable
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.walk import structures
+from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.rules import Rule, all_rules
+
+LISTED_PROBLEMS = 64
+"""Problems of one rule that are worded; the others are counted."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class _Tally:
+    """What one rule has found so far."""
+
+    looked_at: int = 0
+    count: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    failure: str | None = None
+
+
+def check(
+    image: Qcow2Image | ForeignFile,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Judgement:
+    """Examine every structure of an image with every rule that concerns it.
+
+    A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
+    `progress` is called with the name of each kind of structure as it is reached.
+    """
+    rules = all_rules()
+    tallies = {rule.code: _Tally() for rule in rules}
+    for structure in structures(image):
+        if progress:
+            progress(type(structure).__name__)
+        for rule in rules:
+            if rule.examines is type(structure):
+                _examine(rule, structure, tallies[rule.code], strict)
+    findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
+    gap = _gap(image)
+    checks = tuple(_check(rule, tallies[rule.code], gap) for rule in rules)
+    return Judgement(findings, checks, undetermined=gap is not None and isinstance(image, ForeignFile))
+
+
+def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None:
+    tally.looked_at += 1
+    room = LISTED_PROBLEMS - len(tally.problems)
+    try:
+        problems = rule.check(structure)
+        if isinstance(problems, Problems):
+            tally.problems += islice(problems, room)
+            tally.count += problems.count
+            return
+        for problem in problems:
+            tally.count += 1
+            if len(tally.problems) < LISTED_PROBLEMS:
+                tally.problems.append(problem)
+    except Exception as error:
+        if strict:
+            raise
+        tally.failure = f"internal error: {type(error).__name__}: {error}"
+
+
+def _finding(rule: Rule, tally: _Tally) -> Finding:
+    return Finding(
+        rule.code,
+        rule.title,
+        rule.severity,
+        rule.finding_class,
+        rule.confidence,
+        rule.spec,
+        tally.count,
+        tuple(tally.problems),
+    )
+
+
+def _gap(image: Qcow2Image | ForeignFile) -> str | None:
+    """Why what lies behind the header was not looked at, if it was not."""
+    if isinstance(image, ForeignFile):
+        return f"not a qcow2 image: {image.description}"
+    geometry = image.header_cluster.geometry
+    return geometry.reason if isinstance(geometry, Unusable) else None
+
+
+def _check(rule: Rule, tally: _Tally, gap: str | None) -> Check:
+    if tally.failure:
+        status, reason = CheckStatus.NOT_RUN, tally.failure
+    elif tally.count and (rule.severity > Severity.INFO or rule.finding_class != FindingClass.INFO):
+        status, reason = CheckStatus.FAIL, ""
+    elif tally.looked_at:
+        status, reason = CheckStatus.PASS, ""
+    elif gap:
+        status, reason = CheckStatus.NOT_RUN, gap
+    else:
+        status, reason = CheckStatus.NOT_APPLICABLE, f"the image has no {rule.examines.__name__}"
+    return Check(rule.code, rule.title, status, reason, tally.count)

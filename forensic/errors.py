@@ -1,0 +1,69 @@
+"""The few exceptions: each means "we could not do what was asked"; damage in an image is never one of them."""
+
+from __future__ import annotations
+
+import os
+
+from forensic.untrusted import shown
+
+
+class ForensicError(Exception):
+    """Root of all; `exit_status` is what the command line returns for it."""
+
+    exit_status = 1
+
+
+class EvidenceUnreadable(ForensicError):
+    """The input file cannot be opened or read as evidence: missing, no permission, not a regular file."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class NotAnImage(ForensicError):
+    """The file is not a qcow2 image; `found` says what its first bytes look like."""
+
+    exit_status = 63
+
+    def __init__(self, path: str | os.PathLike[str], found: str) -> None:
+        super().__init__(f"{shown(path)}: not a qcow2 image: {found}")
+        self.path = path
+        self.found = found
+
+
+class Unsupported(ForensicError):
+    """The image is recognised, but what was asked needs something that cannot be done with it."""
+
+    def __init__(self, path: str | os.PathLike[str], feature: str) -> None:
+        super().__init__(f"{shown(path)}: {feature}")
+        self.path = path
+        self.feature = feature
+
+
+class OutputFailed(ForensicError):
+    """The output cannot be written: it exists, it is the input itself, the space does not suffice, a write failed."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class BadReport(ForensicError):
+    """A report file that was to be compared with is not one of ours or holds nothing to compare."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class Interrupted(ForensicError):
+    """The caller asked to stop before the work was complete."""
+
+    exit_status = 130
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"interrupted: {what}")

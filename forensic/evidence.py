@@ -1,0 +1,246 @@
+"""The read-only file: opened once, never written, never mapped, proven unchanged at the end.
+
+Nothing else in the project opens evidence. `mmap` is not used on purpose: a file that is truncated while it is
+mapped kills the process with SIGBUS, a `pread` only comes back short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from forensic.errors import EvidenceUnreadable
+from forensic.untrusted import Json, shown
+
+HASH_CHUNK = 1 << 20
+"""Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
+
+# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver).
+QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
+_FLOCK = struct.Struct("hhqqi4x")
+
+
+class ReadFailed(Exception):
+    """The file system could not deliver bytes that the file has; whoever catches it makes it a value."""
+
+    def __init__(self, host_offset: int, length: int, reason: str) -> None:
+        super().__init__(f"reading {length} bytes at host offset {host_offset:#x}: {reason}")
+        self.host_offset = host_offset
+        self.length = length
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What identifies a file and shows a change to it; times in nanoseconds, size in bytes."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    owner: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """The identity in a stat result."""
+        return cls(
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            status.st_mode,
+            status.st_uid,
+        )
+
+
+class Evidence:
+    """One evidence file; use it as a context manager or call `close`.
+
+    Offsets are host offsets (bytes from the start of the file).
+    """
+
+    def __init__(self, path_as_given: str | os.PathLike[str]) -> None:
+        """Open the file read-only.
+
+        Raises `EvidenceUnreadable` if it is missing, not permitted, or not a regular file; a FIFO, a device or a
+        directory is refused without being read. A symbolic link that the examiner names is resolved first and
+        reported; the file itself is then opened without following one.
+        """
+        self.path_as_given = os.fspath(path_as_given)
+        try:
+            self.path = os.path.realpath(self.path_as_given)
+            self._fd, self.open_flags = _open_read_only(self.path)
+        except (OSError, ValueError) as error:
+            raise EvidenceUnreadable(self.path_as_given, _reason(error)) from error
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._fd)
+            raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {_kind(status.st_mode)}")
+        self.before = Identity.of(status)
+        self.disk_usage = status.st_blocks * 512
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file when it was opened; everything is judged against this."""
+        return self.before.size
+
+    def read_at(self, host_offset: int, length: int) -> bytes:
+        """Up to `length` bytes, fewer only where the file ends. Raises `ReadFailed`."""
+        length = max(0, min(length, self.size - host_offset))
+        if not length:
+            return b""
+        buffer = bytearray(length)
+        self.read_into(host_offset, memoryview(buffer))
+        return bytes(buffer)
+
+    def read_into(self, host_offset: int, buffer: memoryview) -> None:
+        """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
+        done = 0
+        while done < len(buffer):
+            try:
+                count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
+            except OSError as error:
+                raise ReadFailed(host_offset + done, len(buffer) - done, _reason(error)) from error
+            if not count:
+                raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
+            done += count
+
+    def data_ranges_from(self, host_offset: int) -> int:
+        """The host offset of the next byte at or after this one that the file system stores; the size if none.
+
+        Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.
+        """
+        try:
+            return os.lseek(self._fd, host_offset, os.SEEK_DATA)
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else host_offset
+
+    def hole_from(self, host_offset: int) -> int:
+        """The host offset where the stored bytes that begin at `host_offset` end."""
+        try:
+            return os.lseek(self._fd, host_offset, os.SEEK_HOLE)
+        except OSError:
+            return self.size
+
+    def sha256(self, progress: Callable[[int], None] | None = None) -> str:
+        """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
+        digest = hashlib.sha256()
+        buffer = bytearray(HASH_CHUNK)
+        for host_offset in range(0, self.size, HASH_CHUNK):
+            view = memoryview(buffer)[: min(HASH_CHUNK, self.size - host_offset)]
+            self.read_into(host_offset, view)
+            digest.update(view)
+            if progress:
+                progress(host_offset + len(view))
+        return digest.hexdigest()
+
+    def after(self) -> Identity | None:
+        """The identity of what the path names now; None if it names nothing any more."""
+        try:
+            return Identity.of(os.stat(self.path))
+        except OSError:
+            return None
+
+    def unchanged(self) -> bool:
+        """Whether device, inode, size, mtime and ctime are what they were when the file was opened."""
+        return self.after() == self.before
+
+    def in_use(self) -> bool | None:
+        """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
+
+        The locks are only asked for, never taken.
+        """
+        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH, 0)
+        try:
+            answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query)
+        except OSError:
+            return None
+        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+    def is_same_file(self, status: os.stat_result) -> bool:
+        """Whether a stat result is of this very file, whatever its name."""
+        return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
+
+    def as_json(self) -> Json:
+        """The `source` object of a report, with the proof that nothing was changed."""
+        after = self.after()
+        return {
+            "path_as_given": shown(self.path_as_given),
+            "path_resolved": shown(self.path),
+            "kind": "file",
+            "device": self.before.device,
+            "inode": self.before.inode,
+            "size": self.size,
+            "disk_usage": self.disk_usage,
+            "mode": f"{stat.S_IMODE(self.before.mode):04o}",
+            "owner": self.before.owner,
+            "mtime_ns": self.before.mtime_ns,
+            "ctime_ns": self.before.ctime_ns,
+            "open_flags": list(self.open_flags),
+            "in_use": {"locked": self.in_use()},
+            "integrity": {
+                "before": _times(self.before),
+                "after": _times(after) if after else None,
+                "unchanged": after == self.before,
+                "method": "device, inode, size, mtime and ctime when opened and when the report was made",
+            },
+        }
+
+    def close(self) -> None:
+        """Close the file; the object is of no use afterwards."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+
+    def __enter__(self) -> Evidence:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _times(identity: Identity) -> Json:
+    return {"size": identity.size, "mtime_ns": identity.mtime_ns, "ctime_ns": identity.ctime_ns}
+
+
+def _open_read_only(path: str) -> tuple[int, tuple[str, ...]]:
+    """Open without waiting for a FIFO's writer and, where the owner's right allows it, without touching atime."""
+    names = ["O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_NOATIME"]
+    while True:
+        flags = 0
+        for name in names:
+            flags |= getattr(os, name, 0)
+        try:
+            return os.open(path, flags), tuple(names)
+        except PermissionError:
+            if "O_NOATIME" not in names:
+                raise
+            names.remove("O_NOATIME")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return (text or "cannot be read").lower()
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something else")

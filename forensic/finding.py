@@ -1,0 +1,146 @@
+"""What is said about an image: severities, classes, problems that a rule yields and findings that a report holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+
+from forensic.untrusted import Json
+
+
+class Severity(StrEnum):
+    """How much a finding matters, least first."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info up to 4 for critical."""
+        return list(Severity).index(self)
+
+
+class FindingClass(StrEnum):
+    """What kind of thing a finding is; the verdict and the exit status follow from it."""
+
+    CORRUPTION = "corruption"
+    LEAK = "leak"
+    REFERENCE = "reference"
+    SPEC_VIOLATION = "spec_violation"
+    HIDDEN_DATA = "hidden_data"
+    ANOMALY = "anomaly"
+    RESOURCE = "resource"
+    POLICY = "policy"
+    INFO = "info"
+
+
+class Confidence(StrEnum):
+    """How sure the interpretation of an observation is; the observation itself is always certain."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+class Space(StrEnum):
+    """Which address space an offset counts in."""
+
+    HOST = "host"
+    GUEST = "guest"
+
+
+@dataclass(frozen=True)
+class Range:
+    """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest)."""
+
+    space: Space
+    offset: int
+    length: int
+
+    def as_json(self) -> Json:
+        """The object a report holds."""
+        return {"space": self.space.value, "offset": self.offset, "length": self.length}
+
+
+def host(offset: int, length: int) -> Range:
+    """A range of the image file."""
+    return Range(Space.HOST, offset, length)
+
+
+def guest(offset: int, length: int) -> Range:
+    """A range of the virtual disk."""
+    return Range(Space.GUEST, offset, length)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One place where a rule does not hold.
+
+    `observation` is one sentence with place, observed and expected; `path` names the structure (`L1[3].L2[17]`).
+    """
+
+    observation: str
+    ranges: tuple[Range, ...] = ()
+    path: str = ""
+    values: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Many problems of one kind, counted in full and worded only when somebody asks for the first few."""
+
+    count: int
+    described: Callable[[], Iterable[Problem]]
+
+    def __iter__(self) -> Iterator[Problem]:
+        return islice(iter(self.described()), self.count)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All problems one rule found in one image: how many there are, and the first of them in words."""
+
+    rule: str
+    title: str
+    severity: Severity
+    finding_class: FindingClass
+    confidence: Confidence
+    spec: str
+    count: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def observation(self) -> str:
+        """The first problem's sentence, and how many more there are."""
+        if not self.problems:
+            return self.title
+        more = self.count - 1
+        return self.problems[0].observation + (f" (and {more:,} more)" if more else "")
+
+    def as_json(self) -> Json:
+        """The object `result.findings[]` of a report holds."""
+        return {
+            "rule": self.rule,
+            "title": self.title,
+            "severity": self.severity.value,
+            "class": self.finding_class.value,
+            "confidence": self.confidence.value,
+            "spec": self.spec,
+            "count": self.count,
+            "observation": self.observation,
+            "ranges": [place.as_json() for problem in self.problems for place in problem.ranges],
+            "problems": [
+                {
+                    "observation": problem.observation,
+                    "structure_path": problem.path,
+                    "ranges": [place.as_json() for place in problem.ranges],
+                    "values": problem.values,
+                }
+                for problem in self.problems
+            ],
+        }

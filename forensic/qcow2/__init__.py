@@ -1,0 +1,1 @@
+"""Everything that knows the qcow2 format: structures, tables, mapping, codecs."""

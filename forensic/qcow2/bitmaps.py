@@ -1,0 +1,105 @@
+"""Persistent dirty bitmaps: the extension that announces them and the directory that lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.format.qcow2 import Qcow2
+from forensic.qcow2.extensions import Extension
+from forensic.structure import Structure, parse
+from forensic.untrusted import Untrusted
+
+ENTRY_HEADER_SIZE = 24
+MAX_BITMAPS = 65535
+MAX_DIRECTORY_BYTES = 1024 * MAX_BITMAPS
+
+
+class BitmapFlag(IntFlag):
+    """The flags of a directory entry."""
+
+    IN_USE = 1 << 0
+    AUTO = 1 << 1
+    EXTRA_DATA_COMPATIBLE = 1 << 2
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """One directory entry; `granularity` in guest bytes a bit. Specification: "Bitmap directory"."""
+
+    structure: Structure
+    index: int
+    host_offset: int
+    length: int
+    table_offset: int
+    table_size: int
+    flags: int
+    type: int
+    granularity_bits: int
+    extra_data_size: int
+    name: Untrusted
+
+
+@dataclass(frozen=True)
+class BitmapDirectory:
+    """The directory as far as it could be read; `missing` says what stopped it."""
+
+    extension: Structure
+    claimed: int
+    reserved: int
+    host_offset: int
+    size: int
+    bitmaps: tuple[Bitmap, ...]
+    missing: str | None
+    file_size: int
+
+
+def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
+    """Read the bitmap directory, bounded by the file and by QEMU's limits."""
+    structure = parse(Qcow2.BitmapsExtension, extension.data, extension.host_offset + 8, "bitmaps extension")
+    claimed, size = structure.integer("num_bitmaps"), structure.integer("len_bitmap_directory")
+    host_offset = structure.integer("ofs_bitmap_directory")
+    try:
+        data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES))
+    except ReadFailed as failure:
+        data = b""
+        missing: str | None = failure.reason
+    else:
+        missing = "the file ends inside the directory" if len(data) < min(size, MAX_DIRECTORY_BYTES) else None
+    bitmaps: list[Bitmap] = []
+    offset = 0
+    while offset + ENTRY_HEADER_SIZE <= len(data) and len(bitmaps) < min(claimed, MAX_BITMAPS):
+        bitmap = _bitmap(data, offset, host_offset, len(bitmaps))
+        if bitmap is None:
+            missing = f"entry {len(bitmaps)} does not fit into the directory"
+            break
+        bitmaps.append(bitmap)
+        offset += bitmap.length
+    return BitmapDirectory(
+        structure, claimed, structure.integer("reserved"), host_offset, size, tuple(bitmaps), missing, evidence.size
+    )
+
+
+def _bitmap(data: bytes, offset: int, directory_offset: int, index: int) -> Bitmap | None:
+    head = data[offset : offset + ENTRY_HEADER_SIZE]
+    name_length, extra_length = int.from_bytes(head[18:20], "big"), int.from_bytes(head[20:24], "big")
+    end = ENTRY_HEADER_SIZE + extra_length + name_length
+    length = (end + 7) // 8 * 8
+    if offset + end > len(data):
+        return None
+    host_offset = directory_offset + offset
+    structure = parse(Qcow2.BitmapDirectoryEntry, data[offset : offset + length], host_offset, f"bitmap {index}")
+    return Bitmap(
+        structure=structure,
+        index=index,
+        host_offset=host_offset,
+        length=length,
+        table_offset=structure.integer("ofs_bitmap_table"),
+        table_size=structure.integer("num_bitmap_table_entries"),
+        flags=int.from_bytes(head[12:16], "big"),
+        type=structure.integer("type"),
+        granularity_bits=structure.integer("granularity_bits"),
+        extra_data_size=extra_length,
+        name=Untrusted(structure.raw("name")),
+    )

@@ -1,0 +1,201 @@
+"""What an image is, as the plain values a report holds: header, features, extensions, references and so on."""
+
+from __future__ import annotations
+
+import array
+import datetime
+import sys
+
+from forensic.evidence import ReadFailed
+from forensic.qcow2.bitmaps import BitmapFlag
+from forensic.qcow2.extensions import ExtensionType, feature_names
+from forensic.qcow2.foreign import ForeignFile
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.header import Autoclear, Compatible, CryptMethod, Incompatible
+from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
+from forensic.untrusted import Json
+
+FEATURES: dict[str, dict[int, str]] = {
+    "incompatible": {
+        Incompatible.DIRTY: "dirty",
+        Incompatible.CORRUPT: "corrupt",
+        Incompatible.EXTERNAL_DATA_FILE: "external data file",
+        Incompatible.COMPRESSION_TYPE: "compression type",
+        Incompatible.EXTENDED_L2: "extended L2 entries",
+    },
+    "compatible": {Compatible.LAZY_REFCOUNTS: "lazy refcounts"},
+    "autoclear": {Autoclear.BITMAPS: "bitmaps", Autoclear.RAW_EXTERNAL_DATA: "raw external data"},
+}
+FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
+CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
+COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
+
+
+def describe(image: Qcow2Image | ForeignFile) -> dict[str, Json]:
+    """The sections of `result` that tell what an image is."""
+    if isinstance(image, ForeignFile):
+        return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
+    cluster = image.header_cluster
+    usable = isinstance(cluster.geometry, Geometry)
+    return {
+        "image": _image(image, cluster),
+        "references": _references(cluster),
+        "snapshots": _snapshots(image) if usable and image.header.nb_snapshots else [],
+        "bitmaps": _bitmaps(image),
+    }
+
+
+def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
+    header, geometry = cluster.header, cluster.geometry
+    described: dict[str, Json] = {
+        "format": image.format,
+        "version": header.version,
+        "file_size": image.evidence.size,
+        "disk_usage": image.evidence.disk_usage,
+        "virtual_size": header.size,
+        "virtual_size_hex": f"{header.size:#x}",
+        "header_length": header.header_length,
+        "cluster_bits": header.cluster_bits,
+        "features": {kind: _features(cluster, number) for number, kind in enumerate(FEATURE_TYPES)},
+        "header_extensions": [
+            {
+                "type_hex": f"{extension.type:08x}",
+                "name": extension.known.name.lower() if extension.known is not None else None,
+                "length": extension.length,
+                "host_offset": extension.host_offset,
+                "known": extension.known is not None,
+                "complete": extension.complete,
+            }
+            for extension in cluster.extensions.extensions
+        ],
+        "encryption": {
+            "method": CRYPT_NAMES.get(CryptMethod(header.crypt_method), "none")
+            if header.crypt_method in list(CryptMethod)
+            else f"unknown ({header.crypt_method})",
+            "luks_header": _luks(image.luks) if image.luks else None,
+        },
+        "compression_type": COMPRESSION_NAMES.get(header.compression_type, f"unknown ({header.compression_type})"),
+        "l1": {"entries": header.l1_size, "host_offset": header.l1_table_offset},
+        "snapshot_count": header.nb_snapshots,
+    }
+    if isinstance(geometry, Geometry):
+        described |= {
+            "cluster_size": geometry.cluster_size,
+            "extended_l2": geometry.extended_l2,
+            "refcount": {
+                "bits": geometry.refcount_bits,
+                "table_host_offset": geometry.refcount_table_offset,
+                "table_clusters": geometry.refcount_table_clusters,
+            },
+            "l2_tables": _l2_table_count(image, geometry),
+        }
+    return described
+
+
+def _features(cluster: HeaderCluster, number: int) -> list[Json]:
+    """The bits that are set in one feature word, by our name for them or else by the image's own."""
+    header = cluster.header
+    word = (header.incompatible_features, header.compatible_features, header.autoclear_features)[number]
+    known = FEATURES[FEATURE_TYPES[number]]
+    own = {feature.bit: feature.name for feature in feature_names(cluster.extensions) if feature.feature_type == number}
+    described: list[Json] = []
+    for bit in (bit for bit in range(64) if word >> bit & 1):
+        name = known.get(1 << bit)
+        described.append(
+            {
+                "bit": bit,
+                "name": name,
+                "known": name is not None,
+                "name_in_image": own[bit].as_json() if bit in own else None,
+            }
+        )
+    return described
+
+
+def _references(cluster: HeaderCluster) -> list[Json]:
+    references: list[Json] = []
+    backing_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
+    data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
+    if cluster.backing_file is not None:
+        references.append(
+            {
+                "kind": "backing",
+                "declared": cluster.backing_file.as_json(),
+                "declared_format": backing_format.as_json() if backing_format else None,
+                "followed": False,
+                "consent": "none",
+            }
+        )
+    if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
+        references.append(
+            {
+                "kind": "data_file",
+                "declared": data_file.as_json() if data_file else None,
+                "declared_format": None,
+                "followed": False,
+                "consent": "none",
+            }
+        )
+    return references
+
+
+def _snapshots(image: Qcow2Image) -> list[Json]:
+    return [
+        {
+            "index": snapshot.index,
+            "id": snapshot.id.as_json(),
+            "name": snapshot.name.as_json(),
+            "created_at": _moment(snapshot.date_sec),
+            "vm_clock_ns": snapshot.vm_clock_nsec,
+            "vm_state_size": snapshot.vm_state_size,
+            "virtual_size": image.virtual_size if snapshot.disk_size is None else snapshot.disk_size,
+            "l1": {"host_offset": snapshot.l1_table_offset, "entries": snapshot.l1_size},
+        }
+        for snapshot in image.snapshots.snapshots
+    ]
+
+
+def _bitmaps(image: Qcow2Image) -> list[Json]:
+    return [
+        {
+            "index": bitmap.index,
+            "name": bitmap.name.as_json(),
+            "granularity": 1 << bitmap.granularity_bits if bitmap.granularity_bits < 64 else None,
+            "flags": [flag.name.lower() for flag in BitmapFlag if bitmap.flags & flag and flag.name],
+            "table_host_offset": bitmap.table_offset,
+            "table_entries": bitmap.table_size,
+        }
+        for bitmap in (image.bitmaps.bitmaps if image.bitmaps else ())
+    ]
+
+
+def _luks(luks: LuksHeader) -> Json:
+    return {
+        "host_offset": luks.host_offset,
+        "length": luks.length,
+        "version": luks.version,
+        "cipher_name": luks.cipher_name.as_json(),
+        "cipher_mode": luks.cipher_mode.as_json(),
+        "hash": luks.hash_spec.as_json(),
+        "key_bytes": luks.key_bytes,
+        "uuid": luks.uuid.as_json(),
+        "active_key_slots": [number for number, slot in enumerate(luks.slots) if slot.state == SLOT_ACTIVE],
+    }
+
+
+def _l2_table_count(image: Qcow2Image, geometry: Geometry) -> int | None:
+    """How many entries of the active L1 table are in use; without numpy, since `info` is to start at once."""
+    length = min(geometry.l1_entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
+    try:
+        raw = image.evidence.read_at(geometry.l1_table_offset, length)
+    except ReadFailed:
+        return None
+    entries = array.array("Q", raw[: len(raw) // L1_ENTRY_SIZE * L1_ENTRY_SIZE])
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return len(entries) - entries.count(0)
+
+
+def _moment(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,188 @@
+"""Qcow2Image: the structures of an image, its extents, and the virtual disk as a file to read from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from forensic.errors import NotAnImage, Unsupported
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
+from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
+from forensic.qcow2.foreign import ForeignFile, look_at
+from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
+from forensic.qcow2.header import MAGIC, Header, parse_header
+from forensic.qcow2.luks import LuksHeader, read_luks
+from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
+from forensic.untrusted import Untrusted
+
+if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+    from forensic.qcow2.mapping import Extent, Rows
+    from forensic.qcow2.reader import DiskReader
+    from forensic.qcow2.tables import L1Table
+
+
+@dataclass(frozen=True)
+class HeaderCluster:
+    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows."""
+
+    data: bytes
+    header: Header
+    geometry: Geometry | Unusable
+    extensions: ExtensionList
+    backing_file: Untrusted | None
+    file_size: int
+
+
+class Qcow2Image:
+    """A qcow2 image; structures are read when they are first asked for, and damage in them is a value."""
+
+    format = "qcow2"
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Look at the header of a file whose magic has been seen; see `open_image` and `identify`."""
+        self.evidence = evidence
+
+    @cached_property
+    def header_cluster(self) -> HeaderCluster:
+        """The first cluster, decoded."""
+        data = _first_cluster(self.evidence)
+        header = parse_header(data)
+        return HeaderCluster(
+            data,
+            header,
+            resolve(header),
+            parse_extensions(header, data),
+            backing_file_name(header, data),
+            self.evidence.size,
+        )
+
+    @property
+    def header(self) -> Header:
+        """The header."""
+        return self.header_cluster.header
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry. Raises `Unsupported` where the header gives none."""
+        geometry = self.header_cluster.geometry
+        if isinstance(geometry, Unusable):
+            raise Unsupported(self.evidence.path_as_given, geometry.reason)
+        return geometry
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the virtual disk."""
+        return self.header.size
+
+    @property
+    def backing_file(self) -> Untrusted | None:
+        """The name of the backing file that the header declares."""
+        return self.header_cluster.backing_file
+
+    @property
+    def data_file(self) -> Untrusted | None:
+        """The name of the external data file that an extension declares."""
+        return self.header_cluster.extensions.text(ExtensionType.DATA_FILE)
+
+    @cached_property
+    def snapshots(self) -> SnapshotTable:
+        """The snapshot table."""
+        header = self.header
+        return read_snapshots(self.evidence, header.snapshots_offset, header.nb_snapshots, self.geometry.cluster_size)
+
+    @cached_property
+    def bitmaps(self) -> BitmapDirectory | None:
+        """The bitmap directory; None if no extension announces one."""
+        extension = self.header_cluster.extensions.first(ExtensionType.BITMAPS)
+        return read_bitmaps(self.evidence, extension) if extension else None
+
+    @cached_property
+    def luks(self) -> LuksHeader | None:
+        """The LUKS header; None if no extension points to one."""
+        extension = self.header_cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
+        return read_luks(self.evidence, extension) if extension else None
+
+    @cached_property
+    def l1(self) -> L1Table:
+        """The L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
+        from forensic.qcow2.tables import read_l1
+
+        geometry = self.geometry
+        return read_l1(
+            self.evidence,
+            geometry,
+            "active",
+            geometry.l1_table_offset,
+            geometry.l1_entry_count,
+            geometry.virtual_size,
+        )
+
+    def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
+        """The extents of the active disk as numpy rows; see `forensic.qcow2.mapping`."""
+        from forensic.qcow2.mapping import row_batches
+
+        end = self.virtual_size if guest_end is None else min(guest_end, self.virtual_size)
+        return row_batches(self.evidence, self.l1, guest_start, end)
+
+    def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
+        """The extents of the active disk in guest order, without gap or overlap."""
+        from forensic.qcow2.mapping import extents
+
+        return extents(self.row_batches(guest_start, guest_end))
+
+    def reader(self, fill_missing: bool = False) -> DiskReader:
+        """The virtual disk as a seekable binary file for other libraries; see `DiskReader`."""
+        from forensic.qcow2.reader import DiskReader
+
+        return DiskReader(self, fill_missing)
+
+    def close(self) -> None:
+        """Close the evidence file."""
+        self.evidence.close()
+
+    def __enter__(self) -> Qcow2Image:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def identify(evidence: Evidence) -> Qcow2Image | ForeignFile:
+    """The image in a file, or what else the file's first bytes look like."""
+    try:
+        start = evidence.read_at(0, 512)
+    except ReadFailed:
+        start = b""
+    if start[:4] == MAGIC and start[4:8] != b"\0\0\0\1":
+        return Qcow2Image(evidence)
+    return look_at(evidence, start)
+
+
+def open_image(path: str | os.PathLike[str]) -> Qcow2Image:
+    """Open an image read-only; nothing that it names is opened.
+
+    Raises `EvidenceUnreadable` if the file cannot be read, `NotAnImage` if it is something else.
+    """
+    evidence = Evidence(path)
+    image = identify(evidence)
+    if isinstance(image, ForeignFile):
+        evidence.close()
+        raise NotAnImage(path, image.description)
+    return image
+
+
+def _first_cluster(evidence: Evidence) -> bytes:
+    """The header cluster, whose size stands in itself; bounded whatever it claims."""
+    try:
+        cluster_bits = int.from_bytes(evidence.read_at(20, 4), "big")
+        bounded = min(max(cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
+        return evidence.read_at(0, 1 << bounded)
+    except ReadFailed:
+        return b""

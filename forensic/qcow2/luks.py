@@ -1,0 +1,91 @@
+"""The LUKS version 1 header that an image with encryption method 2 holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.format.qcow2 import Qcow2
+from forensic.qcow2.extensions import Extension
+from forensic.structure import Structure, parse
+from forensic.untrusted import Untrusted, c_string
+
+LUKS_MAGIC = b"LUKS\xba\xbe"
+LUKS1_HEADER_SIZE = 592
+KEY_SLOTS = 8
+SLOT_ACTIVE, SLOT_INACTIVE = 0x00AC71F3, 0x0000DEAD
+
+
+@dataclass(frozen=True)
+class KeySlot:
+    """One key slot; `key_material_offset` counts 512-byte sectors from the start of the LUKS header."""
+
+    state: int
+    iterations: int
+    salt: bytes
+    key_material_offset: int
+    stripes: int
+
+
+@dataclass(frozen=True)
+class LuksHeader:
+    """The LUKS header and where the image says it is; `missing` says why it is not complete."""
+
+    structure: Structure
+    host_offset: int
+    length: int
+    magic: bytes
+    version: int
+    cipher_name: Untrusted
+    cipher_mode: Untrusted
+    hash_spec: Untrusted
+    payload_offset: int
+    key_bytes: int
+    master_key_digest: bytes
+    master_key_salt: bytes
+    master_key_iterations: int
+    uuid: Untrusted
+    slots: tuple[KeySlot, ...]
+    missing: str | None
+    file_size: int
+
+
+def read_luks(evidence: Evidence, extension: Extension) -> LuksHeader:
+    """Read the LUKS header that the extension points to."""
+    pointer = parse(Qcow2.EncryptionHeaderPointer, extension.data, extension.host_offset + 8, "encryption header")
+    host_offset, length = pointer.integer("ofs_header"), pointer.integer("len_header")
+    missing = None
+    try:
+        data = evidence.read_at(host_offset, LUKS1_HEADER_SIZE)
+    except ReadFailed as failure:
+        data, missing = b"", failure.reason
+    structure = parse(Qcow2.Luks1Header, data, host_offset, "LUKS header")
+    return LuksHeader(
+        structure=structure,
+        host_offset=host_offset,
+        length=length,
+        magic=structure.raw("magic"),
+        version=structure.integer("version"),
+        cipher_name=c_string(structure.raw("cipher_name")),
+        cipher_mode=c_string(structure.raw("cipher_mode")),
+        hash_spec=c_string(structure.raw("hash_spec")),
+        payload_offset=structure.integer("payload_offset"),
+        key_bytes=structure.integer("len_key"),
+        master_key_digest=structure.raw("mk_digest"),
+        master_key_salt=structure.raw("mk_digest_salt"),
+        master_key_iterations=structure.integer("mk_digest_iterations"),
+        uuid=c_string(structure.raw("uuid")),
+        slots=tuple(_slot(structure, f"key_slots[{number}].") for number in range(KEY_SLOTS)),
+        missing=missing or structure.missing,
+        file_size=evidence.size,
+    )
+
+
+def _slot(structure: Structure, prefix: str) -> KeySlot:
+    return KeySlot(
+        state=structure.integer(prefix + "state"),
+        iterations=structure.integer(prefix + "iterations"),
+        salt=structure.raw(prefix + "salt"),
+        key_material_offset=structure.integer(prefix + "key_material_offset"),
+        stripes=structure.integer(prefix + "num_stripes"),
+    )

@@ -1,0 +1,313 @@
+"""Guest offset to host offset: the extents of a disk, in guest order, without a gap.
+
+Extents exist in two forms: rows of a numpy array for those who work through millions of them, and `Extent` objects
+for those who read a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence
+from forensic.qcow2.entries import (
+    COMPRESSED,
+    COPIED,
+    OFFSET_MASK,
+    SUBCLUSTERS,
+    U64,
+    ZERO_FLAG,
+    compressed_host_offset,
+    compressed_stored_length,
+)
+from forensic.qcow2.tables import L1Table, L2Batch, read_l2_batches
+
+ALL_SUBCLUSTERS = 0xFFFF_FFFF
+
+
+class State(IntEnum):
+    """Where the bytes of a guest range are."""
+
+    UNALLOCATED = 0  # in the backing file if there is one, else zeros
+    DATA = 1
+    COMPRESSED = 2
+    ZERO = 3
+    ZERO_ALLOCATED = 4  # reads as zeros, though a host cluster is reserved and may still hold something
+    ABSENT = 5  # the tables promise bytes that cannot be located or are not in the file
+
+
+class Reason(IntEnum):
+    """Why a guest range could not be read; the lower-case name is the code in reports."""
+
+    NONE = 0
+    ENTRY_BEYOND_EOF = 1
+    ENTRY_UNALIGNED = 2
+    RESERVED_BITS_SET = 3
+    L2_UNREADABLE = 4
+    DECOMPRESS_FAILED = 5
+    DECOMPRESS_SHORT = 6
+    COMPRESSION_UNKNOWN = 7
+    BACKING_NOT_SUPPLIED = 8
+    DATA_FILE_NOT_SUPPLIED = 9
+    KEY_NOT_SUPPLIED = 10
+    IO_ERROR = 11
+
+    @property
+    def code(self) -> str:
+        """The reason code of the report."""
+        return self.name.lower()
+
+
+ROW = np.dtype(
+    [
+        ("guest_offset", np.uint64),
+        ("length", np.uint64),
+        ("host_offset", np.uint64),
+        ("stored_length", np.uint32),  # bytes to read for a compressed cluster, 0 otherwise
+        ("state", np.uint8),
+        ("reason", np.uint8),
+    ]
+)
+Rows = npt.NDArray[np.void]
+"""Extents as an array of `ROW`."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """`length` guest bytes from `guest_offset` that are in one state; `host_offset` where bytes are in the file."""
+
+    guest_offset: int
+    length: int
+    state: State
+    host_offset: int | None = None
+    stored_length: int | None = None
+    reason: Reason = Reason.NONE
+
+
+def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int) -> Iterator[Rows]:
+    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping"."""
+    coverage = l1.geometry.l1_coverage
+    first, last = guest_start // coverage, -(-guest_end // coverage)
+    known = min(last, len(l1.entries))
+    for begin, end, readable, allocated in _l1_runs(l1, first, known):
+        if readable:
+            indices = np.arange(begin, end, dtype=np.int64)
+            for batch in read_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
+                yield _clipped(_rows_of(batch), guest_start, guest_end)
+        else:
+            state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
+            whole = _single_row(begin * coverage, (end - begin) * coverage, state, reason)
+            yield _clipped(whole, guest_start, guest_end)
+    if known < last:
+        start = max(guest_start, max(first, known) * coverage)
+        yield _single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
+
+
+def extents(batches: Iterable[Rows]) -> Iterator[Extent]:
+    """Rows as objects, neighbours of one kind merged across batches."""
+    pending: Extent | None = None
+    for rows in batches:
+        for guest_offset, length, host_offset, stored_length, state, reason in rows.tolist():
+            extent = _extent(guest_offset, length, host_offset, stored_length, State(state), Reason(reason))
+            if pending is not None and _continues(pending, extent):
+                pending = _extent_of_length(pending, pending.length + extent.length)
+            else:
+                if pending is not None:
+                    yield pending
+                pending = extent
+    if pending is not None:
+        yield pending
+
+
+def _extent(
+    guest_offset: int, length: int, host_offset: int, stored_length: int, state: State, reason: Reason
+) -> Extent:
+    located = state in (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED) or reason == Reason.ENTRY_BEYOND_EOF
+    return Extent(guest_offset, length, state, host_offset if located else None, stored_length or None, reason)
+
+
+def _extent_of_length(extent: Extent, length: int) -> Extent:
+    return Extent(extent.guest_offset, length, extent.state, extent.host_offset, extent.stored_length, extent.reason)
+
+
+def _continues(before: Extent, extent: Extent) -> bool:
+    if (before.state, before.reason) != (extent.state, extent.reason) or extent.state == State.COMPRESSED:
+        return False
+    if before.host_offset is None or extent.host_offset is None:
+        return before.host_offset is extent.host_offset
+    return before.host_offset + before.length == extent.host_offset
+
+
+def _l1_runs(l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:
+    """Runs of L1 entries of one kind: (begin, end, leads to readable tables, has an offset at all)."""
+    if first >= end:
+        return
+    readable = l1.readable()[first:end]
+    allocated = l1.l2_offsets()[first:end] != 0
+    kind = readable.astype(np.int8) + allocated.astype(np.int8)
+    breaks = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), end - first]
+    for begin, stop in pairwise(breaks):
+        yield first + begin, first + stop, bool(readable[begin]), bool(allocated[begin])
+
+
+def _single_row(guest_offset: int, length: int, state: State, reason: Reason) -> Rows:
+    return np.array([(guest_offset, length, 0, 0, state, reason)], dtype=ROW)
+
+
+def _rows_of(batch: L2Batch) -> Rows:
+    rows = _cluster_rows(batch)
+    if batch.bitmaps is not None:
+        rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
+    rows = _coalesced(rows)
+    return rows if batch.geometry.external_data_file else _cut_at_file_end(rows, batch.file_size)
+
+
+def _cluster_rows(batch: L2Batch) -> Rows:
+    """One row a cluster, in guest order; the L1 indices of a batch follow one another."""
+    geometry = batch.geometry
+    entries = batch.entries.reshape(-1)
+    rows = np.zeros(len(entries), dtype=ROW)
+    first_guest_offset = np.uint64(int(batch.l1_indices[0]) * geometry.l1_coverage)
+    rows["guest_offset"] = first_guest_offset + np.arange(len(entries), dtype=np.uint64) * np.uint64(
+        geometry.cluster_size
+    )
+    rows["length"] = geometry.cluster_size
+    rows["host_offset"] = entries & np.uint64(OFFSET_MASK)
+    compressed = (entries & np.uint64(COMPRESSED)) != 0
+    _set_standard_states(rows, entries, compressed, batch)
+    _set_compressed(rows, entries, compressed, batch)
+    unknown = ~batch.in_file().reshape(-1)
+    mark_absent(rows, unknown, Reason.L2_UNREADABLE)
+    return rows
+
+
+def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
+    geometry = batch.geometry
+    host_offset = rows["host_offset"]
+    allocated = host_offset != 0
+    if geometry.external_data_file:  # offset 0 is a real place there, and the copied bit tells it from "none"
+        allocated |= (entries & np.uint64(COPIED)) != 0
+    rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
+    unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
+    mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
+    flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~compressed
+    if geometry.zero_flag_allowed:
+        rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
+        rows["reason"][flagged] = Reason.NONE
+    elif not geometry.extended_l2:
+        mark_absent(rows, flagged, Reason.RESERVED_BITS_SET)
+
+
+def _set_compressed(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
+    if not compressed.any():
+        return
+    cluster_bits = batch.geometry.cluster_bits
+    found = entries[compressed]
+    rows["state"][compressed] = State.COMPRESSED
+    rows["reason"][compressed] = Reason.NONE
+    rows["host_offset"][compressed] = compressed_host_offset(found, cluster_bits)
+    rows["stored_length"][compressed] = compressed_stored_length(found, cluster_bits)
+
+
+def mark_absent(rows: Rows, which: npt.NDArray[np.bool_], reason: Reason) -> None:
+    """Turn the rows that `which` selects into ranges that cannot be read, for this reason."""
+    rows["state"][which] = State.ABSENT
+    rows["reason"][which] = reason
+
+
+def _with_subclusters(rows: Rows, bitmaps: U64, subcluster_size: int) -> Rows:
+    """Apply the bitmaps of extended entries: clusters of one kind stay one row, mixed ones become 32."""
+    allocated = bitmaps & np.uint64(ALL_SUBCLUSTERS)
+    zero = bitmaps >> np.uint64(SUBCLUSTERS)
+    mappable = (rows["state"] == State.DATA) | (rows["state"] == State.UNALLOCATED)
+    has_cluster = rows["state"] == State.DATA
+    mixed = mappable & ((allocated != 0) | (zero != 0))
+    all_data = mixed & has_cluster & (allocated == ALL_SUBCLUSTERS) & (zero == 0)
+    all_zero = mixed & (zero == ALL_SUBCLUSTERS) & (allocated == 0)
+    rows["state"][mappable & ~mixed] = State.UNALLOCATED
+    rows["state"][all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
+    mixed &= ~all_data & ~all_zero
+    if not mixed.any():
+        return rows
+    parts = _subcluster_rows(rows[mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
+    together = np.concatenate([rows[~mixed], parts])
+    return together[np.argsort(together["guest_offset"], kind="stable")]
+
+
+def _subcluster_rows(
+    clusters: Rows, allocated: U64, zero: U64, has_cluster: npt.NDArray[np.bool_], subcluster_size: int
+) -> Rows:
+    numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
+    is_allocated = ((allocated[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
+    is_zero = ((zero[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
+    in_cluster = np.repeat(has_cluster, SUBCLUSTERS)
+    parts = np.repeat(clusters, SUBCLUSTERS)
+    within = np.tile(numbers * np.uint64(subcluster_size), len(clusters))
+    parts["guest_offset"] += within
+    parts["host_offset"] += within
+    parts["length"] = subcluster_size
+    parts["state"] = State.UNALLOCATED
+    parts["state"][is_zero] = np.where(in_cluster[is_zero], State.ZERO_ALLOCATED, State.ZERO)
+    parts["state"][is_allocated] = State.DATA
+    # A part both allocated and zero, or allocated where there is no cluster, has no meaning; QEMU refuses to read it.
+    mark_absent(parts, is_allocated & (is_zero | ~in_cluster), Reason.RESERVED_BITS_SET)
+    return parts
+
+
+def _coalesced(rows: Rows) -> Rows:
+    """Merge neighbours that are one run, in the guest and where it matters in the file."""
+    if len(rows) < 2:
+        return rows
+    state, reason, host_offset = rows["state"], rows["reason"], rows["host_offset"]
+    located = (state == State.DATA) | (state == State.ZERO_ALLOCATED)
+    breaks = (state[1:] != state[:-1]) | (reason[1:] != reason[:-1]) | (state[1:] == State.COMPRESSED)
+    breaks |= located[1:] & (host_offset[1:] != host_offset[:-1] + rows["length"][:-1])
+    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    merged: Rows = rows[starts]
+    merged["length"] = np.add.reduceat(rows["length"], starts)
+    return merged
+
+
+def _cut_at_file_end(rows: Rows, file_size: int) -> Rows:
+    """Split data rows at the end of the file: what lies behind it is absent, not zero."""
+    data = rows["state"] == State.DATA
+    ends = rows["host_offset"] + rows["length"]
+    beyond = data & (ends > file_size)
+    beyond_compressed = (rows["state"] == State.COMPRESSED) & (rows["host_offset"] >= file_size)
+    mark_absent(rows, beyond_compressed, Reason.ENTRY_BEYOND_EOF)
+    if not beyond.any():
+        return rows
+    whole = beyond & (rows["host_offset"] >= file_size)
+    cut = beyond & ~whole
+    tails = rows[cut].copy()
+    inside = np.uint64(file_size) - tails["host_offset"]
+    tails["guest_offset"] += inside
+    tails["host_offset"] += inside
+    tails["length"] -= inside
+    rows["length"][cut] = inside
+    mark_absent(rows, whole, Reason.ENTRY_BEYOND_EOF)
+    mark_absent(tails, np.ones(len(tails), dtype=bool), Reason.ENTRY_BEYOND_EOF)
+    together = np.concatenate([rows, tails])
+    return together[np.argsort(together["guest_offset"], kind="stable")]
+
+
+def _clipped(rows: Rows, guest_start: int, guest_end: int) -> Rows:
+    """Only what lies within the range; the bytes of a compressed cluster still begin at the cluster's start."""
+    ends = rows["guest_offset"] + rows["length"]
+    rows = rows[(ends > guest_start) & (rows["guest_offset"] < guest_end)].copy()
+    if not len(rows):
+        return rows
+    lead = max(0, guest_start - int(rows["guest_offset"][0]))
+    if lead and rows["state"][0] != State.COMPRESSED:
+        rows["guest_offset"][0] += lead
+        rows["length"][0] -= lead
+        rows["host_offset"][0] += lead
+    excess = int(rows["guest_offset"][-1]) + int(rows["length"][-1]) - guest_end
+    if excess > 0:
+        rows["length"][-1] -= excess
+    return rows

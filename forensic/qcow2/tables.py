@@ -1,0 +1,228 @@
+"""Batches of tables: L1 whole, L2 tables and refcount blocks many at a time, with where each entry lies in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.entries import OFFSET_MASK, REFCOUNT_TABLE_OFFSET, U64, big_endian, refcounts
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+BATCH_BYTES = 1 << 20
+"""Bytes of tables decoded at once: few calls for many small tables, still small enough for the processor's cache."""
+
+ENTRY_SIZE = 8
+MAX_REFCOUNT_TABLE_BYTES = 8 << 20
+"""QEMU's limit; more is not read, whatever a header claims."""
+
+
+@dataclass(frozen=True)
+class L1Table:
+    """The L1 table of the active disk or of a snapshot, as far as the file holds it.
+
+    `entries` may be shorter than `claimed_entries`: entries past the end of the file, past the limit or on a bad
+    sector are missing, not zero.
+    """
+
+    owner: str
+    host_offset: int
+    claimed_entries: int
+    entries: U64
+    geometry: Geometry
+    file_size: int
+
+    def entry_host_offset(self, index: int) -> int:
+        """Where an entry lies in the file."""
+        return self.host_offset + index * L1_ENTRY_SIZE
+
+    def l2_offsets(self) -> U64:
+        """The host offset in each entry, 0 where there is no L2 table."""
+        return self.entries & np.uint64(OFFSET_MASK)
+
+    def readable(self) -> Bools:
+        """Which entries lead to an L2 table that begins on a cluster boundary inside the file."""
+        offsets = self.l2_offsets()
+        return _within_file(offsets, self.geometry.cluster_size, self.file_size)
+
+
+@dataclass(frozen=True)
+class L2Batch:
+    """Some L2 tables of one L1 table: `entries[t, i]` is entry i of table t.
+
+    `l1_indices[t]` is the L1 entry that leads to table t, `host_offsets[t]` where it lies, `present[t]` how many of
+    its entries the file holds (the rest of the row is zero and means nothing). With subclusters `bitmaps[t, i]` is
+    the second word of the entry, otherwise None.
+    """
+
+    owner: str
+    geometry: Geometry
+    file_size: int
+    l1_indices: I64
+    host_offsets: U64
+    present: I64
+    entries: U64
+    bitmaps: U64 | None
+
+    def entry_host_offset(self, table: int, index: int) -> int:
+        """Where an entry lies in the file."""
+        return int(self.host_offsets[table]) + index * self.geometry.l2_entry_size
+
+    def guest_offset(self, table: int, index: int) -> int:
+        """The guest offset that an entry maps."""
+        cluster = int(self.l1_indices[table]) * self.geometry.l2_entry_count + index
+        return cluster << self.geometry.cluster_bits
+
+    def path(self, table: int, index: int) -> str:
+        """The entry's name, such as `L1[3].L2[17]`."""
+        return f"L1[{int(self.l1_indices[table])}].L2[{index}]"
+
+    def in_file(self) -> Bools:
+        """Which entries the file holds, in the shape of `entries`."""
+        return np.arange(self.entries.shape[1]) < self.present[:, np.newaxis]
+
+
+@dataclass(frozen=True)
+class RefcountTable:
+    """The refcount table, as far as the file holds it; shorter than claimed like an L1 table."""
+
+    host_offset: int
+    claimed_entries: int
+    entries: U64
+    geometry: Geometry
+    file_size: int
+
+    def block_offsets(self) -> U64:
+        """The host offset in each entry, 0 where there is no refcount block."""
+        return self.entries & np.uint64(REFCOUNT_TABLE_OFFSET)
+
+    def readable(self) -> Bools:
+        """Which entries lead to a refcount block that begins on a cluster boundary inside the file."""
+        offsets = self.block_offsets()
+        return _within_file(offsets, self.geometry.cluster_size, self.file_size)
+
+
+@dataclass(frozen=True)
+class RefcountBlock:
+    """One refcount block: `counts[i]` is the stored refcount of host cluster `first_cluster + i`."""
+
+    table_index: int
+    host_offset: int
+    first_cluster: int
+    counts: U64
+
+
+def read_l1(
+    evidence: Evidence, geometry: Geometry, owner: str, host_offset: int, entry_count: int, disk_size: int
+) -> L1Table:
+    """Read an L1 table, bounded by the file.
+
+    Of a table that claims more than `MAX_L1_ENTRIES` only what a disk of `disk_size` bytes needs is read: what comes
+    after it is most likely something else.
+    """
+    believed = entry_count if entry_count <= MAX_L1_ENTRIES else -(-disk_size // geometry.l1_coverage)
+    raw = _read_what_is_there(evidence, host_offset, min(believed, MAX_L1_ENTRIES) * L1_ENTRY_SIZE)
+    return L1Table(owner, host_offset, entry_count, big_endian(raw), geometry, evidence.size)
+
+
+def read_l2_batches(
+    evidence: Evidence, geometry: Geometry, owner: str, l1_indices: I64, host_offsets: U64
+) -> Iterator[L2Batch]:
+    """Read the L2 tables at these host offsets, in this order, in batches of about `BATCH_BYTES`."""
+    step = max(1, BATCH_BYTES // geometry.cluster_size)
+    for start in range(0, len(host_offsets), step):
+        offsets = host_offsets[start : start + step]
+        raw, present_bytes = _read_clusters(evidence, geometry, offsets)
+        words = raw.view(">u8").astype(np.uint64)
+        yield L2Batch(
+            owner,
+            geometry,
+            evidence.size,
+            l1_indices[start : start + step],
+            offsets,
+            present_bytes // geometry.l2_entry_size,
+            words[:, 0::2] if geometry.extended_l2 else words,
+            words[:, 1::2] if geometry.extended_l2 else None,
+        )
+
+
+def read_refcount_table(evidence: Evidence, geometry: Geometry) -> RefcountTable:
+    """Read the refcount table, bounded by the file.
+
+    Nothing is read from an unaligned offset, where no table can be; and of a table that claims more than
+    `MAX_REFCOUNT_TABLE_BYTES` only what a file of this size needs, since what comes after it is most likely something
+    else. Reading the disk needs no refcounts, so there is nothing to gain from guessing.
+    """
+    host_offset = geometry.refcount_table_offset
+    claimed = geometry.refcount_table_clusters * geometry.cluster_size // ENTRY_SIZE
+    believed = claimed
+    if claimed * ENTRY_SIZE > MAX_REFCOUNT_TABLE_BYTES:
+        clusters = -(-evidence.size // geometry.cluster_size)
+        believed = min(claimed, -(-clusters // (geometry.refcounts_per_block or clusters)))
+    aligned = host_offset % geometry.cluster_size == 0
+    raw = _read_what_is_there(evidence, host_offset, believed * ENTRY_SIZE if aligned else 0)
+    return RefcountTable(host_offset, claimed, big_endian(raw), geometry, evidence.size)
+
+
+def read_refcount_blocks(evidence: Evidence, table: RefcountTable) -> Iterator[RefcountBlock]:
+    """Read every readable refcount block; counts that the file does not hold are missing at the block's end."""
+    geometry = table.geometry
+    per_block = geometry.refcounts_per_block
+    if per_block is None or geometry.refcount_order is None:
+        return
+    offsets = table.block_offsets()
+    for table_index in np.flatnonzero(table.readable()).tolist():
+        host_offset = int(offsets[table_index])
+        raw = _read_what_is_there(evidence, host_offset, geometry.cluster_size)
+        width = max(1, 1 << geometry.refcount_order >> 3)
+        whole = raw[: len(raw) // width * width]
+        yield RefcountBlock(
+            table_index, host_offset, table_index * per_block, refcounts(whole, geometry.refcount_order)
+        )
+
+
+def _within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
+    """Which offsets are set and lead to a cluster boundary inside the file."""
+    aligned: Bools = (offsets & np.uint64(cluster_size - 1)) == 0
+    inside: Bools = (offsets != 0) & aligned & (offsets < file_size)
+    return inside
+
+
+def _read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
+    """Whole clusters as an array [cluster, byte], neighbours read with one call; and how many bytes of each exist."""
+    size = geometry.cluster_size
+    raw = np.zeros((len(offsets), size), dtype=np.uint8)
+    present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
+    breaks = np.flatnonzero((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size)) + 1
+    for first, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(offsets)], strict=True):
+        wanted = int(present[first:end].sum())
+        try:
+            evidence.read_into(int(offsets[first]), raw[first:end].reshape(-1).data[:wanted])
+        except ReadFailed:
+            _read_one_by_one(evidence, offsets, raw, present, first, end)
+    return raw, present
+
+
+def _read_one_by_one(
+    evidence: Evidence, offsets: U64, raw: npt.NDArray[np.uint8], present: I64, first: int, end: int
+) -> None:
+    """After a bad sector in a run of neighbours: keep the clusters that can be read, mark the others as missing."""
+    for row in range(first, end):
+        found = _read_what_is_there(evidence, int(offsets[row]), int(present[row]))
+        raw[row, : len(found)] = np.frombuffer(found, dtype=np.uint8)
+        raw[row, len(found) :] = 0
+        present[row] = len(found)
+
+
+def _read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
+    """The bytes up to the end of the file or the first bad sector."""
+    try:
+        return evidence.read_at(host_offset, length)
+    except ReadFailed as failure:
+        return evidence.read_at(host_offset, failure.host_offset - host_offset)

@@ -1,0 +1,77 @@
+"""All structures of an image in the order in which they depend on one another; each distinct table once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.foreign import ForeignFile
+from forensic.qcow2.geometry import Unusable
+from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.tables import (
+    L1Table,
+    L2Batch,
+    RefcountTable,
+    read_l1,
+    read_l2_batches,
+    read_refcount_table,
+)
+
+Structure = (
+    ForeignFile | HeaderCluster | L1Table | L2Batch | RefcountTable | SnapshotTable | BitmapDirectory | LuksHeader
+)
+"""What rules examine."""
+
+
+def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
+    """Header first, then what it points to.
+
+    Where the header gives no geometry nothing can be located, and the header is all there is.
+    """
+    if isinstance(image, ForeignFile):
+        yield image
+        return
+    yield image.header_cluster
+    if isinstance(image.header_cluster.geometry, Unusable):
+        return
+    yield read_refcount_table(image.evidence, image.geometry)
+    if image.header.nb_snapshots:
+        yield image.snapshots
+    if image.bitmaps:
+        yield image.bitmaps
+    if image.luks:
+        yield image.luks
+    tables = l1_tables(image)
+    yield from tables
+    yield from distinct_l2_batches(image, tables)
+
+
+def l1_tables(image: Qcow2Image) -> list[L1Table]:
+    """The L1 tables of the active disk and of every snapshot; one that several share is read once, for the first."""
+    tables = [image.l1]
+    seen = {(image.l1.host_offset, image.l1.claimed_entries)}
+    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
+        place = (snapshot.l1_table_offset, snapshot.l1_size)
+        if place not in seen:
+            seen.add(place)
+            disk_size = snapshot.disk_size or image.virtual_size
+            tables.append(read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size))
+    return tables
+
+
+def distinct_l2_batches(image: Qcow2Image, tables: list[L1Table]) -> Iterator[L2Batch]:
+    """Every L2 table that any L1 table leads to, once, in file order, named after the first that leads there.
+
+    Reading in file order keeps the disk's head still and finds neighbours that one call can read together.
+    """
+    seen = np.zeros(0, dtype=np.uint64)
+    for table in tables:
+        indices = np.flatnonzero(table.readable())
+        offsets, first = np.unique(table.l2_offsets()[indices], return_index=True)
+        fresh = ~np.isin(offsets, seen)
+        seen = np.concatenate([seen, offsets[fresh]])
+        yield from read_l2_batches(image.evidence, image.geometry, table.owner, indices[first][fresh], offsets[fresh])

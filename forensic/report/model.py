@@ -1,0 +1,134 @@
+"""What a report is made of: the judgement, the deterministic result with its digest, and the record of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from forensic.finding import Finding, FindingClass, Severity
+from forensic.untrusted import Json
+
+SCHEMA = "qcowscope-report/1"
+
+
+class CheckStatus(StrEnum):
+    """What became of one check."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_RUN = "not_run"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Verdict(StrEnum):
+    """What the findings amount to."""
+
+    CLEAN = "clean"
+    LEAKS = "leaks"
+    SUSPICIOUS = "suspicious"
+    CORRUPT = "corrupt"
+    UNDETERMINED = "undetermined"
+
+
+EXIT_STATUS = {
+    Verdict.CLEAN: 0,
+    Verdict.CORRUPT: 2,
+    Verdict.LEAKS: 3,
+    Verdict.SUSPICIOUS: 4,
+    Verdict.UNDETERMINED: 1,
+}
+"""What `check` returns for a verdict; a file that is no qcow2 image gives 63 instead."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule and what became of it; `count` is the number of problems it found."""
+
+    code: str
+    title: str
+    status: CheckStatus
+    reason: str
+    count: int
+
+    def as_json(self) -> Json:
+        """The object `result.checks[]` holds."""
+        return {
+            "id": self.code,
+            "title": self.title,
+            "status": self.status.value,
+            "reason": self.reason,
+            "count": self.count,
+        }
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All findings about an image and all checks that were made or not."""
+
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+    undetermined: bool = False
+
+    def worst_first(self) -> list[Finding]:
+        """The findings, most severe first, otherwise in the order of the format."""
+        return sorted(self.findings, key=lambda finding: -finding.severity.rank)
+
+    def verdict(self, fail_on: Severity = Severity.MEDIUM) -> Verdict:
+        """What the findings at or above a severity amount to: corruption outweighs suspicion, suspicion leaks."""
+        if self.undetermined:
+            return Verdict.UNDETERMINED
+        classes = {finding.finding_class for finding in self.findings if finding.severity.rank >= fail_on.rank}
+        if FindingClass.CORRUPTION in classes:
+            return Verdict.CORRUPT
+        if classes - {FindingClass.LEAK, FindingClass.INFO}:
+            return Verdict.SUSPICIOUS
+        if any(finding.finding_class == FindingClass.LEAK for finding in self.findings):
+            return Verdict.LEAKS
+        return Verdict.CLEAN
+
+    def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
+        """The object `result.summary` holds."""
+        return {
+            "verdict": self.verdict(fail_on).value,
+            "counts_by_severity": {
+                severity.value: sum(finding.severity == severity for finding in self.findings) for severity in Severity
+            },
+            "counts_by_class": {
+                kind.value: sum(finding.finding_class == kind for finding in self.findings) for kind in FindingClass
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report.
+
+    `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
+    stands in `source`, `run` and `case`.
+    """
+
+    result: Mapping[str, Json]
+    source: Json = None
+    run: Json = None
+    tool: Json = None
+    case: Mapping[str, Json] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 over the canonical form of `result`: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+        canonical = json.dumps(self.result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def as_json(self) -> dict[str, Json]:
+        """The document that is written."""
+        return {
+            "schema": SCHEMA,
+            "result": self.result,
+            "result_digest": {"algorithm": "sha256", "canonicalisation": "RFC8785", "value": self.digest()},
+            "source": self.source,
+            "run": self.run,
+            "tool": self.tool,
+            "case": self.case,
+        }

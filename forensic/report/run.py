@@ -1,0 +1,96 @@
+"""The record of a run: when, where, by whom, with what; all that differs between two laboratories' reports."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import importlib.metadata
+import os
+import platform
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from forensic.untrusted import Json, shown
+from forensic.version import __version__
+
+LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@dataclass
+class Run:
+    """One call of a command; made at its start, turned into JSON at its end."""
+
+    command_line: Sequence[str]
+    options: Mapping[str, Json] = field(default_factory=dict)
+    host_info: bool = True
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_at: datetime.datetime = field(default_factory=_now)
+    started: float = field(default_factory=time.monotonic)
+
+    def as_json(self, exit_code: int, artifacts: Sequence[Json] = ()) -> Json:
+        """The `run` object of a report."""
+        record: dict[str, Json] = {
+            "run_id": self.run_id,
+            "command_line": [shown(word) for word in self.command_line],
+            "options": self.options,
+            "started_at": _utc(self.started_at),
+            "ended_at": _utc(_now()),
+            "local_utc_offset": datetime.datetime.now().astimezone().strftime("%z"),
+            "elapsed_seconds": round(time.monotonic() - self.started, 3),
+            "exit_code": exit_code,
+            "artifacts": list(artifacts),
+        }
+        if self.host_info:
+            record |= {
+                "hostname": shown(socket.gethostname()),
+                "user": shown(_user()),
+                "uid": os.getuid(),
+                "os": platform.platform(),
+                "pid": os.getpid(),
+                "working_directory": shown(_working_directory()),
+            }
+        return record
+
+
+def tool() -> Json:
+    """The `tool` object of a report: versions of everything that touched a byte."""
+    return {
+        "name": "qcowscope",
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "libraries": [{"name": name, "version": _version(name)} for name in LIBRARIES],
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _utc(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in a container
+        return str(os.getuid())
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""

@@ -1,0 +1,80 @@
+"""Rules about compressed clusters: their descriptors, and what lies where they point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from forensic.finding import FindingClass, Problem, Severity
+from forensic.qcow2.entries import COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.tables import L2Batch
+from forensic.rules.l2 import at_entries, is_compressed
+from forensic.rules.registry import rule
+
+
+@rule(L2Batch, Severity.INFO, FindingClass.INFO)
+def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
+    """The image holds compressed clusters.
+
+    Why: tools that cannot decode them leave holes; the library below several forensic suites loses some in silence.
+    Spec: Compressed Clusters Descriptor
+    QEMU: reads them; its check never decodes one.
+    Next: none; the extraction decodes each and lists those that cannot be decoded.
+    """
+    bits = batch.geometry.cluster_bits
+    return at_entries(
+        batch, is_compressed(batch), lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
+    )
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
+def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
+    """The copied bit is set in a compressed descriptor.
+
+    Why: a compressed cluster may not be overwritten in place; a writer that honours the bit destroys its neighbours.
+    Spec: L2 table entry, bit 63
+    QEMU: check reports a corruption; the cluster can still be read.
+    Next: none for reading; never open the original for writing.
+    """
+    copied = (batch.entries & np.uint64(COPIED)) != 0
+    return at_entries(batch, copied & is_compressed(batch), lambda _: "bit 63 is set in a compressed descriptor")
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
+    """A compressed cluster begins past the end of the file, or ends a cluster or more behind it.
+
+    Why: the stream is not or not wholly there; the guest range is absent.
+    Spec: Compressed Clusters Descriptor
+    QEMU: check reports it; reading the cluster fails.
+    Next: look for the rest of the file.
+    """
+    bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
+    compressed = is_compressed(batch)
+    begins = compressed_host_offset(batch.entries, bits)
+    # The last sector of the last stream may lie behind the end: a writer need not pad the file.
+    ends = begins + compressed_stored_length(batch.entries, bits)
+    outside = (begins >= batch.file_size) | (ends >= batch.file_size + size)
+    return at_entries(
+        batch,
+        compressed & outside,
+        lambda entry: (
+            f"the stream at host offset {entry & (1 << (70 - bits)) - 1:#x} leaves the file, which ends at "
+            f"{batch.file_size:#x}"
+        ),
+    )
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_compressed_with_bitmap(batch: L2Batch) -> Iterable[Problem]:
+    """A compressed cluster has a subcluster bitmap.
+
+    Why: a compressed cluster is always whole; the bitmap must be zero.
+    Spec: Extended L2 Entries
+    QEMU: check reports a corruption.
+    Next: the stream decides: if it decodes, the cluster is compressed.
+    """
+    if batch.bitmaps is None:
+        return ()
+    return at_entries(batch, is_compressed(batch) & (batch.bitmaps != 0), lambda _: "the subcluster bitmap is not zero")

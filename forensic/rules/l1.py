@@ -1,0 +1,154 @@
+"""Rules about L1 tables, of the active disk and of every snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.qcow2.entries import L1_RESERVED
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.tables import L1Table
+from forensic.rules.registry import rule
+
+
+def at_entries(table: L1Table, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
+    """One problem for each entry that `hits` selects; `say` words it from index and entry."""
+    indices = np.flatnonzero(hits)
+
+    def described() -> Iterator[Problem]:
+        for index in indices:
+            entry = int(table.entries[index])
+            yield Problem(
+                f"{table.owner} L1[{index}] is {entry:#018x}: {say(int(index), entry)}",
+                (host(table.entry_host_offset(int(index)), L1_ENTRY_SIZE),),
+                f"{table.owner} L1[{index}]",
+                {"entry_hex": f"{entry:016x}"},
+            )
+
+    return Problems(len(indices), described)
+
+
+@rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
+    """The L1 table does not begin on a cluster boundary.
+
+    Why: the offset is damaged; the table is read from where it points, which may not be a table at all.
+    Spec: Header, bytes 40-47
+    QEMU: refuses the image.
+    Next: look for a table on the cluster boundaries nearby.
+    """
+    if table.owner == "active" and table.host_offset % table.geometry.cluster_size:
+        yield Problem(
+            f"l1_table_offset is {table.host_offset:#x}, not a multiple of the {table.geometry.cluster_size:#x}-byte "
+            "cluster",
+            (host(40, 8),),
+            "header",
+        )
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
+def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
+    """The L1 table reaches past the end of the file.
+
+    Why: its missing entries are unknown; the guest ranges they stand for are absent, not zero.
+    Spec: Header, bytes 36-47
+    QEMU: check reports it; convert reads zeros, writes a disk of zeros and returns 0.
+    Next: look for the rest of the file.
+    """
+    end = table.host_offset + table.claimed_entries * L1_ENTRY_SIZE
+    believable = 0 < table.claimed_entries <= MAX_L1_ENTRIES
+    if table.owner == "active" and believable and end > table.file_size:
+        yield Problem(
+            f"the L1 table at host offset {table.host_offset:#x} ends at {end:#x}, the file at {table.file_size:#x}",
+            (host(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
+            "L1",
+        )
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
+def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
+    """Reserved bits of an L1 entry are set.
+
+    Why: they must be zero; a set one is damage, or a feature that no reader knows.
+    Spec: L1 table entry, bits 0-8 and 56-62
+    QEMU: check reports a corruption; reading ignores the bits.
+    Next: compare the entry with its neighbours.
+    """
+    reserved = table.entries & np.uint64(L1_RESERVED)
+    return at_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
+
+
+@rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
+    """An L1 entry points to an L2 table that does not begin on a cluster boundary.
+
+    Why: no L2 table can be there; the guest range of the entry is absent.
+    Spec: L1 table entry, bits 9-55
+    QEMU: check reports a corruption; reading the range fails, writing to it marks the image corrupt.
+    Next: L2 tables begin on cluster boundaries; search them for one that no entry points to.
+    """
+    size = table.geometry.cluster_size
+    offsets = table.l2_offsets()
+    return at_entries(
+        table,
+        (offsets & np.uint64(size - 1)) != 0,
+        lambda index, _: f"L2 table offset {int(offsets[index]):#x} is not a multiple of the {size:#x}-byte cluster",
+    )
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
+def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
+    """An L1 entry points to an L2 table that is not or not wholly in the file.
+
+    Why: the guest range it stands for is absent, not zero.
+    Spec: L1 table entry, bits 9-55
+    QEMU: check reports it if a whole cluster is missing; convert reads zeros and returns 0.
+    Next: look for the rest of the file.
+    """
+    offsets = table.l2_offsets()
+    size = table.geometry.cluster_size
+    return at_entries(
+        table,
+        (offsets != 0) & (offsets + np.uint64(size) > table.file_size),
+        lambda index, _: (
+            f"the L2 table at host offset {int(offsets[index]):#x} ends at {int(offsets[index]) + size:#x}, "
+            f"the file at {table.file_size:#x}"
+        ),
+    )
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
+def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
+    """An L1 entry has the copied bit but no L2 table.
+
+    Why: it says at once that there is a table and that there is none; the offset was lost.
+    Spec: L1 table entry, bits 9-55 and 63
+    QEMU: check reads the header cluster as an L2 table and reports its fields as errors; reading takes the range for
+    unallocated.
+    Next: search the file for an L2 table that no entry points to.
+    """
+    lost = (table.entries >> np.uint64(63) != 0) & (table.l2_offsets() == 0)
+    return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.HIDDEN_DATA)
+def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
+    """An L1 entry behind the end of the virtual disk points to an L2 table.
+
+    Why: what it maps is part of no disk that a guest or a converter sees. A virtual machine's saved state lies there,
+    but only in the L1 table of a snapshot.
+    Spec: Snapshots; Header, bytes 24-39
+    QEMU: says nothing.
+    Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
+    """
+    beyond = np.arange(len(table.entries)) >= table.geometry.l1_entries_needed
+    if table.owner != "active":
+        beyond[:] = False
+    return at_entries(
+        table,
+        beyond & (table.l2_offsets() != 0),
+        lambda _, __: f"the virtual disk ends with entry {table.geometry.l1_entries_needed - 1}",
+    )

@@ -1,0 +1,228 @@
+"""Rules about L2 tables: standard and extended entries of clusters that are not compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
+from forensic.qcow2.entries import COMPRESSED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.mapping import ALL_SUBCLUSTERS
+from forensic.qcow2.tables import L2Batch
+from forensic.rules.registry import rule
+
+Bools = npt.NDArray[np.bool_]
+
+
+def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
+    """One problem for each entry that `hits` (in the shape of `entries`) selects; `say` words it from the entry."""
+    tables, indices = np.nonzero(hits & batch.in_file())
+
+    def described() -> Iterator[Problem]:
+        for table, index in zip(tables.tolist(), indices.tolist(), strict=True):
+            entry = int(batch.entries[table, index])
+            path = f"{batch.owner} {batch.path(table, index)}"
+            guest_offset = batch.guest_offset(table, index)
+            yield Problem(
+                f"{path} (guest offset {guest_offset:#x}) is {entry:#018x}: {say(entry)}",
+                (
+                    host(batch.entry_host_offset(table, index), batch.geometry.l2_entry_size),
+                    guest(guest_offset, batch.geometry.cluster_size),
+                ),
+                path,
+                {"entry_hex": f"{entry:016x}"},
+            )
+
+    return Problems(len(tables), described)
+
+
+def is_compressed(batch: L2Batch) -> Bools:
+    """Which entries are compressed descriptors."""
+    compressed: Bools = (batch.entries & np.uint64(COMPRESSED)) != 0
+    return compressed
+
+
+def host_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
+    """The host offset in each standard entry; compressed descriptors give 0."""
+    return np.where(is_compressed(batch), np.uint64(0), batch.entries & np.uint64(OFFSET_MASK))
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
+    """Reserved bits of a standard L2 entry are set.
+
+    Why: they must be zero; a set one is damage, or a feature that no reader knows.
+    Spec: Standard Cluster Descriptor, bits 1-8 and 56-61
+    QEMU: check reports a corruption; reading ignores the bits.
+    Next: compare the entry with its neighbours.
+    """
+    reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
+    return at_entries(
+        batch,
+        reserved & ~is_compressed(batch),
+        lambda entry: f"reserved bits {entry & L2_STANDARD_RESERVED:#x} are set",
+    )
+
+
+@rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
+    """An L2 entry points to a host cluster that does not begin on a cluster boundary.
+
+    Why: no cluster can be there; a data cluster's bytes are absent.
+    Spec: Standard Cluster Descriptor, bits 9-55
+    QEMU: check reports a corruption; reading the cluster fails.
+    Next: the cluster may be the one before or after; compare with the neighbouring entries.
+    """
+    size = batch.geometry.cluster_size
+    return at_entries(
+        batch,
+        (host_offsets(batch) & np.uint64(size - 1)) != 0,
+        lambda entry: f"host offset {entry & OFFSET_MASK:#x} is not a multiple of the {size:#x}-byte cluster",
+    )
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
+    """An L2 entry points to a host cluster that lies past the end of the file.
+
+    Why: the guest range is absent, not zero.
+    Spec: Standard Cluster Descriptor, bits 9-55
+    QEMU: check reports it; convert writes zeros and returns 0.
+    Next: look for the rest of the file.
+    """
+    if batch.geometry.external_data_file:
+        return ()
+    offsets = host_offsets(batch)
+    return at_entries(
+        batch,
+        (offsets != 0) & (offsets >= batch.file_size),
+        lambda entry: f"host offset {entry & OFFSET_MASK:#x} lies past the end of the file at {batch.file_size:#x}",
+    )
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
+def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
+    """The file ends inside a host cluster that an L2 entry points to.
+
+    Why: the bytes that are not there are absent, not zero, if the guest can see them.
+    Spec: Standard Cluster Descriptor, bits 9-55
+    QEMU: says nothing and reads zeros.
+    Next: look for the rest of the file; the extraction lists the bytes that are missing.
+    """
+    if batch.geometry.external_data_file:
+        return ()
+    return at_entries(
+        batch,
+        _cut_where_the_guest_sees_it(batch),
+        lambda entry: (
+            f"the host cluster at {entry & OFFSET_MASK:#x} is cut by the end of the file at {batch.file_size:#x}"
+        ),
+    )
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
+    """The zero flag is set in an image of version 2.
+
+    Why: version 2 has no such flag; whether the cluster is data or zero cannot be told.
+    Spec: Standard Cluster Descriptor, bit 0
+    QEMU: check returns 0; reading the cluster fails.
+    Next: look at the host cluster; the extraction leaves the range absent.
+    """
+    if batch.geometry.version >= 3:
+        return ()
+    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which version 2 does not define")
+
+
+@rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
+    """A subcluster is marked as allocated and as zero at once.
+
+    Why: the combination has no meaning; the subcluster is absent.
+    Spec: Extended L2 Entries, subcluster allocation bitmap
+    QEMU: check reports a corruption; reading the subcluster fails.
+    Next: look at the host cluster's bytes.
+    """
+    if batch.bitmaps is None:
+        return ()
+    both = batch.bitmaps & (batch.bitmaps >> np.uint64(32)) & np.uint64(ALL_SUBCLUSTERS)
+    return at_entries(batch, (both != 0) & ~is_compressed(batch), lambda _: "a subcluster is both allocated and zero")
+
+
+@rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l2_subcluster_without_cluster(batch: L2Batch) -> Iterable[Problem]:
+    """A subcluster is marked as allocated, but the entry has no host cluster.
+
+    Why: its bytes cannot be located; the subcluster is absent.
+    Spec: Extended L2 Entries, subcluster allocation bitmap
+    QEMU: check reports a corruption; reading the subcluster fails.
+    Next: search for a host cluster that no entry points to.
+    """
+    if batch.bitmaps is None or batch.geometry.external_data_file:
+        return ()
+    allocated = (batch.bitmaps & np.uint64(ALL_SUBCLUSTERS)) != 0
+    homeless = allocated & (host_offsets(batch) == 0) & ~is_compressed(batch)
+    return at_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
+def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
+    """Bit 0 is set in the first word of an extended L2 entry.
+
+    Why: with subclusters the zero flag lies in the bitmap and this bit is reserved; a reader that honours it shows
+    zeros in place of data.
+    Spec: Extended L2 Entries
+    QEMU: neither check nor reading looks at it.
+    Next: compare with the subcluster bitmap.
+    """
+    if batch.bitmaps is None:
+        return ()
+    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which is reserved here")
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.HIDDEN_DATA)
+def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
+    """An L2 entry behind the end of the virtual disk is allocated.
+
+    Why: its bytes are in the file but on no disk that a guest or a converter sees.
+    Spec: Header, bytes 24-31; Cluster mapping
+    QEMU: says nothing; its check counts more clusters allocated than the disk has.
+    Next: look at the host cluster's bytes.
+    """
+    if batch.owner != "active":  # a snapshot's saved machine state lies there
+        return ()
+    clusters = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count + np.arange(batch.entries.shape[1])
+    disk_clusters = -(-batch.geometry.virtual_size // batch.geometry.cluster_size)
+    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
+    return at_entries(
+        batch,
+        allocated & (clusters.astype(np.uint64) >= disk_clusters),
+        lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
+    )
+
+
+def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
+    """Data clusters that begin inside the file and end outside it, with a guest-visible byte behind the file's end.
+
+    A writer need not fill the last cluster behind the end of the virtual disk, and of a cluster with subclusters only
+    those that are allocated; such a file is whole.
+    """
+    geometry = batch.geometry
+    offsets = host_offsets(batch)
+    begins_inside = (offsets != 0) & (offsets < batch.file_size)
+    cut: Bools = begins_inside & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
+    cut &= offsets + np.uint64(geometry.cluster_size) > batch.file_size
+    if geometry.zero_flag_allowed:
+        cut &= (batch.entries & np.uint64(ZERO_FLAG)) == 0
+    for table, index in np.argwhere(cut).tolist():
+        in_file = batch.file_size - int(offsets[table, index])
+        visible = geometry.virtual_size - batch.guest_offset(table, index)
+        if batch.bitmaps is not None:
+            allocated = int(batch.bitmaps[table, index]) & ALL_SUBCLUSTERS
+            visible = min(visible, allocated.bit_length() * geometry.subcluster_size)
+        cut[table, index] = in_file < min(visible, geometry.cluster_size)
+    return cut

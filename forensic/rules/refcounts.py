@@ -1,0 +1,152 @@
+"""Rules about the refcount table and the places of the refcount blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.qcow2.entries import REFCOUNT_TABLE_RESERVED
+from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
+from forensic.rules.registry import rule
+
+ENTRY_SIZE = 8
+
+
+def at_entries(table: RefcountTable, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
+    """One problem for each entry that `hits` selects; `say` words it from index and entry."""
+    indices = np.flatnonzero(hits)
+
+    def described() -> Iterator[Problem]:
+        for index in indices.tolist():
+            entry = int(table.entries[index])
+            yield Problem(
+                f"refcount table entry {index} is {entry:#018x}: {say(index, entry)}",
+                (host(table.host_offset + index * ENTRY_SIZE, ENTRY_SIZE),),
+                f"refcount_table[{index}]",
+                {"entry_hex": f"{entry:016x}"},
+            )
+
+    return Problems(len(indices), described)
+
+
+@rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def refcount_table_empty(table: RefcountTable) -> Iterator[Problem]:
+    """The image has no refcount table.
+
+    Why: no cluster is known to be in use, so a writer overwrites what is there.
+    Spec: Header, bytes 56-59
+    QEMU: refuses the image; only its check opens it and reports errors.
+    Next: reading does not need refcounts; never open the original for writing.
+    """
+    if not table.claimed_entries:
+        yield Problem("refcount_table_clusters is 0", (host(56, 4),), "header")
+
+
+@rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def refcount_table_unaligned(table: RefcountTable) -> Iterator[Problem]:
+    """The refcount table does not begin on a cluster boundary.
+
+    Why: the offset is damaged; the table is read from where it points, which may not be a table at all.
+    Spec: Header, bytes 48-55
+    QEMU: refuses the image.
+    Next: reading does not need refcounts.
+    """
+    if table.host_offset % table.geometry.cluster_size:
+        yield Problem(
+            f"refcount_table_offset is {table.host_offset:#x}, not a multiple of the "
+            f"{table.geometry.cluster_size:#x}-byte cluster",
+            (host(48, 8),),
+            "header",
+        )
+
+
+@rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def refcount_table_too_large(table: RefcountTable) -> Iterator[Problem]:
+    """The refcount table is larger than 8 MiB.
+
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 8 MiB are looked at here.
+    Spec: Header, bytes 56-59 (the limit is QEMU's)
+    QEMU: refuses the image.
+    Next: compare with what the file's size needs.
+    """
+    size = table.claimed_entries * ENTRY_SIZE
+    if size > MAX_REFCOUNT_TABLE_BYTES:
+        yield Problem(
+            f"the refcount table is {size:,} bytes long, more than {MAX_REFCOUNT_TABLE_BYTES:,}",
+            (host(56, 4),),
+            "header",
+        )
+
+
+@rule(RefcountTable, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_table_outside_file(table: RefcountTable) -> Iterator[Problem]:
+    """The refcount table reaches past the end of the file.
+
+    Why: the missing entries are unknown.
+    Spec: Header, bytes 48-59
+    QEMU: check reports it, with up to one error for each missing entry.
+    Next: look for the rest of the file; reading does not need refcounts.
+    """
+    length = table.claimed_entries * ENTRY_SIZE
+    end = table.host_offset + length
+    if 0 < length <= MAX_REFCOUNT_TABLE_BYTES and end > table.file_size:
+        yield Problem(
+            f"the refcount table at host offset {table.host_offset:#x} ends at {end:#x}, the file at "
+            f"{table.file_size:#x}",
+            (host(table.host_offset, length),),
+            "refcount_table",
+        )
+
+
+@rule(RefcountTable, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_entry_reserved_bits(table: RefcountTable) -> Iterable[Problem]:
+    """Reserved bits of a refcount table entry are set.
+
+    Why: they must be zero; a set one is damage, or a feature that no reader knows.
+    Spec: Refcount table entry, bits 0-8
+    QEMU: check reports a corruption.
+    Next: compare the entry with its neighbours.
+    """
+    reserved = (table.entries & np.uint64(REFCOUNT_TABLE_RESERVED)) != 0
+    return at_entries(table, reserved, lambda _, entry: f"reserved bits {entry & REFCOUNT_TABLE_RESERVED:#x} are set")
+
+
+@rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def refcount_block_unaligned(table: RefcountTable) -> Iterable[Problem]:
+    """A refcount table entry points to a block that does not begin on a cluster boundary.
+
+    Why: no refcount block can be there; the refcounts it should hold are unknown.
+    Spec: Refcount table entry, bits 9-63
+    QEMU: check reports a corruption and gives up on the block.
+    Next: reading does not need refcounts.
+    """
+    size, offsets = table.geometry.cluster_size, table.block_offsets()
+    return at_entries(
+        table,
+        (offsets & np.uint64(size - 1)) != 0,
+        lambda index, _: f"block offset {int(offsets[index]):#x} is not a multiple of the {size:#x}-byte cluster",
+    )
+
+
+@rule(RefcountTable, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
+    """A refcount table entry points to a block that is not or not wholly in the file.
+
+    Why: the refcounts it should hold are unknown.
+    Spec: Refcount table entry, bits 9-63
+    QEMU: check reports it; its repair grows the file up to that offset.
+    Next: look for the rest of the file; reading does not need refcounts.
+    """
+    size, offsets = table.geometry.cluster_size, table.block_offsets()
+    return at_entries(
+        table,
+        # A sum would wrap around for offsets at the top of the 64-bit range.
+        (offsets != 0) & (offsets > max(0, table.file_size - size)),
+        lambda index, _: (
+            f"the block at host offset {int(offsets[index]):#x} is not within the file, which ends at "
+            f"{table.file_size:#x}"
+        ),
+    )

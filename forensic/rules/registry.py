@@ -1,0 +1,113 @@
+"""The rule registry: a rule is one function; its name is the code, its docstring the documentation.
+
+The docstring has a first line (the title) and the sections `Why:`, `Spec:`, `QEMU:` and `Next:`, each one paragraph.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from forensic.finding import Confidence, FindingClass, Problem, Severity
+from forensic.untrusted import Json
+
+Examined = TypeVar("Examined")
+
+SECTIONS = ("Why", "Spec", "QEMU", "Next")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a rule is called, what it examines and what its findings are worth.
+
+    `family` is the part of the format it is about, the name of the file it stands in.
+    """
+
+    code: str
+    examines: type[object]
+    family: str
+    severity: Severity
+    finding_class: FindingClass
+    confidence: Confidence
+    title: str
+    sections: dict[str, str]
+    check: Callable[[object], Iterable[Problem]]
+
+    @property
+    def spec(self) -> str:
+        """The section of the specification that the rule follows."""
+        return self.sections["Spec"]
+
+    def as_json(self) -> Json:
+        """One row of `qcowscope rules --json`."""
+        return {
+            "code": self.code,
+            "title": self.title,
+            "severity": self.severity.value,
+            "class": self.finding_class.value,
+            "confidence": self.confidence.value,
+            "structure": self.examines.__name__,
+            "family": self.family,
+            "spec": self.spec,
+            "why": self.sections["Why"],
+            "qemu": self.sections["QEMU"],
+            "next": self.sections["Next"],
+        }
+
+
+_RULES: dict[str, Rule] = {}
+
+
+def rule(
+    examines: type[Examined],
+    severity: Severity,
+    finding_class: FindingClass,
+    confidence: Confidence = Confidence.CERTAIN,
+) -> Callable[[Callable[[Examined], Iterable[Problem]]], Callable[[Examined], Iterable[Problem]]]:
+    """Register the decorated function as a rule about structures of the type `examines`."""
+
+    def register(judge: Callable[[Examined], Iterable[Problem]]) -> Callable[[Examined], Iterable[Problem]]:
+        def check(structure: object) -> Iterable[Problem]:
+            if not isinstance(structure, examines):
+                raise TypeError(f"{code} examines {examines.__name__}, not {type(structure).__name__}")
+            return judge(structure)
+
+        code = judge.__name__.replace("_", "-")
+        if code in _RULES:
+            raise ValueError(f"two rules are called {code}")
+        title, sections = _documentation(judge)
+        family = judge.__module__.rpartition(".")[2]
+        _RULES[code] = Rule(code, examines, family, severity, finding_class, confidence, title, sections, check)
+        return judge
+
+    return register
+
+
+def all_rules() -> list[Rule]:
+    """Every registered rule, in the order of the files and of the lines in them."""
+    return list(_RULES.values())
+
+
+def rule_of(code: str) -> Rule | None:
+    """The rule with this code."""
+    return _RULES.get(code)
+
+
+def _documentation(check: Callable[..., object]) -> tuple[str, dict[str, str]]:
+    """Title and sections of a rule's docstring. Raises `ValueError` if one is missing."""
+    lines = (inspect.getdoc(check) or "").splitlines()
+    sections: dict[str, str] = {}
+    current = ""
+    for line in lines[1:]:
+        name, colon, rest = line.partition(":")
+        if colon and name in SECTIONS:
+            current = name
+            sections[current] = rest.strip()
+        elif current:
+            sections[current] = f"{sections[current]} {line.strip()}".strip()
+    missing = [name for name in SECTIONS if not sections.get(name)]
+    if not lines or missing:
+        raise ValueError(f"rule {check.__name__} has no {', '.join(missing) or 'title'} in its docstring")
+    return lines[0].rstrip("."), sections

@@ -1,0 +1,96 @@
+"""Text that came out of an image: the raw bytes, and a shown form that can harm no terminal.
+
+Nothing else in the project turns image bytes into something a person sees. The shown form has no control
+character, no bidirectional override, no invisible character and no pile of combining marks, so it may stand in
+a terminal, a log or an exception; a renderer for a markup language still applies that language's own quoting.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
+"""What a report is made of."""
+
+SHOWN_LIMIT = 1024
+"""Characters of one string that are shown; the rest is counted. The longest name qcow2 allows QEMU is 1023 bytes."""
+
+COMBINING_LIMIT = 2
+"""Marks that may follow one base character; more would paint over the neighbouring lines of a screen."""
+
+_ESCAPED_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANK_LOOKALIKES = frozenset("\u00a0\u115f\u1160\u2800\u3164\uffa0")
+
+
+@dataclass(frozen=True)
+class Untrusted:
+    """Bytes of an image that are meant to be read as text."""
+
+    raw: bytes
+
+    @property
+    def text(self) -> str:
+        """The shown form: UTF-8 where it is valid, `\\xNN` and `<U+NNNN>` for everything that could do harm."""
+        return _shown(self.raw.decode("utf-8", "surrogateescape"))
+
+    @property
+    def valid_utf8(self) -> bool:
+        """Whether the raw bytes are UTF-8."""
+        try:
+            self.raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    @property
+    def sanitised(self) -> bool:
+        """Whether the shown form differs from the raw bytes."""
+        return self.text.encode("utf-8") != self.raw
+
+    def as_json(self) -> Json:
+        """The object a report holds in place of a string; `hex` keeps the truth."""
+        return {
+            "encoding": "utf-8" if self.valid_utf8 else "invalid",
+            "hex": self.raw.hex(),
+            "sanitised": self.sanitised,
+            "text": self.text,
+        }
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def c_string(raw: bytes) -> Untrusted:
+    """A fixed-size field up to its first NUL, as C reads it."""
+    return Untrusted(raw.split(b"\0", 1)[0])
+
+
+def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A path or any other text from outside in its shown form; file names may hold anything but NUL."""
+    return Untrusted(os.fsencode(path)).text
+
+
+def _shown(text: str) -> str:
+    pieces: list[str] = []
+    marks = 0
+    for character in text[:SHOWN_LIMIT]:
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        pieces.append(_escaped(character) if _is_harmful(character) or marks > COMBINING_LIMIT else character)
+    if len(text) > SHOWN_LIMIT:
+        pieces.append(f"… (+{len(text) - SHOWN_LIMIT} more)")
+    return "".join(pieces)
+
+
+def _is_harmful(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category == "Cc" or category in _ESCAPED_CATEGORIES or character in _BLANK_LOOKALIKES
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"<U+{code:04X}>"
