@@ -21,7 +21,7 @@ ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py
 
 samples: $(READY)  ## rebuild samples/sound/ (needs qemu-img, qemu-io, e2image)
-	$(BIN)/python samples/build.py
+	$(BIN)/python -m samples.build
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

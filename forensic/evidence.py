@@ -116,7 +116,7 @@ class Evidence:
                 raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
             done += count
 
-    def data_ranges_from(self, host_offset: int) -> int:
+    def next_data_from(self, host_offset: int) -> int:
         """The host offset of the next byte at or after this one that the file system stores; the size if none.
 
         Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.

@@ -72,8 +72,11 @@ def _decode_deflate_slowly(stored: bytes, cluster_size: int) -> Decoded:
 def _decode_zstd(stored: bytes, cluster_size: int) -> Decoded:
     if not hasattr(_thread, "zstd"):
         _thread.zstd = zstandard.ZstdDecompressor()
+    data = b""
     try:
-        data: bytes = _thread.zstd.decompress(stored, max_output_size=cluster_size, allow_extra_data=True)
+        # Of a frame that declares its size the library allocates that much, whatever the limit: more is a memory bomb.
+        if zstandard.frame_content_size(stored) <= cluster_size:
+            data = _thread.zstd.decompress(stored, max_output_size=cluster_size, allow_extra_data=True)
     except zstandard.ZstdError:
         data = b""
     if len(data) == cluster_size:

@@ -45,13 +45,17 @@ EXIT_STATUS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One rule and what became of it; `count` is the number of problems it found."""
+    """One rule and what became of it; `count` is the number of problems it found.
+
+    `failed` says that it was not run because of an error of ours.
+    """
 
     code: str
     title: str
     status: CheckStatus
     reason: str
     count: int
+    failed: bool = False
 
     def as_json(self) -> Json:
         """The object `result.checks[]` holds."""
@@ -88,6 +92,14 @@ class Judgement:
         if any(finding.finding_class == FindingClass.LEAK for finding in self.findings):
             return Verdict.LEAKS
         return Verdict.CLEAN
+
+    def as_json(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
+        """The sections of `result` that judge."""
+        return {
+            "summary": self.summary(fail_on),
+            "findings": [finding.as_json() for finding in self.worst_first()],
+            "checks": [check.as_json() for check in self.checks],
+        }
 
     def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
         """The object `result.summary` holds."""

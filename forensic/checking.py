@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from forensic.finding import Finding, FindingClass, Problem, Problems, Severity
+from forensic.finding import Finding, Problem, Problems, Severity
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import Qcow2Image
@@ -51,7 +51,7 @@ def check(
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
     checks = tuple(_check(rule, tallies[rule.code], gap) for rule in rules)
-    return Judgement(findings, checks, undetermined=gap is not None and isinstance(image, ForeignFile))
+    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile))
 
 
 def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None:
@@ -96,9 +96,10 @@ def _gap(image: Qcow2Image | ForeignFile) -> str | None:
 
 def _check(rule: Rule, tally: _Tally, gap: str | None) -> Check:
     if tally.failure:
-        status, reason = CheckStatus.NOT_RUN, tally.failure
-    elif tally.count and (rule.severity > Severity.INFO or rule.finding_class != FindingClass.INFO):
-        status, reason = CheckStatus.FAIL, ""
+        return Check(rule.code, rule.title, CheckStatus.NOT_RUN, tally.failure, tally.count, failed=True)
+    if tally.count:
+        # A fact that is worth knowing is no failure.
+        status, reason = CheckStatus.PASS if rule.severity == Severity.INFO else CheckStatus.FAIL, ""
     elif tally.looked_at:
         status, reason = CheckStatus.PASS, ""
     elif gap:

@@ -1,0 +1,102 @@
+"""The public API: open an image, look at it, judge it, extract it, verify what was extracted.
+
+Names are loaded when they are first used, since numpy alone takes longer to load than most headers to read.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from forensic.version import __version__
+
+if TYPE_CHECKING:
+    from forensic.checking import check
+    from forensic.errors import (
+        BadReport,
+        EvidenceUnreadable,
+        ForensicError,
+        Interrupted,
+        NotAnImage,
+        OutputFailed,
+        Unsupported,
+    )
+    from forensic.evidence import Evidence
+    from forensic.extraction.extract import Extraction, extract
+    from forensic.extraction.verify import Verification, verify
+    from forensic.finding import Finding, FindingClass, Problem, Range, Severity
+    from forensic.qcow2.describe import describe
+    from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.image import Qcow2Image, identify, open_image
+    from forensic.qcow2.mapping import Extent, Reason, State
+    from forensic.report.model import Check, Judgement, Report, Verdict
+    from forensic.rules import Rule, all_rules, rule_of
+
+_HOME = {
+    "forensic.checking": ("check",),
+    "forensic.errors": (
+        "BadReport",
+        "EvidenceUnreadable",
+        "ForensicError",
+        "Interrupted",
+        "NotAnImage",
+        "OutputFailed",
+        "Unsupported",
+    ),
+    "forensic.evidence": ("Evidence",),
+    "forensic.extraction.extract": ("Extraction", "extract"),
+    "forensic.extraction.verify": ("Verification", "verify"),
+    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
+    "forensic.qcow2.describe": ("describe",),
+    "forensic.qcow2.foreign": ("ForeignFile",),
+    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_image"),
+    "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.report.model": ("Check", "Judgement", "Report", "Verdict"),
+    "forensic.rules": ("Rule", "all_rules", "rule_of"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "BadReport",
+    "Check",
+    "Evidence",
+    "EvidenceUnreadable",
+    "Extent",
+    "Extraction",
+    "Finding",
+    "FindingClass",
+    "ForeignFile",
+    "ForensicError",
+    "Interrupted",
+    "Judgement",
+    "NotAnImage",
+    "OutputFailed",
+    "Problem",
+    "Qcow2Image",
+    "Range",
+    "Reason",
+    "Report",
+    "Rule",
+    "Severity",
+    "State",
+    "Unsupported",
+    "Verdict",
+    "Verification",
+    "__version__",
+    "all_rules",
+    "check",
+    "describe",
+    "extract",
+    "identify",
+    "open_image",
+    "rule_of",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value

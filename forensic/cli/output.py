@@ -1,0 +1,67 @@
+"""What the commands have in common when they write: the report's frame, the progress bar."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from forensic.errors import OutputFailed
+from forensic.evidence import Evidence
+from forensic.report.model import Report
+from forensic.report.run import Run, tool
+from forensic.untrusted import Json
+
+
+def start_run(options: Mapping[str, Json] | None = None) -> Run:
+    """The record of this call."""
+    return Run(sys.argv, options or {})
+
+
+def make_report(
+    evidence: Evidence,
+    result: Mapping[str, Json],
+    run: Run,
+    exit_code: int,
+    artifacts: Sequence[Json] = (),
+    case: Mapping[str, Json] | None = None,
+) -> Report:
+    """A report with its frame: source, run, tool."""
+    return Report(result, evidence.as_json(), run.as_json(exit_code, artifacts), tool(), case or {})
+
+
+def write_new_file(path: Path, text: str, force: bool) -> None:
+    """Write a report file; one that exists is kept unless `force`. Raises `OutputFailed`."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        if not force and os.path.lexists(path):
+            raise OutputFailed(path, "exists already; --force overwrites it")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputFailed(path, (error.strerror or "cannot be written").lower()) from error
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with rate and remaining time on standard error, if that is a terminal; gives the function that moves it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,52 @@
+"""argparse with the contract's exit status for wrong usage, and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""Where commands are added; argparse gives the type no public name."""
+
+
+class UsageError(Exception):
+    """The command line cannot be understood; the text holds usage and reason."""
+
+    exit_status = 64
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse exits with 2 on wrong usage, which in this field means "the image is corrupt"."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`."""
+        raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {message}")
+
+    def format_help(self) -> str:
+        """The help in colour; rich is loaded only for those who ask for help."""
+        from rich_argparse import RichHelpFormatter
+
+        self.formatter_class = RichHelpFormatter
+        return super().format_help()
+
+
+def add_command(
+    subparsers: Subparsers, name: str, run: Callable[[argparse.Namespace], int], summary: str, details: str = ""
+) -> Parser:
+    """Add a subcommand; abbreviated options are not accepted, since scripts outlive them."""
+    parser = subparsers.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(), allow_abbrev=False
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_image(parser: Parser) -> None:
+    """The argument that nearly every command has."""
+    parser.add_argument("image", metavar="IMAGE", help="the qcow2 image; it is opened read-only")
+
+
+def add_json(parser: Parser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")

@@ -1,0 +1,1 @@
+"""Plan → read → sinks: the virtual disk written out, hashed, and accounted for."""

@@ -1,0 +1,1 @@
+"""The Textual application, on the library's public API alone."""
