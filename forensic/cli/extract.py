@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.output import make_report, progress_bar, start_run, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
+from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import OutputFailed
 from forensic.untrusted import Json, shown
 
@@ -40,6 +41,10 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite output and reports that exist")
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
+    add_snapshot(parser)
+    parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
+    add_files(parser)
+    add_key(parser)
     _add_case_data(parser)
 
 
@@ -57,12 +62,12 @@ def run(options: argparse.Namespace) -> int:
     hashes = _hashes(options.hash)
     reports = [_report_target(text) for text in options.report]
     this_run = start_run({"hash": list(hashes), "sparse": not options.no_sparse, "force": options.force})
-    with open_image(options.image) as image:
+    with open_image(options.image) as image, disk_of(image, options) as disk:
         for path in reports:
             _refuse(path, options.output, image, options.force)
         with progress_bar("extracting") as progress:
             extraction = extract(
-                image,
+                disk,
                 options.output,
                 hashes,
                 sparse=not options.no_sparse,
