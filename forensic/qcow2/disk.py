@@ -75,13 +75,15 @@ class Disk:
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
     `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
-    supplied beside the image; the disk owns them and closes them.
+    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong into every report
+    of what is read from it.
     """
 
     target: str
     size: int
     levels: tuple[Level, ...]
     inputs: tuple[Input, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

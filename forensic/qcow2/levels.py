@@ -13,6 +13,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import decode
 from forensic.qcow2.content import Fault, read_data
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import ROW, Reason, Rows, State, row_batches
 from forensic.qcow2.tables import L1Table
@@ -27,8 +28,8 @@ class Level(Protocol):
 
     `size` is in guest bytes. Rows are UNALLOCATED where the next level shows through. `data_lacks` says why data
     cannot be read though it is mapped (a key or a data file was not supplied). `backing_file` is the name of the next
-    level as this one declares it (None: there is none), `backing_format` what that is to be read as. `plain_data` is
-    the file whose holes are zeros of the guest; None where they are not.
+    level as this one declares it (None: there is none), `backing_format` what that is to be read as, `encryption` the
+    method by which data is encrypted. `plain_data` is the file whose holes are zeros of the guest, or None.
     """
 
     @property
@@ -41,6 +42,8 @@ class Level(Protocol):
     def backing_file(self) -> Untrusted | None: ...
     @property
     def backing_format(self) -> Untrusted | None: ...
+    @property
+    def encryption(self) -> str | None: ...
     @property
     def plain_data(self) -> Evidence | None: ...
 
@@ -128,6 +131,11 @@ class Qcow2Level:
         return self.image.header_cluster.extensions.text(ExtensionType.BACKING_FORMAT)
 
     @property
+    def encryption(self) -> str | None:
+        """`aes` or `luks`."""
+        return CryptMethod(self.image.header.crypt_method).name.lower() if self.image.encrypted else None
+
+    @property
     def plain_data(self) -> Evidence | None:
         """The file that holds the data, if it is not encrypted."""
         return None if self.cipher else self._data
@@ -192,6 +200,11 @@ class RawLevel:
     @property
     def backing_format(self) -> Untrusted | None:
         """Nothing."""
+        return None
+
+    @property
+    def encryption(self) -> str | None:
+        """None."""
         return None
 
     @property

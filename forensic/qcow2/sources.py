@@ -7,6 +7,7 @@ opened. That is the only consent there is: no flag makes the toolkit follow a na
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -87,7 +88,8 @@ def open_disk(image: Qcow2Image, target: Snapshot | SavedState | None = None, su
     except BaseException:
         opening.close()
         raise
-    return Disk(_target(target), levels[0].size, tuple(levels), tuple(opening.inputs))
+    inputs = tuple(opening.inputs)
+    return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
 
 
 def find_snapshot(image: Qcow2Image, word: str) -> Snapshot:
@@ -133,6 +135,27 @@ def _target(target: Snapshot | SavedState | None) -> str:
     if isinstance(target, SavedState):
         return f"vm-state:{target.snapshot.index}"
     return "active" if target is None else f"snapshot:{target.index}"
+
+
+def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
+    for depth, level in enumerate(levels):
+        name = f"level {depth} ({shown(level.evidences[0].path_as_given)})"
+        if depth and level.size > levels[depth - 1].size:
+            surplus = level.size - levels[depth - 1].size
+            yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
+        if level.encryption and supplied.as_stored:
+            yield f"{name}: data is given as it is stored, encrypted with {level.encryption}, not as the guest saw it"
+        elif level.encryption == "aes" and supplied.passphrase is not None:
+            yield f"{name}: the old AES encryption has no means to tell a wrong passphrase from the right one"
+    for one in inputs:
+        if one.format_from == "probed":
+            yield (
+                f"level {one.depth} ({shown(one.evidence.path_as_given)}) was taken for {one.format} by its first "
+                "bytes; neither the command line nor the image says what it is"
+            )
+        if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
+            surplus = one.evidence.size - levels[one.depth].size
+            yield f"the data file is {surplus:,} bytes longer than its disk; these are not part of the disk"
 
 
 class _Opening:
