@@ -56,10 +56,9 @@ class _CipherOf:
 
     def __init__(self, path: str | os.PathLike[str], luks: LuksHeader) -> None:
         """Raises `Unsupported` for a cipher, mode or hash that is not known."""
-        cipher, mode_text = luks.cipher_name.raw.lower(), luks.cipher_mode.raw.lower().decode("ascii", "replace")
-        mode, _, rest = mode_text.partition("-")
+        mode, _, rest = luks.cipher_mode.text.lower().partition("-")
         iv, _, self._iv_hash = rest.partition(":")
-        hashes = [luks.hash_spec.raw.decode("ascii", "replace"), *([self._iv_hash] if self._iv_hash else [])]
+        hashes = [luks.hash_spec.text, *([self._iv_hash] if self._iv_hash else [])]
         try:
             self._mode, self._iv = Mode(mode), Iv(iv or Iv.PLAIN64)
             for name in hashes:
@@ -67,7 +66,11 @@ class _CipherOf:
         except ValueError as error:
             raise _unknown(path, luks) from error
         keys = 2 if self._mode == Mode.XTS else 1
-        if cipher != b"aes" or luks.key_bytes % keys or luks.key_bytes // keys not in AES_KEY_LENGTHS:
+        if (
+            luks.cipher_name.text.lower() != "aes"
+            or luks.key_bytes % keys
+            or luks.key_bytes // keys not in AES_KEY_LENGTHS
+        ):
             raise _unknown(path, luks)
         self._path, self._luks = path, luks
 
@@ -85,7 +88,7 @@ def _unknown(path: str | os.PathLike[str], luks: LuksHeader) -> Unsupported:
 
 
 def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slot: KeySlot) -> None:
-    digest_size = hashlib.new(_hash(luks), usedforsecurity=False).digest_size
+    digest_size = hashlib.new(luks.hash_spec.text, usedforsecurity=False).digest_size
     rounds = slot.iterations * -(-luks.key_bytes // digest_size) + luks.master_key_iterations
     if rounds > SLOW_ROUNDS:
         raise Unsupported(
@@ -108,10 +111,10 @@ def _master_key(
         return None
     if len(material) < length:
         return None
-    slot_key = hashlib.pbkdf2_hmac(_hash(luks), passphrase, slot.salt, slot.iterations, luks.key_bytes)
+    slot_key = hashlib.pbkdf2_hmac(luks.hash_spec.text, passphrase, slot.salt, slot.iterations, luks.key_bytes)
     sectors = memoryview(bytearray(material.ljust(-(-length // SECTOR_SIZE) * SECTOR_SIZE, b"\0")))
     make_cipher(slot_key).decrypt(sectors, 0)
-    return _merged(sectors[:length], luks.key_bytes, _hash(luks))
+    return _merged(sectors[:length], luks.key_bytes, luks.hash_spec.text)
 
 
 def _merged(material: memoryview, key_bytes: int, hash_name: str) -> bytes:
@@ -134,8 +137,6 @@ def _diffused(block: bytes, hash_name: str) -> bytes:
 
 
 def _digest(luks: LuksHeader, key: bytes) -> bytes:
-    return hashlib.pbkdf2_hmac(_hash(luks), key, luks.master_key_salt, luks.master_key_iterations, DIGEST_LENGTH)
-
-
-def _hash(luks: LuksHeader) -> str:
-    return luks.hash_spec.raw.decode("ascii", "replace")
+    return hashlib.pbkdf2_hmac(
+        luks.hash_spec.text, key, luks.master_key_salt, luks.master_key_iterations, DIGEST_LENGTH
+    )

@@ -101,6 +101,8 @@ def row_batches(
 
     `data_size` is the size of an external data file that was supplied, or None.
     """
+    if guest_start >= guest_end:
+        return
     coverage = l1.geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))
