@@ -16,6 +16,7 @@ from forensic.untrusted import Json, shown
 if TYPE_CHECKING:
     from forensic.extraction.extract import Extraction
     from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.report.run import Run
 
 INCOMPLETE = 5
@@ -57,12 +58,12 @@ def _add_case_data(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
     from forensic.extraction.extract import extract
-    from forensic.qcow2.image import open_image
+    from forensic.qcow2.image import open_any
 
     hashes = _hashes(options.hash)
     reports = [_report_target(text) for text in options.report]
     this_run = start_run({"hash": list(hashes), "sparse": not options.no_sparse, "force": options.force})
-    with open_image(options.image) as image, disk_of(image, options) as disk:
+    with open_any(options.image) as image, disk_of(image, options) as disk:
         for path in reports:
             _refuse(path, options.output, image, options.force)
         with progress_bar("extracting") as progress:
@@ -99,7 +100,7 @@ def _report_target(text: str) -> Path:
     return Path(path)
 
 
-def _refuse(path: Path, output: Path, image: Qcow2Image, force: bool) -> None:
+def _refuse(path: Path, output: Path, image: Qcow2Image | Qcow1Image, force: bool) -> None:
     """A report must not land on the evidence or on the output, and not on another file without being told to."""
     if path.absolute() == output.absolute():
         raise OutputFailed(path, "is the output as well")
@@ -114,7 +115,7 @@ def _refuse(path: Path, output: Path, image: Qcow2Image, force: bool) -> None:
 
 def _write_reports(
     reports: list[Path],
-    image: Qcow2Image,
+    image: Qcow2Image | Qcow1Image,
     extraction: Extraction,
     this_run: Run,
     status: int,
@@ -140,7 +141,7 @@ def _write_reports(
         write_new_file(path, to_json(report), force)
 
 
-def _print_summary(extraction: Extraction, image: Qcow2Image) -> None:
+def _print_summary(extraction: Extraction, image: Qcow2Image | Qcow1Image) -> None:
     print(f"{shown(extraction.path)}: {extraction.size:,} bytes", end="")
     print(f", {extraction.bytes_read:,} read, {extraction.bytes_zero:,} zero by the image's word", end="")
     print(f", {extraction.ledger.bytes_missing:,} not read")

@@ -15,6 +15,7 @@ from forensic.extraction.reading import Filled, fill
 from forensic.extraction.sinks import Checkpoint, Hashes, RawFile, Sink
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.untrusted import Json
 
 WORKERS = 2
@@ -65,7 +66,7 @@ class Extraction:
 
 
 def extract(
-    source: Disk | Qcow2Image,
+    source: Disk | Qcow2Image | Qcow1Image,
     output: Path,
     hashes: Sequence[str] = ("sha256",),
     sparse: bool = True,
