@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import references
+from forensic.qcow2.describe import references, version_1_references
 from forensic.qcow2.disk import Disk, Input, Role
-from forensic.qcow2.levels import Qcow2Level
+from forensic.qcow2.levels import Level, Qcow2Level
+from forensic.qcow2.qcow1_tables import Qcow1Level
 from forensic.untrusted import Json, shown
 
 
@@ -19,11 +20,10 @@ def references_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json
     """
     found: list[Json] = []
     for depth, level in enumerate(disk.levels):
-        if isinstance(level, Qcow2Level):
-            for reference in references(level.image.header_cluster):
-                role = Role(str(reference["kind"]))
-                supplied = _input(disk, role, depth + 1 if role == Role.BACKING else depth)
-                found.append(reference | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
+        for reference in _named_by(level):
+            role = Role(str(reference["kind"]))
+            supplied = _input(disk, role, depth + 1 if role == Role.BACKING else depth)
+            found.append(reference | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
     return found
 
 
@@ -34,13 +34,17 @@ def inputs_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
         {
             "role": role,
             "path": shown(evidence.path_as_given),
-            "path_resolved": shown(evidence.path),
             "size": evidence.size,
             "hashes": {"sha256": sha256_of(evidence)},
-            "unchanged": evidence.unchanged(),
         }
         for role, evidence in roles
     ]
+
+
+def _named_by(level: Level) -> list[dict[str, Json]]:
+    if isinstance(level, Qcow2Level):
+        return references(level.image.header_cluster)
+    return version_1_references(level.image) if isinstance(level, Qcow1Level) else []
 
 
 def _input(disk: Disk, role: Role, depth: int) -> Input | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import array
 import datetime
 import sys
+from collections.abc import Collection
 
-from forensic.evidence import ReadFailed
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.header import Autoclear, Compatible, CryptMethod, Incompatible
-from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.header import V1_LENGTH, Autoclear, Compatible, CryptMethod, Incompatible
+from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
-from forensic.untrusted import Json
+from forensic.qcow2.names import scheme
+from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.untrusted import Json, Untrusted
 
 FEATURES: dict[str, dict[int, str]] = {
     "incompatible": {
@@ -29,13 +32,16 @@ FEATURES: dict[str, dict[int, str]] = {
 }
 FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
 CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
+CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
 
-def describe(image: Qcow2Image | ForeignFile) -> dict[str, Json]:
+def describe(image: Identified) -> dict[str, Json]:
     """The sections of `result` that tell what an image is."""
     if isinstance(image, ForeignFile):
         return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
+    if isinstance(image, Qcow1Image):
+        return {"image": _version_1(image), "references": version_1_references(image), "snapshots": [], "bitmaps": []}
     cluster = image.header_cluster
     usable = isinstance(cluster.geometry, Geometry)
     return {
@@ -52,9 +58,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
         "format": image.format,
         "version": header.version,
         "file_size": image.evidence.size,
-        "disk_usage": image.evidence.disk_usage,
-        "virtual_size": header.size,
-        "virtual_size_hex": f"{header.size:#x}",
+        **_with_hex("virtual_size", header.size),
         "header_length": header.header_length,
         "cluster_bits": header.cluster_bits,
         "features": {kind: _features(cluster, number) for number, kind in enumerate(FEATURE_TYPES)},
@@ -70,13 +74,11 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             for extension in cluster.extensions.extensions
         ],
         "encryption": {
-            "method": CRYPT_NAMES.get(CryptMethod(header.crypt_method), "none")
-            if header.crypt_method in list(CryptMethod)
-            else f"unknown ({header.crypt_method})",
+            "method": _crypt_name(header.crypt_method, list(CryptMethod)),
             "luks_header": _luks(image.luks) if image.luks else None,
         },
         "compression_type": COMPRESSION_NAMES.get(header.compression_type, f"unknown ({header.compression_type})"),
-        "l1": {"entries": header.l1_size, "host_offset": header.l1_table_offset},
+        "l1": {"entries": header.l1_size, **_with_hex("host_offset", header.l1_table_offset)},
         "snapshot_count": header.nb_snapshots,
     }
     if isinstance(geometry, Geometry):
@@ -85,12 +87,51 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             "extended_l2": geometry.extended_l2,
             "refcount": {
                 "bits": geometry.refcount_bits,
-                "table_host_offset": geometry.refcount_table_offset,
+                **_with_hex("table_host_offset", geometry.refcount_table_offset),
                 "table_clusters": geometry.refcount_table_clusters,
             },
-            "l2_tables": _l2_table_count(image, geometry),
+            "l2_tables": _used_entries(image.evidence, geometry.l1_table_offset, geometry.l1_entry_count),
         }
     return described
+
+
+def _version_1(image: Qcow1Image) -> Json:
+    """The same keys as of its successor, as far as there is something to say."""
+    header = image.header
+    described: dict[str, Json] = {
+        "format": image.format,
+        "version": 1,
+        "file_size": image.evidence.size,
+        **_with_hex("virtual_size", header.size),
+        "header_length": V1_LENGTH,
+        "cluster_bits": header.cluster_bits,
+        "l2_bits": header.l2_bits,
+        "features": {kind: [] for kind in FEATURE_TYPES},
+        "header_extensions": [],
+        "encryption": {
+            "method": _crypt_name(header.crypt_method, CRYPT_METHODS_OF_VERSION_1),
+            "luks_header": None,
+        },
+        "compression_type": COMPRESSION_NAMES[0],
+        "l1": {
+            "entries": 0 if header.unusable else header.l1_entry_count,
+            **_with_hex("host_offset", header.l1_table_offset),
+        },
+        "snapshot_count": 0,
+    }
+    if not header.unusable:
+        tables = _used_entries(image.evidence, header.l1_table_offset, header.l1_entry_count)
+        described |= {"cluster_size": header.cluster_size, "extended_l2": False, "l2_tables": tables}
+    return described
+
+
+def version_1_references(image: Qcow1Image) -> list[dict[str, Json]]:
+    """The backing file, which is the only other file that version 1 can name."""
+    return [] if image.backing_file is None else [_reference("backing", image.backing_file, None)]
+
+
+def _crypt_name(method: int, known: Collection[CryptMethod]) -> str:
+    return CRYPT_NAMES[CryptMethod(method)] if method in known else f"unknown ({method})"
 
 
 def _features(cluster: HeaderCluster, number: int) -> list[Json]:
@@ -116,29 +157,24 @@ def _features(cluster: HeaderCluster, number: int) -> list[Json]:
 def references(cluster: HeaderCluster) -> list[dict[str, Json]]:
     """The other files that an image names, as it names them."""
     references: list[dict[str, Json]] = []
-    backing_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
     data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
     if cluster.backing_file is not None:
-        references.append(
-            {
-                "kind": "backing",
-                "declared": cluster.backing_file.as_json(),
-                "declared_format": backing_format.as_json() if backing_format else None,
-                "followed": False,
-                "consent": "none",
-            }
-        )
+        declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
+        references.append(_reference("backing", cluster.backing_file, declared_format))
     if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
-        references.append(
-            {
-                "kind": "data_file",
-                "declared": data_file.as_json() if data_file else None,
-                "declared_format": None,
-                "followed": False,
-                "consent": "none",
-            }
-        )
+        references.append(_reference("data_file", data_file, None))
     return references
+
+
+def _reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+    return {
+        "kind": kind,
+        "declared": declared.as_json() if declared else None,
+        "declared_format": declared_format.as_json() if declared_format else None,
+        "scheme": scheme(declared.raw) if declared else None,
+        "followed": False,
+        "consent": "none",
+    }
 
 
 def _snapshots(image: Qcow2Image) -> list[Json]:
@@ -148,10 +184,10 @@ def _snapshots(image: Qcow2Image) -> list[Json]:
             "id": snapshot.id.as_json(),
             "name": snapshot.name.as_json(),
             "created_at": _moment(snapshot.date_sec),
-            "vm_clock_ns": snapshot.vm_clock_nsec,
-            "vm_state_size": snapshot.vm_state_size,
-            "virtual_size": image.virtual_size if snapshot.disk_size is None else snapshot.disk_size,
-            "l1": {"host_offset": snapshot.l1_table_offset, "entries": snapshot.l1_size},
+            **_with_hex("vm_clock_ns", snapshot.vm_clock_nsec),
+            **_with_hex("vm_state_size", snapshot.vm_state_size),
+            **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
+            "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }
         for snapshot in image.snapshots.snapshots
     ]
@@ -164,7 +200,7 @@ def _bitmaps(image: Qcow2Image) -> list[Json]:
             "name": bitmap.name.as_json(),
             "granularity": 1 << bitmap.granularity_bits if bitmap.granularity_bits < 64 else None,
             "flags": [flag.name.lower() for flag in BitmapFlag if bitmap.flags & flag and flag.name],
-            "table_host_offset": bitmap.table_offset,
+            **_with_hex("table_host_offset", bitmap.table_offset),
             "table_entries": bitmap.table_size,
         }
         for bitmap in (image.bitmaps.bitmaps if image.bitmaps else ())
@@ -185,17 +221,22 @@ def _luks(luks: LuksHeader) -> Json:
     }
 
 
-def _l2_table_count(image: Qcow2Image, geometry: Geometry) -> int | None:
-    """How many entries of the active L1 table are in use; without numpy, since `info` is to start at once."""
-    length = min(geometry.l1_entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
+def _used_entries(evidence: Evidence, host_offset: int, entry_count: int) -> int | None:
+    """How many entries of an L1 table are in use; without numpy, since `info` is to start at once."""
+    length = min(entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
     try:
-        raw = image.evidence.read_at(geometry.l1_table_offset, length)
+        raw = evidence.read_at(host_offset, length)
     except ReadFailed:
         return None
     entries = array.array("Q", raw[: len(raw) // L1_ENTRY_SIZE * L1_ENTRY_SIZE])
     if sys.byteorder == "little":
         entries.byteswap()
     return len(entries) - entries.count(0)
+
+
+def _with_hex(name: str, value: int) -> dict[str, Json]:
+    """A number of the image that may exceed what a JSON reader with floating point keeps, and its twin in hex."""
+    return {name: value, f"{name}_hex": f"{value:#x}"}
 
 
 def _moment(seconds: int) -> str:

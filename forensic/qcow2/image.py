@@ -166,7 +166,11 @@ class Qcow2Image:
         self.close()
 
 
-def identify(evidence: Evidence) -> Qcow2Image | Qcow1Image | ForeignFile:
+Identified = Qcow2Image | Qcow1Image | ForeignFile
+"""What a file turns out to be."""
+
+
+def identify(evidence: Evidence) -> Identified:
     """The image in a file, or what else the file's first bytes look like."""
     try:
         start = evidence.read_at(0, 512)

@@ -51,7 +51,8 @@ class Qcow1L1:
 
     def readable(self) -> Bools:
         """Which entries lead to an L2 table that begins inside the file."""
-        return (self.entries != 0) & (self.entries < self.file_size)
+        readable: Bools = (self.entries != 0) & (self.entries < self.file_size)
+        return readable
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Qcow1L2Batch:
 
     def compressed(self) -> Bools:
         """Which entries are compressed descriptors."""
-        return (self.entries & np.uint64(COMPRESSED)) != 0
+        compressed: Bools = (self.entries & np.uint64(COMPRESSED)) != 0
+        return compressed
 
     def stored_offsets(self) -> U64:
         """The host offset in each entry."""

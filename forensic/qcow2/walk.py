@@ -9,8 +9,11 @@ import numpy as np
 from forensic.qcow2.bitmaps import BitmapDirectory
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
+from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
+from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
 from forensic.qcow2.snapshots import SnapshotTable
 from forensic.qcow2.tables import (
     L1Table,
@@ -22,18 +25,31 @@ from forensic.qcow2.tables import (
 )
 
 Structure = (
-    ForeignFile | HeaderCluster | L1Table | L2Batch | RefcountTable | SnapshotTable | BitmapDirectory | LuksHeader
+    ForeignFile
+    | Qcow1Header
+    | Qcow1L1
+    | Qcow1L2Batch
+    | HeaderCluster
+    | L1Table
+    | L2Batch
+    | RefcountTable
+    | SnapshotTable
+    | BitmapDirectory
+    | LuksHeader
 )
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
+def structures(image: Identified) -> Iterator[Structure]:
     """Header first, then what it points to.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
     if isinstance(image, ForeignFile):
         yield image
+        return
+    if isinstance(image, Qcow1Image):
+        yield from _structures_of_version_1(image)
         return
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
@@ -48,6 +64,16 @@ def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
     tables = l1_tables(image)
     yield from tables
     yield from distinct_l2_batches(image, tables)
+
+
+def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
+    yield image.header
+    if image.header.unusable:
+        return
+    yield image.l1
+    indices = np.flatnonzero(image.l1.readable())
+    _, first = np.unique(image.l1.entries[indices], return_index=True)
+    yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
 
 
 def l1_tables(image: Qcow2Image) -> list[L1Table]:

@@ -10,6 +10,7 @@ from forensic.rules import (
     refcounts,
     references,
     snapshots,
+    version_1,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
 
@@ -26,4 +27,5 @@ __all__ = [
     "references",
     "rule_of",
     "snapshots",
+    "version_1",
 ]
