@@ -21,6 +21,7 @@ from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
 
 if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.mapping import Extent, Rows
     from forensic.qcow2.reader import DiskReader
     from forensic.qcow2.tables import L1Table
@@ -122,24 +123,24 @@ class Qcow2Image:
             geometry.virtual_size,
         )
 
+    def disk(self) -> Disk:
+        """The active disk, with nothing but this file to read from. Raises `Unsupported`; see `forensic.qcow2.disk`."""
+        from forensic.qcow2.disk import Disk
+        from forensic.qcow2.levels import Qcow2Level
+
+        return Disk("active", self.virtual_size, (Qcow2Level(self, self.l1, self.virtual_size),))
+
     def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The extents of the active disk as numpy rows; see `forensic.qcow2.mapping`."""
-        from forensic.qcow2.mapping import row_batches
-
-        end = self.virtual_size if guest_end is None else min(guest_end, self.virtual_size)
-        return row_batches(self.evidence, self.l1, guest_start, end)
+        return self.disk().row_batches(guest_start, guest_end)
 
     def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
         """The extents of the active disk in guest order, without gap or overlap."""
-        from forensic.qcow2.mapping import extents
-
-        return extents(self.row_batches(guest_start, guest_end))
+        return self.disk().extents(guest_start, guest_end)
 
     def reader(self, fill_missing: bool = False) -> DiskReader:
-        """The virtual disk as a seekable binary file for other libraries; see `DiskReader`."""
-        from forensic.qcow2.reader import DiskReader
-
-        return DiskReader(self, fill_missing)
+        """The active disk as a seekable binary file for other libraries; see `DiskReader`."""
+        return self.disk().reader(fill_missing)
 
     def close(self) -> None:
         """Close the evidence file."""
