@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from forensic.evidence import Evidence
-    from forensic.extraction.extract import Extraction, extract
+    from forensic.extraction.account import Extraction
+    from forensic.extraction.extract import extract
+    from forensic.extraction.settings import Settings
     from forensic.extraction.verify import Verification, verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity
     from forensic.qcow2.describe import describe
@@ -44,7 +46,9 @@ _HOME = {
         "Unsupported",
     ),
     "forensic.evidence": ("Evidence",),
-    "forensic.extraction.extract": ("Extraction", "extract"),
+    "forensic.extraction.account": ("Extraction",),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.settings": ("Settings",),
     "forensic.extraction.verify": ("Verification", "verify"),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
     "forensic.qcow2.describe": ("describe",),
@@ -77,6 +81,7 @@ __all__ = [
     "Reason",
     "Report",
     "Rule",
+    "Settings",
     "Severity",
     "State",
     "Unsupported",

@@ -6,7 +6,7 @@ import re
 
 SECTOR = 512
 
-UNITS = {
+UNITS: dict[str, int] = {
     "": 1,
     "b": 1,
     "s": SECTOR,

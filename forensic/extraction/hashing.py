@@ -22,7 +22,8 @@ class Hashes:
         self._pieces = [_segment_hash(name, segment_size or 0, found) for name, found in self._of_segments.items()]
         self._workers = ExitStack()
         self._queues: list[Worker[Stretch]] = []
-        for digest in (*self._wholes, *self._pieces):
+        digests: list[WholeHash | PieceHash] = [*self._wholes, *self._pieces]
+        for digest in digests:
             worker: Worker[Stretch] = Worker("hash", digest.take)
             self._workers.callback(worker.stop)
             self._queues.append(worker)
@@ -52,9 +53,11 @@ class Hashes:
         """The hashes by name, in the order asked for; after `finish`."""
         return {digest.name: digest.hexdigest() for digest in self._wholes}
 
-    def of_segment(self, index: int) -> dict[str, str]:
-        """The hashes of one segment of a split disk; after `finish`."""
-        return {name: found[index] for name, found in self._of_segments.items()}
+    def of_segments(self, count: int) -> list[dict[str, str]]:
+        """The hashes of each of `count` segments; after `finish`. A disk that is not split is one segment."""
+        if not self._of_segments:
+            return [self.hexdigests()] * count
+        return [{name: found[index] for name, found in self._of_segments.items()} for index in range(count)]
 
 
 def leading(names: Sequence[str]) -> str | None:

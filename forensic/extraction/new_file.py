@@ -43,9 +43,10 @@ class NewFile:
         return file
 
     def set_size(self, size: int) -> None:
-        """Make the file that long; what is added is a hole."""
+        """Make the file that long; what is added is a hole, and what is appended comes behind it."""
         try:
             os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
         except (OSError, OverflowError) as error:
             too_large = isinstance(error, OverflowError) or error.errno in (errno.EFBIG, errno.EINVAL)
             reason = f"{size:,} bytes are more than a file can have here" if too_large else reason_of(error)
@@ -69,14 +70,6 @@ class NewFile:
         except OSError as error:
             raise OutputFailed(self.partial, reason_of(error)) from error
 
-    def flush_to_disk(self) -> None:
-        """Have everything on the medium and out of the cache, so that what is read next comes from there."""
-        try:
-            os.fsync(self._fd)
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError as error:
-            raise OutputFailed(self.partial, reason_of(error)) from error
-
     def complete(self) -> None:
         """Give the file its name."""
         try:
@@ -96,7 +89,7 @@ class NewFile:
             raise OutputFailed(self.partial, reason_of(error)) from error
 
     def abandon(self, keep: bool = False) -> None:
-        """Give up: remove the partial file, or leave it under its partial name."""
+        """Give up: remove the partial file, or leave it under its partial name; does nothing after `complete`."""
         with contextlib.suppress(OSError):
             self._close()
         if not keep:
@@ -114,11 +107,24 @@ def partial_of(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool) -> None:
+def flush_to_disk(partial: Path) -> None:
+    """Have a file on the medium and out of the cache, so that what is read next comes from there."""
+    try:
+        descriptor = os.open(partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutputFailed(partial, reason_of(error)) from error
+
+
+def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool, resume: bool = False) -> None:
     """Raise `OutputFailed` for the first path that must not or cannot be written, before anything is.
 
-    A path must not be named twice, be an input (by whatever name or link), or exist (unless `force` says so); the
-    folder it is in must exist.
+    A path must not be named twice, be an input (by whatever name or link), or exist (unless `force` says so, or
+    `resume` for what an interrupted run has left); the folder it is in must exist.
     """
     named: set[Path] = set()
     for path in paths:
@@ -132,8 +138,8 @@ def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool) -> No
             raise OutputFailed(path, "there is no such directory")
         for written in (path, partial_of(path)):
             _refuse_inputs(written, inputs)
-            if not force and os.path.lexists(written):
-                left = ", from an extraction that was not completed" if written != path else ""
+            if os.path.lexists(written) and not force and not (resume and written != path):
+                left = "" if written == path else ", from a run that was not completed; --resume goes on with it"
                 raise OutputFailed(written, f"exists already{left}; --force overwrites it")
 
 
