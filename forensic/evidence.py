@@ -172,7 +172,7 @@ class Evidence:
         """Whether a stat result is of this very file, whatever its name."""
         return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
 
-    def as_json(self) -> Json:
+    def as_json(self) -> dict[str, Json]:
         """The `source` object of a report, with the proof that nothing was changed."""
         after = self.after()
         return {

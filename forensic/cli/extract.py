@@ -7,8 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forensic.cli.output import make_report, progress_bar, start_run, write_new_file
+from forensic.cli.output import make_report, progress_bar, start_run
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
+from forensic.cli.reports import (
+    ReportTarget,
+    add_reports,
+    refuse_bad_targets,
+    report_targets,
+    with_map,
+    write_reports,
+)
 from forensic.errors import OutputFailed
 from forensic.untrusted import Json, shown
 
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 INCOMPLETE = 5
-REPORT_FORMATS = ("json",)
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
 
 
@@ -33,11 +40,8 @@ def add(subparsers: Subparsers) -> None:
     )
     add_image(parser)
     parser.add_argument("-o", "--output", metavar="OUT.raw", required=True, type=Path, help="the raw file to write")
-    parser.add_argument(
-        "--report", metavar="FORMAT:PATH", action="append", default=[], help="write a report (json); may be repeated"
-    )
+    add_reports(parser)
     parser.add_argument("--hash", metavar="LIST", default="sha256", help="hashes of the disk, or none (sha256)")
-    parser.add_argument("--force", action="store_true", help="overwrite output and reports that exist")
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
     _add_case_data(parser)
@@ -55,11 +59,10 @@ def run(options: argparse.Namespace) -> int:
     from forensic.qcow2.image import open_image
 
     hashes = _hashes(options.hash)
-    reports = [_report_target(text) for text in options.report]
+    reports = report_targets("extract", options.report)
     this_run = start_run({"hash": list(hashes), "sparse": not options.no_sparse, "force": options.force})
     with open_image(options.image) as image:
-        for path in reports:
-            _refuse(path, options.output, image, options.force)
+        _refuse(reports, options.output, image, options.force)
         with progress_bar("extracting") as progress:
             extraction = extract(
                 image,
@@ -87,28 +90,16 @@ def _hashes(text: str) -> tuple[str, ...]:
     return names
 
 
-def _report_target(text: str) -> Path:
-    kind, colon, path = text.partition(":")
-    if kind not in REPORT_FORMATS or not colon or not path:
-        raise UsageError(f"qcowscope extract: --report {shown(text)}: expected FORMAT:PATH with json for FORMAT")
-    return Path(path)
-
-
-def _refuse(path: Path, output: Path, image: Qcow2Image, force: bool) -> None:
+def _refuse(reports: list[ReportTarget], output: Path, image: Qcow2Image, force: bool) -> None:
     """A report must not land on the evidence or on the output, and not on another file without being told to."""
-    if path.absolute() == output.absolute():
-        raise OutputFailed(path, "is the output as well")
-    if path.exists():
-        if image.evidence.is_same_file(path.stat()):
-            raise OutputFailed(path, "is an input; evidence is never written to")
-        if not force:
-            raise OutputFailed(path, "exists already; --force overwrites it")
-    if not path.absolute().parent.is_dir():
-        raise OutputFailed(path, "there is no such directory")
+    for target in reports:
+        if target.path.absolute() == output.absolute():
+            raise OutputFailed(target.path, "is the output as well")
+    refuse_bad_targets(reports, [image.evidence], force)
 
 
 def _write_reports(
-    reports: list[Path],
+    reports: list[ReportTarget],
     image: Qcow2Image,
     extraction: Extraction,
     this_run: Run,
@@ -121,7 +112,6 @@ def _write_reports(
     from forensic.checking import check
     from forensic.finding import Severity
     from forensic.qcow2.describe import describe
-    from forensic.report.to_json import to_json
 
     result = describe(image) | check(image).as_json(Severity.MEDIUM)
     result["extraction"] = extraction.as_json()
@@ -131,8 +121,7 @@ def _write_reports(
     }
     artifact: Json = {"role": "raw", "name": shown(extraction.path), "size": extraction.size}
     report = make_report(image.evidence, result, this_run, status, [artifact], case)
-    for path in reports:
-        write_new_file(path, to_json(report), force)
+    write_reports(reports, with_map(report, image, [target.format for target in reports]), force)
 
 
 def _print_summary(extraction: Extraction, image: Qcow2Image) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
 from forensic.report.model import Report
 from forensic.report.run import Run, tool
+from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
 
@@ -29,7 +31,24 @@ def make_report(
     case: Mapping[str, Json] | None = None,
 ) -> Report:
     """A report with its frame: source, run, tool."""
-    return Report(result, evidence.as_json(), run.as_json(exit_code, artifacts), tool(), case or {})
+    source = evidence.as_json()
+    image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
+    return Report(result, source, run.as_json(exit_code, artifacts, [image]), tool(), case or {})
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Print lines on standard output, in colour where that is wanted; rich is loaded for colour alone."""
+    if not wants_colour(sys.stdout):
+        sys.stdout.write(plain(lines))
+        return
+    from forensic.report.to_terminal import print_in_colour
+
+    print_in_colour(lines, sys.stdout)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal whose user has not said no; see no-color.org."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def write_new_file(path: Path, text: str, force: bool) -> None:
@@ -65,3 +84,18 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def image_counter(total: int) -> Iterator[Callable[[], None]]:
+    """A bar that counts images on standard error, if that is a terminal and the results go elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images", total=total)
+        yield lambda: bar.advance(task)

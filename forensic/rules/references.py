@@ -9,19 +9,12 @@ from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Incompatible
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.names import is_protocol
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
 SYSTEM_DIRECTORIES = (b"/dev/", b"/proc/", b"/sys/", b"/etc/", b"/run/", b"/root/", b"/boot/")
-
-# What QEMU takes for a protocol: letters before the first colon, as long as no slash comes first.
-_PROTOCOL = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:")
-
-
-def is_protocol(name: bytes) -> bool:
-    """Whether QEMU would take a file name for `json:…` or for something behind a protocol such as `nbd:`."""
-    return _PROTOCOL.match(name) is not None
 
 
 def is_system_path(name: bytes) -> bool:
