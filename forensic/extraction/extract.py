@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
+from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
 from forensic.extraction.journal import Journal, Resumption, find_resumption
@@ -175,6 +176,8 @@ class Extractor:
                 if progress:
                     progress(offset + length_of(stretch), extraction.size)
             hashes.finish()
+        except ReadFailed as error:
+            raise OutputDiffers(extraction.path or "-", f"cannot be read back: {error}") from error
         finally:
             hashes.stop()
         extraction.verified_output = hashes.hexdigests()

@@ -131,6 +131,8 @@ def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool, resum
         place = Path(os.path.realpath(path.parent)) / path.name
         if not path.name or path.is_dir():
             raise OutputFailed(path, "is a directory")
+        if path.exists() and not path.is_file():
+            raise OutputFailed(path, "is not a regular file")
         if place in named:
             raise OutputFailed(path, "is named for two outputs")
         named.add(place)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from forensic.errors import BadReport
 from forensic.evidence import HASH_CHUNK, Evidence, ReadFailed
-from forensic.extraction.sinks import HASHES
+from forensic.extraction.digests import HASHES
 
 MAX_REPORT_BYTES = 256 << 20
 
