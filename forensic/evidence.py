@@ -16,6 +16,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from forensic.errors import EvidenceUnreadable
 from forensic.untrusted import Json, shown
@@ -202,7 +203,7 @@ class Evidence:
         with contextlib.suppress(OSError):
             os.close(self._fd)
 
-    def __enter__(self) -> Evidence:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -90,7 +90,7 @@ def parse_extensions(header: Header, data: bytes) -> ExtensionList:
 
 def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     """The backing file's name as far as it lies in the header cluster; None if the header declares none."""
-    if not header.backing_file_offset:
+    if not header.backing_file_offset or not header.backing_file_size:
         return None
     end = header.backing_file_offset + min(header.backing_file_size, MAX_BACKING_NAME)
     return Untrusted(data[header.backing_file_offset : end])

@@ -95,6 +95,8 @@ class Extent:
 
 def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int) -> Iterator[Rows]:
     """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping"."""
+    if guest_start >= guest_end:
+        return
     coverage = l1.geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))

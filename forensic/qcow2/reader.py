@@ -47,10 +47,13 @@ class DiskReader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a guest offset; past the end is allowed and reads nothing there."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._disk.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"seek to the negative guest offset {base + offset}")
-        self._position = base + offset
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._disk.size}
+        if whence not in bases:
+            raise ValueError(f"whence is {whence}, expected one of {', '.join(map(str, bases))}")
+        target = bases[whence] + offset
+        if target < 0:
+            raise ValueError(f"seek to the negative guest offset {target}")
+        self._position = target
         return self._position
 
     def tell(self) -> int:
