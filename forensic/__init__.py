@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     )
     from forensic.evidence import Evidence
     from forensic.extraction.account import Extraction
+    from forensic.extraction.comparison import Verification
     from forensic.extraction.extract import extract
     from forensic.extraction.settings import Settings
-    from forensic.extraction.verify import Verification, verify
+    from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
@@ -49,7 +50,8 @@ _HOME = {
     "forensic.extraction.account": ("Extraction",),
     "forensic.extraction.extract": ("extract",),
     "forensic.extraction.settings": ("Settings",),
-    "forensic.extraction.verify": ("Verification", "verify"),
+    "forensic.extraction.comparison": ("Verification",),
+    "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.foreign": ("ForeignFile",),

@@ -57,7 +57,10 @@ class Hashes:
         """The hashes of each of `count` segments; after `finish`. A disk that is not split is one segment."""
         if not self._of_segments:
             return [self.hexdigests()] * count
-        return [{name: found[index] for name, found in self._of_segments.items()} for index in range(count)]
+        return [
+            {name: found[index] for name, found in self._of_segments.items() if index < len(found)}
+            for index in range(count)
+        ]
 
 
 def leading(names: Sequence[str]) -> str | None:

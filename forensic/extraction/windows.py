@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from forensic.errors import BadReport
-from forensic.evidence import Evidence
 from forensic.extraction.digests import PieceHash
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.stretch import Stretch
@@ -91,53 +86,3 @@ class WindowHashes:
     def _append(self, line: str) -> None:
         if self._manifest:
             self._manifest.add(line)
-
-
-class Manifest:
-    """A manifest read back, line after line: the digest that each window of a disk must have."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the first line. Raises `BadReport`, `EvidenceUnreadable`."""
-        self._path = path
-        self._lines = _lines(path)
-        head = _HEAD.fullmatch(next(self._lines, ""))
-        if head is None:
-            raise BadReport(path, "not a manifest of an extraction")
-        self.window, self.size = int(head["window"]), int(head["size"])
-
-    def windows(self) -> Iterator[str]:
-        """The digest of each window, in hexadecimal. Raises `BadReport` where the file is damaged or cut short."""
-        end = 0
-        for line in self._lines:
-            if line.startswith("# end "):
-                break
-            entry = _ENTRY.fullmatch(line)
-            if entry is None or int(entry["offset"]) != end or not 0 < int(entry["length"]) <= self.size - end:
-                raise BadReport(self._path, f"the line for offset {end} is damaged or missing")
-            end += int(entry["length"])
-            for _ in range(-(-int(entry["length"]) // self.window)):
-                yield entry["digest"]
-        else:
-            raise BadReport(self._path, "ends before its last line")
-        if end != self.size:
-            raise BadReport(self._path, f"lists {end} of {self.size} bytes")
-
-
-_HEAD = re.compile(
-    rf"# {MANIFEST_SCHEMA} algorithm {ALGORITHM} window (?P<window>[1-9][0-9]{{0,18}}) size (?P<size>[0-9]{{1,20}})"
-)
-_ENTRY = re.compile(r"(?P<offset>[0-9]{1,20}) (?P<length>[0-9]{1,20}) (?P<digest>[0-9a-f]{64})")
-_LONGEST_LINE = 256
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a text file, none longer than `_LONGEST_LINE`."""
-    with Evidence(path) as evidence:
-        rest = b""
-        for offset in range(0, evidence.size, _CHUNK):
-            *lines, rest = (rest + evidence.read_at(offset, _CHUNK)).split(b"\n")
-            yield from (line[:_LONGEST_LINE].decode("ascii", "replace") for line in lines)
-            rest = rest[:_LONGEST_LINE]
-
-
-_CHUNK = 1 << 16
