@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
@@ -114,6 +114,8 @@ class Extractor:
             journal = self._journal(resumption)
             if journal:
                 undo.callback(journal.close, keep)
+                if keep:
+                    undo.callback(self._note_the_last, journal, record)
             if resumption:
                 self._replay(resumption, record)
             self._go_through(record, output, journal, progress, cancelled)
@@ -154,6 +156,11 @@ class Extractor:
                     journal.checkpoints(extraction.checkpoints)
                 if progress:
                     progress(extraction.done, extraction.size)
+
+    def _note_the_last(self, journal: Journal, record: Record) -> None:
+        record.catch_up()
+        with suppress(OutputFailed):  # the disk may be full, which is why it ended
+            journal.checkpoints(self.extraction.checkpoints)
 
     def _replay(self, resumption: Resumption, record: Record) -> None:
         """Let the hashes and the ledger take what is there already."""

@@ -119,7 +119,7 @@ def find_resumption(
         if "checkpoint" in entry and len(noted) < CHECKPOINTS:
             length, digest = _checkpoint(output, entry["checkpoint"])
             noted[length] = digest, end
-    return _last_that_holds(output, parts, str(about["algorithm"]), noted, progress)
+    return _last_that_holds(output, parts, str(about["hash"]), noted, progress)
 
 
 def _last_that_holds(

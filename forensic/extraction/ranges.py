@@ -94,6 +94,8 @@ class RangeWalk:
 
     def give_up(self, ledger: Ledger) -> None:
         """End the lists where the extraction stopped, as far as they can still be written."""
+        with suppress(OutputFailed):
+            self._flush()
         for writer in self._writers:
             with suppress(OutputFailed):
                 writer.finish(ledger, complete=False)

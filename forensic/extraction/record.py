@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from forensic.errors import ForensicError
 from forensic.extraction.account import Extraction
 from forensic.extraction.hashing import Hashes
 from forensic.extraction.line_file import LineFile
@@ -56,6 +57,11 @@ class Record:
         self._extraction.segment_hashes = self._hashes.of_segments(len(self._extraction.segments))
         if self._windows:
             self._extraction.piecewise = self._windows.finish()
+
+    def catch_up(self) -> None:
+        """Wait until what was taken is hashed, so that an extraction that was stopped can go on from there."""
+        with suppress(ForensicError):
+            self._hashes.finish()
 
     def stop(self) -> None:
         """End the threads, finished or not."""
