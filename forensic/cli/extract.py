@@ -17,6 +17,7 @@ from forensic.cli.reports import (
     with_map,
     write_reports,
 )
+from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import OutputFailed
 from forensic.untrusted import Json, shown
 
@@ -44,6 +45,10 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--hash", metavar="LIST", default="sha256", help="hashes of the disk, or none (sha256)")
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
+    add_snapshot(parser)
+    parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
+    add_files(parser)
+    add_key(parser)
     _add_case_data(parser)
 
 
@@ -61,11 +66,11 @@ def run(options: argparse.Namespace) -> int:
     hashes = _hashes(options.hash)
     reports = report_targets("extract", options.report)
     this_run = start_run({"hash": list(hashes), "sparse": not options.no_sparse, "force": options.force})
-    with open_image(options.image) as image:
+    with open_image(options.image) as image, disk_of(image, options) as disk:
         _refuse(reports, options.output, image, options.force)
         with progress_bar("extracting") as progress:
             extraction = extract(
-                image,
+                disk,
                 options.output,
                 hashes,
                 sparse=not options.no_sparse,

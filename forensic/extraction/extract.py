@@ -13,6 +13,7 @@ from forensic.extraction.ledger import Ledger
 from forensic.extraction.plan import Hole, Step, bytes_to_read, plan
 from forensic.extraction.reading import Filled, fill
 from forensic.extraction.sinks import Checkpoint, Hashes, RawFile, Sink
+from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
 from forensic.untrusted import Json
 
@@ -31,6 +32,7 @@ class Extraction:
     `ledger` lists what is zero because it could not be had.
     """
 
+    target: str
     path: Path
     size: int
     bytes_read: int
@@ -47,7 +49,7 @@ class Extraction:
     def as_json(self) -> dict[str, Json]:
         """The object `result.extraction` holds."""
         return {
-            "target": "active",
+            "target": self.target,
             "virtual_range": {"offset": 0, "length": self.size},
             "status": "complete" if self.complete else "complete_with_unreadable",
             "bytes_expected": self.size,
@@ -63,7 +65,7 @@ class Extraction:
 
 
 def extract(
-    image: Qcow2Image,
+    source: Disk | Qcow2Image,
     output: Path,
     hashes: Sequence[str] = ("sha256",),
     sparse: bool = True,
@@ -72,16 +74,17 @@ def extract(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Extraction:
-    """Write the active disk of an image to a raw file.
+    """Write a disk, or the active disk of an image of which nothing else was supplied, to a raw file.
 
     `progress` is called with the guest bytes done and the size of the disk. Raises `OutputFailed` (nothing that looks
     complete is left behind), `Unsupported` if the header gives no geometry, `Interrupted` once `cancelled` says so.
     """
-    digests = Hashes(hashes, image.virtual_size)
-    raw = RawFile(output, image.virtual_size, bytes_to_read(plan(image)), sparse, force, [image.evidence])
+    disk = source if isinstance(source, Disk) else source.disk()
+    digests = Hashes(hashes, disk.size)
+    raw = RawFile(output, disk.size, bytes_to_read(plan(disk)), sparse, force, disk.evidences)
     ledger, bytes_read = Ledger(), 0
     try:
-        for step in _in_guest_order(image):
+        for step in _in_guest_order(disk):
             if cancelled and cancelled():
                 raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
             length = _pour(step, (digests, raw))
@@ -89,14 +92,14 @@ def extract(
                 ledger.add(entry)
             bytes_read += step.bytes_read if isinstance(step, Filled) else 0
             if progress:
-                progress(step.guest_offset + length, image.virtual_size)
+                progress(step.guest_offset + length, disk.size)
         raw.complete()
     except BaseException:
         raw.abandon(keep_partial)
         raise
-    size = image.virtual_size
-    bytes_zero = size - bytes_read - ledger.bytes_missing
-    return Extraction(output, size, bytes_read, bytes_zero, ledger, digests.hexdigests(), tuple(digests.checkpoints))
+    bytes_zero = disk.size - bytes_read - ledger.bytes_missing
+    checkpoints = tuple(digests.checkpoints)
+    return Extraction(disk.target, output, disk.size, bytes_read, bytes_zero, ledger, digests.hexdigests(), checkpoints)
 
 
 def _pour(step: Filled | Hole, sinks: tuple[Sink, ...]) -> int:
@@ -109,7 +112,7 @@ def _pour(step: Filled | Hole, sinks: tuple[Sink, ...]) -> int:
     return len(step.data) if isinstance(step, Filled) else step.length
 
 
-def _in_guest_order(image: Qcow2Image) -> Iterator[Filled | Hole]:
+def _in_guest_order(disk: Disk) -> Iterator[Filled | Hole]:
     """The plan's steps with their bytes.
 
     At most `IN_FLIGHT` steps are under way, and the oldest is always waited for first, so that nothing can wait for a
@@ -118,8 +121,8 @@ def _in_guest_order(image: Qcow2Image) -> Iterator[Filled | Hole]:
     under_way: deque[Future[Filled] | Hole] = deque()
     with ThreadPoolExecutor(WORKERS, "reader") as pool:
         try:
-            for step in plan(image):
-                under_way.append(_begun(pool, image, step))
+            for step in plan(disk):
+                under_way.append(_begun(pool, disk, step))
                 if len(under_way) >= IN_FLIGHT:
                     yield _ended(under_way.popleft())
             while under_way:
@@ -128,8 +131,8 @@ def _in_guest_order(image: Qcow2Image) -> Iterator[Filled | Hole]:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begun(pool: ThreadPoolExecutor, image: Qcow2Image, step: Step) -> Future[Filled] | Hole:
-    return step if isinstance(step, Hole) else pool.submit(fill, image.evidence, image.geometry, step)
+def _begun(pool: ThreadPoolExecutor, disk: Disk, step: Step) -> Future[Filled] | Hole:
+    return step if isinstance(step, Hole) else pool.submit(fill, disk, step)
 
 
 def _ended(step: Future[Filled] | Hole) -> Filled | Hole:
