@@ -42,6 +42,26 @@ class Unsupported(ForensicError):
         self.feature = feature
 
 
+class KeyRejected(ForensicError):
+    """The key that was supplied does not open the image; the key itself is in no message."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class WrongSupply(ForensicError):
+    """A file or key that the examiner supplied beside the image does not fit it."""
+
+    exit_status = 64
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class OutputFailed(ForensicError):
     """The output cannot be written: it exists, it is the input itself, the space does not suffice, a write failed."""
 

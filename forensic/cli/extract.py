@@ -11,6 +11,7 @@ from forensic.cli.extract_reports import EXTRACTION_FORMATS, ExtractionReports
 from forensic.cli.output import BROKEN_PIPE, progress_bar, start_run
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
+from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import ForensicError, Interrupted
 from forensic.numbers import parse_range, parse_size
 from forensic.untrusted import shown
@@ -52,6 +53,10 @@ def add(subparsers: Subparsers) -> None:
     add_reports(parser, EXTRACTION_FORMATS)
     _add_what(parser)
     _add_hashes(parser)
+    add_snapshot(parser)
+    parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
+    add_files(parser)
+    add_key(parser)
     _add_case_data(parser)
 
 
@@ -101,8 +106,7 @@ def run(options: argparse.Namespace) -> int:
     this_run = start_run()
     targets = report_targets("extract", options.report, EXTRACTION_FORMATS)
     output = None if str(options.output) == "-" else options.output
-    with open_image(options.image) as image:
-        disk = _disk(image, options)
+    with open_image(options.image) as image, disk_of(image, options) as disk:
         settings = _settings(options, output, disk)
         reports = ExtractionReports(targets, image, disk, output, settings, options.sidecars)
         try:
@@ -142,10 +146,6 @@ def _status(extractor: Extractor, image: Qcow2Image, failure: ForensicError | Br
     if not image.evidence.unchanged():
         return FAILED
     return 0 if extractor.extraction.complete else INCOMPLETE
-
-
-def _disk(image: Qcow2Image, options: argparse.Namespace) -> Disk:
-    return image.disk()
 
 
 def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> Settings:

@@ -6,8 +6,11 @@ backing files that the examiner supplied, level by level. Nothing that an image 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +31,7 @@ from forensic.qcow2.mapping import (
     mark_absent,
     single_row,
 )
+from forensic.untrusted import Untrusted
 
 if TYPE_CHECKING:
     from forensic.qcow2.reader import DiskReader
@@ -37,16 +41,49 @@ GATHERED_ROWS = 8192
 tables again and again."""
 
 
+class Role(StrEnum):
+    """What a supplied file is to the image that needs it."""
+
+    BACKING = "backing"
+    DATA_FILE = "data_file"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that the examiner supplied: for which level, and what that level calls it (None: nothing).
+
+    `format` is what it is read as, `format_from` who said so: `given`, `declared` or `probed`.
+    """
+
+    role: Role
+    depth: int
+    evidence: Evidence
+    declared: Untrusted | None
+    format: str
+    format_from: str
+
+    @property
+    def name_matches(self) -> bool | None:
+        """Whether the declared name ends in the name of the file; None if nothing is declared."""
+        if self.declared is None:
+            return None
+        return self.declared.raw.rpartition(b"/")[2] == os.fsencode(os.path.basename(self.evidence.path_as_given))
+
+
 @dataclass(frozen=True)
 class Disk:
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
-    `levels[0]` is the image itself, the others are its backing files, nearest first.
+    `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
+    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong into every report
+    of what is read from it.
     """
 
     target: str
     size: int
     levels: tuple[Level, ...]
+    inputs: tuple[Input, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:
@@ -95,13 +132,26 @@ class Disk:
 
         return DiskReader(self, fill_missing)
 
+    def close(self) -> None:
+        """Close what was supplied beside the image; the image itself is its owner's."""
+        for supplied in self.inputs:
+            supplied.evidence.close()
+
+    def __enter__(self) -> Disk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def _mark_what_was_not_supplied(self, rows: Rows) -> None:
         for depth, level in enumerate(self.levels):
             if level.data_lacks != Reason.NONE:
                 here = (rows["depth"] == depth) & (rows["state"] == State.DATA)
                 mark_absent(rows, here, level.data_lacks)
         last = len(self.levels) - 1
-        if self.levels[last].names_backing:
+        if self.levels[last].backing_file is not None:
             beneath = (rows["depth"] == last) & (rows["state"] == State.UNALLOCATED)
             mark_absent(rows, beneath, Reason.BACKING_NOT_SUPPLIED)
 
@@ -109,7 +159,8 @@ class Disk:
 def _through(levels: tuple[Level, ...], depth: int, start: int, end: int) -> Iterator[Rows]:
     """The rows of a level and of everything below that shows through it.
 
-    A level that is shorter than the one above it reads as zeros beyond its end, whatever lies below.
+    A level that is shorter than the one above it reads as zeros beyond its end, whatever lies below: nothing is
+    allocated there as far as the level above is concerned, so its depth is given, as QEMU does.
     """
     level = levels[depth]
     own_end = min(end, level.size)
@@ -122,7 +173,7 @@ def _through(levels: tuple[Level, ...], depth: int, start: int, end: int) -> Ite
                 yield from _with_what_shows_through(rows, levels, depth)
     if own_end < end:
         start = max(start, own_end)
-        yield single_row(start, end - start, State.ZERO, depth=depth)
+        yield single_row(start, end - start, State.UNALLOCATED, depth=depth - 1)
 
 
 def _at_depth(batches: Iterable[Rows], depth: int) -> Iterator[Rows]:

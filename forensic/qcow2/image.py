@@ -15,7 +15,7 @@ from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
-from forensic.qcow2.header import MAGIC, Header, parse_header
+from forensic.qcow2.header import MAGIC, CryptMethod, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
@@ -84,6 +84,16 @@ class Qcow2Image:
     def backing_file(self) -> Untrusted | None:
         """The name of the backing file that the header declares."""
         return self.header_cluster.backing_file
+
+    @property
+    def has_backing_file(self) -> bool:
+        """Whether what is not allocated comes from another file; an empty name is none."""
+        return self.backing_file is not None and bool(self.backing_file.raw)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the guest's data is encrypted by a method that is known."""
+        return self.header.crypt_method in (CryptMethod.AES, CryptMethod.LUKS)
 
     @property
     def data_file(self) -> Untrusted | None:

@@ -56,6 +56,7 @@ class Reason(IntEnum):
     DATA_FILE_NOT_SUPPLIED = 9
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
+    ENTRY_MISPLACED = 12
 
     @property
     def code(self) -> str:
@@ -93,8 +94,13 @@ class Extent:
     skip: int = 0
 
 
-def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int) -> Iterator[Rows]:
-    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping"."""
+def row_batches(
+    evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int, data_size: int | None = None
+) -> Iterator[Rows]:
+    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping".
+
+    `data_size` is the size of an external data file that was supplied, or None.
+    """
     if guest_start >= guest_end:
         return
     coverage = l1.geometry.l1_coverage
@@ -104,7 +110,7 @@ def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: in
         if readable:
             indices = np.arange(begin, end, dtype=np.int64)
             for batch in read_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
-                yield clipped(_rows_of(batch), guest_start, guest_end)
+                yield clipped(_rows_of(batch, data_size), guest_start, guest_end)
         else:
             state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
             whole = single_row(begin * coverage, (end - begin) * coverage, state, reason)
@@ -165,12 +171,14 @@ def single_row(guest_offset: int, length: int, state: State, reason: Reason = Re
     return np.array([(guest_offset, length, 0, 0, state, reason, depth, 0)], dtype=ROW)
 
 
-def _rows_of(batch: L2Batch) -> Rows:
+def _rows_of(batch: L2Batch, data_size: int | None) -> Rows:
     rows = _cluster_rows(batch)
     if batch.bitmaps is not None:
         rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
     rows = coalesced(rows)
-    return rows if batch.geometry.external_data_file else _cut_at_file_end(rows, batch.file_size)
+    if not batch.geometry.external_data_file:
+        return _cut_at_file_end(rows, batch.file_size)
+    return rows if data_size is None else _cut_at_file_end(rows, data_size)
 
 
 def _cluster_rows(batch: L2Batch) -> Rows:
@@ -201,6 +209,9 @@ def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bo
     rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
     unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
     mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
+    if geometry.external_data_file:  # the specification wants data at its guest offset there, and QEMU reads no other
+        misplaced = allocated & (host_offset != rows["guest_offset"])
+        mark_absent(rows, misplaced & ~unaligned & ~compressed, Reason.ENTRY_MISPLACED)
     flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~compressed
     if geometry.zero_flag_allowed:
         rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
@@ -295,9 +306,7 @@ def _cut_at_file_end(rows: Rows, file_size: int) -> Rows:
     cut = beyond & ~whole
     tails = rows[cut].copy()
     inside = np.uint64(file_size) - tails["host_offset"]
-    tails["guest_offset"] += inside
-    tails["host_offset"] += inside
-    tails["length"] -= inside
+    advance(tails, inside)
     rows["length"][cut] = inside
     mark_absent(rows, whole, Reason.ENTRY_BEYOND_EOF)
     mark_absent(tails, np.ones(len(tails), dtype=bool), Reason.ENTRY_BEYOND_EOF)

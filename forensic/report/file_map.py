@@ -50,11 +50,14 @@ def file_map(file_size: int, ranges: Iterable[tuple[int, int, str]], granularity
         for cell in range(host_offset // cell_size, -(-end // cell_size)):
             share = min(end, (cell + 1) * cell_size) - max(host_offset, cell * cell_size)
             filled[cell][kind] = filled[cell].get(kind, 0) + share
-    return FileMap(file_size, cell_size, tuple(map(_shown_kind, filled)), bytes_by_kind)
+    return FileMap(file_size, cell_size, tuple(_shown_kind(shares, bytes_by_kind) for shares in filled), bytes_by_kind)
 
 
-def _shown_kind(shares: Mapping[str, int]) -> str:
-    """The kind that stands for a cell: the largest of those that are no data, else the largest."""
-    rare = {kind: share for kind, share in shares.items() if kind not in DATA_KINDS}
-    of_interest = rare or shares
-    return max(of_interest, key=lambda kind: of_interest[kind], default=UNOWNED)
+def _shown_kind(shares: Mapping[str, int], bytes_by_kind: Mapping[str, int]) -> str:
+    """The kind that stands for a cell: the header; of others that are no data the rarest in the file; the largest."""
+    if "header" in shares:
+        return "header"
+    rare = [kind for kind in shares if kind not in DATA_KINDS]
+    if rare:
+        return min(rare, key=lambda kind: bytes_by_kind[kind])
+    return max(shares, key=lambda kind: shares[kind], default=UNOWNED)

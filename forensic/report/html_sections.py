@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.markup import Html, element, together
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import items, number, place, section, sections, size, text, words
+from forensic.report.values import items, number, place, section, sections, sentence, size, text, words
 from forensic.untrusted import Json
 
 LISTED_PROBLEMS = 12
@@ -47,11 +47,8 @@ def checks_section(checks: Sequence[Mapping[str, Json]]) -> Iterator[Html]:
     yield element("h2", "Checks", element("span", counts, class_="quiet"))
     ranked = sorted(checks, key=lambda check: order.index(CheckStatus(text(check["status"]))))
     if ranked:
-        rows = [
-            (_status(text(check["status"])), text(check["title"]), text(check["id"]), text(check["reason"]))
-            for check in ranked
-        ]
-        yield element("div", _table(("", "check", "code", "reason"), rows, mono=2), class_="card checks")
+        rows = [(_status(check), _looked_for(check), text(check["id"])) for check in ranked]
+        yield element("div", _table(("", "looked for", "code"), rows, mono=(2,)), class_="card checks")
 
 
 def extraction_section(extraction: Mapping[str, Json]) -> Iterator[Html]:
@@ -105,7 +102,7 @@ def _finding(finding: Mapping[str, Json]) -> Html:
         element("header", element("span", severity, class_="pill"), element("h3", text(finding["title"]))),
         element("p", names, class_="names"),
         element("ul", together(*observed), class_="observed"),
-        facts((heading, text(finding[name])) for heading, name in EXPLANATION if finding.get(name)),
+        facts((heading, sentence(finding[name])) for heading, name in EXPLANATION if finding.get(name)),
         class_=f"card finding {severity}",
     )
 
@@ -115,9 +112,17 @@ def _problem(problem: Mapping[str, Json]) -> Html:
     return element("li", text(problem["observation"]), element("span", places, class_="quiet mono"))
 
 
-def _status(status: str) -> Html:
+def _status(check: Mapping[str, Json]) -> Html:
+    status = text(check["status"])
+    if status == CheckStatus.PASS and check["count"]:
+        return element("span", "noted", class_="pill info")
     tone = {"fail": "high", "not_run": "medium", "pass": "clean"}.get(status, "none")
     return element("span", words(status), class_=f"pill {tone}")
+
+
+def _looked_for(check: Mapping[str, Json]) -> Html:
+    reason = text(check["reason"])
+    return together(text(check["title"]), element("span", reason, class_="quiet note") if reason else "")
 
 
 def _unreadable(unreadable: Sequence[Mapping[str, Json]], not_listed: int) -> Iterator[Html]:
@@ -133,14 +138,14 @@ def _unreadable(unreadable: Sequence[Mapping[str, Json]], not_listed: int) -> It
     more = len(unreadable) - len(rows) + not_listed
     yield element("h2", "Not read", element("span", f"{len(unreadable) + not_listed:,} ranges", class_="quiet"))
     rest = element("p", f"and {more:,} more ranges", class_="quiet") if more else Html("")
-    table = _table(("guest offset", "bytes", "reason", "host offset"), rows, mono=0)
+    table = _table(("guest offset", "bytes", "reason", "host offset"), rows, mono=(0, 3))
     yield element("div", table, rest, class_="card unreadable")
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Html | str]], mono: int) -> Html:
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Html | str]], mono: Sequence[int]) -> Html:
     head = element("tr", *(element("th", name) for name in heads))
     body = [
-        element("tr", *(element("td", cell, class_="mono" if index == mono else "") for index, cell in enumerate(row)))
+        element("tr", *(element("td", cell, class_="mono" if index in mono else "") for index, cell in enumerate(row)))
         for row in rows
     ]
     return element("table", element("thead", head), element("tbody", together(*body)))

@@ -95,7 +95,7 @@ def _cells_of(mark: tuple[int, int], file_map: FileMap) -> range:
 
 
 def _grid(cell_count: int) -> _Grid:
-    columns = 64 if cell_count > 256 else 32 if cell_count > 32 else max(cell_count, 12)
+    columns = 64 if cell_count > 256 else 32 if cell_count > 32 else max(cell_count, 8)
     width = (WIDTH - GUTTER) / columns
     return _Grid(columns, max(1, -(-cell_count // columns)), width, min(width, MAX_CELL_HEIGHT))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import resources
 
 from forensic.finding import Severity
@@ -12,7 +12,6 @@ from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
 from forensic.report.values import number, section, sections, size, text
-from forensic.untrusted import Json
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -72,9 +71,9 @@ def _verdict(report: Report) -> Html:
     verdict = text(summary.get("verdict"))
     counts = section(summary.get("counts_by_severity"))
     pills = [
-        element("span", f"{counts[severity.value]} {severity.value}", class_=f"pill {_tone(counts, severity)}")
+        element("span", f"{counts[severity.value]} {severity.value}", class_=f"pill {severity.value}")
         for severity in reversed(Severity)
-        if severity.value in counts
+        if counts.get(severity.value)
     ]
     sentence = text(summary.get("reason")) or VERDICTS.get(verdict, "")
     return element(
@@ -84,10 +83,6 @@ def _verdict(report: Report) -> Html:
         element("div", *pills, class_="counts"),
         class_=f"verdict {verdict if verdict in VERDICTS else 'undetermined'}",
     )
-
-
-def _tone(counts: Mapping[str, Json], severity: Severity) -> str:
-    return severity.value if counts[severity.value] else "none"
 
 
 def _case(report: Report) -> Iterator[Html]:
@@ -106,7 +101,7 @@ def _map(report: Report) -> Iterator[Html]:
     yield element("h2", "Map of the file", element("span", cell, class_="quiet"))
     places = element("li", element("span", class_="swatch marked"), element("span", "place of a finding"))
     key = element("ul", places, class_="legend") if marks else Html("")
-    yield element("div", map_svg(file_map, marks), legend(file_map), key, class_="card")
+    yield element("div", map_svg(file_map, marks), legend(file_map), key, class_="card map")
 
 
 def _marks(report: Report) -> Iterator[tuple[int, int]]:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import number, place, section, sections, text, words
+from forensic.report.values import number, place, section, sections, sentence, text, words
 from forensic.untrusted import Json
 
 LISTED_PROBLEMS = 16
 LISTED_UNREADABLE = 200
 
 # Everything that opens a construct inside a line or a cell: emphasis, code, links, images, tags, entities, tables.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#!|~&$@^])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<!|~&$@])")
 # What renderers turn into a link by itself.
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp)(:)|\b(www)(\.)")
 
@@ -84,7 +84,7 @@ def _finding(finding: Mapping[str, Json]) -> Iterator[str]:
     )
     for heading, name in parts:
         if finding.get(name):
-            yield f"- {heading}: {quoted(text(finding[name]))}"
+            yield f"- {heading}: {quoted(sentence(finding[name]))}"
     yield ""
 
 
@@ -92,9 +92,9 @@ def _checks(checks: Sequence[Mapping[str, Json]]) -> Iterator[str]:
     yield "## Checks"
     yield ""
     rows = [
-        (words(check["status"]), text(check["id"]), text(check["title"]), text(check["reason"])) for check in checks
+        (words(check["status"]), text(check["title"]), text(check["id"]), text(check["reason"])) for check in checks
     ]
-    yield from _table(("status", "rule", "title", "reason"), rows)
+    yield from _table(("status", "looked for", "code", "reason"), rows)
 
 
 def _extraction(extraction: Mapping[str, Json]) -> Iterator[str]:

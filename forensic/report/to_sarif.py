@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import items, number, section, sections, text
+from forensic.report.values import items, number, section, sections, sentence, text
 from forensic.untrusted import Json
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -76,7 +76,7 @@ def _rule(check: Mapping[str, Json], finding: Mapping[str, Json] | None) -> Json
     if finding is not None:
         severity = text(finding["severity"])
         rule |= {
-            "fullDescription": _message(text(finding["interpretation"]) or text(finding["title"])),
+            "fullDescription": _message(sentence(finding["interpretation"]) or text(finding["title"])),
             "help": _message(_help(finding)),
             "defaultConfiguration": {"level": LEVELS[severity]},
             "properties": {
@@ -95,7 +95,7 @@ def _help(finding: Mapping[str, Json]) -> str:
         ("What QEMU does", "qemu"),
         ("What to do next", "next_step"),
     )
-    return "\n".join(f"{heading}: {text(finding[name])}" for heading, name in parts if finding.get(name))
+    return "\n".join(f"{heading}: {sentence(finding[name])}" for heading, name in parts if finding.get(name))
 
 
 def _finding_result(finding: Mapping[str, Json], rule_ids: list[str], uri: str) -> Json:

@@ -51,6 +51,12 @@ def words(code: Json) -> str:
     return text(code).replace("_", " ")
 
 
+def sentence(value: Json) -> str:
+    """A text of ours as a sentence of its own."""
+    words_of_it = text(value)
+    return words_of_it[:1].upper() + words_of_it[1:]
+
+
 def size(length: int) -> str:
     """A size with a unit, and in bytes where the unit hides some."""
     value, unit = float(length), 0

@@ -1,6 +1,6 @@
-"""`qcowscope`, but a signal comes at a certain byte of its progress: `python -m tests.cli.stopped BYTE SIGNAL ARGUMENT...`.
+"""`qcowscope`, but a signal comes at a certain byte: `python -m tests.cli.stopped BYTE SIGNAL ARGUMENT...`.
 
-The only way to be interrupted at a moment that is the same in every run.
+The way to be interrupted at a moment that is the same in every run.
 """
 
 import os
