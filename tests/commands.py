@@ -39,7 +39,7 @@ def qcowscope(*arguments: str | os.PathLike[str]) -> Finished:
 
 def sound(name: str) -> Path:
     """A sound sample."""
-    return build.SOUND / f"{name}.qcow2"
+    return build.SOUND / kinds.KINDS[name].image
 
 
 def damaged(name: str, folder: Path) -> Path:

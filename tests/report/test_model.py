@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
-from forensic.report.model import Report
+from forensic.report.model import EXIT_STATUS, Judgement, Report, Verdict
 from forensic.report.values import items, section, sections
 from tests.commands import damaged, qcowscope, sound
 
@@ -89,3 +89,27 @@ def test_a_check_names_its_findings(tmp_path: Path) -> None:
     named = [check for check in sections(result["checks"]) if items(check["findings"])]
     assert [(check["id"], check["findings"]) for check in named] == [("l2-entry-outside-file", [finding["id"]])]
     assert finding["interpretation"] == "the guest range is absent, not zero."
+
+
+def judged(*classes: tuple[FindingClass, Severity]) -> Judgement:
+    return Judgement(tuple(replace(FINDING, finding_class=kind, severity=severity) for kind, severity in classes), ())
+
+
+@pytest.mark.parametrize(
+    ("judgement", "verdict", "status"),
+    [
+        (judged(), Verdict.CLEAN, 0),
+        (judged((FindingClass.REFERENCE, Severity.LOW)), Verdict.CLEAN, 0),
+        (judged((FindingClass.LEAK, Severity.LOW)), Verdict.LEAKS, 3),
+        (judged((FindingClass.LEAK, Severity.LOW), (FindingClass.HIDDEN_DATA, Severity.MEDIUM)), Verdict.SUSPICIOUS, 4),
+        (judged((FindingClass.REFERENCE, Severity.CRITICAL)), Verdict.SUSPICIOUS, 4),
+        (
+            judged((FindingClass.RESOURCE, Severity.HIGH), (FindingClass.CORRUPTION, Severity.MEDIUM)),
+            Verdict.CORRUPT,
+            2,
+        ),
+        (replace(judged((FindingClass.CORRUPTION, Severity.HIGH)), undetermined=True), Verdict.UNDETERMINED, 1),
+    ],
+)
+def test_each_verdict_has_its_exit_status(judgement: Judgement, verdict: Verdict, status: int) -> None:
+    assert (judgement.verdict(), EXIT_STATUS[judgement.verdict()]) == (verdict, status)
