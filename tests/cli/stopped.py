@@ -23,7 +23,7 @@ def run(at: int, signal_number: int, arguments: list[str]) -> int:
 
         yield moved
 
-    forensic.cli.extract.progress_bar = progress_bar
+    setattr(forensic.cli.extract, "progress_bar", progress_bar)  # noqa: B010
     return main(arguments)
 
 
