@@ -28,7 +28,10 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
 
 @dataclass(frozen=True)
 class HeaderCluster:
-    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows."""
+    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
+
+    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.
+    """
 
     data: bytes
     header: Header
@@ -36,6 +39,7 @@ class HeaderCluster:
     extensions: ExtensionList
     backing_file: Untrusted | None
     file_size: int
+    image_path: str
 
 
 class Qcow2Image:
@@ -59,6 +63,7 @@ class Qcow2Image:
             parse_extensions(header, data),
             backing_file_name(header, data),
             self.evidence.size,
+            self.evidence.path,
         )
 
     @property

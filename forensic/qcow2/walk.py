@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,14 +53,22 @@ def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
 
 def l1_tables(image: Qcow2Image) -> list[L1Table]:
     """The L1 tables of the active disk and of every snapshot; one that several share is read once, for the first."""
-    tables = [image.l1]
+    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    coverage = image.geometry.l1_coverage
+    saved_state_end = 0
+    for snapshot in snapshots:
+        if snapshot.vm_state_size:
+            begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
+            saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
+    tables = [replace(image.l1, saved_state_end=saved_state_end)]
     seen = {(image.l1.host_offset, image.l1.claimed_entries)}
-    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
+    for snapshot in snapshots:
         place = (snapshot.l1_table_offset, snapshot.l1_size)
         if place not in seen:
             seen.add(place)
             disk_size = snapshot.disk_size or image.virtual_size
-            tables.append(read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size))
+            table = read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size)
+            tables.append(replace(table, saved_state_size=snapshot.vm_state_size))
     return tables
 
 
@@ -74,4 +83,6 @@ def distinct_l2_batches(image: Qcow2Image, tables: list[L1Table]) -> Iterator[L2
         offsets, first = np.unique(table.l2_offsets()[indices], return_index=True)
         fresh = ~np.isin(offsets, seen)
         seen = np.concatenate([seen, offsets[fresh]])
-        yield from read_l2_batches(image.evidence, image.geometry, table.owner, indices[first][fresh], offsets[fresh])
+        places = indices[first][fresh], offsets[fresh]
+        for batch in read_l2_batches(image.evidence, image.geometry, table.owner, *places):
+            yield replace(batch, saved_state_end=table.saved_state_end)
