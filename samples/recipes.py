@@ -61,6 +61,7 @@ class Recipe:
     qemu: str
     extensions: tuple[Extension, ...] | None = None
     backing: str | None = None
+    grow: int | None = None
     pokes: tuple[Poke, ...] = ()
     truncate: int | str | None = None
     extend: int | None = None
@@ -99,6 +100,8 @@ def apply(recipe: Recipe, out: Path) -> Path:
         _replace_extensions(content, [_with_name(extension, out.name) for extension in recipe.extensions])
     if recipe.backing is not None:
         _name_backing_file(content, recipe.backing.replace("{image}", out.name).encode())
+    if recipe.grow is not None:
+        content += bytes(recipe.grow - len(content))
     for poke in recipe.pokes:
         _poke(content, _resolve(poke.at, places), poke)
     if recipe.truncate is not None:
@@ -213,7 +216,7 @@ def _changed_u64(old: int, poke: Poke) -> int:
 
 
 def _recipe(name: str, table: Table) -> Recipe:
-    known = {"title", "base", "expect", "qemu", "extension", "backing", "poke", "truncate", "extend", "append"}
+    known = {"title", "base", "expect", "qemu", "extension", "backing", "grow", "poke", "truncate", "extend", "append"}
     _no_unknown(table, known)
     qemu = _text(table, "qemu")
     if qemu not in QEMU_WORDS:
@@ -227,6 +230,7 @@ def _recipe(name: str, table: Table) -> Recipe:
         qemu=qemu,
         extensions=extensions or None,
         backing=_text(table, "backing") if "backing" in table else None,
+        grow=_number(table, "grow") if "grow" in table else None,
         pokes=tuple(_poke_of(each) for each in _tables(table, "poke")),
         truncate=_place(table["truncate"]) if "truncate" in table else None,
         extend=_number(table, "extend") if "extend" in table else None,

@@ -98,7 +98,7 @@ class Qcow2Image:
     def snapshots(self) -> SnapshotTable:
         """The snapshot table."""
         header = self.header
-        return read_snapshots(self.evidence, header.snapshots_offset, header.nb_snapshots, self.geometry.cluster_size)
+        return read_snapshots(self.evidence, header.snapshots_offset, header.nb_snapshots, self.geometry)
 
     @cached_property
     def bitmaps(self) -> BitmapDirectory | None:

@@ -174,7 +174,7 @@ def backing_format_unused(cluster: HeaderCluster) -> Iterator[Problem]:
         yield _at(extension, "is there, but backing_file_offset is 0")
 
 
-@rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY)
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.CORRUPTION)
 def backing_format_unknown(cluster: HeaderCluster) -> Iterator[Problem]:
     """The recorded format of the backing file is not one that QEMU knows.
 
