@@ -17,6 +17,7 @@ POKE_FORMS = ("bytes", "text", "u8", "u16", "u32", "u64", "add", "set_bits", "cl
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 ENTRY_OFFSET = 0x00FF_FFFF_FFFF_FE00  # bits 9-55 of an L1, L2 or refcount table entry
 BITMAPS_EXTENSION = 0x23852875
+ENCRYPTION_EXTENSION = 0x0537BE77
 V2_HEADER_LENGTH = 72
 HEADER_FIELDS = {
     "version": 4, "backing_file_offset": 8, "backing_file_size": 16, "cluster_bits": 20, "size": 24, "crypt_method": 32,
@@ -133,6 +134,8 @@ def find_places(content: bytes) -> dict[str, int]:
         places[f"extension:{kind:08x}"] = offset
         if kind == BITMAPS_EXTENSION:
             (places["bitmap_directory"],) = struct.unpack_from(">Q", content, offset + 24)
+        if kind == ENCRYPTION_EXTENSION:
+            (places["luks"],) = struct.unpack_from(">Q", content, offset + 8)
     return {name: offset for name, offset in places.items() if offset or name == "header"}
 
 

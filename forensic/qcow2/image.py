@@ -15,7 +15,7 @@ from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
-from forensic.qcow2.header import MAGIC, Header, parse_header
+from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
@@ -110,7 +110,9 @@ class Qcow2Image:
     def luks(self) -> LuksHeader | None:
         """The LUKS header; None if no extension points to one."""
         extension = self.header_cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
-        return read_luks(self.evidence, extension) if extension else None
+        geometry = self.header_cluster.geometry
+        cluster_size = geometry.cluster_size if isinstance(geometry, Geometry) else MIN_CLUSTER_SIZE
+        return read_luks(self.evidence, extension, cluster_size) if extension else None
 
     @cached_property
     def l1(self) -> L1Table:
