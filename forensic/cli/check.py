@@ -25,6 +25,7 @@ def add(subparsers: Subparsers) -> None:
     )
     add_image(parser)
     add_json(parser)
+    parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
     parser.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
     parser.add_argument(
         "--fail-on",
@@ -46,10 +47,10 @@ def run(options: argparse.Namespace) -> int:
     from forensic.report.to_text import check_text
 
     fail_on = Severity(options.fail_on)
-    this_run = start_run({"fail_on": fail_on.value})
+    this_run = start_run({"fail_on": fail_on.value, "streams": not options.no_streams})
     with Evidence(options.image) as evidence:
         image = identify(evidence)
-        judgement = check(image)
+        judgement = check(image, with_streams=not options.no_streams)
         failed = any(made.failed for made in judgement.checks)
         foreign = isinstance(image, ForeignFile)
         status = NotAnImage.exit_status if foreign else 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

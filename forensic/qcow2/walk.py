@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
 from forensic.qcow2.tables import (
     L1Table,
     L2Batch,
@@ -23,13 +25,21 @@ from forensic.qcow2.tables import (
 )
 
 Structure = (
-    ForeignFile | HeaderCluster | L1Table | L2Batch | RefcountTable | SnapshotTable | BitmapDirectory | LuksHeader
+    ForeignFile
+    | HeaderCluster
+    | L1Table
+    | L2Batch
+    | RefcountTable
+    | SnapshotTable
+    | BitmapDirectory
+    | LuksHeader
+    | StreamBatch
 )
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
-    """Header first, then what it points to.
+def structures(image: Qcow2Image | ForeignFile, with_streams: bool = True) -> Iterator[Structure]:
+    """Header first, then what it points to, and last the compressed streams, unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -48,7 +58,23 @@ def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
         yield image.luks
     tables = l1_tables(image)
     yield from tables
-    yield from distinct_l2_batches(image, tables)
+    descriptors = Descriptors(image.geometry, image.evidence.size)
+    allowance = Allowance.for_file(image.evidence.size)
+    for batch in distinct_l2_batches(image, tables):
+        yield batch
+        if with_streams:
+            descriptors.add(batch)
+            if descriptors.full:
+                yield from _decoded(image, descriptors, allowance)
+    yield from _decoded(image, descriptors, allowance)
+
+
+def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
+    """What became of the streams gathered so far."""
+    streams = descriptors.take()
+    if len(streams.host_offsets):
+        names = tuple(descriptors.owner_names)
+        yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
 
 
 def l1_tables(image: Qcow2Image) -> list[L1Table]:

@@ -15,6 +15,7 @@ from forensic.rules import (
     refcounts,
     references,
     snapshots,
+    streams,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
 
@@ -36,4 +37,5 @@ __all__ = [
     "references",
     "rule_of",
     "snapshots",
+    "streams",
 ]
