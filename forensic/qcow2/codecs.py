@@ -109,6 +109,18 @@ def stream_end(stored: bytes, compression_type: int, cluster_size: int) -> int |
     return len(stored) - len(stream.unused_data) if stream.eof else None
 
 
+def could_begin_stream(stored: bytes, compression_type: int) -> bool:
+    """Whether the bytes are consistent with the first ones of a stream whose rest is missing."""
+    if compression_type == Codec.ZSTD:
+        return stored.startswith(ZSTD_MAGIC[: len(stored)])
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        stream.decompress(stored, ZSTD_WINDOW_LIMIT)
+    except zlib.error:
+        return False
+    return not stream.eof
+
+
 def _examine_deflate(stored: bytes, cluster_size: int) -> Outcome:
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.codecs import Codec, Outcome, examine, fills_cluster, stream_end
+from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import SECTOR_SIZE, U64
 from forensic.qcow2.geometry import Geometry
 
@@ -34,14 +34,13 @@ DECODED_BYTES_PER_FILE_BYTE = 64
 class Tail:
     """Bytes that are not zero between the end of stream `index` of a batch and the end of its last sector.
 
-    `goes_on` says that the bytes behind that sector, in the same cluster, are not zero either: what was in the cluster
-    before is still there.
+    `leftover` says that they are what was there before: a former stream, or bytes that go on behind the sector.
     """
 
     index: int
     host_offset: int
     data: bytes
-    goes_on: bool
+    leftover: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def decode_streams(
             streams.owners[part],
             outcomes[part],
             surplus[part],
-            tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.goes_on) for tail in tails),
+            tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
     for decoded in _in_threads(work, _windows(streams, granted)):
@@ -202,8 +201,9 @@ def _decode_window(
         result.outcomes.append(outcome)
         result.surplus.append(surplus)
         if tail is not None:
-            place, data = tail
-            result.tails.append(Tail(window.first + index, place, data, _goes_on(evidence, geometry, end)))
+            result.tails.append(
+                Tail(window.first + index, *tail, _is_leftover(evidence, geometry, tail[1], tail[0], end))
+            )
     return result
 
 
@@ -223,8 +223,7 @@ def _judge(
     if length is None or next_start < end:
         return Outcome.OK, 0, None
     rest = stored[length:]
-    data = rest.lstrip(b"\0")
-    tail = (start + len(stored) - len(data), data.rstrip(b"\0")) if data else None
+    tail = (start + length, rest.rstrip(b"\0")) if any(rest) else None
     return Outcome.OK, _sectors(start + length, end), tail
 
 
@@ -233,9 +232,15 @@ def _sectors(begins: int, ends: int) -> int:
     return max(0, ends - -(-begins // SECTOR_SIZE) * SECTOR_SIZE) // SECTOR_SIZE
 
 
-def _goes_on(evidence: Evidence, geometry: Geometry, host_offset: int) -> bool:
-    room = min(SECTOR_SIZE, -host_offset % geometry.cluster_size)
-    return any(_read_or_nothing(evidence, host_offset, room))
+def _is_leftover(evidence: Evidence, geometry: Geometry, data: bytes, begins: int, end: int) -> bool:
+    """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
+
+    When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
+    """
+    codec, size = geometry.compression_type, geometry.cluster_size
+    if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
+        return True
+    return fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size) or could_begin_stream(data, codec)
 
 
 def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:

@@ -126,20 +126,20 @@ def compressed_stream_tail(batch: StreamBatch) -> Iterable[Problem]:
     QEMU: says nothing.
     Next: look at the bytes.
     """
-    return _tails(batch, [tail for tail in batch.tails if not tail.goes_on])
+    return _tails(batch, [tail for tail in batch.tails if not tail.leftover])
 
 
 @rule(StreamBatch, Severity.INFO, FindingClass.INFO, Confidence.LIKELY)
 def compressed_stream_leftover(batch: StreamBatch) -> Iterable[Problem]:
     """Behind the end of a compressed stream there is what was in the cluster before.
 
-    Why: the bytes go on behind the stream's last sector, as they do where a freed cluster was used again; they are a
-    remainder of earlier data.
+    Why: when the guest writes to a compressed cluster its stream stays in the file, and a freed cluster that is used
+    again keeps what it held. The bytes are consistent with either: they decode, or go on behind the last sector.
     Spec: Compressed Clusters Descriptor
     QEMU: leaves them there in ordinary work.
-    Next: look at the rest of the cluster.
+    Next: decode what follows; it is an earlier state of some guest cluster.
     """
-    return _tails(batch, [tail for tail in batch.tails if tail.goes_on])
+    return _tails(batch, [tail for tail in batch.tails if tail.leftover])
 
 
 @rule(StreamBatch, Severity.MEDIUM, FindingClass.RESOURCE)
