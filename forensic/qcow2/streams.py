@@ -201,9 +201,9 @@ def _decode_window(
         result.outcomes.append(outcome)
         result.surplus.append(surplus)
         if tail is not None:
-            result.tails.append(
-                Tail(window.first + index, *tail, _is_leftover(evidence, geometry, tail[1], tail[0], end))
-            )
+            begins, data = tail
+            leftover = _is_leftover(evidence, geometry, begins, data, end)
+            result.tails.append(Tail(window.first + index, begins, data, leftover))
     return result
 
 
@@ -232,7 +232,7 @@ def _sectors(begins: int, ends: int) -> int:
     return max(0, ends - -(-begins // SECTOR_SIZE) * SECTOR_SIZE) // SECTOR_SIZE
 
 
-def _is_leftover(evidence: Evidence, geometry: Geometry, data: bytes, begins: int, end: int) -> bool:
+def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes, end: int) -> bool:
     """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
 
     When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
@@ -240,7 +240,10 @@ def _is_leftover(evidence: Evidence, geometry: Geometry, data: bytes, begins: in
     codec, size = geometry.compression_type, geometry.cluster_size
     if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
         return True
-    return fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size) or could_begin_stream(data, codec)
+    if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
+        return True
+    # The rest of a former stream can only be missing where it lay in the next cluster.
+    return end % size == 0 and could_begin_stream(data, codec)
 
 
 def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:
