@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from forensic.finding import Finding, Problem, Problems, Severity
+from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import Qcow2Image
@@ -86,6 +86,7 @@ def _finding(rule: Rule, tally: _Tally) -> Finding:
         rule.spec,
         tally.count,
         tuple(tally.problems),
+        Explanation(rule.sections["Why"], rule.sections["QEMU"], rule.sections["Next"]),
     )
 
 

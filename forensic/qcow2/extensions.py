@@ -37,7 +37,7 @@ class Extension:
     length: int
     host_offset: int
     data: bytes
-    padding: bytes
+    padding: bytes = b""
 
     @property
     def known(self) -> ExtensionType | None:
@@ -98,7 +98,7 @@ def parse_extensions(header: Header, data: bytes) -> ExtensionList:
 
 def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     """The backing file's name as far as it lies in the header cluster; None if the header declares none."""
-    if not header.backing_file_offset:
+    if not header.backing_file_offset or not header.backing_file_size:
         return None
     end = header.backing_file_offset + min(header.backing_file_size, MAX_BACKING_NAME)
     return Untrusted(data[header.backing_file_offset : end])

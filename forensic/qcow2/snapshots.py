@@ -68,14 +68,11 @@ class SnapshotTable:
 
 
 def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, geometry: Geometry) -> SnapshotTable:
-    """Read the snapshot table, bounded by the file, by QEMU's 65536 entries and by 64 MiB.
-
-    At offset 0 there is the header, which is not read as a table.
-    """
+    """Read the snapshot table, bounded by the file, by QEMU's 65536 entries and by 64 MiB."""
     found: list[Snapshot] = []
     missing = None
     offset = host_offset
-    while host_offset and len(found) < min(claimed, MAX_SNAPSHOTS):
+    while len(found) < min(claimed, MAX_SNAPSHOTS):
         if offset - host_offset > MAX_TABLE_BYTES:
             missing = f"entry {len(found)} begins more than {MAX_TABLE_BYTES:,} bytes into the table"
             break

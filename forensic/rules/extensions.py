@@ -13,6 +13,7 @@ from forensic.qcow2.extensions import (
 )
 from forensic.qcow2.image import HeaderCluster
 from forensic.rules.registry import rule
+from forensic.untrusted import Untrusted
 
 EXTENSION_HEAD = 8
 MAX_BACKING_FORMAT = 15
@@ -215,7 +216,7 @@ def feature_names_malformed(cluster: HeaderCluster) -> Iterator[Problem]:
         elif place in seen:
             yield _at(table, f"names bit {feature.bit} of feature type {feature.feature_type} again in entry {number}")
         elif known and feature.name.raw not in known:
-            yield _at(table, f'calls the feature "{known[0].decode()}" by the name "{feature.name}"')
+            yield _at(table, f'calls the feature "{Untrusted(known[0])}" by the name "{feature.name}"')
         seen.add(place)
 
 

@@ -12,6 +12,7 @@ from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.names import is_protocol
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
@@ -24,9 +25,6 @@ STORAGE_DIRECTORIES = (
     b"/media/",
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
-
-# What QEMU takes for a protocol: whatever stands before a colon, if no slash comes first.
-_PROTOCOL = re.compile(rb"[^/:]*:")
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Named:
     @property
     def is_protocol(self) -> bool:
         """Whether QEMU would take the name for `json:…` or for something behind a protocol such as `nbd:`."""
-        return _PROTOCOL.match(self.name.raw) is not None and not self.name.raw.startswith(b"file:")
+        return is_protocol(self.name.raw) and not self.name.raw.startswith(b"file:")
 
     @property
     def is_system_path(self) -> bool:
