@@ -41,7 +41,7 @@ def describe(image: Qcow2Image | ForeignFile) -> dict[str, Json]:
     usable = isinstance(cluster.geometry, Geometry)
     return {
         "image": _image(image, cluster),
-        "references": _references(cluster),
+        "references": list(references(cluster)),
         "snapshots": _snapshots(image) if usable and image.header.nb_snapshots else [],
         "bitmaps": _bitmaps(image),
     }
@@ -112,8 +112,9 @@ def _features(cluster: HeaderCluster, number: int) -> list[Json]:
     return described
 
 
-def _references(cluster: HeaderCluster) -> list[Json]:
-    references: list[Json] = []
+def references(cluster: HeaderCluster) -> list[dict[str, Json]]:
+    """The other files that an image names, as it names them."""
+    references: list[dict[str, Json]] = []
     data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
     if cluster.backing_file is not None:
         declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)

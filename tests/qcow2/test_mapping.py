@@ -209,14 +209,18 @@ def test_the_last_extent_ends_with_the_disk_not_with_its_cluster(tmp_path: Path)
 
 def test_an_external_data_file_has_a_cluster_at_offset_0_and_no_end(tmp_path: Path) -> None:
     head = header(features=1 << 2)
-    words = [COPIED, COPIED | 1 << 40, 0, COPIED | ZERO]
+    words = [COPIED, COPIED | 512, 0, COPIED | ZERO]
     assert extents(tmp_path, tiny(words, head=head), 0, 2560) == [
-        data(0, 512, 0),
-        data(512, 512, 1 << 40),
+        data(0, 1024, 0),
         empty(1024, 512),
         zero(1536, 512, 0),
         empty(2048, 512),
     ]
+
+
+def test_data_in_an_external_file_that_is_not_at_its_guest_offset_is_absent(tmp_path: Path) -> None:
+    found = extents(tmp_path, tiny([COPIED, COPIED | 1024], head=header(features=1 << 2)), 0, 1024)
+    assert found == [data(0, 512, 0), absent(512, 512, Reason.ENTRY_MISPLACED)]
 
 
 PARTS = tiny([5 << 9, 6 << 9, 0, COMPRESSED | 0xA00, ZERO], head=header(virtual_size=3 << 15, l1_size=3))
@@ -227,7 +231,7 @@ PARTS = tiny([5 << 9, 6 << 9, 0, COMPRESSED | 0xA00, ZERO], head=header(virtual_
     [
         (100, 200, [data(100, 100, 0xA64)]),
         (1000, 1030, [data(1000, 24, 0xDE8), empty(1024, 6)]),
-        (1600, 1700, [Extent(1536, 164, State.COMPRESSED, 0xA00, 0x200)]),
+        (1600, 1700, [Extent(1600, 100, State.COMPRESSED, 0xA00, 0x200, skip=64)]),
         (32760, 32780, [empty(32760, 20)]),
         (98303, 98304, [absent(98303, 1, Reason.L2_UNREADABLE)]),
         (98300, 1 << 40, [absent(98300, 4, Reason.L2_UNREADABLE)]),

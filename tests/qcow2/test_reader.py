@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from forensic.errors import Unsupported
+from forensic.qcow2 import reader as reader_module
 from forensic.qcow2.image import open_image
-from forensic.qcow2.reader import CACHED_L1_ENTRIES, DiskReader
+from forensic.qcow2.reader import REMEMBERED_STRETCHES, DiskReader
 from samples.kinds import KINDS, Kind
 from tests.images import COMPLETE, COMPRESSED, COPIED, L2, described, header, opened, sample, tiny
 
@@ -134,8 +135,9 @@ def test_the_reader_is_a_seekable_binary_file(tmp_path: Path) -> None:
         assert io.BufferedReader(image.reader()).read(600) == b"\x05" * 512 + bytes(88)
 
 
-def test_more_stretches_than_are_remembered_are_read_again(tmp_path: Path) -> None:
-    count = CACHED_L1_ENTRIES + 3
+def test_more_stretches_than_are_remembered_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "STRETCH", 1 << 15)
+    count = REMEMBERED_STRETCHES + 3
     head = header(virtual_size=count << 15, l1_size=count)
     with opened(tmp_path, tiny([5 << 9], l1_entries=[COPIED | L2 << 9] * count, head=head)) as image:
         reader = image.reader()
