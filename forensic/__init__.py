@@ -24,8 +24,11 @@ if TYPE_CHECKING:
         WrongSupply,
     )
     from forensic.evidence import Evidence
-    from forensic.extraction.extract import Extraction, extract
-    from forensic.extraction.verify import Verification, verify
+    from forensic.extraction.account import Extraction
+    from forensic.extraction.comparison import Verification
+    from forensic.extraction.extract import extract
+    from forensic.extraction.settings import Settings
+    from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity
     from forensic.qcow2.describe import describe
     from forensic.qcow2.disk import Disk
@@ -51,8 +54,11 @@ _HOME = {
         "WrongSupply",
     ),
     "forensic.evidence": ("Evidence",),
-    "forensic.extraction.extract": ("Extraction", "extract"),
-    "forensic.extraction.verify": ("Verification", "verify"),
+    "forensic.extraction.account": ("Extraction",),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.comparison": ("Verification",),
+    "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.disk": ("Disk",),
@@ -99,6 +105,7 @@ __all__ = [
     "Report",
     "Rule",
     "SavedState",
+    "Settings",
     "Severity",
     "State",
     "Supplied",

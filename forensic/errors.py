@@ -71,6 +71,39 @@ class OutputFailed(ForensicError):
         self.reason = reason
 
 
+class WorkerFailed(ForensicError):
+    """A thread that hashes or writes beside the main one ended with an error of ours; nothing it did is believed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"internal error: the {name} thread ended: {shown(reason)}")
+        self.name = name
+        self.reason = reason
+
+
+class RangeNotRead(ForensicError):
+    """A guest range has no bytes that can be read, and the caller asked to stop there rather than to fill it."""
+
+    def __init__(self, guest_offset: int, length: int, reason_code: str) -> None:
+        super().__init__(
+            f"stopped at guest offset {guest_offset:#x}: {length:,} bytes cannot be read ({reason_code}); "
+            "without --strict they are filled with zeros and listed"
+        )
+        self.guest_offset = guest_offset
+        self.length = length
+        self.reason_code = reason_code
+
+
+class OutputDiffers(ForensicError):
+    """What was written reads back differently."""
+
+    exit_status = 6
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class BadReport(ForensicError):
     """A report file that was to be compared with is not one of ours or holds nothing to compare."""
 

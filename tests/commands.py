@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forensic.cli import main
+from forensic.untrusted import Json
 from samples import build, kinds, recipes
 
 QCOW2_KINDS = [kind for kind in kinds.KINDS.values() if kind.committed and kind.format == "qcow2"]
@@ -22,9 +23,9 @@ class Finished:
     out: str
     err: str
 
-    def json(self) -> dict[str, object]:
+    def json(self) -> dict[str, Json]:
         """The one object on standard output."""
-        document: dict[str, object] = json.loads(self.out)
+        document: dict[str, Json] = json.loads(self.out)
         return document
 
 
@@ -38,7 +39,7 @@ def qcowscope(*arguments: str | os.PathLike[str]) -> Finished:
 
 def sound(name: str) -> Path:
     """A sound sample."""
-    return build.SOUND / f"{name}.qcow2"
+    return build.SOUND / kinds.KINDS[name].image
 
 
 def damaged(name: str, folder: Path) -> Path:

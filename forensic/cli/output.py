@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
+from forensic.extraction.new_file import NewFile
 from forensic.report.model import Report
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def start_run(options: Mapping[str, Json] | None = None) -> Run:
@@ -29,11 +31,13 @@ def make_report(
     exit_code: int,
     artifacts: Sequence[Json] = (),
     case: Mapping[str, Json] | None = None,
+    inputs: Sequence[Json] | None = None,
 ) -> Report:
-    """A report with its frame: source, run, tool."""
+    """A report with its frame: source, run, tool. Without `inputs` the image is the only one."""
     source = evidence.as_json()
     image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
-    return Report(result, source, run.as_json(exit_code, artifacts, [image]), tool(), case or {})
+    read = [image] if inputs is None else inputs
+    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case or {})
 
 
 def print_lines(lines: Iterable[Line]) -> None:
@@ -53,16 +57,12 @@ def wants_colour(stream: TextIO) -> bool:
 
 def write_new_file(path: Path, text: str, force: bool) -> None:
     """Write a report file; one that exists is kept unless `force`. Raises `OutputFailed`."""
-    partial = path.with_name(path.name + ".partial")
+    file = NewFile(path, force)
     try:
-        if not force and os.path.lexists(path):
-            raise OutputFailed(path, "exists already; --force overwrites it")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputFailed(path, (error.strerror or "cannot be written").lower()) from error
+        file.append(os.fsencode(text))
+        file.complete()
+    finally:
+        file.abandon()
 
 
 @contextmanager

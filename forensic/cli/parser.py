@@ -56,8 +56,14 @@ def add_images(parser: Parser) -> None:
         help="qcow2 images, opened read-only, or directories that are searched for them",
     )
     parser.add_argument(
-        "--jobs", metavar="N", type=int, default=1, help="processes to share many images among (default: 1)"
+        "--jobs", metavar="N", type=_positive, default=1, help="processes to share many images among (default: 1)"
     )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes")
+    return int(text)
 
 
 def add_json(parser: Parser) -> None:

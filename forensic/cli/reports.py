@@ -27,25 +27,25 @@ class ReportTarget:
     path: Path
 
 
-def add_reports(parser: Parser) -> None:
+def add_reports(parser: Parser, formats: Iterable[str] = FORMATS) -> None:
     """`--report` and `--force`."""
     parser.add_argument(
         "--report",
         metavar="FORMAT:PATH",
         action="append",
         default=[],
-        help=f"write a report ({', '.join(FORMATS)}); may be repeated",
+        help=f"write a report ({', '.join(formats)}); may be repeated",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
 
-def report_targets(command: str, texts: Iterable[str]) -> list[ReportTarget]:
+def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = FORMATS) -> list[ReportTarget]:
     """What was asked for. Raises `UsageError`."""
     targets = []
     for text in texts:
         kind, colon, path = text.partition(":")
-        if kind not in FORMATS or not colon or not path:
-            known = ", ".join(FORMATS)
+        if kind not in formats or not colon or not path:
+            known = ", ".join(formats)
             raise UsageError(f"qcowscope {command}: --report {shown(text)}: expected FORMAT:PATH with one of {known}")
         targets.append(ReportTarget(kind, Path(path)))
     paths = [target.path.absolute() for target in targets]

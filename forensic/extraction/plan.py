@@ -28,16 +28,6 @@ class Part:
     skip: int = 0
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A guest range whose bytes cannot be had, and why; it is filled with zeros."""
-
-    guest_offset: int
-    length: int
-    reason: Reason
-    host_offset: int | None = None
-
-
 @dataclass
 class Piece:
     """At most `PIECE_BYTES` guest bytes with something to read in them; what no part covers is zero."""
@@ -45,7 +35,6 @@ class Piece:
     guest_offset: int
     length: int = 0
     parts: list[Part] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,6 @@ class Hole:
 
     guest_offset: int
     length: int
-    missing: tuple[Missing, ...] = ()
 
 
 Step = Piece | Hole
@@ -63,29 +51,21 @@ Step = Piece | Hole
 def plan(disk: Disk, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Step]:
     """The steps that give the whole disk, or the part of it from `guest_start` to `guest_end`."""
     current: Piece | None = None
-    for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in _ranges(
-        disk, guest_start, guest_end
-    ):
+    for row in _ranges(disk, guest_start, guest_end):
+        guest_offset, length, host_offset, stored_length, state, _, depth, skip = row
         if current is not None and (state == _ZERO_RUN or current.length + length > PIECE_BYTES):
             yield _finished(current)
             current = None
         if state == _ZERO_RUN:
-            yield Hole(guest_offset, length, _missing(guest_offset, length, host_offset, reason))
+            yield Hole(guest_offset, length)
             continue
         if current is None:
             current = Piece(guest_offset)
         if state in (State.DATA, State.COMPRESSED):
             current.parts.append(Part(current.length, length, host_offset, stored_length, depth, skip))
-        else:
-            current.missing += _missing(guest_offset, length, host_offset, reason)
         current.length += length
     if current is not None:
         yield _finished(current)
-
-
-def bytes_to_read(steps: Iterator[Step]) -> int:
-    """Guest bytes that a plan takes from the file; what the output needs on disk, at most."""
-    return sum(part.length for step in steps if isinstance(step, Piece) for part in step.parts)
 
 
 _ZERO_RUN = -1
@@ -122,7 +102,7 @@ def _data_ranges(
     """
     end = host_offset + length
     shift = guest_offset - host_offset
-    stored = _stored(plain, host_offset, end) if plain and length >= PIECE_BYTES else ((host_offset, end),)
+    stored = stored_parts(plain, host_offset, end) if plain and length >= PIECE_BYTES else ((host_offset, end),)
     for data_start, data_end in stored:
         if data_start > host_offset:
             yield host_offset + shift, data_start - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
@@ -133,19 +113,13 @@ def _data_ranges(
         yield host_offset + shift, end - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
 
 
-def _stored(evidence: Evidence, host_offset: int, end: int) -> Iterator[tuple[int, int]]:
+def stored_parts(evidence: Evidence, host_offset: int, end: int) -> Iterator[tuple[int, int]]:
     """The parts of a host range that the file system stores, as (start, end)."""
     while (start := evidence.next_data_from(host_offset)) < end:
         host_offset = min(end, max(start + 1, evidence.hole_from(start)))
         yield start, host_offset
 
 
-def _missing(guest_offset: int, length: int, host_offset: int, reason: int) -> tuple[Missing, ...]:
-    if reason == Reason.NONE:
-        return ()
-    return (Missing(guest_offset, length, Reason(reason), host_offset or None),)
-
-
 def _finished(piece: Piece) -> Step:
     """A piece in which there is nothing to read after all is a hole."""
-    return piece if piece.parts else Hole(piece.guest_offset, piece.length, tuple(piece.missing))
+    return piece if piece.parts else Hole(piece.guest_offset, piece.length)

@@ -11,8 +11,11 @@ from forensic.qcow2.levels import Level, Qcow2Level
 from forensic.qcow2.qcow1_tables import Qcow1Level
 from forensic.untrusted import Json, shown
 
+Sha256Of = Callable[[Evidence], str | None]
+"""Gives the hash of a file; None where it cannot be read to its end."""
 
-def references_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
+
+def references_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     """The list `result.references` of a report: every file that an image of the chain names, level by level.
 
     The path under which a file was supplied stands in the run record, not here: two laboratories keep their files in
@@ -27,7 +30,7 @@ def references_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json
     return found
 
 
-def inputs_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
+def inputs_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     """The list `run.inputs` of a report: the image and what was supplied beside it, by path and hash."""
     roles = [("image", disk.levels[0].evidences[0]), *((one.role.value, one.evidence) for one in disk.inputs)]
     return [
@@ -35,7 +38,7 @@ def inputs_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
             "role": role,
             "path": shown(evidence.path_as_given),
             "size": evidence.size,
-            "hashes": {"sha256": sha256_of(evidence)},
+            "hashes": {"sha256": found} if (found := sha256_of(evidence)) else {},
         }
         for role, evidence in roles
     ]
@@ -51,7 +54,7 @@ def _input(disk: Disk, role: Role, depth: int) -> Input | None:
     return next((one for one in disk.inputs if (one.role, one.depth) == (role, depth)), None)
 
 
-def _followed(supplied: Input, sha256_of: Callable[[Evidence], str]) -> dict[str, Json]:
+def _followed(supplied: Input, sha256_of: Sha256Of) -> dict[str, Json]:
     return {
         "followed": True,
         "consent": "cli",

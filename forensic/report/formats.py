@@ -45,6 +45,12 @@ def _markdown(report: Report) -> str:
     return to_markdown(report)
 
 
+def _log(report: Report) -> str:
+    from forensic.report.to_log import to_log
+
+    return to_log(report)
+
+
 FORMATS: dict[str, Renderer] = {
     "text": _text,
     "json": _json,
@@ -55,10 +61,13 @@ FORMATS: dict[str, Renderer] = {
 }
 """What `--format` and `--report` accept."""
 
+LOG = "log"
+"""What `--report` of an extraction accepts besides: the log that examiners know from other imagers."""
+
 DRAWS_MAP = frozenset({"html"})
 """The forms that want `Report.file_map`."""
 
 
 def render(name: str, report: Report) -> str:
-    """The report in the form of that name, which must be one of `FORMATS`."""
-    return FORMATS[name](report)
+    """The report in the form of that name, which must be one of `FORMATS` or `LOG`."""
+    return _log(report) if name == LOG else FORMATS[name](report)

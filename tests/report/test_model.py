@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
-from forensic.report.model import Report
-from forensic.report.values import items, section
+from forensic.report.model import EXIT_STATUS, Judgement, Report, Verdict
+from forensic.report.values import items, section, sections
 from tests.commands import damaged, qcowscope, sound
 
 FINDING = Finding(
@@ -55,8 +55,7 @@ def test_a_damaged_image_gives_the_same_result_too(tmp_path: Path, monkeypatch: 
 def test_the_digest_can_be_computed_from_the_document_alone() -> None:
     document = qcowscope("check", "--json", sound("snapshots-512")).json()
     canonical = json.dumps(document["result"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    digest = section(qcowscope("check", "--json", sound("snapshots-512")).json()["result_digest"])  # type: ignore[arg-type]
-    assert digest["value"] == hashlib.sha256(canonical.encode()).hexdigest()
+    assert section(document["result_digest"])["value"] == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def test_the_digest_changes_with_the_result() -> None:
@@ -85,9 +84,32 @@ def test_another_rule_or_place_has_another_name(other: Finding) -> None:
 
 def test_a_check_names_its_findings(tmp_path: Path) -> None:
     image = damaged("l2-entry-outside-file", tmp_path)
-    result = qcowscope("check", "--json", image).json()["result"]
-    assert isinstance(result, dict)
-    (finding,) = result["findings"]
-    named = [check for check in result["checks"] if items(check["findings"])]
+    result = section(qcowscope("check", "--json", image).json()["result"])
+    (finding,) = sections(result["findings"])
+    named = [check for check in sections(result["checks"]) if items(check["findings"])]
     assert [(check["id"], check["findings"]) for check in named] == [("l2-entry-outside-file", [finding["id"]])]
     assert finding["interpretation"] == "the guest range is absent, not zero."
+
+
+def judged(*classes: tuple[FindingClass, Severity]) -> Judgement:
+    return Judgement(tuple(replace(FINDING, finding_class=kind, severity=severity) for kind, severity in classes), ())
+
+
+@pytest.mark.parametrize(
+    ("judgement", "verdict", "status"),
+    [
+        (judged(), Verdict.CLEAN, 0),
+        (judged((FindingClass.REFERENCE, Severity.LOW)), Verdict.CLEAN, 0),
+        (judged((FindingClass.LEAK, Severity.LOW)), Verdict.LEAKS, 3),
+        (judged((FindingClass.LEAK, Severity.LOW), (FindingClass.HIDDEN_DATA, Severity.MEDIUM)), Verdict.SUSPICIOUS, 4),
+        (judged((FindingClass.REFERENCE, Severity.CRITICAL)), Verdict.SUSPICIOUS, 4),
+        (
+            judged((FindingClass.RESOURCE, Severity.HIGH), (FindingClass.CORRUPTION, Severity.MEDIUM)),
+            Verdict.CORRUPT,
+            2,
+        ),
+        (replace(judged((FindingClass.CORRUPTION, Severity.HIGH)), undetermined=True), Verdict.UNDETERMINED, 1),
+    ],
+)
+def test_each_verdict_has_its_exit_status(judgement: Judgement, verdict: Verdict, status: int) -> None:
+    assert (judgement.verdict(), EXIT_STATUS[judgement.verdict()]) == (verdict, status)

@@ -83,9 +83,16 @@ def test_the_line_about_a_file_that_cannot_be_read_is_valid(tmp_path: Path) -> N
 def test_a_document_that_is_wrong_is_not_valid(place: tuple[str | int, ...], value: object) -> None:
     document = qcowscope("check", "--json", sound("bitmaps-512")).json()
     assert complaints(document) == []
-    spot: object = document
-    for step in place[:-1]:
-        spot = spot[step] if isinstance(spot, dict) or (isinstance(spot, list) and isinstance(step, int)) else None
-    assert isinstance(spot, dict)
-    spot[place[-1]] = value
-    assert complaints(document) != []
+    changed = with_value(document, place, value)
+    assert complaints(changed) != []
+
+
+def with_value(document: object, place: tuple[str | int, ...], value: object) -> object:
+    """A copy of a document in which one place holds another value."""
+    if not place:
+        return value
+    first, rest = place[0], place[1:]
+    if isinstance(document, list) and isinstance(first, int):
+        return [with_value(item, rest, value) if index == first else item for index, item in enumerate(document)]
+    assert isinstance(document, dict)
+    return {**document, first: with_value(document.get(first), rest, value)}
