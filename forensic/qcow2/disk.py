@@ -101,7 +101,7 @@ class Disk:
     def readable_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The same, with every range absent whose bytes lie in a file or under a key that was not supplied."""
         for rows in self.row_batches(guest_start, guest_end):
-            self._mark_what_was_not_supplied(rows)
+            self.mark_what_was_not_supplied(rows)
             yield rows
 
     def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
@@ -145,7 +145,8 @@ class Disk:
     ) -> None:
         self.close()
 
-    def _mark_what_was_not_supplied(self, rows: Rows) -> None:
+    def mark_what_was_not_supplied(self, rows: Rows) -> None:
+        """Turn rows of `row_batches` into those of `readable_batches`, in place."""
         for depth, level in enumerate(self.levels):
             if level.data_lacks != Reason.NONE:
                 here = (rows["depth"] == depth) & (rows["state"] == State.DATA)
@@ -219,13 +220,13 @@ def _merged(above: Rows, below: Rows, end: int) -> Rows:
     """Two levels over the same guest range: the rows above, and where they are unallocated those below."""
     starts = np.union1d(above["guest_offset"], below["guest_offset"])
     lengths = np.diff(np.append(starts, np.uint64(end)))
-    merged = _cut_at(above, starts, lengths)
+    merged = cut_at(above, starts, lengths)
     unallocated = merged["state"] == State.UNALLOCATED
-    merged[unallocated] = _cut_at(below, starts[unallocated], lengths[unallocated])
+    merged[unallocated] = cut_at(below, starts[unallocated], lengths[unallocated])
     return merged
 
 
-def _cut_at(rows: Rows, starts: U64, lengths: U64) -> Rows:
+def cut_at(rows: Rows, starts: U64, lengths: U64) -> Rows:
     """The pieces of `rows` that begin at `starts` and have `lengths`; each lies within one row."""
     pieces: Rows = rows[np.searchsorted(rows["guest_offset"], starts, side="right") - 1]
     advance(pieces, starts - pieces["guest_offset"])
