@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.qcow2.disk import Disk, cut_at
-from forensic.qcow2.entries import SECTOR_SIZE, U64
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.mapping import ROW, Reason, Rows, State, clipped
 
 Bools = npt.NDArray[np.bool_]
@@ -85,13 +85,12 @@ def _side_by_side(first: Iterable[Rows], second: Iterable[Rows], end: int) -> It
     position = 0
     while position < end:
         for side in (0, 1):
-            if _end_of(held[side]) <= position:
+            while _end_of(held[side]) <= position:
                 held[side] = next(streams[side])
         stop = min(_end_of(held[0]), _end_of(held[1]))
         mine, others = (clipped(rows, position, stop) for rows in held)
-        starts: U64 = np.union1d(mine["guest_offset"], others["guest_offset"])
-        lengths = np.diff(np.append(starts, np.uint64(stop)))
-        yield cut_at(mine, starts, lengths), cut_at(others, starts, lengths)
+        starts = np.union1d(mine["guest_offset"], others["guest_offset"])
+        yield cut_at(mine, starts, stop), cut_at(others, starts, stop)
         position = stop
 
 
@@ -100,12 +99,12 @@ def _end_of(rows: Rows) -> int:
 
 
 def _equal_by_mapping(first: Disk, mine: Rows, second: Disk, others: Rows) -> Bools:
-    same_file = _files(first, mine, first)[:, np.newaxis] == _files(second, others, first)[:, np.newaxis]
-    same_place = same_file[:, 0] & (mine["state"] == others["state"])
+    same_file = _files(first, mine, first) == _files(second, others, first)
+    same_place = same_file & (mine["state"] == others["state"])
     for column in ("host_offset", "stored_length", "skip"):
         same_place &= mine[column] == others[column]
     located = np.isin(mine["state"], (State.DATA, State.COMPRESSED))
-    beneath_the_same = same_file[:, 0] & (mine["state"] == State.UNALLOCATED) & (others["state"] == State.UNALLOCATED)
+    beneath_the_same = same_file & (mine["state"] == State.UNALLOCATED) & (others["state"] == State.UNALLOCATED)
     equal: Bools = (same_place & located) | beneath_the_same | (_zero(first, mine) & _zero(second, others))
     return equal
 
@@ -117,7 +116,8 @@ def _files(disk: Disk, rows: Rows, known: Disk) -> npt.NDArray[np.int64]:
     for depth in range(len(disk.levels)):
         identity = _identity(disk, depth)
         numbers.append(identities.index(identity) if identity in identities else -1 - depth)
-    return np.array(numbers, dtype=np.int64)[rows["depth"]]
+    by_row: npt.NDArray[np.int64] = np.array(numbers, dtype=np.int64)[rows["depth"]]
+    return by_row
 
 
 def _identity(disk: Disk, depth: int) -> tuple[tuple[int, int], ...]:
@@ -168,11 +168,9 @@ def _bytes_of(disk: Disk, row: np.void, at: int, size: int) -> tuple[bytearray, 
 def _unlike_sectors(guest_offset: int, mine: bytearray, others: bytearray) -> Iterator[Difference]:
     if mine == others:
         return
-    padding = -len(mine) % SECTOR_SIZE
-    sectors = [
-        np.frombuffer(side + bytes(padding), dtype=np.uint64).reshape(-1, SECTOR_SIZE // 8) for side in (mine, others)
-    ]
-    unlike = np.concatenate([[False], (sectors[0] != sectors[1]).any(axis=1), [False]])
+    padding = bytes(-len(mine) % SECTOR_SIZE)
+    unlike_bytes = np.frombuffer(mine + padding, dtype=np.uint8) != np.frombuffer(others + padding, dtype=np.uint8)
+    unlike = np.concatenate([[False], unlike_bytes.reshape(-1, SECTOR_SIZE).any(axis=1), [False]])
     edges = np.flatnonzero(np.diff(unlike.astype(np.int8))) * SECTOR_SIZE
     for start, end in zip(edges[::2].tolist(), np.minimum(edges[1::2], len(mine)).tolist(), strict=True):
         yield Difference(guest_offset + start, end - start, Kind.DIFFERS)
