@@ -17,6 +17,7 @@ from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
+    from forensic.evidence import Evidence
     from forensic.extraction.account import Extraction
     from forensic.extraction.line_file import LineFile
     from forensic.extraction.ranges import RangeWriter
@@ -108,14 +109,16 @@ class ExtractionReports:
             return
         from forensic.checking import check
         from forensic.finding import Severity
+        from forensic.qcow2.consent import inputs_of, references_of
         from forensic.qcow2.describe import describe
 
         image = self._image
-        container = self._input_hashes.of(image.evidence) if self._input_hashes else None
         result = describe(image) | check(image).as_json(Severity.MEDIUM)
         result["extraction"] = extraction.as_json()
-        result["hashes"] = extraction.hashes_json(container)
-        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case)
+        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence))
+        result["references"] = references_of(self._disk, self._sha256)
+        inputs = inputs_of(self._disk, self._sha256)
+        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
 
     def print_summary(self, extraction: Extraction) -> None:
@@ -145,6 +148,10 @@ class ExtractionReports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.close()
+
+    def _sha256(self, evidence: Evidence) -> str:
+        """The hash of an input; empty if it cannot be read to its end."""
+        return (self._input_hashes.of(evidence) if self._input_hashes else None) or ""
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]

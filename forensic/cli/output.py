@@ -31,11 +31,12 @@ def make_report(
     exit_code: int,
     artifacts: Sequence[Json] = (),
     case: Mapping[str, Json] | None = None,
+    inputs: Sequence[Json] = (),
 ) -> Report:
-    """A report with its frame: source, run, tool."""
+    """A report with its frame: source, run, tool. Without `inputs` the image was all that was read."""
     source = evidence.as_json()
     image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
-    return Report(result, source, run.as_json(exit_code, artifacts, [image]), tool(), case or {})
+    return Report(result, source, run.as_json(exit_code, artifacts, inputs or [image]), tool(), case or {})
 
 
 def print_lines(lines: Iterable[Line]) -> None:
