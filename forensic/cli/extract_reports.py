@@ -53,7 +53,7 @@ class ExtractionReports:
         from forensic.extraction.sidecars import sidecar_paths
 
         self._targets = targets
-        self._image, self._disk, self._settings = image, disk, settings
+        self._image, self._disk, self._output, self._settings = image, disk, output, settings
         self._sidecars = sidecar_paths(output, settings.hashes) if sidecars and output else {}
         self._input_hashes: InputHashes | None = None
         self._undo = ExitStack()
@@ -62,9 +62,12 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment]) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
+        from forensic.extraction.journal import journal_path
         from forensic.extraction.new_file import refuse
 
         outputs = [segment.path for segment in segments]
+        if self._output:
+            outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
         refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
 
