@@ -53,7 +53,7 @@ class ExtractionReports:
         from forensic.extraction.sidecars import sidecar_paths
 
         self._targets = targets
-        self._image, self._disk, self._settings = image, disk, settings
+        self._image, self._disk, self._output, self._settings = image, disk, output, settings
         self._sidecars = sidecar_paths(output, settings.hashes) if sidecars and output else {}
         self._input_hashes: InputHashes | None = None
         self._undo = ExitStack()
@@ -62,9 +62,12 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment]) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
+        from forensic.extraction.journal import journal_path
         from forensic.extraction.new_file import refuse
 
         outputs = [segment.path for segment in segments]
+        if self._output:
+            outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
         refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
 
@@ -113,11 +116,10 @@ class ExtractionReports:
         from forensic.qcow2.describe import describe
 
         image = self._image
-        container = self._sha256(image.evidence)
         result = describe(image) | check(image).as_json(Severity.MEDIUM)
+        result["extraction"] = extraction.as_json()
+        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)
-        result["extraction"] = extraction.as_json() | {"caveats": list(self._disk.caveats)}
-        result["hashes"] = extraction.hashes_json(container)
         inputs = inputs_of(self._disk, self._sha256)
         report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)

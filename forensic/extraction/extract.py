@@ -72,7 +72,7 @@ class Extractor:
             raise not_read(found.missing.ranges[0])
         if output is not None:
             _refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
-        self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found))
+        self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
 
     def run(
