@@ -23,14 +23,33 @@ if TYPE_CHECKING:
     )
     from forensic.evidence import Evidence
     from forensic.extraction.extract import Extraction, extract
+    from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.verify import Verification, verify
-    from forensic.finding import Finding, FindingClass, Problem, Range, Severity
+    from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
+    from forensic.guest import Contents, Volume, look_inside
+    from forensic.qcow2.atlas import Atlas, Kind, Region
+    from forensic.qcow2.backrefs import BackReferences, back_references
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_image
+    from forensic.qcow2.inspection import (
+        Inspection,
+        Row,
+        entry_place,
+        guest_place,
+        inspect,
+        spans_between,
+        stored_refcount,
+    )
     from forensic.qcow2.mapping import Extent, Reason, State
-    from forensic.report.model import Check, Judgement, Report, Verdict
+    from forensic.qcow2.outline import Node, outline
+    from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
+    from forensic.qcow2.views import DiskView, FileView, View
+    from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.rules import Rule, all_rules, rule_of
+    from forensic.search import BadPattern, Pattern, Progress, compile_pattern, search
+    from forensic.untrusted import Json, Untrusted, shown
 
 _HOME = {
     "forensic.checking": ("check",),
@@ -45,51 +64,111 @@ _HOME = {
     ),
     "forensic.evidence": ("Evidence",),
     "forensic.extraction.extract": ("Extraction", "extract"),
+    "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.verify": ("Verification", "verify"),
-    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
+    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
+    "forensic.guest": ("Contents", "Volume", "look_inside"),
+    "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
+    "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.foreign": ("ForeignFile",),
+    "forensic.qcow2.geometry": ("Geometry", "Unusable"),
     "forensic.qcow2.image": ("Qcow2Image", "identify", "open_image"),
+    "forensic.qcow2.inspection": (
+        "Inspection",
+        "Row",
+        "entry_place",
+        "guest_place",
+        "inspect",
+        "spans_between",
+        "stored_refcount",
+    ),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
-    "forensic.report.model": ("Check", "Judgement", "Report", "Verdict"),
+    "forensic.qcow2.outline": ("Node", "outline"),
+    "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
+    "forensic.qcow2.views": ("DiskView", "FileView", "View"),
+    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
+    "forensic.search": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
+    "forensic.untrusted": ("Json", "Untrusted", "shown"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Atlas",
+    "BackReferences",
+    "BadPattern",
     "BadReport",
     "Check",
+    "CheckStatus",
+    "Contents",
+    "DiskView",
     "Evidence",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
+    "FileView",
+    "Fill",
     "Finding",
     "FindingClass",
     "ForeignFile",
     "ForensicError",
+    "Geometry",
+    "Grid",
+    "Inspection",
     "Interrupted",
+    "Json",
     "Judgement",
+    "Kind",
+    "Node",
     "NotAnImage",
     "OutputFailed",
+    "Pattern",
     "Problem",
+    "Progress",
     "Qcow2Image",
     "Range",
     "Reason",
+    "Region",
     "Report",
+    "Row",
     "Rule",
+    "Saved",
     "Severity",
+    "Space",
     "State",
+    "Survey",
     "Unsupported",
+    "Untrusted",
+    "Unusable",
     "Verdict",
     "Verification",
+    "View",
+    "Volume",
     "__version__",
     "all_rules",
+    "back_references",
     "check",
+    "compile_pattern",
     "describe",
+    "entry_place",
     "extract",
+    "guest",
+    "guest_place",
+    "host",
     "identify",
+    "inspect",
+    "look_inside",
     "open_image",
+    "outline",
     "rule_of",
+    "save_range",
+    "search",
+    "shown",
+    "spans_between",
+    "stored_refcount",
+    "survey_file",
+    "survey_guest",
     "verify",
 ]
 
