@@ -12,6 +12,7 @@ from forensic.version import __version__
 
 if TYPE_CHECKING:
     from forensic.checking import check
+    from forensic.entropy import sampled_entropy
     from forensic.errors import (
         BadReport,
         EvidenceUnreadable,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.verify import Verification, verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
-    from forensic.guest import Contents, Volume, look_inside
     from forensic.qcow2.atlas import Atlas, Kind, Region
     from forensic.qcow2.backrefs import BackReferences, back_references
     from forensic.qcow2.describe import describe
@@ -47,12 +47,16 @@ if TYPE_CHECKING:
     from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
+    from forensic.report.run import Run, tool
+    from forensic.report.to_json import to_json
     from forensic.rules import Rule, all_rules, rule_of
-    from forensic.search import BadPattern, Pattern, Progress, compile_pattern, search
+    from forensic.searching import BadPattern, Pattern, Progress, compile_pattern, search
     from forensic.untrusted import Json, Untrusted, shown
+    from forensic.volumes import Contents, Volume, look_inside
 
 _HOME = {
     "forensic.checking": ("check",),
+    "forensic.entropy": ("sampled_entropy",),
     "forensic.errors": (
         "BadReport",
         "EvidenceUnreadable",
@@ -67,7 +71,7 @@ _HOME = {
     "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.verify": ("Verification", "verify"),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
-    "forensic.guest": ("Contents", "Volume", "look_inside"),
+    "forensic.volumes": ("Contents", "Volume", "look_inside"),
     "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
     "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
     "forensic.qcow2.describe": ("describe",),
@@ -77,6 +81,7 @@ _HOME = {
     "forensic.qcow2.inspection": (
         "Inspection",
         "Row",
+        "Run",
         "entry_place",
         "guest_place",
         "inspect",
@@ -88,8 +93,10 @@ _HOME = {
     "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
     "forensic.qcow2.views": ("DiskView", "FileView", "View"),
     "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
+    "forensic.report.run": ("Run", "tool"),
+    "forensic.report.to_json": ("to_json",),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
-    "forensic.search": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
+    "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
     "forensic.untrusted": ("Json", "Untrusted", "shown"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -133,6 +140,7 @@ __all__ = [
     "Report",
     "Row",
     "Rule",
+    "Run",
     "Saved",
     "Severity",
     "Space",
@@ -162,6 +170,7 @@ __all__ = [
     "open_image",
     "outline",
     "rule_of",
+    "sampled_entropy",
     "save_range",
     "search",
     "shown",
@@ -169,6 +178,8 @@ __all__ = [
     "stored_refcount",
     "survey_file",
     "survey_guest",
+    "to_json",
+    "tool",
     "verify",
 ]
 
