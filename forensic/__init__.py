@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.inspection import (
         Inspection,
         Row,
+        Span,
         entry_place,
         guest_place,
         inspect,
@@ -81,7 +82,7 @@ _HOME = {
     "forensic.qcow2.inspection": (
         "Inspection",
         "Row",
-        "Run",
+        "Span",
         "entry_place",
         "guest_place",
         "inspect",
@@ -144,6 +145,7 @@ __all__ = [
     "Saved",
     "Severity",
     "Space",
+    "Span",
     "State",
     "Survey",
     "Unsupported",

@@ -50,6 +50,8 @@ class QcowscopeApp(Explorer):
         super().__init__()
         self.settings = settings or Settings()
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
+        wanted = self.settings.theme
+        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         for name, screen in SCREENS_OF.items():
             self.add_mode(name, partial(screen, self.desk))
 
@@ -59,8 +61,6 @@ class QcowscopeApp(Explorer):
 
     def on_mount(self) -> None:
         """Show the overview, then begin to work."""
-        wanted = self.settings.theme
-        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         self.set_keymap(dict(self.settings.keys))
         self.switch_mode("overview")
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):

@@ -34,7 +34,7 @@ FILLS = {
     Fill.COMPRESSED: Look("◆", "compressed", "compressed"),
     Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
 }
-FREE = Look("·", "free", "not used by the active disk")
+FREE = Look("·", "free", "free, or another disk's")
 
 STATES = {
     State.DATA: Look("■", "data", "data"),
@@ -47,11 +47,12 @@ STATES = {
 
 FINDING = Look("▲", "finding", "finding")
 PENDING = Look("░", "pending", "not read yet")
-HEATS = tuple(
-    Look(glyph, f"heat{number}", name)
-    for number, (glyph, name) in enumerate(
-        ((".", "empty"), ("-", "below 2 bits"), ("+", "below 5 bits"), ("*", "below 7.5 bits"), ("#", "noise"))
-    )
+HEATS = (
+    Look("·", "heat0", "empty"),
+    Look("░", "heat1", "below 2 bits a byte"),
+    Look("▒", "heat2", "below 5"),
+    Look("▓", "heat3", "below 7.5"),
+    Look("█", "heat4", "noise"),
 )
 
 

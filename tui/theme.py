@@ -18,7 +18,7 @@ DARK = {
     "kind-compressed": "#2ac3de",
     "kind-zero": "#565f89",
     "kind-zero-kept": "#8089b8",
-    "kind-free": "#343a55",
+    "kind-free": "#414868",
     "kind-absent": "#db4b4b",
     "kind-pending": "#2a2f45",
     "hex-zero": "#4a5178",

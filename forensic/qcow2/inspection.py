@@ -94,32 +94,52 @@ def stored_refcount(atlas: Atlas, host_offset: int) -> int | None:
     return _count(atlas, block, cluster % geometry.refcounts_per_block)
 
 
-def spans_between(atlas: Atlas, host_start: int, host_end: int) -> list[Range]:
+@dataclass(frozen=True)
+class Span:
+    """A field or entry: its bytes, and its number within the structure, so that neighbours can be told apart."""
+
+    place: Range
+    number: int
+
+
+def spans_between(atlas: Atlas, host_start: int, host_end: int) -> list[Span]:
     """The fields and entries that begin or go on in a stretch of the file, in order, for colouring bytes."""
-    found: list[Range] = []
+    found: list[Span] = []
     position = host_start
     while position < host_end:
         region = atlas.region_at(position)
         if region is None:
             position = _next_cluster(atlas, position)
             continue
-        place = _part_of(atlas, region, position)
-        found.append(place)
-        position = max(position + 1, place.offset + place.length)
+        span = _part_of(atlas, region, position)
+        found.append(span)
+        position = max(position + 1, span.place.offset + span.place.length)
     return found
 
 
-def _part_of(atlas: Atlas, region: Region, host_offset: int) -> Range:
+def _part_of(atlas: Atlas, region: Region, host_offset: int) -> Span:
     if region.structure is not None:
-        covering = [part for part in region.structure.fields if _holds(part, host_offset)]
-        if covering:
-            start = min(part.host_offset for part in covering)
-            return host(start, max(part.host_offset + part.length for part in covering) - start)
-        return host(host_offset, 1)
+        return _word_of(region.structure, host_offset)
     if region.kind == Kind.BACKING_NAME:
-        return host(region.host_offset, region.length)
+        return Span(host(region.host_offset, region.length), 0)
     width = _entry_width(atlas, region.kind)
-    return host(region.host_offset + (host_offset - region.host_offset) // width * width, width)
+    number = (host_offset - region.host_offset) // width
+    return Span(host(region.host_offset + number * width, width), number)
+
+
+def _word_of(structure: Structure, host_offset: int) -> Span:
+    """The field that holds a byte; the bits of a word are one span."""
+    words: dict[str, list[Field]] = {}
+    for part in structure.fields:
+        bits = (
+            part.name.rpartition(".")[0] if part.name.partition(".")[0].endswith(("features", "flags")) else part.name
+        )
+        words.setdefault(bits, []).append(part)
+    for number, parts in enumerate(words.values()):
+        if any(_holds(part, host_offset) for part in parts):
+            start = min(part.host_offset for part in parts)
+            return Span(host(start, max(part.host_offset + part.length for part in parts) - start), number)
+    return Span(host(host_offset, 1), 0)
 
 
 def _entry_width(atlas: Atlas, kind: Kind) -> int:

@@ -181,7 +181,7 @@ def _pages(
             yield _empty(name, empty_from, begin, host_offset, width)
             empty_from = None
         place, length = host_offset + begin * width, (end - begin) * width
-        label = f"{name}[{begin}‥{end - 1}]"
+        label = f"{name}[{begin}…{end - 1}]"
         yield Node(label, f"{used} used", place, length, partial(entries, begin, end))
     if empty_from is not None:
         yield _empty(name, empty_from, count, host_offset, width)
@@ -193,4 +193,4 @@ def _set_entries(words: U64, begin: int, end: int, entry: Callable[[int], Node])
 
 
 def _empty(name: str, begin: int, end: int, host_offset: int, width: int) -> Node:
-    return Node(f"{name}[{begin}‥{end - 1}]", "all zero", host_offset + begin * width, (end - begin) * width)
+    return Node(f"{name}[{begin}…{end - 1}]", "all zero", host_offset + begin * width, (end - begin) * width)

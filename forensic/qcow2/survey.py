@@ -13,11 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.qcow2.atlas import Atlas, Kind
+from forensic.qcow2.entries import U64
 from forensic.qcow2.mapping import Rows, State
 from forensic.qcow2.tables import I64
 
 Sums = npt.NDArray[np.int64]
 """Bytes as [kind or state, cell]."""
+
+FURTHEST = 1 << 62
+"""Offsets beyond this are not summed up: no table can map them, whatever size a header claims."""
 
 
 class Fill(IntEnum):
@@ -135,27 +139,29 @@ def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:
 
 
 def _spread_one(row: I64, grid: Grid, offset: int, length: int) -> None:
-    if offset < 1 << 62 and length > 0:
-        spread(row, grid, np.array([offset], dtype=np.uint64), np.array([min(length, 1 << 62)], dtype=np.uint64))
+    if offset < FURTHEST and length > 0:
+        spread(row, grid, np.array([offset], dtype=np.uint64), np.array([min(length, FURTHEST)], dtype=np.uint64))
 
 
-def spread(row: I64, grid: Grid, offsets: Rows | npt.NDArray[np.uint64], lengths: npt.NDArray[np.uint64]) -> None:
+def spread(row: I64, grid: Grid, offsets: Rows | U64, lengths: U64) -> None:
     """Add ranges to a row of cells: each cell gets the bytes of the ranges that lie in it."""
-    starts = np.maximum(offsets.astype(np.int64), grid.start)
-    ends = np.minimum(offsets.astype(np.int64) + lengths.astype(np.int64), grid.end)
+    origin, limit, cell_size = (min(number, FURTHEST) for number in (grid.start, grid.end, grid.cell_size))
+    begins = np.minimum(offsets, np.uint64(FURTHEST)).astype(np.int64)
+    starts = np.maximum(begins, origin)
+    ends = np.minimum(begins + np.minimum(lengths, np.uint64(FURTHEST)).astype(np.int64), limit)
     inside = ends > starts
     if not inside.any():
         return
-    starts, ends = starts[inside] - grid.start, ends[inside] - grid.start
-    first, last = starts // grid.cell_size, (ends - 1) // grid.cell_size
+    starts, ends = starts[inside] - origin, ends[inside] - origin
+    first, last = starts // cell_size, (ends - 1) // cell_size
     single = first == last
     np.add.at(row, first[single], (ends - starts)[single])
     starts, ends, first, last = starts[~single], ends[~single], first[~single], last[~single]
     if not len(first):
         return
-    np.add.at(row, first, (first + 1) * grid.cell_size - starts)
-    np.add.at(row, last, ends - last * grid.cell_size)
+    np.add.at(row, first, (first + 1) * cell_size - starts)
+    np.add.at(row, last, ends - last * cell_size)
     steps = np.zeros(grid.cells + 1, dtype=np.int64)
-    np.add.at(steps, first + 1, grid.cell_size)
-    np.add.at(steps, last, -grid.cell_size)
+    np.add.at(steps, first + 1, cell_size)
+    np.add.at(steps, last, -cell_size)
     row += np.cumsum(steps)[:-1]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -30,7 +31,7 @@ class ImageScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Frame and body."""
         yield TopBar(self.desk.path.name, self.NAME)
-        yield from self.body()
+        yield Vertical(*self.body(), id="body")
         yield StatusLine()
         yield Footer(show_command_palette=False, compact=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, HorizontalGroup, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, ProgressBar, Static
@@ -21,6 +21,7 @@ from tui.extraction_plan import CASE_FIELDS, HASH_NAMES, ExtractionPlan
 from tui.facts import items, section, untrusted
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
+from tui.widgets.tick import Tick
 
 LISTED_RANGES = 12
 
@@ -29,7 +30,7 @@ class ExtractScreen(ImageScreen):
     """The form and the live side."""
 
     NAME = "extract"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EXTRACT), ("escape", "leave_field", "Leave the field")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EXTRACT), Binding("escape", "leave_field", show=False)]
     AUTO_FOCUS = "#start"
 
     def __init__(self, desk: Desk) -> None:
@@ -46,12 +47,10 @@ class ExtractScreen(ImageScreen):
             _field("output", f"{name}.raw", "path of the raw image"),
             _field("report", f"{name}.report.json", "path of the JSON report, empty for none"),
             Label("hashes", classes="label"),
+            HorizontalGroup(*(Tick(each, each == "sha256", id=f"hash-{each}", compact=True) for each in HASH_NAMES)),
             HorizontalGroup(
-                *(Checkbox(each, each == "sha256", id=f"hash-{each}", compact=True) for each in HASH_NAMES)
-            ),
-            HorizontalGroup(
-                Checkbox("sparse", True, id="sparse", compact=True),
-                Checkbox("overwrite", False, id="force", compact=True),
+                Tick("sparse", True, id="sparse", compact=True),
+                Tick("overwrite", False, id="force", compact=True),
             ),
             Label("case", classes="label"),
             *(_field(each, "", each.replace("_", " ")) for each in CASE_FIELDS),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
@@ -26,7 +26,7 @@ class FindingsScreen(ImageScreen):
     """The list, its filter, and the explanation of what is highlighted."""
 
     NAME = "findings"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), ("escape", "close_filter", "Close the filter")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(FINDINGS), Binding("escape", "close_filter", show=False)]
     AUTO_FOCUS = "#list"
 
     def __init__(self, desk: Desk) -> None:

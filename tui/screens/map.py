@@ -211,7 +211,7 @@ class MapScreen(ImageScreen):
         start = map_.grid.offset_of(number)
         mapped = self._surveys.get(map_.space)
         end = min(start + map_.grid.cell_size, map_.space_size) - 1
-        words = line((f" {map_.space.value} ", "bold"), f"{start:#x} ‥ {end:#x}  cluster {start // self._unit:,}   ")
+        words = line((f" {map_.space.value} ", "bold"), f"{start:#x} – {end:#x}  cluster {start // self._unit:,}   ")
         if mapped and mapped.survey.grid == map_.grid and 0 <= number < map_.grid.cells:
             words.append_text(self._contents(map_.space, mapped.survey.sums[:, number].tolist()))
         self.query_one("#cell", Static).update(words)
@@ -223,7 +223,7 @@ class MapScreen(ImageScreen):
         for look, key in zip(looks, order, strict=True):
             if sums[key]:
                 words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
-        return words if words else plain("nothing the active disk uses", "dim")
+        return words if words else plain("nothing that the active disk refers to", "dim")
 
     def _legend(self) -> Text:
         if self._colour == "entropy":

@@ -75,7 +75,7 @@ class OverviewScreen(ImageScreen):
     def _facts(self) -> Table:
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_column(style="dim", no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")
         for label, words in facts_of(self.desk.facts):
             table.add_row(plain(label), words)
         evidence = self.desk.image.evidence
@@ -116,14 +116,11 @@ class OverviewScreen(ImageScreen):
 
     def _hash_lines(self) -> list[Text]:
         hashes = self.desk.hashes
-        unchanged = (
-            "unchanged ✔" if self.desk.image.evidence.unchanged() else "THE FILE HAS CHANGED SINCE IT WAS OPENED"
-        )
+        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
         if not hashes:
             return [line(("sha256  ", "dim"), ("H computes it", "dim"), "   ", unchanged)]
-        return [line((f"{name}  ", "dim"), value) for name, value in hashes.items()] + [
-            line(("file    ", "dim"), unchanged)
-        ]
+        parts = [line(("file    ", "dim"), unchanged), Text()]
+        return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
 
     def _show_volumes(self) -> None:
         contents = self.desk.contents

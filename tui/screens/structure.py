@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid, Vertical
 from textual.widget import Widget
 
 from forensic import Problem, Range, Space, host, outline, spans_between
@@ -42,7 +42,7 @@ class StructureScreen(ImageScreen):
         disk_hex = HexView(desk.disk_view, cluster_size, id="guest")
         tree.border_title, inspector.border_title = "structures", "inspector"
         file_hex.border_title, disk_hex.border_title = "file", "disk"
-        yield Horizontal(tree, Vertical(file_hex, disk_hex, id="bytes"), inspector, id="panes")
+        yield Grid(tree, Vertical(file_hex, disk_hex, id="bytes"), inspector, id="panes")
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
@@ -64,6 +64,9 @@ class StructureScreen(ImageScreen):
                 view = self._hex(here.space)
                 view.set_reactive(HexView.cursor, here.offset)
                 view.watch_cursor()
+        host_offset = desk.host_offset()
+        if host_offset is not None:
+            self.query_one(StructureTree).reveal(host_offset)
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
         self._hex(Space.GUEST).field = place if jumped else None

@@ -15,11 +15,11 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from forensic import Range, View
+from forensic import Range, Span, View
 from tui.commands import HEX, bindings
 from tui.widgets.hex_layout import HexLayout, fitting
 
-FieldsBetween = Callable[[int, int], list[Range]]
+FieldsBetween = Callable[[int, int], list[Span]]
 
 
 class HexView(ScrollView, can_focus=True):
@@ -254,9 +254,8 @@ class HexView(ScrollView, can_focus=True):
         classes = {name: self._style(name) for name in ("zero", "print", "byte", "high")}
         styles = [classes[_class_of(byte)] for byte in data]
         end = offset + len(data)
-        for place in self.fields_between(offset, end) if self.fields_between else ():
-            parity = "field-even" if place.offset // max(1, place.length) % 2 == 0 else "field-odd"
-            self._paint(styles, offset, place, self._style(parity))
+        for span in self.fields_between(offset, end) if self.fields_between else ():
+            self._paint(styles, offset, span.place, self._style("field-odd" if span.number % 2 else "field-even"))
         for mark in self.marks:
             self._paint(styles, offset, mark, self._style("finding"))
         if self.field:

@@ -13,6 +13,9 @@ from textual.widget import Widget
 from tui.text import size
 from tui.widgets.cluster_map import ClusterMap
 
+NBSP = "\u00a0"
+"""Keeps a name and its size on one line."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -49,8 +52,9 @@ class SpaceBar(Widget):
             bar.append("█" * columns, self._style(f"map--{share.kind}"))
         legend = Text(" " * title.cell_len)
         for share in self._shares:
-            legend.append(f"{share.glyph} ", self._style(f"map--{share.kind}"))
-            legend.append(f"{share.name} ", self._style("bar--quiet")).append(f"{size(share.length)}   ")
+            name, length = share.name.replace(" ", NBSP), size(share.length).replace(" ", NBSP)
+            legend.append(share.glyph + NBSP, self._style(f"map--{share.kind}"))
+            legend.append(name + NBSP, self._style("bar--quiet")).append(f"{length}   ")
         if self._done < 1:
             legend.append(f"{self._done:.0%} read", self._style("bar--quiet"))
         return Text("\n").join([title + bar, legend])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from rich.style import Style
@@ -44,6 +45,21 @@ class StructureTree(Tree[Node]):
         """Show the first level."""
         self._add(self.root, nodes)
         self.root.expand()
+
+    def reveal(self, host_offset: int) -> None:
+        """Highlight the smallest line that is there already and holds this byte."""
+        if self.has_focus:
+            return
+        holding = [node for node in self._lines_of(self.root) if node.data and _holds(node.data, host_offset)]
+        if holding:
+            best = min(holding, key=lambda node: node.data.length if node.data else 0)
+            self.move_cursor(best)
+
+    def _lines_of(self, parent: TreeNode[Node]) -> Iterator[TreeNode[Node]]:
+        for node in parent.children:
+            yield node
+            if node.is_expanded:
+                yield from self._lines_of(node)
 
     def action_open(self) -> None:
         """Open the line."""
@@ -98,3 +114,7 @@ class StructureTree(Tree[Node]):
     def _add(self, parent: TreeNode[Node], nodes: list[Node]) -> None:
         for each in nodes:
             parent.add(plain(each.label), each, allow_expand=each.children is not None)
+
+
+def _holds(node: Node, host_offset: int) -> bool:
+    return node.host_offset <= host_offset < node.host_offset + node.length
