@@ -18,18 +18,27 @@ if TYPE_CHECKING:
         EvidenceUnreadable,
         ForensicError,
         Interrupted,
+        KeyRejected,
         NotAnImage,
+        OutputDiffers,
         OutputFailed,
+        RangeNotRead,
         Unsupported,
+        WrongSupply,
     )
-    from forensic.evidence import Evidence
-    from forensic.extraction.extract import Extraction, extract
+    from forensic.evidence import Evidence, ReadFailed
+    from forensic.extraction.account import Extraction
+    from forensic.extraction.comparison import Verification
+    from forensic.extraction.digests import usable_hashes
+    from forensic.extraction.extract import extract
     from forensic.extraction.selection import Saved, save_range
-    from forensic.extraction.verify import Verification, verify
+    from forensic.extraction.settings import Settings
+    from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
     from forensic.qcow2.atlas import Atlas, Kind, Region
     from forensic.qcow2.backrefs import BackReferences, back_references
     from forensic.qcow2.describe import describe
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_image
@@ -45,11 +54,14 @@ if TYPE_CHECKING:
     )
     from forensic.qcow2.mapping import Extent, Reason, State
     from forensic.qcow2.outline import Node, outline
+    from forensic.qcow2.snapshots import Snapshot
+    from forensic.qcow2.sources import BackingFile, Format, Supplied, open_disk
     from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
     from forensic.qcow2.views import DiskView, FileView, View
+    from forensic.report.formats import FORMATS
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
-    from forensic.report.run import Run, tool
-    from forensic.report.to_json import to_json
+    from forensic.report.run import Run
+    from forensic.reporting import ReportRequest, write_extraction_reports
     from forensic.rules import Rule, all_rules, rule_of
     from forensic.searching import BadPattern, Pattern, Progress, compile_pattern, search
     from forensic.untrusted import Json, Untrusted, shown
@@ -63,22 +75,56 @@ _HOME = {
         "EvidenceUnreadable",
         "ForensicError",
         "Interrupted",
+        "KeyRejected",
         "NotAnImage",
+        "OutputDiffers",
         "OutputFailed",
+        "RangeNotRead",
         "Unsupported",
+        "WrongSupply",
     ),
-    "forensic.evidence": ("Evidence",),
-    "forensic.extraction.extract": ("Extraction", "extract"),
-    "forensic.extraction.selection": ("Saved", "save_range"),
-    "forensic.extraction.verify": ("Verification", "verify"),
-    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
-    "forensic.volumes": ("Contents", "Volume", "look_inside"),
-    "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
-    "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
+    "forensic.evidence": ("Evidence", "ReadFailed"),
+    "forensic.extraction.account": ("Extraction",),
+    "forensic.extraction.comparison": ("Verification",),
+    "forensic.extraction.digests": ("usable_hashes",),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.selection": (
+        "Saved",
+        "save_range",
+    ),
+    "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.verify": ("verify",),
+    "forensic.finding": (
+        "Finding",
+        "FindingClass",
+        "Problem",
+        "Range",
+        "Severity",
+        "Space",
+        "guest",
+        "host",
+    ),
+    "forensic.qcow2.atlas": (
+        "Atlas",
+        "Kind",
+        "Region",
+    ),
+    "forensic.qcow2.backrefs": (
+        "BackReferences",
+        "back_references",
+    ),
     "forensic.qcow2.describe": ("describe",),
+    "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
-    "forensic.qcow2.geometry": ("Geometry", "Unusable"),
-    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_image"),
+    "forensic.qcow2.geometry": (
+        "Geometry",
+        "Unusable",
+    ),
+    "forensic.qcow2.image": (
+        "Qcow2Image",
+        "identify",
+        "open_image",
+    ),
     "forensic.qcow2.inspection": (
         "Inspection",
         "Row",
@@ -89,27 +135,84 @@ _HOME = {
         "spans_between",
         "stored_refcount",
     ),
-    "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
-    "forensic.qcow2.outline": ("Node", "outline"),
-    "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
-    "forensic.qcow2.views": ("DiskView", "FileView", "View"),
-    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
-    "forensic.report.run": ("Run", "tool"),
-    "forensic.report.to_json": ("to_json",),
-    "forensic.rules": ("Rule", "all_rules", "rule_of"),
-    "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
-    "forensic.untrusted": ("Json", "Untrusted", "shown"),
+    "forensic.qcow2.mapping": (
+        "Extent",
+        "ReadFailed",
+        "Reason",
+        "State",
+    ),
+    "forensic.qcow2.outline": (
+        "Node",
+        "outline",
+    ),
+    "forensic.qcow2.snapshots": ("Snapshot",),
+    "forensic.qcow2.sources": (
+        "BackingFile",
+        "Format",
+        "Supplied",
+        "open_disk",
+    ),
+    "forensic.qcow2.survey": (
+        "Fill",
+        "Grid",
+        "Survey",
+        "survey_file",
+        "survey_guest",
+    ),
+    "forensic.qcow2.views": (
+        "DiskView",
+        "FileView",
+        "View",
+    ),
+    "forensic.report.formats": ("FORMATS",),
+    "forensic.report.model": (
+        "Check",
+        "CheckStatus",
+        "Judgement",
+        "Report",
+        "Verdict",
+    ),
+    "forensic.report.run": ("Run",),
+    "forensic.reporting": (
+        "ReportRequest",
+        "write_extraction_reports",
+    ),
+    "forensic.rules": (
+        "Rule",
+        "all_rules",
+        "rule_of",
+    ),
+    "forensic.searching": (
+        "BadPattern",
+        "Pattern",
+        "Progress",
+        "compile_pattern",
+        "search",
+    ),
+    "forensic.untrusted": (
+        "Json",
+        "Untrusted",
+        "shown",
+    ),
+    "forensic.volumes": (
+        "Contents",
+        "Volume",
+        "look_inside",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "FORMATS",
     "Atlas",
     "BackReferences",
+    "BackingFile",
     "BadPattern",
     "BadReport",
     "Check",
     "CheckStatus",
     "Contents",
+    "Disk",
     "DiskView",
     "Evidence",
     "EvidenceUnreadable",
@@ -121,32 +224,41 @@ __all__ = [
     "FindingClass",
     "ForeignFile",
     "ForensicError",
+    "Format",
     "Geometry",
     "Grid",
     "Inspection",
     "Interrupted",
     "Json",
     "Judgement",
+    "KeyRejected",
     "Kind",
     "Node",
     "NotAnImage",
+    "OutputDiffers",
     "OutputFailed",
     "Pattern",
     "Problem",
     "Progress",
     "Qcow2Image",
     "Range",
+    "RangeNotRead",
+    "ReadFailed",
     "Reason",
     "Region",
     "Report",
+    "ReportRequest",
     "Row",
     "Rule",
     "Run",
     "Saved",
+    "Settings",
     "Severity",
+    "Snapshot",
     "Space",
     "Span",
     "State",
+    "Supplied",
     "Survey",
     "Unsupported",
     "Untrusted",
@@ -155,6 +267,7 @@ __all__ = [
     "Verification",
     "View",
     "Volume",
+    "WrongSupply",
     "__version__",
     "all_rules",
     "back_references",
@@ -169,6 +282,7 @@ __all__ = [
     "identify",
     "inspect",
     "look_inside",
+    "open_disk",
     "open_image",
     "outline",
     "rule_of",
@@ -180,9 +294,9 @@ __all__ = [
     "stored_refcount",
     "survey_file",
     "survey_guest",
-    "to_json",
-    "tool",
+    "usable_hashes",
     "verify",
+    "write_extraction_reports",
 ]
 
 

@@ -1,34 +1,30 @@
-"""The extraction in a worker thread: pause, stop, and the report at its end."""
+"""The extraction in a worker thread: pause, stop, and the reports at its end."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from pathlib import Path
 
 from textual.message import Message
 
 from forensic import (
+    BackingFile,
     Extraction,
-    ForensicError,
     Interrupted,
     Json,
-    OutputFailed,
     Qcow2Image,
-    Report,
+    ReportRequest,
     Run,
-    check,
-    describe,
+    Settings,
+    Snapshot,
+    Supplied,
     extract,
-    shown,
-    to_json,
-    tool,
+    open_disk,
+    write_extraction_reports,
 )
 from tui.extraction_plan import ExtractionPlan
-from tui.jobs import PAUSE_BETWEEN_WORDS, Post
-
-INCOMPLETE = 5
+from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 
 
 class Extracting(Message):
@@ -47,11 +43,10 @@ class Extracting(Message):
 class Extracted(Message):
     """It is over: what came of it, or why nothing did."""
 
-    def __init__(self, extraction: Extraction | None, reason: str, report: str = "") -> None:
+    def __init__(self, extraction: Extraction | None, reason: str) -> None:
         super().__init__()
         self.extraction = extraction
         self.reason = reason
-        self.report = report
 
 
 class Control:
@@ -86,7 +81,7 @@ class Control:
 
 
 def run_extraction(post: Post, image: Qcow2Image, plan: ExtractionPlan, notes: list[Json], control: Control) -> None:
-    """Extract, then write the report; every outcome is a message."""
+    """Extract, then write the reports; every outcome is a message."""
     told = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -95,41 +90,29 @@ def run_extraction(post: Post, image: Qcow2Image, plan: ExtractionPlan, notes: l
             told = time.monotonic()
             post(Extracting(done, total))
 
-    run = Run(plan.words(), {"hash": list(plan.hashes), "sparse": plan.sparse, "force": plan.force})
-    output = Path(plan.output).expanduser()
-    report = Path(plan.report).expanduser() if plan.report else None
+    settings = Settings(hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force)
+    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
+    run = Run(plan.words())
     try:
-        if report and not plan.force and os.path.lexists(report):
-            raise OutputFailed(report, "exists already")
-        extraction = extract(
-            image, output, plan.hashes, plan.sparse, plan.force, progress=progress, cancelled=control.cancelled
-        )
-        if report:
-            _write_report(report, image, extraction, run, plan, notes)
+        with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
+            request.refuse([plan.output_path], disk)
+            extraction = extract(disk, plan.output_path, settings, progress, control.cancelled)
+            write_extraction_reports(request, image, disk, extraction, run)
     except Interrupted:
         post(Extracted(None, "stopped; the partial file was removed"))
-    except (ForensicError, OSError, MemoryError) as error:
+    except (*FAILURES, ValueError) as error:
         post(Extracted(None, str(error)))
     else:
-        post(Extracted(extraction, "", str(report) if report else ""))
+        post(Extracted(extraction, ""))
 
 
-def _write_report(
-    path: Path, image: Qcow2Image, extraction: Extraction, run: Run, plan: ExtractionPlan, notes: list[Json]
-) -> None:
-    result: dict[str, Json] = describe(image) | check(image).as_json()
-    result["extraction"] = extraction.as_json()
-    result["hashes"] = {
-        "container": {"acquired": {"sha256": image.evidence.sha256()}},
-        "virtual_disk": {"acquired": extraction.hashes},
-    }
-    artifact: Json = {"role": "raw", "name": shown(extraction.path), "size": extraction.size}
-    record = run.as_json(0 if extraction.complete else INCOMPLETE, [artifact])
-    case: dict[str, Json] = {**plan.case, "annotations": notes}
-    text = to_json(Report(result, image.evidence.as_json(), record, tool(), case))
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputFailed(path, (error.strerror or "cannot be written").lower()) from error
+def _target(image: Qcow2Image, plan: ExtractionPlan) -> Snapshot | None:
+    return None if plan.snapshot is None else image.snapshots.snapshots[plan.snapshot]
+
+
+def _supplied(plan: ExtractionPlan) -> Supplied:
+    supplies = plan.supplies
+    backing = tuple(BackingFile(os.path.expanduser(path)) for path in supplies.backing)
+    data_file = os.path.expanduser(supplies.data_file) if supplies.data_file else None
+    passphrase = os.fsencode(supplies.passphrase) if supplies.passphrase else None
+    return Supplied(backing, data_file, passphrase)

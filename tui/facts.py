@@ -12,7 +12,7 @@ from tui.text import line, plain, size
 Fact = tuple[str, Text]
 
 
-def facts_of(result: Mapping[str, Json]) -> Iterator[Fact]:
+def facts_of(result: Mapping[str, Json], disk_usage: int) -> Iterator[Fact]:
     """Label and words; everything that came out of the image went through `plain`."""
     image = section(result["image"])
     cluster = f", clusters of {size(number(image['cluster_size']))}" if "cluster_size" in image else ""
@@ -21,7 +21,7 @@ def facts_of(result: Mapping[str, Json]) -> Iterator[Fact]:
         "virtual size",
         line((size(number(image["virtual_size"])), "bold"), f"  {number(image['virtual_size']):,} bytes"),
     )
-    yield "file", plain(f"{size(number(image['file_size']))}, {size(number(image['disk_usage']))} on disk")
+    yield "file", plain(f"{size(number(image['file_size']))}, {size(disk_usage)} on disk")
     if "cluster_size" in image:
         refcount, l1 = section(image["refcount"]), section(image["l1"])
         yield "L1 table", plain(f"{number(l1['entries']):,} entries at {number(l1['host_offset']):#x}")

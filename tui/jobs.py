@@ -17,6 +17,7 @@ from forensic import (
     Progress,
     Qcow2Image,
     Range,
+    ReadFailed,
     Space,
     Survey,
     Unusable,
@@ -35,6 +36,9 @@ Post = Callable[[Message], bool]
 MAX_MATCHES = 10_000
 PAUSE_BETWEEN_WORDS = 0.1
 """Seconds between two messages of progress: more often nobody can read."""
+
+FAILURES = (ForensicError, ReadFailed, OSError, MemoryError)
+"""What a job may end with through no fault of ours: the file, the medium, the machine."""
 
 
 class Cancelled(Exception):
@@ -72,7 +76,7 @@ def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
         work(teller)
     except Cancelled:
         pass
-    except (ForensicError, OSError, MemoryError) as error:
+    except FAILURES as error:
         post(JobFailed(name, str(error)))
     finally:
         post(JobProgress(name, ""))

@@ -6,8 +6,8 @@ import time
 
 from textual.worker import get_current_worker
 
-from forensic import Atlas, ForensicError, Grid, Space, View, sampled_entropy, survey_file, survey_guest
-from tui.jobs import PAUSE_BETWEEN_WORDS, Post
+from forensic import Atlas, Grid, Space, View, sampled_entropy, survey_file, survey_guest
+from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 from tui.kinds import PENDING, heat
 from tui.messages import Heated, JobFailed, Mapped
 from tui.widgets.cluster_map import Cell
@@ -23,7 +23,7 @@ def fill_grid(post: Post, atlas: Atlas, view: View, grid: Grid) -> None:
             if survey.done >= 1 or time.monotonic() - told > PAUSE_BETWEEN_WORDS:
                 told = time.monotonic()
                 post(Mapped(view.space, survey))
-    except (ForensicError, OSError) as error:
+    except FAILURES as error:
         post(JobFailed("map", str(error)))
 
 

@@ -26,7 +26,7 @@ class BackReferences:
         number = int(np.searchsorted(self._rows["host_offset"], np.uint64(host_offset), side="right")) - 1
         if number < 0:
             return None
-        start, length, place, stored_length, state, _ = self._rows[number].tolist()
+        start, length, place, stored_length, state, *_ = self._rows[number].tolist()
         within = host_offset - place
         if within >= (stored_length or length):
             return None

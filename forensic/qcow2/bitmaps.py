@@ -76,6 +76,8 @@ def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
             break
         bitmaps.append(bitmap)
         offset += bitmap.length
+    if missing is None and len(bitmaps) < min(claimed, MAX_BITMAPS):
+        missing = f"the directory ends before entry {len(bitmaps)}"
     return BitmapDirectory(
         structure, claimed, structure.integer("reserved"), host_offset, size, tuple(bitmaps), missing, evidence.size
     )

@@ -93,4 +93,4 @@ def test_a_walk_from_opening_to_the_extracted_file(walk: Tmux, tmp_path: Path) -
     walk.wait_for("status 0")
     described = json.loads(RECIPE.base_image.with_suffix(".json").read_text(encoding="utf-8"))
     assert hashlib.sha256((tmp_path / "image.raw").read_bytes()).hexdigest() == described["raw_sha256"]
-    assert (tmp_path / "image.report.json").is_file()
+    assert (tmp_path / "image.raw.report.json").is_file()

@@ -31,8 +31,9 @@ def host(offset: int, length: int = 1) -> Range:
 def test_the_overview_says_what_the_image_is(drive: Drive, size: tuple[int, int]) -> None:
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         text = screen_text(app)
-        for words in ("READ-ONLY", "qcow2 version 3", "16 KiB", "CLEAN", "first, second"):
+        for words in ("READ-ONLY", "qcow2 version 3", "16 KiB", "CLEAN"):
             assert words in text
+        assert "first, second" in text or size[1] < 30, "a low terminal scrolls"
 
     drive(SNAPSHOTS, story, size)
 
@@ -199,7 +200,6 @@ def test_an_extraction_gives_the_right_bytes_and_a_report(drive: Drive, tmp_path
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("5")
         app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
-        app.screen.query_one("#report", Input).value = str(tmp_path / "out.json")
         app.screen.query_one("#examiner", Input).value = "A. B."
         await pilot.press("f5")
         await settled(app, pilot)
@@ -210,7 +210,7 @@ def test_an_extraction_gives_the_right_bytes_and_a_report(drive: Drive, tmp_path
 
     drive(SNAPSHOTS, story)
     assert hashlib.sha256((tmp_path / "out.raw").read_bytes()).hexdigest() == described["raw_sha256"]
-    report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
     assert report["result"]["extraction"]["hashes"] == {"sha256": described["raw_sha256"]}
     assert report["case"]["examiner"] == "A. B."
     assert report["run"]["command_line"][:2] == ["qcowscope", "extract"]

@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, HorizontalGroup, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input, Label, ProgressBar, Static
+from textual.widgets import Button, Label, ProgressBar, Static
 
-from forensic import Extraction
+from forensic import Extraction, usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
 from tui.extract_job import Control, Extracted, Extracting, run_extraction
-from tui.extraction_plan import CASE_FIELDS, HASH_NAMES, ExtractionPlan
+from tui.extraction_plan import ExtractionPlan
 from tui.facts import items, section, untrusted
 from tui.screens.base import ImageScreen
+from tui.screens.consent import consent
+from tui.screens.prompts import Prompt
 from tui.text import line, lines, plain, size
-from tui.widgets.tick import Tick
+from tui.widgets.extract_form import ACTIVE, ExtractForm
 
 LISTED_RANGES = 12
+LISTED_SNAPSHOTS = 1000
+HASHES_SHOWN = ("sha256", "md5", "sha1", "sha512", "blake2b", "blake3")
 
 
 class ExtractScreen(ImageScreen):
@@ -37,33 +43,20 @@ class ExtractScreen(ImageScreen):
         super().__init__(desk)
         self._control: Control | None = None
         self._started = 0.0
+        self._under_way = ExtractionPlan(desk.path, "")
 
     def body(self) -> Iterable[Widget]:
         """What is wanted beside what happens."""
-        name = self.desk.path.name.removesuffix(".qcow2")
-        form = VerticalScroll(
-            Label("target", classes="label"),
-            Static(line(("● active disk", "bold"), f"   {size(self.desk.image.virtual_size)}"), markup=False),
-            _field("output", f"{name}.raw", "path of the raw image"),
-            _field("report", f"{name}.report.json", "path of the JSON report, empty for none"),
-            Label("hashes", classes="label"),
-            HorizontalGroup(*(Tick(each, each == "sha256", id=f"hash-{each}", compact=True) for each in HASH_NAMES)),
-            HorizontalGroup(
-                Tick("sparse", True, id="sparse", compact=True),
-                Tick("overwrite", False, id="force", compact=True),
-            ),
-            Label("case", classes="label"),
-            *(_field(each, "", each.replace("_", " ")) for each in CASE_FIELDS),
-            Static(self._references(), markup=False, id="references"),
-            id="form",
+        first = ExtractionPlan(self.desk.path, f"{self.desk.path.name.removesuffix('.qcow2')}.raw")
+        hashes = tuple(each for each in HASHES_SHOWN if each in usable_hashes())
+        buttons = Horizontal(
+            Button("Start  F5", id="start", variant="success"),
+            Button("Pause  F6", id="pause", disabled=True),
+            Button("Stop  F8", id="stop", disabled=True),
+            id="buttons",
         )
         live = VerticalScroll(
-            Horizontal(
-                Button("Start  F5", id="start", variant="success"),
-                Button("Pause  F6", id="pause", disabled=True),
-                Button("Stop  F8", id="stop", disabled=True),
-                id="buttons",
-            ),
+            buttons,
             ProgressBar(total=None, id="progress", show_eta=False),
             Static("", markup=False, id="live"),
             Label("equal command line · F9 copies", classes="label"),
@@ -71,8 +64,8 @@ class ExtractScreen(ImageScreen):
             Static("", markup=False, id="outcome"),
             id="live-pane",
         )
-        form.border_title, live.border_title = "extract", "live"
-        yield Horizontal(form, live, id="extract-panes")
+        live.border_title = "live"
+        yield Horizontal(ExtractForm(first, self._targets(), hashes, self._needs()), live, id="extract-panes")
 
     def on_mount(self) -> None:
         """Show the command line."""
@@ -80,13 +73,31 @@ class ExtractScreen(ImageScreen):
         self.query_one("#progress").display = False
         self._show_command()
 
-    def on_input_changed(self) -> None:
+    def on_extract_form_changed(self) -> None:
         """The command line says the same."""
         self._show_command()
 
-    def on_checkbox_changed(self) -> None:
-        """The command line says the same."""
-        self._show_command()
+    def on_extract_form_wanted(self, event: ExtractForm.Wanted) -> None:
+        """Ask whether, then which; a key is typed without being shown."""
+        form = self.query_one(ExtractForm)
+        if event.what == "key":
+            prompt = Prompt("Passphrase", "kept in memory only; it stands in no report", password=True)
+            self.app.push_screen(prompt, lambda key: form.supply(replace(form.supplies, passphrase=key or "")))
+            return
+
+        def name_it(yes: bool | None) -> None:
+            if yes:
+                hint = "the path of the file as you have it; the name in the image is only compared"
+                self.app.push_screen(Prompt("Path of the " + event.what.replace("_", " "), hint), take)
+
+        def take(path: str | None) -> None:
+            supplies = form.supplies
+            if path and event.what == "backing":
+                form.supply(replace(supplies, backing=(*supplies.backing, path)))
+            elif path:
+                form.supply(replace(supplies, data_file=path))
+
+        self.app.push_screen(consent(event.what, self._needs()[event.what]), name_it)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The three buttons."""
@@ -105,7 +116,7 @@ class ExtractScreen(ImageScreen):
         if plan.complaint():
             self.notify(plan.complaint(), severity="warning", markup=False)
             return
-        self._control, self._started = Control(), time.monotonic()
+        self._control, self._started, self._under_way = Control(), time.monotonic(), plan
         self._show_running(True)
         self.query_one("#outcome", Static).update("")
         control, image, notes = self._control, self.desk.image, self.desk.notes.as_json()
@@ -160,24 +171,13 @@ class ExtractScreen(ImageScreen):
         if event.extraction is None:
             outcome.update(line(("✖ nothing was extracted  ", "bold"), event.reason))
         else:
-            outcome.update(self._outcome(event.extraction, event.report))
+            outcome.update(self._outcome(event.extraction, self._under_way.report_paths()))
         self.query_one("#live-pane").scroll_end(animate=False)
 
     @property
     def plan(self) -> ExtractionPlan:
         """What the form says."""
-        return ExtractionPlan(
-            self.desk.path,
-            self._value("output"),
-            tuple(each for each in HASH_NAMES if self.query_one(f"#hash-{each}", Checkbox).value),
-            self._value("report"),
-            self.query_one("#sparse", Checkbox).value,
-            self.query_one("#force", Checkbox).value,
-            {each: self._value(each) for each in CASE_FIELDS},
-        )
-
-    def _value(self, name: str) -> str:
-        return self.query_one(f"#{name}", Input).value.strip()
+        return self.query_one(ExtractForm).plan
 
     def _show_command(self) -> None:
         self.query_one("#command", Static).update(plain(self.plan.command()))
@@ -189,44 +189,43 @@ class ExtractScreen(ImageScreen):
             self.query_one(name, Button).disabled = not running
         self.query_one("#pause" if running else "#start", Button).focus()
 
-    def _references(self) -> Text:
-        references = items(self.desk.facts["references"])
-        parts = [line(("references", "bold"))] if references else []
-        for reference in map(section, references):
-            declared = untrusted(reference["declared"]) if reference["declared"] else plain("without a name")
-            parts.append(
-                line(f"{str(reference['kind']).replace('_', ' ')}  “", declared, "”  ", ("not followed", "bold"))
-            )
-        return lines(parts)
+    def _targets(self) -> list[tuple[Text, int]]:
+        targets = [(line("active disk  ", (size(self.desk.image.virtual_size), "dim")), ACTIVE)]
+        for snapshot in map(section, items(self.desk.facts["snapshots"])[:LISTED_SNAPSHOTS]):
+            name, made = untrusted(snapshot["name"]), str(snapshot["created_at"])
+            words = line(f"snapshot {snapshot['index']}  “", name, "”  ", (made, "dim"))
+            targets.append((words, int(str(snapshot["index"]))))
+        return targets
 
-    def _outcome(self, extraction: Extraction, report: str) -> Text:
+    def _needs(self) -> dict[str, Text]:
+        needs: dict[str, Text] = {}
+        for reference in map(section, items(self.desk.facts["references"])):
+            declared = untrusted(reference["declared"]) if reference["declared"] else plain("without a name")
+            needs[str(reference["kind"])] = declared
+        if self.desk.image.encrypted:
+            needs["key"] = plain("the data is encrypted")
+        return needs
+
+    def _outcome(self, extraction: Extraction, reports: list[tuple[str, Path]]) -> Text:
         ledger = extraction.ledger
         head = "✔ complete" if extraction.complete else "▲ complete, with ranges that were not had"
         parts = [
             line((head, "bold")),
             Text(),
-            line(("file    ", "dim"), os.fspath(extraction.path), f"   {size(extraction.size)}"),
-            line(("read    ", "dim"), f"{extraction.bytes_read:,} bytes"),
-            line(("zero    ", "dim"), f"{extraction.bytes_zero:,} bytes by the image's word"),
+            line(("file    ", "dim"), os.fspath(extraction.path or "-"), f"   {size(extraction.size)}"),
+            line(("read    ", "dim"), f"{ledger.bytes_read:,} bytes"),
+            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes by the image's word"),
             line(("missing ", "dim"), f"{ledger.bytes_missing:,} bytes, filled with zeros"),
         ]
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
-        if report:
-            parts.append(line(("report  ", "dim"), report))
+        parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE IT WAS READ"
         parts.append(line(("source  ", "dim"), unchanged))
         parts += [
             line((f"  {entry.guest_offset:#x} +{entry.length:#x}  ", "dim"), entry.reason.code)
-            for entry in ledger.ranges[:LISTED_RANGES]
+            for entry in ledger.unreadable().ranges[:LISTED_RANGES]
         ]
         return lines(parts)
-
-
-def _field(name: str, value: str, placeholder: str) -> HorizontalGroup:
-    return HorizontalGroup(
-        Label(name.replace("_", " "), classes="field-name"),
-        Input(value, placeholder=placeholder, id=name, compact=True),
-    )
 
 
 def _clock(seconds: float) -> str:

@@ -76,7 +76,7 @@ class OverviewScreen(ImageScreen):
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
-        for label, words in facts_of(self.desk.facts):
+        for label, words in facts_of(self.desk.facts, self.desk.image.evidence.disk_usage):
             table.add_row(plain(label), words)
         evidence = self.desk.image.evidence
         if evidence.in_use():
