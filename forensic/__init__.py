@@ -137,7 +137,6 @@ _HOME = {
     ),
     "forensic.qcow2.mapping": (
         "Extent",
-        "ReadFailed",
         "Reason",
         "State",
     ),
