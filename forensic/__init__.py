@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.geometry import Geometry, Unusable
-    from forensic.qcow2.image import Qcow2Image, identify, open_image
+    from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
     from forensic.qcow2.inspection import (
         Inspection,
         Row,
@@ -54,8 +54,17 @@ if TYPE_CHECKING:
     )
     from forensic.qcow2.mapping import Extent, Reason, State
     from forensic.qcow2.outline import Node, outline
+    from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.snapshots import Snapshot
-    from forensic.qcow2.sources import BackingFile, Format, Supplied, open_disk
+    from forensic.qcow2.sources import (
+        BackingFile,
+        Format,
+        SavedState,
+        Supplied,
+        find_snapshot,
+        open_disk,
+        read_key_file,
+    )
     from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.report.formats import FORMATS
@@ -88,43 +97,17 @@ _HOME = {
     "forensic.extraction.comparison": ("Verification",),
     "forensic.extraction.digests": ("usable_hashes",),
     "forensic.extraction.extract": ("extract",),
-    "forensic.extraction.selection": (
-        "Saved",
-        "save_range",
-    ),
+    "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.settings": ("Settings",),
     "forensic.extraction.verify": ("verify",),
-    "forensic.finding": (
-        "Finding",
-        "FindingClass",
-        "Problem",
-        "Range",
-        "Severity",
-        "Space",
-        "guest",
-        "host",
-    ),
-    "forensic.qcow2.atlas": (
-        "Atlas",
-        "Kind",
-        "Region",
-    ),
-    "forensic.qcow2.backrefs": (
-        "BackReferences",
-        "back_references",
-    ),
+    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
+    "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
+    "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
-    "forensic.qcow2.geometry": (
-        "Geometry",
-        "Unusable",
-    ),
-    "forensic.qcow2.image": (
-        "Qcow2Image",
-        "identify",
-        "open_image",
-    ),
+    "forensic.qcow2.geometry": ("Geometry", "Unusable"),
+    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
     "forensic.qcow2.inspection": (
         "Inspection",
         "Row",
@@ -135,69 +118,29 @@ _HOME = {
         "spans_between",
         "stored_refcount",
     ),
-    "forensic.qcow2.mapping": (
-        "Extent",
-        "Reason",
-        "State",
-    ),
-    "forensic.qcow2.outline": (
-        "Node",
-        "outline",
-    ),
+    "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.outline": ("Node", "outline"),
+    "forensic.qcow2.qcow1": ("Qcow1Image",),
     "forensic.qcow2.snapshots": ("Snapshot",),
     "forensic.qcow2.sources": (
         "BackingFile",
         "Format",
+        "SavedState",
         "Supplied",
+        "find_snapshot",
         "open_disk",
+        "read_key_file",
     ),
-    "forensic.qcow2.survey": (
-        "Fill",
-        "Grid",
-        "Survey",
-        "survey_file",
-        "survey_guest",
-    ),
-    "forensic.qcow2.views": (
-        "DiskView",
-        "FileView",
-        "View",
-    ),
+    "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
+    "forensic.qcow2.views": ("DiskView", "FileView", "View"),
     "forensic.report.formats": ("FORMATS",),
-    "forensic.report.model": (
-        "Check",
-        "CheckStatus",
-        "Judgement",
-        "Report",
-        "Verdict",
-    ),
+    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.report.run": ("Run",),
-    "forensic.reporting": (
-        "ReportRequest",
-        "write_extraction_reports",
-    ),
-    "forensic.rules": (
-        "Rule",
-        "all_rules",
-        "rule_of",
-    ),
-    "forensic.searching": (
-        "BadPattern",
-        "Pattern",
-        "Progress",
-        "compile_pattern",
-        "search",
-    ),
-    "forensic.untrusted": (
-        "Json",
-        "Untrusted",
-        "shown",
-    ),
-    "forensic.volumes": (
-        "Contents",
-        "Volume",
-        "look_inside",
-    ),
+    "forensic.reporting": ("ReportRequest", "write_extraction_reports"),
+    "forensic.rules": ("Rule", "all_rules", "rule_of"),
+    "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
+    "forensic.untrusted": ("Json", "Untrusted", "shown"),
+    "forensic.volumes": ("Contents", "Volume", "look_inside"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -239,6 +182,7 @@ __all__ = [
     "Pattern",
     "Problem",
     "Progress",
+    "Qcow1Image",
     "Qcow2Image",
     "Range",
     "RangeNotRead",
@@ -251,6 +195,7 @@ __all__ = [
     "Rule",
     "Run",
     "Saved",
+    "SavedState",
     "Settings",
     "Severity",
     "Snapshot",
@@ -275,15 +220,18 @@ __all__ = [
     "describe",
     "entry_place",
     "extract",
+    "find_snapshot",
     "guest",
     "guest_place",
     "host",
     "identify",
     "inspect",
     "look_inside",
+    "open_any",
     "open_disk",
     "open_image",
     "outline",
+    "read_key_file",
     "rule_of",
     "sampled_entropy",
     "save_range",
