@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from forensic.cli import check, explain, extract, info, map_, rules, schema, verify
+from forensic.cli import check, diff, explain, extract, info, map_, rules, schema, verify
 from forensic.cli.output import BROKEN_PIPE, INTERRUPTED
 from forensic.cli.parser import Parser, UsageError
 from forensic.errors import ForensicError
@@ -19,6 +19,7 @@ COMMANDS = {
     "check": check.add,
     "map": map_.add,
     "extract": extract.add,
+    "diff": diff.add,
     "verify": verify.add,
     "explain": explain.add,
     "rules": rules.add,
