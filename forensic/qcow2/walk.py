@@ -6,29 +6,41 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.budget import Budget, Limits, Unexamined
+from forensic.qcow2.claims import Claims
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
-from forensic.qcow2.snapshots import SnapshotTable
-from forensic.qcow2.tables import (
-    L1Table,
-    L2Batch,
-    RefcountTable,
-    read_l1,
-    read_l2_batches,
-    read_refcount_table,
-)
+from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
+from forensic.qcow2.snapshots import Snapshot, SnapshotTable
+from forensic.qcow2.stored import StoredRefcounts
+from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
+from forensic.qcow2.usage import ClusterUsage, FreeClusters, RefcountsBeyondFile, Totals, UsageCounter
 
 Structure = (
-    ForeignFile | HeaderCluster | L1Table | L2Batch | RefcountTable | SnapshotTable | BitmapDirectory | LuksHeader
+    ForeignFile
+    | HeaderCluster
+    | L1Table
+    | L2Batch
+    | RefcountTable
+    | SnapshotTable
+    | BitmapDirectory
+    | BitmapTable
+    | LuksHeader
+    | ClusterUsage
+    | FreeClusters
+    | RefcountsBeyondFile
+    | Totals
+    | Unexamined
 )
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
-    """Header first, then what it points to.
+def structures(image: Qcow2Image | ForeignFile, limits: Limits | None = None) -> Iterator[Structure]:
+    """Header first, then what it points to, then who owns what.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -38,40 +50,87 @@ def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
         return
-    yield read_refcount_table(image.evidence, image.geometry)
+    budget = Budget(limits or Limits())
+    refcount_table = read_refcount_table(image.evidence, image.geometry)
+    yield refcount_table
     if image.header.nb_snapshots:
         yield image.snapshots
     if image.bitmaps:
         yield image.bitmaps
     if image.luks:
         yield image.luks
-    tables = l1_tables(image)
-    yield from tables
-    yield from distinct_l2_batches(image, tables)
+    bitmap_tables = list(read_bitmap_tables(image))
+    yield from bitmap_tables
+    yield from _tables(image, budget, refcount_table, bitmap_tables)
 
 
-def l1_tables(image: Qcow2Image) -> list[L1Table]:
-    """The L1 tables of the active disk and of every snapshot; one that several share is read once, for the first."""
-    tables = [image.l1]
-    seen = {(image.l1.host_offset, image.l1.claimed_entries)}
-    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
-        place = (snapshot.l1_table_offset, snapshot.l1_size)
-        if place not in seen:
-            seen.add(place)
-            disk_size = snapshot.disk_size or image.virtual_size
-            tables.append(read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size))
-    return tables
+def _tables(
+    image: Qcow2Image, budget: Budget, refcount_table: RefcountTable, bitmap_tables: list[BitmapTable]
+) -> Iterator[Structure]:
+    """The L1 tables, the L2 tables that they lead to, and what all references add up to."""
+    sets = TableSets()
+    for table, times in l1_tables(image):
+        stop = budget.exceeded("L1 table entries", budget.limits.table_entries, len(table.entries))
+        if stop:
+            yield Unexamined(L1Table, f"{stop} before the L1 table of {table.owner}", limit=True)
+            sets.lost = sets.lost or stop
+            break
+        budget.spend("L1 table entries", len(table.entries))
+        yield table
+        sets.add(table, times)
+    metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
+    claims = Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
+    stored = StoredRefcounts(image.evidence, refcount_table)
+    counter = UsageCounter(claims, stored, budget, sets.lost or _lost(image, refcount_table, bitmap_tables))
+    for batch in sets.batches(image.evidence, image.l1):
+        stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
+        if stop:
+            yield Unexamined(
+                L2Batch, f"{stop} before the L2 table at host offset {batch.host_offsets[0]:#x}", limit=True
+            )
+            return
+        budget.spend("bytes of L2 tables", batch.entries.nbytes)
+        yield batch
+        counter.add(batch)
+    yield from counter.results()
+    yield counter.totals()
 
 
-def distinct_l2_batches(image: Qcow2Image, tables: list[L1Table]) -> Iterator[L2Batch]:
-    """Every L2 table that any L1 table leads to, once, in file order, named after the first that leads there.
+def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
+    """The L1 tables of the active disk and of every snapshot, and how many of them lie in the very same place.
 
-    Reading in file order keeps the disk's head still and finds neighbours that one call can read together.
+    One that several share is read once, for the first.
     """
-    seen = np.zeros(0, dtype=np.uint64)
-    for table in tables:
-        indices = np.flatnonzero(table.readable())
-        offsets, first = np.unique(table.l2_offsets()[indices], return_index=True)
-        fresh = ~np.isin(offsets, seen)
-        seen = np.concatenate([seen, offsets[fresh]])
-        yield from read_l2_batches(image.evidence, image.geometry, table.owner, indices[first][fresh], offsets[fresh])
+    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
+    times = {active: 1}
+    first_at: dict[tuple[int, int], Snapshot] = {}
+    for snapshot in snapshots:
+        place = (snapshot.l1_table_offset, snapshot.l1_size)
+        times[place] = times.get(place, 0) + 1
+        first_at.setdefault(place, snapshot)
+    yield image.l1, times[active]
+    for place, snapshot in first_at.items():
+        if place != active:
+            disk_size = snapshot.disk_size or image.virtual_size
+            table = read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size)
+            yield table, times[place]
+
+
+def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    """The host offsets of all clusters that hold bitmap data."""
+    if not tables or not bitmaps_kept(image):
+        return np.zeros(0, dtype=np.uint64)
+    return np.concatenate([table.data_offsets()[table.readable()] for table in tables])
+
+
+def _lost(image: Qcow2Image, refcount_table: RefcountTable, tables: list[BitmapTable]) -> str | None:
+    """Why what is in use cannot be known in full, if structures beside L1 and L2 tables are broken."""
+    if len(refcount_table.entries) < refcount_table.claimed_entries:
+        return "the refcount table could not be read to its end"
+    if image.header.nb_snapshots and len(image.snapshots.snapshots) < image.header.nb_snapshots:
+        return "the snapshot table could not be read to its end"
+    if image.bitmaps and image.bitmaps.missing:
+        return "the bitmap directory could not be read to its end"
+    broken = next((table for table in tables if table.missing), None)
+    return f"the table of bitmap {broken.bitmap.index} could not be read to its end" if broken else None
