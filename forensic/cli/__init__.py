@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from forensic.cli import check, explain, extract, info, map_, rules, verify
+from forensic.cli import check, explain, extract, info, map_, owner, rules, verify
 from forensic.cli.parser import Parser, UsageError
 from forensic.errors import ForensicError
 from forensic.version import __version__
@@ -17,6 +17,7 @@ COMMANDS = {
     "info": info.add,
     "check": check.add,
     "map": map_.add,
+    "owner": owner.add,
     "extract": extract.add,
     "verify": verify.add,
     "explain": explain.add,

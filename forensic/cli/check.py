@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from forensic.cli.output import make_report, start_run
-from forensic.cli.parser import Subparsers, add_command, add_image, add_json
+from forensic.cli.parser import Subparsers, add_command, add_image, add_json, positive_number
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.finding import Severity
@@ -33,11 +33,24 @@ def add(subparsers: Subparsers) -> None:
         default=Severity.MEDIUM.value,
         help="findings at or above this severity decide verdict and exit status (default: medium)",
     )
+    parser.add_argument(
+        "--limit-time",
+        metavar="SECONDS",
+        type=positive_number,
+        help="stop after this time, and say what was not looked at (default: no limit)",
+    )
+    parser.add_argument(
+        "--limit-memory",
+        metavar="MIB",
+        type=positive_number,
+        help="aim to stay below this much memory; less memory costs time, not findings (default: 150)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Judge the image; the exit status follows from the verdict."""
     from forensic.checking import check
+    from forensic.qcow2.budget import Limits
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.image import identify
@@ -46,10 +59,16 @@ def run(options: argparse.Namespace) -> int:
     from forensic.report.to_text import check_text
 
     fail_on = Severity(options.fail_on)
-    this_run = start_run({"fail_on": fail_on.value})
+    limits = Limits(
+        seconds=options.limit_time,
+        memory=None if options.limit_memory is None else int(options.limit_memory * (1 << 20)),
+    )
+    this_run = start_run(
+        {"fail_on": fail_on.value, "limit_time": options.limit_time, "limit_memory_mib": options.limit_memory}
+    )
     with Evidence(options.image) as evidence:
         image = identify(evidence)
-        judgement = check(image)
+        judgement = check(image, limits=limits)
         failed = any(made.failed for made in judgement.checks)
         foreign = isinstance(image, ForeignFile)
         status = NotAnImage.exit_status if foreign else 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

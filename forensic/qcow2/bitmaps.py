@@ -46,16 +46,18 @@ class BitmapDirectory:
     """The directory as far as it could be read; `missing` says what stopped it."""
 
     extension: Structure
+    extension_length: int
     claimed: int
     reserved: int
     host_offset: int
     size: int
     bitmaps: tuple[Bitmap, ...]
     missing: str | None
+    cluster_size: int
     file_size: int
 
 
-def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
+def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) -> BitmapDirectory:
     """Read the bitmap directory, bounded by the file and by QEMU's limits."""
     structure = parse(Qcow2.BitmapsExtension, extension.data, extension.host_offset + 8, "bitmaps extension")
     claimed, size = structure.integer("num_bitmaps"), structure.integer("len_bitmap_directory")
@@ -77,7 +79,16 @@ def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
         bitmaps.append(bitmap)
         offset += bitmap.length
     return BitmapDirectory(
-        structure, claimed, structure.integer("reserved"), host_offset, size, tuple(bitmaps), missing, evidence.size
+        extension=structure,
+        extension_length=extension.length,
+        claimed=claimed,
+        reserved=structure.integer("reserved"),
+        host_offset=host_offset,
+        size=size,
+        bitmaps=tuple(bitmaps),
+        missing=missing,
+        cluster_size=cluster_size,
+        file_size=evidence.size,
     )
 
 

@@ -7,6 +7,7 @@ window, and each window reads again only the tables that lead into it.
 from __future__ import annotations
 
 from enum import IntFlag
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ U8 = npt.NDArray[np.uint8]
 
 SATURATED = 250
 """Counts above this one leave the byte and are kept exactly, one by one."""
+
+RUN_WORTH_A_SLICE = 256
+"""Clusters in a run from which on a slice is faster than single numbers."""
 
 MAX_MANY = 1 << 20
 """Host clusters with more than `SATURATED` references that are counted exactly; no honest image has that many."""
@@ -49,6 +53,7 @@ class Window:
         self._many: dict[int, int] = {}
         self.full = False
         self.elsewhere: list[tuple[U64, U64]] = []
+        self.elsewhere_wanted = False
 
     def add_range(self, first: int, end: int, again: bool = False) -> None:
         """One piece of metadata that covers whole clusters; `again` if it is the very same as one before."""
@@ -121,7 +126,7 @@ class Window:
         copied = _copied(batch, rows, valid)
         if int(clusters.max()) >= self.end or int(clusters.min()) < self.first:
             inside = (clusters >= self.first) & (clusters < self.end)
-            if self.first == 0:
+            if self.elsewhere_wanted:
                 per_table = batch.host_offsets[rows][:, np.newaxis]
                 tables = np.broadcast_to(per_table, offsets.shape) if valid is None else per_table + 0 * offsets
                 tables = tables.reshape(-1) if valid is None else tables[valid]
@@ -137,10 +142,10 @@ class Window:
     def _add_data(self, where: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None) -> None:
         if not len(where):
             return
-        first, count = int(where[0]), len(where)
-        if int(where[-1]) - first == count - 1 and bool((np.diff(where) == 1).all()):
-            self._note(slice(first, first + count), sets, copied)
-            self._count_slice(first, first + count, times)
+        count = len(where)
+        steps = np.diff(where)
+        if bool((steps > 0).all()):  # as a writer that fills the disk from its start lays it out
+            self._add_rising(where, steps, times, sets, copied)
             return
         if isinstance(copied, np.ndarray):
             self.use[where[copied]] |= np.uint8(Use.COPIED)
@@ -159,6 +164,20 @@ class Window:
         if sets:
             self.use[distinct[repeats > 1]] |= np.uint8(Use.TWICE)
         self._count(distinct, repeats * times)
+
+    def _add_rising(
+        self, where: I64, steps: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None
+    ) -> None:
+        """Distinct clusters in file order; long runs of neighbours are added as slices."""
+        breaks = np.flatnonzero(steps != 1) + 1
+        if len(breaks) > len(where) // RUN_WORTH_A_SLICE:
+            self._note(where, sets, copied)
+            self._count(where, times)
+            return
+        for start, stop in pairwise([0, *breaks.tolist(), len(where)]):
+            first, end = int(where[start]), int(where[stop - 1]) + 1
+            self._note(slice(first, end), sets, copied[start:stop] if isinstance(copied, np.ndarray) else copied)
+            self._count_slice(first, end, times)
 
     def _note(self, where: slice | I64, sets: int, copied: npt.NDArray[np.bool_] | bool | None) -> None:
         """Mark distinct clusters as data that these sets lead to."""
@@ -192,7 +211,7 @@ class Window:
             touched = first + np.uint64(distance)
             counted = in_file & (touched <= last)
             here = counted & (touched >= self.first) & (touched < self.end)
-            if self.first == 0 and bool((counted & ~here).any()):
+            if self.elsewhere_wanted and bool((counted & ~here).any()):
                 self._note_elsewhere(touched[counted & ~here], tables[counted & ~here])
             distinct, repeats = np.unique(touched[here].astype(np.int64) - self.first, return_counts=True)
             self.use[distinct] |= np.uint8(Use.COMPRESSED)

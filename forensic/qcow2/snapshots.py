@@ -53,6 +53,7 @@ class SnapshotTable:
     missing: str | None
     cluster_size: int
     file_size: int
+    disk_usage: int
 
     @property
     def end_offset(self) -> int:
@@ -76,7 +77,7 @@ def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, cluster_s
             break
         found.append(snapshot)
         offset += snapshot.length
-    return SnapshotTable(host_offset, claimed, tuple(found), missing, cluster_size, evidence.size)
+    return SnapshotTable(host_offset, claimed, tuple(found), missing, cluster_size, evidence.size, evidence.disk_usage)
 
 
 def _read_snapshot(evidence: Evidence, index: int, host_offset: int) -> Snapshot | str:

@@ -98,6 +98,11 @@ class L2Batch:
         """The entry's name, such as `L1[3].L2[17]`."""
         return f"L1[{int(self.l1_indices[table])}].L2[{index}]"
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the file holds all the entries of all the tables."""
+        return bool((self.present == self.entries.shape[1]).all())
+
     def in_file(self) -> Bools:
         """Which entries the file holds, in the shape of `entries`."""
         return np.arange(self.entries.shape[1]) < self.present[:, np.newaxis]
@@ -127,11 +132,6 @@ class L2Batch:
         if self.bits & COMPRESSED:
             offsets[self.compressed] = 0
         return offsets
-
-    @property
-    def whole(self) -> bool:
-        """Whether the file holds all the entries of all the tables."""
-        return bool((self.present == self.entries.shape[1]).all())
 
     @cached_property
     def highest_data_offset(self) -> int:
@@ -250,10 +250,15 @@ def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple
     raw = np.zeros((len(offsets), size), dtype=np.uint8)
     present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
     breaks = np.flatnonzero((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size)) + 1
-    for first, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(offsets)], strict=True):
-        wanted = int(present[first:end].sum())
+    starts = np.concatenate([[0], breaks])
+    lengths = np.add.reduceat(present, starts)
+    buffer = raw.reshape(-1).data
+    runs = zip(
+        starts.tolist(), [*breaks.tolist(), len(offsets)], offsets[starts].tolist(), lengths.tolist(), strict=True
+    )
+    for first, end, offset, length in runs:
         try:
-            evidence.read_into(int(offsets[first]), raw[first:end].reshape(-1).data[:wanted])
+            evidence.read_into(offset, buffer[first * size : first * size + length])
         except ReadFailed:
             _read_one_by_one(evidence, offsets, raw, present, first, end)
     return raw, present

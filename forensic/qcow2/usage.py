@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from forensic.evidence import Evidence
 from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import Use, Window
-from forensic.qcow2.references import SETS_AT_ONCE, Metadata, TableSets
+from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, TableSets
 from forensic.qcow2.stored import Block, Counts, StoredRefcounts, Stretch
 from forensic.qcow2.tables import I64, L2Batch
 
@@ -53,13 +52,11 @@ class LeakedClusters(ClusterUsage):
 
 @dataclass(frozen=True)
 class FreeClusters:
-    """Host ranges inside the file that nothing refers to: `begins` and `ends` in bytes.
+    """Host ranges inside the file that nothing refers to, `begins` and `ends` in bytes.
 
-    Only there if every table could be read.
+    `last_used_end` is the end of the last cluster in use that is known so far.
     """
 
-    evidence: Evidence
-    geometry: Geometry
     begins: I64
     ends: I64
     last_used_end: int
@@ -111,6 +108,7 @@ class UsageCounter:
         self.compressed_clusters = 0
         self.last_used = 0
         self.window = self._new_window(0)
+        self.window.elsewhere_wanted = True
         self.masks = self.sets.membership(self.l2_offsets, 0)
 
     def add(self, batch: L2Batch) -> None:
@@ -165,20 +163,8 @@ class UsageCounter:
         return np.concatenate([windows for windows, _ in pairs]), np.concatenate([tables for _, tables in pairs])
 
     def _new_window(self, first: int) -> Window:
-        window = Window(first, min(self.clusters, first + self.window_clusters), len(self.sets.sets))
-        size, bits = self.geometry.cluster_size, np.uint64(self.geometry.cluster_bits)
-        seen: set[tuple[int, int]] = set()
-        for claim in self.metadata.single:
-            end = min(-(-(claim.host_offset + claim.length) // size), self.clusters)
-            window.add_range(claim.host_offset // size, end, again=(claim.host_offset, end) in seen)
-            seen.add((claim.host_offset, end))
-        window.add_metadata(self.l2_offsets >> bits, self.l2_references)
-        window.add_metadata(self.metadata.refcount_blocks >> bits)
-        window.add_metadata(self.metadata.bitmap_data >> bits)
-        active = self.sets.sets[0]
-        if active.copied is not None:
-            window.mark_l2_tables(active.host_offsets >> bits, active.copied)
-        return window
+        end = min(self.clusters, first + self.window_clusters)
+        return _window(self.claims, first, end, self.l2_offsets, self.l2_references)
 
     def _count(self, window: Window, batch: L2Batch, masks: npt.NDArray[np.uint8], counted: bool = True) -> None:
         rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
@@ -287,13 +273,7 @@ class UsageCounter:
 
     def _free_ranges(self, begins: I64, ends: I64) -> FreeClusters:
         size = self.geometry.cluster_size
-        return FreeClusters(
-            self.evidence,
-            self.geometry,
-            begins * size,
-            np.minimum(ends * size, self.evidence.size),
-            self.last_used * size,
-        )
+        return FreeClusters(begins * size, np.minimum(ends * size, self.evidence.size), self.last_used * size)
 
     def _beyond_file(self) -> Iterator[RefcountsBeyondFile]:
         """Refcounts of clusters behind the end of the file that are set."""
@@ -304,6 +284,56 @@ class UsageCounter:
             behind = max(0, self.clusters - index * per_block)
             if counts[behind:].any():
                 yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read."""
+
+    host_offset: int
+    cluster_host_offset: int
+    cluster_size: int
+    claims: tuple[Claim, ...]
+    stored: int | None
+    counted: int
+
+
+def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int) -> Ownership:
+    """Everything that claims the host cluster around a byte of the file; the claims on the very byte come first."""
+    size = claims.active.geometry.cluster_size
+    cluster = host_offset // size
+    offsets, references = claims.sets.distinct()
+    window = _window(claims, cluster, cluster + 1, offsets, references)
+    for batch in claims.sets.batches(claims.evidence, claims.active):
+        times = references[np.searchsorted(offsets, batch.host_offsets)]
+        window.add_tables(batch, times, np.zeros(len(times), dtype=np.uint8))
+    found = claims.on_clusters([cluster])[cluster]
+    found.sort(key=lambda claim: not claim.host_offset <= host_offset < claim.host_offset + claim.length)
+    refcount = None
+    if stored.usable:
+        first = cluster // stored.per_block * stored.per_block
+        stretch = stored.read(first, cluster - first + 1)
+        refcount = int(stretch.counts[-1]) if stretch.block[-1] != Block.UNREADABLE else None
+    counted = int(window.count_of(np.array([0]))[0])
+    return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted)
+
+
+def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> Window:
+    """A window in which the metadata of the image is counted already."""
+    window = Window(first, end, len(claims.sets.sets))
+    size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
+    seen: set[tuple[int, int]] = set()
+    for claim in claims.metadata.single:
+        last = -(-(claim.host_offset + claim.length) // size)
+        window.add_range(claim.host_offset // size, last, again=(claim.host_offset, last) in seen)
+        seen.add((claim.host_offset, last))
+    window.add_metadata(l2_offsets >> bits, l2_references)
+    window.add_metadata(claims.metadata.refcount_blocks >> bits)
+    window.add_metadata(claims.metadata.bitmap_data >> bits)
+    active = claims.sets.sets[0]
+    if active.copied is not None:
+        window.mark_l2_tables(active.host_offsets >> bits, active.copied)
+    return window
 
 
 _ODD = np.zeros(256, dtype=np.bool_)

@@ -15,10 +15,29 @@ from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
+from forensic.qcow2.residue import (
+    SEARCHED,
+    FreeResidue,
+    FreeSearch,
+    Residue,
+    header_residue,
+    key_slot_residue,
+    slack_residue,
+    table_residue,
+)
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
-from forensic.qcow2.usage import ClusterUsage, FreeClusters, RefcountsBeyondFile, Totals, UsageCounter
+from forensic.qcow2.usage import (
+    ClusterUsage,
+    FreeClusters,
+    LeakedClusters,
+    Ownership,
+    RefcountsBeyondFile,
+    Totals,
+    UsageCounter,
+    ownership_of,
+)
 
 Structure = (
     ForeignFile
@@ -31,7 +50,7 @@ Structure = (
     | BitmapTable
     | LuksHeader
     | ClusterUsage
-    | FreeClusters
+    | Residue
     | RefcountsBeyondFile
     | Totals
     | Unexamined
@@ -50,6 +69,7 @@ def structures(image: Qcow2Image | ForeignFile, limits: Limits | None = None) ->
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
         return
+    yield header_residue(image.header_cluster, image.evidence)
     budget = Budget(limits or Limits())
     refcount_table = read_refcount_table(image.evidence, image.geometry)
     yield refcount_table
@@ -59,6 +79,7 @@ def structures(image: Qcow2Image | ForeignFile, limits: Limits | None = None) ->
         yield image.bitmaps
     if image.luks:
         yield image.luks
+        yield from key_slot_residue(image.luks, image.evidence)
     bitmap_tables = list(read_bitmap_tables(image))
     yield from bitmap_tables
     yield from _tables(image, budget, refcount_table, bitmap_tables)
@@ -78,22 +99,64 @@ def _tables(
         budget.spend("L1 table entries", len(table.entries))
         yield table
         sets.add(table, times)
-    metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
-    claims = Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
-    stored = StoredRefcounts(image.evidence, refcount_table)
-    counter = UsageCounter(claims, stored, budget, sets.lost or _lost(image, refcount_table, bitmap_tables))
+    if not sets.sets:
+        return
+    claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
+    lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
+    counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
-            yield Unexamined(
-                L2Batch, f"{stop} before the L2 table at host offset {batch.host_offsets[0]:#x}", limit=True
-            )
+            for kind in (L2Batch, ClusterUsage, LeakedClusters, FreeResidue):
+                yield Unexamined(kind, f"{stop} before the L2 table at {batch.host_offsets[0]:#x}", limit=True)
             return
         budget.spend("bytes of L2 tables", batch.entries.nbytes)
         yield batch
+        yield from table_residue(batch, image.evidence, budget)
         counter.add(batch)
-    yield from counter.results()
+    yield from slack_residue(image, claims.metadata)
+    yield from _results(image, budget, counter)
+
+
+def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterator[Structure]:
+    """What the references add up to, and what lies where nothing refers to."""
+    free = FreeSearch(image.evidence, budget)
+    for result in counter.results():
+        if isinstance(result, FreeClusters):
+            yield from free.search(result.begins, result.ends, result.last_used_end)
+        else:
+            yield result
     yield counter.totals()
+    if counter.lost:
+        for kind in (LeakedClusters, FreeResidue):
+            yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
+        return
+    yield free.rest()
+    stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
+    if stop:
+        yield Unexamined(FreeResidue, stop, limit=True)
+
+
+def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
+    """Everything that claims the host cluster around one byte of the file."""
+    budget = Budget(Limits())
+    refcount_table = read_refcount_table(image.evidence, image.geometry)
+    sets = TableSets()
+    for table, times in l1_tables(image):
+        sets.add(table, times)
+    claims = _claims(image, budget, refcount_table, list(read_bitmap_tables(image)), sets)
+    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset)
+
+
+def _claims(
+    image: Qcow2Image,
+    budget: Budget,
+    refcount_table: RefcountTable,
+    bitmap_tables: list[BitmapTable],
+    sets: TableSets,
+) -> Claims:
+    metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
+    return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
 def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:

@@ -10,6 +10,8 @@ from forensic.rules import (
     overlaps,
     refcounts,
     references,
+    residue,
+    resources,
     snapshots,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
@@ -26,6 +28,8 @@ __all__ = [
     "overlaps",
     "refcounts",
     "references",
+    "residue",
+    "resources",
     "rule_of",
     "snapshots",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.entries import COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.l2 import at_entries, is_compressed
 from forensic.rules.registry import rule
@@ -22,6 +22,8 @@ def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads them; its check never decodes one.
     Next: none; the extraction decodes each and lists those that cannot be decoded.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     bits = batch.geometry.cluster_bits
     return at_entries(
         batch, is_compressed(batch), lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
@@ -37,6 +39,8 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; the cluster can still be read.
     Next: none for reading; never open the original for writing.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
     return at_entries(batch, copied & is_compressed(batch), lambda _: "bit 63 is set in a compressed descriptor")
 
@@ -50,6 +54,8 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports it; reading the cluster fails.
     Next: look for the rest of the file.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = is_compressed(batch)
     begins = compressed_host_offset(batch.entries, bits)

@@ -17,6 +17,8 @@ from forensic.rules.registry import rule
 def at_entries(table: L1Table, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
     """One problem for each entry that `hits` selects; `say` words it from index and entry."""
     indices = np.flatnonzero(hits)
+    if not len(indices):
+        return Problems(0, tuple)
 
     def described() -> Iterator[Problem]:
         for index in indices:
@@ -77,6 +79,8 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
+    if not table.bits:
+        return ()
     reserved = table.entries & np.uint64(L1_RESERVED)
     return at_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
 
@@ -90,6 +94,8 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading the range fails, writing to it marks the image corrupt.
     Next: L2 tables begin on cluster boundaries; search them for one that no entry points to.
     """
+    if not table.bits:
+        return ()
     size = table.geometry.cluster_size
     offsets = table.l2_offsets()
     return at_entries(
@@ -108,6 +114,8 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports it if a whole cluster is missing; convert reads zeros and returns 0.
     Next: look for the rest of the file.
     """
+    if not table.bits:
+        return ()
     offsets = table.l2_offsets()
     size = table.geometry.cluster_size
     return at_entries(
@@ -130,6 +138,8 @@ def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     unallocated.
     Next: search the file for an L2 table that no entry points to.
     """
+    if not table.bits:
+        return ()
     lost = (table.entries >> np.uint64(63) != 0) & (table.l2_offsets() == 0)
     return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")
 
@@ -144,6 +154,8 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     QEMU: says nothing.
     Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
     """
+    if not table.bits:
+        return ()
     beyond = np.arange(len(table.entries)) >= table.geometry.l1_entries_needed
     if table.owner != "active":
         beyond[:] = False
