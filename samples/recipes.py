@@ -64,6 +64,7 @@ class Recipe:
     truncate: int | str | None = None
     extend: int | None = None
     append: bytes = b""
+    append_at: int | None = None
 
     @property
     def code(self) -> str:
@@ -100,6 +101,8 @@ def apply(recipe: Recipe, out: Path) -> Path:
         _poke(content, _resolve(poke.at, places), poke)
     if recipe.truncate is not None:
         del content[_within(_resolve(recipe.truncate, places), len(content)) :]
+    if recipe.append_at is not None:
+        content.extend(bytes(max(0, recipe.append_at - len(content))))
     content += recipe.append
     with out.open("wb") as stream:
         stream.write(content)
@@ -191,7 +194,7 @@ def _changed_u64(old: int, poke: Poke) -> int:
 
 
 def _recipe(name: str, table: Table) -> Recipe:
-    known = {"title", "base", "expect", "qemu", "extension", "poke", "truncate", "extend", "append"}
+    known = {"title", "base", "expect", "qemu", "extension", "poke", "truncate", "extend", "append", "append_at"}
     _no_unknown(table, known)
     qemu = _text(table, "qemu")
     if qemu not in QEMU_WORDS:
@@ -208,6 +211,7 @@ def _recipe(name: str, table: Table) -> Recipe:
         truncate=_place(table["truncate"]) if "truncate" in table else None,
         extend=_number(table, "extend") if "extend" in table else None,
         append=_hex(table, "append") if "append" in table else b"",
+        append_at=_number(table, "append_at") if "append_at" in table else None,
     )
 
 

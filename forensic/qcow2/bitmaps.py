@@ -62,13 +62,14 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
     structure = parse(Qcow2.BitmapsExtension, extension.data, extension.host_offset + 8, "bitmaps extension")
     claimed, size = structure.integer("num_bitmaps"), structure.integer("len_bitmap_directory")
     host_offset = structure.integer("ofs_bitmap_directory")
+    missing: str | None
     try:
-        data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES))
+        possible = 0 < size <= MAX_DIRECTORY_BYTES and host_offset and host_offset % cluster_size == 0
+        data = evidence.read_at(host_offset, size) if possible else b""
     except ReadFailed as failure:
-        data = b""
-        missing: str | None = failure.reason
+        data, missing = b"", failure.reason
     else:
-        missing = "the file ends inside the directory" if len(data) < min(size, MAX_DIRECTORY_BYTES) else None
+        missing = "the file ends inside the directory" if len(data) < size or not data else None
     bitmaps: list[Bitmap] = []
     offset = 0
     while offset + ENTRY_HEADER_SIZE <= len(data) and len(bitmaps) < min(claimed, MAX_BITMAPS):
@@ -78,6 +79,8 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
             break
         bitmaps.append(bitmap)
         offset += bitmap.length
+    if len(bitmaps) < claimed or not claimed:
+        missing = missing or f"{len(bitmaps):,} of {claimed:,} entries are there"
     return BitmapDirectory(
         extension=structure,
         extension_length=extension.length,

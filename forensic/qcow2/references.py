@@ -202,7 +202,7 @@ def _single_structures(image: Qcow2Image, table: RefcountTable) -> Iterator[Clai
             path = f"{snapshot.owner} L1"
             yield Claim(Owner.SNAPSHOT_L1, snapshot.l1_table_offset, length, path)
     directory = bitmaps_kept(image)
-    if directory:
+    if directory and directory.host_offset:
         yield Claim(Owner.BITMAP_DIRECTORY, directory.host_offset, directory.size, "bitmap_directory")
         for bitmap in directory.bitmaps:
             path = f"bitmaps[{bitmap.index}] table"

@@ -39,6 +39,7 @@ class Place(Enum):
     SLACK = "table slack"
     FREE = "free clusters"
     FILE_END = "end of the file"
+    NEVER_ALLOCATED = "behind all refcounts"
     ZERO_CLUSTER = "zero clusters"
     SUBCLUSTER = "subclusters"
     DISK_END = "end of the disk"
@@ -165,7 +166,8 @@ def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
     size, evidence = image.geometry.cluster_size, image.evidence
     for claim in metadata.single:
         end = claim.host_offset + claim.length
-        if claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE) and end % size:
+        judged = claim.host_offset and claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
+        if judged and end % size:
             yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)
     for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
         end = snapshot.host_offset + snapshot.structure.length
@@ -214,9 +216,11 @@ class FreeSearch:
         self._open = areas[~before]
         yield FreeResidue(Place.FREE, Place.FREE.value, self.evidence, areas[before])
 
-    def rest(self) -> FreeResidue:
-        """What lies behind the last cluster in use."""
-        return FreeResidue(Place.FILE_END, Place.FILE_END.value, self.evidence, self._open)
+    def rest(self, counted_end: int) -> Iterator[FreeResidue]:
+        """What lies behind the last cluster in use, up to where refcounts end, and behind that."""
+        counted = self._open[:, 0] < counted_end
+        for place, areas in ((Place.FILE_END, self._open[counted]), (Place.NEVER_ALLOCATED, self._open[~counted])):
+            yield FreeResidue(place, place.value, self.evidence, areas)
 
 
 def _found(place: Place, evidence: Evidence, begins: I64, length: int, budget: Budget) -> Residue:

@@ -75,6 +75,14 @@ class StoredRefcounts:
             return bool(known[number])
         return first_cluster // self.per_block < self.table.claimed_entries
 
+    @property
+    def counted_end(self) -> int:
+        """The host offset up to which the table has blocks; all of the file where the table cannot be used."""
+        if not self.usable:
+            return self.table.file_size
+        used = np.flatnonzero(self.table.entries)
+        return (int(used[-1]) + 1 if len(used) else 0) * self.per_block * self.table.geometry.cluster_size
+
     def read(self, first_cluster: int, cluster_count: int) -> Stretch:
         """The refcounts from `first_cluster`, which begins a block."""
         per_block, table = self.per_block, self.table
@@ -102,7 +110,11 @@ class StoredRefcounts:
         """
         first = end_cluster // self.per_block
         readable = np.flatnonzero(self._readable[first:]) + first
-        offsets, rows = np.unique(self.table.block_offsets()[readable], return_index=True)
+        # Only a part of the first block may be meant, so it is not taken for another entry's.
+        alone = int(len(readable) > 0 and readable[0] == first)
+        offsets, rows = np.unique(self.table.block_offsets()[readable[alone:]], return_index=True)
+        offsets = np.concatenate([self.table.block_offsets()[readable[:alone]], offsets])
+        rows = np.concatenate([np.arange(alone), rows + alone])
         for batch, found, present in self._blocks(offsets):
             for index, offset, block, length in zip(
                 readable[rows[batch]].tolist(), offsets[batch].tolist(), found, present.tolist(), strict=True

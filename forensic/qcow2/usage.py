@@ -13,7 +13,7 @@ from forensic.qcow2.claims import Claims
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import Use, Window
-from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, TableSets
+from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, Owner, TableSets
 from forensic.qcow2.stored import Block, Counts, StoredRefcounts, Stretch
 from forensic.qcow2.tables import I64, L2Batch
 
@@ -322,11 +322,14 @@ def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references
     """A window in which the metadata of the image is counted already."""
     window = Window(first, end, len(claims.sets.sets))
     size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] = set()  # L1 tables: several snapshots may share one
     for claim in claims.metadata.single:
         last = -(-(claim.host_offset + claim.length) // size)
-        window.add_range(claim.host_offset // size, last, again=(claim.host_offset, last) in seen)
-        seen.add((claim.host_offset, last))
+        shared = (claim.host_offset, last)
+        is_l1 = claim.owner in (Owner.ACTIVE_L1, Owner.SNAPSHOT_L1)
+        window.add_range(claim.host_offset // size, last, again=is_l1 and shared in seen)
+        if is_l1:
+            seen.add(shared)
     window.add_metadata(l2_offsets >> bits, l2_references)
     window.add_metadata(claims.metadata.refcount_blocks >> bits)
     window.add_metadata(claims.metadata.bitmap_data >> bits)

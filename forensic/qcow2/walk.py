@@ -27,6 +27,7 @@ from forensic.qcow2.residue import (
 )
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
+from forensic.qcow2.streams import StreamCollector, StreamOverlaps
 from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
 from forensic.qcow2.usage import (
     ClusterUsage,
@@ -51,6 +52,7 @@ Structure = (
     | LuksHeader
     | ClusterUsage
     | Residue
+    | StreamOverlaps
     | RefcountsBeyondFile
     | Totals
     | Unexamined
@@ -104,6 +106,7 @@ def _tables(
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
     lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
     counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
+    streams = StreamCollector(image.geometry)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -114,6 +117,12 @@ def _tables(
         yield batch
         yield from table_residue(batch, image.evidence, budget)
         counter.add(batch)
+        streams.add(batch)
+    if streams.too_many:
+        reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
+        yield Unexamined(StreamOverlaps, reason)
+    elif streams.count:
+        yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
     yield from _results(image, budget, counter)
 
@@ -131,7 +140,7 @@ def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterat
         for kind in (LeakedClusters, FreeResidue):
             yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
         return
-    yield free.rest()
+    yield from free.rest(counter.stored.counted_end)
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.entries import L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
@@ -210,6 +210,21 @@ def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
         allocated & (clusters.astype(np.uint64) >= disk_clusters),
         lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
     )
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
+def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
+    """An entry of an image with an external data file has a host offset but not the copied bit.
+
+    Why: such an image has no refcounts for data, so the bit is always set; it alone tells offset 0 from no cluster.
+    Spec: L2 table entry, bit 63
+    QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
+    Next: compare the host offset with the guest offset, which are the same in most such images.
+    """
+    if not batch.geometry.external_data_file or batch.common_bits & COPIED:
+        return ()
+    copied = (batch.entries & np.uint64(COPIED)) != 0
+    return at_entries(batch, (host_offsets(batch) != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:

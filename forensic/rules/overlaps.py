@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.owners import Use
 from forensic.qcow2.stored import Block
+from forensic.qcow2.streams import StreamOverlaps
 from forensic.qcow2.tables import L1Table
 from forensic.qcow2.usage import ClusterUsage
 from forensic.rules.registry import rule
@@ -66,6 +67,26 @@ def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
     """
     both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)
     return at_clusters(usage, both, lambda _: "is plain guest data and holds a compressed cluster")
+
+
+@rule(StreamOverlaps, Severity.MEDIUM, FindingClass.CORRUPTION)
+def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
+    """A compressed cluster begins inside another one, or two places of the disk are mapped to the same one.
+
+    Why: no writer packs streams into one another; one of the two descriptors is damaged, or the same few bytes are to
+    stand for a large disk.
+    Spec: Compressed Clusters Descriptor
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: see which of the two streams decodes.
+    """
+
+    def described() -> Iterator[Problem]:
+        places = zip(overlaps.first.tolist(), overlaps.first_end.tolist(), overlaps.second.tolist(), strict=True)
+        for begin, end, second in places:
+            same = "is mapped twice" if begin == second else f"ends at {end:#x}, another one begins at {second:#x}"
+            yield Problem(f"the stream at host offset {begin:#x} {same}", (host(begin, end - begin),), "")
+
+    return Problems(len(overlaps.first), described)
 
 
 @rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)

@@ -235,11 +235,12 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
         )
 
 
-@rule(RefcountsBeyondFile, Severity.MEDIUM, FindingClass.ANOMALY)
+@rule(RefcountsBeyondFile, Severity.LOW, FindingClass.ANOMALY)
 def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     """Refcounts are set for clusters behind the end of the file.
 
-    Why: nothing can be there; the end of the file was cut off, or the numbers are something else.
+    Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
+    in every image that it writes.
     Spec: Reference counts
     QEMU: says nothing.
     Next: look for the rest of the file; look at the refcount block's bytes.

@@ -14,8 +14,6 @@ from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.residue import FreeResidue, Place, Residue, measure
 from forensic.rules.registry import rule
 
-SECTOR_SIZE = 512
-
 
 def at_areas(residue: Residue, place: Place, say: Callable[[int, int], str]) -> Problems:
     """One problem for each area of one place, measured when it is worded."""
@@ -88,23 +86,16 @@ def residue_at_file_end(residue: FreeResidue) -> Iterable[Problem]:
 
 
 @rule(FreeResidue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
-def bytes_after_last_sector(residue: FreeResidue) -> Iterable[Problem]:
-    """The file ends with bytes behind the last cluster in use that do not fill a sector.
+def residue_never_allocated(residue: FreeResidue) -> Iterable[Problem]:
+    """The file holds something where no cluster was ever allocated.
 
-    Why: who writes images writes whole sectors; these bytes were appended by something else.
-    Spec: General
+    Why: a writer makes a refcount block before it uses the clusters that the block counts, and keeps it. Where the
+    refcount table has no block any more up to the end of the file, something else has written.
+    Spec: Reference counts
     QEMU: does not look.
-    Next: look at the bytes.
+    Next: carve the bytes.
     """
-    size = residue.evidence.size
-    if not size % SECTOR_SIZE or residue.place != Place.FILE_END or not len(residue.areas):
-        return ()
-    begin, end = residue.areas[-1].tolist()
-    if end != size:
-        return ()
-    found = measure(residue.evidence, begin, end)
-    text = f"the file ends at {size:#x}, inside a sector, {size - begin:,} bytes behind the last cluster in use"
-    return (Problem(text, (host(begin, size - begin),), residue.name, found.as_json()),)
+    return at_areas(residue, Place.NEVER_ALLOCATED, lambda *_: "lie behind all clusters that have a refcount")
 
 
 @rule(Residue, Severity.INFO, FindingClass.HIDDEN_DATA)
