@@ -7,6 +7,7 @@ window, and each window reads again only the tables that lead into it.
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,9 @@ U8 = npt.NDArray[np.uint8]
 
 SATURATED = 250
 """Counts above this one leave the byte and are kept exactly, one by one."""
+
+MOST = (1 << 63) - 1
+"""What counts stop at."""
 
 RUN_WORTH_A_SLICE = 256
 """Clusters in a run from which on a slice is faster than single numbers."""
@@ -103,16 +107,27 @@ class Window:
         self._sets[:] = 0
 
     def count_of(self, where: I64) -> U64:
-        """The exact counts of clusters of this window, given relative to its start."""
+        """The exact counts of clusters of this window, given in rising order and relative to its start."""
         counts = self.counts[where].astype(np.uint64)
-        if self._many:
-            for number, cluster in enumerate(where.tolist()):
-                counts[number] += np.uint64(min(self._many.get(cluster, 0), (1 << 63) - 1))
+        clusters, many = self._many_counts
+        if len(clusters) and len(where):
+            rows = np.minimum(np.searchsorted(where, clusters), len(where) - 1)
+            there = where[rows] == clusters
+            counts[rows[there]] += many[there]
         return counts
 
-    def many_between(self, begin: int, end: int) -> list[int]:
+    def many_between(self, begin: int, end: int) -> I64:
         """The clusters (relative) whose counts left the byte."""
-        return [cluster for cluster in self._many if begin <= cluster < end]
+        clusters, _ = self._many_counts
+        chosen: I64 = clusters[(clusters >= begin) & (clusters < end)]
+        return chosen
+
+    @cached_property
+    def _many_counts(self) -> tuple[I64, U64]:
+        """The counts that left the byte, by cluster; to be asked for when all are counted."""
+        clusters = np.array(sorted(self._many), dtype=np.int64)
+        counts = [min(self._many[cluster], MOST) for cluster in clusters.tolist()]
+        return clusters, np.array(counts, dtype=np.uint64)
 
     def _add_alike(self, batch: L2Batch, rows: slice | I64, times: int, sets: int) -> None:
         """Tables that are referenced equally often by the same sets."""

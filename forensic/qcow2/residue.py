@@ -16,6 +16,7 @@ from forensic.qcow2.extensions import FEATURE_NAME_SIZE, ExtensionType
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import SLOT_INACTIVE, LuksHeader
 from forensic.qcow2.references import Metadata, Owner
+from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import I64, Bools, L2Batch
 from forensic.untrusted import Json
 
@@ -169,8 +170,9 @@ def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
         judged = claim.host_offset and claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
         if judged and end % size:
             yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)
-    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
-        end = snapshot.host_offset + snapshot.structure.length
+    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots and image.snapshots.host_offset else ():
+        texts = len(snapshot.id.raw) + len(snapshot.name.raw)
+        end = snapshot.host_offset + EXTRA_OFFSET + snapshot.extra_data_size + texts
         yield from _slack(
             evidence, f"padding of snapshots[{snapshot.index}]", end, snapshot.host_offset + snapshot.length
         )

@@ -224,7 +224,7 @@ class UsageCounter:
             return
         stretch = self.stored.read(window.first + begin, end - begin)
         wrong: Bools = stretch.counts != counts
-        wrong[[cluster - begin for cluster in window.many_between(begin, end)]] = True
+        wrong[window.many_between(begin, end) - begin] = True
         one = stretch.counts == 1
         wrong |= ((use & np.uint8(Use.COPIED)) != 0) & ~one
         wrong |= ((use & np.uint8(Use.NOT_COPIED)) != 0) & one
@@ -236,24 +236,31 @@ class UsageCounter:
         rows = np.flatnonzero(which)
         if not len(rows):
             return
-        counted = window.count_of(rows + begin)
-        stored = counted if stretch is None else stretch.counts[rows].astype(np.uint64)
-        block = np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if stretch is None else stretch.block[rows]
-        clusters = rows.astype(np.uint64) + np.uint64(begin + window.first)
-        use = window.use[rows + begin]
-        leaked = (stored > counted) & (block != Block.UNREADABLE)
-        known = (self.geometry, clusters, stored, counted, use, block)
-        yield ClusterUsage(*known, self.claims)
+        leaked = np.zeros(len(rows), dtype=np.bool_)
+        if stretch is not None:
+            leaked = (stretch.counts[rows] > window.counts[rows + begin]) & (stretch.block[rows] != Block.UNREADABLE)
+            leaked &= window.use[rows + begin] == 0
+        if not leaked.all():
+            rows_in_use = rows[~leaked]
+            usage = self._usage(window, begin, rows_in_use, stretch)
+            yield usage
+            high = (usage.stored > usage.counted) & (usage.block != Block.UNREADABLE)
+            if high.any() and not self.lost:
+                yield LeakedClusters(**vars(self._usage(window, begin, rows_in_use[high], stretch)))
         if leaked.any() and not self.lost:
-            yield LeakedClusters(
-                self.geometry,
-                clusters[leaked],
-                stored[leaked],
-                counted[leaked],
-                use[leaked],
-                block[leaked],
-                self.claims,
-            )
+            yield LeakedClusters(**vars(self._usage(window, begin, rows[leaked], stretch)))
+
+    def _usage(self, window: Window, begin: int, rows: I64, stretch: Stretch | None) -> ClusterUsage:
+        counted = window.count_of(rows + begin)
+        return ClusterUsage(
+            geometry=self.geometry,
+            clusters=rows.astype(np.uint64) + np.uint64(begin + window.first),
+            stored=counted if stretch is None else stretch.counts[rows].astype(np.uint64),
+            counted=counted,
+            use=window.use[rows + begin],
+            block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if stretch is None else stretch.block[rows],
+            claims=self.claims,
+        )
 
     def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
         """The ranges of a stretch that nothing refers to."""

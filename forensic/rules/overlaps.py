@@ -103,7 +103,7 @@ def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
 
 
 @rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
-def l2_table_shared(table: L1Table) -> Iterator[Problem]:
+def l2_table_shared(table: L1Table) -> Iterable[Problem]:
     """Two L1 entries of one table lead to the same L2 table.
 
     Why: two stretches of the disk are one; writing to one changes the other. Many such entries make a small file a
@@ -113,18 +113,24 @@ def l2_table_shared(table: L1Table) -> Iterator[Problem]:
     Next: compare the two guest ranges with what should be there.
     """
     if not table.bits:
-        return
+        return ()
     indices = np.flatnonzero(table.readable())
-    offsets, first, count = np.unique(table.l2_offsets()[indices], return_index=True, return_counts=True)
-    for number in np.flatnonzero(count > 1).tolist():
-        index = int(indices[first[number]])
-        yield Problem(
-            f"{table.owner} L1[{index}] and {int(count[number]) - 1:,} other entries lead to the L2 table at host "
-            f"offset {int(offsets[number]):#x}",
-            (host(table.entry_host_offset(index), L1_ENTRY_SIZE),),
-            f"{table.owner} L1[{index}]",
-            {"entries": int(count[number])},
-        )
+    used = table.l2_offsets()[indices]
+    offsets, count = np.unique(used, return_counts=True)
+    shared = np.flatnonzero(count > 1)
+
+    def described() -> Iterator[Problem]:
+        for number in shared.tolist():
+            index = int(indices[np.argmax(used == offsets[number])])
+            others = int(count[number]) - 1
+            yield Problem(
+                f"{table.owner} L1[{index}] and {others:,} others lead to the L2 table at {int(offsets[number]):#x}",
+                (host(table.entry_host_offset(index), L1_ENTRY_SIZE),),
+                f"{table.owner} L1[{index}]",
+                {"entries": others + 1},
+            )
+
+    return Problems(len(shared), described)
 
 
 @rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
