@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint ksy samples clean
+.PHONY: demo test lint bench ksy samples clean
 
 demo: $(READY)  ## check and extract a sample, verify the result against its report
 	$(BIN)/python samples/demo.py $(BIN)/qcowscope
@@ -16,6 +16,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; see python -m tests.bench --help)
+	$(BIN)/python -m tests.bench --markdown bench-output/bench.md --json bench-output/bench.json
 
 ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py
@@ -29,4 +32,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build demo-output bench-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from forensic.evidence import Evidence
-    from forensic.extraction.extract import Extraction, extract
-    from forensic.extraction.verify import Verification, verify
+    from forensic.extraction.account import Extraction
+    from forensic.extraction.comparison import Verification
+    from forensic.extraction.extract import extract
+    from forensic.extraction.settings import Settings
+    from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
@@ -44,8 +47,11 @@ _HOME = {
         "Unsupported",
     ),
     "forensic.evidence": ("Evidence",),
-    "forensic.extraction.extract": ("Extraction", "extract"),
-    "forensic.extraction.verify": ("Verification", "verify"),
+    "forensic.extraction.account": ("Extraction",),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.comparison": ("Verification",),
+    "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.foreign": ("ForeignFile",),
@@ -77,6 +83,7 @@ __all__ = [
     "Reason",
     "Report",
     "Rule",
+    "Settings",
     "Severity",
     "State",
     "Unsupported",

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from forensic.finding import Finding, Problem, Problems, Severity
+from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.qcow2.budget import Limits, Unexamined
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.streams import StreamBatch
 from forensic.qcow2.walk import structures
 from forensic.report.model import Check, CheckStatus, Judgement
 from forensic.rules import Rule, all_rules
@@ -35,18 +36,20 @@ def check(
     image: Qcow2Image | ForeignFile,
     progress: Progress | None = None,
     strict: bool = False,
+    with_streams: bool = True,
     limits: Limits | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
+    Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
     `progress` is called with the name of each kind of structure as it is reached. What `limits` leave out is said
     by a finding, and the verdict is then undetermined unless what was seen is corrupt.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
     unexamined: list[Unexamined] = []
-    for structure in structures(image, limits):
+    for structure in structures(image, with_streams, limits):
         if progress:
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
@@ -56,6 +59,8 @@ def check(
                 _examine(rule, structure, tallies[rule.code], strict)
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
+    if not with_streams:
+        unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
     checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
     return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile), incomplete=stopped)
@@ -95,6 +100,7 @@ def _finding(rule: Rule, tally: _Tally) -> Finding:
         rule.spec,
         tally.count,
         tuple(tally.problems),
+        Explanation(rule.sections["Why"], rule.sections["QEMU"], rule.sections["Next"]),
     )
 
 

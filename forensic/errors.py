@@ -42,8 +42,61 @@ class Unsupported(ForensicError):
         self.feature = feature
 
 
+class KeyRejected(ForensicError):
+    """The key that was supplied does not open the image; the key itself is in no message."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class WrongSupply(ForensicError):
+    """A file or key that the examiner supplied beside the image does not fit it."""
+
+    exit_status = 64
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class OutputFailed(ForensicError):
     """The output cannot be written: it exists, it is the input itself, the space does not suffice, a write failed."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class WorkerFailed(ForensicError):
+    """A thread that hashes or writes beside the main one ended with an error of ours; nothing it did is believed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"internal error: the {name} thread ended: {shown(reason)}")
+        self.name = name
+        self.reason = reason
+
+
+class RangeNotRead(ForensicError):
+    """A guest range has no bytes that can be read, and the caller asked to stop there rather than to fill it."""
+
+    def __init__(self, guest_offset: int, length: int, reason_code: str) -> None:
+        super().__init__(
+            f"stopped at guest offset {guest_offset:#x}: {length:,} bytes cannot be read ({reason_code}); "
+            "without --strict they are filled with zeros and listed"
+        )
+        self.guest_offset = guest_offset
+        self.length = length
+        self.reason_code = reason_code
+
+
+class OutputDiffers(ForensicError):
+    """What was written reads back differently."""
+
+    exit_status = 6
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from forensic.errors import EvidenceUnreadable
 from forensic.untrusted import Json, shown
@@ -172,7 +173,7 @@ class Evidence:
         """Whether a stat result is of this very file, whatever its name."""
         return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
 
-    def as_json(self) -> Json:
+    def as_json(self) -> dict[str, Json]:
         """The `source` object of a report, with the proof that nothing was changed."""
         after = self.after()
         return {
@@ -202,7 +203,7 @@ class Evidence:
         with contextlib.suppress(OSError):
             os.close(self._fd)
 
-    def __enter__(self) -> Evidence:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -62,7 +64,7 @@ class Range:
     offset: int
     length: int
 
-    def as_json(self) -> Json:
+    def as_json(self) -> dict[str, Json]:
         """The object a report holds."""
         return {"space": self.space.value, "offset": self.offset, "length": self.length}
 
@@ -89,6 +91,15 @@ class Problem:
     path: str = ""
     values: Mapping[str, Json] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Json]:
+        """One place in the list that `result.findings[]` holds."""
+        return {
+            "observation": self.observation,
+            "structure_path": self.path,
+            "ranges": [place.as_json() for place in self.ranges],
+            "values": self.values,
+        }
+
 
 @dataclass(frozen=True)
 class Problems:
@@ -99,6 +110,15 @@ class Problems:
 
     def __iter__(self) -> Iterator[Problem]:
         return islice(iter(self.described()), self.count)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the documentation of a rule says: what a finding may mean, what QEMU does with it, what to do next."""
+
+    interpretation: str = ""
+    qemu: str = ""
+    next_step: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +133,7 @@ class Finding:
     spec: str
     count: int
     problems: tuple[Problem, ...]
+    explanation: Explanation = Explanation()
 
     @property
     def observation(self) -> str:
@@ -122,9 +143,29 @@ class Finding:
         more = self.count - 1
         return self.problems[0].observation + (f" (and {more:,} more)" if more else "")
 
-    def as_json(self) -> Json:
+    @property
+    def structure_path(self) -> str:
+        """The structure of the first problem."""
+        return self.problems[0].path if self.problems else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
+        first = self.problems[0].ranges if self.problems else ()
+        places = [[place.space.value, place.offset, place.length] for place in first]
+        text = json.dumps([self.rule, self.structure_path, places], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def id(self) -> str:
+        """A short name to cite, from the fingerprint."""
+        return f"QF-{self.fingerprint[:8].upper()}"
+
+    def as_json(self) -> dict[str, Json]:
         """The object `result.findings[]` of a report holds."""
         return {
+            "id": self.id,
+            "fingerprint": self.fingerprint,
             "rule": self.rule,
             "title": self.title,
             "severity": self.severity.value,
@@ -133,14 +174,11 @@ class Finding:
             "spec": self.spec,
             "count": self.count,
             "observation": self.observation,
+            "interpretation": self.explanation.interpretation,
+            "qemu": self.explanation.qemu,
+            "next_step": self.explanation.next_step,
+            "structure_path": self.structure_path,
             "ranges": [place.as_json() for problem in self.problems for place in problem.ranges],
-            "problems": [
-                {
-                    "observation": problem.observation,
-                    "structure_path": problem.path,
-                    "ranges": [place.as_json() for place in problem.ranges],
-                    "values": problem.values,
-                }
-                for problem in self.problems
-            ],
+            "problems": [problem.as_json() for problem in self.problems],
+            "problems_not_listed": self.count - len(self.problems),
         }

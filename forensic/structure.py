@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from kaitaistruct import KaitaiStream, KaitaiStruct
+from kaitaistruct import KaitaiStream, KaitaiStruct, KaitaiStructError
 
 FieldValue = int | bytes
 
 # What the Kaitai runtime raises on bytes that do not follow the format; the object read so far stays usable.
-_PARSE_FAILURES = (EOFError, ValueError, UnicodeDecodeError)
+_PARSE_FAILURES = (KaitaiStructError, EOFError, ValueError)
 
 
 @dataclass(frozen=True)

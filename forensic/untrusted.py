@@ -21,8 +21,12 @@ SHOWN_LIMIT = 1024
 COMBINING_LIMIT = 2
 """Marks that may follow one base character; more would paint over the neighbouring lines of a screen."""
 
-_ESCAPED_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_BLANK_LOOKALIKES = frozenset("\u00a0\u115f\u1160\u2800\u3164\uffa0")
+_ESCAPED_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+# Letters, symbols and marks that are drawn as nothing; variation selectors can carry a whole hidden message.
+_INVISIBLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def c_string(raw: bytes) -> Untrusted:
 
 def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A path or any other text from outside in its shown form; file names may hold anything but NUL."""
-    return Untrusted(os.fsencode(path)).text
+    name = os.fspath(path)
+    return _shown(name) if isinstance(name, str) else Untrusted(name).text
 
 
 def _shown(text: str) -> str:
@@ -85,8 +90,10 @@ def _shown(text: str) -> str:
 
 
 def _is_harmful(character: str) -> bool:
+    if character == " ":
+        return False
     category = unicodedata.category(character)
-    return category == "Cc" or category in _ESCAPED_CATEGORIES or character in _BLANK_LOOKALIKES
+    return category == "Cc" or category in _ESCAPED_CATEGORIES or character in _INVISIBLE
 
 
 def _escaped(character: str) -> str:

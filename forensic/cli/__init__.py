@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from forensic.cli import check, explain, extract, info, map_, owner, rules, verify
+from forensic.cli import check, explain, extract, info, map_, owner, rules, schema, verify
+from forensic.cli.output import BROKEN_PIPE, INTERRUPTED
 from forensic.cli.parser import Parser, UsageError
 from forensic.errors import ForensicError
 from forensic.version import __version__
@@ -22,9 +23,8 @@ COMMANDS = {
     "verify": verify.add,
     "explain": explain.add,
     "rules": rules.add,
+    "schema": schema.add,
 }
-
-INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:

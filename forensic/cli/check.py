@@ -1,17 +1,28 @@
-"""`qcowscope check`: judge an image by every rule."""
+"""`qcowscope check`: judge images by every rule."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+from typing import TYPE_CHECKING
 
+from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
-from forensic.cli.parser import Subparsers, add_command, add_image, add_json, positive_number
+from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
+from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.finding import Severity
+from forensic.report.formats import FORMATS, render
+from forensic.report.to_jsonl import json_line
+from forensic.report.to_text import check_lines
 
-FORMATS = ("text", "json")
+if TYPE_CHECKING:
+    from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.report.model import Judgement
+
+FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
+"""The forms in which one image can follow another on one stream."""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -23,9 +34,13 @@ def add(subparsers: Subparsers) -> None:
         "walk all tables and report every fault with its code, place and explanation",
         "Needs no key, no backing file and no data file; nothing that the image names is opened.",
     )
-    add_image(parser)
+    add_images(parser)
     add_json(parser)
-    parser.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default: text)")
+    parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), default="text", help="how to print the report (default: text)"
+    )
+    add_reports(parser)
     parser.add_argument(
         "--fail-on",
         metavar="SEVERITY",
@@ -48,35 +63,62 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judge the image; the exit status follows from the verdict."""
+    """Judge the images; the exit status follows from the verdict. Raises `UsageError`."""
+    if options.json:
+        options.format = "json"
+    report_targets("check", options.report)
+    if not is_many(options.images):
+        return look_at_one(options.images[0], options, _look)
+    if options.format not in FORMATS_OF_MANY:
+        raise UsageError(f"qcowscope check: --format {options.format} takes one image")
+    if options.report:
+        raise UsageError("qcowscope check: --report takes one image")
+    return look_at_many(options, _look, options.format in ("json", "jsonl"))
+
+
+def _look(path: str, options: argparse.Namespace) -> Outcome:
     from forensic.checking import check
     from forensic.qcow2.budget import Limits
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.image import identify
-    from forensic.report.model import EXIT_STATUS
-    from forensic.report.to_json import to_json
-    from forensic.report.to_text import check_text
 
     fail_on = Severity(options.fail_on)
+    targets = report_targets("check", options.report)
     limits = Limits(
         seconds=options.limit_time,
         memory=None if options.limit_memory is None else int(options.limit_memory * (1 << 20)),
     )
     this_run = start_run(
-        {"fail_on": fail_on.value, "limit_time": options.limit_time, "limit_memory_mib": options.limit_memory}
+        {
+            "fail_on": fail_on.value,
+            "streams": not options.no_streams,
+            "limit_time": options.limit_time,
+            "limit_memory_mib": options.limit_memory,
+        }
     )
-    with Evidence(options.image) as evidence:
+    with Evidence(path) as evidence:
+        refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
-        judgement = check(image, limits=limits)
-        failed = any(made.failed for made in judgement.checks)
-        foreign = isinstance(image, ForeignFile)
-        status = NotAnImage.exit_status if foreign else 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]
-        result = describe(image) | judgement.as_json(fail_on)
-        if options.json or options.format == "json":
-            print(to_json(make_report(evidence, result, this_run, status)), end="")
-        elif not foreign:
-            sys.stdout.write(check_text(evidence.path_as_given, judgement, fail_on))
-        if isinstance(image, ForeignFile):
-            raise NotAnImage(options.image, image.description)
-    return status
+        judgement = check(image, with_streams=not options.no_streams, limits=limits)
+        status = _status(image, judgement, fail_on)
+        report = make_report(evidence, describe(image) | judgement.as_json(fail_on), this_run, status)
+        report = with_map(report, image, [options.format, *(target.format for target in targets)])
+        write_reports(targets, report, options.force)
+        complaint = str(NotAnImage(path, image.description)) if isinstance(image, ForeignFile) else ""
+        if options.format == "text":
+            return Outcome(status, "" if complaint else list(check_lines(report)), complaint)
+        if is_many(options.images) and options.format in ("json", "jsonl"):
+            return Outcome(status, json_line(report.as_json()), complaint)
+        return Outcome(status, render(options.format, report), complaint)
+
+
+def _status(image: Qcow2Image | ForeignFile, judgement: Judgement, fail_on: Severity) -> int:
+    """The exit status of the contract; 1 if a rule of ours failed."""
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.report.model import EXIT_STATUS
+
+    if not isinstance(image, Qcow2Image):
+        return NotAnImage.exit_status
+    failed = any(made.failed for made in judgement.checks)
+    return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from forensic.cli.output import make_report, progress_bar, start_run, write_new_file
+from forensic.cli.extract_reports import EXTRACTION_FORMATS, ExtractionReports
+from forensic.cli.output import BROKEN_PIPE, progress_bar, start_run
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
-from forensic.errors import OutputFailed
-from forensic.untrusted import Json, shown
+from forensic.cli.reports import add_reports, report_targets
+from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
+from forensic.errors import ForensicError, Interrupted
+from forensic.numbers import parse_range, parse_size
+from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.extract import Extraction
+    from forensic.extraction.extract import Extractor
+    from forensic.extraction.settings import Settings
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.image import Qcow2Image
-    from forensic.report.run import Run
 
-INCOMPLETE = 5
-REPORT_FORMATS = ("json",)
+INCOMPLETE, FAILED = 5, 1
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
+SMALLEST_PIECE = 512
+
+Value = TypeVar("Value")
 
 
 def add(subparsers: Subparsers) -> None:
@@ -29,18 +36,60 @@ def add(subparsers: Subparsers) -> None:
         "extract",
         run,
         "write the virtual disk to a raw file, with its hashes and a report",
-        "Guest ranges whose bytes cannot be had are filled with zeros and listed, and the exit status is 5.",
+        "Guest ranges whose bytes cannot be had are filled with zeros and listed, and the exit status is 5. "
+        "The output is called OUT.raw.partial until it is complete. When the extraction fails or is interrupted, that "
+        "file is removed, unless --resume or --keep-partial is given; killed, it leaves the file and a journal, from "
+        "which --resume goes on.",
     )
     add_image(parser)
-    parser.add_argument("-o", "--output", metavar="OUT.raw", required=True, type=Path, help="the raw file to write")
     parser.add_argument(
-        "--report", metavar="FORMAT:PATH", action="append", default=[], help="write a report (json); may be repeated"
+        "-o",
+        "--output",
+        metavar="OUT.raw",
+        required=True,
+        type=Path,
+        help="the raw file to write (-: standard output)",
     )
-    parser.add_argument("--hash", metavar="LIST", default="sha256", help="hashes of the disk, or none (sha256)")
-    parser.add_argument("--force", action="store_true", help="overwrite output and reports that exist")
-    parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
-    parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
+    add_reports(parser, EXTRACTION_FORMATS)
+    _add_what(parser)
+    _add_hashes(parser)
+    add_snapshot(parser)
+    parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
+    add_files(parser)
+    add_key(parser)
     _add_case_data(parser)
+
+
+def _add_what(parser: Parser) -> None:
+    parser.add_argument(
+        "--range",
+        metavar="START:LENGTH",
+        help="only this range of the disk; sizes look like 4096, 0x1000, 64KiB, 2G, 63s (sectors)",
+    )
+    parser.add_argument("--split", metavar="SIZE", help="write OUT.raw.001, OUT.raw.002, … of at most this size each")
+    parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first range that cannot be read, with exit status 1"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the .partial file of an interrupted extraction, after verifying what is there",
+    )
+    parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
+
+
+def _add_hashes(parser: Parser) -> None:
+    parser.add_argument(
+        "--hash", metavar="LIST", default="sha256", help="hashes of the disk, separated by commas, or none (sha256)"
+    )
+    parser.add_argument(
+        "--hash-window",
+        metavar="SIZE",
+        help="SHA-256 of each window of this size as well; they are listed by --report manifest:PATH",
+    )
+    parser.add_argument("--sidecars", action="store_true", help="write OUT.raw.sha256 and so on, as sha256sum does")
+    parser.add_argument("--verify", action="store_true", help="read the output again and compare; 6 if it differs")
 
 
 def _add_case_data(parser: Parser) -> None:
@@ -51,97 +100,113 @@ def _add_case_data(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
-    from forensic.extraction.extract import extract
+    from forensic.extraction.extract import Extractor
     from forensic.qcow2.image import open_image
 
-    hashes = _hashes(options.hash)
-    reports = [_report_target(text) for text in options.report]
-    this_run = start_run({"hash": list(hashes), "sparse": not options.no_sparse, "force": options.force})
-    with open_image(options.image) as image:
-        for path in reports:
-            _refuse(path, options.output, image, options.force)
-        with progress_bar("extracting") as progress:
-            extraction = extract(
-                image,
-                options.output,
-                hashes,
-                sparse=not options.no_sparse,
-                force=options.force,
-                keep_partial=options.keep_partial,
-                progress=progress,
-            )
-        status = 0 if extraction.complete else INCOMPLETE
+    this_run = start_run()
+    targets = report_targets("extract", options.report, EXTRACTION_FORMATS)
+    output = None if str(options.output) == "-" else options.output
+    with open_image(options.image) as image, disk_of(image, options) as disk:
+        settings = _settings(options, output, disk)
+        reports = ExtractionReports(targets, image, disk, output, settings, options.sidecars)
+        try:
+            extractor = Extractor(disk, output, settings)
+        except ValueError as error:
+            raise UsageError(f"qcowscope extract: {error}") from error
+        reports.refuse(extractor.extraction.segments)
+        this_run.options = reports.options()
         case = {field: getattr(options, field) for field in CASE_FIELDS}
-        _write_reports(reports, image, extraction, this_run, status, case, options.force)
-    _print_summary(extraction, image)
+        with reports:
+            failure = _run(extractor, reports)
+            status = _status(extractor, image, failure)
+            reports.write(extractor.extraction, this_run, status, case)
+        reports.print_summary(extractor.extraction)
+    if failure:
+        raise failure
     return status
 
 
+def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | BrokenPipeError | None:
+    """Extract, and give back what stopped it: reports are written of a failure as well, but not after Ctrl-C."""
+    try:
+        with progress_bar("extracting") as progress:
+            extractor.run(progress, None, reports.begin(), reports.manifest)
+    except Interrupted:
+        raise
+    except (ForensicError, BrokenPipeError) as error:
+        return error
+    return None
+
+
+def _status(extractor: Extractor, image: Qcow2Image, failure: ForensicError | BrokenPipeError | None) -> int:
+    if isinstance(failure, BrokenPipeError):
+        return BROKEN_PIPE
+    if failure:
+        return failure.exit_status
+    if not image.evidence.unchanged():
+        return FAILED
+    return 0 if extractor.extraction.complete else INCOMPLETE
+
+
+def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> Settings:
+    from forensic.extraction.settings import Settings
+
+    settings = Settings(
+        hashes=_hashes(options.hash),
+        guest_range=_guest_range(options.range, disk.size) if options.range else None,
+        split=_piece_size("--split", options.split),
+        sparse=not options.no_sparse,
+        hash_window=_piece_size("--hash-window", options.hash_window),
+        strict=options.strict,
+        verify=options.verify,
+        resume=options.resume,
+        keep_partial=options.keep_partial,
+        force=options.force,
+    )
+    if output is None:
+        for name in ("split", "resume", "verify", "sidecars", "keep_partial"):
+            if getattr(options, name):
+                raise UsageError(f"qcowscope extract: --{name.replace('_', '-')} does not go with standard output")
+    if not settings.hashes:
+        for name in ("verify", "resume", "sidecars"):
+            if getattr(options, name):
+                raise UsageError(f"qcowscope extract: --{name} needs a hash; --hash none leaves nothing to compare")
+    return settings
+
+
 def _hashes(text: str) -> tuple[str, ...]:
-    from forensic.extraction.sinks import HASHES
+    from forensic.extraction.digests import usable_hashes
 
     names = () if text == "none" else tuple(dict.fromkeys(text.split(",")))
-    unknown = [name for name in names if name not in HASHES]
+    unknown = [name for name in names if name not in usable_hashes()]
     if unknown:
-        raise UsageError(f"qcowscope extract: unknown hash {shown(unknown[0])}; known are {', '.join(HASHES)}, none")
+        known = ", ".join(usable_hashes())
+        raise UsageError(f"qcowscope extract: unknown hash {shown(unknown[0])}; known are {known}, none")
     return names
 
 
-def _report_target(text: str) -> Path:
-    kind, colon, path = text.partition(":")
-    if kind not in REPORT_FORMATS or not colon or not path:
-        raise UsageError(f"qcowscope extract: --report {shown(text)}: expected FORMAT:PATH with json for FORMAT")
-    return Path(path)
+def _guest_range(text: str, disk_size: int) -> tuple[int, int]:
+    start, length = _parsed("--range", parse_range, text)
+    if start < 0:
+        start += disk_size
+    if length is None:
+        length = max(0, disk_size - start)
+    if not 0 <= start <= start + length <= disk_size:
+        raise UsageError(f"qcowscope extract: --range {shown(text)} is not within the disk of {disk_size:,} bytes")
+    return start, length
 
 
-def _refuse(path: Path, output: Path, image: Qcow2Image, force: bool) -> None:
-    """A report must not land on the evidence or on the output, and not on another file without being told to."""
-    if path.absolute() == output.absolute():
-        raise OutputFailed(path, "is the output as well")
-    if path.exists():
-        if image.evidence.is_same_file(path.stat()):
-            raise OutputFailed(path, "is an input; evidence is never written to")
-        if not force:
-            raise OutputFailed(path, "exists already; --force overwrites it")
-    if not path.absolute().parent.is_dir():
-        raise OutputFailed(path, "there is no such directory")
+def _piece_size(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    size = _parsed(option, parse_size, text)
+    if size < SMALLEST_PIECE:
+        raise UsageError(f"qcowscope extract: {option} {shown(text)}: the smallest is {SMALLEST_PIECE} bytes")
+    return size
 
 
-def _write_reports(
-    reports: list[Path],
-    image: Qcow2Image,
-    extraction: Extraction,
-    this_run: Run,
-    status: int,
-    case: dict[str, Json],
-    force: bool,
-) -> None:
-    if not reports:
-        return
-    from forensic.checking import check
-    from forensic.finding import Severity
-    from forensic.qcow2.describe import describe
-    from forensic.report.to_json import to_json
-
-    result = describe(image) | check(image).as_json(Severity.MEDIUM)
-    result["extraction"] = extraction.as_json()
-    result["hashes"] = {
-        "container": {"acquired": {"sha256": image.evidence.sha256()}},
-        "virtual_disk": {"acquired": extraction.hashes},
-    }
-    artifact: Json = {"role": "raw", "name": shown(extraction.path), "size": extraction.size}
-    report = make_report(image.evidence, result, this_run, status, [artifact], case)
-    for path in reports:
-        write_new_file(path, to_json(report), force)
-
-
-def _print_summary(extraction: Extraction, image: Qcow2Image) -> None:
-    print(f"{shown(extraction.path)}: {extraction.size:,} bytes", end="")
-    print(f", {extraction.bytes_read:,} read, {extraction.bytes_zero:,} zero by the image's word", end="")
-    print(f", {extraction.ledger.bytes_missing:,} not read")
-    for name, value in extraction.hashes.items():
-        print(f"{name}  {value}")
-    for code, length in sorted(extraction.ledger.bytes_by_reason.items()):
-        print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-    if not image.evidence.unchanged():
-        print("qcowscope: the image file changed while it was read", file=sys.stderr)
+def _parsed(option: str, parse: Callable[[str], Value], text: str) -> Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"qcowscope extract: {option}: {shown(str(error))}") from error

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
-from forensic.cli.parser import Parser, Subparsers, add_command, add_image, add_json
+from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.image import identify
+from forensic.report.model import Report
 from forensic.report.to_json import to_json
-from forensic.report.to_text import info_text
+from forensic.report.to_jsonl import json_line
+from forensic.report.to_text import info_lines
 
 
 def add(subparsers: Subparsers) -> None:
@@ -24,26 +27,34 @@ def add(subparsers: Subparsers) -> None:
         "say what an image is: header, features, extensions, references, snapshots, bitmaps, encryption, space",
         "Reads the header and single structures only; nothing that the image names is opened.",
     )
-    add_image(parser)
+    add_images(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Describe the image; 63 if it is none."""
+    """Describe the images; 63 if one is none."""
+    if is_many(options.images):
+        return look_at_many(options, _look, options.json)
+    return look_at_one(options.images[0], options, _look)
+
+
+def _look(path: str, options: argparse.Namespace) -> Outcome:
     this_run = start_run()
-    with Evidence(options.image) as evidence:
+    with Evidence(path) as evidence:
         image = identify(evidence)
         result = describe(image)
+        status, complaint = 0, ""
         if isinstance(image, ForeignFile):
-            if options.json:
-                from forensic.checking import check
+            status, complaint = NotAnImage.exit_status, str(NotAnImage(path, image.description))
+            if not options.json:
+                return Outcome(status, "", complaint)
+            from forensic.checking import check
 
-                result |= check(image).as_json()
-                print(to_json(make_report(evidence, result, this_run, NotAnImage.exit_status)), end="")
-            raise NotAnImage(options.image, image.description)
-        if options.json:
-            result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
-            print(to_json(make_report(evidence, result, this_run, 0)), end="")
+            result |= check(image).as_json()
         else:
-            print(info_text(evidence.path_as_given, result), end="")
-    return 0
+            result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
+        if not options.json:
+            return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
+        report = make_report(evidence, result, this_run, status)
+        document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
+        return Outcome(status, document, complaint)

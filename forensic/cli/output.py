@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
+from forensic.extraction.new_file import NewFile
 from forensic.report.model import Report
 from forensic.report.run import Run, tool
+from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def start_run(options: Mapping[str, Json] | None = None) -> Run:
@@ -29,21 +33,34 @@ def make_report(
     case: Mapping[str, Json] | None = None,
 ) -> Report:
     """A report with its frame: source, run, tool."""
-    return Report(result, evidence.as_json(), run.as_json(exit_code, artifacts), tool(), case or {})
+    source = evidence.as_json()
+    image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
+    return Report(result, source, run.as_json(exit_code, artifacts, [image]), tool(), case or {})
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Print lines on standard output, in colour where that is wanted; rich is loaded for colour alone."""
+    if not wants_colour(sys.stdout):
+        sys.stdout.write(plain(lines))
+        return
+    from forensic.report.to_terminal import print_in_colour
+
+    print_in_colour(lines, sys.stdout)
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal whose user has not said no; see no-color.org."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def write_new_file(path: Path, text: str, force: bool) -> None:
     """Write a report file; one that exists is kept unless `force`. Raises `OutputFailed`."""
-    partial = path.with_name(path.name + ".partial")
+    file = NewFile(path, force)
     try:
-        if not force and os.path.lexists(path):
-            raise OutputFailed(path, "exists already; --force overwrites it")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OutputFailed(path, (error.strerror or "cannot be written").lower()) from error
+        file.append(os.fsencode(text))
+        file.complete()
+    finally:
+        file.abandon()
 
 
 @contextmanager
@@ -65,3 +82,18 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def image_counter(total: int) -> Iterator[Callable[[], None]]:
+    """A bar that counts images on standard error, if that is a terminal and the results go elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images", total=total)
+        yield lambda: bar.advance(task)

@@ -55,6 +55,25 @@ def add_image(parser: Parser) -> None:
     parser.add_argument("image", metavar="IMAGE", help="the qcow2 image; it is opened read-only")
 
 
+def add_images(parser: Parser) -> None:
+    """The argument of commands that take many images."""
+    parser.add_argument(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="qcow2 images, opened read-only, or directories that are searched for them",
+    )
+    parser.add_argument(
+        "--jobs", metavar="N", type=_positive, default=1, help="processes to share many images among (default: 1)"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes")
+    return int(text)
+
+
 def add_json(parser: Parser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")

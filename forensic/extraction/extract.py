@@ -1,136 +1,252 @@
-"""The extraction itself: the plan's steps through a small pool of readers, in guest order, into the sinks."""
+"""The extraction itself: plan → read → output and hashes, in guest order, every range entered in the ledger."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
-from forensic.errors import Interrupted
+from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
+from forensic.evidence import ReadFailed
+from forensic.extraction.account import Extraction, Status
+from forensic.extraction.hashing import Hashes, leading
+from forensic.extraction.journal import Journal, Resumption, find_resumption
 from forensic.extraction.ledger import Ledger
-from forensic.extraction.plan import Hole, Step, bytes_to_read, plan
-from forensic.extraction.reading import Filled, fill
-from forensic.extraction.sinks import Checkpoint, Hashes, RawFile, Sink
+from forensic.extraction.line_file import LineFile
+from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
+from forensic.extraction.plan import Hole
+from forensic.extraction.ranges import RangeWalk, RangeWriter
+from forensic.extraction.reading import Missing
+from forensic.extraction.record import Record
+from forensic.extraction.segments import read_in_a_row, segments
+from forensic.extraction.settings import Settings
+from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
+from forensic.extraction.steps import filled_steps
+from forensic.extraction.stretch import Stretch, length_of, taken
+from forensic.extraction.survey import survey
+from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
 from forensic.untrusted import Json
-
-WORKERS = 2
-IN_FLIGHT = 8
-"""Pieces being read or waiting for their turn; each holds up to a mebibyte."""
+from forensic.version import __version__
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What an extraction gave; all numbers are guest bytes.
-
-    `bytes_read` came from the file (stored or decoded), `bytes_zero` are zeros because the image says so, and
-    `ledger` lists what is zero because it could not be had.
-    """
-
-    path: Path
-    size: int
-    bytes_read: int
-    bytes_zero: int
-    ledger: Ledger
-    hashes: dict[str, str]
-    checkpoints: tuple[Checkpoint, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every byte of the disk was had."""
-        return not self.ledger.bytes_missing
-
-    def as_json(self) -> dict[str, Json]:
-        """The object `result.extraction` holds."""
-        return {
-            "target": "active",
-            "virtual_range": {"offset": 0, "length": self.size},
-            "status": "complete" if self.complete else "complete_with_unreadable",
-            "bytes_expected": self.size,
-            "bytes_read": self.bytes_read,
-            "bytes_zero": self.bytes_zero,
-            "bytes_filled": self.ledger.bytes_missing,
-            "fill": {"pattern_hex": "00", "reason_counts": dict(sorted(self.ledger.bytes_by_reason.items()))},
-            "unreadable": self.ledger.as_json(),
-            "unreadable_not_listed": self.ledger.ranges_not_listed,
-            "hashes": self.hashes,
-            "checkpoints": [{"length": point.length, "sha256": point.sha256} for point in self.checkpoints],
-        }
+STANDARD_OUTPUT = 1
 
 
 def extract(
-    image: Qcow2Image,
-    output: Path,
-    hashes: Sequence[str] = ("sha256",),
-    sparse: bool = True,
-    force: bool = False,
-    keep_partial: bool = False,
+    source: Disk | Qcow2Image,
+    output: Path | None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Extraction:
-    """Write the active disk of an image to a raw file.
+    """Write a disk, or the active disk of an image of which nothing else was supplied, to a raw file.
 
-    `progress` is called with the guest bytes done and the size of the disk. Raises `OutputFailed` (nothing that looks
-    complete is left behind), `Unsupported` if the header gives no geometry, `Interrupted` once `cancelled` says so.
+    Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all. Raises
+    `OutputFailed`, `OutputDiffers` and `RangeNotRead` (nothing that looks complete is left behind), `Unsupported` if
+    the header gives no geometry, `Interrupted` once `cancelled` says so, `ValueError` for settings that cannot be.
     """
-    digests = Hashes(hashes, image.virtual_size)
-    raw = RawFile(output, image.virtual_size, bytes_to_read(plan(image)), sparse, force, [image.evidence])
-    ledger, bytes_read = Ledger(), 0
-    try:
-        for step in _in_guest_order(image):
-            if cancelled and cancelled():
-                raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
-            length = _pour(step, (digests, raw))
-            for entry in step.missing:
-                ledger.add(entry)
-            bytes_read += step.bytes_read if isinstance(step, Filled) else 0
-            if progress:
-                progress(step.guest_offset + length, image.virtual_size)
-        raw.complete()
-    except BaseException:
-        raw.abandon(keep_partial)
-        raise
-    size = image.virtual_size
-    bytes_zero = size - bytes_read - ledger.bytes_missing
-    return Extraction(output, size, bytes_read, bytes_zero, ledger, digests.hexdigests(), tuple(digests.checkpoints))
+    disk = source if isinstance(source, Disk) else source.disk()
+    extractor = Extractor(disk, output, settings or Settings())
+    extractor.run(progress, cancelled)
+    return extractor.extraction
 
 
-def _pour(step: Filled | Hole, sinks: tuple[Sink, ...]) -> int:
-    """Give a step to every sink; the number of guest bytes in it."""
-    for sink in sinks:
-        if isinstance(step, Filled):
-            sink.data(step.guest_offset, step.data)
-        else:
-            sink.zeros(step.guest_offset, step.length)
-    return len(step.data) if isinstance(step, Filled) else step.length
+class Extractor:
+    """One extraction, from the refusals before the first byte to the account of it, which is there however it ends."""
 
+    def __init__(self, disk: Disk, output: Path | None, settings: Settings) -> None:
+        """Look through the tables; nothing is written. Raises `OutputFailed` and `RangeNotRead` if it cannot begin."""
+        self._disk = disk
+        self._settings = settings
+        start, length = settings.guest_range or (0, disk.size)
+        self._start, self._end = start, start + length
+        if not 0 <= start <= self._end <= disk.size:
+            raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+        parts = [] if output is None else segments(output, length, settings.split)
+        if output is not None:
+            refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)
+        found = survey(disk, start, self._end)
+        if settings.strict and found.missing.ranges:
+            raise not_read(found.missing.ranges[0])
+        if output is not None:
+            _refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
+        self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found))
+        self.extraction.leading_hash = leading(settings.hashes)
 
-def _in_guest_order(image: Qcow2Image) -> Iterator[Filled | Hole]:
-    """The plan's steps with their bytes.
-
-    At most `IN_FLIGHT` steps are under way, and the oldest is always waited for first, so that nothing can wait for a
-    place that only its successor could free. What a worker raises is raised here.
-    """
-    under_way: deque[Future[Filled] | Hole] = deque()
-    with ThreadPoolExecutor(WORKERS, "reader") as pool:
+    def run(
+        self,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        writers: Sequence[RangeWriter] = (),
+        manifest: LineFile | None = None,
+    ) -> None:
+        """Write the output; raises as `extract` does. `writers` get every range, `manifest` the piecewise hashes."""
+        extraction = self.extraction
+        walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
+        record = Record(extraction, self._settings, walk, manifest)
         try:
-            for step in plan(image):
-                under_way.append(_begun(pool, image, step))
-                if len(under_way) >= IN_FLIGHT:
-                    yield _ended(under_way.popleft())
-            while under_way:
-                yield _ended(under_way.popleft())
+            self._write(record, walk, progress, cancelled)
+        except BaseException as error:
+            interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+            if interrupted or isinstance(error, BrokenPipeError):
+                extraction.status = Status.ABORTED
+            if walk and not interrupted:
+                walk.give_up(extraction.ledger)
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            record.stop()
+        incomplete = extraction.ledger.bytes_missing
+        extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
+
+    def _write(
+        self,
+        record: Record,
+        walk: RangeWalk | None,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        keep = self._settings.keep_partial or self._settings.resume
+        resumption = self._resumption(progress)
+        with ExitStack() as undo:
+            output = self._output(resumption)
+            undo.callback(output.abandon, keep)
+            journal = self._journal(resumption)
+            if journal:
+                undo.callback(journal.close, keep)
+                if keep:
+                    undo.callback(self._note_the_last, journal, record)
+            if resumption:
+                self._replay(resumption, record)
+            self._go_through(record, output, journal, progress, cancelled)
+            record.finish()
+            if self._settings.verify:
+                self._verify(progress)
+            if walk:
+                walk.finish(self.extraction.ledger)
+            output.complete()
+            undo.pop_all()
+        if journal:
+            journal.close(keep=False)
+
+    def _go_through(
+        self,
+        record: Record,
+        output: Output,
+        journal: Journal | None,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        """From where the extraction stands to the end of the range."""
+        extraction = self.extraction
+        begin = self._start + extraction.done
+        with closing(filled_steps(self._disk, begin, self._end)) as steps:
+            for step in steps:
+                if cancelled and cancelled():
+                    raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
+                faults = () if isinstance(step, Hole) else step.faults
+                stretch: Stretch = step.length if isinstance(step, Hole) else step.data
+                if faults and self._settings.strict:
+                    raise not_read(faults[0])
+                output.take(stretch)
+                record.faults(faults)
+                record.take(stretch, extraction.done + length_of(stretch))
+                if journal:
+                    journal.faults(faults)
+                    journal.checkpoints(extraction.checkpoints)
+                if progress:
+                    progress(extraction.done, extraction.size)
+
+    def _note_the_last(self, journal: Journal, record: Record) -> None:
+        record.catch_up()
+        with suppress(OutputFailed):  # the disk may be full, which is why it ended
+            journal.checkpoints(self.extraction.checkpoints)
+
+    def _replay(self, resumption: Resumption, record: Record) -> None:
+        """Let the hashes and the ledger take what is there already."""
+        for missing in resumption.faults():
+            if self._settings.strict:
+                raise not_read(missing)
+            record.faults([missing])
+        for stretch in head_of(self._partials(), resumption.done):
+            record.take(stretch, self.extraction.done + length_of(stretch))
+
+    def _verify(self, progress: Progress | None) -> None:
+        """Read the output again, from the medium as far as the system lets us. Raises `OutputDiffers`."""
+        extraction = self.extraction
+        for path in self._partials():
+            flush_to_disk(path)
+        hashes = Hashes(self._settings.hashes, extraction.size)
+        try:
+            for offset, stretch in read_in_a_row(self._partials()):
+                hashes.take(stretch)
+                if progress:
+                    progress(offset + length_of(stretch), extraction.size)
+            hashes.finish()
+        except ReadFailed as error:
+            raise OutputDiffers(extraction.path or "-", f"cannot be read back: {error}") from error
+        finally:
+            hashes.stop()
+        extraction.verified_output = hashes.hexdigests()
+        if extraction.verified_output != extraction.hashes:
+            raise OutputDiffers(extraction.path or "-", "reads back differently from what was written to it")
+
+    def _output(self, resumption: Resumption | None) -> Output:
+        if self.extraction.path is None:
+            return StandardOutput(STANDARD_OUTPUT, self._disk.evidences)
+        settings = self._settings
+        # A partial output that is not gone on with is written over if that was asked for, or if nothing of it holds.
+        force = settings.force or settings.resume
+        return RawFile(self.extraction.segments, settings.sparse, force, resumption.done if resumption else 0)
+
+    def _journal(self, resumption: Resumption | None) -> Journal | None:
+        """Without a hash there is nothing by which an interrupted extraction could be verified, so no journal."""
+        path, settings = self.extraction.path, self._settings
+        if path is None or not settings.hashes:
+            return None
+        return resumption.journal() if resumption else Journal.begin(path, self._about())
+
+    def _resumption(self, progress: Progress | None) -> Resumption | None:
+        path = self.extraction.path
+        if not self._settings.resume or path is None:
+            return None
+        return find_resumption(path, [part.path for part in self.extraction.segments], self._about(), progress)
+
+    def _about(self) -> dict[str, Json]:
+        """What a later run must have in common with this one to go on where it ended."""
+        inputs: list[Json] = [
+            [before.inode, before.size, before.mtime_ns, before.ctime_ns]
+            for before in (evidence.before for evidence in self._disk.evidences)
+        ]
+        return {
+            "tool version": __version__,
+            "image": inputs,
+            "target": self._disk.target,
+            "range": [self._start, self._end],
+            "segment size": self._settings.split,
+            "hash": self.extraction.leading_hash,
+        }
+
+    def _partials(self) -> list[Path]:
+        return [partial_of(part.path) for part in self.extraction.segments]
 
 
-def _begun(pool: ThreadPoolExecutor, image: Qcow2Image, step: Step) -> Future[Filled] | Hole:
-    return step if isinstance(step, Hole) else pool.submit(fill, image.evidence, image.geometry, step)
+def head_of(paths: Sequence[Path], length: int) -> Iterator[Stretch]:
+    """The first `length` bytes of several files in a row."""
+    for offset, stretch in read_in_a_row(paths):
+        part, _ = taken(stretch, length - offset)
+        yield part
+        if offset + length_of(part) == length:
+            return
 
 
-def _ended(step: Future[Filled] | Hole) -> Filled | Hole:
-    return step if isinstance(step, Hole) else step.result()
+def not_read(missing: Missing) -> RangeNotRead:
+    """The error for a range that cannot be read where every range has to be."""
+    return RangeNotRead(missing.guest_offset, missing.length, missing.reason.code)
+
+
+def _refuse_lack_of_space(output: Path, parts: Sequence[Path], needed: int) -> None:
+    free = free_space(output)
+    there = sum(partial_of(part).stat().st_blocks * 512 for part in parts if partial_of(part).is_file())
+    if free is not None and needed > free + there:
+        raise OutputFailed(output, f"needs {needed:,} bytes, but only {free:,} are free")

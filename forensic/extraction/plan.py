@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from forensic.evidence import Evidence
-from forensic.qcow2.content import without_what_was_not_supplied
-from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.disk import Disk
 from forensic.qcow2.mapping import Reason, Rows, State
 
 PIECE_BYTES = 1 << 20
@@ -16,22 +15,17 @@ PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a piece that has to be read: raw from `host_offset`, or decoded if `stored_length` is given."""
+    """A stretch of a piece that has to be read from `host_offset` of the file at `depth`.
+
+    With a `stored_length` it is a compressed cluster, of whose decoded bytes the first `skip` come before the stretch.
+    """
 
     start: int
     length: int
     host_offset: int
     stored_length: int
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A guest range whose bytes cannot be had, and why; it is filled with zeros."""
-
-    guest_offset: int
-    length: int
-    reason: Reason
-    host_offset: int | None = None
+    depth: int = 0
+    skip: int = 0
 
 
 @dataclass
@@ -41,7 +35,6 @@ class Piece:
     guest_offset: int
     length: int = 0
     parts: list[Part] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,89 +43,83 @@ class Hole:
 
     guest_offset: int
     length: int
-    missing: tuple[Missing, ...] = ()
 
 
 Step = Piece | Hole
 
 
-def plan(image: Qcow2Image) -> Iterator[Step]:
-    """The steps that give the whole virtual disk."""
+def plan(disk: Disk, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Step]:
+    """The steps that give the whole disk, or the part of it from `guest_start` to `guest_end`."""
     current: Piece | None = None
-    for guest_offset, length, host_offset, stored_length, state, reason in _ranges(image):
+    for row in _ranges(disk, guest_start, guest_end):
+        guest_offset, length, host_offset, stored_length, state, _, depth, skip = row
         if current is not None and (state == _ZERO_RUN or current.length + length > PIECE_BYTES):
             yield _finished(current)
             current = None
         if state == _ZERO_RUN:
-            yield Hole(guest_offset, length, _missing(guest_offset, length, host_offset, reason))
+            yield Hole(guest_offset, length)
             continue
         if current is None:
             current = Piece(guest_offset)
         if state in (State.DATA, State.COMPRESSED):
-            current.parts.append(Part(current.length, length, host_offset, stored_length))
-        else:
-            current.missing += _missing(guest_offset, length, host_offset, reason)
+            current.parts.append(Part(current.length, length, host_offset, stored_length, depth, skip))
         current.length += length
     if current is not None:
         yield _finished(current)
-
-
-def bytes_to_read(steps: Iterator[Step]) -> int:
-    """Guest bytes that a plan takes from the file; what the output needs on disk, at most."""
-    return sum(part.length for step in steps if isinstance(step, Piece) for part in step.parts)
 
 
 _ZERO_RUN = -1
 """In place of a state: nothing to read here, and long enough to be a step of its own."""
 
 
-def _ranges(image: Qcow2Image) -> Iterator[tuple[int, int, int, int, int, int]]:
+_Range = tuple[int, int, int, int, int, int, int, int]
+"""A row of the mapping as plain numbers, in the order of its columns."""
+
+
+def _ranges(disk: Disk, guest_start: int, guest_end: int | None) -> Iterator[_Range]:
     """The rows of the mapping, none longer than a piece; long stretches without anything to read marked `_ZERO_RUN`."""
-    geometry, has_backing_file = image.geometry, image.backing_file is not None
-    for rows in image.row_batches():
-        for row in _tuples(without_what_was_not_supplied(rows, geometry, has_backing_file)):
-            guest_offset, length, host_offset, _, state, reason = row
+    for rows in disk.readable_batches(guest_start, guest_end):
+        for row in _tuples(rows):
+            guest_offset, length, host_offset, _, state, reason, depth, _ = row
             if state == State.DATA:
-                yield from _data_ranges(image.evidence, guest_offset, length, host_offset)
+                yield from _data_ranges(disk.levels[depth].plain_data, guest_offset, length, host_offset, depth)
             elif state == State.COMPRESSED or length < PIECE_BYTES:
                 yield row
             else:
-                yield guest_offset, length, host_offset, 0, _ZERO_RUN, reason
+                yield guest_offset, length, host_offset, 0, _ZERO_RUN, reason, depth, 0
 
 
-def _tuples(rows: Rows) -> Iterator[tuple[int, int, int, int, int, int]]:
+def _tuples(rows: Rows) -> Iterator[_Range]:
     yield from rows.tolist()
 
 
 def _data_ranges(
-    evidence: Evidence, guest_offset: int, length: int, host_offset: int
-) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """A run of data, without the holes of a sparse image file: they read as zeros, and may be terabytes."""
+    plain: Evidence | None, guest_offset: int, length: int, host_offset: int, depth: int
+) -> Iterator[_Range]:
+    """A run of data, without the holes of a sparse file: they read as zeros, and may be terabytes.
+
+    Without `plain` they do not read as zeros (they are encrypted), and everything is read.
+    """
     end = host_offset + length
     shift = guest_offset - host_offset
-    for data_start, data_end in _stored(evidence, host_offset, end) if length >= PIECE_BYTES else ((host_offset, end),):
+    stored = stored_parts(plain, host_offset, end) if plain and length >= PIECE_BYTES else ((host_offset, end),)
+    for data_start, data_end in stored:
         if data_start > host_offset:
-            yield host_offset + shift, data_start - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE
+            yield host_offset + shift, data_start - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
         for start in range(data_start, data_end, PIECE_BYTES):
-            yield start + shift, min(PIECE_BYTES, data_end - start), start, 0, State.DATA, Reason.NONE
+            yield start + shift, min(PIECE_BYTES, data_end - start), start, 0, State.DATA, Reason.NONE, depth, 0
         host_offset = data_end
     if host_offset < end:
-        yield host_offset + shift, end - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE
+        yield host_offset + shift, end - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
 
 
-def _stored(evidence: Evidence, host_offset: int, end: int) -> Iterator[tuple[int, int]]:
+def stored_parts(evidence: Evidence, host_offset: int, end: int) -> Iterator[tuple[int, int]]:
     """The parts of a host range that the file system stores, as (start, end)."""
     while (start := evidence.next_data_from(host_offset)) < end:
         host_offset = min(end, max(start + 1, evidence.hole_from(start)))
         yield start, host_offset
 
 
-def _missing(guest_offset: int, length: int, host_offset: int, reason: int) -> tuple[Missing, ...]:
-    if reason == Reason.NONE:
-        return ()
-    return (Missing(guest_offset, length, Reason(reason), host_offset or None),)
-
-
 def _finished(piece: Piece) -> Step:
     """A piece in which there is nothing to read after all is a hole."""
-    return piece if piece.parts else Hole(piece.guest_offset, piece.length, tuple(piece.missing))
+    return piece if piece.parts else Hole(piece.guest_offset, piece.length)

@@ -1,100 +1,76 @@
-"""Comparing a raw file with what the report of its extraction says."""
+"""Comparing a raw file, or its segments, with what the report of its extraction says."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from forensic.errors import BadReport
-from forensic.evidence import HASH_CHUNK, Evidence, ReadFailed
-from forensic.extraction.sinks import HASHES
-
-MAX_REPORT_BYTES = 256 << 20
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What the comparison gave.
-
-    `differs_between` is the guest range in which the first difference lies, as far as the report's checkpoints tell.
-    """
-
-    size_expected: int
-    size_found: int
-    expected: dict[str, str]
-    found: dict[str, str]
-    differs_between: tuple[int, int] | None
-
-    @property
-    def matches(self) -> bool:
-        """Whether size and every hash agree."""
-        return self.size_expected == self.size_found and self.expected == self.found
+from forensic.errors import EvidenceUnreadable
+from forensic.evidence import ReadFailed
+from forensic.extraction.comparison import Verification, WindowComparison, first_difference
+from forensic.extraction.expected import Expected, read_expected
+from forensic.extraction.hashing import Hashes
+from forensic.extraction.manifest import Manifest
+from forensic.extraction.segments import read_in_a_row, segment_path
+from forensic.extraction.stretch import length_of
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What a report says about the raw file."""
+def verify(
+    raw: Path,
+    report: Path,
+    progress: Callable[[int, int], None] | None = None,
+    manifest: Path | None = None,
+) -> Verification:
+    """Hash a raw file again, or its segments, and compare with the report of its extraction.
 
-    size: int
-    hashes: dict[str, str]
-    checkpoints: tuple[tuple[int, str], ...]
-
-
-def verify(raw: Path, report: Path, progress: Callable[[int, int], None] | None = None) -> Verification:
-    """Hash a raw file again and compare with the report of its extraction.
-
-    Raises `EvidenceUnreadable` if either cannot be read, `BadReport` if the report holds no hash of an extraction.
+    With a `manifest` of piecewise hashes the result names every window that differs. Raises `EvidenceUnreadable` if a
+    file cannot be read, `BadReport` if there is nothing to compare with.
     """
     expected = read_expected(report)
-    with Evidence(raw) as evidence:
-        found, differs_between = _compare(evidence, expected, progress)
-        return Verification(expected.size, evidence.size, expected.hashes, found, differs_between)
+    windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
+    names = [expected.leading, *(name for name in expected.hashes if name != expected.leading)]
+    hashes = Hashes([name for name in names if name in expected.hashes], expected.size, expected.segment_size)
+    size = 0
+    try:
+        for offset, stretch in read_in_a_row(raw_files(raw, len(expected.segments))):
+            hashes.take(stretch)
+            if windows:
+                windows.take(stretch)
+            size = offset + length_of(stretch)
+            if progress:
+                progress(size, expected.size)
+        hashes.finish()
+        differences = windows.finish() if windows else None
+    except ReadFailed as error:
+        raise EvidenceUnreadable(raw, str(error)) from error
+    finally:
+        hashes.stop()
+        if windows:
+            windows.stop()
+    found = hashes.hexdigests()
+    same = found == expected.hashes and size == expected.size
+    differs_between = None if same else first_difference(expected.checkpoints, hashes.checkpoints, expected.size, size)
+    return Verification(
+        expected.size, size, expected.hashes, found, differs_between, _segments(expected, hashes), differences
+    )
 
 
-def read_expected(report: Path) -> Expected:
-    """What a report says about the raw file. Raises `BadReport`."""
-    with Evidence(report) as evidence:
-        if evidence.size > MAX_REPORT_BYTES:
-            raise BadReport(report, f"larger than {MAX_REPORT_BYTES:,} bytes")
-        try:
-            document = json.loads(evidence.read_at(0, evidence.size))
-            extraction = document["result"]["extraction"]
-            hashes = {str(name): str(value) for name, value in extraction["hashes"].items()}
-            checkpoints = tuple((int(point["length"]), str(point["sha256"])) for point in extraction["checkpoints"])
-            size = int(extraction["bytes_expected"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ReadFailed) as error:
-            raise BadReport(report, "not a report of an extraction") from error
-    if not hashes or not set(hashes) <= set(HASHES):
-        raise BadReport(report, "holds no hash that can be compared")
-    return Expected(size, hashes, checkpoints)
+def raw_files(raw: Path, count: int) -> list[Path]:
+    """The files that hold a disk of `count` segments: the one that is named, or the segments beside it.
+
+    Of a split disk either the common name or the first segment may be named, or one file into which all were put.
+    """
+    if raw.exists():
+        common = raw.with_suffix("")
+        is_first = count > 1 and raw == segment_path(common, 1, count)
+        return [segment_path(common, index + 1, count) for index in range(count)] if is_first else [raw]
+    split = [segment_path(raw, index + 1, count) for index in range(count)]
+    return split if split and split[0].exists() else [raw]
 
 
-def _compare(
-    evidence: Evidence, expected: Expected, progress: Callable[[int, int], None] | None
-) -> tuple[dict[str, str], tuple[int, int] | None]:
-    digests = {name: hashlib.new(name, usedforsecurity=False) for name in expected.hashes}
-    running = hashlib.sha256() if expected.checkpoints else None
-    points = dict(expected.checkpoints)
-    differs_between: tuple[int, int] | None = None
-    agreed = 0
-    for offset in range(0, evidence.size, HASH_CHUNK):
-        chunk = evidence.read_at(offset, HASH_CHUNK)
-        for digest in digests.values():
-            digest.update(chunk)
-        end = offset + len(chunk)
-        if running is not None:
-            running.update(chunk)
-            if end in points and differs_between is None:
-                if running.hexdigest() == points[end]:
-                    agreed = end
-                else:
-                    differs_between = (agreed, end)
-        if progress:
-            progress(end, evidence.size)
-    found = {name: digest.hexdigest() for name, digest in digests.items()}
-    if differs_between is None and (found != expected.hashes or evidence.size != expected.size):
-        differs_between = (agreed, max(evidence.size, expected.size))
-    return found, differs_between
+def _segments(expected: Expected, hashes: Hashes) -> tuple[int, ...]:
+    """The numbers of the segments that differ."""
+    if expected.segment_size is None:
+        return ()
+    found = hashes.of_segments(len(expected.segments))
+    return tuple(index + 1 for index, (_, wanted) in enumerate(expected.segments) if wanted != found[index])

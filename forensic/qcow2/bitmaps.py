@@ -64,12 +64,12 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
     host_offset = structure.integer("ofs_bitmap_directory")
     missing: str | None
     try:
-        possible = 0 < size <= MAX_DIRECTORY_BYTES and host_offset and host_offset % cluster_size == 0
-        data = evidence.read_at(host_offset, size) if possible else b""
+        placed = host_offset and host_offset % cluster_size == 0
+        data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES)) if placed else b""
     except ReadFailed as failure:
         data, missing = b"", failure.reason
     else:
-        missing = "the file ends inside the directory" if len(data) < size or not data else None
+        missing = "the file ends inside the directory" if len(data) < min(size, MAX_DIRECTORY_BYTES) else None
     bitmaps: list[Bitmap] = []
     offset = 0
     while offset + ENTRY_HEADER_SIZE <= len(data) and len(bitmaps) < min(claimed, MAX_BITMAPS):
@@ -79,8 +79,8 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
             break
         bitmaps.append(bitmap)
         offset += bitmap.length
-    if len(bitmaps) < claimed or not claimed:
-        missing = missing or f"{len(bitmaps):,} of {claimed:,} entries are there"
+    if missing is None and len(bitmaps) < min(claimed, MAX_BITMAPS):
+        missing = f"the directory ends before entry {len(bitmaps)}"
     return BitmapDirectory(
         extension=structure,
         extension_length=extension.length,

@@ -14,7 +14,8 @@ from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.header import Autoclear, Compatible, CryptMethod, Incompatible
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
-from forensic.untrusted import Json
+from forensic.qcow2.names import scheme
+from forensic.untrusted import Json, Untrusted
 
 FEATURES: dict[str, dict[int, str]] = {
     "incompatible": {
@@ -40,7 +41,7 @@ def describe(image: Qcow2Image | ForeignFile) -> dict[str, Json]:
     usable = isinstance(cluster.geometry, Geometry)
     return {
         "image": _image(image, cluster),
-        "references": _references(cluster),
+        "references": list(references(cluster)),
         "snapshots": _snapshots(image) if usable and image.header.nb_snapshots else [],
         "bitmaps": _bitmaps(image),
     }
@@ -52,9 +53,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
         "format": image.format,
         "version": header.version,
         "file_size": image.evidence.size,
-        "disk_usage": image.evidence.disk_usage,
-        "virtual_size": header.size,
-        "virtual_size_hex": f"{header.size:#x}",
+        **_with_hex("virtual_size", header.size),
         "header_length": header.header_length,
         "cluster_bits": header.cluster_bits,
         "features": {kind: _features(cluster, number) for number, kind in enumerate(FEATURE_TYPES)},
@@ -76,7 +75,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             "luks_header": _luks(image.luks) if image.luks else None,
         },
         "compression_type": COMPRESSION_NAMES.get(header.compression_type, f"unknown ({header.compression_type})"),
-        "l1": {"entries": header.l1_size, "host_offset": header.l1_table_offset},
+        "l1": {"entries": header.l1_size, **_with_hex("host_offset", header.l1_table_offset)},
         "snapshot_count": header.nb_snapshots,
     }
     if isinstance(geometry, Geometry):
@@ -85,7 +84,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             "extended_l2": geometry.extended_l2,
             "refcount": {
                 "bits": geometry.refcount_bits,
-                "table_host_offset": geometry.refcount_table_offset,
+                **_with_hex("table_host_offset", geometry.refcount_table_offset),
                 "table_clusters": geometry.refcount_table_clusters,
             },
             "l2_tables": _l2_table_count(image, geometry),
@@ -113,31 +112,27 @@ def _features(cluster: HeaderCluster, number: int) -> list[Json]:
     return described
 
 
-def _references(cluster: HeaderCluster) -> list[Json]:
-    references: list[Json] = []
-    backing_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
+def references(cluster: HeaderCluster) -> list[dict[str, Json]]:
+    """The other files that an image names, as it names them."""
+    references: list[dict[str, Json]] = []
     data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
     if cluster.backing_file is not None:
-        references.append(
-            {
-                "kind": "backing",
-                "declared": cluster.backing_file.as_json(),
-                "declared_format": backing_format.as_json() if backing_format else None,
-                "followed": False,
-                "consent": "none",
-            }
-        )
+        declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
+        references.append(_reference("backing", cluster.backing_file, declared_format))
     if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
-        references.append(
-            {
-                "kind": "data_file",
-                "declared": data_file.as_json() if data_file else None,
-                "declared_format": None,
-                "followed": False,
-                "consent": "none",
-            }
-        )
+        references.append(_reference("data_file", data_file, None))
     return references
+
+
+def _reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+    return {
+        "kind": kind,
+        "declared": declared.as_json() if declared else None,
+        "declared_format": declared_format.as_json() if declared_format else None,
+        "scheme": scheme(declared.raw) if declared else None,
+        "followed": False,
+        "consent": "none",
+    }
 
 
 def _snapshots(image: Qcow2Image) -> list[Json]:
@@ -147,10 +142,10 @@ def _snapshots(image: Qcow2Image) -> list[Json]:
             "id": snapshot.id.as_json(),
             "name": snapshot.name.as_json(),
             "created_at": _moment(snapshot.date_sec),
-            "vm_clock_ns": snapshot.vm_clock_nsec,
-            "vm_state_size": snapshot.vm_state_size,
-            "virtual_size": image.virtual_size if snapshot.disk_size is None else snapshot.disk_size,
-            "l1": {"host_offset": snapshot.l1_table_offset, "entries": snapshot.l1_size},
+            **_with_hex("vm_clock_ns", snapshot.vm_clock_nsec),
+            **_with_hex("vm_state_size", snapshot.vm_state_size),
+            **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
+            "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }
         for snapshot in image.snapshots.snapshots
     ]
@@ -163,7 +158,7 @@ def _bitmaps(image: Qcow2Image) -> list[Json]:
             "name": bitmap.name.as_json(),
             "granularity": 1 << bitmap.granularity_bits if bitmap.granularity_bits < 64 else None,
             "flags": [flag.name.lower() for flag in BitmapFlag if bitmap.flags & flag and flag.name],
-            "table_host_offset": bitmap.table_offset,
+            **_with_hex("table_host_offset", bitmap.table_offset),
             "table_entries": bitmap.table_size,
         }
         for bitmap in (image.bitmaps.bitmaps if image.bitmaps else ())
@@ -195,6 +190,11 @@ def _l2_table_count(image: Qcow2Image, geometry: Geometry) -> int | None:
     if sys.byteorder == "little":
         entries.byteswap()
     return len(entries) - entries.count(0)
+
+
+def _with_hex(name: str, value: int) -> dict[str, Json]:
+    """A number of the image that may exceed what a JSON reader with floating point keeps, and its twin in hex."""
+    return {name: value, f"{name}_hex": f"{value:#x}"}
 
 
 def _moment(seconds: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,12 +15,13 @@ from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
-from forensic.qcow2.header import MAGIC, Header, parse_header
+from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
 
 if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.mapping import Extent, Rows
     from forensic.qcow2.reader import DiskReader
     from forensic.qcow2.tables import L1Table
@@ -28,7 +29,10 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
 
 @dataclass(frozen=True)
 class HeaderCluster:
-    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows."""
+    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
+
+    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.
+    """
 
     data: bytes
     header: Header
@@ -36,6 +40,7 @@ class HeaderCluster:
     extensions: ExtensionList
     backing_file: Untrusted | None
     file_size: int
+    image_path: str
 
 
 class Qcow2Image:
@@ -59,6 +64,7 @@ class Qcow2Image:
             parse_extensions(header, data),
             backing_file_name(header, data),
             self.evidence.size,
+            self.evidence.path,
         )
 
     @property
@@ -85,15 +91,27 @@ class Qcow2Image:
         return self.header_cluster.backing_file
 
     @property
+    def has_backing_file(self) -> bool:
+        """Whether what is not allocated comes from another file; an empty name is none."""
+        return self.backing_file is not None and bool(self.backing_file.raw)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the guest's data is encrypted by a method that is known."""
+        return self.header.crypt_method in (CryptMethod.AES, CryptMethod.LUKS)
+
+    @property
     def data_file(self) -> Untrusted | None:
         """The name of the external data file that an extension declares."""
         return self.header_cluster.extensions.text(ExtensionType.DATA_FILE)
 
     @cached_property
     def snapshots(self) -> SnapshotTable:
-        """The snapshot table."""
+        """The snapshot table; at offset 0 there is the header, which is not read as one."""
         header = self.header
-        return read_snapshots(self.evidence, header.snapshots_offset, header.nb_snapshots, self.geometry.cluster_size)
+        count = header.nb_snapshots if header.snapshots_offset else 0
+        table = read_snapshots(self.evidence, header.snapshots_offset, count, self.geometry)
+        return replace(table, claimed=header.nb_snapshots)
 
     @cached_property
     def bitmaps(self) -> BitmapDirectory | None:
@@ -106,7 +124,9 @@ class Qcow2Image:
     def luks(self) -> LuksHeader | None:
         """The LUKS header; None if no extension points to one."""
         extension = self.header_cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
-        return read_luks(self.evidence, extension) if extension else None
+        geometry = self.header_cluster.geometry
+        cluster_size = geometry.cluster_size if isinstance(geometry, Geometry) else MIN_CLUSTER_SIZE
+        return read_luks(self.evidence, extension, cluster_size) if extension else None
 
     @cached_property
     def l1(self) -> L1Table:
@@ -123,24 +143,24 @@ class Qcow2Image:
             geometry.virtual_size,
         )
 
+    def disk(self) -> Disk:
+        """The active disk, with nothing but this file to read from. Raises `Unsupported`; see `forensic.qcow2.disk`."""
+        from forensic.qcow2.disk import Disk
+        from forensic.qcow2.levels import Qcow2Level
+
+        return Disk("active", self.virtual_size, (Qcow2Level(self, self.l1, self.virtual_size),))
+
     def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The extents of the active disk as numpy rows; see `forensic.qcow2.mapping`."""
-        from forensic.qcow2.mapping import row_batches
-
-        end = self.virtual_size if guest_end is None else min(guest_end, self.virtual_size)
-        return row_batches(self.evidence, self.l1, guest_start, end)
+        return self.disk().row_batches(guest_start, guest_end)
 
     def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
         """The extents of the active disk in guest order, without gap or overlap."""
-        from forensic.qcow2.mapping import extents
-
-        return extents(self.row_batches(guest_start, guest_end))
+        return self.disk().extents(guest_start, guest_end)
 
     def reader(self, fill_missing: bool = False) -> DiskReader:
-        """The virtual disk as a seekable binary file for other libraries; see `DiskReader`."""
-        from forensic.qcow2.reader import DiskReader
-
-        return DiskReader(self, fill_missing)
+        """The active disk as a seekable binary file for other libraries; see `DiskReader`."""
+        return self.disk().reader(fill_missing)
 
     def close(self) -> None:
         """Close the evidence file."""

@@ -7,7 +7,7 @@ for those who read a few.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -56,6 +56,7 @@ class Reason(IntEnum):
     DATA_FILE_NOT_SUPPLIED = 9
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
+    ENTRY_MISPLACED = 12
 
     @property
     def code(self) -> str:
@@ -71,10 +72,12 @@ ROW = np.dtype(
         ("stored_length", np.uint32),  # bytes to read for a compressed cluster, 0 otherwise
         ("state", np.uint8),
         ("reason", np.uint8),
+        ("depth", np.uint8),  # 0 the image itself, 1 its backing file, and so on
+        ("skip", np.uint32),  # of a compressed cluster: decoded bytes before the row's first
     ]
 )
 Rows = npt.NDArray[np.void]
-"""Extents as an array of `ROW`."""
+"""Extents as an array of `ROW`; host offsets count in the file that holds the data of level `depth`."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,19 @@ class Extent:
     host_offset: int | None = None
     stored_length: int | None = None
     reason: Reason = Reason.NONE
+    depth: int = 0
+    skip: int = 0
 
 
-def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int) -> Iterator[Rows]:
-    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping"."""
+def row_batches(
+    evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int, data_size: int | None = None
+) -> Iterator[Rows]:
+    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping".
+
+    `data_size` is the size of an external data file that was supplied, or None.
+    """
+    if guest_start >= guest_end:
+        return
     coverage = l1.geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))
@@ -98,24 +110,24 @@ def row_batches(evidence: Evidence, l1: L1Table, guest_start: int, guest_end: in
         if readable:
             indices = np.arange(begin, end, dtype=np.int64)
             for batch in read_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
-                yield _clipped(_rows_of(batch), guest_start, guest_end)
+                yield clipped(_rows_of(batch, data_size), guest_start, guest_end)
         else:
             state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
-            whole = _single_row(begin * coverage, (end - begin) * coverage, state, reason)
-            yield _clipped(whole, guest_start, guest_end)
+            whole = single_row(begin * coverage, (end - begin) * coverage, state, reason)
+            yield clipped(whole, guest_start, guest_end)
     if known < last:
         start = max(guest_start, max(first, known) * coverage)
-        yield _single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
+        yield single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
 
 
 def extents(batches: Iterable[Rows]) -> Iterator[Extent]:
     """Rows as objects, neighbours of one kind merged across batches."""
     pending: Extent | None = None
     for rows in batches:
-        for guest_offset, length, host_offset, stored_length, state, reason in rows.tolist():
-            extent = _extent(guest_offset, length, host_offset, stored_length, State(state), Reason(reason))
+        for row in rows.tolist():
+            extent = _extent(*row)
             if pending is not None and _continues(pending, extent):
-                pending = _extent_of_length(pending, pending.length + extent.length)
+                pending = replace(pending, length=pending.length + extent.length)
             else:
                 if pending is not None:
                     yield pending
@@ -125,21 +137,20 @@ def extents(batches: Iterable[Rows]) -> Iterator[Extent]:
 
 
 def _extent(
-    guest_offset: int, length: int, host_offset: int, stored_length: int, state: State, reason: Reason
+    guest_offset: int, length: int, host_offset: int, stored_length: int, state: int, reason: int, depth: int, skip: int
 ) -> Extent:
     located = state in (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED) or reason == Reason.ENTRY_BEYOND_EOF
-    return Extent(guest_offset, length, state, host_offset if located else None, stored_length or None, reason)
-
-
-def _extent_of_length(extent: Extent, length: int) -> Extent:
-    return Extent(extent.guest_offset, length, extent.state, extent.host_offset, extent.stored_length, extent.reason)
+    place = host_offset if located else None
+    return Extent(guest_offset, length, State(state), place, stored_length or None, Reason(reason), depth, skip)
 
 
 def _continues(before: Extent, extent: Extent) -> bool:
-    if (before.state, before.reason) != (extent.state, extent.reason) or extent.state == State.COMPRESSED:
+    if (before.state, before.reason, before.depth) != (extent.state, extent.reason, extent.depth):
         return False
-    if before.host_offset is None or extent.host_offset is None:
-        return before.host_offset is extent.host_offset
+    if extent.state == State.COMPRESSED:
+        return before.host_offset == extent.host_offset and extent.skip == before.skip + before.length
+    if extent.host_offset is None or before.host_offset is None:
+        return extent.host_offset == before.host_offset
     return before.host_offset + before.length == extent.host_offset
 
 
@@ -155,16 +166,19 @@ def _l1_runs(l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool
         yield first + begin, first + stop, bool(readable[begin]), bool(allocated[begin])
 
 
-def _single_row(guest_offset: int, length: int, state: State, reason: Reason) -> Rows:
-    return np.array([(guest_offset, length, 0, 0, state, reason)], dtype=ROW)
+def single_row(guest_offset: int, length: int, state: State, reason: Reason = Reason.NONE, depth: int = 0) -> Rows:
+    """One extent that lies nowhere in a file."""
+    return np.array([(guest_offset, length, 0, 0, state, reason, depth, 0)], dtype=ROW)
 
 
-def _rows_of(batch: L2Batch) -> Rows:
+def _rows_of(batch: L2Batch, data_size: int | None) -> Rows:
     rows = _cluster_rows(batch)
     if batch.bitmaps is not None:
         rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
-    rows = _coalesced(rows)
-    return rows if batch.geometry.external_data_file else _cut_at_file_end(rows, batch.file_size)
+    rows = coalesced(rows)
+    if not batch.geometry.external_data_file:
+        return _cut_at_file_end(rows, batch.file_size)
+    return rows if data_size is None else _cut_at_file_end(rows, data_size)
 
 
 def _cluster_rows(batch: L2Batch) -> Rows:
@@ -195,6 +209,9 @@ def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bo
     rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
     unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
     mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
+    if geometry.external_data_file:  # the specification wants data at its guest offset there, and QEMU reads no other
+        misplaced = allocated & (host_offset != rows["guest_offset"])
+        mark_absent(rows, misplaced & ~unaligned & ~compressed, Reason.ENTRY_MISPLACED)
     flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~compressed
     if geometry.zero_flag_allowed:
         rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
@@ -259,14 +276,17 @@ def _subcluster_rows(
     return parts
 
 
-def _coalesced(rows: Rows) -> Rows:
+def coalesced(rows: Rows) -> Rows:
     """Merge neighbours that are one run, in the guest and where it matters in the file."""
     if len(rows) < 2:
         return rows
-    state, reason, host_offset = rows["state"], rows["reason"], rows["host_offset"]
+    before, after = rows[:-1], rows[1:]
+    state, host_offset = after["state"], after["host_offset"]
+    breaks = (state != before["state"]) | (after["reason"] != before["reason"]) | (after["depth"] != before["depth"])
     located = (state == State.DATA) | (state == State.ZERO_ALLOCATED)
-    breaks = (state[1:] != state[:-1]) | (reason[1:] != reason[:-1]) | (state[1:] == State.COMPRESSED)
-    breaks |= located[1:] & (host_offset[1:] != host_offset[:-1] + rows["length"][:-1])
+    breaks |= located & (host_offset != before["host_offset"] + before["length"])
+    one_cluster = (host_offset == before["host_offset"]) & (after["skip"] == before["skip"] + before["length"])
+    breaks |= (state == State.COMPRESSED) & ~one_cluster
     starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
     merged: Rows = rows[starts]
     merged["length"] = np.add.reduceat(rows["length"], starts)
@@ -286,9 +306,7 @@ def _cut_at_file_end(rows: Rows, file_size: int) -> Rows:
     cut = beyond & ~whole
     tails = rows[cut].copy()
     inside = np.uint64(file_size) - tails["host_offset"]
-    tails["guest_offset"] += inside
-    tails["host_offset"] += inside
-    tails["length"] -= inside
+    advance(tails, inside)
     rows["length"][cut] = inside
     mark_absent(rows, whole, Reason.ENTRY_BEYOND_EOF)
     mark_absent(tails, np.ones(len(tails), dtype=bool), Reason.ENTRY_BEYOND_EOF)
@@ -296,18 +314,25 @@ def _cut_at_file_end(rows: Rows, file_size: int) -> Rows:
     return together[np.argsort(together["guest_offset"], kind="stable")]
 
 
-def _clipped(rows: Rows, guest_start: int, guest_end: int) -> Rows:
-    """Only what lies within the range; the bytes of a compressed cluster still begin at the cluster's start."""
+def clipped(rows: Rows, guest_start: int, guest_end: int) -> Rows:
+    """Only what lies within the range."""
     ends = rows["guest_offset"] + rows["length"]
     rows = rows[(ends > guest_start) & (rows["guest_offset"] < guest_end)].copy()
     if not len(rows):
         return rows
-    lead = max(0, guest_start - int(rows["guest_offset"][0]))
-    if lead and rows["state"][0] != State.COMPRESSED:
-        rows["guest_offset"][0] += lead
-        rows["length"][0] -= lead
-        rows["host_offset"][0] += lead
+    lead = guest_start - int(rows["guest_offset"][0])
+    if lead > 0:
+        advance(rows[:1], np.array([lead], dtype=np.uint64))
     excess = int(rows["guest_offset"][-1]) + int(rows["length"][-1]) - guest_end
     if excess > 0:
         rows["length"][-1] -= excess
     return rows
+
+
+def advance(rows: Rows, by: U64) -> None:
+    """Let each row begin `by` bytes later."""
+    rows["guest_offset"] += by
+    rows["length"] -= by
+    compressed = rows["state"] == State.COMPRESSED
+    rows["skip"] += np.where(compressed, by, 0).astype(np.uint32)
+    rows["host_offset"] += np.where(compressed, np.uint64(0), by)

@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forensic.qcow2.content import read_compressed, read_data, without_what_was_not_supplied
 from forensic.qcow2.mapping import Reason, Rows, State
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.disk import Disk
 
-CACHED_L1_ENTRIES = 32
-"""Stretches of the disk whose extents are remembered; one stretch is what one L1 entry stands for."""
+STRETCH = 8 << 20
+"""Guest bytes whose extents are looked up together."""
+
+REMEMBERED_STRETCHES = 32
 
 
 class DiskReader(io.RawIOBase):
-    """Guest bytes of the active disk.
+    """Guest bytes of a disk.
 
     A read that touches a range which is absent or undecodable raises `OSError` (EIO) that names guest offset and
     reason: missing is not zero. With `fill_missing` such ranges read as zeros, as `qemu-img convert` has them.
     """
 
-    def __init__(self, image: Qcow2Image, fill_missing: bool = False) -> None:
-        """Read the disk of `image`. Raises `Unsupported` where its header gives no geometry."""
-        self._image = image
-        self._geometry = image.geometry
+    def __init__(self, disk: Disk, fill_missing: bool = False) -> None:
+        """Read `disk` from its first byte on."""
+        self._disk = disk
         self._fill_missing = fill_missing
         self._position = 0
         self._rows: OrderedDict[int, Rows] = OrderedDict()
@@ -47,10 +47,13 @@ class DiskReader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a guest offset; past the end is allowed and reads nothing there."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._image.virtual_size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"seek to the negative guest offset {base + offset}")
-        self._position = base + offset
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._disk.size}
+        if whence not in bases:
+            raise ValueError(f"whence is {whence}, expected one of {', '.join(map(str, bases))}")
+        target = bases[whence] + offset
+        if target < 0:
+            raise ValueError(f"seek to the negative guest offset {target}")
+        self._position = target
         return self._position
 
     def tell(self) -> int:
@@ -60,7 +63,7 @@ class DiskReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill the buffer from the current guest offset; the number of bytes until the disk ends."""
         view = memoryview(buffer).cast("B")
-        length = max(0, min(len(view), self._image.virtual_size - self._position))
+        length = max(0, min(len(view), self._disk.size - self._position))
         self.read_at(self._position, view[:length])
         self._position += length
         return length
@@ -68,53 +71,39 @@ class DiskReader(io.RawIOBase):
     def read_at(self, guest_offset: int, buffer: memoryview) -> None:
         """Fill the buffer, which must end within the disk. Raises `OSError` (EIO) where bytes are missing."""
         done = 0
-        coverage = self._geometry.l1_coverage
         while done < len(buffer):
             at = guest_offset + done
-            rows = self._rows_around(at // coverage)
-            index = int(np.searchsorted(rows["guest_offset"], at, side="right")) - 1
-            start, length, host_offset, stored_length, state, reason = rows[index].tolist()
-            within = at - start
-            part = buffer[done : done + length - within]
-            self._fill(at, State(state), Reason(reason), host_offset, stored_length, within, part)
+            rows = self._rows_around(at // STRETCH)
+            row = rows[int(np.searchsorted(rows["guest_offset"], at, side="right")) - 1]
+            within = at - int(row["guest_offset"])
+            part = buffer[done : done + int(row["length"]) - within]
+            self._fill(at, row, within, part)
             done += len(part)
 
-    def _fill(
-        self,
-        guest_offset: int,
-        state: State,
-        reason: Reason,
-        host_offset: int,
-        stored_length: int,
-        within: int,
-        part: memoryview,
-    ) -> None:
-        evidence = self._image.evidence
+    def _fill(self, guest_offset: int, row: np.void, within: int, part: memoryview) -> None:
+        _, _, host_offset, stored_length, state, reason, depth, skip = row.tolist()
+        missing = Reason(reason)
         if state == State.DATA:
-            faults = read_data(evidence, host_offset + within, part)
+            faults = self._disk.read(depth, guest_offset, host_offset + within, 0, 0, part)
         elif state == State.COMPRESSED:
-            faults = read_compressed(evidence, self._geometry, host_offset, stored_length, within, part)
+            faults = self._disk.read(depth, guest_offset, host_offset, stored_length, skip + within, part)
         else:
             faults = []
             part[:] = bytes(len(part))
-        missing = reason if state == State.ABSENT else faults[0].reason if faults else Reason.NONE
-        if missing != Reason.NONE:
-            if not self._fill_missing:
-                raise OSError(errno.EIO, f"guest offset {guest_offset:#x} cannot be read: {missing.code}")
-            for fault in faults:
-                part[fault.start : fault.start + fault.length] = bytes(fault.length)
+        if faults:
+            missing = faults[0].reason
+        if missing != Reason.NONE and not self._fill_missing:
+            raise OSError(errno.EIO, f"guest offset {guest_offset:#x} cannot be read: {missing.code}")
+        for fault in faults:
+            part[fault.start : fault.start + fault.length] = bytes(fault.length)
 
-    def _rows_around(self, l1_index: int) -> Rows:
-        """The extents of what one L1 entry stands for, remembered for the next read nearby."""
-        if l1_index in self._rows:
-            self._rows.move_to_end(l1_index)
-            return self._rows[l1_index]
-        coverage = self._geometry.l1_coverage
-        batches = list(self._image.row_batches(l1_index * coverage, (l1_index + 1) * coverage))
-        rows = without_what_was_not_supplied(
-            np.concatenate(batches), self._geometry, self._image.backing_file is not None
-        )
-        self._rows[l1_index] = rows
-        if len(self._rows) > CACHED_L1_ENTRIES:
+    def _rows_around(self, stretch: int) -> Rows:
+        """The extents of one stretch of the disk, remembered for the next read nearby."""
+        if stretch in self._rows:
+            self._rows.move_to_end(stretch)
+            return self._rows[stretch]
+        rows = np.concatenate(list(self._disk.readable_batches(stretch * STRETCH, (stretch + 1) * STRETCH)))
+        self._rows[stretch] = rows
+        if len(self._rows) > REMEMBERED_STRETCHES:
             self._rows.popitem(last=False)
         return rows

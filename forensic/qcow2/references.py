@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -82,6 +82,7 @@ class TableSet:
     host_offsets: U64
     references: I64
     copied: npt.NDArray[np.bool_] | None
+    saved_state_end: int
 
 
 @dataclass
@@ -106,7 +107,9 @@ class TableSets:
         used = table.entries[indices]
         offsets, first, references = np.unique(used & np.uint64(OFFSET_MASK), return_index=True, return_counts=True)
         copied = (used[first] & np.uint64(COPIED)) != 0 if table.owner == "active" else None
-        self.sets.append(TableSet(table.owner, times, indices[first], offsets, references, copied))
+        self.sets.append(
+            TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
+        )
 
     def distinct(self) -> tuple[U64, I64]:
         """The host offsets of all L2 tables, and how often each is referenced by all sets together."""
@@ -143,7 +146,8 @@ class TableSets:
             if wanted is not None:
                 fresh &= np.isin(tables.host_offsets, wanted)
             indices, offsets = tables.l1_indices[fresh], tables.host_offsets[fresh]
-            yield from read_l2_batches(evidence, active.geometry, tables.owner, indices, offsets)
+            for batch in read_l2_batches(evidence, active.geometry, tables.owner, indices, offsets):
+                yield replace(batch, saved_state_end=tables.saved_state_end)
 
 
 @dataclass(frozen=True)

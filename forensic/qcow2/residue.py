@@ -12,9 +12,9 @@ import numpy as np
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.budget import Budget
 from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG
-from forensic.qcow2.extensions import FEATURE_NAME_SIZE, ExtensionType
+from forensic.qcow2.header import PADDED_LENGTH
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
-from forensic.qcow2.luks import SLOT_INACTIVE, LuksHeader
+from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader
 from forensic.qcow2.references import Metadata, Owner
 from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import I64, Bools, L2Batch
@@ -146,14 +146,12 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
 def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
     """What stands in the header cluster behind the extensions and around the backing file name."""
     header, extensions, limit = cluster.header, cluster.extensions, len(cluster.data)
-    ranges = [(extensions.end_offset, limit)] if extensions.ended else []
+    # What stands where version 3 has its fields is judged with the header.
+    begin = max(extensions.end_offset, PADDED_LENGTH)
+    ranges = [(begin, limit)] if extensions.ended else []
     name = header.backing_file_offset
-    if ranges and extensions.end_offset <= name < limit:
-        ranges = [(extensions.end_offset, name), (name + header.backing_file_size, limit)]
-    table = extensions.first(ExtensionType.FEATURE_NAMES)
-    if table and table.complete:
-        end = table.host_offset + 8 + table.length
-        ranges.insert(0, (end - table.length % FEATURE_NAME_SIZE, end))
+    if ranges and begin <= name < limit:
+        ranges = [(begin, name), (name + header.backing_file_size, limit)]
     areas = []
     for begin, end in ranges:
         kept = cluster.data[begin:end]
@@ -180,11 +178,13 @@ def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
 
 def key_slot_residue(luks: LuksHeader, evidence: Evidence) -> Iterator[Residue]:
     """Key material of key slots that are not active."""
+    active = [luks.key_material(slot) for slot in luks.slots if slot.state == SLOT_ACTIVE]
     for number, slot in enumerate(luks.slots):
-        begin = luks.host_offset + slot.key_material_offset * 512
-        end = min(begin + luks.key_bytes * slot.stripes, luks.host_offset + luks.length)
-        if slot.state == SLOT_INACTIVE and slot.key_material_offset:
-            yield from _slack(evidence, f"key slot {number}", begin, min(end, begin + MEASURED), Place.KEY_SLOT)
+        place = luks.key_material(slot)
+        apart = all(place.stop <= other.start or other.stop <= place.start for other in active)
+        if slot.state == SLOT_INACTIVE and apart and LUKS1_HEADER_SIZE <= place.start < place.stop <= luks.length:
+            begin, end = luks.host_offset + place.start, luks.host_offset + place.start + min(len(place), MEASURED)
+            yield from _slack(evidence, f"key slot {number}", begin, end, Place.KEY_SLOT)
 
 
 def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterator[Residue]:

@@ -1,93 +1,253 @@
-"""The places of all compressed streams, kept in one number each until they can be compared with one another."""
+"""Compressed streams: every distinct one decoded once, in file order, a few threads at a time."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, U64, compressed_offset_bits
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
+from forensic.qcow2.entries import SECTOR_SIZE, U64
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.tables import L2Batch
 
-MAX_STREAMS = 1 << 22
-"""Streams whose places are kept: 32 MiB of numbers; of a larger image overlaps between streams are not judged."""
+WINDOW_BYTES = 4 << 20
+"""Bytes of neighbouring streams that are read at once and decoded by one thread."""
+GAP_BYTES = 64 << 10
+"""Bytes between two streams that are rather read than skipped."""
+BATCH_STREAMS = 1 << 16
+MAX_WORKERS = 4
+WINDOWS_AHEAD = 2
+"""Windows that wait for each thread; together with those at work they bound the memory."""
+
+DECODED_BYTES_ALWAYS = 4 << 30
+DECODED_BYTES_PER_FILE_BYTE = 64
+"""What is decoded of a file at most: streams that overlap could ask for any amount of work."""
 
 
 @dataclass(frozen=True)
-class StreamOverlaps:
-    """Streams that begin inside, or at the start of, another one: host offsets of both, and where the first ends.
+class Tail:
+    """Bytes that are not zero between the end of stream `index` of a batch and the end of its last sector.
 
-    Two streams may share a sector, the last of one and the first of the other; that is how QEMU packs them.
+    `leftover` says that they are what was there before: a former stream, or bytes that go on behind the sector.
+    """
+
+    index: int
+    host_offset: int
+    data: bytes
+    leftover: bool
+
+
+@dataclass(frozen=True)
+class StreamBatch:
+    """Some distinct streams, in file order: `host_offsets[i]` and `stored_lengths[i]` are those of stream i.
+
+    `guest_offsets` and `owners` name the first entry that leads there; `outcomes` are of `codecs.Outcome`;
+    `surplus_sectors` counts the sectors at the end of each in which it has no byte, as far as that could be told.
     """
 
     geometry: Geometry
-    first: U64
-    first_end: U64
-    second: U64
+    owner_names: tuple[str, ...]
+    host_offsets: U64
+    stored_lengths: U64
+    guest_offsets: U64
+    owners: U64
+    outcomes: npt.NDArray[np.uint8]
+    surplus_sectors: npt.NDArray[np.int64]
+    tails: tuple[Tail, ...]
 
 
-class StreamCollector:
-    """Collects the descriptors of compressed clusters while the tables are walked."""
+@dataclass(frozen=True)
+class Streams:
+    """Distinct descriptors in file order, and where the next stream behind each begins."""
 
-    def __init__(self, geometry: Geometry) -> None:
-        """Start with none."""
-        self._geometry = geometry
-        self._active: list[U64] = []
-        self._others: list[U64] = []
-        self.count = 0
+    host_offsets: U64
+    stored_lengths: U64
+    guest_offsets: U64
+    owners: U64
 
     @property
-    def too_many(self) -> bool:
-        """Whether there were more streams than are kept."""
-        return self.count > MAX_STREAMS
+    def ends(self) -> U64:
+        """Where the last sector of each ends."""
+        return self.host_offsets + self.stored_lengths
 
-    def add(self, batch: L2Batch) -> None:
-        """Take the streams of a batch of distinct L2 tables."""
-        if not batch.bits & COMPRESSED:
-            return
-        entries = batch.entries[batch.compressed & batch.in_file()]
-        self.count += len(entries)
-        if self.too_many:
-            self._active.clear()
-            self._others.clear()
-            return
-        (self._active if batch.owner == "active" else self._others).append(self._keys(entries))
+    def next_offsets(self) -> U64:
+        """Where the next stream that begins behind the start of each begins; far away for the last."""
+        behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
+        return np.append(self.host_offsets, np.uint64((1 << 64) - 1))[behind]
 
-    def overlaps(self) -> StreamOverlaps:
-        """Compare each stream with the one that follows it in the file.
 
-        Snapshots share streams with the active disk, so only two entries of the active disk may not name the same one.
-        """
-        active = np.sort(np.concatenate(self._active)) if self._active else np.zeros(0, dtype=np.uint64)
-        shared = active[1:][active[1:] == active[:-1]]
-        everything = np.unique(np.concatenate([active, *self._others]))
-        begins, last_sectors = self._places(everything)
-        inside = np.flatnonzero(begins[1:] < np.maximum(last_sectors[:-1], begins[:-1] + np.uint64(1)))
-        shared_begins, shared_last = self._places(np.unique(shared))
-        return StreamOverlaps(
-            self._geometry,
-            np.concatenate([shared_begins, begins[inside]]),
-            np.concatenate([shared_last, last_sectors[inside]]) + np.uint64(SECTOR_SIZE),
-            np.concatenate([shared_begins, begins[inside + 1]]),
+@dataclass
+class Allowance:
+    """How many more bytes may be decoded."""
+
+    decoded_bytes: int
+
+    @classmethod
+    def for_file(cls, size: int) -> Allowance:
+        """What a file of this size is worth."""
+        return cls(max(DECODED_BYTES_ALWAYS, size * DECODED_BYTES_PER_FILE_BYTE))
+
+    def take(self, count: int, cluster_size: int) -> int:
+        """How many of `count` streams may be decoded; they are taken off."""
+        granted = min(count, self.decoded_bytes // cluster_size)
+        self.decoded_bytes -= granted * cluster_size
+        return granted
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Streams `first` to `end` (not included), to be read together."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    window: _Window
+    outcomes: list[int]
+    surplus: list[int]
+    tails: list[Tail]
+
+
+def decode_streams(
+    evidence: Evidence, geometry: Geometry, owner_names: tuple[str, ...], streams: Streams, allowance: Allowance
+) -> Iterator[StreamBatch]:
+    """Decode all streams and tell what became of each, batch after batch."""
+    count = len(streams.host_offsets)
+    has_codec = geometry.compression_type in list(Codec)
+    granted = allowance.take(count, geometry.cluster_size) if has_codec else 0
+    outcomes = np.full(count, Outcome.NOT_DECODED, dtype=np.uint8)
+    surplus = np.zeros(count, dtype=np.int64)
+    tails: list[Tail] = []
+    done = 0
+    next_offsets = streams.next_offsets()
+
+    def work(window: _Window) -> _Decoded:
+        return _decode_window(evidence, geometry, streams, next_offsets, window)
+
+    def batch(end: int) -> StreamBatch:
+        part = slice(done, end)
+        return StreamBatch(
+            geometry,
+            owner_names,
+            streams.host_offsets[part],
+            streams.stored_lengths[part],
+            streams.guest_offsets[part],
+            streams.owners[part],
+            outcomes[part],
+            surplus[part],
+            tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    def _keys(self, entries: U64) -> U64:
-        """Descriptors turned round, so that their order is that of the file: host offset, then number of sectors."""
-        offset_bits, count_bits = self._bits()
-        offsets = entries & np.uint64((1 << offset_bits) - 1)
-        counts = (entries >> np.uint64(offset_bits)) & np.uint64((1 << count_bits) - 1)
-        keys: U64 = (offsets << np.uint64(count_bits)) | counts
-        return keys
+    for decoded in _in_threads(work, _windows(streams, granted)):
+        part = slice(decoded.window.first, decoded.window.end)
+        outcomes[part], surplus[part] = decoded.outcomes, decoded.surplus
+        tails += decoded.tails
+        if part.stop - done >= BATCH_STREAMS:
+            yield batch(part.stop)
+            done, tails = part.stop, []
+    if done < count:
+        yield batch(count)
 
-    def _places(self, keys: U64) -> tuple[U64, U64]:
-        """Where streams begin, and where their last sectors do."""
-        count_bits = np.uint64(self._bits()[1])
-        begins = keys >> count_bits
-        sectors = keys & ((np.uint64(1) << count_bits) - np.uint64(1))
-        last_sectors: U64 = (begins & ~np.uint64(SECTOR_SIZE - 1)) + sectors * np.uint64(SECTOR_SIZE)
-        return begins, last_sectors
 
-    def _bits(self) -> tuple[int, int]:
-        cluster_bits = self._geometry.cluster_bits
-        return compressed_offset_bits(cluster_bits), cluster_bits - 8
+def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
+    """The results in the order of the windows; the codecs let go of the interpreter while they work."""
+    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_Decoded]] = deque()
+        for window in windows:
+            waiting.append(pool.submit(work, window))
+            if len(waiting) > workers * (1 + WINDOWS_AHEAD):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _windows(streams: Streams, count: int) -> Iterator[_Window]:
+    """Cut the first `count` streams where there is a gap, or where enough has been gathered."""
+    starts, ends = streams.host_offsets[:count], np.maximum.accumulate(streams.ends[:count])
+    gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
+    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), count], strict=True):
+        while first < end:
+            full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
+            yield _Window(first, full)
+            first = full
+
+
+def _decode_window(
+    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window
+) -> _Decoded:
+    part = slice(window.first, window.end)
+    starts, ends = streams.host_offsets[part].tolist(), streams.ends[part].tolist()
+    result = _Decoded(window, [], [], [])
+    if not starts:
+        return result
+    try:
+        raw = evidence.read_at(starts[0], max(ends) - starts[0])
+    except ReadFailed:
+        result.outcomes.extend([Outcome.NOT_DECODED] * len(starts))
+        result.surplus.extend([0] * len(starts))
+        return result
+    for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
+        stored = raw[start - starts[0] : end - starts[0]]
+        outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
+        result.outcomes.append(outcome)
+        result.surplus.append(surplus)
+        if tail is not None:
+            begins, data = tail
+            leftover = _is_leftover(evidence, geometry, begins, data, end)
+            result.tails.append(Tail(window.first + index, begins, data, leftover))
+    return result
+
+
+def _judge(
+    evidence: Evidence, geometry: Geometry, stored: bytes, start: int, end: int, next_start: int
+) -> tuple[Outcome, int, tuple[int, bytes] | None]:
+    """Outcome, surplus sectors, and the place and bytes of what follows the stream in its last sectors."""
+    codec, size = geometry.compression_type, geometry.cluster_size
+    if next_start < end and fills_cluster(stored[: next_start - start], codec, size):
+        # The next stream follows at once, as QEMU packs them: this one ends there or before.
+        return Outcome.OK, _sectors(next_start, end), None
+    if not fills_cluster(stored, codec, size):
+        outcome = examine(stored, lambda: _read_or_nothing(evidence, end, 2 * size), codec, size)
+        if outcome != Outcome.OK:
+            return outcome, 0, None
+    length = stream_end(stored, codec, size)
+    if length is None or next_start < end:
+        return Outcome.OK, 0, None
+    rest = stored[length:]
+    tail = (start + length, rest.rstrip(b"\0")) if any(rest) else None
+    return Outcome.OK, _sectors(start + length, end), tail
+
+
+def _sectors(begins: int, ends: int) -> int:
+    """Whole sectors between two host offsets."""
+    return max(0, ends - -(-begins // SECTOR_SIZE) * SECTOR_SIZE) // SECTOR_SIZE
+
+
+def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes, end: int) -> bool:
+    """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
+
+    When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
+    """
+    codec, size = geometry.compression_type, geometry.cluster_size
+    if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
+        return True
+    if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
+        return True
+    # The rest of a former stream can only be missing where it lay in the next cluster.
+    return end % size == 0 and could_begin_stream(data, codec)
+
+
+def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:
+    try:
+        return evidence.read_at(host_offset, length)
+    except ReadFailed:
+        return b""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
 from forensic.qcow2.budget import Budget, Limits, Unexamined
 from forensic.qcow2.claims import Claims
+from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
@@ -27,7 +29,8 @@ from forensic.qcow2.residue import (
 )
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
-from forensic.qcow2.streams import StreamCollector, StreamOverlaps
+from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
+from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
 from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
 from forensic.qcow2.usage import (
     ClusterUsage,
@@ -52,6 +55,7 @@ Structure = (
     | LuksHeader
     | ClusterUsage
     | Residue
+    | StreamBatch
     | StreamOverlaps
     | RefcountsBeyondFile
     | Totals
@@ -60,8 +64,12 @@ Structure = (
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile, limits: Limits | None = None) -> Iterator[Structure]:
+def structures(
+    image: Qcow2Image | ForeignFile, with_streams: bool = True, limits: Limits | None = None
+) -> Iterator[Structure]:
     """Header first, then what it points to, then who owns what.
+
+    Compressed streams are decoded unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -84,11 +92,15 @@ def structures(image: Qcow2Image | ForeignFile, limits: Limits | None = None) ->
         yield from key_slot_residue(image.luks, image.evidence)
     bitmap_tables = list(read_bitmap_tables(image))
     yield from bitmap_tables
-    yield from _tables(image, budget, refcount_table, bitmap_tables)
+    yield from _tables(image, with_streams, budget, refcount_table, bitmap_tables)
 
 
 def _tables(
-    image: Qcow2Image, budget: Budget, refcount_table: RefcountTable, bitmap_tables: list[BitmapTable]
+    image: Qcow2Image,
+    with_streams: bool,
+    budget: Budget,
+    refcount_table: RefcountTable,
+    bitmap_tables: list[BitmapTable],
 ) -> Iterator[Structure]:
     """The L1 tables, the L2 tables that they lead to, and what all references add up to."""
     sets = TableSets()
@@ -107,6 +119,8 @@ def _tables(
     lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
     counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
     streams = StreamCollector(image.geometry)
+    descriptors = Descriptors(image.geometry, image.evidence.size)
+    allowance = Allowance.for_file(image.evidence.size)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -118,6 +132,11 @@ def _tables(
         yield from table_residue(batch, image.evidence, budget)
         counter.add(batch)
         streams.add(batch)
+        if with_streams:
+            descriptors.add(batch)
+            if descriptors.full:
+                yield from _decoded(image, descriptors, allowance)
+    yield from _decoded(image, descriptors, allowance)
     if streams.too_many:
         reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
         yield Unexamined(StreamOverlaps, reason)
@@ -125,6 +144,14 @@ def _tables(
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
     yield from _results(image, budget, counter)
+
+
+def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
+    """What became of the streams gathered so far."""
+    streams = descriptors.take()
+    if len(streams.host_offsets):
+        names = tuple(descriptors.owner_names)
+        yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
 
 
 def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterator[Structure]:
@@ -174,6 +201,12 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
     One that several share is read once, for the first.
     """
     snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    coverage = image.geometry.l1_coverage
+    saved_state_end = 0
+    for snapshot in snapshots:
+        if snapshot.vm_state_size:
+            begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
+            saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
     active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
     times = {active: 1}
     first_at: dict[tuple[int, int], Snapshot] = {}
@@ -181,12 +214,12 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
         place = (snapshot.l1_table_offset, snapshot.l1_size)
         times[place] = times.get(place, 0) + 1
         first_at.setdefault(place, snapshot)
-    yield image.l1, times[active]
+    yield replace(image.l1, saved_state_end=saved_state_end), times[active]
     for place, snapshot in first_at.items():
         if place != active:
             disk_size = snapshot.disk_size or image.virtual_size
             table = read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size)
-            yield table, times[place]
+            yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]
 
 
 def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
@@ -200,9 +233,16 @@ def _lost(image: Qcow2Image, refcount_table: RefcountTable, tables: list[BitmapT
     """Why what is in use cannot be known in full, if structures beside L1 and L2 tables are broken."""
     if len(refcount_table.entries) < refcount_table.claimed_entries:
         return "the refcount table could not be read to its end"
-    if image.header.nb_snapshots and len(image.snapshots.snapshots) < image.header.nb_snapshots:
+    if image.header.nb_snapshots and (
+        len(image.snapshots.snapshots) < image.header.nb_snapshots
+        or image.snapshots.host_offset % image.geometry.cluster_size
+    ):
         return "the snapshot table could not be read to its end"
-    if image.bitmaps and image.bitmaps.missing:
+    if image.luks and not image.luks.plausible:
+        return "the LUKS header is not where or as long as it can be"
+    if image.bitmaps and (
+        image.bitmaps.missing or not image.bitmaps.size or not 1 <= image.bitmaps.claimed <= MAX_BITMAPS
+    ):
         return "the bitmap directory could not be read to its end"
     broken = next((table for table in tables if table.missing), None)
     return f"the table of bitmap {broken.bitmap.index} could not be read to its end" if broken else None

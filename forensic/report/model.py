@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from forensic.finding import Finding, FindingClass, Severity
+from forensic.report.file_map import FileMap
 from forensic.untrusted import Json
 
 SCHEMA = "qcowscope-report/1"
@@ -57,14 +58,15 @@ class Check:
     count: int
     failed: bool = False
 
-    def as_json(self) -> Json:
-        """The object `result.checks[]` holds."""
+    def as_json(self, findings: Sequence[Finding] = ()) -> dict[str, Json]:
+        """The object `result.checks[]` holds; it names the findings that are this rule's."""
         return {
             "id": self.code,
             "title": self.title,
             "status": self.status.value,
             "reason": self.reason,
             "count": self.count,
+            "findings": [finding.id for finding in findings if finding.rule == self.code],
         }
 
 
@@ -105,7 +107,7 @@ class Judgement:
         return {
             "summary": self.summary(fail_on),
             "findings": [finding.as_json() for finding in self.worst_first()],
-            "checks": [check.as_json() for check in self.checks],
+            "checks": [check.as_json(self.findings) for check in self.checks],
         }
 
     def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
@@ -126,14 +128,15 @@ class Report:
     """A whole report.
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
-    stands in `source`, `run` and `case`.
+    stands in `source`, `run` and `case`. `file_map` is there for renderers that draw it.
     """
 
     result: Mapping[str, Json]
-    source: Json = None
-    run: Json = None
-    tool: Json = None
+    source: Mapping[str, Json] = field(default_factory=dict)
+    run: Mapping[str, Json] = field(default_factory=dict)
+    tool: Mapping[str, Json] = field(default_factory=dict)
     case: Mapping[str, Json] = field(default_factory=dict)
+    file_map: FileMap | None = None
 
     def digest(self) -> str:
         """SHA-256 over the canonical form of `result`: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import getpass
-import importlib.metadata
 import os
 import platform
 import socket
@@ -18,6 +17,18 @@ from forensic.untrusted import Json, shown
 from forensic.version import __version__
 
 LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
+
+EXIT_REASONS = {
+    0: "done, nothing found above low",
+    1: "not completed",
+    2: "the image is corrupt",
+    3: "leaks only",
+    4: "suspicious",
+    5: "extracted, but some guest ranges were not read",
+    6: "does not match",
+    63: "not a qcow2 image",
+}
+"""What an exit status means, in words."""
 
 
 def _now() -> datetime.datetime:
@@ -35,8 +46,8 @@ class Run:
     started_at: datetime.datetime = field(default_factory=_now)
     started: float = field(default_factory=time.monotonic)
 
-    def as_json(self, exit_code: int, artifacts: Sequence[Json] = ()) -> Json:
-        """The `run` object of a report."""
+    def as_json(self, exit_code: int, artifacts: Sequence[Json] = (), inputs: Sequence[Json] = ()) -> dict[str, Json]:
+        """The `run` object of a report; `inputs` and `artifacts` are the files that were read and written."""
         record: dict[str, Json] = {
             "run_id": self.run_id,
             "command_line": [shown(word) for word in self.command_line],
@@ -46,6 +57,9 @@ class Run:
             "local_utc_offset": datetime.datetime.now().astimezone().strftime("%z"),
             "elapsed_seconds": round(time.monotonic() - self.started, 3),
             "exit_code": exit_code,
+            "exit_reason": EXIT_REASONS.get(exit_code, ""),
+            "interrupted": False,
+            "inputs": list(inputs),
             "artifacts": list(artifacts),
         }
         if self.host_info:
@@ -54,13 +68,14 @@ class Run:
                 "user": shown(_user()),
                 "uid": os.getuid(),
                 "os": platform.platform(),
+                "kernel": platform.release(),
                 "pid": os.getpid(),
                 "working_directory": shown(_working_directory()),
             }
         return record
 
 
-def tool() -> Json:
+def tool() -> dict[str, Json]:
     """The `tool` object of a report: versions of everything that touched a byte."""
     return {
         "name": "qcowscope",
@@ -72,6 +87,8 @@ def tool() -> Json:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # slow to load, and no concern of those who print text
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

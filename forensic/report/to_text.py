@@ -1,136 +1,163 @@
-"""A report as plain text for a terminal or a log; every string of the image in it has its shown form already."""
+"""A report as lines for a terminal or a log; every string of the image in it has its shown form already.
+
+A line is a list of pieces, each with the name of a style (a severity, a verdict, `label`, `quiet`, `title` or
+nothing), so that the same lines can be printed plain or in colour.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from forensic.finding import Severity
-from forensic.report.model import CheckStatus, Judgement
-from forensic.untrusted import Json, shown
+from forensic.report.model import CheckStatus, Report
+from forensic.report.values import items, number, section, sections, size, text, words
+from forensic.untrusted import Json
 
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+Line = Sequence[tuple[str, str]]
+"""Pieces of text, each with its style."""
 
-
-def size(number: int) -> str:
-    """A size with a unit, and in bytes where the unit hides some."""
-    value, unit = float(number), 0
-    while value >= 1024 and unit < len(UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{number:,} bytes" if not unit else f"{value:.4g} {UNITS[unit]} ({number:,} bytes)"
+SHOWN_PROBLEMS = 3
+SHOWN_UNREADABLE = 20
 
 
-def info_text(path: str, result: Mapping[str, Json]) -> str:
+def to_text(report: Report) -> str:
+    """The whole report, plain."""
+    return plain(report_lines(report))
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines without their styles."""
+    return "".join("".join(piece for piece, _ in line) + "\n" for line in lines)
+
+
+def report_lines(report: Report) -> Iterator[Line]:
+    """What there is: for an extraction what the image is, what was extracted and the findings; else the findings."""
+    if "extraction" in report.result:
+        yield from info_lines(report)
+        yield from extraction_lines(report)
+    yield from check_lines(report)
+
+
+def info_lines(report: Report) -> Iterator[Line]:
     """What an image is."""
-    lines = [shown(path), *_info_lines(result)]
-    return "\n".join(lines) + "\n"
+    yield [(text(report.source["path_as_given"]), "title")]
+    for label, fact in image_facts(report):
+        yield [(f"  {label:13} ", "label"), (fact, "")]
 
 
-def check_text(path: str, judgement: Judgement, fail_on: Severity) -> str:
+def check_lines(report: Report) -> Iterator[Line]:
     """The verdict, the findings with their first places, and how many checks were made."""
-    lines = [f"{shown(path)}: {judgement.verdict(fail_on).value}"]
-    for finding in judgement.worst_first():
-        lines.append(f"{finding.severity.value:8}  {finding.rule}  {finding.title}")
-        lines += [f"          {problem.observation}" for problem in finding.problems[:3]]
-        if finding.count > 3:
-            lines.append(f"          and {finding.count - 3:,} more")
-    status = [check.status for check in judgement.checks]
-    counts = ", ".join(f"{status.count(kind)} {kind.value.replace('_', ' ')}" for kind in CheckStatus)
-    lines.append(f"checks: {counts}")
-    reasons = sorted({check.reason for check in judgement.checks if check.status == CheckStatus.NOT_RUN})
-    lines += [f"not run: {reason}" for reason in reasons]
-    return "\n".join(lines) + "\n"
+    verdict = text(section(report.result["summary"])["verdict"])
+    yield [(f"{text(report.source['path_as_given'])}: ", "title"), (verdict, verdict)]
+    for finding in sections(report.result["findings"]):
+        yield from _finding_lines(finding)
+    checks = sections(report.result["checks"])
+    status = [check["status"] for check in checks]
+    counts = ", ".join(f"{status.count(kind.value)} {words(kind.value)}" for kind in CheckStatus)
+    yield [(f"checks: {counts}", "quiet")]
+    for reason in sorted({text(check["reason"]) for check in checks if check["status"] == CheckStatus.NOT_RUN}):
+        yield [(f"not run: {reason}", "quiet")]
 
 
-def _info_lines(result: Mapping[str, Json]) -> Iterator[str]:
-    image = _section(result["image"])
-    yield _line("format", f"qcow2 version {image['version']}")
-    yield _line("virtual size", size(_number(image["virtual_size"])))
-    yield _line("file size", f"{size(_number(image['file_size']))}, on disk {size(_number(image['disk_usage']))}")
-    if "cluster_size" in image:
-        yield _line("cluster size", size(_number(image["cluster_size"])))
-        refcount, l1 = _section(image["refcount"]), _section(image["l1"])
-        yield _line("L1 table", f"{l1['entries']} entries at host offset {_number(l1['host_offset']):#x}")
-        yield _line("L2 tables", f"{image['l2_tables']} of the L1 entries are in use")
-        yield _line(
-            "refcounts",
-            f"{refcount['bits']} bits, table of {refcount['table_clusters']} clusters at host offset "
-            f"{_number(refcount['table_host_offset']):#x}",
-        )
-    else:
-        yield _line("cluster size", f"not known: cluster_bits is {image['cluster_bits']}")
-    yield _line("compression", str(image["compression_type"]))
-    yield from _encryption_lines(_section(image["encryption"]))
-    yield from _feature_lines(_section(image["features"]))
-    for extension in map(_section, _list(image["header_extensions"])):
+def extraction_lines(report: Report) -> Iterator[Line]:
+    """What was extracted, its hashes, and what was not read."""
+    extraction = section(report.result["extraction"])
+    facts = [("status", words(extraction["status"]))]
+    facts += [
+        (words(name).removeprefix("bytes "), f"{number(extraction[name]):,} bytes")
+        for name in ("bytes_expected", "bytes_read", "bytes_zero", "bytes_filled")
+    ]
+    facts += [(name, text(value)) for name, value in section(extraction["hashes"]).items()]
+    for label, fact in facts:
+        yield [(f"  {label:13} ", "label"), (fact, "")]
+    unreadable = sections(extraction["unreadable"])
+    for entry in unreadable[:SHOWN_UNREADABLE]:
+        where = f"{number(entry['length']):,} bytes at guest offset {number(entry['virtual_offset']):#x}"
+        yield [("  not read      ", "label"), (f"{where}: {text(entry['reason_code'])}", "high")]
+    more = len(unreadable) - SHOWN_UNREADABLE + number(extraction["unreadable_not_listed"])
+    if more > 0:
+        yield [("  not read      ", "label"), (f"and {more:,} more ranges", "high")]
+
+
+def _finding_lines(finding: Mapping[str, Json]) -> Iterator[Line]:
+    severity = text(finding["severity"])
+    yield [(f"{severity:8}", severity), (f"  {text(finding['rule'])}  ", "code"), (text(finding["title"]), "")]
+    for problem in sections(finding["problems"])[:SHOWN_PROBLEMS]:
+        yield [(f"          {text(problem['observation'])}", "")]
+    more = number(finding["count"]) - SHOWN_PROBLEMS
+    if more > 0:
+        yield [(f"          and {more:,} more", "quiet")]
+
+
+def image_facts(report: Report) -> Iterator[tuple[str, str]]:
+    """What an image is, as labels and values."""
+    result = report.result
+    image = section(result["image"])
+    if "version" not in image:
+        yield "format", f"{text(image['format'])}: {text(image['description'])}"
+        return
+    yield "format", f"qcow2 version {image['version']}"
+    yield "virtual size", size(number(image["virtual_size"]))
+    on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
+    yield "file size", size(number(image["file_size"])) + on_disk
+    yield from _geometry_facts(image)
+    yield "compression", text(image["compression_type"])
+    yield from _encryption_facts(section(image["encryption"]))
+    yield from _feature_facts(section(image["features"]))
+    for extension in sections(image["header_extensions"]):
         name = extension["name"] or f"unknown {extension['type_hex']}"
-        place = f"{extension['length']} bytes at host offset {_number(extension['host_offset']):#x}"
-        yield _line("extension", f"{name}, {place}" + ("" if extension["complete"] else ", cut off"))
-    yield from _reference_lines(result)
-    yield from _snapshot_lines(result, _number(image["snapshot_count"]))
-    for bitmap in map(_section, _list(result["bitmaps"])):
-        flags = " ".join(map(str, _list(bitmap["flags"]))) or "no flags"
-        yield _line("bitmap", f'"{_text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}')
+        where = f"{extension['length']} bytes at host offset {number(extension['host_offset']):#x}"
+        yield "extension", f"{name}, {where}" + ("" if extension["complete"] else ", cut off")
+    for reference in sections(result["references"]):
+        yield words(reference["kind"]), _reference_fact(reference)
+    yield from _snapshot_facts(result, number(image["snapshot_count"]))
+    for bitmap in sections(result["bitmaps"]):
+        flags = " ".join(map(text, items(bitmap["flags"]))) or "no flags"
+        yield "bitmap", f'"{text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}'
 
 
-def _encryption_lines(encryption: Mapping[str, Json]) -> Iterator[str]:
-    yield _line("encryption", str(encryption["method"]))
+def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    if "cluster_size" not in image:
+        yield "cluster size", f"not known: cluster_bits is {image['cluster_bits']}"
+        return
+    yield "cluster size", size(number(image["cluster_size"]))
+    refcount, l1 = section(image["refcount"]), section(image["l1"])
+    yield "L1 table", f"{l1['entries']} entries at host offset {number(l1['host_offset']):#x}"
+    yield "L2 tables", f"{image['l2_tables']} of the L1 entries are in use"
+    table = f"table of {refcount['table_clusters']} clusters at host offset {number(refcount['table_host_offset']):#x}"
+    yield "refcounts", f"{refcount['bits']} bits, {table}"
+
+
+def _encryption_facts(encryption: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    yield "encryption", text(encryption["method"])
     if encryption["luks_header"]:
-        luks = _section(encryption["luks_header"])
-        cipher = f"{_text(luks['cipher_name'])}-{_text(luks['cipher_mode'])}, {_text(luks['hash'])}"
-        slots = ", ".join(map(str, _list(luks["active_key_slots"]))) or "none"
-        yield _line("", f"LUKS {luks['version']}, {cipher}, key of {luks['key_bytes']} bytes, active slots: {slots}")
+        luks = section(encryption["luks_header"])
+        cipher = f"{text(luks['cipher_name'])}-{text(luks['cipher_mode'])}, {text(luks['hash'])}"
+        slots = ", ".join(map(str, items(luks["active_key_slots"]))) or "none"
+        yield "", f"LUKS {luks['version']}, {cipher}, key of {luks['key_bytes']} bytes, active slots: {slots}"
 
 
-def _feature_lines(features: Mapping[str, Json]) -> Iterator[str]:
+def _feature_facts(features: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     for kind, bits in features.items():
-        for feature in map(_section, _list(bits)):
-            own = f' (called "{_text(feature["name_in_image"])}" in the image)' if feature["name_in_image"] else ""
+        for feature in sections(bits):
+            own = f' (called "{text(feature["name_in_image"])}" in the image)' if feature["name_in_image"] else ""
             name = feature["name"] or "unknown feature" + own
-            yield _line("feature", f"{name} ({kind} bit {feature['bit']})")
+            yield "feature", f"{name} ({kind} bit {feature['bit']})"
 
 
-def _reference_lines(result: Mapping[str, Json]) -> Iterator[str]:
-    for reference in map(_section, _list(result["references"])):
-        kind = str(reference["kind"]).replace("_", " ")
-        name = f'"{_text(reference["declared"])}"' if reference["declared"] else "without a name"
-        declared_format = reference["declared_format"]
-        of_format = f", format {_text(declared_format)}" if declared_format else ""
-        yield _line(kind, f"{name}{of_format}; not opened")
+def _reference_fact(reference: Mapping[str, Json]) -> str:
+    name = f'"{text(reference["declared"])}"' if reference["declared"] else "without a name"
+    declared_format = reference["declared_format"]
+    of_format = f", format {text(declared_format)}" if declared_format else ""
+    return f"{name}{of_format}; " + ("supplied by the examiner" if reference["followed"] else "not opened")
 
 
-def _snapshot_lines(result: Mapping[str, Json], claimed: int) -> Iterator[str]:
-    snapshots = _list(result["snapshots"])
-    for snapshot in map(_section, snapshots):
-        yield _line(
+def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[str, str]]:
+    snapshots = sections(result["snapshots"])
+    for snapshot in snapshots:
+        yield (
             "snapshot",
-            f'{snapshot["index"]}: id "{_text(snapshot["id"])}", name "{_text(snapshot["name"])}", '
-            f"{snapshot['created_at']}, disk {size(_number(snapshot['virtual_size']))}",
+            f'{snapshot["index"]}: id "{text(snapshot["id"])}", name "{text(snapshot["name"])}", '
+            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}",
         )
     if claimed != len(snapshots):
-        yield _line("snapshots", f"{claimed:,} claimed, {len(snapshots):,} readable")
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:13} {text}"
-
-
-def _section(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"expected an object in the report, not {value!r}")
-    return value
-
-
-def _list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise TypeError(f"expected a list in the report, not {value!r}")
-    return value
-
-
-def _number(value: Json) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"expected a number in the report, not {value!r}")
-    return value
-
-
-def _text(value: Json) -> str:
-    return str(_section(value)["text"])
+        yield "snapshots", f"{claimed:,} claimed, {len(snapshots):,} readable"

@@ -10,7 +10,7 @@ from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.owners import Use
 from forensic.qcow2.stored import Block
-from forensic.qcow2.streams import StreamOverlaps
+from forensic.qcow2.stream_overlaps import StreamOverlaps
 from forensic.qcow2.tables import L1Table
 from forensic.qcow2.usage import ClusterUsage
 from forensic.rules.registry import rule

@@ -1,21 +1,9 @@
-"""QEMU's tools as witnesses: a test that needs them is skipped without them, except in CI, where they must be there."""
-
-import os
+"""The witnesses as fixtures."""
 
 import pytest
 
 from samples import oracle
-
-
-def require(*tools: str) -> None:
-    """Skip the running test when a tool is missing; fail it in CI."""
-    missing = oracle.missing_tools(tools)
-    if not missing:
-        return
-    reason = f"needs {', '.join(missing)} as a witness"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+from tests.oracles import require
 
 
 @pytest.fixture

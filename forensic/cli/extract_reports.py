@@ -1,0 +1,172 @@
+"""The files that `qcowscope extract` writes beside the disk, and what it prints in the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from forensic.cli.output import make_report, write_new_file
+from forensic.cli.parser import UsageError
+from forensic.cli.reports import ReportTarget, with_map, write_reports
+from forensic.report.formats import FORMATS, LOG
+from forensic.untrusted import Json, shown
+
+if TYPE_CHECKING:
+    from forensic.extraction.account import Extraction
+    from forensic.extraction.line_file import LineFile
+    from forensic.extraction.ranges import RangeWriter
+    from forensic.extraction.segments import Segment
+    from forensic.extraction.settings import Settings
+    from forensic.qcow2.disk import Disk
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.report.run import Run
+
+LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+STREAMED = (LEDGER, MAP, MANIFEST)
+"""Reports that are written while the disk is read, since they may be far larger than memory."""
+
+EXTRACTION_FORMATS = (*FORMATS, LOG, *STREAMED)
+
+
+class ExtractionReports:
+    """The reports of one extraction; as a context manager it removes those that were begun and not completed."""
+
+    manifest: LineFile | None = None
+
+    def __init__(
+        self,
+        targets: Sequence[ReportTarget],
+        image: Qcow2Image,
+        disk: Disk,
+        output: Path | None,
+        settings: Settings,
+        sidecars: bool,
+    ) -> None:
+        """Raises `UsageError` for a manifest without windows."""
+        from forensic.extraction.inputs import InputHashes
+        from forensic.extraction.sidecars import sidecar_paths
+
+        self._targets = targets
+        self._image, self._disk, self._settings = image, disk, settings
+        self._sidecars = sidecar_paths(output, settings.hashes) if sidecars and output else {}
+        self._input_hashes: InputHashes | None = None
+        self._undo = ExitStack()
+        if any(target.format == MANIFEST for target in targets) and not settings.hash_window:
+            raise UsageError("qcowscope extract: --report manifest needs --hash-window SIZE")
+
+    def refuse(self, segments: Sequence[Segment]) -> None:
+        """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
+        from forensic.extraction.new_file import refuse
+
+        outputs = [segment.path for segment in segments]
+        reports = [*(target.path for target in self._targets), *self._sidecars.values()]
+        refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
+
+    def options(self) -> dict[str, Json]:
+        """The settings in effect, for the record."""
+        return {name: value for name, value in asdict(self._settings).items() if value is not None}
+
+    def begin(self) -> list[RangeWriter]:
+        """Create the files that are written on the way, and begin to hash the inputs. Raises `OutputFailed`."""
+        from forensic.extraction.inputs import InputHashes
+        from forensic.extraction.line_file import LineFile
+        from forensic.extraction.range_files import LedgerFile, MapFile
+
+        force = self._settings.force or self._settings.resume
+        start, length = self._settings.guest_range or (0, self._disk.size)
+        writers: list[RangeWriter] = []
+        for target in self._targets:
+            if target.format == LEDGER:
+                writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
+                self._undo.callback(writers[-1].abandon)
+            elif target.format == MAP:
+                writers.append(MapFile(target.path, start, start + length, force))
+                self._undo.callback(writers[-1].abandon)
+            elif target.format == MANIFEST:
+                self.manifest = LineFile(target.path, force)
+                self._undo.callback(self.manifest.abandon)
+        if self._written_in_the_end():
+            self._input_hashes = InputHashes(self._disk.evidences)
+            self._undo.callback(self._input_hashes.stop)
+        return writers
+
+    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> None:
+        """Write everything that is written in the end. Raises `OutputFailed`."""
+        from forensic.extraction.account import Status
+        from forensic.extraction.sidecars import sidecar_text
+
+        if extraction.status in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
+            for name, path in self._sidecars.items():
+                write_new_file(path, sidecar_text(extraction, name), self._settings.force)
+        targets = self._written_in_the_end()
+        if not targets:
+            return
+        from forensic.checking import check
+        from forensic.finding import Severity
+        from forensic.qcow2.describe import describe
+
+        image = self._image
+        container = self._input_hashes.of(image.evidence) if self._input_hashes else None
+        result = describe(image) | check(image).as_json(Severity.MEDIUM)
+        result["extraction"] = extraction.as_json()
+        result["hashes"] = extraction.hashes_json(container)
+        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case)
+        write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
+
+    def print_summary(self, extraction: Extraction) -> None:
+        """What was done; on standard error if the disk itself went to standard output."""
+        from forensic.extraction.account import Status
+
+        if extraction.status in (Status.FAILED, Status.ABORTED):
+            return
+        stream = sys.stdout if extraction.path else sys.stderr
+        ledger = extraction.ledger
+        print(f"{shown(extraction.path or '-')}: {extraction.size:,} bytes", end="", file=stream)
+        print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} zero by the image's word", end="", file=stream)
+        print(f", {ledger.bytes_missing:,} not read", file=stream)
+        for name, value in extraction.hashes.items():
+            print(f"{name}  {value}", file=stream)
+        for code, length in ledger.bytes_by_reason.items():
+            print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
+        if not self._image.evidence.unchanged():
+            print(
+                "qcowscope: the image file changed while it was read; nobody can vouch for the output", file=sys.stderr
+            )
+
+    def __enter__(self) -> ExtractionReports:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def _written_in_the_end(self) -> list[ReportTarget]:
+        return [target for target in self._targets if target.format not in STREAMED]
+
+    def _ledger_header(self, start: int, length: int) -> dict[str, Json]:
+        levels: list[Json] = [
+            [shown(evidence.path_as_given) for evidence in level.evidences] for level in self._disk.levels
+        ]
+        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": levels}
+
+    def _artifacts(self, extraction: Extraction) -> list[Json]:
+        sparse = self._settings.sparse
+        raw: list[Json] = [
+            {
+                "role": "raw",
+                "name": shown(segment.path),
+                "segment_index": segment.index,
+                "size": segment.length,
+                "sparse": sparse,
+                "sha256": hashes.get("sha256"),
+            }
+            for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
+        ]
+        reports: list[Json] = [{"role": target.format, "name": shown(target.path)} for target in self._targets]
+        return [*raw, *reports]

@@ -1,0 +1,188 @@
+"""Many images in one call: which files are meant, one after the other or shared among processes, one exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from forensic.cli.output import image_counter, print_lines
+from forensic.errors import ForensicError, NotAnImage
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.header import MAGIC
+from forensic.report.model import SCHEMA
+from forensic.report.to_jsonl import json_line
+from forensic.report.to_text import Line
+from forensic.untrusted import Json, shown
+
+NOT_COMPLETED = 1
+PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
+"""Which exit status stands for several images: the first of these that any of them has."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one image gave: an exit status, what to print, and a sentence for standard error if something failed."""
+
+    status: int
+    output: str | Sequence[Line] = ""
+    complaint: str = ""
+
+
+Look = Callable[[str, argparse.Namespace], Outcome]
+"""Looks at one image; raises `ForensicError` if it cannot be read."""
+
+
+@dataclass
+class Search:
+    """The files that are meant, and what a directory held besides images."""
+
+    paths: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def is_many(paths: Sequence[str]) -> bool:
+    """Whether several files are meant, so that each gets a line."""
+    return len(paths) > 1 or os.path.isdir(paths[0])
+
+
+def look_at_one(path: str, options: argparse.Namespace, look: Look) -> int:
+    """Print what one image gives; the exit status. Raises `ForensicError`."""
+    outcome = look(path, options)
+    _print(outcome)
+    return outcome.status
+
+
+def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> int:
+    """Print what each image gives, as it comes; the exit status that stands for all.
+
+    An image that cannot be read is reported and does not stop the rest; with `json_lines` it has its line as well.
+    """
+    search = find_images(options.images)
+    statuses = [NOT_COMPLETED] * len(search.failed)
+    for path, reason in search.failed.items():
+        _print(_failure(path, f"{shown(path)}: {reason}", NOT_COMPLETED, json_lines))
+    with image_counter(len(search.paths)) as count:
+        for outcome in _outcomes(search.paths, options, look, json_lines):
+            _print(outcome, separate=not json_lines and bool(statuses))
+            statuses.append(outcome.status)
+            count()
+    _print_left_out(search)
+    if not statuses:
+        print("qcowscope: no qcow2 image was found", file=sys.stderr)
+        return NotAnImage.exit_status
+    return next((status for status in PRIORITY if status in statuses), 0)
+
+
+def find_images(paths: Sequence[str]) -> Search:
+    """The files that were named, and the images inside directories, names sorted.
+
+    Inside a directory only regular files that begin like a qcow2 image count, and no symbolic link is followed.
+    """
+    search = Search()
+    for path in paths:
+        if not os.path.isdir(path):
+            search.paths.append(path)
+            continue
+        for folder, folders, names in os.walk(path, onerror=lambda error: _note_failure(search, error)):
+            folders.sort()
+            search.left_out["symbolic links"] += sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+            for name in sorted(names):
+                _consider(search, os.path.join(folder, name))
+    return search
+
+
+def _note_failure(search: Search, error: OSError) -> None:
+    search.failed[os.fsdecode(error.filename)] = (error.strerror or "cannot be read").lower()
+
+
+def _consider(search: Search, path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            search.left_out["symbolic links"] += 1
+        elif not stat.S_ISREG(mode):
+            search.left_out["special files"] += 1
+        elif _begins_like_an_image(path):
+            search.paths.append(path)
+        else:
+            search.left_out["other files"] += 1
+    except OSError as error:
+        _note_failure(search, error)
+    except ForensicError:
+        search.paths.append(path)  # looking at it again gives the reason its place in the output
+
+
+def _begins_like_an_image(path: str) -> bool:
+    with Evidence(path) as evidence:
+        try:
+            return evidence.read_at(0, len(MAGIC)) == MAGIC
+        except ReadFailed:
+            return True
+
+
+def _outcomes(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
+    """What each image gives, in the order of the paths."""
+    if options.jobs > 1:
+        yield from _shared(paths, options, look, json_lines)
+        return
+    for path in paths:
+        yield _guarded(path, options, look, json_lines)
+
+
+def _shared(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
+    """The same by several processes; one that is killed takes down the rest, which is then said of each image."""
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    with ProcessPoolExecutor(options.jobs) as pool:
+        futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
+        for path, future in zip(paths, futures, strict=True):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                message = f"{shown(path)}: not looked at, since a process was killed"
+                yield _failure(path, message, NOT_COMPLETED, json_lines)
+
+
+def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: bool) -> Outcome:
+    try:
+        return look(path, options)
+    except ForensicError as error:
+        return _failure(path, str(error), error.exit_status, json_lines)
+    except Exception as error:  # noqa: BLE001 - one image must not keep the examiner from the others
+        message = f"{shown(path)}: internal error: {type(error).__name__}: {shown(str(error))}"
+        return _failure(path, message, NOT_COMPLETED, json_lines)
+
+
+def _failure(path: str, message: str, status: int, json_lines: bool) -> Outcome:
+    line: Json = {
+        "schema": SCHEMA,
+        "result": None,
+        "source": {"path_as_given": shown(path)},
+        "error": {"message": message, "exit_code": status},
+    }
+    return Outcome(status, json_line(line) if json_lines else "", message)
+
+
+def _print(outcome: Outcome, separate: bool = False) -> None:
+    if separate and outcome.output:
+        print()
+    if isinstance(outcome.output, str):
+        sys.stdout.write(outcome.output)
+    else:
+        print_lines(outcome.output)
+    if outcome.complaint:
+        sys.stdout.flush()
+        print(f"qcowscope: {outcome.complaint}", file=sys.stderr)
+
+
+def _print_left_out(search: Search) -> None:
+    left_out = [f"{count:,} {kind}" for kind, count in search.left_out.items() if count]
+    if left_out:
+        print(f"qcowscope: left out: {', '.join(left_out)}", file=sys.stderr)

@@ -1,0 +1,95 @@
+"""`--report FORMAT:PATH`, which several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forensic.cli.output import write_new_file
+from forensic.cli.parser import Parser, UsageError
+from forensic.errors import OutputFailed
+from forensic.report.formats import DRAWS_MAP, FORMATS, render
+from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from forensic.evidence import Evidence
+    from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.report.model import Report
+
+
+@dataclass(frozen=True)
+class ReportTarget:
+    """A report that was asked for: one of `FORMATS`, and the file to write."""
+
+    format: str
+    path: Path
+
+
+def add_reports(parser: Parser, formats: Iterable[str] = FORMATS) -> None:
+    """`--report` and `--force`."""
+    parser.add_argument(
+        "--report",
+        metavar="FORMAT:PATH",
+        action="append",
+        default=[],
+        help=f"write a report ({', '.join(formats)}); may be repeated",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+
+
+def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = FORMATS) -> list[ReportTarget]:
+    """What was asked for. Raises `UsageError`."""
+    targets = []
+    for text in texts:
+        kind, colon, path = text.partition(":")
+        if kind not in formats or not colon or not path:
+            known = ", ".join(formats)
+            raise UsageError(f"qcowscope {command}: --report {shown(text)}: expected FORMAT:PATH with one of {known}")
+        targets.append(ReportTarget(kind, Path(path)))
+    paths = [target.path.absolute() for target in targets]
+    if len(set(paths)) < len(paths):
+        raise UsageError(f"qcowscope {command}: two reports would go to the same file")
+    return targets
+
+
+def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidence], force: bool) -> None:
+    """Before any work: a report must not land on an input, nor on another file without being told to.
+
+    Raises `OutputFailed`.
+    """
+    for path in (target.path for target in targets):
+        if path.exists():
+            status = path.stat()
+            if any(evidence.is_same_file(status) for evidence in inputs):
+                raise OutputFailed(path, "is an input; evidence is never written to")
+            if not path.is_file():
+                raise OutputFailed(path, "is not a regular file")
+            if not force:
+                raise OutputFailed(path, "exists already; --force overwrites it")
+        if not path.absolute().parent.is_dir():
+            raise OutputFailed(path, "there is no such directory")
+
+
+def write_reports(targets: Sequence[ReportTarget], report: Report, force: bool) -> None:
+    """Write every report. Raises `OutputFailed`."""
+    for target in targets:
+        write_new_file(target.path, render(target.format, report), force)
+
+
+def with_map(report: Report, image: Qcow2Image | ForeignFile, formats: Iterable[str]) -> Report:
+    """The report with the map of the file, if one of the formats draws it and there is something to draw."""
+    from forensic.qcow2.geometry import Geometry
+    from forensic.qcow2.image import Qcow2Image
+
+    if not isinstance(image, Qcow2Image) or DRAWS_MAP.isdisjoint(formats):
+        return report
+    geometry = image.header_cluster.geometry
+    if not isinstance(geometry, Geometry):
+        return report
+    from forensic.qcow2.ranges import known_ranges
+    from forensic.report.file_map import file_map
+
+    return replace(report, file_map=file_map(image.evidence.size, known_ranges(image), geometry.cluster_size))

@@ -1,0 +1,130 @@
+"""The options by which the examiner says what to read and supplies what an image needs: files, and a key."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from forensic.cli.parser import Parser, UsageError
+from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from forensic.qcow2.disk import Disk
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.sources import Supplied
+
+FORMATS = ("raw", "qcow2")
+
+
+def add_snapshot(parser: Parser) -> None:
+    """`--snapshot`."""
+    parser.add_argument(
+        "--snapshot", metavar="ID|NAME|INDEX", help="a snapshot instead of the active disk: its id, name, or #index"
+    )
+
+
+def add_files(parser: Parser) -> None:
+    """`--backing`, `--backing-format` and `--data-file`."""
+    group = parser.add_argument_group("files that the image needs; a name in the image is never followed")
+    group.add_argument(
+        "--backing",
+        metavar="PATH",
+        action=_AppendBacking,
+        default=[],
+        help="the backing file; once for each file of the chain, nearest first",
+    )
+    group.add_argument(
+        "--backing-format",
+        metavar="raw|qcow2",
+        choices=FORMATS,
+        action=_FormatOfBacking,
+        help="how to read the --backing before it (else as the image says, else as the file looks)",
+    )
+    group.add_argument("--data-file", metavar="PATH", help="the external data file")
+
+
+def add_key(parser: Parser) -> None:
+    """`--key-file`, `--allow-slow-key` and `--ciphertext`."""
+    group = parser.add_argument_group("encrypted images")
+    group.add_argument(
+        "--key-file",
+        metavar="PATH",
+        help="file with the passphrase; a newline at its end is not part of it (without: asked for on the terminal)",
+    )
+    group.add_argument(
+        "--allow-slow-key", action="store_true", help="derive the key however many rounds the image asks for"
+    )
+    group.add_argument("--ciphertext", action="store_true", help="take encrypted data as it is stored, without any key")
+
+
+def disk_of(image: Qcow2Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
+    """The disk that the options describe; close it after use.
+
+    Raises what `open_disk` raises, and `UsageError`.
+    """
+    from forensic.qcow2.sources import SavedState, find_snapshot, open_disk
+
+    if options.snapshot is None:
+        if getattr(options, "vm_state", False):
+            raise UsageError("qcowscope extract: --vm-state needs --snapshot, since a machine state is saved with one")
+        return open_disk(image, None, _supplied(image, options, with_key))
+    snapshot = find_snapshot(image, options.snapshot)
+    target = SavedState(snapshot) if getattr(options, "vm_state", False) else snapshot
+    return open_disk(image, target, _supplied(image, options, with_key))
+
+
+def _supplied(image: Qcow2Image, options: argparse.Namespace, with_key: bool) -> Supplied:
+    from forensic.qcow2.sources import BackingFile, Format, Supplied
+
+    backing = tuple(BackingFile(path, Format(kind) if kind else None) for path, kind in options.backing)
+    if not with_key:
+        return Supplied(backing, options.data_file)
+    if options.ciphertext and options.key_file:
+        raise UsageError("qcowscope extract: --ciphertext and --key-file exclude each other")
+    passphrase = None if options.ciphertext else _passphrase(image, options.key_file)
+    return Supplied(backing, options.data_file, passphrase, options.ciphertext, options.allow_slow_key)
+
+
+def _passphrase(image: Qcow2Image, key_file: str | None) -> bytes | None:
+    """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
+    if key_file is not None:
+        from forensic.qcow2.sources import read_key_file
+
+        return read_key_file(key_file)
+    if not image.encrypted or not sys.stdin.isatty():
+        return None
+    import getpass
+    import os
+
+    text = getpass.getpass(f"passphrase for {shown(image.evidence.path_as_given)} (empty: none): ")
+    return os.fsencode(text) or None
+
+
+class _AppendBacking(argparse.Action):
+    """Keeps each path with the format that may follow it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.backing = [*namespace.backing, (values, None)]
+
+
+class _FormatOfBacking(argparse.Action):
+    """Puts the format beside the last path."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if not namespace.backing or namespace.backing[-1][1] is not None:
+            parser.error("--backing-format goes after the --backing that it is about")
+        namespace.backing = [*namespace.backing[:-1], (namespace.backing[-1][0], values)]

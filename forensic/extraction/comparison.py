@@ -1,0 +1,116 @@
+"""What a comparison of a raw file with its report gave, and where the two differ."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from forensic.errors import BadReport
+from forensic.extraction.digests import Checkpoint, PieceHash
+from forensic.extraction.manifest import Manifest
+from forensic.extraction.stretch import Stretch
+from forensic.extraction.windows import ALGORITHM, Piecewise
+from forensic.extraction.worker import Worker
+
+LISTED_WINDOWS = 1000
+"""Runs of windows that differ which are listed; the windows beyond are counted."""
+
+
+@dataclass
+class Differences:
+    """Windows that differ, as (start, end) in bytes of the disk; neighbours are one."""
+
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    not_listed: int = 0
+
+    def add(self, start: int, end: int) -> None:
+        """Enter the next window."""
+        if self.ranges and self.ranges[-1][1] == start:
+            self.ranges[-1] = (self.ranges[-1][0], end)
+        elif len(self.ranges) < LISTED_WINDOWS:
+            self.ranges.append((start, end))
+        else:
+            self.not_listed += 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What the comparison gave; sizes and offsets in bytes.
+
+    `differs_between` is the range in which the first difference lies, as far as the report's checkpoints tell;
+    `windows` are all that differ by the manifest, if one was given. `segments` are the numbers of those that differ.
+    """
+
+    size_expected: int
+    size_found: int
+    expected: dict[str, str]
+    found: dict[str, str]
+    differs_between: tuple[int, int] | None
+    segments: tuple[int, ...] = ()
+    windows: Differences | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether size, every hash and every window agree."""
+        same = self.size_expected == self.size_found and self.expected == self.found
+        return same and not self.segments and not (self.windows and self.windows.ranges)
+
+
+def first_difference(
+    expected: Sequence[Checkpoint], found: Sequence[Checkpoint], size_expected: int, size_found: int
+) -> tuple[int, int]:
+    """The range in which two disks that are not the same begin to differ."""
+    digests = {checkpoint.length: checkpoint.digest for checkpoint in found}
+    agreed = 0
+    for checkpoint in expected:
+        if digests.get(checkpoint.length) != checkpoint.digest:
+            return agreed, checkpoint.length
+        agreed = checkpoint.length
+    return agreed, max(size_expected, size_found)
+
+
+class WindowComparison:
+    """Compares a disk window by window with a manifest, in a thread of its own."""
+
+    def __init__(self, manifest: Manifest, piecewise: Piecewise | None) -> None:
+        """Start the thread; `stop` must be called in the end."""
+        self._manifest = manifest
+        self._piecewise = piecewise
+        self._expected: Iterator[bytes] = manifest.windows()
+        self._list = hashlib.sha256()
+        self._position = 0
+        self._differences = Differences()
+        self._pieces = PieceHash(ALGORITHM, manifest.window, self._compare)
+        self._worker: Worker[Stretch] = Worker("window hash", self._pieces.take)
+
+    def take(self, stretch: Stretch) -> None:
+        """Pass a stretch on. Raises what ended the thread."""
+        self._worker.give(stretch)
+
+    def finish(self) -> Differences:
+        """Wait for the end. Raises `BadReport` if the manifest is damaged, or not the one that the report knows."""
+        self._worker.finish()
+        self._pieces.finish()
+        for digest in self._expected:  # windows that the disk does not have any more
+            self._enter(digest, None)
+        if self._piecewise and self._piecewise.digest_of_list != self._list.hexdigest():
+            raise BadReport(self._manifest.path, "is not the manifest of this report")
+        return self._differences
+
+    def stop(self) -> None:
+        """End the thread, finished or not."""
+        self._worker.stop()
+
+    def _compare(self, digest: bytes, count: int) -> None:
+        for _ in range(count):
+            self._enter(next(self._expected, None), digest)
+
+    def _enter(self, expected: bytes | None, found: bytes | None) -> None:
+        end = self._position + self._manifest.window
+        if expected is not None:
+            self._list.update(expected)
+            end = min(end, self._manifest.size) if self._position < self._manifest.size else end
+        if expected != found:
+            self._differences.add(self._position, end)
+        self._position = end

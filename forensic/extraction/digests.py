@@ -1,0 +1,143 @@
+"""Hash functions by name, and what is kept of a disk while it passes by: its hash, hashes of its parts."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from forensic.extraction.stretch import Stretch, as_bytes, cut, length_of, taken
+
+HASHES = ("md5", "sha1", "sha256", "sha512", "blake2b", "blake3")
+"""The hash functions that can be asked for; `blake3` only where the package of that name is installed."""
+
+CHECKPOINTS = 1 << 14
+"""Most checkpoints of one disk."""
+
+CHECKPOINT_UNIT = 1 << 20
+
+
+class Digest(Protocol):
+    """What the objects of hashlib and of the blake3 package have in common."""
+
+    def update(self, data: memoryview, /) -> object:
+        """Take more bytes."""
+
+    def digest(self) -> bytes:
+        """The hash of what was taken."""
+
+    def hexdigest(self) -> str:
+        """The same in hexadecimal."""
+
+
+def usable_hashes() -> tuple[str, ...]:
+    """Those of `HASHES` that can be computed here."""
+    return HASHES if importlib.util.find_spec("blake3") else HASHES[:-1]
+
+
+def new_digest(name: str) -> Digest:
+    """A fresh hash object. Raises `ValueError` if there is none of that name."""
+    if name not in usable_hashes():
+        raise ValueError(f"unknown hash {name}; known are {', '.join(usable_hashes())}")
+    if name == "blake3":
+        blake3: Digest = importlib.import_module("blake3").blake3()
+        return blake3
+    return hashlib.new(name, usedforsecurity=False)
+
+
+def update(digest: Digest, stretch: Stretch) -> None:
+    """Let a digest take a stretch; a hash cannot skip zeros."""
+    for part in as_bytes(stretch):
+        digest.update(part)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The hash of the first `length` bytes of the disk; it tells where two disks begin to differ."""
+
+    length: int
+    digest: str
+
+
+def checkpoint_step(disk_size: int) -> int:
+    """Bytes between checkpoints: whole mebibytes, so that there are at most `CHECKPOINTS` of them."""
+    return max(1, -(-disk_size // (CHECKPOINTS * CHECKPOINT_UNIT))) * CHECKPOINT_UNIT
+
+
+class WholeHash:
+    """The hash of everything, and a checkpoint after every `step` bytes."""
+
+    def __init__(self, name: str, step: int | None = None) -> None:
+        """`name` is one of `HASHES`; without `step` there are no checkpoints."""
+        self.name = name
+        self.checkpoints: list[Checkpoint] = []
+        self._digest = new_digest(name)
+        self._step = step
+        self._done = 0
+
+    def take(self, stretch: Stretch) -> None:
+        """Take what comes next."""
+        if self._step is None:
+            update(self._digest, stretch)
+            return
+        for part in cut(stretch, self._done, self._step):
+            update(self._digest, part)
+            self._done += length_of(part)
+            if self._done % self._step == 0:
+                # All digests can tell what they have so far and go on.
+                self.checkpoints.append(Checkpoint(self._done, self._digest.hexdigest()))
+
+    def hexdigest(self) -> str:
+        """The hash of what was taken."""
+        return self._digest.hexdigest()
+
+
+class PieceHash:
+    """The hash of each piece of `size` bytes; the last one may be shorter.
+
+    `emit` gets a digest and for how many pieces in a row it stands. Pieces of nothing but zeros that come as a run of
+    zeros share one digest, computed once: they cost nothing.
+    """
+
+    def __init__(self, name: str, size: int, emit: Callable[[bytes, int], None]) -> None:
+        """`name` is one of `HASHES`."""
+        self._name = name
+        self._size = size
+        self._emit = emit
+        self._digest = new_digest(name)
+        self._done = 0
+        self._of_zeros: bytes | None = None
+
+    def take(self, stretch: Stretch) -> None:
+        """Take what comes next."""
+        while length_of(stretch):
+            if isinstance(stretch, int) and self._done == 0 and stretch >= self._size:
+                self._emit(self.of_zeros(), stretch // self._size)
+                stretch %= self._size
+                continue
+            part, stretch = taken(stretch, self._size - self._done)
+            update(self._digest, part)
+            self._done += length_of(part)
+            if self._done == self._size:
+                self._end_piece()
+
+    def finish(self) -> None:
+        """End the last piece, if it is a short one."""
+        if self._done:
+            self._end_piece()
+
+    def of_zeros(self) -> bytes:
+        """The digest of a whole piece of zeros."""
+        if self._of_zeros is None:
+            digest = new_digest(self._name)
+            update(digest, self._size)
+            self._of_zeros = digest.digest()
+        return self._of_zeros
+
+    def _end_piece(self) -> None:
+        self._emit(self._digest.digest(), 1)
+        self._digest = new_digest(self._name)
+        self._done = 0

@@ -1,0 +1,90 @@
+"""What a report says about the raw file of its extraction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from forensic.errors import BadReport
+from forensic.evidence import Evidence, ReadFailed
+from forensic.extraction.digests import HASHES, Checkpoint, usable_hashes
+from forensic.extraction.windows import ALGORITHM, Piecewise
+from forensic.untrusted import Json
+
+MAX_REPORT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Sizes in bytes; `checkpoints` are of the hash `leading`, `segments` are size and hashes of each output file."""
+
+    size: int
+    hashes: dict[str, str]
+    leading: str
+    checkpoints: tuple[Checkpoint, ...]
+    segments: tuple[tuple[int, dict[str, str]], ...]
+    piecewise: Piecewise | None
+
+    @property
+    def segment_size(self) -> int | None:
+        """The size of a segment; None if the disk is in one file."""
+        return self.segments[0][0] if len(self.segments) > 1 else None
+
+
+def read_expected(report: Path) -> Expected:
+    """Read a report. Raises `BadReport`, `EvidenceUnreadable`."""
+    with Evidence(report) as evidence:
+        if evidence.size > MAX_REPORT_BYTES:
+            raise BadReport(report, f"larger than {MAX_REPORT_BYTES:,} bytes")
+        try:
+            result = json.loads(evidence.read_at(0, evidence.size))["result"]
+            expected = _expected(result["extraction"], result.get("hashes"))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ReadFailed) as error:
+            raise BadReport(report, "not a report of an extraction") from error
+    if not expected.hashes or not set(expected.hashes) <= set(HASHES):
+        raise BadReport(report, "holds no hash that can be compared")
+    missing = sorted(set(expected.hashes) - set(usable_hashes()))
+    if missing:
+        raise BadReport(report, f"{missing[0]} cannot be computed here: the package {missing[0]} is not installed")
+    return expected
+
+
+def _expected(extraction: dict[str, Json], hashes: Json) -> Expected:
+    points = _objects(extraction["checkpoints"])
+    names = [name for name in points[0] if name != "length"] if points else ["sha256"]
+    return Expected(
+        _number(extraction["bytes_expected"]),
+        _texts(extraction["hashes"]),
+        names[0],
+        tuple(Checkpoint(_number(point["length"]), str(point[names[0]])) for point in points),
+        tuple((_number(entry["size"]), _texts(entry["hashes"])) for entry in _objects(extraction["segments"])),
+        _piecewise(hashes),
+    )
+
+
+def _piecewise(hashes: Json) -> Piecewise | None:
+    found = hashes.get("piecewise") if isinstance(hashes, dict) else None
+    if not isinstance(found, dict):
+        return None
+    if found["algorithm"] != ALGORITHM or _number(found["window"]) < 1:
+        raise ValueError("piecewise hashes of another kind")
+    return Piecewise(_number(found["window"]), _number(found["windows"]), str(found["digest_of_list"]))
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return [entry for entry in value if isinstance(entry, dict)]
+
+
+def _texts(value: Json) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return {str(name): str(text) for name, text in value.items()}
+
+
+def _number(value: Json) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError("not a size")
+    return value

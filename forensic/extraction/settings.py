@@ -1,0 +1,26 @@
+"""What an extraction is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes are in bytes.
+
+    `guest_range` is (start, length); `split` the size of a segment; `hash_window` that of a window of the piecewise
+    hashes. `strict` stops at the first range that cannot be read instead of filling it. `verify` reads the output
+    again. `resume` goes on where an interrupted extraction ended; a partial output is kept with it or `keep_partial`.
+    """
+
+    hashes: tuple[str, ...] = ("sha256",)
+    guest_range: tuple[int, int] | None = None
+    split: int | None = None
+    sparse: bool = True
+    hash_window: int | None = None
+    strict: bool = False
+    verify: bool = False
+    resume: bool = False
+    keep_partial: bool = False
+    force: bool = False

@@ -1,0 +1,42 @@
+"""A stretch of a disk: bytes, or so many zeros; what flows from the reading to everything that takes the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Stretch = memoryview | int
+"""Bytes that were read, or the length of a run of zeros."""
+
+ZEROS = bytes(1 << 20)
+"""What long runs of zeros are hashed and written from."""
+
+
+def length_of(stretch: Stretch) -> int:
+    """Bytes of a stretch."""
+    return stretch if isinstance(stretch, int) else len(stretch)
+
+
+def taken(stretch: Stretch, length: int) -> tuple[Stretch, Stretch]:
+    """The first `length` bytes of a stretch, and the rest."""
+    if isinstance(stretch, int):
+        return min(length, stretch), max(0, stretch - length)
+    return stretch[:length], stretch[length:]
+
+
+def cut(stretch: Stretch, position: int, step: int) -> Iterator[Stretch]:
+    """The stretch, which begins at `position`, in parts that do not cross a multiple of `step`."""
+    while length_of(stretch):
+        part, stretch = taken(stretch, step - position % step)
+        position += length_of(part)
+        yield part
+
+
+def as_bytes(stretch: Stretch) -> Iterator[memoryview]:
+    """The bytes of a stretch, zeros in parts of at most `len(ZEROS)`."""
+    if not isinstance(stretch, int):
+        yield stretch
+        return
+    while stretch:
+        part = min(stretch, len(ZEROS))
+        yield memoryview(ZEROS)[:part]
+        stretch -= part

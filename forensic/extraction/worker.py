@@ -1,0 +1,74 @@
+"""A thread that takes items in order, and whose failure reaches the thread that gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Full, Queue
+from typing import Generic, TypeVar
+
+from forensic.errors import ForensicError, WorkerFailed
+
+DEPTH = 4
+"""Items that may wait; each is at most a mebibyte."""
+
+PATIENCE = 1.0
+"""Seconds after which one who waits for room looks whether the thread still lives."""
+
+Item = TypeVar("Item")
+
+
+class Worker(Generic[Item]):
+    """Calls `take` with every item given, in a thread of its own.
+
+    Whoever gives never waits for a thread that has ended: what ended it is raised by the next `give` or by `finish`.
+    `stop` must be called in the end, whatever happened.
+    """
+
+    def __init__(self, name: str, take: Callable[[Item], None]) -> None:
+        self._name = name
+        self._take = take
+        self._queue: Queue[Item | None] = Queue(DEPTH)
+        self._stopping = False
+        self._pool = ThreadPoolExecutor(1, name)
+        self._ended = self._pool.submit(self._run)
+
+    def give(self, item: Item) -> None:
+        """Hand over an item; waits while `DEPTH` items wait. Raises what ended the thread."""
+        self._put(item)
+
+    def finish(self) -> None:
+        """Wait until everything given was taken. Raises what ended the thread."""
+        self._put(None)
+        self._raise_failure()
+
+    def stop(self) -> None:
+        """End the thread, without the items that still wait; does nothing after `finish`."""
+        self._stopping = True
+        while not self._ended.done():
+            try:
+                self._queue.put(None, timeout=PATIENCE)
+                break
+            except Full:
+                continue
+        self._pool.shutdown(wait=True)
+
+    def _put(self, item: Item | None) -> None:
+        while not self._ended.done():
+            try:
+                self._queue.put(item, timeout=PATIENCE)
+                return
+            except Full:
+                continue
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        error = self._ended.exception()
+        if isinstance(error, ForensicError):
+            raise error
+        if error is not None:
+            raise WorkerFailed(self._name, f"{type(error).__name__}: {error}") from error
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None and not self._stopping:
+            self._take(item)

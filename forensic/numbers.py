@@ -1,0 +1,43 @@
+"""Sizes and places as people write them: `2G`, `1MiB`, `0x8000`, `63s`; one grammar for every option that takes one."""
+
+from __future__ import annotations
+
+import re
+
+SECTOR = 512
+
+UNITS: dict[str, int] = {
+    "": 1,
+    "b": 1,
+    "s": SECTOR,
+    **{letter: 1 << 10 * power for power, letter in enumerate("kmgtpe", 1)},
+    **{letter + "ib": 1 << 10 * power for power, letter in enumerate("kmgtpe", 1)},
+    **{letter + "b": 1000**power for power, letter in enumerate("kmgtpe", 1)},
+}
+"""Bytes of a unit, in lower case. `K` and `KiB` are 1024 and `KB` is 1000, as for dd and split; `s` is a sector."""
+
+_NUMBER = re.compile(r"(?P<hexadecimal>0x[0-9a-f]+)|(?P<decimal>[0-9]+) ?(?P<unit>[a-z]*)", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes. Raises `ValueError` with a sentence for whoever wrote the text."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None or (match["unit"] or "").lower() not in UNITS:
+        raise ValueError(f"{text!r} is not a size; sizes look like 4096, 0x1000, 64KiB, 2G, 1GB or 63s (sectors)")
+    if match["hexadecimal"]:
+        return int(match["hexadecimal"], 16)
+    if len(match["decimal"]) > 20:
+        raise ValueError(f"{text[:40]!r} is more than any disk has")
+    return int(match["decimal"]) * UNITS[match["unit"].lower()]
+
+
+def parse_range(text: str) -> tuple[int, int | None]:
+    """Start and length of `START:LENGTH`; a negative start counts from the end, without a length it is the rest.
+
+    Raises `ValueError`.
+    """
+    start, colon, length = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not a range; ranges look like START:LENGTH, as in 1MiB:512 or 63s:0x1000")
+    sign = -1 if start.startswith("-") else 1
+    return sign * parse_size(start.removeprefix("-")), parse_size(length) if length else None

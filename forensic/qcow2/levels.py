@@ -1,0 +1,227 @@
+"""The files of a backing chain, each one level: where its guest bytes lie, and how they are read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.codecs import decode
+from forensic.qcow2.content import Fault, read_data
+from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.header import CryptMethod
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.mapping import ROW, Reason, Rows, State, row_batches
+from forensic.qcow2.tables import L1Table
+from forensic.untrusted import Untrusted
+
+if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
+    from forensic.qcow2.crypto import SectorCipher
+
+
+class Level(Protocol):
+    """One level of a chain; the image itself is level 0, its backing file level 1, and so on.
+
+    `size` is in guest bytes. Rows are UNALLOCATED where the next level shows through. `data_lacks` says why data
+    cannot be read though it is mapped (a key or a data file was not supplied). `backing_file` is the name of the next
+    level as this one declares it (None: there is none), `backing_format` what that is to be read as, `encryption` the
+    method by which data is encrypted. `plain_data` is the file whose holes are zeros of the guest, or None.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def evidences(self) -> tuple[Evidence, ...]: ...
+    @property
+    def data_lacks(self) -> Reason: ...
+    @property
+    def backing_file(self) -> Untrusted | None: ...
+    @property
+    def backing_format(self) -> Untrusted | None: ...
+    @property
+    def encryption(self) -> str | None: ...
+    @property
+    def plain_data(self) -> Evidence | None: ...
+
+    def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
+        """The rows that cover a guest range within `size`."""
+
+    def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer with data that lies in one run."""
+
+    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
+
+
+@dataclass(frozen=True)
+class LastDecoded:
+    """The cluster that a thread decoded last, for a reader who takes a cluster in several parts."""
+
+    thread: threading.local = field(default_factory=threading.local)
+
+    def cluster(
+        self, evidence: Evidence, host_offset: int, stored_length: int, decoder: Callable[[bytes], bytes | Reason]
+    ) -> bytes | Reason:
+        """The decoded cluster, or why there is none."""
+        key = (host_offset, stored_length)
+        if getattr(self.thread, "key", None) != key:
+            try:
+                self.thread.cluster = decoder(evidence.read_at(host_offset, stored_length))
+            except ReadFailed:
+                return Reason.IO_ERROR
+            self.thread.key = key
+        cluster: bytes | Reason = self.thread.cluster
+        return cluster
+
+
+def put_cluster(cluster: bytes | Reason, skip: int, buffer: memoryview) -> list[Fault]:
+    """Fill the buffer from a decoded cluster.
+
+    What a broken stream gives before it breaks is not vouched for by any checksum, so it is not passed on as data.
+    """
+    if isinstance(cluster, Reason):
+        return [Fault(0, len(buffer), cluster)]
+    buffer[:] = memoryview(cluster)[skip : skip + len(buffer)]
+    return []
+
+
+@dataclass(frozen=True)
+class Qcow2Level:
+    """A qcow2 image read through one of its L1 tables.
+
+    The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies behind the disk.
+    Encrypted data is decrypted with `cipher`, or given as it is stored if `as_stored` asks for that.
+    """
+
+    image: Qcow2Image
+    l1: L1Table
+    size: int
+    base: int = 0
+    data_file: Evidence | None = None
+    cipher: SectorCipher | None = None
+    as_stored: bool = False
+    decoded: LastDecoded = field(default_factory=LastDecoded, compare=False, repr=False)
+
+    @property
+    def evidences(self) -> tuple[Evidence, ...]:
+        """The image, and its data file if there is one."""
+        return (self.image.evidence, self.data_file) if self.data_file else (self.image.evidence,)
+
+    @property
+    def data_lacks(self) -> Reason:
+        """What is missing for reading data."""
+        geometry = self.image.geometry
+        if geometry.external_data_file and self.data_file is None:
+            return Reason.DATA_FILE_NOT_SUPPLIED
+        locked = self.image.encrypted and self.cipher is None and not self.as_stored
+        return Reason.KEY_NOT_SUPPLIED if locked else Reason.NONE
+
+    @property
+    def backing_file(self) -> Untrusted | None:
+        """The declared backing file, unless its name is empty; behind the end of the disk it has nothing to say."""
+        return self.image.backing_file if self.image.has_backing_file and not self.base else None
+
+    @property
+    def backing_format(self) -> Untrusted | None:
+        """The declared format of the backing file."""
+        return self.image.header_cluster.extensions.text(ExtensionType.BACKING_FORMAT)
+
+    @property
+    def encryption(self) -> str | None:
+        """`aes` or `luks`."""
+        return CryptMethod(self.image.header.crypt_method).name.lower() if self.image.encrypted else None
+
+    @property
+    def plain_data(self) -> Evidence | None:
+        """The file that holds the data, if it is not encrypted."""
+        return None if self.cipher else self._data
+
+    @property
+    def _data(self) -> Evidence:
+        return self.data_file or self.image.evidence
+
+    def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
+        """The rows of the L1 table."""
+        data_size = self.data_file.size if self.data_file else None
+        start, end = guest_start + self.base, guest_end + self.base
+        for rows in row_batches(self.image.evidence, self.l1, start, end, data_size):
+            rows["guest_offset"] -= np.uint64(self.base)
+            yield rows
+
+    def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer from the file that holds the data."""
+        if self.cipher is None:
+            return read_data(self._data, host_offset, buffer)
+        from forensic.qcow2.crypto import read_encrypted
+
+        return read_encrypted(self._data, self.cipher, guest_offset + self.base, host_offset, buffer)
+
+    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer from a compressed cluster; those are never encrypted, whatever the image is."""
+        cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
+        return put_cluster(cluster, skip, buffer)
+
+    def _decode(self, stored: bytes) -> bytes | Reason:
+        geometry = self.image.geometry
+        decoded = decode(stored, geometry.compression_type, geometry.cluster_size)
+        return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
+
+
+@dataclass(frozen=True)
+class RawLevel:
+    """A raw file: guest offsets are host offsets."""
+
+    evidence: Evidence
+
+    @property
+    def size(self) -> int:
+        """The size of the file."""
+        return self.evidence.size
+
+    @property
+    def evidences(self) -> tuple[Evidence, ...]:
+        """The file."""
+        return (self.evidence,)
+
+    @property
+    def data_lacks(self) -> Reason:
+        """Nothing."""
+        return Reason.NONE
+
+    @property
+    def backing_file(self) -> Untrusted | None:
+        """A raw file names nothing."""
+        return None
+
+    @property
+    def backing_format(self) -> Untrusted | None:
+        """Nothing."""
+        return None
+
+    @property
+    def encryption(self) -> str | None:
+        """None."""
+        return None
+
+    @property
+    def plain_data(self) -> Evidence | None:
+        """The file."""
+        return self.evidence
+
+    def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
+        """One row of data."""
+        yield np.array(
+            [(guest_start, guest_end - guest_start, guest_start, 0, State.DATA, Reason.NONE, 0, 0)], dtype=ROW
+        )
+
+    def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer from the file."""
+        return read_data(self.evidence, host_offset, buffer)
+
+    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
+        """A raw file holds nothing compressed. Raises `ValueError`."""
+        raise ValueError("a raw file has no compressed clusters")

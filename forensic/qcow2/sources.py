@@ -1,0 +1,245 @@
+"""What the examiner supplies beside an image, and the disks that can be read with it.
+
+Every file here was named by the examiner, once for each level; the names in the images are compared with, never
+opened. That is the only consent there is: no flag makes the toolkit follow a name by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from forensic.errors import Unsupported, WrongSupply
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.disk import Disk, Input, Role
+from forensic.qcow2.foreign import ForeignFile
+from forensic.qcow2.header import CryptMethod
+from forensic.qcow2.image import Qcow2Image, identify
+from forensic.qcow2.levels import Level, Qcow2Level, RawLevel
+from forensic.qcow2.snapshots import Snapshot
+from forensic.qcow2.tables import L1Table, read_l1
+from forensic.untrusted import Untrusted, shown
+
+if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
+    from forensic.qcow2.crypto import SectorCipher
+
+MAX_LEVELS = 64
+"""Files of one chain."""
+
+MAX_KEY_BYTES = 8192
+
+
+class Format(StrEnum):
+    """What a backing file is read as."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+
+
+@dataclass(frozen=True)
+class BackingFile:
+    """A backing file as the examiner names it; without a format the image's word decides, then the file's magic."""
+
+    path: str | os.PathLike[str]
+    format: Format | None = None
+
+
+@dataclass(frozen=True)
+class Supplied:
+    """All that the examiner supplies: backing files nearest first, a data file, a passphrase.
+
+    `as_stored` asks for encrypted data as it is, `allow_slow_key` for key derivation however long it takes.
+    """
+
+    backing: tuple[BackingFile, ...] = ()
+    data_file: str | os.PathLike[str] | None = None
+    passphrase: bytes | None = field(default=None, repr=False)
+    as_stored: bool = False
+    allow_slow_key: bool = False
+
+
+NOTHING = Supplied()
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """In place of a snapshot: the machine state that was saved with it."""
+
+    snapshot: Snapshot
+
+
+def open_disk(image: Qcow2Image, target: Snapshot | SavedState | None = None, supplied: Supplied = NOTHING) -> Disk:
+    """The active disk of an image, a snapshot, or a saved machine state, with what was supplied for reading it.
+
+    The disk owns the supplied files: close it, or use it as a context manager. Raises `EvidenceUnreadable` for a file
+    that cannot be opened, `WrongSupply` for one that does not belong there, `KeyRejected`, and `Unsupported` for an
+    image that cannot be read.
+    """
+    opening = _Opening(supplied, image.evidence)
+    try:
+        levels: list[Level] = [opening.first_level(image, target)]
+        for backing in supplied.backing:
+            levels.append(opening.next_level(levels[-1], backing, len(levels)))
+        if supplied.data_file is not None and not opening.has_data_file:
+            raise WrongSupply(supplied.data_file, "no image of the chain has an external data file")
+    except BaseException:
+        opening.close()
+        raise
+    inputs = tuple(opening.inputs)
+    return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
+
+
+def find_snapshot(image: Qcow2Image, word: str) -> Snapshot:
+    """The snapshot with this id, or else this name, or else this place in the table (`2` or `#2`, from 0).
+
+    Raises `WrongSupply` if there is none, or if several have that id or name.
+    """
+    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    path, raw = image.evidence.path_as_given, os.fsencode(word)
+    for kind, found in (
+        ("id", [snapshot for snapshot in snapshots if snapshot.id.raw == raw]),
+        ("name", [snapshot for snapshot in snapshots if snapshot.name.raw == raw]),
+    ):
+        if len(found) > 1:
+            places = ", ".join(f"#{snapshot.index}" for snapshot in found[:8])
+            raise WrongSupply(path, f"{len(found)} snapshots have the {kind} {shown(word)}: choose among {places}")
+        if found:
+            return found[0]
+    index = word.removeprefix("#")
+    if index.isascii() and index.isdigit() and len(index) < 10 and int(index) < len(snapshots):
+        return snapshots[int(index)]
+    raise WrongSupply(path, f"no snapshot has the id, name or index {shown(word)}; {len(snapshots)} can be read")
+
+
+def read_key_file(path: str | os.PathLike[str]) -> bytes:
+    """The passphrase in a file; one newline at its end is not part of it.
+
+    Raises `EvidenceUnreadable` for what is no regular file, `WrongSupply` if it is empty or too long for a passphrase.
+    """
+    with Evidence(path) as file:
+        if file.size > MAX_KEY_BYTES:
+            raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, which no passphrase is")
+        try:
+            passphrase = file.read_at(0, file.size).removesuffix(b"\n")
+        except ReadFailed as failure:
+            raise WrongSupply(path, failure.reason) from failure
+    if not passphrase:
+        raise WrongSupply(path, "holds no passphrase")
+    return passphrase
+
+
+def _target(target: Snapshot | SavedState | None) -> str:
+    if isinstance(target, SavedState):
+        return f"vm-state:{target.snapshot.index}"
+    return "active" if target is None else f"snapshot:{target.index}"
+
+
+def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
+    for depth, level in enumerate(levels):
+        name = f"level {depth} ({shown(level.evidences[0].path_as_given)})"
+        if depth and level.size > levels[depth - 1].size:
+            surplus = level.size - levels[depth - 1].size
+            yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
+        if level.encryption and supplied.as_stored:
+            yield f"{name}: data is given as it is stored, encrypted with {level.encryption}, not as the guest saw it"
+        elif level.encryption == "aes" and supplied.passphrase is not None:
+            yield f"{name}: the old AES encryption has no means to tell a wrong passphrase from the right one"
+    for one in inputs:
+        if one.format_from == "probed":
+            yield (
+                f"level {one.depth} ({shown(one.evidence.path_as_given)}) was taken for {one.format} by its first "
+                "bytes; neither the command line nor the image says what it is"
+            )
+        if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
+            surplus = one.evidence.size - levels[one.depth].size
+            yield f"the data file is {surplus:,} bytes longer than its disk; these are not part of the disk"
+
+
+class _Opening:
+    """The files opened so far, so that none is opened twice and all are closed when one fails."""
+
+    def __init__(self, supplied: Supplied, first: Evidence) -> None:
+        self.inputs: list[Input] = []
+        self._supplied = supplied
+        self._opened = [first]
+
+    @property
+    def has_data_file(self) -> bool:
+        """Whether the data file has found the level that needs it."""
+        return any(one.role == Role.DATA_FILE for one in self.inputs)
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        for evidence in self._opened[1:]:
+            evidence.close()
+
+    def first_level(self, image: Qcow2Image, target: Snapshot | SavedState | None) -> Level:
+        """The image itself, read through the L1 table that belongs to the target."""
+        if target is None:
+            return self._qcow2_level(image, image.l1, image.virtual_size, 0, 0)
+        snapshot = target.snapshot if isinstance(target, SavedState) else target
+        size = image.virtual_size if snapshot.disk_size is None else snapshot.disk_size
+        place = (snapshot.l1_table_offset, snapshot.l1_size)
+        l1 = read_l1(image.evidence, image.geometry, snapshot.owner, *place, size)
+        if not isinstance(target, SavedState):
+            return self._qcow2_level(image, l1, size, 0, 0)
+        if not snapshot.vm_state_size:
+            raise WrongSupply(image.evidence.path_as_given, f"{snapshot.owner} holds no machine state")
+        coverage = image.geometry.l1_coverage
+        return self._qcow2_level(image, l1, snapshot.vm_state_size, -(-size // coverage) * coverage, 0)
+
+    def next_level(self, above: Level, backing: BackingFile, depth: int) -> Level:
+        """The backing file of the level above."""
+        if depth >= MAX_LEVELS:
+            raise WrongSupply(backing.path, f"the chain has more than {MAX_LEVELS} files")
+        if above.backing_file is None:
+            raise WrongSupply(backing.path, f"{shown(above.evidences[0].path_as_given)} declares no backing file")
+        evidence = self._open(backing.path)
+        image = identify(evidence)
+        found = Format.RAW if isinstance(image, ForeignFile) else Format.QCOW2
+        declared = _declared_format(above.backing_format)
+        chosen = backing.format or declared or found
+        said_by = "given" if backing.format else "declared" if declared else "probed"
+        self.inputs.append(Input(Role.BACKING, depth, evidence, above.backing_file, chosen, said_by))
+        if chosen == Format.RAW:
+            return RawLevel(evidence)
+        if isinstance(image, ForeignFile):
+            raise WrongSupply(backing.path, f"is to be read as {chosen}, but {image.description}")
+        return self._qcow2_level(image, image.l1, image.virtual_size, 0, depth)
+
+    def _qcow2_level(self, image: Qcow2Image, l1: L1Table, size: int, base: int, depth: int) -> Level:
+        data_file, path = None, self._supplied.data_file
+        if path is not None and image.geometry.external_data_file and not self.has_data_file:
+            data_file = self._open(path)
+            self.inputs.append(Input(Role.DATA_FILE, depth, data_file, image.data_file, Format.RAW, "declared"))
+        return Qcow2Level(image, l1, size, base, data_file, self._cipher(image), self._supplied.as_stored)
+
+    def _cipher(self, image: Qcow2Image) -> SectorCipher | None:
+        passphrase = self._supplied.passphrase
+        if passphrase is None or not image.encrypted or self._supplied.as_stored:
+            return None
+        from forensic.qcow2 import keys
+
+        if image.header.crypt_method == CryptMethod.AES:
+            return keys.unlock_legacy(image.evidence.path_as_given, passphrase)
+        if image.luks is None:
+            raise Unsupported(image.evidence.path_as_given, "the image is LUKS encrypted, but has no LUKS header")
+        return keys.unlock_luks(image.evidence, image.luks, passphrase, self._supplied.allow_slow_key)
+
+    def _open(self, path: str | os.PathLike[str]) -> Evidence:
+        evidence = Evidence(path)
+        for other in self._opened:
+            if (other.before.device, other.before.inode) == (evidence.before.device, evidence.before.inode):
+                evidence.close()
+                raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is in use already")
+        self._opened.append(evidence)
+        return evidence
+
+
+def _declared_format(declared: Untrusted | None) -> Format | None:
+    """What an image calls the format of its backing file, as far as it is one of ours."""
+    names = {b"raw": Format.RAW, b"file": Format.RAW, b"host_device": Format.RAW, b"qcow2": Format.QCOW2}
+    return names.get(declared.raw) if declared else None

@@ -1,0 +1,114 @@
+"""A report as one HTML file that needs nothing else: no script, no network, light and dark, and fit for printing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+
+from forensic.finding import Severity
+from forensic.report.html_sections import checks_section, extraction_section, facts, findings_section, record_section
+from forensic.report.map_svg import legend, map_svg
+from forensic.report.markup import Html, element, together
+from forensic.report.model import Report
+from forensic.report.to_text import image_facts
+from forensic.report.values import number, section, sections, size, text
+
+# The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+VERDICTS = {
+    "clean": "Nothing was found that is wrong with this image.",
+    "leaks": "The image holds clusters that nothing uses; its data is not affected.",
+    "suspicious": "The image can be read, but it holds what an image made in the usual way does not.",
+    "corrupt": "The structures of the image contradict one another or lead nowhere.",
+    "undetermined": "No verdict could be reached.",
+}
+MARKED = (Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+MAX_MARKS = 4096
+
+
+def to_html(report: Report) -> str:
+    """The page."""
+    style = resources.files("forensic.report").joinpath("page.css").read_text(encoding="utf-8")
+    name = text(report.source.get("path_as_given"))
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", f"qcowscope: {name[:80]}"),
+        # The style sheet is ours and holds no text of the image; quoting would break its strings.
+        element("style", Html(style)),
+    )
+    body = element("body", element("main", together(*_sections(report, name))))
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en').source}\n"
+
+
+def _sections(report: Report, name: str) -> Iterator[Html]:
+    yield element("p", f"qcowscope {text(report.tool.get('version'))} · report on a disk image", class_="brand")
+    yield element("h1", name, class_="long")
+    yield _verdict(report)
+    yield from _case(report)
+    yield element("h2", "The image")
+    yield element("div", facts(image_facts(report)), class_="card")
+    yield from _map(report)
+    if "extraction" in report.result:
+        yield from extraction_section(section(report.result["extraction"]))
+    yield from findings_section(sections(report.result.get("findings")))
+    yield from checks_section(sections(report.result.get("checks")))
+    yield from record_section(report)
+    yield element(
+        "footer",
+        "Nothing that the image names was opened. Text that stands in the image is shown with control and invisible "
+        "characters written out. The result depends on the bytes of the image, the version and the options alone: "
+        f"SHA-256 {report.digest()}",
+    )
+
+
+def _verdict(report: Report) -> Html:
+    summary = section(report.result.get("summary"))
+    verdict = text(summary.get("verdict"))
+    counts = section(summary.get("counts_by_severity"))
+    pills = [
+        element("span", f"{counts[severity.value]} {severity.value}", class_=f"pill {severity.value}")
+        for severity in reversed(Severity)
+        if counts.get(severity.value)
+    ]
+    sentence = text(summary.get("reason")) or VERDICTS.get(verdict, "")
+    return element(
+        "section",
+        element("div", verdict, class_="word"),
+        element("p", sentence),
+        element("div", *pills, class_="counts"),
+        class_=f"verdict {verdict if verdict in VERDICTS else 'undetermined'}",
+    )
+
+
+def _case(report: Report) -> Iterator[Html]:
+    given = [(label.replace("_", " "), text(value)) for label, value in report.case.items() if value]
+    if given:
+        yield element("h2", "Case")
+        yield element("div", facts(given), class_="card")
+
+
+def _map(report: Report) -> Iterator[Html]:
+    file_map = report.file_map
+    if file_map is None or not file_map.cells:
+        return
+    marks = list(_marks(report))
+    cell = f"{len(file_map.cells):,} cells of {size(file_map.cell_size)}"
+    yield element("h2", "Map of the file", element("span", cell, class_="quiet"))
+    places = element("li", element("span", class_="swatch marked"), element("span", "place of a finding"))
+    key = element("ul", places, class_="legend") if marks else Html("")
+    yield element("div", map_svg(file_map, marks), legend(file_map), key, class_="card map")
+
+
+def _marks(report: Report) -> Iterator[tuple[int, int]]:
+    """Host ranges of the findings that matter."""
+    given = 0
+    for finding in sections(report.result.get("findings")):
+        for place in sections(finding["ranges"]) if finding["severity"] in MARKED else ():
+            if place["space"] == "host" and given < MAX_MARKS:
+                given += 1
+                yield number(place["offset"]), number(place["length"])

@@ -1,0 +1,36 @@
+"""A report as JSON Lines: a header, one finding a line, and a trailer whose absence shows that the rest is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from forensic.report.model import SCHEMA, Report
+from forensic.report.values import sections
+from forensic.untrusted import Json
+
+
+def to_jsonl(report: Report) -> str:
+    """One object a line; `type` is `header`, `finding` or `trailer`."""
+    return "".join(json_line(line) for line in _lines(report))
+
+
+def json_line(value: Json) -> str:
+    """One object as one line: JSON escapes every line break inside it."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _lines(report: Report) -> Iterator[dict[str, Json]]:
+    document = report.as_json()
+    result = dict(report.result)
+    findings = sections(result.pop("findings", []))
+    header = {name: document[name] for name in ("source", "tool", "case")}
+    yield {"type": "header", "schema": SCHEMA, **header, "result": result}
+    for finding in findings:
+        yield {"type": "finding", **finding}
+    yield {
+        "type": "trailer",
+        "finding_count": len(findings),
+        "result_digest": document["result_digest"],
+        "run": document["run"],
+    }

@@ -1,0 +1,131 @@
+"""Many images in one call: one line each, a broken one does not stop the rest, one exit status for all."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forensic.cli.many import PRIORITY, find_images
+from tests.commands import damaged, qcowscope, sound
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A directory with two sound images, one corrupt one deeper down, and things that are no images."""
+    root = tmp_path / "store"
+    (root / "deep" / "er").mkdir(parents=True)
+    shutil.copyfile(sound("data-512"), root / "b.qcow2")
+    shutil.copyfile(sound("data-4k"), root / "a.img")
+    damaged("l2-entry-outside-file", root / "deep" / "er")
+    (root / "notes.txt").write_text("no image", encoding="utf-8")
+    (root / "empty.qcow2").touch()
+    (root / "link.qcow2").symlink_to(root / "b.qcow2")
+    (root / "loop").symlink_to(root)
+    os.mkfifo(root / "fifo")
+    return root
+
+
+def names_of(out: str) -> list[str]:
+    return [Path(json.loads(line)["source"]["path_as_given"]).name for line in out.splitlines()]
+
+
+def test_a_directory_gives_one_line_for_each_image_in_the_order_of_names(store: Path) -> None:
+    finished = qcowscope("check", "--json", store)
+    assert names_of(finished.out) == ["a.img", "b.qcow2", "l2-entry-outside-file.qcow2"]
+    assert finished.status == 2
+    assert finished.err == "qcowscope: left out: 2 symbolic links, 2 other files, 1 special files\n"
+
+
+def test_info_and_json_lines_do_the_same(store: Path) -> None:
+    assert names_of(qcowscope("info", "--json", store).out) == names_of(qcowscope("check", "--json", store).out)
+    assert names_of(qcowscope("check", "--format", "jsonl", store).out) == names_of(
+        qcowscope("check", "--json", store).out
+    )
+    assert qcowscope("info", store).status == 0
+
+
+def test_a_line_is_the_report_that_one_image_alone_would_give(store: Path) -> None:
+    line = json.loads(qcowscope("check", "--json", store).out.splitlines()[0])
+    alone = qcowscope("check", "--json", store / "a.img").json()
+    assert (line["result"], line["result_digest"]) == (alone["result"], alone["result_digest"])
+
+
+def test_a_single_image_keeps_its_single_object(store: Path) -> None:
+    finished = qcowscope("check", "--json", store / "a.img")
+    assert len(finished.out.splitlines()) > 100
+    assert len(qcowscope("check", "--format", "jsonl", store / "a.img").out.splitlines()) == 2
+
+
+def test_what_cannot_be_read_has_its_line_and_does_not_stop_the_rest(store: Path) -> None:
+    paths = [store / "missing", store / "notes.txt", store / "fifo", store / "b.qcow2"]
+    finished = qcowscope("check", "--json", *paths)
+    lines = [json.loads(line) for line in finished.out.splitlines()]
+    assert [line.get("error", {}).get("exit_code") for line in lines] == [1, None, 1, None]
+    assert [line["result"] and line["result"]["summary"]["verdict"] for line in lines] == [
+        None, "undetermined", None, "clean",
+    ]  # fmt: skip
+    assert len(finished.err.splitlines()) == 3
+    assert finished.status == 1
+
+
+def test_text_separates_images_by_a_blank_line(store: Path) -> None:
+    finished = qcowscope("check", store / "a.img", store / "b.qcow2")
+    one, other = finished.out.split("\n\n")
+    assert one.startswith(f"{store}/a.img: clean\n")
+    assert other.startswith(f"{store}/b.qcow2: clean\n")
+
+
+def test_several_processes_give_the_same_in_the_same_order(store: Path) -> None:
+    alone, shared = qcowscope("check", store), qcowscope("check", "--jobs", "2", store)
+    assert (shared.status, shared.out) == (alone.status, alone.out)
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["sound", "corrupt", "hostile", "other", "missing"], 1),
+        (["other", "hostile", "corrupt"], 2),
+        (["other", "hostile", "sound"], 4),
+        (["sound", "other"], 63),
+        (["sound", "sound"], 0),
+    ],
+)
+def test_the_worst_status_stands_for_all(names: list[str], status: int, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"other")
+    paths = {
+        "sound": sound("data-512"),
+        "corrupt": damaged("l2-entry-outside-file", tmp_path),
+        "hostile": damaged("backing-file-protocol--json", tmp_path),
+        "other": tmp_path / "other",
+        "missing": tmp_path / "missing",
+    }
+    assert qcowscope("check", *(paths[name] for name in names)).status == status
+
+
+def test_the_order_of_the_statuses_is_that_of_the_contract() -> None:
+    assert PRIORITY == (1, 6, 2, 4, 5, 3, 63)
+
+
+def test_a_directory_without_an_image_is_not_taken_for_a_clean_one(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image", encoding="utf-8")
+    finished = qcowscope("check", tmp_path)
+    assert (finished.status, finished.out) == (63, "")
+    assert finished.err == "qcowscope: left out: 1 other files\nqcowscope: no qcow2 image was found\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_read_is_said(store: Path) -> None:
+    (store / "deep").chmod(0)
+    search = find_images([str(store)])
+    (store / "deep").chmod(0o755)
+    assert search.failed == {f"{store}/deep": "permission denied"}
+
+
+def test_a_name_that_is_no_text_is_shown_safely(tmp_path: Path) -> None:
+    evil = os.fsencode(tmp_path) + b"/\xff\x1b[31m.qcow2"
+    Path(os.fsdecode(evil)).write_bytes(sound("data-512").read_bytes())
+    shutil.copyfile(sound("data-512"), tmp_path / "b.qcow2")
+    finished = qcowscope("check", tmp_path)
+    assert f"{tmp_path}/\\xff\\x1b[31m.qcow2: clean\n" in finished.out

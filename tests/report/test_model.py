@@ -1,0 +1,115 @@
+"""The result is the same wherever and whenever it is made, and findings keep their names."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
+from forensic.report.model import EXIT_STATUS, Judgement, Report, Verdict
+from forensic.report.values import items, section, sections
+from tests.commands import damaged, qcowscope, sound
+
+FINDING = Finding(
+    "some-rule",
+    "Something is wrong",
+    Severity.HIGH,
+    FindingClass.CORRUPTION,
+    Confidence.CERTAIN,
+    "Header",
+    2,
+    (Problem("entry 3 is 7", (host(512, 8),), "L1[3]"),),
+)
+
+
+def reports_from_two_places(image: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The report of one extraction from each of two directories, under different names and times."""
+    documents = []
+    for name in ("one/disk.qcow2", "two/some/other.img"):
+        copy = folder / name
+        copy.parent.mkdir(parents=True)
+        shutil.copyfile(image, copy)
+        monkeypatch.chdir(copy.parent)
+        qcowscope("extract", copy.name, "-o", f"{copy.stem}.raw", "--report", "json:report.json")
+        documents.append(json.loads(Path("report.json").read_text(encoding="utf-8")))
+    return documents
+
+
+@pytest.mark.parametrize("name", ["snapshots-512", "luks-4k", "overlay-qcow2"])
+def test_two_laboratories_get_the_same_result(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = reports_from_two_places(sound(name), tmp_path, monkeypatch)
+    assert one["result"] == two["result"]
+    assert one["result_digest"] == two["result_digest"]
+    assert one["run"] != two["run"]
+
+
+def test_a_damaged_image_gives_the_same_result_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = damaged("l2-entry-outside-file", tmp_path)
+    one, two = reports_from_two_places(image, tmp_path, monkeypatch)
+    assert one["result_digest"] == two["result_digest"]
+
+
+def test_the_digest_can_be_computed_from_the_document_alone() -> None:
+    document = qcowscope("check", "--json", sound("snapshots-512")).json()
+    canonical = json.dumps(document["result"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert section(document["result_digest"])["value"] == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_the_digest_changes_with_the_result() -> None:
+    assert Report({"a": 1}).digest() != Report({"a": 2}).digest()
+    assert Report({"a": 1}, {"path": "x"}).digest() == Report({"a": 1}, {"path": "y"}).digest()
+
+
+def test_a_finding_keeps_its_name_while_its_first_place_stays() -> None:
+    reworded = replace(FINDING, title="Other words", count=9, problems=(replace(FINDING.problems[0], observation="x"),))
+    assert (reworded.id, reworded.fingerprint) == (FINDING.id, FINDING.fingerprint)
+    assert FINDING.id == f"QF-{FINDING.fingerprint[:8].upper()}"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(FINDING, rule="other-rule"),
+        replace(FINDING, problems=(Problem("", (host(520, 8),), "L1[3]"),)),
+        replace(FINDING, problems=(Problem("", (host(512, 8),), "L1[4]"),)),
+        replace(FINDING, problems=()),
+    ],
+)
+def test_another_rule_or_place_has_another_name(other: Finding) -> None:
+    assert other.fingerprint != FINDING.fingerprint
+
+
+def test_a_check_names_its_findings(tmp_path: Path) -> None:
+    image = damaged("l2-entry-outside-file", tmp_path)
+    result = section(qcowscope("check", "--json", image).json()["result"])
+    (finding,) = sections(result["findings"])
+    named = [check for check in sections(result["checks"]) if items(check["findings"])]
+    assert [(check["id"], check["findings"]) for check in named] == [("l2-entry-outside-file", [finding["id"]])]
+    assert finding["interpretation"] == "the guest range is absent, not zero."
+
+
+def judged(*classes: tuple[FindingClass, Severity]) -> Judgement:
+    return Judgement(tuple(replace(FINDING, finding_class=kind, severity=severity) for kind, severity in classes), ())
+
+
+@pytest.mark.parametrize(
+    ("judgement", "verdict", "status"),
+    [
+        (judged(), Verdict.CLEAN, 0),
+        (judged((FindingClass.REFERENCE, Severity.LOW)), Verdict.CLEAN, 0),
+        (judged((FindingClass.LEAK, Severity.LOW)), Verdict.LEAKS, 3),
+        (judged((FindingClass.LEAK, Severity.LOW), (FindingClass.HIDDEN_DATA, Severity.MEDIUM)), Verdict.SUSPICIOUS, 4),
+        (judged((FindingClass.REFERENCE, Severity.CRITICAL)), Verdict.SUSPICIOUS, 4),
+        (
+            judged((FindingClass.RESOURCE, Severity.HIGH), (FindingClass.CORRUPTION, Severity.MEDIUM)),
+            Verdict.CORRUPT,
+            2,
+        ),
+        (replace(judged((FindingClass.CORRUPTION, Severity.HIGH)), undetermined=True), Verdict.UNDETERMINED, 1),
+    ],
+)
+def test_each_verdict_has_its_exit_status(judgement: Judgement, verdict: Verdict, status: int) -> None:
+    assert (judgement.verdict(), EXIT_STATUS[judgement.verdict()]) == (verdict, status)

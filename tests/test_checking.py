@@ -1,0 +1,148 @@
+"""What the checker says: exactly what is expected of every sample, sound or damaged."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+import forensic.checking as checking
+from forensic.checking import LISTED_PROBLEMS, check
+from forensic.evidence import Evidence
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity
+from forensic.qcow2.image import HeaderCluster, identify
+from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.rules import Rule, all_rules
+from samples.kinds import Kind
+from samples.recipes import Recipe, all_recipes, apply
+from tests.images import COMMITTED, QCOW2, header, sample, tiny, written
+
+RECIPES = all_recipes()
+SLOW = "snapshot-count-too-large"  # 65536 entries to read
+
+
+def judged(path: Path) -> Judgement:
+    with Evidence(path) as evidence:
+        return check(identify(evidence), strict=True)
+
+
+def codes(judgement: Judgement) -> list[str]:
+    return sorted(finding.rule for finding in judgement.findings)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_a_damaged_sample_gives_exactly_the_codes_of_its_recipe(recipe: Recipe, tmp_path: Path) -> None:
+    found = judged(apply(recipe, tmp_path / "damaged.qcow2"))
+    assert codes(found) == sorted(recipe.expect)
+    assert recipe.code in recipe.expect
+    assert all(finding.problems and finding.observation for finding in found.findings)
+    places = [place for each in found.findings for problem in each.problems for place in problem.ranges]
+    assert all(place.offset >= 0 and place.length >= 0 for place in places)
+
+
+@pytest.mark.parametrize("kind", COMMITTED, ids=lambda kind: kind.name)
+def test_a_sound_sample_gives_what_its_description_expects_and_no_more_than_info(kind: Kind) -> None:
+    found = judged(sample(kind))
+    assert codes(found) == sorted(kind.expect)
+    assert {finding.severity for finding in found.findings} <= {Severity.INFO}
+    assert [each for each in found.checks if each.status == CheckStatus.FAIL and each.code not in kind.expect] == []
+
+
+def test_every_rule_is_shown_by_a_sample() -> None:
+    damaged = {recipe.code for recipe in RECIPES}
+    sound = {code for kind in COMMITTED for code in kind.expect}
+    by_a_recipe = {rule.code for rule in all_rules() if rule.severity != Severity.INFO}
+    assert by_a_recipe - damaged == set()
+    assert {rule.code for rule in all_rules()} - damaged - sound == set()
+
+
+def test_every_code_that_a_sample_expects_is_a_rule() -> None:
+    expected = {code for recipe in RECIPES for code in recipe.expect} | {code for kind in QCOW2 for code in kind.expect}
+    assert expected - {rule.code for rule in all_rules()} == set()
+
+
+@pytest.mark.parametrize(
+    "recipe", [each for each in RECIPES if each.code != SLOW][::10], ids=lambda recipe: recipe.name
+)
+def test_two_checks_of_one_file_say_the_same(recipe: Recipe, tmp_path: Path) -> None:
+    path = apply(recipe, tmp_path / "damaged.qcow2")
+    assert judged(path) == judged(path)
+
+
+def rule(check_function: object, code: str = "made-up", severity: Severity = Severity.HIGH) -> Rule:
+    def examine(structure: object) -> Iterable[Problem]:
+        assert callable(check_function)
+        found: Iterable[Problem] = check_function(structure)
+        return found
+
+    sections = {"Why": "w", "Spec": "s", "QEMU": "q", "Next": "n"}
+    finding_class = FindingClass.CORRUPTION
+    return Rule(code, HeaderCluster, "made", severity, finding_class, Confidence.CERTAIN, "Title", sections, examine)
+
+
+def judged_by(monkeypatch: pytest.MonkeyPatch, path: Path, made_up: Rule, strict: bool = True) -> Judgement:
+    monkeypatch.setattr(checking, "all_rules", lambda: [made_up])
+    with Evidence(path) as evidence:
+        return check(identify(evidence), strict=strict)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return written(tmp_path, tiny([]))
+
+
+def test_problems_are_counted_in_full_and_listed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    def one_by_one(_: object) -> Iterator[Problem]:
+        return (Problem(f"problem {number}") for number in range(1000))
+
+    def worded_late(_: object) -> Problems:
+        return Problems(1 << 40, lambda: (Problem(f"problem {number}") for number in range(1 << 40)))
+
+    for judge, count in ((one_by_one, 1000), (worded_late, 1 << 40)):
+        (finding,) = judged_by(monkeypatch, path, rule(judge)).findings
+        assert (finding.count, len(finding.problems)) == (count, LISTED_PROBLEMS)
+        assert finding.observation == f"problem 0 (and {count - 1:,} more)"
+
+
+def test_a_rule_that_fails_is_not_run_rather_than_passed(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    def broken(_: object) -> Iterator[Problem]:
+        yield Problem("first")
+        raise KeyError("oops")
+
+    found = judged_by(monkeypatch, path, rule(broken), strict=False)
+    assert found.checks == (
+        Check("made-up", "Title", CheckStatus.NOT_RUN, "internal error: KeyError: 'oops'", 1, True),
+    )
+    with pytest.raises(KeyError):
+        judged_by(monkeypatch, path, rule(broken))
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "reason"),
+    [
+        (header(), CheckStatus.NOT_APPLICABLE, "the image has no LuksHeader"),
+        (header(version=4), CheckStatus.NOT_RUN, "version 4 of the format is not known"),
+        (b"KDMV", CheckStatus.NOT_RUN, "not a qcow2 image: it looks like a VMDK image"),
+    ],
+)
+def test_a_rule_without_anything_to_examine_says_why(
+    tmp_path: Path, head: bytes, status: CheckStatus, reason: str
+) -> None:
+    found = judged(written(tmp_path, tiny([], head=head.ljust(512, b"\0"))))
+    (check_of_luks,) = [each for each in found.checks if each.code == "encryption-header-outside-file"]
+    assert (check_of_luks.status, check_of_luks.reason) == (status, reason)
+    assert found.undetermined == (head == b"KDMV")
+
+
+def test_progress_names_each_kind_of_structure(path: Path) -> None:
+    steps: list[str] = []
+    with Evidence(path) as evidence:
+        check(identify(evidence), steps.append, strict=True)
+    assert list(dict.fromkeys(steps)) == [
+        "HeaderCluster",
+        "Residue",
+        "RefcountTable",
+        "L1Table",
+        "L2Batch",
+        "FreeResidue",
+        "Totals",
+    ]

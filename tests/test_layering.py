@@ -1,0 +1,158 @@
+"""The floors of the house: who may import whom, who may open files, who may decode text out of an image."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.images import SOUND
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted(path for folder in ("forensic", "tui") for path in (ROOT / folder).rglob("*.py"))
+WRITTEN = [path for path in FILES if path != ROOT / "forensic" / "format" / "qcow2.py"]  # the other one is generated
+
+FLOORS = (
+    ("forensic.format", "forensic.untrusted", "forensic.version"),
+    ("forensic.errors",),  # floor 1 as well, but its messages are shown by untrusted
+    ("forensic.structure", "forensic.evidence", "forensic.finding"),
+    ("forensic.qcow2", "forensic.report"),
+    ("forensic.rules", "forensic.extraction"),
+    ("forensic.checking",),
+    ("forensic",),
+    ("forensic.cli", "tui"),
+)
+"""From the ground up; the longest name that fits a module is its place."""
+
+JUDGING = ("forensic.qcow2", "forensic.rules", "forensic.checking", "forensic.structure")
+"""Modules that get bytes handed to them and never fetch them."""
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> tuple[int, str]:
+    """The floor a module stands on, and the name it stands there under."""
+    places = [(name, floor) for floor, names in enumerate(FLOORS) for name in names]
+    fitting = [(len(name), floor, name) for name, floor in places if f"{module}.".startswith(f"{name}.")]
+    _, floor, name = max(fitting)
+    return floor, name
+
+
+def is_within(module: str, *packages: str) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            assert node.module is not None
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if is_a_module(inner) else node.module
+
+
+def is_a_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def calls(path: Path) -> Iterator[tuple[str, int]]:
+    """What a file calls, as written (`os.open`, `open`, `.decode`), and how many arguments it gives."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            count = len(node.args) + len(node.keywords)
+            if isinstance(node.func, ast.Name):
+                yield node.func.id, count
+            elif isinstance(node.func, ast.Attribute):
+                yield f".{node.func.attr}", count
+                if isinstance(node.func.value, ast.Name):
+                    yield f"{node.func.value.id}.{node.func.attr}", count
+
+
+def importers_of(package: str) -> set[str]:
+    return {module_of(path) for path in FILES if any(is_within(name, package) for name in imports(path))}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: module_of(path))
+def test_a_file_imports_only_from_floors_below_its_own_or_from_its_own_folder(path: Path) -> None:
+    module = module_of(path)
+    floor, place = floor_of(module)
+    ours = [name for name in imports(path) if is_within(name, "forensic", "tui")]
+    upward = [name for name in ours if floor_of(name)[0] >= floor and not is_within(name, place)]
+    assert upward == []
+
+
+def test_the_library_draws_no_screen() -> None:
+    assert {module for module in importers_of("textual") if not is_within(module, "tui")} == set()
+    assert {module for module in importers_of("tui") if not is_within(module, "tui", "forensic.cli")} == set()
+
+
+def test_the_screens_stand_on_the_public_api_alone() -> None:
+    used = {name for path in FILES if is_within(module_of(path), "tui") for name in imports(path)}
+    assert {name for name in used if is_within(name, "forensic")} <= {"forensic"}
+
+
+def test_rich_is_used_only_where_something_is_printed() -> None:
+    allowed = ("tui", "forensic.cli", "forensic.report")
+    assert {module for module in importers_of("rich") if not is_within(module, *allowed)} == set()
+
+
+def test_kaitai_objects_are_turned_into_ours_in_one_place() -> None:
+    assert importers_of("kaitaistruct") == {"forensic.format.qcow2", "forensic.structure"}
+
+
+def test_nothing_maps_a_file_or_starts_a_program() -> None:
+    assert importers_of("mmap") | importers_of("subprocess") == set()
+
+
+def test_nothing_but_evidence_opens_evidence() -> None:
+    openers = {"open", ".open", ".read_bytes", ".read_text", ".fromfile", ".memmap", ".load", ".fdopen", ".FileIO"}
+    found = {
+        (module_of(path), called)
+        for path in WRITTEN
+        if is_within(module_of(path), *JUDGING)
+        for called, _ in calls(path)
+        if called in openers
+    }
+    assert found == set()
+
+
+def test_only_untrusted_turns_image_bytes_into_text() -> None:
+    readers = [path for path in WRITTEN if is_within(module_of(path), *JUDGING, "forensic.extraction")]
+    found = {
+        (module_of(path), called)
+        for path in readers
+        for called, count in calls(path)
+        if called in (".decode", ".tostring", "codecs.decode") or (called == "str" and count > 1)
+    }
+    assert found == set()
+
+
+LOOK_AT_A_HEADER = """
+import json, sys
+from forensic.qcow2.image import open_image
+from forensic.qcow2.describe import describe
+with open_image(sys.argv[1]) as image:
+    described = describe(image)
+heavy = {"numpy", "rich", "textual", "cryptography", "zstandard", "deflate"}
+print(json.dumps([described["image"]["version"], sorted(heavy & set(sys.modules))]))
+"""
+
+
+@pytest.mark.parametrize("name", ["data-512", "snapshots-512", "bitmaps-512", "luks-4k", "overlay-qcow2"])
+def test_describing_an_image_loads_nothing_heavy(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK_AT_A_HEADER, str(SOUND / f"{name}.qcow2")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [3, []]
