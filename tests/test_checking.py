@@ -143,6 +143,7 @@ def test_progress_names_each_kind_of_structure(path: Path) -> None:
         "RefcountTable",
         "L1Table",
         "L2Batch",
+        "ClusterUsage",
         "FreeResidue",
         "Totals",
     ]

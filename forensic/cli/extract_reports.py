@@ -17,13 +17,14 @@ from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
+    from forensic.evidence import Evidence
     from forensic.extraction.account import Extraction
     from forensic.extraction.line_file import LineFile
     from forensic.extraction.ranges import RangeWriter
     from forensic.extraction.segments import Segment
     from forensic.extraction.settings import Settings
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.image import Identified
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
@@ -41,7 +42,7 @@ class ExtractionReports:
     def __init__(
         self,
         targets: Sequence[ReportTarget],
-        image: Qcow2Image,
+        image: Identified,
         disk: Disk,
         output: Path | None,
         settings: Settings,
@@ -52,7 +53,7 @@ class ExtractionReports:
         from forensic.extraction.sidecars import sidecar_paths
 
         self._targets = targets
-        self._image, self._disk, self._settings = image, disk, settings
+        self._image, self._disk, self._output, self._settings = image, disk, output, settings
         self._sidecars = sidecar_paths(output, settings.hashes) if sidecars and output else {}
         self._input_hashes: InputHashes | None = None
         self._undo = ExitStack()
@@ -61,9 +62,12 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment]) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
+        from forensic.extraction.journal import journal_path
         from forensic.extraction.new_file import refuse
 
         outputs = [segment.path for segment in segments]
+        if self._output:
+            outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
         refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
 
@@ -108,14 +112,16 @@ class ExtractionReports:
             return
         from forensic.checking import check
         from forensic.finding import Severity
+        from forensic.qcow2.consent import inputs_of, references_of
         from forensic.qcow2.describe import describe
 
         image = self._image
-        container = self._input_hashes.of(image.evidence) if self._input_hashes else None
         result = describe(image) | check(image).as_json(Severity.MEDIUM)
         result["extraction"] = extraction.as_json()
-        result["hashes"] = extraction.hashes_json(container)
-        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case)
+        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence))
+        result["references"] = references_of(self._disk, self._sha256)
+        inputs = inputs_of(self._disk, self._sha256)
+        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
 
     def print_summary(self, extraction: Extraction) -> None:
@@ -133,10 +139,13 @@ class ExtractionReports:
             print(f"{name}  {value}", file=stream)
         for code, length in ledger.bytes_by_reason.items():
             print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-        if not self._image.evidence.unchanged():
-            print(
-                "qcowscope: the image file changed while it was read; nobody can vouch for the output", file=sys.stderr
-            )
+        for caveat in self._disk.caveats:
+            print(f"note: {caveat}", file=sys.stderr)
+        for evidence in self._disk.evidences:
+            if not evidence.unchanged():
+                name = shown(evidence.path_as_given)
+                complaint = f"{name} changed while it was read; nobody can vouch for the output"
+                print(f"qcowscope: {complaint}", file=sys.stderr)
 
     def __enter__(self) -> ExtractionReports:
         return self
@@ -145,6 +154,9 @@ class ExtractionReports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.close()
+
+    def _sha256(self, evidence: Evidence) -> str | None:
+        return self._input_hashes.of(evidence) if self._input_hashes else None
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]

@@ -30,8 +30,8 @@ class Extraction:
     """Filled in while the extraction goes on; what it says when it was stopped is true as well.
 
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at
-    `guest_start`. `hashes` are those of the bytes as they were extracted, `verified_output` those of the output read
-    again.
+    `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
+    were extracted, `verified_output` those of the output read again.
     """
 
     target: str
@@ -40,6 +40,7 @@ class Extraction:
     size: int
     segments: Sequence[Segment]
     ledger: Ledger
+    caveats: Sequence[str] = ()
     status: Status = Status.FAILED
     done: int = 0
     hashes: dict[str, str] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Extraction:
             "bytes_zero": self.ledger.bytes_zero,
             "bytes_filled": self.ledger.bytes_missing,
             "bytes_by_state": self.ledger.bytes_by_state,
+            "caveats": list(self.caveats),
             "fill": {"pattern_hex": "00", "reason_counts": self.ledger.bytes_by_reason},
             "unreadable": missing_json(unreadable),
             "unreadable_not_listed": unreadable.not_listed,
@@ -77,7 +79,7 @@ class Extraction:
 
     def hashes_json(self, container_sha256: str | None) -> dict[str, Json]:
         """The object `result.hashes` holds: those of the image file and those of the disk in it, kept apart."""
-        container: Json = {"sha256": container_sha256} if container_sha256 else None
+        container: Json = {"sha256": container_sha256} if container_sha256 else {}
         piecewise: Json = None
         if self.piecewise:
             piecewise = {
@@ -88,7 +90,7 @@ class Extraction:
             }
         return {
             "container": {"acquired": container, "verified_source": None},
-            "virtual_disk": {"acquired": self.hashes or None, "verified_output": self.verified_output},
+            "virtual_disk": {"acquired": self.hashes, "verified_output": self.verified_output},
             "piecewise": piecewise,
         }
 

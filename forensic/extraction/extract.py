@@ -26,6 +26,7 @@ from forensic.extraction.stretch import Stretch, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -34,7 +35,7 @@ STANDARD_OUTPUT = 1
 
 
 def extract(
-    source: Disk | Qcow2Image,
+    source: Disk | Qcow2Image | Qcow1Image,
     output: Path | None,
     settings: Settings | None = None,
     progress: Progress | None = None,
@@ -71,7 +72,7 @@ class Extractor:
             raise not_read(found.missing.ranges[0])
         if output is not None:
             _refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
-        self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found))
+        self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
 
     def run(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
+from forensic.untrusted import shown
 
 
 class NewFile:
@@ -123,22 +124,22 @@ def flush_to_disk(partial: Path) -> None:
 def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool, resume: bool = False) -> None:
     """Raise `OutputFailed` for the first path that must not or cannot be written, before anything is.
 
-    A path must not be named twice, be an input (by whatever name or link), or exist (unless `force` says so, or
-    `resume` for what an interrupted run has left); the folder it is in must exist.
+    No two may need one name, now or while they are written. None may be an input, by whatever name or link, nor exist,
+    unless `force` says so, or `resume` of what an interrupted run has left. The folder it is in must exist.
     """
     named: set[Path] = set()
     for path in paths:
-        place = Path(os.path.realpath(path.parent)) / path.name
         if not path.name or path.is_dir():
             raise OutputFailed(path, "is a directory")
         if path.exists() and not path.is_file():
             raise OutputFailed(path, "is not a regular file")
-        if place in named:
-            raise OutputFailed(path, "is named for two outputs")
-        named.add(place)
         if not path.parent.is_dir():
             raise OutputFailed(path, "there is no such directory")
         for written in (path, partial_of(path)):
+            place = Path(os.path.realpath(path.parent)) / written.name
+            if place in named:
+                raise OutputFailed(path, f"is in the way of another output, which needs {shown(place)}")
+            named.add(place)
             _refuse_inputs(written, inputs)
             if os.path.lexists(written) and not force and not (resume and written != path):
                 left = "" if written == path else ", from a run that was not completed; --resume goes on with it"

@@ -138,6 +138,8 @@ def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange
 
 
 def _part(row: GuestRange, start: int, end: int) -> GuestRange:
+    if (start, end) == (row.guest_offset, row.end):
+        return row
     lead = start - row.guest_offset
     if row.stored_length:
         return replace(row, guest_offset=start, length=end - start, skip=row.skip + lead)

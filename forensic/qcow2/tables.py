@@ -215,7 +215,7 @@ def read_refcount_table(evidence: Evidence, geometry: Geometry) -> RefcountTable
         clusters = -(-evidence.size // geometry.cluster_size)
         believed = min(claimed, -(-clusters // (geometry.refcounts_per_block or clusters)))
     aligned = host_offset % geometry.cluster_size == 0
-    raw = _read_what_is_there(evidence, host_offset, believed * ENTRY_SIZE if aligned else 0)
+    raw = read_what_is_there(evidence, host_offset, believed * ENTRY_SIZE if aligned else 0)
     return RefcountTable(host_offset, claimed, big_endian(raw), geometry, evidence.size)
 
 
@@ -224,7 +224,7 @@ def read_table(evidence: Evidence, host_offset: int, entry_count: int) -> U64:
     length = entry_count * ENTRY_SIZE
     if length > SPARSE_BYTES:
         return _read_sparse(evidence, host_offset, length)
-    return big_endian(_read_what_is_there(evidence, host_offset, length))
+    return big_endian(read_what_is_there(evidence, host_offset, length))
 
 
 def _read_sparse(evidence: Evidence, host_offset: int, length: int) -> U64:
@@ -236,7 +236,7 @@ def _read_sparse(evidence: Evidence, host_offset: int, length: int) -> U64:
         start = data - (data - host_offset) % ENTRY_SIZE
         stop = min(evidence.hole_from(data), start + SPARSE_BYTES, end)
         stop = min(stop + -(stop - host_offset) % ENTRY_SIZE, end)
-        found = big_endian(raw := _read_what_is_there(evidence, start, stop - start))
+        found = big_endian(raw := read_what_is_there(evidence, start, stop - start))
         first = (start - host_offset) // ENTRY_SIZE
         entries[first : first + len(found)] = found
         if len(raw) < stop - start:
@@ -277,13 +277,13 @@ def _read_one_by_one(
 ) -> None:
     """After a bad sector in a run of neighbours: keep the clusters that can be read, mark the others as missing."""
     for row in range(first, end):
-        found = _read_what_is_there(evidence, int(offsets[row]), int(present[row]))
+        found = read_what_is_there(evidence, int(offsets[row]), int(present[row]))
         raw[row, : len(found)] = np.frombuffer(found, dtype=np.uint8)
         raw[row, len(found) :] = 0
         present[row] = len(found)
 
 
-def _read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
+def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
     """The bytes up to the end of the file or the first bad sector."""
     try:
         return evidence.read_at(host_offset, length)

@@ -14,8 +14,11 @@ from forensic.qcow2.claims import Claims
 from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
+from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
+from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
 from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
 from forensic.qcow2.residue import (
     SEARCHED,
@@ -45,6 +48,9 @@ from forensic.qcow2.usage import (
 
 Structure = (
     ForeignFile
+    | Qcow1Header
+    | Qcow1L1
+    | Qcow1L2Batch
     | HeaderCluster
     | L1Table
     | L2Batch
@@ -64,9 +70,7 @@ Structure = (
 """What rules examine."""
 
 
-def structures(
-    image: Qcow2Image | ForeignFile, with_streams: bool = True, limits: Limits | None = None
-) -> Iterator[Structure]:
+def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
     """Header first, then what it points to, then who owns what.
 
     Compressed streams are decoded unless they are to be left out.
@@ -75,6 +79,9 @@ def structures(
     """
     if isinstance(image, ForeignFile):
         yield image
+        return
+    if isinstance(image, Qcow1Image):
+        yield from _structures_of_version_1(image)
         return
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
@@ -193,6 +200,16 @@ def _claims(
 ) -> Claims:
     metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
     return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
+
+
+def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
+    yield image.header
+    if image.header.unusable:
+        return
+    yield image.l1
+    indices = np.flatnonzero(image.l1.readable())
+    _, first = np.unique(image.l1.entries[indices], return_index=True)
+    yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
 
 
 def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:

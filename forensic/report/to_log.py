@@ -78,7 +78,11 @@ def _disk(report: Report) -> Iterator[str]:
     yield _fact("From byte", f"{number(extent['offset']):,}")
     yield _fact("Length", size(number(extent["length"])))
     for reference in sections(report.result.get("references")):
-        yield _fact(words(reference["kind"]).capitalize(), text(reference["declared"]) or "without a name")
+        followed = "supplied by the examiner" if reference["followed"] is True else "not followed"
+        name = f'"{text(reference["declared"])}"' if reference["declared"] else "without a name"
+        yield _fact(words(reference["kind"]).capitalize(), f"{name}, {followed}")
+    for caveat in items(extraction["caveats"]):
+        yield _fact("Note", text(caveat))
 
 
 def _parameters(report: Report) -> Iterator[str]:
@@ -103,6 +107,11 @@ def _hashes(report: Report) -> Iterator[str]:
     container = section(hashes["container"])
     yield "Image file (container):"
     yield from _three_ways(container, "verified_source", "verified source")
+    for supplied in sections(report.run["inputs"])[1:]:
+        yield f"Supplied {words(supplied['role'])} {text(supplied['path'])}:"
+        yield from (
+            _fact(f"{name.upper()} acquired", text(value)) for name, value in section(supplied["hashes"]).items()
+        )
     yield "Virtual disk (the bytes that were extracted):"
     yield from _three_ways(section(hashes["virtual_disk"]), "verified_output", "verified output")
     piecewise = section(hashes["piecewise"])

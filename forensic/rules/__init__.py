@@ -19,6 +19,7 @@ from forensic.rules import (
     resources,
     snapshots,
     streams,
+    version_1,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
 
@@ -44,4 +45,5 @@ __all__ = [
     "rule_of",
     "snapshots",
     "streams",
+    "version_1",
 ]

@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
-import forensic.cli.extract
 from forensic.cli import main
 
 
@@ -23,8 +23,8 @@ def run(at: int, signal_number: int, arguments: list[str]) -> int:
 
         yield moved
 
-    setattr(forensic.cli.extract, "progress_bar", progress_bar)  # noqa: B010
-    return main(arguments)
+    with patch("forensic.cli.extract.progress_bar", progress_bar):
+        return main(arguments)
 
 
 if __name__ == "__main__":

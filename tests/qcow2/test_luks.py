@@ -43,6 +43,8 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         "master_key_iterations": 1000,
         "uuid": Untrusted(b"01234567-89ab"),
         "missing": None,
+        "slack": b"",
+        "cluster_size": 512,
         "file_size": 1104,
     }
     assert found.slots == (

@@ -1,0 +1,151 @@
+"""`qcowscope verify` from outside: 0 if everything agrees, 6 and where it differs if not, 1 if nothing can be said."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_extract import MIB, SIZE, large
+from tests.commands import Finished, qcowscope
+
+
+def extracted(folder: Path, *options: str) -> Path:
+    """An extraction with report and manifest; gives the name of the raw file."""
+    raw = folder / "d.raw"
+    targets = ["--report", f"json:{folder / 'd.json'}", "--report", f"manifest:{folder / 'd.manifest'}"]
+    assert qcowscope("extract", large(folder), "-o", raw, "--hash-window", "1MiB", *targets, *options).status == 0
+    return raw
+
+
+def verified(raw: Path, manifest: bool = False) -> Finished:
+    options = ["--manifest", str(raw.parent / "d.manifest")] if manifest else []
+    return qcowscope("verify", raw, raw.parent / "d.json", *options)
+
+
+def change(path: Path, *places: int) -> None:
+    with path.open("r+b") as stream:
+        for place in places:
+            stream.seek(place)
+            stream.write(b"\xee")
+
+
+@pytest.mark.parametrize("hashes", ["sha256", "md5", "sha512,blake2b,sha1", "md5,sha256"])
+def test_what_was_not_changed_matches(hashes: str, tmp_path: Path) -> None:
+    done = verified(extracted(tmp_path, "--hash", hashes), manifest=True)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert [line.split()[:2] for line in lines[: len(hashes.split(","))]] == [
+        [name, "match"] for name in sorted(hashes.split(","))
+    ]
+    assert lines[-2:] == ["every window of the manifest matches", f"{tmp_path / 'd.raw'}: match"]
+
+
+@pytest.mark.parametrize("hashes", ["sha256", "md5", "blake2b,sha1"])
+def test_the_first_difference_is_found_by_whatever_hash(hashes: str, tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--hash", hashes)
+    change(raw, 5 * MIB + 17, 9 * MIB)
+    done = verified(raw)
+    assert done.status == 6
+    assert "the first difference lies between byte 0x500000 and byte 0x600000" in done.out
+    assert done.out.splitlines()[-1].endswith("does not match")
+
+
+def test_a_manifest_tells_every_window_that_differs(tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    change(raw, 0, 5 * MIB + 17, 6 * MIB, 12 * MIB, SIZE - 1)
+    done = verified(raw, manifest=True)
+    assert done.status == 6
+    assert [line for line in done.out.splitlines() if line.startswith("windows")] == [
+        "windows differ from byte 0x0 to byte 0x100000",
+        "windows differ from byte 0x500000 to byte 0x700000",
+        "windows differ from byte 0xc00000 to byte 0xd00000",
+        "windows differ from byte 0xf00000 to byte 0x1000000",
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 3 * MIB, SIZE - 1, SIZE + 1, SIZE + 3 * MIB])
+def test_a_file_of_another_length_does_not_match(size: int, tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    with raw.open("r+b") as stream:
+        stream.truncate(size)
+    done = verified(raw, manifest=True)
+    assert done.status == 6
+    assert f"size    differs: {size:,} bytes, the report says {SIZE:,}" in done.out
+    start, end = min(size, SIZE) // MIB * MIB, -(-max(size, SIZE) // MIB) * MIB
+    assert f"to byte {end:#x}" in done.out
+    assert f"windows differ from byte {start:#x}" in done.out
+
+
+@pytest.mark.parametrize("name", ["d.raw", "d.raw.001"])
+def test_a_split_disk_is_verified_by_either_name(name: str, tmp_path: Path) -> None:
+    extracted(tmp_path, "--split", "3M")
+    assert verified(tmp_path / name, manifest=True).status == 0
+    change(tmp_path / "d.raw.003", 0)
+    done = verified(tmp_path / name, manifest=True)
+    assert done.status == 6
+    assert "segment 3 differs" in done.out
+    assert "windows differ from byte 0x600000 to byte 0x700000" in done.out
+
+
+def test_segments_put_together_are_the_disk(tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--split", "3M")
+    raw.write_bytes(b"".join(path.read_bytes() for path in sorted(tmp_path.glob("d.raw.0*"))))
+    assert verified(raw).status == 0
+
+
+def test_a_segment_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    extracted(tmp_path, "--split", "3M")
+    (tmp_path / "d.raw.004").unlink()
+    done = verified(tmp_path / "d.raw")
+    assert done.status == 1
+    assert "d.raw.004" in done.err
+
+
+def test_a_range_is_verified_as_what_it_is(tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--range", "100:3000000")
+    assert verified(raw, manifest=True).status == 0
+    change(raw, 2_999_999)
+    assert verified(raw, manifest=True).status == 6
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "[" * 100_000, '{"result": {"extraction": 5}}', "\0"])
+def test_what_is_no_report_is_an_error(content: str, tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    (tmp_path / "d.json").write_text(content, encoding="utf-8")
+    done = verified(raw)
+    assert (done.status, done.err) == (1, f"qcowscope: {tmp_path / 'd.json'}: not a report of an extraction\n")
+
+
+@pytest.mark.parametrize("hashes", [{}, {"crc32": "00"}])
+def test_a_report_without_a_usable_hash_is_an_error(hashes: dict[str, str], tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+    document["result"]["extraction"]["hashes"] = hashes
+    (tmp_path / "d.json").write_text(json.dumps(document), encoding="utf-8")
+    done = verified(raw)
+    assert done.status == 1
+    assert "holds no hash that can be compared" in done.err
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda lines: lines[:-1], "ends before its last line"),
+        (lambda lines: lines[1:], "not a manifest"),
+        (lambda lines: [*lines[:2], *lines[3:]], "damaged or missing"),
+        (lambda lines: [lines[0], lines[1][:-3], *lines[2:]], "damaged or missing"),
+        (lambda lines: [*lines[:-2], lines[-1]], "of 16777216 bytes"),
+        (
+            lambda lines: [lines[0], lines[2].replace("1048576 ", "0 ", 1), *lines[2:]],
+            "not the manifest of this report",
+        ),
+    ],
+)
+def test_a_damaged_manifest_is_an_error(damage: object, reason: str, tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    manifest = tmp_path / "d.manifest"
+    assert callable(damage)
+    manifest.write_text("\n".join(damage(manifest.read_text("ascii").splitlines())) + "\n", "ascii")
+    done = verified(raw, manifest=True)
+    assert done.status == 1
+    assert reason in done.err
