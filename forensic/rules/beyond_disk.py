@@ -29,6 +29,8 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     QEMU: says nothing; it keeps a machine's saved state there while it takes a snapshot.
     Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
     """
+    if not table.bits:
+        return ()
     coverage = table.geometry.l1_coverage
     first = max(table.geometry.l1_entries_needed, -(-table.saved_state_end // coverage))
     beyond = np.arange(len(table.entries)) >= first

@@ -19,6 +19,8 @@ from forensic.rules.registry import rule
 def at_entries(table: L1Table, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
     """One problem for each entry that `hits` selects; `say` words it from index and entry."""
     indices = np.flatnonzero(hits)
+    if not len(indices):
+        return Problems(0, tuple)
 
     def described() -> Iterator[Problem]:
         for index in indices:
@@ -97,6 +99,8 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
+    if not table.bits:
+        return ()
     reserved = table.entries & np.uint64(L1_RESERVED)
     return at_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
 
@@ -110,6 +114,8 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading the range fails, writing to it marks the image corrupt.
     Next: L2 tables begin on cluster boundaries; search them for one that no entry points to.
     """
+    if not table.bits:
+        return ()
     size = table.geometry.cluster_size
     offsets = table.l2_offsets()
     return at_entries(
@@ -128,6 +134,8 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports it if a whole cluster is missing; convert reads zeros and returns 0.
     Next: look for the rest of the file.
     """
+    if not table.bits:
+        return ()
     offsets = table.l2_offsets()
     size = table.geometry.cluster_size
     return at_entries(
@@ -150,5 +158,7 @@ def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     unallocated.
     Next: search the file for an L2 table that no entry points to.
     """
+    if not table.bits:
+        return ()
     lost = (table.entries >> np.uint64(63) != 0) & (table.l2_offsets() == 0)
     return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")

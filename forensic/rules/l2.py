@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
@@ -18,7 +18,9 @@ Bools = npt.NDArray[np.bool_]
 
 def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
     """One problem for each entry that `hits` (in the shape of `entries`) selects; `say` words it from the entry."""
-    tables, indices = np.nonzero(hits & batch.in_file())
+    if not hits.any():
+        return Problems(0, tuple)
+    tables, indices = np.nonzero(hits if batch.whole else hits & batch.in_file())
 
     def described() -> Iterator[Problem]:
         for table, index in zip(tables.tolist(), indices.tolist(), strict=True):
@@ -40,13 +42,12 @@ def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Proble
 
 def is_compressed(batch: L2Batch) -> Bools:
     """Which entries are compressed descriptors."""
-    compressed: Bools = (batch.entries & np.uint64(COMPRESSED)) != 0
-    return compressed
+    return batch.compressed
 
 
 def host_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
     """The host offset in each standard entry; compressed descriptors give 0."""
-    return np.where(is_compressed(batch), np.uint64(0), batch.entries & np.uint64(OFFSET_MASK))
+    return batch.data_offsets
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -58,6 +59,8 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
+    if not batch.bits & L2_STANDARD_RESERVED:
+        return ()
     reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
     return at_entries(
         batch,
@@ -76,6 +79,8 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
     Next: the cluster may be the one before or after; compare with the neighbouring entries.
     """
     size = batch.geometry.cluster_size
+    if not batch.bits & OFFSET_MASK & (size - 1):
+        return ()
     return at_entries(
         batch,
         (host_offsets(batch) & np.uint64(size - 1)) != 0,
@@ -92,7 +97,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports it; convert writes zeros and returns 0.
     Next: look for the rest of the file.
     """
-    if batch.geometry.external_data_file:
+    if batch.geometry.external_data_file or batch.highest_data_offset < batch.file_size:
         return ()
     offsets = host_offsets(batch)
     return at_entries(
@@ -111,7 +116,8 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
     QEMU: says nothing and reads zeros.
     Next: look for the rest of the file; the extraction lists the bytes that are missing.
     """
-    if batch.geometry.external_data_file:
+    in_whole_clusters = batch.highest_data_offset + batch.geometry.cluster_size <= batch.file_size
+    if batch.geometry.external_data_file or in_whole_clusters:
         return ()
     return at_entries(
         batch,
@@ -182,6 +188,21 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
         return ()
     flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
     return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which is reserved here")
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
+def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
+    """An entry of an image with an external data file has a host offset but not the copied bit.
+
+    Why: such an image has no refcounts for data, so the bit is always set; it alone tells offset 0 from no cluster.
+    Spec: L2 table entry, bit 63
+    QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
+    Next: compare the host offset with the guest offset, which are the same in most such images.
+    """
+    if not batch.geometry.external_data_file or batch.common_bits & COPIED:
+        return ()
+    copied = (batch.entries & np.uint64(COPIED)) != 0
+    return at_entries(batch, (host_offsets(batch) != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
