@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from forensic.cli import check, explain, extract, info, map_, rules, schema, tui, verify
+from forensic.cli import check, diff, explain, extract, info, map_, owner, rules, schema, tui, verify
 from forensic.cli.output import BROKEN_PIPE, INTERRUPTED
 from forensic.cli.parser import Parser, UsageError
 from forensic.errors import ForensicError
@@ -18,7 +18,9 @@ COMMANDS = {
     "info": info.add,
     "check": check.add,
     "map": map_.add,
+    "owner": owner.add,
     "extract": extract.add,
+    "diff": diff.add,
     "verify": verify.add,
     "tui": tui.add,
     "explain": explain.add,

@@ -72,11 +72,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All findings about an image and all checks that were made or not."""
+    """All findings about an image and all checks that were made or not.
+
+    `undetermined`: nothing can be said at all. `incomplete`: a limit was reached, so only corruption that was seen is
+    certain.
+    """
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     undetermined: bool = False
+    incomplete: bool = False
 
     def worst_first(self) -> list[Finding]:
         """The findings, most severe first, otherwise in the order of the format."""
@@ -89,6 +94,8 @@ class Judgement:
         classes = {finding.finding_class for finding in self.findings if finding.severity.rank >= fail_on.rank}
         if FindingClass.CORRUPTION in classes:
             return Verdict.CORRUPT
+        if self.incomplete:
+            return Verdict.UNDETERMINED
         if classes - {FindingClass.LEAK, FindingClass.INFO}:
             return Verdict.SUSPICIOUS
         if any(finding.finding_class == FindingClass.LEAK for finding in self.findings):
