@@ -8,7 +8,7 @@ import struct
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -17,6 +17,7 @@ POKE_FORMS = ("bytes", "text", "u8", "u16", "u32", "u64", "add", "set_bits", "cl
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 ENTRY_OFFSET = 0x00FF_FFFF_FFFF_FE00  # bits 9-55 of an L1, L2 or refcount table entry
 BITMAPS_EXTENSION = 0x23852875
+ENCRYPTION_EXTENSION = 0x0537BE77
 V2_HEADER_LENGTH = 72
 HEADER_FIELDS = {
     "version": 4, "backing_file_offset": 8, "backing_file_size": 16, "cluster_bits": 20, "size": 24, "crypt_method": 32,
@@ -60,6 +61,8 @@ class Recipe:
     expect: tuple[str, ...]
     qemu: str
     extensions: tuple[Extension, ...] | None = None
+    backing: str | None = None
+    grow: int | None = None
     pokes: tuple[Poke, ...] = ()
     truncate: int | str | None = None
     extend: int | None = None
@@ -95,7 +98,11 @@ def apply(recipe: Recipe, out: Path) -> Path:
     content = bytearray(recipe.base_image.read_bytes())
     places = find_places(bytes(content))
     if recipe.extensions is not None:
-        _replace_extensions(content, recipe.extensions)
+        _replace_extensions(content, [_with_name(extension, out.name) for extension in recipe.extensions])
+    if recipe.backing is not None:
+        _name_backing_file(content, recipe.backing.replace("{image}", out.name).encode())
+    if recipe.grow is not None:
+        content += bytes(recipe.grow - len(content))
     for poke in recipe.pokes:
         _poke(content, _resolve(poke.at, places), poke)
     if recipe.truncate is not None:
@@ -127,10 +134,12 @@ def find_places(content: bytes) -> dict[str, int]:
         places[f"extension:{kind:08x}"] = offset
         if kind == BITMAPS_EXTENSION:
             (places["bitmap_directory"],) = struct.unpack_from(">Q", content, offset + 24)
+        if kind == ENCRYPTION_EXTENSION:
+            (places["luks"],) = struct.unpack_from(">Q", content, offset + 8)
     return {name: offset for name, offset in places.items() if offset or name == "header"}
 
 
-def _extensions(content: bytes, offset: int) -> list[tuple[int, int]]:
+def _extensions(content: bytes | bytearray, offset: int) -> list[tuple[int, int]]:
     """Return type and host offset of each header extension, up to the end marker."""
     found: list[tuple[int, int]] = []
     while True:
@@ -141,7 +150,13 @@ def _extensions(content: bytes, offset: int) -> list[tuple[int, int]]:
         offset += 8 + (length + 7) // 8 * 8
 
 
-def _replace_extensions(content: bytearray, extensions: tuple[Extension, ...]) -> None:
+def _with_name(extension: Extension, name: str) -> Extension:
+    """Put the name of the image in the place of `{image}`."""
+    data = extension.data.replace(b"{image}", name.encode())
+    return replace(extension, data=data, length=extension.length + len(data) - len(extension.data))
+
+
+def _replace_extensions(content: bytearray, extensions: list[Extension]) -> None:
     """Put these extensions and an end marker in place of all the others, and zeros after them."""
     places = find_places(bytes(content))
     area = bytearray()
@@ -152,6 +167,19 @@ def _replace_extensions(content: bytearray, extensions: tuple[Extension, ...]) -
     if len(area) + 8 > room:
         raise RecipeError(f"the extensions take {len(area) + 8} bytes, there is room for {room}")
     content[places["extensions"] : places["extensions"] + room] = area.ljust(room, b"\0")
+
+
+def _name_backing_file(content: bytearray, name: bytes) -> None:
+    """Put a backing file name behind the end marker of the extensions, and into the header where it is."""
+    places = find_places(bytes(content))
+    kinds = _extensions(content, places["extensions"])
+    last = kinds[-1][1] if kinds else None
+    length = struct.unpack_from(">I", content, last + 4)[0] if last is not None else 0
+    end = places["extensions"] if last is None else last + 8 + (length + 7) // 8 * 8
+    offset = end + 8
+    _within(offset + len(name), places["cluster"])
+    struct.pack_into(">QI", content, 8, offset, len(name))
+    content[offset : offset + len(name)] = name
 
 
 def _resolve(at: int | str, places: dict[str, int]) -> int:
@@ -191,7 +219,7 @@ def _changed_u64(old: int, poke: Poke) -> int:
 
 
 def _recipe(name: str, table: Table) -> Recipe:
-    known = {"title", "base", "expect", "qemu", "extension", "poke", "truncate", "extend", "append"}
+    known = {"title", "base", "expect", "qemu", "extension", "backing", "grow", "poke", "truncate", "extend", "append"}
     _no_unknown(table, known)
     qemu = _text(table, "qemu")
     if qemu not in QEMU_WORDS:
@@ -204,6 +232,8 @@ def _recipe(name: str, table: Table) -> Recipe:
         expect=_texts(table, "expect"),
         qemu=qemu,
         extensions=extensions or None,
+        backing=_text(table, "backing") if "backing" in table else None,
+        grow=_number(table, "grow") if "grow" in table else None,
         pokes=tuple(_poke_of(each) for each in _tables(table, "poke")),
         truncate=_place(table["truncate"]) if "truncate" in table else None,
         extend=_number(table, "extend") if "extend" in table else None,

@@ -42,7 +42,10 @@ def test_a_finding_says_its_first_problem_and_how_many_follow() -> None:
 def test_a_report_holds_every_problem_with_its_ranges() -> None:
     problem = Problem("observed", (host(16, 8), guest(512, 4096)), "L1[0]", {"entry_hex": "00"})
     ranges = [{"space": "host", "offset": 16, "length": 8}, {"space": "guest", "offset": 512, "length": 4096}]
-    assert finding(problem).as_json() == {
+    found = finding(problem)
+    assert found.as_json() == {
+        "id": found.id,
+        "fingerprint": found.fingerprint,
         "rule": "some-code",
         "title": "A title",
         "severity": "high",
@@ -51,8 +54,21 @@ def test_a_report_holds_every_problem_with_its_ranges() -> None:
         "spec": "Header",
         "count": 1,
         "observation": "observed",
+        "interpretation": "",
+        "qemu": "",
+        "next_step": "",
+        "structure_path": "L1[0]",
         "ranges": ranges,
         "problems": [
             {"observation": "observed", "structure_path": "L1[0]", "ranges": ranges, "values": {"entry_hex": "00"}}
         ],
+        "problems_not_listed": 0,
     }
+
+
+def test_a_fingerprint_stays_when_the_wording_changes_and_differs_with_the_place() -> None:
+    first, reworded, elsewhere = (
+        finding(Problem(text, (host(offset, 8),), "L1[0]")) for text, offset in (("a", 16), ("b", 16), ("a", 24))
+    )
+    assert first.fingerprint == reworded.fingerprint != elsewhere.fingerprint
+    assert first.id == f"QF-{first.fingerprint[:8].upper()}"

@@ -25,6 +25,7 @@ def test_the_wheel_holds_the_two_packages_and_the_command(built: Path) -> None:
         names = wheel.namelist()
         entry_points = next(wheel.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"forensic", "tui"}
+    assert {"forensic/report/schema.json", "forensic/report/page.css"} <= set(names)
     assert "qcowscope = forensic.cli:main" in entry_points
 
 

@@ -36,6 +36,7 @@ def add(subparsers: Subparsers) -> None:
     )
     add_images(parser)
     add_json(parser)
+    parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
     parser.add_argument(
         "--format", choices=tuple(FORMATS), default="text", help="how to print the report (default: text)"
     )
@@ -71,11 +72,11 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
-    this_run = start_run({"fail_on": fail_on.value})
+    this_run = start_run({"fail_on": fail_on.value, "streams": not options.no_streams})
     with Evidence(path) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
-        judgement = check(image)
+        judgement = check(image, with_streams=not options.no_streams)
         status = _status(image, judgement, fail_on)
         report = make_report(evidence, describe(image) | judgement.as_json(fail_on), this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])

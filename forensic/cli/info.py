@@ -12,6 +12,7 @@ from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.image import identify
+from forensic.report.model import Report
 from forensic.report.to_json import to_json
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import info_lines
@@ -52,8 +53,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             result |= check(image).as_json()
         else:
             result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
-        report = make_report(evidence, result, this_run, status)
         if not options.json:
-            return Outcome(status, list(info_lines(report)), complaint)
+            return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
+        report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -35,6 +35,11 @@ def compressed_offset_bits(cluster_bits: int) -> int:
     return 70 - cluster_bits
 
 
+def compressed_reserved_bits(cluster_bits: int) -> int:
+    """The mask of a compressed descriptor's offset bits that no host offset reaches: bits 56 and up, if it has any."""
+    return ((1 << compressed_offset_bits(cluster_bits)) - 1) & ~((1 << 56) - 1)
+
+
 def compressed_host_offset(entries: U64, cluster_bits: int) -> U64:
     """The byte-exact host offset at which each compressed stream begins."""
     return entries & np.uint64((1 << compressed_offset_bits(cluster_bits)) - 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from forensic.format.qcow2 import Qcow2
-from forensic.qcow2.header import Header
+from forensic.qcow2.header import V3_LENGTH, Header
 from forensic.structure import Structure, parse
 from forensic.untrusted import Untrusted, c_string
 
@@ -37,6 +37,7 @@ class Extension:
     length: int
     host_offset: int
     data: bytes
+    padding: bytes = b""
 
     @property
     def known(self) -> ExtensionType | None:
@@ -51,11 +52,16 @@ class Extension:
 
 @dataclass(frozen=True)
 class ExtensionList:
-    """The extensions in file order; `ended` is False where no end marker was found within the limit."""
+    """The extensions in file order.
+
+    `ended` is False where no end marker was found within the limit, `capped` is True where the list stops at
+    `MAX_EXTENSIONS`; `end_offset` is where it stops.
+    """
 
     extensions: tuple[Extension, ...]
     ended: bool
     end_offset: int
+    capped: bool = False
 
     def first(self, kind: ExtensionType) -> Extension | None:
         """The first extension of a type; None if there is none."""
@@ -73,10 +79,11 @@ def parse_extensions(header: Header, data: bytes) -> ExtensionList:
     `data` are the bytes of the header cluster. Specification: "Header extensions".
     """
     limit = len(data)
-    if header.header_length < header.backing_file_offset < limit:
+    # A name that begins inside the header would leave no room: QEMU then sees no extension, an examiner wants to.
+    if header.header_length <= header.backing_file_offset < limit:
         limit = header.backing_file_offset
     found: list[Extension] = []
-    offset = header.header_length
+    offset = max(header.header_length, V3_LENGTH) if header.version >= 3 else header.header_length
     while offset + 8 <= limit and len(found) < MAX_EXTENSIONS:
         extension = _parse_extension(data[offset:limit], offset)
         if extension.type == ExtensionType.END:
@@ -85,7 +92,8 @@ def parse_extensions(header: Header, data: bytes) -> ExtensionList:
         if not extension.complete:
             break
         offset += 8 + (extension.length + 7) // 8 * 8
-    return ExtensionList(tuple(found), False, min(offset, limit))
+    capped = len(found) == MAX_EXTENSIONS and offset + 8 <= limit
+    return ExtensionList(tuple(found), False, min(offset, limit), capped)
 
 
 def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
@@ -119,4 +127,5 @@ def _parse_extension(data: bytes, host_offset: int) -> Extension:
     length = int.from_bytes(data[4:8], "big")
     padded = 8 + (length + 7) // 8 * 8
     structure = parse(Qcow2.HeaderExtension, data[: min(padded, len(data))], host_offset, "header extension")
-    return Extension(structure, int.from_bytes(data[:4], "big"), length, host_offset, data[8 : 8 + length])
+    kind = int.from_bytes(data[:4], "big")
+    return Extension(structure, kind, length, host_offset, data[8 : 8 + length], data[8 + length : padded])

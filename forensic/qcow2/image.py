@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
-from forensic.qcow2.header import MAGIC, CryptMethod, Header, parse_header
+from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
@@ -29,7 +29,10 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
 
 @dataclass(frozen=True)
 class HeaderCluster:
-    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows."""
+    """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
+
+    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.
+    """
 
     data: bytes
     header: Header
@@ -37,6 +40,7 @@ class HeaderCluster:
     extensions: ExtensionList
     backing_file: Untrusted | None
     file_size: int
+    image_path: str
 
 
 class Qcow2Image:
@@ -60,6 +64,7 @@ class Qcow2Image:
             parse_extensions(header, data),
             backing_file_name(header, data),
             self.evidence.size,
+            self.evidence.path,
         )
 
     @property
@@ -102,9 +107,11 @@ class Qcow2Image:
 
     @cached_property
     def snapshots(self) -> SnapshotTable:
-        """The snapshot table."""
+        """The snapshot table; at offset 0 there is the header, which is not read as one."""
         header = self.header
-        return read_snapshots(self.evidence, header.snapshots_offset, header.nb_snapshots, self.geometry.cluster_size)
+        count = header.nb_snapshots if header.snapshots_offset else 0
+        table = read_snapshots(self.evidence, header.snapshots_offset, count, self.geometry)
+        return replace(table, claimed=header.nb_snapshots)
 
     @cached_property
     def bitmaps(self) -> BitmapDirectory | None:
@@ -116,7 +123,9 @@ class Qcow2Image:
     def luks(self) -> LuksHeader | None:
         """The LUKS header; None if no extension points to one."""
         extension = self.header_cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
-        return read_luks(self.evidence, extension) if extension else None
+        geometry = self.header_cluster.geometry
+        cluster_size = geometry.cluster_size if isinstance(geometry, Geometry) else MIN_CLUSTER_SIZE
+        return read_luks(self.evidence, extension, cluster_size) if extension else None
 
     @cached_property
     def l1(self) -> L1Table:

@@ -14,6 +14,9 @@ LUKS_MAGIC = b"LUKS\xba\xbe"
 LUKS1_HEADER_SIZE = 592
 KEY_SLOTS = 8
 SLOT_ACTIVE, SLOT_INACTIVE = 0x00AC71F3, 0x0000DEAD
+SECTOR = 512
+STRIPES = 4000
+KEY_MATERIAL_ALIGNMENT = 4096
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,10 @@ class KeySlot:
 
 @dataclass(frozen=True)
 class LuksHeader:
-    """The LUKS header and where the image says it is; `missing` says why it is not complete."""
+    """The LUKS header and where the image says it is; `missing` says why it is not complete.
+
+    `length` includes the key material; `slack` are the bytes from there to the end of the cluster.
+    """
 
     structure: Structure
     host_offset: int
@@ -47,18 +53,31 @@ class LuksHeader:
     uuid: Untrusted
     slots: tuple[KeySlot, ...]
     missing: str | None
+    slack: bytes
+    cluster_size: int
     file_size: int
 
+    @property
+    def key_material_length(self) -> int:
+        """Bytes that the key material of one slot takes."""
+        return -(-self.key_bytes * STRIPES // KEY_MATERIAL_ALIGNMENT) * KEY_MATERIAL_ALIGNMENT
 
-def read_luks(evidence: Evidence, extension: Extension) -> LuksHeader:
+    def key_material(self, slot: KeySlot) -> range:
+        """Where the key material of a slot lies, in bytes from the start of the LUKS header."""
+        begins = slot.key_material_offset * SECTOR
+        return range(begins, begins + self.key_material_length)
+
+
+def read_luks(evidence: Evidence, extension: Extension, cluster_size: int) -> LuksHeader:
     """Read the LUKS header that the extension points to."""
     pointer = parse(Qcow2.EncryptionHeaderPointer, extension.data, extension.host_offset + 8, "encryption header")
     host_offset, length = pointer.integer("ofs_header"), pointer.integer("len_header")
     missing = None
     try:
         data = evidence.read_at(host_offset, LUKS1_HEADER_SIZE)
+        slack = evidence.read_at(host_offset + length, -(host_offset + length) % cluster_size)
     except ReadFailed as failure:
-        data, missing = b"", failure.reason
+        data, slack, missing = b"", b"", failure.reason
     structure = parse(Qcow2.Luks1Header, data, host_offset, "LUKS header")
     return LuksHeader(
         structure=structure,
@@ -77,6 +96,8 @@ def read_luks(evidence: Evidence, extension: Extension) -> LuksHeader:
         uuid=c_string(structure.raw("uuid")),
         slots=tuple(_slot(structure, f"key_slots[{number}].") for number in range(KEY_SLOTS)),
         missing=missing or structure.missing,
+        slack=slack,
+        cluster_size=cluster_size,
         file_size=evidence.size,
     )
 

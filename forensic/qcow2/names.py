@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 
-# What QEMU takes for a protocol: letters before the first colon, as long as no slash comes first.
-_PROTOCOL = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*:")
+# What QEMU takes for a protocol: whatever stands before a colon, if no slash comes first.
+_PROTOCOL = re.compile(rb"[^/:]*:")
 
 
 def is_protocol(name: bytes) -> bool:
-    """Whether QEMU would take a file name for `json:…` or for something behind a protocol such as `nbd:`."""
-    return _PROTOCOL.match(name) is not None
+    """Whether QEMU would take a file name for `json:…` or for something behind a protocol such as `nbd:`.
+
+    `file:` is a protocol to QEMU as well, but what follows it is a file name after all.
+    """
+    return _PROTOCOL.match(name) is not None and not name.startswith(b"file:")
 
 
 def scheme(name: bytes) -> str:
     """`json`, `protocol`, `device` or `plain`."""
     if name.startswith(b"json:"):
         return "json"
-    if is_protocol(name) and not name.startswith(b"file:"):
+    if is_protocol(name):
         return "protocol"
     return "device" if name.removeprefix(b"file:").startswith(b"/dev/") else "plain"

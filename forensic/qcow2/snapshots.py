@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
+from forensic.qcow2.geometry import Geometry
 from forensic.structure import Structure, parse
 from forensic.untrusted import Untrusted
 
@@ -51,8 +52,13 @@ class SnapshotTable:
     claimed: int
     snapshots: tuple[Snapshot, ...]
     missing: str | None
-    cluster_size: int
+    geometry: Geometry
     file_size: int
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes of a cluster."""
+        return self.geometry.cluster_size
 
     @property
     def end_offset(self) -> int:
@@ -61,7 +67,7 @@ class SnapshotTable:
         return last.host_offset + last.length if last else self.host_offset
 
 
-def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, cluster_size: int) -> SnapshotTable:
+def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, geometry: Geometry) -> SnapshotTable:
     """Read the snapshot table, bounded by the file, by QEMU's 65536 entries and by 64 MiB."""
     found: list[Snapshot] = []
     missing = None
@@ -76,7 +82,7 @@ def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, cluster_s
             break
         found.append(snapshot)
         offset += snapshot.length
-    return SnapshotTable(host_offset, claimed, tuple(found), missing, cluster_size, evidence.size)
+    return SnapshotTable(host_offset, claimed, tuple(found), missing, geometry, evidence.size)
 
 
 def _read_snapshot(evidence: Evidence, index: int, host_offset: int) -> Snapshot | str:

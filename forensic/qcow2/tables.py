@@ -29,6 +29,10 @@ class L1Table:
 
     `entries` may be shorter than `claimed_entries`: entries past the end of the file, past the limit or on a bad
     sector are missing, not zero.
+
+    A running machine's state is saved behind the end of the disk, which is `disk_size` bytes long: `saved_state_size`
+    bytes of it belong to this table's own snapshot. `saved_state_end` is the guest offset up to which the snapshots of
+    the image explain entries behind the end of the active disk: going back to one leaves its state there.
     """
 
     owner: str
@@ -37,6 +41,9 @@ class L1Table:
     entries: U64
     geometry: Geometry
     file_size: int
+    disk_size: int = 0
+    saved_state_size: int = 0
+    saved_state_end: int = 0
 
     def entry_host_offset(self, index: int) -> int:
         """Where an entry lies in the file."""
@@ -58,7 +65,7 @@ class L2Batch:
 
     `l1_indices[t]` is the L1 entry that leads to table t, `host_offsets[t]` where it lies, `present[t]` how many of
     its entries the file holds (the rest of the row is zero and means nothing). With subclusters `bitmaps[t, i]` is
-    the second word of the entry, otherwise None.
+    the second word of the entry, otherwise None. `saved_state_end` is that of the L1 table.
     """
 
     owner: str
@@ -69,6 +76,7 @@ class L2Batch:
     present: I64
     entries: U64
     bitmaps: U64 | None
+    saved_state_end: int = 0
 
     def entry_host_offset(self, table: int, index: int) -> int:
         """Where an entry lies in the file."""
@@ -128,7 +136,7 @@ def read_l1(
     """
     believed = entry_count if entry_count <= MAX_L1_ENTRIES else -(-disk_size // geometry.l1_coverage)
     raw = _read_what_is_there(evidence, host_offset, min(believed, MAX_L1_ENTRIES) * L1_ENTRY_SIZE)
-    return L1Table(owner, host_offset, entry_count, big_endian(raw), geometry, evidence.size)
+    return L1Table(owner, host_offset, entry_count, big_endian(raw), geometry, evidence.size, disk_size)
 
 
 def read_l2_batches(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
 from forensic.qcow2.tables import (
     L1Table,
     L2Batch,
@@ -22,13 +25,21 @@ from forensic.qcow2.tables import (
 )
 
 Structure = (
-    ForeignFile | HeaderCluster | L1Table | L2Batch | RefcountTable | SnapshotTable | BitmapDirectory | LuksHeader
+    ForeignFile
+    | HeaderCluster
+    | L1Table
+    | L2Batch
+    | RefcountTable
+    | SnapshotTable
+    | BitmapDirectory
+    | LuksHeader
+    | StreamBatch
 )
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
-    """Header first, then what it points to.
+def structures(image: Qcow2Image | ForeignFile, with_streams: bool = True) -> Iterator[Structure]:
+    """Header first, then what it points to, and last the compressed streams, unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -47,19 +58,43 @@ def structures(image: Qcow2Image | ForeignFile) -> Iterator[Structure]:
         yield image.luks
     tables = l1_tables(image)
     yield from tables
-    yield from distinct_l2_batches(image, tables)
+    descriptors = Descriptors(image.geometry, image.evidence.size)
+    allowance = Allowance.for_file(image.evidence.size)
+    for batch in distinct_l2_batches(image, tables):
+        yield batch
+        if with_streams:
+            descriptors.add(batch)
+            if descriptors.full:
+                yield from _decoded(image, descriptors, allowance)
+    yield from _decoded(image, descriptors, allowance)
+
+
+def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
+    """What became of the streams gathered so far."""
+    streams = descriptors.take()
+    if len(streams.host_offsets):
+        names = tuple(descriptors.owner_names)
+        yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
 
 
 def l1_tables(image: Qcow2Image) -> list[L1Table]:
     """The L1 tables of the active disk and of every snapshot; one that several share is read once, for the first."""
-    tables = [image.l1]
+    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    coverage = image.geometry.l1_coverage
+    saved_state_end = 0
+    for snapshot in snapshots:
+        if snapshot.vm_state_size:
+            begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
+            saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
+    tables = [replace(image.l1, saved_state_end=saved_state_end)]
     seen = {(image.l1.host_offset, image.l1.claimed_entries)}
-    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots else ():
+    for snapshot in snapshots:
         place = (snapshot.l1_table_offset, snapshot.l1_size)
         if place not in seen:
             seen.add(place)
             disk_size = snapshot.disk_size or image.virtual_size
-            tables.append(read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size))
+            table = read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size)
+            tables.append(replace(table, saved_state_size=snapshot.vm_state_size))
     return tables
 
 
@@ -74,4 +109,6 @@ def distinct_l2_batches(image: Qcow2Image, tables: list[L1Table]) -> Iterator[L2
         offsets, first = np.unique(table.l2_offsets()[indices], return_index=True)
         fresh = ~np.isin(offsets, seen)
         seen = np.concatenate([seen, offsets[fresh]])
-        yield from read_l2_batches(image.evidence, image.geometry, table.owner, indices[first][fresh], offsets[fresh])
+        places = indices[first][fresh], offsets[fresh]
+        for batch in read_l2_batches(image.evidence, image.geometry, table.owner, *places):
+            yield replace(batch, saved_state_end=table.saved_state_end)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 MAX_CELLS = 1536
 """Cells of a map: 64 in each of 24 rows."""
 
-DATA_KINDS = ("data", "compressed")
+DATA_KINDS = ("data", "compressed", "snapshot data", "snapshot compressed", "zeroed")
 """Kinds that fill an image; any other kind is rare and therefore shown even where it fills little of a cell."""
 
 UNOWNED = "unowned"

@@ -22,8 +22,10 @@ KINDS = (
     "compressed",
     "zeroed",
     UNOWNED,
+    "snapshot data",
+    "snapshot compressed",
 )
-"""The kinds that have a colour of their own; any other kind shares one."""
+"""The kinds that have a colour of their own, in the order of the style sheet; any other kind shares one."""
 
 
 @dataclass(frozen=True)

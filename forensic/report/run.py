@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import getpass
-import importlib.metadata
 import os
 import platform
 import socket
@@ -88,6 +87,8 @@ def tool() -> dict[str, Json]:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # slow to load, and no concern of those who print text
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -3,13 +3,19 @@
 from forensic.rules import (
     bitmaps,
     compression,
+    data_file,
     encryption,
+    extensions,
+    features,
     header,
     l1,
     l2,
+    luks,
+    names,
     refcounts,
     references,
     snapshots,
+    streams,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
 
@@ -18,12 +24,18 @@ __all__ = [
     "all_rules",
     "bitmaps",
     "compression",
+    "data_file",
     "encryption",
+    "extensions",
+    "features",
     "header",
     "l1",
     "l2",
+    "luks",
+    "names",
     "refcounts",
     "references",
     "rule_of",
     "snapshots",
+    "streams",
 ]

@@ -7,7 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.entries import COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import (
+    COPIED,
+    compressed_host_offset,
+    compressed_reserved_bits,
+    compressed_stored_length,
+)
+from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.l2 import at_entries, is_compressed
 from forensic.rules.registry import rule
@@ -64,6 +70,54 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
             f"{batch.file_size:#x}"
         ),
     )
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
+    """Reserved bits of a compressed descriptor are set.
+
+    Why: with clusters below 16 KiB the offset has room for bits 56 and up, which must be zero; a set one is damage.
+    Spec: Compressed Clusters Descriptor
+    QEMU: takes the bits for part of the offset, which then lies behind the end of the file.
+    Next: look at what lies at the offset without the bits.
+    """
+    mask = compressed_reserved_bits(batch.geometry.cluster_bits)
+    if not mask:
+        return ()
+    return at_entries(
+        batch,
+        is_compressed(batch) & ((batch.entries & np.uint64(mask)) != 0),
+        lambda entry: f"reserved bits {entry & mask:#x} are set",
+    )
+
+
+@rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
+    """An image with an external data file has a compressed cluster.
+
+    Why: a data file holds plain clusters at the guest's own offsets and nothing else; the cluster cannot be located.
+    Spec: Header, incompatible feature bit 2
+    QEMU: check reports a corruption; reading the cluster fails.
+    Next: the data file read as a raw disk shows what lies at the guest offset.
+    """
+    if not batch.geometry.external_data_file:
+        return ()
+    return at_entries(batch, is_compressed(batch), lambda _: "compressed, though the data lies in another file")
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.ANOMALY)
+def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
+    """An encrypted image has a compressed cluster.
+
+    Why: compressed clusters are never encrypted, so this one lies in the file for everybody to read; consistent with
+    clusters that were put in by hand.
+    Spec: Header, bytes 32-35; Compressed Clusters Descriptor
+    QEMU: refuses to write such an image; reads the cluster without decrypting it.
+    Next: decode the cluster; no key is needed.
+    """
+    if batch.geometry.crypt_method == CryptMethod.NONE:
+        return ()
+    return at_entries(batch, is_compressed(batch), lambda _: "compressed, and so not encrypted")
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)

@@ -12,12 +12,15 @@ from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 
+POINTER_LENGTH = 16
+
 
 @rule(HeaderCluster, Severity.INFO, FindingClass.INFO)
 def image_encrypted(cluster: HeaderCluster) -> Iterator[Problem]:
     """The guest's data is encrypted.
 
-    Why: without the key only metadata can be judged, and nothing of the disk can be read.
+    Why: without the key only metadata can be judged, and nothing of the disk can be read. Encryption does not prove
+    anything about the data: clusters can be exchanged unseen. The old AES method is weak and supported by tools only.
     Spec: Header, bytes 32-35
     QEMU: needs the key even for its check.
     Next: obtain the passphrase; all checks of metadata are made without it.
@@ -63,4 +66,42 @@ def encryption_header_outside_file(luks: LuksHeader) -> Iterator[Problem]:
             f"the LUKS header at host offset {luks.host_offset:#x} ends at {end:#x}, the file at {luks.file_size:#x}",
             (host(luks.host_offset, luks.length),),
             "LUKS header",
+        )
+
+
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
+def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The image points to a LUKS header but does not say that it is LUKS encrypted.
+
+    Why: one of the two is wrong; read as plain, encrypted data is noise.
+    Spec: Full disk encryption header pointer; Header, bytes 32-35
+    QEMU: refuses the image.
+    Next: look at the data: noise from guest offset 0 on speaks for encryption.
+    """
+    pointer = cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
+    if pointer and cluster.header.crypt_method != CryptMethod.LUKS:
+        yield Problem(
+            f"header extension 0x0537be77 at {pointer.host_offset:#x}, but crypt_method is "
+            f"{cluster.header.crypt_method}",
+            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            "header",
+        )
+
+
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
+def encryption_pointer_length(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The pointer to the LUKS header is not 16 bytes long.
+
+    Why: offset and length of the LUKS header are 8 bytes each; one of them is not or not wholly there.
+    Spec: Full disk encryption header pointer
+    QEMU: refuses the image.
+    Next: search the file for the bytes 4c 55 4b 53 ba be, with which the header begins.
+    """
+    pointer = cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
+    if pointer and pointer.length != POINTER_LENGTH:
+        yield Problem(
+            f"header extension 0x0537be77 at {pointer.host_offset:#x} holds {pointer.length:,} bytes, expected "
+            f"{POINTER_LENGTH}",
+            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            "header",
         )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
-from forensic.qcow2.extensions import MAX_BACKING_NAME
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
-    MAX_L1_ENTRIES,
     MAX_REFCOUNT_ORDER,
     MIN_CLUSTER_BITS,
     Geometry,
@@ -18,18 +16,15 @@ from forensic.qcow2.header import (
     PADDED_LENGTH,
     PADDING_OFFSET,
     V3_LENGTH,
-    Autoclear,
-    Compatible,
     CryptMethod,
-    Incompatible,
-    unknown_bits,
 )
 from forensic.qcow2.image import HeaderCluster
 from forensic.rules.registry import rule
 
-MIN_EXTENDED_L2_CLUSTER_BITS = 14
-MAX_VIRTUAL_SIZE = (1 << 63) - 512
-"""Bytes that a signed 64-bit offset, as used by QEMU and by file systems, can address in whole sectors."""
+MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)
+"""QEMU's limit: bytes that a signed 64-bit offset can address, in whole blocks of the largest alignment it knows."""
+MAX_COUNTED_L1_ENTRIES = (1 << 31) - 1
+"""QEMU counts L1 entries in a signed 32-bit number."""
 
 
 def in_header(cluster: HeaderCluster, field: str) -> tuple[Range, ...]:
@@ -101,25 +96,35 @@ def header_cluster_bits(cluster: HeaderCluster) -> Iterator[Problem]:
 
 @rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
 def header_length(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The header length is too small, too large or not a multiple of 8.
+    """The header length is too small or too large.
 
     Why: it decides where header extensions begin; a wrong one hides them or makes others appear.
-    Spec: Header, bytes 100-103; Header padding
-    QEMU: refuses less than 104 or more than a cluster; takes a length that is no multiple of 8 without a word.
+    Spec: Header, bytes 100-103
+    QEMU: refuses the image.
     Next: read the header cluster as hex; known extension types show where the extensions really begin.
     """
-    header = cluster.header
-    if header.version < 3 or header.truncated_v2 or header.structure.field("len_header") is None:
-        return
-    length = header.header_length
-    limit = 1 << min(max(header.cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
-    if not V3_LENGTH <= length <= limit:
-        text = f"header_length is {length}, expected {V3_LENGTH} to the cluster size of {limit}"
-    elif length % 8:
-        text = f"header_length is {length}, not a multiple of 8"
-    else:
-        return
-    yield Problem(text, in_header(cluster, "len_header"), "header")
+    length = _stored_length(cluster)
+    limit = 1 << min(max(cluster.header.cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
+    if length is not None and not V3_LENGTH <= length <= limit:
+        yield Problem(
+            f"header_length is {length}, expected {V3_LENGTH} to the cluster size of {limit}",
+            in_header(cluster, "len_header"),
+            "header",
+        )
+
+
+@rule(HeaderCluster, Severity.HIGH, FindingClass.SPEC_VIOLATION)
+def header_length_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The header length is not a multiple of 8.
+
+    Why: every extension is then read from a shifted place, so that known ones vanish and others appear.
+    Spec: Header, bytes 100-103; Header padding
+    QEMU: opens the image without a word and reads the extensions from the shifted place.
+    Next: read the header cluster as hex; known extension types show where the extensions really begin.
+    """
+    length = _stored_length(cluster)
+    if length is not None and length >= V3_LENGTH and length % 8:
+        yield Problem(f"header_length is {length}, not a multiple of 8", in_header(cluster, "len_header"), "header")
 
 
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -156,112 +161,6 @@ def header_padding(cluster: HeaderCluster) -> Iterator[Problem]:
     if any(padding):
         yield Problem(
             f"header padding is {padding.hex(' ')}, expected zeros", (host(PADDING_OFFSET, len(padding)),), "header"
-        )
-
-
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)
-def header_unknown_incompatible_features(cluster: HeaderCluster) -> Iterator[Problem]:
-    """An incompatible feature bit is set that the specification does not define.
-
-    Why: a reader that does not know the feature reads wrong bytes; what is said about the tables is a reading under
-    the known features only.
-    Spec: Header, bytes 72-79
-    QEMU: refuses the image and prints the name that the image's own feature table gives.
-    Next: find out which writer made the image; treat extracted bytes with reserve.
-    """
-    yield from _unknown(cluster, "incompatible_features", Incompatible)
-
-
-@rule(HeaderCluster, Severity.LOW, FindingClass.SPEC_VIOLATION)
-def header_unknown_compatible_features(cluster: HeaderCluster) -> Iterator[Problem]:
-    """A compatible feature bit is set that the specification does not define.
-
-    Why: it may safely be ignored, but it tells of another writer or of damage.
-    Spec: Header, bytes 80-87
-    QEMU: says nothing.
-    Next: none needed for reading.
-    """
-    yield from _unknown(cluster, "compatible_features", Compatible)
-
-
-@rule(HeaderCluster, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
-def header_unknown_autoclear_features(cluster: HeaderCluster) -> Iterator[Problem]:
-    """An autoclear feature bit is set that the specification does not define.
-
-    Why: a writer that does not know the bit clears it, so opening the image for writing destroys the trace.
-    Spec: Header, bytes 88-95
-    QEMU: says nothing when reading; clears the bit when it opens the image for writing.
-    Next: work on a copy; note the bits.
-    """
-    yield from _unknown(cluster, "autoclear_features", Autoclear)
-
-
-@rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY)
-def header_dirty(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The dirty bit is set: the image was not closed properly.
-
-    Why: refcounts may be stale, so leaks and mismatches are to be expected; the guest's last writes may be missing.
-    Spec: Header, incompatible feature bit 0
-    QEMU: its check says nothing; opening the image for writing repairs it, that is, changes the evidence.
-    Next: never open the original for writing; judge refcount findings with this in mind.
-    """
-    if cluster.header.incompatible_features & Incompatible.DIRTY:
-        yield Problem("the dirty bit is set", in_header(cluster, "incompatible_features.is_dirty"), "header")
-
-
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def header_corrupt(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The corrupt bit is set: a writer found the metadata broken.
-
-    Why: QEMU sets it when it is about to overwrite metadata; something before that went wrong.
-    Spec: Header, incompatible feature bit 1
-    QEMU: refuses to write to the image; its check reports no error for the bit itself.
-    Next: see the findings on overlaps and refcounts for what went wrong.
-    """
-    if cluster.header.incompatible_features & Incompatible.CORRUPT:
-        yield Problem("the corrupt bit is set", in_header(cluster, "incompatible_features.is_corrupt"), "header")
-
-
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def header_compression_type(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The compression type is unknown, or the feature bit for it disagrees.
-
-    Why: compressed clusters are decoded with the wrong codec, or not at all.
-    Spec: Header, byte 104; incompatible feature bit 3
-    QEMU: refuses the image.
-    Next: a zstd stream begins with 28 b5 2f fd; look at one to learn which codec was used.
-    """
-    header = cluster.header
-    if header.version < 3 or header.truncated:
-        return
-    flagged = bool(header.incompatible_features & Incompatible.COMPRESSION_TYPE)
-    kind = header.compression_type
-    if kind > 1:
-        text = f"compression_type is {kind}, expected 0 (deflate) or 1 (zstd)"
-    elif flagged != bool(kind):
-        text = f"compression_type is {kind}, but incompatible feature bit 3 is {'set' if flagged else 'clear'}"
-    else:
-        return
-    yield Problem(text, in_header(cluster, "compression_type"), "header")
-
-
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def header_extended_l2_cluster_size(cluster: HeaderCluster) -> Iterator[Problem]:
-    """Extended L2 entries are declared for clusters below 16 KiB.
-
-    Why: a subcluster would be smaller than a sector; the bit or the cluster size is wrong, and all L2 tables are read
-    with the wrong entry size.
-    Spec: Header, incompatible feature bit 4
-    QEMU: refuses the image.
-    Next: read an L2 table as hex: entries of 8 or of 16 bytes are easy to tell.
-    """
-    header = cluster.header
-    if header.incompatible_features & Incompatible.EXTENDED_L2 and header.cluster_bits < MIN_EXTENDED_L2_CLUSTER_BITS:
-        yield Problem(
-            f"extended L2 entries with cluster_bits {header.cluster_bits}, expected at least "
-            f"{MIN_EXTENDED_L2_CLUSTER_BITS}",
-            in_header(cluster, "incompatible_features.has_extended_l2_entries"),
-            "header",
         )
 
 
@@ -321,14 +220,19 @@ def header_size_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_size_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     """The virtual size is larger than any disk can be.
 
-    Why: offsets on it do not fit the 63 bits that programs and file systems have for them.
-    Spec: Header, bytes 24-31
+    Why: offsets on it do not fit the 63 bits that programs have for them, or its L1 table could not be counted.
+    Spec: Header, bytes 24-31 (the limits are QEMU's)
     QEMU: refuses the image.
     Next: the L1 table says how much of the disk is mapped at all.
     """
-    size = cluster.header.size
+    size, geometry = cluster.header.size, cluster.geometry
     if size > MAX_VIRTUAL_SIZE:
-        yield Problem(f"size is {size:#x} bytes, more than {MAX_VIRTUAL_SIZE:#x}", in_header(cluster, "size"), "header")
+        text = f"size is {size:#x} bytes, more than {MAX_VIRTUAL_SIZE:#x}"
+    elif isinstance(geometry, Geometry) and geometry.l1_entries_needed > MAX_COUNTED_L1_ENTRIES:
+        text = f"size is {size:#x} bytes and would need {geometry.l1_entries_needed:,} L1 entries"
+    else:
+        return
+    yield Problem(text, in_header(cluster, "size"), "header")
 
 
 @rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
@@ -349,52 +253,32 @@ def header_l1_too_small(cluster: HeaderCluster) -> Iterator[Problem]:
         )
 
 
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)
-def l1_table_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The L1 table is larger than 32 MiB.
+@rule(HeaderCluster, Severity.LOW, FindingClass.SPEC_VIOLATION)
+def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[Problem]:
+    """A version 2 header has bytes where version 3 has its fields.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are looked at here.
-    Spec: Header, bytes 36-39 (the limit is QEMU's)
-    QEMU: refuses the image.
-    Next: compare with what the virtual size needs.
+    Why: the extensions of version 2 begin there and have ended, so the bytes mean nothing; consistent with a version
+    that was changed by hand.
+    Spec: Header, bytes 72-103
+    QEMU: does not look.
+    Next: read the bytes as version 3 fields; if they make sense, compare the refcounts and zero flags with them.
     """
-    entries = cluster.header.l1_size
-    if entries > MAX_L1_ENTRIES:
-        yield Problem(
-            f"l1_size is {entries:,} entries, more than {MAX_L1_ENTRIES:,}",
-            in_header(cluster, "num_l1_entries"),
-            "header",
-        )
-
-
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def backing_name_outside_header(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The backing file name leaves the header cluster or is too long.
-
-    Why: a reader that trusts the length reads or allocates too much (CVE-2014-0144).
-    Spec: Header, bytes 8-19
-    QEMU: refuses the image.
-    Next: what lies within the cluster is shown; the rest is not part of a name.
-    """
-    header = cluster.header
-    if not header.backing_file_offset or not isinstance(cluster.geometry, Geometry):
+    header, ended = cluster.header, cluster.extensions.end_offset
+    if header.version != 2 or not cluster.extensions.ended:
         return
-    room = min(MAX_BACKING_NAME, cluster.geometry.cluster_size - header.backing_file_offset)
-    if header.backing_file_size > room:
+    left = cluster.data[ended:V3_LENGTH]
+    named = 0 < header.backing_file_offset < V3_LENGTH
+    if any(left) and not named:
         yield Problem(
-            f"the backing file name at host offset {header.backing_file_offset:#x} is {header.backing_file_size} bytes "
-            f"long, expected at most {max(room, 0)}",
-            in_header(cluster, "ofs_backing_file"),
+            f"bytes {ended} to {V3_LENGTH - 1} of a version 2 header are not zero: {left.hex(' ')}",
+            (host(ended, len(left)),),
             "header",
         )
 
 
-def _unknown(
-    cluster: HeaderCluster, field: str, known: type[Incompatible] | type[Compatible] | type[Autoclear]
-) -> Iterator[Problem]:
-    word = getattr(cluster.header, field)
-    bits = unknown_bits(word, known)
-    if bits:
-        offset, _ = cluster.header.field_range(f"{field}.reserved1")
-        names = ", ".join(map(str, bits))
-        yield Problem(f"{field} is {word:#x}: bit {names} is not defined", (host(offset, 8),), "header")
+def _stored_length(cluster: HeaderCluster) -> int | None:
+    """The header length field of a version 3 header; None if there is none."""
+    header = cluster.header
+    if header.version < 3 or header.truncated_v2 or header.structure.field("len_header") is None:
+        return None
+    return header.header_length

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.entries import L1_RESERVED
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.tables import L1Table
+from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 
 
@@ -45,6 +47,24 @@ def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
             f"l1_table_offset is {table.host_offset:#x}, not a multiple of the {table.geometry.cluster_size:#x}-byte "
             "cluster",
             (host(40, 8),),
+            "header",
+        )
+
+
+@rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)
+def l1_table_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The L1 table is larger than 32 MiB.
+
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are looked at here.
+    Spec: Header, bytes 36-39 (the limit is QEMU's)
+    QEMU: refuses the image.
+    Next: compare with what the virtual size needs.
+    """
+    entries = cluster.header.l1_size
+    if entries > MAX_L1_ENTRIES:
+        yield Problem(
+            f"l1_size is {entries:,} entries, more than {MAX_L1_ENTRIES:,}",
+            in_header(cluster, "num_l1_entries"),
             "header",
         )
 
@@ -134,21 +154,47 @@ def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")
 
 
-@rule(L1Table, Severity.HIGH, FindingClass.HIDDEN_DATA)
+@rule(L1Table, Severity.LOW, FindingClass.ANOMALY)
 def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     """An L1 entry behind the end of the virtual disk points to an L2 table.
 
-    Why: what it maps is part of no disk that a guest or a converter sees. A virtual machine's saved state lies there,
-    but only in the L1 table of a snapshot.
+    Why: what it maps is part of no disk that a guest or a converter sees. A snapshot that was taken of a running
+    machine and then deleted leaves such an entry with an empty table; a table that still maps something is reported
+    by its own code.
     Spec: Snapshots; Header, bytes 24-39
-    QEMU: says nothing.
+    QEMU: says nothing; it keeps a machine's saved state there while it takes a snapshot.
     Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
     """
-    beyond = np.arange(len(table.entries)) >= table.geometry.l1_entries_needed
+    coverage = table.geometry.l1_coverage
+    first = max(table.geometry.l1_entries_needed, -(-table.saved_state_end // coverage))
+    beyond = np.arange(len(table.entries)) >= first
     if table.owner != "active":
         beyond[:] = False
     return at_entries(
         table,
         beyond & (table.l2_offsets() != 0),
         lambda _, __: f"the virtual disk ends with entry {table.geometry.l1_entries_needed - 1}",
+    )
+
+
+@rule(L1Table, Severity.MEDIUM, FindingClass.ANOMALY)
+def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
+    """A snapshot claims a machine's saved state, but its L1 table has no L2 table where it should be.
+
+    Why: the saved memory is not or not wholly there; the size in the snapshot table is wrong, or the state was lost.
+    Spec: Snapshots, VM state size
+    QEMU: says nothing and lists the size as it stands.
+    Next: search the unreferenced clusters for the state, which begins with the letters QEVM.
+    """
+    if table.owner == "active" or not table.saved_state_size:
+        return ()
+    geometry = table.geometry
+    indices = np.arange(len(table.entries))
+    first = -(-table.disk_size // geometry.l1_coverage)
+    last = first + -(-table.saved_state_size // geometry.l1_coverage)
+    claimed = (indices >= first) & (indices < last)
+    return at_entries(
+        table,
+        claimed & (table.entries == 0),
+        lambda _, __: f"{table.saved_state_size:,} bytes of saved state should be mapped from entry {first} on",
     )

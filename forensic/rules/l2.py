@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.entries import COMPRESSED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
 
 Bools = npt.NDArray[np.bool_]
+MAX_U64 = (1 << 64) - 1
 
 
 def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
@@ -188,21 +189,94 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
 def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
     """An L2 entry behind the end of the virtual disk is allocated.
 
-    Why: its bytes are in the file but on no disk that a guest or a converter sees.
+    Why: its bytes are in the file but on no disk that a guest or a converter sees, and no snapshot's saved machine
+    state accounts for them.
     Spec: Header, bytes 24-31; Cluster mapping
     QEMU: says nothing; its check counts more clusters allocated than the disk has.
-    Next: look at the host cluster's bytes.
+    Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
     """
-    if batch.owner != "active":  # a snapshot's saved machine state lies there
-        return ()
-    clusters = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count + np.arange(batch.entries.shape[1])
-    disk_clusters = -(-batch.geometry.virtual_size // batch.geometry.cluster_size)
-    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
     return at_entries(
         batch,
-        allocated & (clusters.astype(np.uint64) >= disk_clusters),
+        _beyond_disk(batch) & ~_in_saved_state(batch),
         lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
     )
+
+
+@rule(L2Batch, Severity.INFO, FindingClass.INFO)
+def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
+    """A machine's saved state lies behind the end of the active disk.
+
+    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory.
+    Spec: Snapshots
+    QEMU: says nothing; it lists the state with its snapshot.
+    Next: extract the snapshot that the state belongs to, and its memory.
+    """
+    if not batch.saved_state_end:
+        return ()
+    return at_entries(
+        batch,
+        _beyond_disk(batch) & _in_saved_state(batch),
+        lambda _: "a snapshot's saved machine state accounts for it",
+    )
+
+
+@rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
+def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
+    """An L2 entry has the copied bit but no host cluster.
+
+    Why: it says at once that there is a cluster and that there is none; the offset was lost.
+    Spec: Standard Cluster Descriptor, bits 9-55; L2 table entry, bit 63
+    QEMU: reads the cluster as unallocated; check says nothing of the entry.
+    Next: search the file for a cluster that no entry points to.
+    """
+    if batch.geometry.external_data_file:  # offset 0 is a real place there
+        return ()
+    lost = (batch.entries & np.uint64(COPIED) != 0) & (host_offsets(batch) == 0) & ~is_compressed(batch)
+    return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
+
+
+@rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
+def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
+    """An entry of an image with an external data file points elsewhere than to its own guest offset.
+
+    Why: guest data lies in the data file at the guest's own offsets; any other place shows other bytes to the guest.
+    Spec: Header, incompatible feature bit 2
+    QEMU: check returns 0; reading the cluster fails.
+    Next: the data file read as a raw disk shows what lies at the guest offset.
+    """
+    if not batch.geometry.external_data_file:
+        return ()
+    offsets = host_offsets(batch)
+    used = (offsets != 0) | (batch.entries & np.uint64(COPIED) != 0)
+    return at_entries(
+        batch,
+        used & ~is_compressed(batch) & (offsets != guest_offsets(batch)),
+        lambda entry: f"the offset in the data file is {entry & OFFSET_MASK:#x}",
+    )
+
+
+def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
+    """The guest offset that each entry maps, in the shape of `entries`."""
+    first = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count
+    clusters = (first + np.arange(batch.entries.shape[1])).astype(np.uint64)
+    return clusters << np.uint64(batch.geometry.cluster_bits)
+
+
+def _beyond_disk(batch: L2Batch) -> Bools:
+    """Which entries of the active disk are allocated though no byte of theirs lies on the disk."""
+    size = batch.geometry.cluster_size
+    disk_end = -(-batch.geometry.virtual_size // size) * size
+    batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
+    if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
+        return np.zeros(batch.entries.shape, dtype=np.bool_)
+    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
+    beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))
+    return beyond
+
+
+def _in_saved_state(batch: L2Batch) -> Bools:
+    within: Bools = guest_offsets(batch) < min(batch.saved_state_end, MAX_U64)
+    return within
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:

@@ -1,79 +1,171 @@
-"""Rules about other files that an image names; none of them is ever opened for that."""
+"""Rules about the backing file that an image names; no file is ever opened or looked for because of a name."""
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
-from forensic.qcow2.extensions import ExtensionType
-from forensic.qcow2.header import Incompatible
+from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
+from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.names import is_protocol
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
-SYSTEM_DIRECTORIES = (b"/dev/", b"/proc/", b"/sys/", b"/etc/", b"/run/", b"/root/", b"/boot/")
+SYSTEM_DIRECTORIES = (b"/dev/", b"/proc/", b"/sys/", b"/etc/", b"/run/", b"/root/", b"/boot/", b"/var/run/")
+
+STORAGE_DIRECTORIES = (
+    b"/var/lib/libvirt/", b"/var/lib/nova/instances/", b"/var/lib/cinder/", b"/var/lib/glance/", b"/var/lib/vz/",
+    b"/var/lib/one/", b"/var/lib/uvtool/", b"/var/lib/gnome-boxes/", b"/rhev/data-center/", b"/srv/", b"/mnt/",
+    b"/media/",
+)  # fmt: skip
+"""Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
 
 
-def is_system_path(name: bytes) -> bool:
-    """Whether a name leads to devices, to the kernel or to the host's own configuration."""
-    return _path(name).startswith(SYSTEM_DIRECTORIES)
+@dataclass(frozen=True)
+class Named:
+    """A file that an image names, and where in the image the name is; `kind` is what a sentence calls the file."""
+
+    kind: str
+    name: Untrusted
+    place: tuple[Range, ...]
+    image_path: str
+
+    @property
+    def path(self) -> bytes:
+        """The path that the host's C library would see: up to the first NUL, without doubled slashes and `file:`."""
+        path = self.name.raw.split(b"\0", 1)[0].removeprefix(b"file:")
+        return re.sub(rb"/(\./|/)*", b"/", path)
+
+    @property
+    def is_protocol(self) -> bool:
+        """Whether QEMU would take the name for `json:…` or for something behind a protocol such as `nbd:`."""
+        return is_protocol(self.name.raw) and not self.name.raw.startswith(b"file:")
+
+    @property
+    def is_system_path(self) -> bool:
+        """Whether the name leads to devices, to the kernel or to the host's own configuration."""
+        return posixpath.normpath(self.path).startswith(SYSTEM_DIRECTORIES) or self.path.startswith(SYSTEM_DIRECTORIES)
+
+    @property
+    def climbs(self) -> bool:
+        """Whether the name goes up with `..`."""
+        return b".." in self.path.split(b"/")
+
+    @property
+    def in_directory_of_image(self) -> bool:
+        """Whether an absolute name is of the very directory in which the image was found."""
+        return posixpath.dirname(self.path) == os.path.dirname(os.fsencode(self.image_path))
+
+    @property
+    def is_the_image(self) -> bool:
+        """Whether the name, read beside the image, is that of the image itself."""
+        own = os.fsencode(self.image_path)
+        return not self.is_protocol and posixpath.normpath(posixpath.join(posixpath.dirname(own), self.path)) == own
+
+    def problem(self, what: str) -> Problem:
+        """One sentence about the name."""
+        return Problem(f'the {self.kind} is "{self.name}"{what}', self.place, self.kind)
 
 
-def leaves_directory(name: bytes) -> bool:
-    """Whether a name is absolute or climbs with `..`."""
-    path = _path(name)
-    return path.startswith(b"/") or b".." in path.split(b"/")
+def backing_file(cluster: HeaderCluster) -> Named | None:
+    """The backing file that the image names."""
+    name = cluster.backing_file
+    if name is None or not name.raw:
+        return None
+    place = (host(cluster.header.backing_file_offset, len(name.raw)),)
+    return Named("backing file", name, place, cluster.image_path)
 
 
-def _path(name: bytes) -> bytes:
-    """The path that the host's C library would see: up to the first NUL, without doubled slashes and `file:`."""
-    path = name.split(b"\0", 1)[0].removeprefix(b"file:")
-    return re.sub(rb"/(\./|/)*", b"/", path)
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
+def backing_name_outside_header(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The backing file name leaves the header cluster or is too long.
 
-
-def _backing(cluster: HeaderCluster) -> tuple[Untrusted, tuple[Range, ...]] | None:
+    Why: a reader that trusts the length reads or allocates too much (CVE-2014-0144).
+    Spec: Header, bytes 8-19
+    QEMU: refuses the image.
+    Next: what lies within the cluster is shown; the rest is not part of a name.
+    """
     header = cluster.header
-    if cluster.backing_file is None or not cluster.backing_file.raw:
-        return None
-    return cluster.backing_file, (host(header.backing_file_offset, len(cluster.backing_file.raw)),)
+    if not header.backing_file_offset or not isinstance(cluster.geometry, Geometry):
+        return
+    room = min(MAX_BACKING_NAME, cluster.geometry.cluster_size - header.backing_file_offset)
+    if header.backing_file_size > room:
+        yield Problem(
+            f"the backing file name at host offset {header.backing_file_offset:#x} is {header.backing_file_size} bytes "
+            f"long, expected at most {max(room, 0)}",
+            in_header(cluster, "ofs_backing_file"),
+            "header",
+        )
 
 
-def _data_file(cluster: HeaderCluster) -> tuple[Untrusted, tuple[Range, ...]] | None:
-    extension = cluster.extensions.first(ExtensionType.DATA_FILE)
-    if extension is None:
-        return None
-    return Untrusted(extension.data), (host(extension.host_offset, 8 + len(extension.data)),)
+@rule(HeaderCluster, Severity.HIGH, FindingClass.SPEC_VIOLATION)
+def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The backing file name overlaps the header or its extensions.
+
+    Why: a name in the header's own bytes is hidden from whoever reads the fields, and hides every extension from QEMU.
+    Spec: Header, bytes 8-15; Header extensions
+    QEMU: says nothing, uses the name, and takes no extension into account where the name begins inside the header.
+    Next: read the header cluster as hex; the extensions are listed here as they stand in the file.
+    """
+    header, ended = cluster.header, cluster.extensions.end_offset
+    begins, length = header.backing_file_offset, header.backing_file_size
+    # An extension that runs into a name behind the header is that extension's fault and reported as such.
+    if 0 < begins < header.header_length and length:
+        yield Problem(
+            f"the backing file name lies at {begins:#x} to {begins + length:#x}, inside what ends at {ended:#x}: the "
+            "header and its extensions",
+            (host(begins, length),),
+            "header",
+        )
 
 
-def _protocol(kind: str, named: tuple[Untrusted, tuple[Range, ...]] | None) -> Iterator[Problem]:
-    if named and is_protocol(named[0].raw) and not named[0].raw.startswith(b"file:"):
-        yield Problem(f'the {kind} is "{named[0]}", which is not a file name but a protocol', named[1], kind)
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY)
+def backing_name_incomplete(cluster: HeaderCluster) -> Iterator[Problem]:
+    """Only one of offset and length of the backing file name is set.
+
+    Why: consistent with a name that was removed by something else than QEMU, which clears both.
+    Spec: Header, bytes 8-19
+    QEMU: says nothing and takes the image for one without a backing file.
+    Next: look for a name behind the extensions in the header cluster; the disk may need a backing file after all.
+    """
+    offset, length = cluster.header.backing_file_offset, cluster.header.backing_file_size
+    if bool(offset) != bool(length):
+        yield Problem(f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host(8, 12),), "header")
 
 
-def _system_path(kind: str, named: tuple[Untrusted, tuple[Range, ...]] | None) -> Iterator[Problem]:
-    if named and is_system_path(named[0].raw):
-        yield Problem(f'the {kind} is "{named[0]}", a path of the host system', named[1], kind)
+@rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE)
+def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The format of the backing file is not recorded.
 
-
-def _outside_directory(kind: str, named: tuple[Untrusted, tuple[Range, ...]] | None) -> Iterator[Problem]:
-    if named and leaves_directory(named[0].raw) and not is_system_path(named[0].raw):
-        yield Problem(f'the {kind} is "{named[0]}", which lies outside the directory of the image', named[1], kind)
+    Why: whoever opens the image guesses the format from the backing file's first bytes, which the guest of a raw disk
+    can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
+    Spec: Backing file format name
+    QEMU: says nothing when it opens the image; newer versions refuse to create one like this.
+    Next: say the format when the backing file is supplied; never let it be guessed.
+    """
+    named = backing_file(cluster)
+    if named and not named.name.raw.startswith(b"json:") and not cluster.extensions.text(ExtensionType.BACKING_FORMAT):
+        yield named.problem(", and no header extension 0xe2792aca names its format")
 
 
 @rule(HeaderCluster, Severity.INFO, FindingClass.REFERENCE)
 def backing_file_declared(cluster: HeaderCluster) -> Iterator[Problem]:
     """The image names a backing file.
 
-    Why: what the image does not hold comes from there; the image alone is not the whole disk.
+    Why: what the image does not hold comes from there; the image alone is not the whole disk. Whether the file's size
+    and format agree with the image can only be judged when it is supplied.
     Spec: Header, bytes 8-19
     QEMU: opens the file by the name in the image, even for its check.
     Next: obtain the backing file; it is not opened unless it is supplied.
     """
-    if named := _backing(cluster):
-        yield Problem(f'the backing file is "{named[0]}"; it was not opened', named[1], "backing file")
+    if named := backing_file(cluster):
+        yield named.problem("; it was not opened")
 
 
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
@@ -85,7 +177,9 @@ def backing_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: tries the connection, even for its check.
     Next: do not open the image with QEMU on a connected host.
     """
-    yield from _protocol("backing file", _backing(cluster))
+    named = backing_file(cluster)
+    if named and named.is_protocol:
+        yield named.problem(", which is not a file name but a protocol")
 
 
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
@@ -97,7 +191,9 @@ def backing_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: opens it; convert was seen to copy a password file into the raw image, with exit status 0.
     Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
     """
-    yield from _system_path("backing file", _backing(cluster))
+    named = backing_file(cluster)
+    if named and named.is_system_path:
+        yield named.problem(", a path of the host system")
 
 
 @rule(HeaderCluster, Severity.HIGH, FindingClass.REFERENCE)
@@ -107,73 +203,47 @@ def backing_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: on the host that opens the image another file may stand there than on the one that wrote it.
     Spec: Header, bytes 8-19
     QEMU: resolves the name against the directory of the image and opens it.
-    Next: managed hosts use absolute names in ordinary work; check that the place belongs to the image's system.
+    Next: check that the place belongs to the image's system.
     """
-    yield from _outside_directory("backing file", _backing(cluster))
+    named = backing_file(cluster)
+    if named and not named.is_system_path and (named.climbs or _elsewhere(named)):
+        yield named.problem(", which lies outside the directory of the image")
 
 
-@rule(HeaderCluster, Severity.INFO, FindingClass.REFERENCE)
-def data_file_declared(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The guest's data lies in an external data file.
+@rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE)
+def backing_file_in_storage_directory(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The backing file has an absolute name in a directory where hosts keep disk images.
 
-    Why: the image holds metadata only; without the other file nothing of the disk can be read.
-    Spec: Header, incompatible feature bit 2; External data file name
-    QEMU: opens the file by the name in the image, resolved against the working directory of the process.
-    Next: obtain the data file; it is not opened unless it is supplied.
+    Why: managers of virtual machines write such names in ordinary work; opened on another host, the name leads to
+    whatever stands there.
+    Spec: Header, bytes 8-19
+    QEMU: opens it.
+    Next: obtain the backing file from the host that the image comes from.
     """
-    if named := _data_file(cluster):
-        yield Problem(f'the data file is "{named[0]}"; it was not opened', named[1], "data file")
-
-
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def data_file_name_missing(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The image has an external data file but no name of it.
-
-    Why: where the guest's data lies is not known.
-    Spec: External data file name
-    QEMU: refuses the image unless it is given the file.
-    Next: look for a file of the virtual disk's size beside the image.
-    """
-    flagged = cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE
-    if flagged and _data_file(cluster) is None:
-        yield Problem(
-            "incompatible feature bit 2 is set, but no header extension 0x44415441 was found",
-            in_header(cluster, "incompatible_features.has_external_data_file"),
-            "header",
-        )
+    named = backing_file(cluster)
+    if named and _stored_with_others(named) and not named.climbs and not named.in_directory_of_image:
+        yield named.problem(", an absolute name")
 
 
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
-def data_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The data file name is a protocol or a json: description.
+def backing_file_is_image(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The backing file is the image itself.
 
-    Why: opening the image makes a host connect to a network service or assemble any block device (CVE-2024-4467).
-    Spec: External data file name
-    QEMU: patched versions take the name literally; older ones opened it even for `info`.
-    Next: do not open the image with QEMU on a connected host.
+    Why: a chain without end: whoever follows it never finishes. Only names are compared here, since nothing that an
+    image names is looked up; a loop over links or other files shows when the chain is supplied.
+    Spec: Header, bytes 8-19
+    QEMU: check and convert hang.
+    Next: do not open the image with QEMU; extract without a backing file.
     """
-    yield from _protocol("data file", _data_file(cluster))
+    named = backing_file(cluster)
+    if named and named.is_the_image:
+        yield named.problem(", which is the name of the image itself")
 
 
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
-def data_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The data file is a device or a system file of the host.
-
-    Why: whoever reads the image reads the host's own data, and whoever writes to it writes there (CVE-2024-32498).
-    Spec: External data file name
-    QEMU: opens it, even for its check.
-    Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
-    """
-    yield from _system_path("data file", _data_file(cluster))
+def _elsewhere(named: Named) -> bool:
+    absolute = named.path.startswith(b"/")
+    return absolute and not named.in_directory_of_image and not _stored_with_others(named)
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.REFERENCE)
-def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The data file lies outside the directory of the image.
-
-    Why: on the host that opens the image another file may stand there than on the one that wrote it.
-    Spec: External data file name
-    QEMU: opens it, even for its check.
-    Next: managed hosts use absolute names in ordinary work; check that the place belongs to the image's system.
-    """
-    yield from _outside_directory("data file", _data_file(cluster))
+def _stored_with_others(named: Named) -> bool:
+    return named.path.startswith(STORAGE_DIRECTORIES)

@@ -9,6 +9,11 @@ from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 
+REQUIRED_EXTRA_BYTES = 16
+"""Extra data that version 3 demands: the sizes of the saved state and of the disk."""
+MAX_EXTRA_BYTES = 1024
+NANOSECONDS = 1_000_000_000
+
 
 @rule(SnapshotTable, Severity.INFO, FindingClass.INFO)
 def snapshots_present(table: SnapshotTable) -> Iterator[Problem]:
@@ -124,6 +129,188 @@ def snapshot_l1_too_large(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         if snapshot.l1_size > MAX_L1_ENTRIES:
             yield _at(snapshot, f"the L1 table has {snapshot.l1_size:,} entries, more than {MAX_L1_ENTRIES:,}")
+
+
+@rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def snapshot_table_in_header(table: SnapshotTable) -> Iterator[Problem]:
+    """The header counts snapshots but gives no place of their table.
+
+    Why: the table is lost; at offset 0 there is the header, which is not read as a table here.
+    Spec: Header, bytes 60-71
+    QEMU: reads the header as snapshots; check reports the nonsense, convert does not look.
+    Next: search the unreferenced clusters for the table: its entries hold names and dates.
+    """
+    if not table.host_offset:
+        yield Problem(f"nb_snapshots is {table.claimed:,}, snapshots_offset is 0", (host(60, 12),), "header")
+
+
+@rule(SnapshotTable, Severity.HIGH, FindingClass.CORRUPTION)
+def snapshots_with_data_file(table: SnapshotTable) -> Iterator[Problem]:
+    """The image has internal snapshots and an external data file.
+
+    Why: clusters of a data file are not counted, so a snapshot cannot keep any: what it shows is the active disk.
+    Spec: Header, incompatible feature bit 2
+    QEMU: check reports a corruption for each cluster that is shared.
+    Next: do not rely on a snapshot's data of this image.
+    """
+    if table.geometry.external_data_file:
+        yield Problem(
+            f"nb_snapshots is {table.claimed:,}, and incompatible feature bit 2 is set", (host(60, 4),), "header"
+        )
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.CORRUPTION)
+def snapshot_extra_data_short(table: SnapshotTable) -> Iterator[Problem]:
+    """A snapshot of a version 3 image has less extra data than version 3 demands.
+
+    Why: the size of its disk is not recorded, and that of the header may be another.
+    Spec: Snapshots, bytes 36-39 of an entry
+    QEMU: check reports it as incomplete; its repair rewrites the table.
+    Next: the snapshot's L1 table says how large its disk can be.
+    """
+    for snapshot in table.snapshots:
+        if table.geometry.version >= 3 and snapshot.extra_data_size < REQUIRED_EXTRA_BYTES:
+            text = f"{snapshot.extra_data_size} bytes of extra data, expected at least {REQUIRED_EXTRA_BYTES}"
+            yield _about(snapshot, text, "len_extra_data")
+
+
+@rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
+def snapshot_extra_data_too_large(table: SnapshotTable) -> Iterator[Problem]:
+    """A snapshot has more extra data than QEMU takes.
+
+    Why: nothing known is as long; consistent with hidden data, or with a damaged length that shifts all that follows.
+    Spec: Snapshots, bytes 36-39 of an entry (the limit is QEMU's)
+    QEMU: refuses the image; its repair would cut the extra data off.
+    Next: look at the bytes; never repair the original.
+    """
+    for snapshot in table.snapshots:
+        if snapshot.extra_data_size > MAX_EXTRA_BYTES:
+            text = f"{snapshot.extra_data_size:,} bytes of extra data, expected at most {MAX_EXTRA_BYTES:,}"
+            yield _about(snapshot, text, "len_extra_data")
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
+def snapshot_extra_data_unknown(table: SnapshotTable) -> Iterator[Problem]:
+    """The extra data of a snapshot holds more than any known field.
+
+    Why: it comes from a newer format, or it holds something that no tool shows.
+    Spec: Snapshots, extra data
+    QEMU: keeps the bytes and says nothing.
+    Next: look at the bytes.
+    """
+    for snapshot in table.snapshots:
+        unknown = snapshot.structure.raw("extra_data.unknown")
+        if any(unknown):
+            text = f"{len(unknown):,} bytes of extra data are of no known field: {unknown[:16].hex(' ')}"
+            yield _about(snapshot, text, "extra_data.unknown")
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
+def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
+    """The disk of a snapshot is larger than its L1 table can map.
+
+    Why: one of the two is wrong; the end of the snapshot's disk is mapped by nothing.
+    Spec: Snapshots, virtual disk size
+    QEMU: says nothing; converting the snapshot gives as much as the active disk has.
+    Next: the L1 table is what data can be reached by; the range behind it is absent.
+    """
+    for snapshot in table.snapshots:
+        mapped = snapshot.l1_size * table.geometry.l1_coverage
+        if snapshot.disk_size is not None and snapshot.disk_size > mapped:
+            text = f"the disk has {snapshot.disk_size:#x} bytes, {snapshot.l1_size:,} L1 entries map {mapped:#x}"
+            yield _about(snapshot, text, "extra_data.disk_size")
+
+
+@rule(SnapshotTable, Severity.INFO, FindingClass.INFO)
+def snapshot_disk_size_differs(table: SnapshotTable) -> Iterator[Problem]:
+    """The disk of a snapshot has another size than the active disk.
+
+    Why: the disk was resized after the snapshot was taken.
+    Spec: Snapshots, virtual disk size
+    QEMU: going back to the snapshot resizes the disk again; converting it uses the active disk's size.
+    Next: extract the snapshot with its own size.
+    """
+    for snapshot in table.snapshots:
+        if snapshot.disk_size not in (None, table.geometry.virtual_size):
+            text = f"the disk has {snapshot.disk_size:#x} bytes, the active one {table.geometry.virtual_size:#x}"
+            yield _about(snapshot, text, "extra_data.disk_size")
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
+def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
+    """The saved machine state of a snapshot is larger than its L1 table can map.
+
+    Why: one of the two is wrong; the end of the saved memory is mapped by nothing.
+    Spec: Snapshots, VM state size
+    QEMU: says nothing and lists the size as it stands.
+    Next: the L1 table is what the state can be reached by.
+    """
+    coverage = table.geometry.l1_coverage
+    for snapshot in table.snapshots:
+        disk_size = table.geometry.virtual_size if snapshot.disk_size is None else snapshot.disk_size
+        room = max(0, snapshot.l1_size - -(-disk_size // coverage)) * coverage
+        # Of a disk that is not even mapped itself the state has no place at all, which is said of the disk's size.
+        if snapshot.vm_state_size > room and disk_size <= snapshot.l1_size * coverage:
+            text = (
+                f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries behind the disk map {room:#x}"
+            )
+            yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
+def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
+    """Two snapshots have the same id, or one has none.
+
+    Why: the id tells snapshots apart; QEMU gives each a new number.
+    Spec: Snapshots, unique ID string
+    QEMU: says nothing; the first of them is found, the others cannot be reached.
+    Next: extract each by its place in the table.
+    """
+    seen: dict[bytes, int] = {}
+    for snapshot in table.snapshots:
+        first = seen.setdefault(snapshot.id.raw, snapshot.index)
+        if not snapshot.id.raw:
+            yield _about(snapshot, "the id is empty", "len_id")
+        elif first != snapshot.index:
+            yield _about(snapshot, f'the id "{snapshot.id}" is that of snapshot {first} as well', "id")
+
+
+@rule(SnapshotTable, Severity.LOW, FindingClass.ANOMALY)
+def snapshot_duplicate_name(table: SnapshotTable) -> Iterator[Problem]:
+    """Two snapshots have the same name.
+
+    Why: by name only the first can be reached. QEMU allows it in ordinary work.
+    Spec: Snapshots, name of the snapshot
+    QEMU: says nothing; the first of them is found.
+    Next: extract each by its id.
+    """
+    seen: dict[bytes, int] = {}
+    for snapshot in table.snapshots:
+        first = seen.setdefault(snapshot.name.raw, snapshot.index)
+        if snapshot.name.raw and first != snapshot.index:
+            yield _about(snapshot, f'the name "{snapshot.name}" is that of snapshot {first} as well', "name")
+
+
+@rule(SnapshotTable, Severity.LOW, FindingClass.SPEC_VIOLATION)
+def snapshot_time(table: SnapshotTable) -> Iterator[Problem]:
+    """The time of a snapshot has a billion nanoseconds or more.
+
+    Why: a clock cannot have given it. Whether the time is otherwise plausible is not judged: what a clock says of it
+    now must not change the findings about the same bytes.
+    Spec: Snapshots, bytes 20-23 of an entry
+    QEMU: says nothing.
+    Next: do not rely on the times of this table.
+    """
+    for snapshot in table.snapshots:
+        if snapshot.date_nsec >= NANOSECONDS:
+            yield _about(snapshot, f"the time has {snapshot.date_nsec:,} nanoseconds", "date_nsec")
+
+
+def _about(snapshot: Snapshot, text: str, *fields: str) -> Problem:
+    """A problem of one field of an entry, of the first of those named that the entry has."""
+    found = next((field for name in fields if (field := snapshot.structure.field(name))), None)
+    place = (host(found.host_offset, found.length),) if found else (host(snapshot.host_offset, snapshot.length),)
+    return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")
 
 
 def _at(snapshot: Snapshot, text: str) -> Problem:

@@ -161,7 +161,7 @@ def test_a_reader_that_leaves_is_141(tmp_path: Path) -> None:
 def test_an_interrupt_is_130(tmp_path: Path) -> None:
     program = (
         "import sys, signal, forensic.checking, forensic.cli\n"
-        "def interrupted(*_): signal.raise_signal(signal.SIGINT)\n"
+        "def interrupted(*_, **__): signal.raise_signal(signal.SIGINT)\n"
         "forensic.checking.check = interrupted\n"
         "sys.exit(forensic.cli.main(sys.argv[1:]))\n"
     )

@@ -23,7 +23,7 @@ def read(folder: Path, content: bytes, host_offset: int = 0, length: int = 1024)
     data = struct.pack(">QQ", host_offset, length)
     extension = Extension(Structure("", 112, ()), ExtensionType.ENCRYPTION_HEADER, 16, 112, data)
     with Evidence(written(folder, content)) as evidence:
-        return read_luks(evidence, extension)
+        return read_luks(evidence, extension, 512)
 
 
 def test_every_field_is_read(tmp_path: Path) -> None:
@@ -43,6 +43,8 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         "master_key_iterations": 1000,
         "uuid": Untrusted(b"01234567-89ab"),
         "missing": None,
+        "slack": b"",
+        "cluster_size": 512,
         "file_size": 1104,
     }
     assert found.slots == (
@@ -74,5 +76,5 @@ def test_a_header_outside_the_file_is_empty(tmp_path: Path) -> None:
 def test_a_short_pointer_leads_to_the_start_of_the_file(tmp_path: Path) -> None:
     extension = Extension(Structure("", 112, ()), ExtensionType.ENCRYPTION_HEADER, 4, 112, b"\0\0\0\1")
     with Evidence(written(tmp_path, luks_header())) as evidence:
-        found = read_luks(evidence, extension)
+        found = read_luks(evidence, extension, 512)
     assert (found.host_offset, found.length) == (0, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forensic.evidence import Evidence
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
-from tests.images import SOUND, written
+from tests.images import SOUND, geometry, written
 
 
 def entry(
@@ -28,7 +28,7 @@ def entry(
 
 def read(folder: Path, content: bytes, claimed: int, host_offset: int = 0) -> SnapshotTable:
     with Evidence(written(folder, content)) as evidence:
-        return read_snapshots(evidence, host_offset, claimed, 512)
+        return read_snapshots(evidence, host_offset, claimed, geometry())
 
 
 def facts(snapshot: Snapshot) -> dict[str, object]:
@@ -86,7 +86,7 @@ def test_entries_follow_one_another_at_multiples_of_eight(tmp_path: Path) -> Non
 def test_a_sample_of_qemu_has_its_two_snapshots() -> None:
     with Evidence(SOUND / "snapshots-512.qcow2") as evidence:
         offset = int.from_bytes(evidence.read_at(64, 8), "big")
-        table = read_snapshots(evidence, offset, 2, 512)
+        table = read_snapshots(evidence, offset, 2, geometry())
     assert [(each.id.text, each.name.text, each.date_sec, each.disk_size) for each in table.snapshots] == [
         ("1", "first", 1767225600, 16384),
         ("2", "second", 1767225600, 16384),

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from forensic.evidence import Evidence
 from forensic.qcow2.image import identify
-from forensic.qcow2.ranges import known_ranges
+from forensic.qcow2.ranges import MAX_UNITS, Units, known_ranges
 from forensic.report.file_map import MAX_CELLS, UNOWNED, FileMap, file_map
 from forensic.report.map_svg import legend, map_svg
 from samples.kinds import Kind
@@ -92,3 +93,24 @@ def test_kinds_that_are_not_known_are_drawn_and_named() -> None:
     drawn = file_map(1024, [(0, 512, "<new> kind")])
     assert "kind-other" in map_svg(drawn).source
     assert "&lt;new&gt; kind" in legend(drawn).source
+
+
+def test_clusters_that_only_a_snapshot_uses_are_not_taken_for_unowned() -> None:
+    path = sound("snapshots-512")
+    drawn = file_map(path.stat().st_size, ranges_of(path), 512)
+    assert drawn.bytes_by_kind["snapshot data"] >= 512
+    assert "snapshot data" in drawn.cells
+    assert UNOWNED not in file_map(sound("data-512").stat().st_size, ranges_of(sound("data-512")), 512).cells
+
+
+def test_a_stream_that_reaches_over_clusters_marks_each_of_them() -> None:
+    units = Units(8 * 512, 512)
+    units.mark("compressed", np.array([500, 2048, 1 << 40], dtype=np.uint64), np.array([1024, 1, 5], dtype=np.uint64))
+    assert list(units.ranges()) == [(0, 1536, "compressed"), (2048, 512, "compressed")]
+
+
+def test_a_file_of_very_many_clusters_is_told_apart_in_larger_parts() -> None:
+    units = Units(1 << 40, 512)
+    units.mark("data", np.array([0, (1 << 40) - 512], dtype=np.uint64), 512)
+    assert units.size * MAX_UNITS == 1 << 40
+    assert list(units.ranges()) == [(0, units.size, "data"), ((1 << 40) - units.size, units.size, "data")]

@@ -200,6 +200,18 @@ def os_path(folder: Path, name: bytes) -> str:
     return f"{folder}/{name.decode('utf-8', 'surrogateescape')}"
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"<script>alert(1)</script>\x1b[31m" + bytes(600)])
+def test_every_form_has_words_for_something_else(form: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    text = render(form, report_about(tmp_path / "file"))
+    assert_nothing_is_harmful(text)
+    assert "undetermined" in text or form == "jsonl"
+    assert "not-qcow2" in text
+    if form == "html":
+        assert_html_is_ours(text, "unknown: ")
+
+
 def test_the_page_allows_itself_nothing_but_its_own_style(tmp_path: Path) -> None:
     text = render("html", report_about(with_backing_name(b"base", tmp_path / "image.qcow2")))
     assert 'content="default-src &#x27;none&#x27;; style-src &#x27;unsafe-inline&#x27;; img-src data:"' in text

@@ -1,0 +1,253 @@
+"""Compressed streams: every distinct one decoded once, in file order, a few threads at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
+from forensic.qcow2.entries import SECTOR_SIZE, U64
+from forensic.qcow2.geometry import Geometry
+
+WINDOW_BYTES = 4 << 20
+"""Bytes of neighbouring streams that are read at once and decoded by one thread."""
+GAP_BYTES = 64 << 10
+"""Bytes between two streams that are rather read than skipped."""
+BATCH_STREAMS = 1 << 16
+MAX_WORKERS = 4
+WINDOWS_AHEAD = 2
+"""Windows that wait for each thread; together with those at work they bound the memory."""
+
+DECODED_BYTES_ALWAYS = 4 << 30
+DECODED_BYTES_PER_FILE_BYTE = 64
+"""What is decoded of a file at most: streams that overlap could ask for any amount of work."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Bytes that are not zero between the end of stream `index` of a batch and the end of its last sector.
+
+    `leftover` says that they are what was there before: a former stream, or bytes that go on behind the sector.
+    """
+
+    index: int
+    host_offset: int
+    data: bytes
+    leftover: bool
+
+
+@dataclass(frozen=True)
+class StreamBatch:
+    """Some distinct streams, in file order: `host_offsets[i]` and `stored_lengths[i]` are those of stream i.
+
+    `guest_offsets` and `owners` name the first entry that leads there; `outcomes` are of `codecs.Outcome`;
+    `surplus_sectors` counts the sectors at the end of each in which it has no byte, as far as that could be told.
+    """
+
+    geometry: Geometry
+    owner_names: tuple[str, ...]
+    host_offsets: U64
+    stored_lengths: U64
+    guest_offsets: U64
+    owners: U64
+    outcomes: npt.NDArray[np.uint8]
+    surplus_sectors: npt.NDArray[np.int64]
+    tails: tuple[Tail, ...]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Distinct descriptors in file order, and where the next stream behind each begins."""
+
+    host_offsets: U64
+    stored_lengths: U64
+    guest_offsets: U64
+    owners: U64
+
+    @property
+    def ends(self) -> U64:
+        """Where the last sector of each ends."""
+        return self.host_offsets + self.stored_lengths
+
+    def next_offsets(self) -> U64:
+        """Where the next stream that begins behind the start of each begins; far away for the last."""
+        behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
+        return np.append(self.host_offsets, np.uint64((1 << 64) - 1))[behind]
+
+
+@dataclass
+class Allowance:
+    """How many more bytes may be decoded."""
+
+    decoded_bytes: int
+
+    @classmethod
+    def for_file(cls, size: int) -> Allowance:
+        """What a file of this size is worth."""
+        return cls(max(DECODED_BYTES_ALWAYS, size * DECODED_BYTES_PER_FILE_BYTE))
+
+    def take(self, count: int, cluster_size: int) -> int:
+        """How many of `count` streams may be decoded; they are taken off."""
+        granted = min(count, self.decoded_bytes // cluster_size)
+        self.decoded_bytes -= granted * cluster_size
+        return granted
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Streams `first` to `end` (not included), to be read together."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    window: _Window
+    outcomes: list[int]
+    surplus: list[int]
+    tails: list[Tail]
+
+
+def decode_streams(
+    evidence: Evidence, geometry: Geometry, owner_names: tuple[str, ...], streams: Streams, allowance: Allowance
+) -> Iterator[StreamBatch]:
+    """Decode all streams and tell what became of each, batch after batch."""
+    count = len(streams.host_offsets)
+    has_codec = geometry.compression_type in list(Codec)
+    granted = allowance.take(count, geometry.cluster_size) if has_codec else 0
+    outcomes = np.full(count, Outcome.NOT_DECODED, dtype=np.uint8)
+    surplus = np.zeros(count, dtype=np.int64)
+    tails: list[Tail] = []
+    done = 0
+    next_offsets = streams.next_offsets()
+
+    def work(window: _Window) -> _Decoded:
+        return _decode_window(evidence, geometry, streams, next_offsets, window)
+
+    def batch(end: int) -> StreamBatch:
+        part = slice(done, end)
+        return StreamBatch(
+            geometry,
+            owner_names,
+            streams.host_offsets[part],
+            streams.stored_lengths[part],
+            streams.guest_offsets[part],
+            streams.owners[part],
+            outcomes[part],
+            surplus[part],
+            tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
+        )
+
+    for decoded in _in_threads(work, _windows(streams, granted)):
+        part = slice(decoded.window.first, decoded.window.end)
+        outcomes[part], surplus[part] = decoded.outcomes, decoded.surplus
+        tails += decoded.tails
+        if part.stop - done >= BATCH_STREAMS:
+            yield batch(part.stop)
+            done, tails = part.stop, []
+    if done < count:
+        yield batch(count)
+
+
+def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
+    """The results in the order of the windows; the codecs let go of the interpreter while they work."""
+    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_Decoded]] = deque()
+        for window in windows:
+            waiting.append(pool.submit(work, window))
+            if len(waiting) > workers * (1 + WINDOWS_AHEAD):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _windows(streams: Streams, count: int) -> Iterator[_Window]:
+    """Cut the first `count` streams where there is a gap, or where enough has been gathered."""
+    starts, ends = streams.host_offsets[:count], np.maximum.accumulate(streams.ends[:count])
+    gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
+    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), count], strict=True):
+        while first < end:
+            full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
+            yield _Window(first, full)
+            first = full
+
+
+def _decode_window(
+    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window
+) -> _Decoded:
+    part = slice(window.first, window.end)
+    starts, ends = streams.host_offsets[part].tolist(), streams.ends[part].tolist()
+    result = _Decoded(window, [], [], [])
+    if not starts:
+        return result
+    try:
+        raw = evidence.read_at(starts[0], max(ends) - starts[0])
+    except ReadFailed:
+        result.outcomes.extend([Outcome.NOT_DECODED] * len(starts))
+        result.surplus.extend([0] * len(starts))
+        return result
+    for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
+        stored = raw[start - starts[0] : end - starts[0]]
+        outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
+        result.outcomes.append(outcome)
+        result.surplus.append(surplus)
+        if tail is not None:
+            begins, data = tail
+            leftover = _is_leftover(evidence, geometry, begins, data, end)
+            result.tails.append(Tail(window.first + index, begins, data, leftover))
+    return result
+
+
+def _judge(
+    evidence: Evidence, geometry: Geometry, stored: bytes, start: int, end: int, next_start: int
+) -> tuple[Outcome, int, tuple[int, bytes] | None]:
+    """Outcome, surplus sectors, and the place and bytes of what follows the stream in its last sectors."""
+    codec, size = geometry.compression_type, geometry.cluster_size
+    if next_start < end and fills_cluster(stored[: next_start - start], codec, size):
+        # The next stream follows at once, as QEMU packs them: this one ends there or before.
+        return Outcome.OK, _sectors(next_start, end), None
+    if not fills_cluster(stored, codec, size):
+        outcome = examine(stored, lambda: _read_or_nothing(evidence, end, 2 * size), codec, size)
+        if outcome != Outcome.OK:
+            return outcome, 0, None
+    length = stream_end(stored, codec, size)
+    if length is None or next_start < end:
+        return Outcome.OK, 0, None
+    rest = stored[length:]
+    tail = (start + length, rest.rstrip(b"\0")) if any(rest) else None
+    return Outcome.OK, _sectors(start + length, end), tail
+
+
+def _sectors(begins: int, ends: int) -> int:
+    """Whole sectors between two host offsets."""
+    return max(0, ends - -(-begins // SECTOR_SIZE) * SECTOR_SIZE) // SECTOR_SIZE
+
+
+def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes, end: int) -> bool:
+    """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
+
+    When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
+    """
+    codec, size = geometry.compression_type, geometry.cluster_size
+    if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
+        return True
+    if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
+        return True
+    # The rest of a former stream can only be missing where it lay in the next cluster.
+    return end % size == 0 and could_begin_stream(data, codec)
+
+
+def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:
+    try:
+        return evidence.read_at(host_offset, length)
+    except ReadFailed:
+        return b""

@@ -1,0 +1,111 @@
+"""Rules about text in the image: names that could act on a terminal, or that go on where a reader stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.qcow2.extensions import ExtensionType, feature_names
+from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.snapshots import SnapshotTable
+from forensic.rules.registry import rule
+from forensic.untrusted import SHOWN_LIMIT, Untrusted
+
+Name = tuple[str, Untrusted, tuple[Range, ...]]
+"""What the name is of, the name, and where it lies."""
+
+
+@rule(HeaderCluster, Severity.HIGH, FindingClass.ANOMALY)
+def name_control_characters(cluster: HeaderCluster) -> Iterator[Problem]:
+    """A name in the header cluster has control characters, invisible characters or bytes that are not UTF-8.
+
+    Why: printed as it is, it can move the cursor, fake other output or run commands of the terminal.
+    Spec: String header extensions; Feature name table
+    QEMU: prints names raw on the terminal.
+    Next: read the hexadecimal form; do not print the name with other tools.
+    """
+    for name in _header_names(cluster):
+        yield from _harmful(name)
+
+
+@rule(HeaderCluster, Severity.HIGH, FindingClass.HIDDEN_DATA)
+def name_hidden_after_nul(cluster: HeaderCluster) -> Iterator[Problem]:
+    """A name in the header cluster goes on after a NUL byte.
+
+    Why: names have a length and no terminator; readers in C stop at the NUL and show only what comes before.
+    Spec: String header extensions; Header, bytes 8-19
+    QEMU: uses the part before the NUL and says nothing.
+    Next: read the hexadecimal form.
+    """
+    for name in _header_names(cluster):
+        yield from _hidden(name)
+
+
+@rule(SnapshotTable, Severity.HIGH, FindingClass.ANOMALY)
+def snapshot_name_control_characters(table: SnapshotTable) -> Iterator[Problem]:
+    """The id or name of a snapshot has control characters, invisible characters or bytes that are not UTF-8.
+
+    Why: printed as it is, it can move the cursor, fake other output or run commands of the terminal.
+    Spec: Snapshots, unique ID string and name
+    QEMU: prints both raw on the terminal.
+    Next: read the hexadecimal form; do not print the name with other tools.
+    """
+    for name in _snapshot_names(table):
+        yield from _harmful(name)
+
+
+@rule(SnapshotTable, Severity.HIGH, FindingClass.HIDDEN_DATA)
+def snapshot_name_hidden_after_nul(table: SnapshotTable) -> Iterator[Problem]:
+    """The id or name of a snapshot goes on after a NUL byte.
+
+    Why: both have a length and no terminator; readers in C stop at the NUL and show only what comes before.
+    Spec: Snapshots, unique ID string and name
+    QEMU: shows the part before the NUL and says nothing.
+    Next: read the hexadecimal form.
+    """
+    for name in _snapshot_names(table):
+        yield from _hidden(name)
+
+
+def _harmful(name: Name) -> Iterator[Problem]:
+    what, text, place = name
+    seen_by_c = text.raw.split(b"\0", 1)[0]
+    pieces = (seen_by_c[start : start + SHOWN_LIMIT] for start in range(0, len(seen_by_c), SHOWN_LIMIT))
+    if any(Untrusted(piece).sanitised for piece in pieces):
+        yield Problem(f'the {what} is "{text}"', place, what, {"name": text.as_json()})
+
+
+def _hidden(name: Name) -> Iterator[Problem]:
+    what, text, place = name
+    before, _, after = text.raw.partition(b"\0")
+    if any(after):
+        yield Problem(
+            f"the {what} is {len(text.raw)} bytes long and has a NUL after {len(before)}, {len(after)} more follow",
+            place,
+            what,
+            {"name": text.as_json()},
+        )
+
+
+def _header_names(cluster: HeaderCluster) -> Iterator[Name]:
+    if cluster.backing_file:
+        raw = cluster.backing_file.raw
+        yield "backing file name", cluster.backing_file, (host(cluster.header.backing_file_offset, len(raw)),)
+    kinds = {ExtensionType.BACKING_FORMAT: "backing format name", ExtensionType.DATA_FILE: "data file name"}
+    for extension in cluster.extensions.extensions:
+        if extension.known in kinds:
+            place = (host(extension.host_offset + 8, len(extension.data)),)
+            yield kinds[extension.known], Untrusted(extension.data), place
+    table = cluster.extensions.first(ExtensionType.FEATURE_NAMES)
+    if table:
+        for feature in feature_names(cluster.extensions):
+            place = (host(table.host_offset + 8, len(table.data)),)
+            yield f"name of bit {feature.bit} of feature type {feature.feature_type}", feature.name, place
+
+
+def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
+    for snapshot in table.snapshots:
+        for what, text in (("id", snapshot.id), ("name", snapshot.name)):
+            field = snapshot.structure.field(what)
+            place = (host(field.host_offset, field.length),) if field else ()
+            yield f"{what} of snapshot {snapshot.index}", text, place
