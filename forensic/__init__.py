@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         EvidenceUnreadable,
         ForensicError,
         Interrupted,
+        KeyRejected,
         NotAnImage,
         OutputFailed,
         Unsupported,
+        WrongSupply,
     )
     from forensic.evidence import Evidence
     from forensic.extraction.account import Extraction
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity
     from forensic.qcow2.describe import describe
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import Qcow2Image, identify, open_image
+    from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
     from forensic.qcow2.mapping import Extent, Reason, State
+    from forensic.qcow2.qcow1 import Qcow1Image
+    from forensic.qcow2.sources import BackingFile, SavedState, Supplied, find_snapshot, open_disk, read_key_file
     from forensic.report.model import Check, Judgement, Report, Verdict
     from forensic.rules import Rule, all_rules, rule_of
 
@@ -42,9 +47,11 @@ _HOME = {
         "EvidenceUnreadable",
         "ForensicError",
         "Interrupted",
+        "KeyRejected",
         "NotAnImage",
         "OutputFailed",
         "Unsupported",
+        "WrongSupply",
     ),
     "forensic.evidence": ("Evidence",),
     "forensic.extraction.account": ("Extraction",),
@@ -54,17 +61,29 @@ _HOME = {
     "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
     "forensic.qcow2.describe": ("describe",),
+    "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
-    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_image"),
+    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.qcow1": ("Qcow1Image",),
+    "forensic.qcow2.sources": (
+        "BackingFile",
+        "SavedState",
+        "Supplied",
+        "find_snapshot",
+        "open_disk",
+        "read_key_file",
+    ),
     "forensic.report.model": ("Check", "Judgement", "Report", "Verdict"),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "BackingFile",
     "BadReport",
     "Check",
+    "Disk",
     "Evidence",
     "EvidenceUnreadable",
     "Extent",
@@ -75,27 +94,36 @@ __all__ = [
     "ForensicError",
     "Interrupted",
     "Judgement",
+    "KeyRejected",
     "NotAnImage",
     "OutputFailed",
     "Problem",
+    "Qcow1Image",
     "Qcow2Image",
     "Range",
     "Reason",
     "Report",
     "Rule",
+    "SavedState",
     "Settings",
     "Severity",
     "State",
+    "Supplied",
     "Unsupported",
     "Verdict",
     "Verification",
+    "WrongSupply",
     "__version__",
     "all_rules",
     "check",
     "describe",
     "extract",
+    "find_snapshot",
     "identify",
+    "open_any",
+    "open_disk",
     "open_image",
+    "read_key_file",
     "rule_of",
     "verify",
 ]

@@ -9,7 +9,8 @@ from itertools import islice
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.image import Identified
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.streams import StreamBatch
 from forensic.qcow2.walk import structures
 from forensic.report.model import Check, CheckStatus, Judgement
@@ -32,7 +33,7 @@ class _Tally:
 
 
 def check(
-    image: Qcow2Image | ForeignFile,
+    image: Identified,
     progress: Progress | None = None,
     strict: bool = False,
     with_streams: bool = True,
@@ -90,10 +91,12 @@ def _finding(rule: Rule, tally: _Tally) -> Finding:
     )
 
 
-def _gap(image: Qcow2Image | ForeignFile) -> str | None:
+def _gap(image: Identified) -> str | None:
     """Why what lies behind the header was not looked at, if it was not."""
     if isinstance(image, ForeignFile):
         return f"not a qcow2 image: {image.description}"
+    if isinstance(image, Qcow1Image):
+        return image.header.unusable
     geometry = image.header_cluster.geometry
     return geometry.reason if isinstance(geometry, Unusable) else None
 

@@ -193,13 +193,13 @@ def _file_systems() -> list[Kind]:
 def _version_1() -> list[Kind]:
     raw = ("backing.raw",)
     return [
-        Kind("version-1", "the old qcow format", makers.version_1, True, expect=("not-qcow2",), format="qcow"),
+        Kind("version-1", "the old qcow format", makers.version_1, True, expect=("version-1-image",), format="qcow"),
         Kind(
             "version-1-deflate",
             "old qcow, compressed",
             makers.version_1_compressed,
             True,
-            expect=("not-qcow2",),
+            expect=("version-1-image",),
             format="qcow",
         ),
         Kind(
@@ -207,7 +207,7 @@ def _version_1() -> list[Kind]:
             "old qcow overlay",
             makers.version_1_overlay,
             True,
-            expect=("not-qcow2",),
+            expect=("version-1-image",),
             format="qcow",
             backing=raw,
         ),

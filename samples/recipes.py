@@ -25,6 +25,10 @@ HEADER_FIELDS = {
     "nb_snapshots": 60, "snapshots_offset": 64, "incompatible_features": 72, "compatible_features": 80,
     "autoclear_features": 88, "refcount_order": 96, "header_length": 100, "compression_type": 104,
 }  # fmt: skip
+HEADER_FIELDS_OF_VERSION_1 = {
+    "version": 4, "backing_file_offset": 8, "backing_file_size": 16, "mtime": 20, "size": 24, "cluster_bits": 32,
+    "l2_bits": 33, "crypt_method": 36, "l1_table_offset": 40,
+}  # fmt: skip
 
 Table = dict[str, object]
 
@@ -76,7 +80,8 @@ class Recipe:
     @property
     def base_image(self) -> Path:
         """The sound sample that is damaged."""
-        return HERE / "sound" / f"{self.base}.qcow2"
+        folder = HERE / "sound"
+        return next(iter(sorted(folder.glob(f"{self.base}.qcow*"), reverse=True)), folder / f"{self.base}.qcow2")
 
 
 def all_recipes() -> list[Recipe]:
@@ -120,6 +125,8 @@ def apply(recipe: Recipe, out: Path) -> Path:
 def find_places(content: bytes) -> dict[str, int]:
     """Return the host offsets of the structures of a sound image by name, for recipes that people can read."""
     (version,) = struct.unpack_from(">I", content, 4)
+    if version == 1:
+        return _places_of_version_1(content)
     (cluster_bits,) = struct.unpack_from(">I", content, 20)
     places = {"header": 0, "extensions": V2_HEADER_LENGTH, "end": len(content), "cluster": 1 << cluster_bits}
     places |= HEADER_FIELDS
@@ -137,6 +144,14 @@ def find_places(content: bytes) -> dict[str, int]:
         if kind == ENCRYPTION_EXTENSION:
             (places["luks"],) = struct.unpack_from(">Q", content, offset + 8)
     return {name: offset for name, offset in places.items() if offset or name == "header"}
+
+
+def _places_of_version_1(content: bytes) -> dict[str, int]:
+    """Return the host offsets of the few structures that version 1 has."""
+    (l1,) = struct.unpack_from(">Q", content, 40)
+    (l2,) = struct.unpack_from(">Q", content, l1)
+    (data,) = struct.unpack_from(">Q", content, l2)
+    return {"header": 0, "end": len(content), "l1": l1, "l2": l2, "data": data} | HEADER_FIELDS_OF_VERSION_1
 
 
 def _extensions(content: bytes | bytearray, offset: int) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from forensic.checking import check
 from forensic.errors import ForensicError
 from forensic.qcow2.describe import describe
 from forensic.qcow2.image import Qcow2Image, identify
+from forensic.qcow2.qcow1 import Qcow1Image
 from samples.kinds import Kind
 from samples.recipes import find_places
 from tests.images import COMMITTED, BoundedEvidence, sample, written
@@ -57,7 +58,7 @@ def damages(content: bytes, qcow2: bool) -> st.SearchStrategy[list[Damage]]:
     return st.lists(single_byte | single_word | half_word | run | truncation, min_size=1, max_size=4)
 
 
-def looked_at(image: Qcow2Image) -> None:
+def looked_at(image: Qcow2Image | Qcow1Image) -> None:
     """The disk is covered without gap or overlap, and every byte of it is read or missing for a reason."""
     found = list(image.extents())
     assert sum(extent.length for extent in found) == image.virtual_size
@@ -81,7 +82,7 @@ def examined(path: Path) -> None:
         try:
             describe(image)
             check(image, strict=True)
-            if isinstance(image, Qcow2Image):
+            if isinstance(image, Qcow2Image | Qcow1Image):
                 looked_at(image)
         except ForensicError as refusal:
             assert str(refusal).isprintable()

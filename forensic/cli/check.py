@@ -17,8 +17,7 @@ from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
 if TYPE_CHECKING:
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.image import Identified
     from forensic.report.model import Judgement
 
 FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
@@ -89,12 +88,12 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         return Outcome(status, render(options.format, report), complaint)
 
 
-def _status(image: Qcow2Image | ForeignFile, judgement: Judgement, fail_on: Severity) -> int:
+def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> int:
     """The exit status of the contract; 1 if a rule of ours failed."""
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.foreign import ForeignFile
     from forensic.report.model import EXIT_STATUS
 
-    if not isinstance(image, Qcow2Image):
+    if isinstance(image, ForeignFile):
         return NotAnImage.exit_status
     failed = any(made.failed for made in judgement.checks)
     return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from forensic.extraction.extract import Extractor
     from forensic.extraction.settings import Settings
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
 
 INCOMPLETE, FAILED = 5, 1
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
@@ -101,12 +100,12 @@ def _add_case_data(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
     from forensic.extraction.extract import Extractor
-    from forensic.qcow2.image import open_image
+    from forensic.qcow2.image import open_any
 
     this_run = start_run()
     targets = report_targets("extract", options.report, EXTRACTION_FORMATS)
     output = None if str(options.output) == "-" else options.output
-    with open_image(options.image) as image, disk_of(image, options) as disk:
+    with open_any(options.image) as image, disk_of(image, options) as disk:
         settings = _settings(options, output, disk)
         reports = ExtractionReports(targets, image, disk, output, settings, options.sidecars)
         try:
@@ -118,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
             failure = _run(extractor, reports)
-            status = _status(extractor, image, failure)
+            status = _status(extractor, disk, failure)
             reports.write(extractor.extraction, this_run, status, case)
         reports.print_summary(extractor.extraction)
     if failure:
@@ -138,12 +137,12 @@ def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | Br
     return None
 
 
-def _status(extractor: Extractor, image: Qcow2Image, failure: ForensicError | BrokenPipeError | None) -> int:
+def _status(extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None) -> int:
     if isinstance(failure, BrokenPipeError):
         return BROKEN_PIPE
     if failure:
         return failure.exit_status
-    if not image.evidence.unchanged():
+    if not all(evidence.unchanged() for evidence in disk.evidences):
         return FAILED
     return 0 if extractor.extraction.complete else INCOMPLETE
 

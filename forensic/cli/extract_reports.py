@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from forensic.extraction.segments import Segment
     from forensic.extraction.settings import Settings
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.image import Identified
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
@@ -42,7 +42,7 @@ class ExtractionReports:
     def __init__(
         self,
         targets: Sequence[ReportTarget],
-        image: Qcow2Image,
+        image: Identified,
         disk: Disk,
         output: Path | None,
         settings: Settings,
@@ -139,10 +139,13 @@ class ExtractionReports:
             print(f"{name}  {value}", file=stream)
         for code, length in ledger.bytes_by_reason.items():
             print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-        if not self._image.evidence.unchanged():
-            print(
-                "qcowscope: the image file changed while it was read; nobody can vouch for the output", file=sys.stderr
-            )
+        for caveat in self._disk.caveats:
+            print(f"note: {caveat}", file=sys.stderr)
+        for evidence in self._disk.evidences:
+            if not evidence.unchanged():
+                name = shown(evidence.path_as_given)
+                complaint = f"{name} changed while it was read; nobody can vouch for the output"
+                print(f"qcowscope: {complaint}", file=sys.stderr)
 
     def __enter__(self) -> ExtractionReports:
         return self
@@ -152,9 +155,9 @@ class ExtractionReports:
     ) -> None:
         self._undo.close()
 
-    def _sha256(self, evidence: Evidence) -> str:
-        """The hash of an input; empty if it cannot be read to its end."""
-        return (self._input_hashes.of(evidence) if self._input_hashes else None) or ""
+    def _sha256(self, evidence: Evidence) -> str | None:
+        """The hash of an input; None if it cannot be read to its end."""
+        return self._input_hashes.of(evidence) if self._input_hashes else None
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]

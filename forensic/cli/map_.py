@@ -32,9 +32,9 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the extents of the active disk or of a snapshot; no key is needed, and no file that it lies on."""
-    from forensic.qcow2.image import open_image
+    from forensic.qcow2.image import open_any
 
-    with open_image(options.image) as image, disk_of(image, options, with_key=False) as disk:
+    with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
         if options.json:
             _print_json(disk.extents())
         else:

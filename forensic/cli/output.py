@@ -31,12 +31,13 @@ def make_report(
     exit_code: int,
     artifacts: Sequence[Json] = (),
     case: Mapping[str, Json] | None = None,
-    inputs: Sequence[Json] = (),
+    inputs: Sequence[Json] | None = None,
 ) -> Report:
-    """A report with its frame: source, run, tool. Without `inputs` the image was all that was read."""
+    """A report with its frame: source, run, tool. Without `inputs` the image is the only one."""
     source = evidence.as_json()
     image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
-    return Report(result, source, run.as_json(exit_code, artifacts, inputs or [image]), tool(), case or {})
+    read = [image] if inputs is None else inputs
+    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case or {})
 
 
 def print_lines(lines: Iterable[Line]) -> None:

@@ -15,8 +15,7 @@ from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from forensic.evidence import Evidence
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.image import Identified
     from forensic.report.model import Report
 
 
@@ -79,7 +78,7 @@ def write_reports(targets: Sequence[ReportTarget], report: Report, force: bool) 
         write_new_file(target.path, render(target.format, report), force)
 
 
-def with_map(report: Report, image: Qcow2Image | ForeignFile, formats: Iterable[str]) -> Report:
+def with_map(report: Report, image: Identified, formats: Iterable[str]) -> Report:
     """The report with the map of the file, if one of the formats draws it and there is something to draw."""
     from forensic.qcow2.geometry import Geometry
     from forensic.qcow2.image import Qcow2Image

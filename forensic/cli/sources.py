@@ -13,9 +13,10 @@ from forensic.untrusted import shown
 if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.sources import Supplied
 
-FORMATS = ("raw", "qcow2")
+FORMATS = ("raw", "qcow2", "qcow")
 
 
 def add_snapshot(parser: Parser) -> None:
@@ -37,7 +38,7 @@ def add_files(parser: Parser) -> None:
     )
     group.add_argument(
         "--backing-format",
-        metavar="raw|qcow2",
+        metavar="raw|qcow2|qcow",
         choices=FORMATS,
         action=_FormatOfBacking,
         help="how to read the --backing before it (else as the image says, else as the file looks)",
@@ -59,7 +60,7 @@ def add_key(parser: Parser) -> None:
     group.add_argument("--ciphertext", action="store_true", help="take encrypted data as it is stored, without any key")
 
 
-def disk_of(image: Qcow2Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
+def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
     """The disk that the options describe; close it after use.
 
     Raises what `open_disk` raises, and `UsageError`.
@@ -75,7 +76,7 @@ def disk_of(image: Qcow2Image, options: argparse.Namespace, with_key: bool = Tru
     return open_disk(image, target, _supplied(image, options, with_key))
 
 
-def _supplied(image: Qcow2Image, options: argparse.Namespace, with_key: bool) -> Supplied:
+def _supplied(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool) -> Supplied:
     from forensic.qcow2.sources import BackingFile, Format, Supplied
 
     backing = tuple(BackingFile(path, Format(kind) if kind else None) for path, kind in options.backing)
@@ -87,7 +88,7 @@ def _supplied(image: Qcow2Image, options: argparse.Namespace, with_key: bool) ->
     return Supplied(backing, options.data_file, passphrase, options.ciphertext, options.allow_slow_key)
 
 
-def _passphrase(image: Qcow2Image, key_file: str | None) -> bytes | None:
+def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes | None:
     """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
     if key_file is not None:
         from forensic.qcow2.sources import read_key_file

@@ -26,6 +26,7 @@ from forensic.extraction.stretch import Stretch, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -34,7 +35,7 @@ STANDARD_OUTPUT = 1
 
 
 def extract(
-    source: Disk | Qcow2Image,
+    source: Disk | Qcow2Image | Qcow1Image,
     output: Path | None,
     settings: Settings | None = None,
     progress: Progress | None = None,
@@ -222,6 +223,10 @@ class Extractor:
             "tool version": __version__,
             "image": inputs,
             "target": self._disk.target,
+            "supply of files and keys": [
+                *(level.data_lacks.code for level in self._disk.levels),
+                *self._disk.caveats,
+            ],
             "range": [self._start, self._end],
             "segment size": self._settings.split,
             "hash": self.extraction.leading_hash,

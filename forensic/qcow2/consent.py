@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import references
+from forensic.qcow2.describe import references, version_1_references
 from forensic.qcow2.disk import Disk, Input, Role
-from forensic.qcow2.levels import Qcow2Level
+from forensic.qcow2.levels import Level, Qcow2Level
+from forensic.qcow2.qcow1_tables import Qcow1Level
 from forensic.untrusted import Json, shown
 
+Sha256Of = Callable[[Evidence], str | None]
+"""Gives the hash of a file; None where it cannot be read to its end."""
 
-def references_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
+
+def references_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     """The list `result.references` of a report: every file that an image of the chain names, level by level.
 
     The path under which a file was supplied stands in the run record, not here: two laboratories keep their files in
@@ -19,35 +23,38 @@ def references_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json
     """
     found: list[Json] = []
     for depth, level in enumerate(disk.levels):
-        if isinstance(level, Qcow2Level):
-            for reference in references(level.image.header_cluster):
-                role = Role(str(reference["kind"]))
-                supplied = _input(disk, role, depth + 1 if role == Role.BACKING else depth)
-                found.append(reference | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
+        for reference in _named_by(level):
+            role = Role(str(reference["kind"]))
+            supplied = _input(disk, role, depth + 1 if role == Role.BACKING else depth)
+            found.append(reference | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
     return found
 
 
-def inputs_of(disk: Disk, sha256_of: Callable[[Evidence], str]) -> list[Json]:
+def inputs_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     """The list `run.inputs` of a report: the image and what was supplied beside it, by path and hash."""
     roles = [("image", disk.levels[0].evidences[0]), *((one.role.value, one.evidence) for one in disk.inputs)]
     return [
         {
             "role": role,
             "path": shown(evidence.path_as_given),
-            "path_resolved": shown(evidence.path),
             "size": evidence.size,
-            "hashes": {"sha256": sha256_of(evidence)},
-            "unchanged": evidence.unchanged(),
+            "hashes": {"sha256": found} if (found := sha256_of(evidence)) else {},
         }
         for role, evidence in roles
     ]
+
+
+def _named_by(level: Level) -> list[dict[str, Json]]:
+    if isinstance(level, Qcow2Level):
+        return references(level.image.header_cluster)
+    return version_1_references(level.image) if isinstance(level, Qcow1Level) else []
 
 
 def _input(disk: Disk, role: Role, depth: int) -> Input | None:
     return next((one for one in disk.inputs if (one.role, one.depth) == (role, depth)), None)
 
 
-def _followed(supplied: Input, sha256_of: Callable[[Evidence], str]) -> dict[str, Json]:
+def _followed(supplied: Input, sha256_of: Sha256Of) -> dict[str, Json]:
     return {
         "followed": True,
         "consent": "cli",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import array
 import datetime
 import sys
+from collections.abc import Collection
 
-from forensic.evidence import ReadFailed
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.header import Autoclear, Compatible, CryptMethod, Incompatible
-from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.header import V1_LENGTH, Autoclear, Compatible, CryptMethod, Incompatible
+from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
 from forensic.qcow2.names import scheme
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.untrusted import Json, Untrusted
 
 FEATURES: dict[str, dict[int, str]] = {
@@ -30,13 +32,16 @@ FEATURES: dict[str, dict[int, str]] = {
 }
 FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
 CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
+CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
 
-def describe(image: Qcow2Image | ForeignFile) -> dict[str, Json]:
+def describe(image: Identified) -> dict[str, Json]:
     """The sections of `result` that tell what an image is."""
     if isinstance(image, ForeignFile):
         return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
+    if isinstance(image, Qcow1Image):
+        return {"image": _version_1(image), "references": version_1_references(image), "snapshots": [], "bitmaps": []}
     cluster = image.header_cluster
     usable = isinstance(cluster.geometry, Geometry)
     return {
@@ -69,9 +74,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             for extension in cluster.extensions.extensions
         ],
         "encryption": {
-            "method": CRYPT_NAMES.get(CryptMethod(header.crypt_method), "none")
-            if header.crypt_method in list(CryptMethod)
-            else f"unknown ({header.crypt_method})",
+            "method": _crypt_name(header.crypt_method, list(CryptMethod)),
             "luks_header": _luks(image.luks) if image.luks else None,
         },
         "compression_type": COMPRESSION_NAMES.get(header.compression_type, f"unknown ({header.compression_type})"),
@@ -87,9 +90,48 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
                 **_with_hex("table_host_offset", geometry.refcount_table_offset),
                 "table_clusters": geometry.refcount_table_clusters,
             },
-            "l2_tables": _l2_table_count(image, geometry),
+            "l2_tables": _used_entries(image.evidence, geometry.l1_table_offset, geometry.l1_entry_count),
         }
     return described
+
+
+def _version_1(image: Qcow1Image) -> Json:
+    """The same keys as of its successor, as far as there is something to say."""
+    header = image.header
+    described: dict[str, Json] = {
+        "format": image.format,
+        "version": 1,
+        "file_size": image.evidence.size,
+        **_with_hex("virtual_size", header.size),
+        "header_length": V1_LENGTH,
+        "cluster_bits": header.cluster_bits,
+        "l2_bits": header.l2_bits,
+        "features": {kind: [] for kind in FEATURE_TYPES},
+        "header_extensions": [],
+        "encryption": {
+            "method": _crypt_name(header.crypt_method, CRYPT_METHODS_OF_VERSION_1),
+            "luks_header": None,
+        },
+        "compression_type": COMPRESSION_NAMES[0],
+        "l1": {
+            "entries": 0 if header.unusable else header.l1_entry_count,
+            **_with_hex("host_offset", header.l1_table_offset),
+        },
+        "snapshot_count": 0,
+    }
+    if not header.unusable:
+        tables = _used_entries(image.evidence, header.l1_table_offset, header.l1_entry_count)
+        described |= {"cluster_size": header.cluster_size, "extended_l2": False, "l2_tables": tables}
+    return described
+
+
+def version_1_references(image: Qcow1Image) -> list[dict[str, Json]]:
+    """The backing file, which is the only other file that version 1 can name."""
+    return [] if image.backing_file is None else [_reference("backing", image.backing_file, None)]
+
+
+def _crypt_name(method: int, known: Collection[CryptMethod]) -> str:
+    return CRYPT_NAMES[CryptMethod(method)] if method in known else f"unknown ({method})"
 
 
 def _features(cluster: HeaderCluster, number: int) -> list[Json]:
@@ -179,11 +221,11 @@ def _luks(luks: LuksHeader) -> Json:
     }
 
 
-def _l2_table_count(image: Qcow2Image, geometry: Geometry) -> int | None:
-    """How many entries of the active L1 table are in use; without numpy, since `info` is to start at once."""
-    length = min(geometry.l1_entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
+def _used_entries(evidence: Evidence, host_offset: int, entry_count: int) -> int | None:
+    """How many entries of an L1 table are in use; without numpy, since `info` is to start at once."""
+    length = min(entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
     try:
-        raw = image.evidence.read_at(geometry.l1_table_offset, length)
+        raw = evidence.read_at(host_offset, length)
     except ReadFailed:
         return None
     entries = array.array("Q", raw[: len(raw) // L1_ENTRY_SIZE * L1_ENTRY_SIZE])

@@ -1,4 +1,4 @@
-"""Files that are not qcow2 version 2 or 3: what their first bytes look like, so that the refusal says something."""
+"""Files that are no image of ours: what their first bytes look like, so that the refusal says something."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from forensic.evidence import Evidence
 from forensic.untrusted import Untrusted
 
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"QFI\xfb\0\0\0\1", "a qcow version 1 image"),
     (0, b"conectix", "a VHD (Virtual PC) image"),
     (0, b"vhdxfile", "a VHDX image"),
     (0, b"KDMV", "a VMDK image"),
@@ -40,8 +39,8 @@ class ForeignFile:
 
     @property
     def format(self) -> str:
-        """`qcow1` for the old format, otherwise `unknown`."""
-        return "qcow1" if self.start[:8] == b"QFI\xfb\0\0\0\1" else "unknown"
+        """What a report calls it."""
+        return "unknown"
 
 
 def look_at(evidence: Evidence, start: bytes) -> ForeignFile:

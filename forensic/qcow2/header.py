@@ -88,7 +88,7 @@ class Header:
 
 def parse_header(data: bytes) -> Header:
     """The header at the start of `data`, the first bytes of the file (up to a cluster)."""
-    structure = _without_type_names(parse(Qcow2, data, 0, "header"))
+    structure = without_type_names(parse(Qcow2, data, 0, "header"))
     version = structure.integer("version")
     v3 = version >= 3
     header_length = structure.integer("len_header", absent=V3_LENGTH) if v3 else V2_LENGTH
@@ -129,7 +129,7 @@ def _word(data: bytes, offset: int) -> int:
     return int.from_bytes(data[offset : offset + 8], "big") if len(data) >= offset + 8 else 0
 
 
-def _without_type_names(structure: Structure) -> Structure:
+def without_type_names(structure: Structure) -> Structure:
     """`header_v2.size` → `size`: to an examiner the header is one, whatever version added which part."""
     fields = tuple(
         replace(field, name=field.name.partition(".")[2]) if field.name.startswith("header_v") else field

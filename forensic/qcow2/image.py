@@ -17,6 +17,7 @@ from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
 from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
+from forensic.qcow2.qcow1 import V1_START, Qcow1Image
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.untrusted import Untrusted
 
@@ -174,22 +175,37 @@ class Qcow2Image:
         self.close()
 
 
-def identify(evidence: Evidence) -> Qcow2Image | ForeignFile:
+Identified = Qcow2Image | Qcow1Image | ForeignFile
+"""What a file turns out to be."""
+
+
+def identify(evidence: Evidence) -> Identified:
     """The image in a file, or what else the file's first bytes look like."""
     try:
         start = evidence.read_at(0, 512)
     except ReadFailed:
         start = b""
-    if start[:4] == MAGIC and start[4:8] != b"\0\0\0\1":
+    if start[:8] == V1_START:
+        return Qcow1Image(evidence)
+    if start[:4] == MAGIC:
         return Qcow2Image(evidence)
     return look_at(evidence, start)
 
 
 def open_image(path: str | os.PathLike[str]) -> Qcow2Image:
-    """Open an image read-only; nothing that it names is opened.
+    """Open an image of version 2 or 3 read-only; nothing that it names is opened.
 
     Raises `EvidenceUnreadable` if the file cannot be read, `NotAnImage` if it is something else.
     """
+    image = open_any(path)
+    if isinstance(image, Qcow1Image):
+        image.close()
+        raise NotAnImage(path, "it is a qcow version 1 image")
+    return image
+
+
+def open_any(path: str | os.PathLike[str]) -> Qcow2Image | Qcow1Image:
+    """Open an image of any version read-only. Raises as `open_image` does."""
     evidence = Evidence(path)
     image = identify(evidence)
     if isinstance(image, ForeignFile):

@@ -177,8 +177,8 @@ def _rows_of(batch: L2Batch, data_size: int | None) -> Rows:
         rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
     rows = coalesced(rows)
     if not batch.geometry.external_data_file:
-        return _cut_at_file_end(rows, batch.file_size)
-    return rows if data_size is None else _cut_at_file_end(rows, data_size)
+        return cut_at_file_end(rows, batch.file_size)
+    return rows if data_size is None else cut_at_file_end(rows, data_size)
 
 
 def _cluster_rows(batch: L2Batch) -> Rows:
@@ -293,7 +293,7 @@ def coalesced(rows: Rows) -> Rows:
     return merged
 
 
-def _cut_at_file_end(rows: Rows, file_size: int) -> Rows:
+def cut_at_file_end(rows: Rows, file_size: int) -> Rows:
     """Split data rows at the end of the file: what lies behind it is absent, not zero."""
     data = rows["state"] == State.DATA
     ends = rows["host_offset"] + rows["length"]

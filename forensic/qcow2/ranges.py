@@ -14,9 +14,8 @@ from forensic.qcow2.entries import (
     compressed_host_offset,
     compressed_stored_length,
 )
-from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
-from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.image import Identified, Qcow2Image
 from forensic.qcow2.tables import ENTRY_SIZE, Bools, L2Batch, read_refcount_table
 from forensic.qcow2.walk import distinct_l2_batches, l1_tables
 
@@ -27,12 +26,12 @@ MAX_UNITS = 1 << 22
 """Parts of a file that are told apart: a map needs no more, and a hostile image could claim billions."""
 
 
-def known_ranges(image: Qcow2Image | ForeignFile) -> Iterator[HostRange]:
+def known_ranges(image: Identified) -> Iterator[HostRange]:
     """The ranges of the header, of the tables, and of what the L2 tables of all disks lead to, in whole clusters.
 
     None where the header gives no geometry. A cluster that both the active disk and a snapshot use is given for both.
     """
-    if isinstance(image, ForeignFile) or not isinstance(image.header_cluster.geometry, Geometry):
+    if not isinstance(image, Qcow2Image) or not isinstance(image.header_cluster.geometry, Geometry):
         return
     geometry = image.header_cluster.geometry
     yield 0, geometry.cluster_size, "header"

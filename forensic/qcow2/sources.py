@@ -19,6 +19,8 @@ from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Qcow2Image, identify
 from forensic.qcow2.levels import Level, Qcow2Level, RawLevel
+from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.qcow2.qcow1_tables import Qcow1Level
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import L1Table, read_l1
 from forensic.untrusted import Untrusted, shown
@@ -37,6 +39,7 @@ class Format(StrEnum):
 
     RAW = "raw"
     QCOW2 = "qcow2"
+    QCOW = "qcow"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ class SavedState:
     snapshot: Snapshot
 
 
-def open_disk(image: Qcow2Image, target: Snapshot | SavedState | None = None, supplied: Supplied = NOTHING) -> Disk:
+def open_disk(
+    image: Qcow2Image | Qcow1Image, target: Snapshot | SavedState | None = None, supplied: Supplied = NOTHING
+) -> Disk:
     """The active disk of an image, a snapshot, or a saved machine state, with what was supplied for reading it.
 
     The disk owns the supplied files: close it, or use it as a context manager. Raises `EvidenceUnreadable` for a file
@@ -92,12 +97,13 @@ def open_disk(image: Qcow2Image, target: Snapshot | SavedState | None = None, su
     return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
 
 
-def find_snapshot(image: Qcow2Image, word: str) -> Snapshot:
+def find_snapshot(image: Qcow2Image | Qcow1Image, word: str) -> Snapshot:
     """The snapshot with this id, or else this name, or else this place in the table (`2` or `#2`, from 0).
 
     Raises `WrongSupply` if there is none, or if several have that id or name.
     """
-    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    has_snapshots = isinstance(image, Qcow2Image) and image.header.nb_snapshots
+    snapshots = image.snapshots.snapshots if isinstance(image, Qcow2Image) and has_snapshots else ()
     path, raw = image.evidence.path_as_given, os.fsencode(word)
     for kind, found in (
         ("id", [snapshot for snapshot in snapshots if snapshot.id.raw == raw]),
@@ -176,10 +182,10 @@ class _Opening:
         for evidence in self._opened[1:]:
             evidence.close()
 
-    def first_level(self, image: Qcow2Image, target: Snapshot | SavedState | None) -> Level:
+    def first_level(self, image: Qcow2Image | Qcow1Image, target: Snapshot | SavedState | None) -> Level:
         """The image itself, read through the L1 table that belongs to the target."""
-        if target is None:
-            return self._qcow2_level(image, image.l1, image.virtual_size, 0, 0)
+        if target is None or isinstance(image, Qcow1Image):
+            return self._active_level(image, 0)
         snapshot = target.snapshot if isinstance(target, SavedState) else target
         size = image.virtual_size if snapshot.disk_size is None else snapshot.disk_size
         place = (snapshot.l1_table_offset, snapshot.l1_size)
@@ -199,15 +205,21 @@ class _Opening:
             raise WrongSupply(backing.path, f"{shown(above.evidences[0].path_as_given)} declares no backing file")
         evidence = self._open(backing.path)
         image = identify(evidence)
-        found = Format.RAW if isinstance(image, ForeignFile) else Format.QCOW2
+        found = _format_of(image)
         declared = _declared_format(above.backing_format)
         chosen = backing.format or declared or found
         said_by = "given" if backing.format else "declared" if declared else "probed"
         self.inputs.append(Input(Role.BACKING, depth, evidence, above.backing_file, chosen, said_by))
         if chosen == Format.RAW:
             return RawLevel(evidence)
-        if isinstance(image, ForeignFile):
-            raise WrongSupply(backing.path, f"is to be read as {chosen}, but {image.description}")
+        if isinstance(image, ForeignFile) or chosen != found:
+            looks = image.description if isinstance(image, ForeignFile) else f"it is a {found} image"
+            raise WrongSupply(backing.path, f"is to be read as {chosen}, but {looks}")
+        return self._active_level(image, depth)
+
+    def _active_level(self, image: Qcow2Image | Qcow1Image, depth: int) -> Level:
+        if isinstance(image, Qcow1Image):
+            return Qcow1Level(image, image.l1, self._cipher(image), self._supplied.as_stored)
         return self._qcow2_level(image, image.l1, image.virtual_size, 0, depth)
 
     def _qcow2_level(self, image: Qcow2Image, l1: L1Table, size: int, base: int, depth: int) -> Level:
@@ -217,13 +229,13 @@ class _Opening:
             self.inputs.append(Input(Role.DATA_FILE, depth, data_file, image.data_file, Format.RAW, "declared"))
         return Qcow2Level(image, l1, size, base, data_file, self._cipher(image), self._supplied.as_stored)
 
-    def _cipher(self, image: Qcow2Image) -> SectorCipher | None:
+    def _cipher(self, image: Qcow2Image | Qcow1Image) -> SectorCipher | None:
         passphrase = self._supplied.passphrase
         if passphrase is None or not image.encrypted or self._supplied.as_stored:
             return None
         from forensic.qcow2 import keys
 
-        if image.header.crypt_method == CryptMethod.AES:
+        if isinstance(image, Qcow1Image) or image.header.crypt_method == CryptMethod.AES:
             return keys.unlock_legacy(image.evidence.path_as_given, passphrase)
         if image.luks is None:
             raise Unsupported(image.evidence.path_as_given, "the image is LUKS encrypted, but has no LUKS header")
@@ -241,5 +253,10 @@ class _Opening:
 
 def _declared_format(declared: Untrusted | None) -> Format | None:
     """What an image calls the format of its backing file, as far as it is one of ours."""
-    names = {b"raw": Format.RAW, b"file": Format.RAW, b"host_device": Format.RAW, b"qcow2": Format.QCOW2}
-    return names.get(declared.raw) if declared else None
+    raw = dict.fromkeys((b"raw", b"file", b"host_device"), Format.RAW)
+    return (raw | {b"qcow2": Format.QCOW2, b"qcow": Format.QCOW}).get(declared.raw) if declared else None
+
+
+def _format_of(image: Qcow2Image | Qcow1Image | ForeignFile) -> Format:
+    """What the first bytes say; what is none of ours is raw."""
+    return {"qcow2": Format.QCOW2, "qcow1": Format.QCOW}.get(image.format, Format.RAW)

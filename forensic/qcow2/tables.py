@@ -135,7 +135,7 @@ def read_l1(
     after it is most likely something else.
     """
     believed = entry_count if entry_count <= MAX_L1_ENTRIES else -(-disk_size // geometry.l1_coverage)
-    raw = _read_what_is_there(evidence, host_offset, min(believed, MAX_L1_ENTRIES) * L1_ENTRY_SIZE)
+    raw = read_what_is_there(evidence, host_offset, min(believed, MAX_L1_ENTRIES) * L1_ENTRY_SIZE)
     return L1Table(owner, host_offset, entry_count, big_endian(raw), geometry, evidence.size, disk_size)
 
 
@@ -174,7 +174,7 @@ def read_refcount_table(evidence: Evidence, geometry: Geometry) -> RefcountTable
         clusters = -(-evidence.size // geometry.cluster_size)
         believed = min(claimed, -(-clusters // (geometry.refcounts_per_block or clusters)))
     aligned = host_offset % geometry.cluster_size == 0
-    raw = _read_what_is_there(evidence, host_offset, believed * ENTRY_SIZE if aligned else 0)
+    raw = read_what_is_there(evidence, host_offset, believed * ENTRY_SIZE if aligned else 0)
     return RefcountTable(host_offset, claimed, big_endian(raw), geometry, evidence.size)
 
 
@@ -187,7 +187,7 @@ def read_refcount_blocks(evidence: Evidence, table: RefcountTable) -> Iterator[R
     offsets = table.block_offsets()
     for table_index in np.flatnonzero(table.readable()).tolist():
         host_offset = int(offsets[table_index])
-        raw = _read_what_is_there(evidence, host_offset, geometry.cluster_size)
+        raw = read_what_is_there(evidence, host_offset, geometry.cluster_size)
         width = max(1, 1 << geometry.refcount_order >> 3)
         whole = raw[: len(raw) // width * width]
         yield RefcountBlock(
@@ -222,13 +222,13 @@ def _read_one_by_one(
 ) -> None:
     """After a bad sector in a run of neighbours: keep the clusters that can be read, mark the others as missing."""
     for row in range(first, end):
-        found = _read_what_is_there(evidence, int(offsets[row]), int(present[row]))
+        found = read_what_is_there(evidence, int(offsets[row]), int(present[row]))
         raw[row, : len(found)] = np.frombuffer(found, dtype=np.uint8)
         raw[row, len(found) :] = 0
         present[row] = len(found)
 
 
-def _read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
+def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
     """The bytes up to the end of the file or the first bad sector."""
     try:
         return evidence.read_at(host_offset, length)

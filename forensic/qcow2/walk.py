@@ -11,8 +11,11 @@ from forensic.qcow2.bitmaps import BitmapDirectory
 from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import HeaderCluster, Qcow2Image
+from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
+from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
+from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
 from forensic.qcow2.snapshots import SnapshotTable
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
 from forensic.qcow2.tables import (
@@ -26,6 +29,9 @@ from forensic.qcow2.tables import (
 
 Structure = (
     ForeignFile
+    | Qcow1Header
+    | Qcow1L1
+    | Qcow1L2Batch
     | HeaderCluster
     | L1Table
     | L2Batch
@@ -38,13 +44,16 @@ Structure = (
 """What rules examine."""
 
 
-def structures(image: Qcow2Image | ForeignFile, with_streams: bool = True) -> Iterator[Structure]:
+def structures(image: Identified, with_streams: bool = True) -> Iterator[Structure]:
     """Header first, then what it points to, and last the compressed streams, unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
     if isinstance(image, ForeignFile):
         yield image
+        return
+    if isinstance(image, Qcow1Image):
+        yield from _structures_of_version_1(image)
         return
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
@@ -75,6 +84,16 @@ def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) 
     if len(streams.host_offsets):
         names = tuple(descriptors.owner_names)
         yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
+
+
+def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
+    yield image.header
+    if image.header.unusable:
+        return
+    yield image.l1
+    indices = np.flatnonzero(image.l1.readable())
+    _, first = np.unique(image.l1.entries[indices], return_index=True)
+    yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
 
 
 def l1_tables(image: Qcow2Image) -> list[L1Table]:

@@ -95,7 +95,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     if "version" not in image:
         yield "format", f"{text(image['format'])}: {text(image['description'])}"
         return
-    yield "format", f"qcow2 version {image['version']}"
+    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} version {image['version']}"
     yield "virtual size", size(number(image["virtual_size"]))
     on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
     yield "file size", size(number(image["file_size"])) + on_disk
@@ -120,9 +120,12 @@ def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "cluster size", f"not known: cluster_bits is {image['cluster_bits']}"
         return
     yield "cluster size", size(number(image["cluster_size"]))
-    refcount, l1 = section(image["refcount"]), section(image["l1"])
+    l1 = section(image["l1"])
     yield "L1 table", f"{l1['entries']} entries at host offset {number(l1['host_offset']):#x}"
     yield "L2 tables", f"{image['l2_tables']} of the L1 entries are in use"
+    if "refcount" not in image:
+        return
+    refcount = section(image["refcount"])
     table = f"table of {refcount['table_clusters']} clusters at host offset {number(refcount['table_host_offset']):#x}"
     yield "refcounts", f"{refcount['bits']} bits, {table}"
 

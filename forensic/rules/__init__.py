@@ -16,6 +16,7 @@ from forensic.rules import (
     references,
     snapshots,
     streams,
+    version_1,
 )
 from forensic.rules.registry import Rule, all_rules, rule_of
 
@@ -38,4 +39,5 @@ __all__ = [
     "rule_of",
     "snapshots",
     "streams",
+    "version_1",
 ]

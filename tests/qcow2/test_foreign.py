@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.qcow2.foreign import SIGNATURES, ForeignFile, look_at
-from forensic.qcow2.image import Qcow2Image, identify, open_image
+from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
+from forensic.qcow2.qcow1 import Qcow1Image
 from tests.images import SOUND, header, written
 
 
@@ -26,11 +27,15 @@ def test_each_signature_is_recognised_alone(tmp_path: Path, offset: int, signatu
 
 
 @pytest.mark.parametrize("name", ["version-1.qcow", "version-1-deflate.qcow", "version-1-overlay.qcow"])
-def test_the_old_qcow_format_is_named(name: str) -> None:
+def test_the_old_qcow_format_is_an_image_of_its_own(name: str) -> None:
     with Evidence(SOUND / name) as evidence:
         found = identify(evidence)
-    assert isinstance(found, ForeignFile)
-    assert (found.format, found.description) == ("qcow1", "it looks like a qcow version 1 image")
+    assert isinstance(found, Qcow1Image)
+    assert found.format == "qcow1"
+    with pytest.raises(NotAnImage, match="it is a qcow version 1 image"):
+        open_image(SOUND / name)
+    with open_any(SOUND / name) as image:
+        assert isinstance(image, Qcow1Image)
 
 
 @pytest.mark.parametrize(
@@ -62,4 +67,4 @@ def test_random_bytes_always_have_a_description(tmp_path_factory: pytest.TempPat
     with Evidence(written(tmp_path_factory.getbasetemp(), start)) as evidence:
         found = look_at(evidence, start)
     assert found.description.isprintable()
-    assert found.format == ("qcow1" if start.startswith(b"QFI\xfb\0\0\0\1") else "unknown")
+    assert found.format == "unknown"

@@ -1,0 +1,195 @@
+"""Version 1, the format before qcow2: the header, and the image with its disk.
+
+It has no refcounts, snapshots, extensions or feature bits; L1 and L2 tables lead to data as in its successor, but an
+L2 table has a size of its own and a compressed descriptor another layout. The specification does not cover it: what
+is written here follows the description in the `.ksy` and what QEMU reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from forensic.errors import Unsupported
+from forensic.evidence import Evidence, ReadFailed
+from forensic.format.qcow2 import Qcow2
+from forensic.qcow2.extensions import MAX_BACKING_NAME
+from forensic.qcow2.header import V1_LENGTH, CryptMethod, without_type_names
+from forensic.structure import Structure, parse
+from forensic.untrusted import Untrusted
+
+if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+    from forensic.qcow2.disk import Disk
+    from forensic.qcow2.mapping import Extent, Rows
+    from forensic.qcow2.qcow1_tables import Qcow1L1
+    from forensic.qcow2.reader import DiskReader
+
+V1_START = b"QFI\xfb\0\0\0\1"
+MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 16
+MIN_L2_BITS, MAX_L2_BITS = 6, 13
+
+
+@dataclass(frozen=True)
+class Qcow1Header:
+    """The header; offsets are host offsets, sizes in bytes. Fields that a short file does not hold are 0."""
+
+    structure: Structure
+    truncated: bool
+    backing_file_offset: int
+    backing_file_size: int
+    mtime: int
+    size: int
+    cluster_bits: int
+    l2_bits: int
+    crypt_method: int
+    l1_table_offset: int
+    backing_file: Untrusted | None
+    file_size: int
+
+    @property
+    def unusable(self) -> str | None:
+        """Why nothing behind the header can be located; None if it can."""
+        if self.truncated:
+            return "the file ends inside the header"
+        if not MIN_CLUSTER_BITS <= self.cluster_bits <= MAX_CLUSTER_BITS:
+            return (
+                f"cluster_bits is {self.cluster_bits}, not within {MIN_CLUSTER_BITS} to {MAX_CLUSTER_BITS} (version 1)"
+            )
+        if not MIN_L2_BITS <= self.l2_bits <= MAX_L2_BITS:
+            return f"l2_bits is {self.l2_bits}, not within {MIN_L2_BITS} to {MAX_L2_BITS}"
+        return None
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes of a cluster."""
+        return 1 << self.cluster_bits
+
+    @property
+    def l2_entry_count(self) -> int:
+        """Entries of an L2 table, which need not fill a cluster."""
+        return 1 << self.l2_bits
+
+    @property
+    def l1_coverage(self) -> int:
+        """Guest bytes that one L1 entry stands for."""
+        return self.cluster_size * self.l2_entry_count
+
+    @property
+    def l1_entry_count(self) -> int:
+        """Entries of the L1 table: as many as the size of the disk needs."""
+        return -(-self.size // self.l1_coverage)
+
+    def field_range(self, name: str) -> tuple[int, int]:
+        """Host offset and length of a field by its name in the `.ksy`; (0, 0) if the file does not hold it."""
+        found = self.structure.field(name)
+        return (found.host_offset, found.length) if found else (0, 0)
+
+
+class Qcow1Image:
+    """An image of version 1; the same few properties as a `Qcow2Image` where both have them."""
+
+    format = "qcow1"
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Look at the header of a file whose magic and version have been seen."""
+        self.evidence = evidence
+
+    @cached_property
+    def header(self) -> Qcow1Header:
+        """The header."""
+        return _read_header(self.evidence)
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the virtual disk."""
+        return self.header.size
+
+    @property
+    def backing_file(self) -> Untrusted | None:
+        """The name of the backing file that the header declares."""
+        return self.header.backing_file
+
+    @property
+    def has_backing_file(self) -> bool:
+        """Whether what is not allocated comes from another file; an empty name is none."""
+        return self.backing_file is not None and bool(self.backing_file.raw)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the guest's data is encrypted; version 1 knows the old AES encryption alone."""
+        return self.header.crypt_method == CryptMethod.AES
+
+    @cached_property
+    def l1(self) -> Qcow1L1:
+        """The L1 table. Raises `Unsupported` where the header does not tell how long it is."""
+        from forensic.qcow2.qcow1_tables import read_l1
+
+        if self.header.unusable:
+            raise Unsupported(self.evidence.path_as_given, self.header.unusable)
+        return read_l1(self.evidence, self.header)
+
+    def disk(self) -> Disk:
+        """The disk, with nothing but this file to read from. Raises `Unsupported`."""
+        from forensic.qcow2.disk import Disk
+        from forensic.qcow2.qcow1_tables import Qcow1Level
+
+        return Disk("active", self.virtual_size, (Qcow1Level(self, self.l1),))
+
+    def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
+        """The extents of the disk as numpy rows; see `forensic.qcow2.mapping`."""
+        return self.disk().row_batches(guest_start, guest_end)
+
+    def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
+        """The extents of the disk in guest order, without gap or overlap."""
+        return self.disk().extents(guest_start, guest_end)
+
+    def reader(self, fill_missing: bool = False) -> DiskReader:
+        """The disk as a seekable binary file for other libraries; see `DiskReader`."""
+        return self.disk().reader(fill_missing)
+
+    def close(self) -> None:
+        """Close the evidence file."""
+        self.evidence.close()
+
+    def __enter__(self) -> Qcow1Image:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _read_header(evidence: Evidence) -> Qcow1Header:
+    try:
+        data = evidence.read_at(0, V1_LENGTH)
+    except ReadFailed:
+        data = b""
+    structure = without_type_names(parse(Qcow2, data, 0, "header"))
+    offset, length = structure.integer("ofs_backing_file"), structure.integer("len_backing_file")
+    return Qcow1Header(
+        structure=structure,
+        truncated=len(data) < V1_LENGTH,
+        backing_file_offset=offset,
+        backing_file_size=length,
+        mtime=structure.integer("mtime"),
+        size=structure.integer("size"),
+        cluster_bits=structure.integer("cluster_bits"),
+        l2_bits=structure.integer("l2_bits"),
+        crypt_method=structure.integer("crypt_method"),
+        l1_table_offset=structure.integer("ofs_l1_table"),
+        backing_file=_backing_name(evidence, offset, length),
+        file_size=evidence.size,
+    )
+
+
+def _backing_name(evidence: Evidence, offset: int, length: int) -> Untrusted | None:
+    if not offset:
+        return None
+    try:
+        return Untrusted(evidence.read_at(offset, min(length, MAX_BACKING_NAME)))
+    except ReadFailed:
+        return Untrusted(b"")

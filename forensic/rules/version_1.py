@@ -1,0 +1,147 @@
+"""Rules about images of version 1, the format before qcow2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
+from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.names import scheme
+from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
+from forensic.qcow2.tables import ENTRY_SIZE, Bools
+from forensic.rules.registry import rule
+
+
+@rule(Qcow1Header, Severity.INFO, FindingClass.INFO)
+def version_1_image(header: Qcow1Header) -> Iterator[Problem]:
+    """The image is of version 1, the format before qcow2.
+
+    Why: it has no refcounts, so nothing in it tells which clusters ought to be in use; few tools read it.
+    Spec: none; the description is that of the .ksy, after QEMU's block/qcow.c
+    QEMU: reads and writes it under the name qcow; it has no check for it.
+    Next: extract it and go on with the raw image.
+    """
+    yield Problem("the version in the header is 1", _place(header, "version"), "header")
+
+
+@rule(Qcow1Header, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_header_unusable(header: Qcow1Header) -> Iterator[Problem]:
+    """The header of a version 1 image gives no usable table sizes.
+
+    Why: neither the L1 table nor anything behind it can be located.
+    Spec: none; QEMU's limits are cluster_bits 9 to 16 and l2_bits 6 to 13
+    QEMU: refuses the image.
+    Next: compare with a sound image of the same writer; QEMU writes 12 and 9, or 9 and 12 with a backing file.
+    """
+    if header.unusable:
+        places = (*_place(header, "cluster_bits"), *_place(header, "l2_bits"))
+        yield Problem(header.unusable, places, "header")
+
+
+@rule(Qcow1Header, Severity.HIGH, FindingClass.REFERENCE)
+def version_1_backing_file_elsewhere(header: Qcow1Header) -> Iterator[Problem]:
+    """A version 1 image names a backing file that does not lie beside it.
+
+    Why: whoever opens such an image with QEMU reads that file or place on his own machine.
+    Spec: none; bytes 8-19 of the header
+    QEMU: opens the file by the name in the image.
+    Next: do not open the image with QEMU; obtain the backing file from where the image was.
+    """
+    name = header.backing_file.raw if header.backing_file else b""
+    if scheme(name) != "plain" or name.startswith(b"/") or b".." in name.split(b"/"):
+        place = (host(header.backing_file_offset, len(name)),)
+        yield Problem(f'the backing file is "{header.backing_file}"', place, "backing file")
+
+
+@rule(Qcow1L1, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_l1_table_outside_file(table: Qcow1L1) -> Iterator[Problem]:
+    """The L1 table of a version 1 image reaches past the end of the file.
+
+    Why: its missing entries are unknown; the guest ranges they stand for are absent, not zero.
+    Spec: none; bytes 40-47 of the header
+    QEMU: refuses the image.
+    Next: look for the rest of the file.
+    """
+    length = table.header.l1_entry_count * ENTRY_SIZE
+    if table.host_offset + length > table.file_size:
+        yield Problem(
+            f"the L1 table at host offset {table.host_offset:#x} ends at {table.host_offset + length:#x}, the file at "
+            f"{table.file_size:#x}",
+            (host(table.host_offset, length),),
+            "L1 table",
+        )
+
+
+@rule(Qcow1L1, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_l1_entry_outside_file(table: Qcow1L1) -> Iterable[Problem]:
+    """An L1 entry of a version 1 image leads past the end of the file.
+
+    Why: the L2 table is not there; the guest range it stands for is absent, not zero.
+    Spec: none; each entry is the host offset of an L2 table
+    QEMU: reading the range fails.
+    Next: look for the rest of the file.
+    """
+    end = table.entries + np.uint64(table.header.l2_entry_count * ENTRY_SIZE)
+    hits = np.flatnonzero((table.entries != 0) & ((end > table.file_size) | (end < table.entries)))
+
+    def described() -> Iterator[Problem]:
+        for index in hits.tolist():
+            place = (host(table.host_offset + index * ENTRY_SIZE, ENTRY_SIZE),)
+            leads = f"leads to an L2 table at host offset {int(table.entries[index]):#x}"
+            yield Problem(f"L1[{index}] {leads} that ends past the file's {table.file_size:#x} bytes", place)
+
+    return Problems(len(hits), described)
+
+
+@rule(Qcow1L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_l2_entry_outside_file(batch: Qcow1L2Batch) -> Iterable[Problem]:
+    """An L2 entry of a version 1 image leads past the end of the file.
+
+    Why: the cluster's bytes are not in the file; they are absent, not zero.
+    Spec: none; bits 0-62 are the host offset of a plain cluster
+    QEMU: reads zeros, or fails for a compressed cluster.
+    Next: look for the rest of the file.
+    """
+    beyond = (batch.entries != 0) & (batch.stored_offsets() >= np.uint64(batch.file_size))
+    return _at_entries(batch, beyond, lambda offset: f"host offset {offset:#x}, behind the end of the file")
+
+
+@rule(Qcow1L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_l2_entry_unaligned(batch: Qcow1L2Batch) -> Iterable[Problem]:
+    """An L2 entry of a version 1 image points into a sector.
+
+    Why: plain clusters begin on a sector of 512 bytes; the cluster's bytes are absent.
+    Spec: none; bits 0-62 are the host offset of a plain cluster
+    QEMU: reading the cluster fails.
+    Next: compare the entry with its neighbours.
+    """
+    unaligned = ~batch.compressed() & (batch.entries % np.uint64(SECTOR_SIZE) != 0)
+    return _at_entries(batch, unaligned, lambda offset: f"host offset {offset:#x}, not a multiple of 0x200")
+
+
+def _place(header: Qcow1Header, name: str) -> tuple[Range, ...]:
+    offset, length = header.field_range(name)
+    return (host(offset, length),) if length else ()
+
+
+def _at_entries(batch: Qcow1L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
+    tables, indices = np.nonzero(hits & batch.in_file())
+
+    def described() -> Iterator[Problem]:
+        offsets, count = batch.stored_offsets(), batch.header.l2_entry_count
+        for table, index in zip(tables.tolist(), indices.tolist(), strict=True):
+            cluster = int(batch.l1_indices[table]) * count + index
+            yield Problem(
+                f"{batch.path(table, index)} leads to {say(int(offsets[table, index]))}",
+                (
+                    host(batch.entry_host_offset(table, index), ENTRY_SIZE),
+                    guest(cluster * batch.header.cluster_size, batch.header.cluster_size),
+                ),
+                batch.path(table, index),
+                {"entry_hex": f"{int(batch.entries[table, index]):016x}"},
+            )
+
+    return Problems(len(tables), described)
