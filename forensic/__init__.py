@@ -42,16 +42,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
-    from forensic.qcow2.inspection import (
-        Inspection,
-        Row,
-        Span,
-        entry_place,
-        guest_place,
-        inspect,
-        spans_between,
-        stored_refcount,
-    )
+    from forensic.qcow2.inspection import Inspection, Row, inspect, stored_refcount
     from forensic.qcow2.mapping import Extent, Reason, State
     from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
@@ -65,8 +56,11 @@ if TYPE_CHECKING:
         open_disk,
         read_key_file,
     )
+    from forensic.qcow2.spans import Span, entry_place, guest_place, spans_between
     from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
+    from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View
+    from forensic.qcow2.walk import ownership
     from forensic.report.formats import FORMATS
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.report.run import Run
@@ -108,16 +102,8 @@ _HOME = {
     "forensic.qcow2.foreign": ("ForeignFile",),
     "forensic.qcow2.geometry": ("Geometry", "Unusable"),
     "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
-    "forensic.qcow2.inspection": (
-        "Inspection",
-        "Row",
-        "Span",
-        "entry_place",
-        "guest_place",
-        "inspect",
-        "spans_between",
-        "stored_refcount",
-    ),
+    "forensic.qcow2.inspection": ("Inspection", "Row", "inspect", "stored_refcount"),
+    "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
     "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),
@@ -136,6 +122,8 @@ _HOME = {
     "forensic.report.formats": ("FORMATS",),
     "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.report.run": ("Run",),
+    "forensic.qcow2.usage": ("Ownership",),
+    "forensic.qcow2.walk": ("ownership",),
     "forensic.reporting": ("ReportRequest", "write_extraction_reports"),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
     "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
@@ -179,6 +167,7 @@ __all__ = [
     "NotAnImage",
     "OutputDiffers",
     "OutputFailed",
+    "Ownership",
     "Pattern",
     "Problem",
     "Progress",
@@ -231,6 +220,7 @@ __all__ = [
     "open_disk",
     "open_image",
     "outline",
+    "ownership",
     "read_key_file",
     "rule_of",
     "sampled_entropy",

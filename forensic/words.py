@@ -34,7 +34,7 @@ def words_of(ksy_type: str, field: str = "") -> Words:
     if not isinstance(found, Mapping):
         return NOTHING
     if rest:
-        return words_of(str(found["type"]), rest)
+        return words_of(str(found["type"]).partition("(")[0], rest)
     return Words(str(found["name"]) or head, str(found["doc"]), spec)
 
 

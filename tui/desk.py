@@ -18,6 +18,7 @@ from forensic import (
     Inspection,
     Json,
     Judgement,
+    Ownership,
     Qcow2Image,
     Range,
     Space,
@@ -30,6 +31,8 @@ from forensic import (
 from tui.jumps import Jumps
 from tui.messages import Surveyed
 from tui.notes import Notes
+
+MAX_CLAIMS_SHOWN = 6
 
 
 class Desk:
@@ -48,6 +51,7 @@ class Desk:
         self.contents: Contents | None = None
         self.references: BackReferences | None = None
         self.hashes: dict[str, str] = {}
+        self.ownership: Ownership | None = None
         self.surveys: dict[Space, Surveyed] = {}
         self.selection: Range | None = None
         self.matches: list[Range] = []
@@ -122,6 +126,18 @@ class Desk:
             if extent.guest_offset <= guest_offset < extent.guest_offset + extent.length:
                 return extent
         return None
+
+    def claims(self) -> list[str]:
+        """Who claims the cluster at the cursor, and whether its refcount is right; empty while that is not known."""
+        owned, host_offset = self.ownership, self.host_offset()
+        if owned is None or host_offset is None:
+            return []
+        if host_offset // owned.cluster_size * owned.cluster_size != owned.cluster_host_offset:
+            return []
+        stored = "none" if owned.stored is None else f"{owned.stored:,}"
+        sign = "=" if owned.stored == owned.counted else "≠"
+        claims = [f"{claim.owner.value}  {claim.path}" for claim in owned.claims[:MAX_CLAIMS_SHOWN]]
+        return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(claims or ["nothing refers to it"])]
 
     def other_side(self) -> Range | None:
         """The same byte in the other space."""

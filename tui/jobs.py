@@ -25,11 +25,12 @@ from forensic import (
     back_references,
     check,
     look_inside,
+    ownership,
     search,
     survey_file,
     survey_guest,
 )
-from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Surveyed
+from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Owned, Surveyed
 
 Post = Callable[[Message], bool]
 
@@ -124,6 +125,14 @@ def hash_file(post: Post, image: Qcow2Image) -> None:
         post(Hashed("sha256", image.evidence.sha256(lambda done: teller.say(f"hash {done * 100 // size} %"))))
 
     run_job(post, "hash", work)
+
+
+def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
+    """Who claims the cluster around a byte; a job that nobody hears of, since it is done again at every step."""
+    try:
+        post(Owned(ownership(image, host_offset)))
+    except FAILURES as error:
+        post(JobFailed("owners", str(error)))
 
 
 def find(post: Post, view: View, pattern: Pattern) -> None:

@@ -33,8 +33,9 @@ FILLS = {
     Fill.DATA: Look("■", "data", "data"),
     Fill.COMPRESSED: Look("◆", "compressed", "compressed"),
     Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
+    Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
 }
-FREE = Look("·", "free", "free, or another disk's")
+FREE = Look("·", "free", "not in use")
 
 STATES = {
     State.DATA: Look("■", "data", "data"),

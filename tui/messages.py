@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.message import Message
 
-from forensic import BackReferences, Contents, Grid, Judgement, Range, Space, Survey
+from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
 from tui.widgets.cluster_map import Cell
 
 
@@ -94,6 +94,14 @@ class Hashed(Message):
         super().__init__()
         self.algorithm = algorithm
         self.value = value
+
+
+class Owned(Message):
+    """Who claims the cluster around a byte of the file."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        super().__init__()
+        self.ownership = ownership
 
 
 class Found(Message):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from forensic.qcow2.atlas import Atlas, Kind
 from forensic.qcow2.entries import U64
-from forensic.qcow2.mapping import Rows, State
+from forensic.qcow2.mapping import Rows, State, row_batches
 from forensic.qcow2.tables import I64
 
 Sums = npt.NDArray[np.int64]
@@ -22,6 +22,10 @@ Sums = npt.NDArray[np.int64]
 
 FURTHEST = 1 << 62
 """Offsets beyond this are not summed up: no table can map them, whatever size a header claims."""
+
+
+MAX_TAKEN = 1 << 26
+"""Host clusters of a file in which the data of snapshots is told apart from that of the active disk."""
 
 
 class Fill(IntEnum):
@@ -37,6 +41,7 @@ class Fill(IntEnum):
     DATA = 7
     COMPRESSED = 8
     ZERO_ALLOCATED = 9
+    SNAPSHOT_DATA = 10  # what a snapshot holds and the active disk does not
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,7 @@ def survey_guest(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
 
 
 def survey_file(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
-    """Sum up the file by what its parts are used for: first the tables, then what the active disk refers to.
-
-    Bytes of no kind are free, or belong to a disk that was not walked.
-    """
+    """Sum up the file by what its parts are used for: the tables, the active disk, then what only snapshots hold."""
     sums = np.zeros((len(Fill), grid.cells), dtype=np.int64)
     for region in atlas.fixed:
         _spread_one(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
@@ -117,14 +119,55 @@ def survey_file(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
     _spread_tables(atlas, grid, sums)
     yield Survey(grid, sums, 0.0)
     size = max(1, atlas.image.virtual_size)
+    taken = _Taken(atlas)
     for rows in () if atlas.geometry.external_data_file else atlas.image.row_batches():
         for state, fill in _FILL_OF_STATE.items():
             chosen = rows[rows["state"] == state]
             lengths = chosen["stored_length"] if state == State.COMPRESSED else chosen["length"]
             spread(sums[fill], grid, chosen["host_offset"], lengths)
+        taken.first_of(rows)
         reached = int(rows["guest_offset"][-1]) if len(rows) else 0
         yield Survey(grid, sums, reached / size)
+    yield from _survey_snapshots(atlas, grid, sums, taken)
     yield Survey(grid, sums, 1.0)
+
+
+def _survey_snapshots(atlas: Atlas, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[Survey]:
+    """Add the host clusters that only snapshots refer to, each once."""
+    cluster_size = atlas.image.geometry.cluster_size
+    for table in atlas.l1_tables[1:] if taken.clusters is not None else ():
+        for rows in row_batches(atlas.image.evidence, table, 0, len(table.entries) * table.geometry.l1_coverage):
+            fresh = taken.first_of(rows) * np.uint64(cluster_size)
+            spread(sums[Fill.SNAPSHOT_DATA], grid, fresh, np.full(len(fresh), cluster_size, dtype=np.uint64))
+            yield Survey(grid, sums, 0.99)
+
+
+class _Taken:
+    """Which host clusters some disk refers to already; kept only where there are snapshots and the file is not huge."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        geometry = atlas.image.geometry
+        count = -(-atlas.image.evidence.size // geometry.cluster_size)
+        wanted = len(atlas.l1_tables) > 1 and count <= MAX_TAKEN and not geometry.external_data_file
+        self.clusters = np.zeros(count, dtype=np.bool_) if wanted else None
+        self._bits = np.uint64(geometry.cluster_bits)
+
+    def first_of(self, rows: Rows) -> U64:
+        """Take the clusters that these rows lie in; gives those that were not taken before."""
+        if self.clusters is None:
+            return np.zeros(0, dtype=np.uint64)
+        rows = rows[np.isin(rows["state"], list(_FILL_OF_STATE))]
+        lengths = np.where(rows["stored_length"] > 0, rows["stored_length"], rows["length"]).astype(np.uint64)
+        first = rows["host_offset"] >> self._bits
+        counts = (((rows["host_offset"] + lengths - np.uint64(1)) >> self._bits) - first + np.uint64(1)).astype(
+            np.int64
+        )
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        found = np.unique(np.repeat(first, counts) + within.astype(np.uint64))
+        found = found[found < len(self.clusters)]
+        fresh: U64 = found[~self.clusters[found.astype(np.int64)]]
+        self.clusters[fresh.astype(np.int64)] = True
+        return fresh
 
 
 def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:

@@ -20,7 +20,7 @@ from tui.widgets.hex_view import HexView
 
 SOUND = recipes.HERE / "sound"
 SNAPSHOTS = SOUND / "snapshots-512.qcow2"
-SIZES = [(80, 24), (120, 34), (200, 60)]
+SIZES = [(80, 24), (170, 50)]
 
 
 def host(offset: int, length: int = 1) -> Range:
@@ -310,7 +310,7 @@ def test_terminals_may_be_resized(drive: Drive) -> None:
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         for key in "12345":
             await pilot.press(key)
-            for size in ((40, 12), (20, 5), (250, 70), (100, 30)):
+            for size in ((20, 5), (200, 50)):
                 await pilot.resize_terminal(*size)
             await settled(app, pilot)
         assert app.current_mode == "extract"

@@ -223,7 +223,7 @@ class MapScreen(ImageScreen):
         for look, key in zip(looks, order, strict=True):
             if sums[key]:
                 words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
-        return words if words else plain("nothing that the active disk refers to", "dim")
+        return words if words else plain("not in use", "dim")
 
     def _legend(self) -> Text:
         if self._colour == "entropy":

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.containers import Grid, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Problem, Range, Space, host, outline, spans_between
+from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
+from tui.messages import Owned
 from tui.screens.base import ImageScreen
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
 from tui.widgets.structure_tree import StructureTree
+
+FEW_TABLES = 4096
+"""L1 entries up to which all tables are read again for the claims on one cluster."""
+
+REST_SECONDS = 0.25
 
 VIEWS = ("host", "both", "guest")
 
@@ -30,6 +39,7 @@ class StructureScreen(ImageScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shown_view = "host"
+        self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """Tree, bytes, inspector."""
@@ -70,8 +80,32 @@ class StructureScreen(ImageScreen):
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
         self._hex(Space.GUEST).field = place if jumped else None
-        self.query_one(Inspector).show(inspection, desk.guest_offset(), self._findings_at(desk.host_offset()))
+        self._explain()
         self._show_titles()
+        self._ask_for_owners()
+
+    def _explain(self) -> None:
+        desk = self.desk
+        findings = self._findings_at(desk.host_offset())
+        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.claims())
+
+    def _ask_for_owners(self) -> None:
+        """Have the claims on this cluster looked up once the cursor rests, unless there are too many tables."""
+        if self._rest:
+            self._rest.stop()
+        if not self.desk.claims() and sum(len(table.entries) for table in self.desk.atlas.l1_tables) <= FEW_TABLES:
+            self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
+
+    def _look_up_owners(self) -> None:
+        host_offset = self.desk.host_offset()
+        if host_offset is not None and self.desk.atlas.geometry is not None:
+            work = partial(jobs.own, self.post_message, self.desk.image, host_offset)
+            self.run_worker(work, thread=True, group="owners", exclusive=True)
+
+    def on_owned(self, event: Owned) -> None:
+        """The claims on the cluster."""
+        self.desk.ownership = event.ownership
+        self._explain()
 
     def on_learned(self, what: str) -> None:
         """Findings colour bytes; the index lets the disk's dump follow."""

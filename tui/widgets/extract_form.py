@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import HorizontalGroup, VerticalScroll
+from textual.containers import HorizontalGroup, ItemGrid, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
@@ -43,9 +43,9 @@ class ExtractForm(VerticalScroll):
         """From what to read, over where to write, to whose case it is."""
         yield _row("target", Select(self._targets, allow_blank=False, value=ACTIVE, id="target", compact=True))
         yield _row("output", Input(self._first.output, placeholder="path of the raw image", id="output", compact=True))
-        yield _row("hashes", *(_tick(each) for each in self._hashes))
-        yield _row("reports", *(_tick(each) for each in REPORT_ENDINGS))
-        yield _row("options", _tick("sparse"), _tick("verify"), _tick("overwrite"))
+        yield _row("hashes", _ticks(*self._hashes))
+        yield _row("reports", _ticks(*REPORT_ENDINGS))
+        yield _row("options", _ticks("sparse", "verify", "overwrite"))
         if self._needs:
             yield Label("what the image needs: never followed by itself", classes="label")
         for what, words in self._needs.items():
@@ -106,9 +106,9 @@ class ExtractForm(VerticalScroll):
         return self.query_one(f"#tick-{name}", Checkbox).value
 
 
-def _tick(name: str) -> Tick:
-    return Tick(name, name in CHOSEN_AT_FIRST, id=f"tick-{name}", compact=True)
+def _ticks(*names: str) -> ItemGrid:
+    return ItemGrid(*(Tick(name, name in CHOSEN_AT_FIRST) for name in names), min_column_width=13)
 
 
-def _row(name: str, *widgets: Input | Checkbox | Select[int] | Static | Button) -> HorizontalGroup:
+def _row(name: str, *widgets: Input | ItemGrid | Select[int] | Static | Button) -> HorizontalGroup:
     return HorizontalGroup(Label(plain(name), classes="field-name"), *widgets)

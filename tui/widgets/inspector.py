@@ -45,10 +45,16 @@ class Inspector(VerticalScroll, can_focus=True):
         """One text."""
         yield Static("", markup=False)
 
-    def show(self, inspection: Inspection | None, guest_offset: int | None, findings: list[str]) -> None:
-        """Explain this; `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it."""
-        parts = self._of(inspection, guest_offset) if inspection else self._nothing(guest_offset)
-        parts += [self._words(f"▲ {each}", "trouble") for each in findings]
+    def show(
+        self, inspection: Inspection | None, guest_offset: int | None, findings: list[str], claims: list[str]
+    ) -> None:
+        """Explain this.
+
+        `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `claims` who refers
+        to the cluster it lies in.
+        """
+        parts = [self._words(f"▲ {each}", "trouble") for each in findings]
+        parts += self._of(inspection, guest_offset, claims) if inspection else self._nothing(guest_offset)
         self.query_one(Static).update(lines(parts))
         self.scroll_home(animate=False)
 
@@ -66,7 +72,7 @@ class Inspector(VerticalScroll, can_focus=True):
             return []
         return [self._words(f"guest offset {guest_offset:#x}: nothing of it is in the file", "words")]
 
-    def _of(self, inspection: Inspection, guest_offset: int | None) -> list[Text]:
+    def _of(self, inspection: Inspection, guest_offset: int | None, claims: list[str]) -> list[Text]:
         place = inspection.place
         parts = [self._words(inspection.title, "title"), self._words(inspection.path, "name"), Text()]
         for row in inspection.rows:
@@ -78,6 +84,9 @@ class Inspector(VerticalScroll, can_focus=True):
         about = inspection.guest_offset if inspection.guest_offset is not None else guest_offset
         if about is not None:
             parts.append(self._pair("guest offset", f"{about:#x}", "guest"))
+        if claims:
+            parts += [Text(), self._words("this cluster", "name")]
+            parts += [self._words(f"  {each}", "trouble" if "≠" in each else "value") for each in claims]
         words = _words_of(inspection)
         return [*parts, *(part for text in words for part in (Text(), self._words(text, "words")))]
 
