@@ -201,9 +201,12 @@ def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
     QEMU: says nothing; its check counts more clusters allocated than the disk has.
     Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
     """
+    beyond = _beyond_disk(batch)
+    if not beyond.any():
+        return ()
     return at_entries(
         batch,
-        _beyond_disk(batch) & ~_in_saved_state(batch),
+        beyond & ~_in_saved_state(batch),
         lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
     )
 
@@ -250,7 +253,8 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads the cluster as unallocated; check says nothing of the entry.
     Next: search the file for a cluster that no entry points to.
     """
-    if batch.geometry.external_data_file:  # offset 0 is a real place there
+    # With an external data file, offset 0 is a real place.
+    if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
         return ()
     lost = (batch.entries & np.uint64(COPIED) != 0) & (host_offsets(batch) == 0) & ~is_compressed(batch)
     return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
