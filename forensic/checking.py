@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.qcow2.budget import Limits, Unexamined
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import Identified
@@ -37,25 +38,38 @@ def check(
     progress: Progress | None = None,
     strict: bool = False,
     with_streams: bool = True,
+    limits: Limits | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
     Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
-    `progress` is called with the name of each kind of structure as it is reached.
+    `progress` is called with the name of each kind of structure as it is reached. What `limits` leave out is said
+    by a finding, and the verdict is then undetermined unless what was seen is corrupt.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
-    for structure in structures(image, with_streams):
+    unexamined: list[Unexamined] = []
+    for structure in structures(image, with_streams, limits):
         if progress:
             progress(type(structure).__name__)
+        if isinstance(structure, Unexamined):
+            unexamined.append(structure)
         for rule in rules:
             if rule.examines is type(structure):
                 _examine(rule, structure, tallies[rule.code], strict)
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
-    checks = tuple(_check(rule, tallies[rule.code], _gap_of(rule, gap, with_streams)) for rule in rules)
-    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile))
+    if not with_streams:
+        unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
+    checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
+    stopped = any(part.limit for part in unexamined)
+    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile), incomplete=stopped)
+
+
+def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:
+    """Why structures that a rule examines were left out, if any were."""
+    return next((part.reason for part in unexamined if part.structure is rule.examines), None)
 
 
 def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None:
@@ -101,19 +115,14 @@ def _gap(image: Identified) -> str | None:
     return geometry.reason if isinstance(geometry, Unusable) else None
 
 
-def _gap_of(rule: Rule, gap: str | None, with_streams: bool) -> str | None:
-    """Why what one rule examines was not looked at, if it was not."""
-    if rule.examines is StreamBatch and not with_streams:
-        return "decoding compressed streams was not wanted"
-    return gap
-
-
-def _check(rule: Rule, tally: _Tally, gap: str | None) -> Check:
+def _check(rule: Rule, tally: _Tally, left_out: str | None, gap: str | None) -> Check:
     if tally.failure:
         return Check(rule.code, rule.title, CheckStatus.NOT_RUN, tally.failure, tally.count, failed=True)
     if tally.count:
         # A fact that is worth knowing is no failure.
         status, reason = CheckStatus.PASS if rule.severity == Severity.INFO else CheckStatus.FAIL, ""
+    elif left_out:
+        status, reason = CheckStatus.NOT_RUN, left_out
     elif tally.looked_at:
         status, reason = CheckStatus.PASS, ""
     elif gap:

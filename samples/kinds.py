@@ -78,9 +78,20 @@ def _basic() -> list[Kind]:
         Kind("data-4k", "one cluster written", partial(makers.one_cluster, options="cluster_size=4096"), True),
         Kind("data-v2-512", "version 2, one cluster written", partial(makers.one_cluster, options=V2_512), True),
         Kind("zeros-512", "zero flags without host clusters", partial(makers.zeros, unmap=True), True),
-        Kind("zeros-kept-512", "zero flags that keep host clusters", partial(makers.zeros, unmap=False), True),
+        Kind(
+            "zeros-kept-512",
+            "zero flags that keep host clusters",
+            partial(makers.zeros, unmap=False),
+            True,
+            UNDER_ZEROS,
+        ),
         Kind("two-l2-512", "two L2 tables, the second one late", makers.two_l2_tables, True),
-        Kind("many-tables", "several refcount tables, blocks and L2 tables", makers.many_tables),
+        Kind(
+            "many-tables",
+            "several refcount tables, blocks and L2 tables",
+            makers.many_tables,
+            expect=("residue-in-free-clusters",),
+        ),
         Kind("odd-size-4k", "size is not a multiple of the cluster", partial(makers.odd_size, cluster=4096), True),
         Kind("odd-size-64k", "size is not a multiple of the cluster", partial(makers.odd_size, cluster=65536)),
     ]
@@ -109,8 +120,8 @@ def _compressed() -> list[Kind]:
 def _extended() -> list[Kind]:
     title = "subclusters: data, zero and unallocated in one cluster"
     kinds = [
-        Kind("extended-16k", title, partial(makers.subclusters, cluster=16384), True),
-        Kind("extended-64k", title, partial(makers.subclusters, cluster=65536)),
+        Kind("extended-16k", title, partial(makers.subclusters, cluster=16384), True, UNALLOCATED),
+        Kind("extended-64k", title, partial(makers.subclusters, cluster=65536), expect=UNALLOCATED),
     ]
     for codec, option in (("deflate", "zlib"), ("zstd", "zstd")):
         make = partial(makers.compressed, cluster=16384, options=f"extended_l2=on,compression_type={option}")
@@ -136,7 +147,7 @@ def _snapshots() -> list[Kind]:
         Kind("snapshots-512", "two snapshots and later writes", makers.snapshots, True, SNAPSHOTS),
         Kind("snapshots-v2-512", "version 2 with snapshots", v2, True, SNAPSHOTS),
         Kind("snapshot-deleted-512", "one of three snapshots deleted", makers.snapshot_deleted, True, SNAPSHOTS),
-        Kind("bitmaps-512", "two dirty bitmaps, one of them disabled", makers.bitmaps, True, ("bitmaps-present",)),
+        Kind("bitmaps-512", "two dirty bitmaps, one of them disabled", makers.bitmaps, True, BITMAPS),
     ]
 
 
@@ -241,7 +252,9 @@ def _file_systems() -> list[Kind]:
     kinds = []
     for system in ("ext2", "ext4"):
         make = partial(makers.file_system, system=system)
-        kinds.append(Kind(f"e2image-{system}", f"{system} metadata by e2image", make, needs=needs, qemu="leaks"))
+        kinds.append(
+            Kind(f"e2image-{system}", f"{system} metadata by e2image", make, expect=E2IMAGE, needs=needs, qemu="leaks")
+        )
     return kinds
 
 
@@ -281,6 +294,10 @@ V2_512 = "compat=0.10,cluster_size=512"
 COMPRESSED = ("compressed-clusters",)
 SNAPSHOTS = ("snapshots-present",)
 ENCRYPTED = ("image-encrypted",)
+BITMAPS = ("bitmaps-present", "residue-in-free-clusters")
+UNDER_ZEROS = ("residue-under-zero-flag",)
+UNALLOCATED = ("residue-in-subclusters",)
+E2IMAGE = ("refcount-beyond-file", "refcount-too-high")
 OVERLAY = ("backing-file-declared",)
 FOUR = ("backing1.qcow2", "backing2.qcow2", "backing3.raw")
 LUKS_VARIANTS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
-from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json
+from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
@@ -47,6 +47,18 @@ def add(subparsers: Subparsers) -> None:
         default=Severity.MEDIUM.value,
         help="findings at or above this severity decide verdict and exit status (default: medium)",
     )
+    parser.add_argument(
+        "--limit-time",
+        metavar="SECONDS",
+        type=positive_number,
+        help="stop after this time, and say what was not looked at (default: no limit)",
+    )
+    parser.add_argument(
+        "--limit-memory",
+        metavar="MIB",
+        type=positive_number,
+        help="aim to stay below this much memory; less memory costs time, not findings (default: 150)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,17 +77,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
     from forensic.checking import check
+    from forensic.qcow2.budget import Limits
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.image import identify
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
-    this_run = start_run({"fail_on": fail_on.value, "streams": not options.no_streams})
+    limits = Limits(
+        seconds=options.limit_time,
+        memory=None if options.limit_memory is None else int(options.limit_memory * (1 << 20)),
+    )
+    this_run = start_run(
+        {
+            "fail_on": fail_on.value,
+            "streams": not options.no_streams,
+            "limit_time": options.limit_time,
+            "limit_memory_mib": options.limit_memory,
+        }
+    )
     with Evidence(path) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
-        judgement = check(image, with_streams=not options.no_streams)
+        judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on)
         report = make_report(evidence, describe(image) | judgement.as_json(fail_on), this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])

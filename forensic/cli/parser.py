@@ -42,6 +42,14 @@ def add_command(
     return parser
 
 
+def positive_number(text: str) -> float:
+    """An option's value that has to be a number above zero."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text} is not above zero")
+    return number
+
+
 def add_image(parser: Parser) -> None:
     """The argument that nearly every command has."""
     parser.add_argument("image", metavar="IMAGE", help="the qcow2 image; it is opened read-only")

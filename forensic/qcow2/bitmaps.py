@@ -46,25 +46,28 @@ class BitmapDirectory:
     """The directory as far as it could be read; `missing` says what stopped it."""
 
     extension: Structure
+    extension_length: int
     claimed: int
     reserved: int
     host_offset: int
     size: int
     bitmaps: tuple[Bitmap, ...]
     missing: str | None
+    cluster_size: int
     file_size: int
 
 
-def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
+def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) -> BitmapDirectory:
     """Read the bitmap directory, bounded by the file and by QEMU's limits."""
     structure = parse(Qcow2.BitmapsExtension, extension.data, extension.host_offset + 8, "bitmaps extension")
     claimed, size = structure.integer("num_bitmaps"), structure.integer("len_bitmap_directory")
     host_offset = structure.integer("ofs_bitmap_directory")
+    missing: str | None
     try:
-        data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES))
+        placed = host_offset and host_offset % cluster_size == 0
+        data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES)) if placed else b""
     except ReadFailed as failure:
-        data = b""
-        missing: str | None = failure.reason
+        data, missing = b"", failure.reason
     else:
         missing = "the file ends inside the directory" if len(data) < min(size, MAX_DIRECTORY_BYTES) else None
     bitmaps: list[Bitmap] = []
@@ -79,7 +82,16 @@ def read_bitmaps(evidence: Evidence, extension: Extension) -> BitmapDirectory:
     if missing is None and len(bitmaps) < min(claimed, MAX_BITMAPS):
         missing = f"the directory ends before entry {len(bitmaps)}"
     return BitmapDirectory(
-        structure, claimed, structure.integer("reserved"), host_offset, size, tuple(bitmaps), missing, evidence.size
+        extension=structure,
+        extension_length=extension.length,
+        claimed=claimed,
+        reserved=structure.integer("reserved"),
+        host_offset=host_offset,
+        size=size,
+        bitmaps=tuple(bitmaps),
+        missing=missing,
+        cluster_size=cluster_size,
+        file_size=evidence.size,
     )
 
 

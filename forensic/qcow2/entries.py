@@ -53,12 +53,17 @@ def compressed_stored_length(entries: U64, cluster_bits: int) -> U64:
     return (sectors + np.uint64(1)) * np.uint64(SECTOR_SIZE) - within_sector
 
 
-def refcounts(raw: bytes | memoryview, refcount_order: int) -> U64:
-    """The refcounts in (part of) a refcount block; widths below a byte pack the lowest index into the lowest bits."""
+def refcounts(raw: bytes | memoryview | npt.NDArray[np.uint8], refcount_order: int) -> npt.NDArray[np.unsignedinteger]:
+    """The refcounts in (part of) a refcount block, in the narrowest type that holds them.
+
+    Widths below a byte pack the lowest index into the lowest bits.
+    """
     if refcount_order >= 3:
-        return np.frombuffer(raw, dtype=f">u{1 << (refcount_order - 3)}").astype(np.uint64)
+        stored = np.frombuffer(raw, dtype=f">u{1 << (refcount_order - 3)}")
+        return stored.astype(stored.dtype.newbyteorder("="))
     width = 1 << refcount_order
     packed = np.frombuffer(raw, dtype=np.uint8)
     shifts = np.arange(0, 8, width, dtype=np.uint8)
     mask = np.uint8((1 << width) - 1)
-    return ((packed[:, np.newaxis] >> shifts) & mask).reshape(-1).astype(np.uint64)
+    counts: npt.NDArray[np.uint8] = ((packed[:, np.newaxis] >> shifts) & mask).reshape(-1)
+    return counts

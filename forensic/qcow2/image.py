@@ -118,7 +118,8 @@ class Qcow2Image:
     def bitmaps(self) -> BitmapDirectory | None:
         """The bitmap directory; None if no extension announces one."""
         extension = self.header_cluster.extensions.first(ExtensionType.BITMAPS)
-        return read_bitmaps(self.evidence, extension) if extension else None
+        cluster_size = 1 << min(self.header.cluster_bits, MAX_CLUSTER_BITS)
+        return read_bitmaps(self.evidence, extension, cluster_size) if extension else None
 
     @cached_property
     def luks(self) -> LuksHeader | None:

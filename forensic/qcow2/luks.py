@@ -58,6 +58,15 @@ class LuksHeader:
     file_size: int
 
     @property
+    def plausible(self) -> bool:
+        """Whether the header begins on a cluster boundary and is long enough for its active key slots.
+
+        If not, the range that it takes is not known.
+        """
+        ends = [self.key_material(slot).stop for slot in self.slots if slot.state == SLOT_ACTIVE]
+        return self.host_offset % self.cluster_size == 0 and max(ends, default=LUKS1_HEADER_SIZE) <= self.length
+
+    @property
     def key_material_length(self) -> int:
         """Bytes that the key material of one slot takes."""
         return -(-self.key_bytes * STRIPES // KEY_MATERIAL_ALIGNMENT) * KEY_MATERIAL_ALIGNMENT

@@ -16,8 +16,9 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.image import Identified, Qcow2Image
+from forensic.qcow2.references import TableSets
 from forensic.qcow2.tables import ENTRY_SIZE, Bools, L2Batch, read_refcount_table
-from forensic.qcow2.walk import distinct_l2_batches, l1_tables
+from forensic.qcow2.walk import l1_tables
 
 HostRange = tuple[int, int, str]
 """Host offset, length in bytes, kind."""
@@ -38,12 +39,13 @@ def known_ranges(image: Identified) -> Iterator[HostRange]:
     yield from _single_structures(image)
     refcounts = read_refcount_table(image.evidence, geometry)
     yield refcounts.host_offset, refcounts.claimed_entries * ENTRY_SIZE, "refcounts"
-    tables = l1_tables(image)
-    for table in tables:
+    sets = TableSets()
+    for table, times in l1_tables(image):
         yield table.host_offset, len(table.entries) * L1_ENTRY_SIZE, "L1 table"
+        sets.add(table, times)
     units = Units(image.evidence.size, geometry.cluster_size)
     units.mark("refcounts", refcounts.block_offsets()[refcounts.readable()], geometry.cluster_size)
-    for batch in distinct_l2_batches(image, tables):
+    for batch in sets.batches(image.evidence, image.l1):
         units.mark("L2 table", batch.host_offsets, geometry.cluster_size)
         if not geometry.external_data_file:
             _mark_data(units, batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
@@ -10,7 +12,8 @@ from forensic.qcow2.geometry import Geometry
 from forensic.structure import Structure, parse
 from forensic.untrusted import Untrusted
 
-ENTRY_HEADER_SIZE = 40
+ENTRY_HEADER = struct.Struct(">QIHHIIQII")
+ENTRY_HEADER_SIZE = ENTRY_HEADER.size
 EXTRA_OFFSET = ENTRY_HEADER_SIZE
 MAX_SNAPSHOTS = 65536
 MAX_TABLE_BYTES = 64 << 20
@@ -20,9 +23,12 @@ MAX_ENTRY_BYTES = ENTRY_HEADER_SIZE + (1 << 20) + 2 * 0xFFFF
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One entry of the snapshot table; sizes in bytes, offsets are host offsets. Specification: "Snapshots"."""
+    """One entry of the snapshot table; sizes in bytes, offsets are host offsets. Specification: "Snapshots".
 
-    structure: Structure
+    `data` is the entry as it stands in the file, with its padding as far as the file holds it.
+    """
+
+    data: bytes
     index: int
     host_offset: int
     length: int
@@ -43,6 +49,11 @@ class Snapshot:
         """How its tables are named in findings."""
         return f"snapshot {self.index}"
 
+    @cached_property
+    def structure(self) -> Structure:
+        """The entry with its fields; parsed when somebody asks, since a bomb has 65536 entries."""
+        return parse(Qcow2.Snapshot, self.data, self.host_offset, f"snapshot {self.index}")
+
 
 @dataclass(frozen=True)
 class SnapshotTable:
@@ -54,6 +65,7 @@ class SnapshotTable:
     missing: str | None
     geometry: Geometry
     file_size: int
+    disk_usage: int
 
     @property
     def cluster_size(self) -> int:
@@ -82,7 +94,7 @@ def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, geometry:
             break
         found.append(snapshot)
         offset += snapshot.length
-    return SnapshotTable(host_offset, claimed, tuple(found), missing, geometry, evidence.size)
+    return SnapshotTable(host_offset, claimed, tuple(found), missing, geometry, evidence.size, evidence.disk_usage)
 
 
 def _read_snapshot(evidence: Evidence, index: int, host_offset: int) -> Snapshot | str:
@@ -101,26 +113,33 @@ def _read_snapshot(evidence: Evidence, index: int, host_offset: int) -> Snapshot
         return failure.reason
     if len(data) < end:
         return "the file ends inside the entry"
-    return _snapshot(parse(Qcow2.Snapshot, data, host_offset, f"snapshot {index}"), index, (end + 7) // 8 * 8)
+    return _snapshot(data, index, host_offset)
 
 
-def _snapshot(structure: Structure, index: int, length: int) -> Snapshot:
-    disk_size = structure.field("extra_data.disk_size")
-    icount = structure.field("extra_data.icount")
+def _snapshot(data: bytes, index: int, host_offset: int) -> Snapshot:
+    l1_table_offset, l1_size, id_length, name_length, *rest = ENTRY_HEADER.unpack_from(data)
+    date_sec, date_nsec, vm_clock_nsec, vm_state_size, extra_data_size = rest
+    extra = [
+        int.from_bytes(data[EXTRA_OFFSET + start : EXTRA_OFFSET + start + 8], "big")
+        if start + 8 <= extra_data_size
+        else None
+        for start in (0, 8, 16)
+    ]
+    texts = EXTRA_OFFSET + extra_data_size
     return Snapshot(
-        structure=structure,
+        data=data,
         index=index,
-        host_offset=structure.host_offset,
-        length=length,
-        l1_table_offset=structure.integer("ofs_l1_table"),
-        l1_size=structure.integer("num_l1_entries"),
-        id=Untrusted(structure.raw("id")),
-        name=Untrusted(structure.raw("name")),
-        date_sec=structure.integer("date_sec"),
-        date_nsec=structure.integer("date_nsec"),
-        vm_clock_nsec=structure.integer("vm_clock_nsec"),
-        vm_state_size=structure.integer("extra_data.len_vm_state_large", structure.integer("len_vm_state")),
-        extra_data_size=structure.integer("len_extra_data"),
-        disk_size=int(disk_size.value) if disk_size else None,
-        icount=int(icount.value) if icount else None,
+        host_offset=host_offset,
+        length=(texts + id_length + name_length + 7) // 8 * 8,
+        l1_table_offset=l1_table_offset,
+        l1_size=l1_size,
+        id=Untrusted(data[texts : texts + id_length]),
+        name=Untrusted(data[texts + id_length : texts + id_length + name_length]),
+        date_sec=date_sec,
+        date_nsec=date_nsec,
+        vm_clock_nsec=vm_clock_nsec,
+        vm_state_size=vm_state_size if extra[0] is None else extra[0],
+        extra_data_size=extra_data_size,
+        disk_size=extra[1],
+        icount=extra[2],
     )

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.entries import OFFSET_MASK, REFCOUNT_TABLE_OFFSET, U64, big_endian, refcounts
+from forensic.qcow2.entries import (
+    COMPRESSED,
+    OFFSET_MASK,
+    REFCOUNT_TABLE_OFFSET,
+    U64,
+    big_endian,
+)
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 
 I64 = npt.NDArray[np.int64]
@@ -21,6 +28,9 @@ BATCH_BYTES = 1 << 20
 ENTRY_SIZE = 8
 MAX_REFCOUNT_TABLE_BYTES = 8 << 20
 """QEMU's limit; more is not read, whatever a header claims."""
+
+SPARSE_BYTES = 1 << 20
+"""From this length on, holes of the file inside an L1 table are skipped instead of read."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,11 @@ class L1Table:
         """Where an entry lies in the file."""
         return self.host_offset + index * L1_ENTRY_SIZE
 
+    @cached_property
+    def bits(self) -> int:
+        """Every bit that is set in any entry: what is not set here need not be searched for."""
+        return int(np.bitwise_or.reduce(self.entries)) if len(self.entries) else 0
+
     def l2_offsets(self) -> U64:
         """The host offset in each entry, 0 where there is no L2 table."""
         return self.entries & np.uint64(OFFSET_MASK)
@@ -56,7 +71,7 @@ class L1Table:
     def readable(self) -> Bools:
         """Which entries lead to an L2 table that begins on a cluster boundary inside the file."""
         offsets = self.l2_offsets()
-        return _within_file(offsets, self.geometry.cluster_size, self.file_size)
+        return within_file(offsets, self.geometry.cluster_size, self.file_size)
 
 
 @dataclass(frozen=True)
@@ -91,9 +106,50 @@ class L2Batch:
         """The entry's name, such as `L1[3].L2[17]`."""
         return f"L1[{int(self.l1_indices[table])}].L2[{index}]"
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the file holds all the entries of all the tables."""
+        return bool((self.present == self.entries.shape[1]).all())
+
     def in_file(self) -> Bools:
         """Which entries the file holds, in the shape of `entries`."""
         return np.arange(self.entries.shape[1]) < self.present[:, np.newaxis]
+
+    @cached_property
+    def bits(self) -> int:
+        """Every bit that is set in any entry: what is not set here need not be searched for."""
+        return int(np.bitwise_or.reduce(self.entries, axis=None))
+
+    @cached_property
+    def common_bits(self) -> int:
+        """The bits that are set in every entry."""
+        return int(np.bitwise_and.reduce(self.entries, axis=None))
+
+    @cached_property
+    def compressed(self) -> Bools:
+        """Which entries are compressed descriptors."""
+        if not self.bits & COMPRESSED:
+            return np.zeros(self.entries.shape, dtype=np.bool_)
+        found: Bools = (self.entries & np.uint64(COMPRESSED)) != 0
+        return found
+
+    @cached_property
+    def data_offsets(self) -> U64:
+        """The host offset in each standard entry; compressed descriptors give 0."""
+        offsets: U64 = self.entries & np.uint64(OFFSET_MASK)
+        if self.bits & COMPRESSED:
+            offsets[self.compressed] = 0
+        return offsets
+
+    @cached_property
+    def lowest_data_offset(self) -> int:
+        """The lowest host offset in any standard entry; 0 if one has none, or is compressed."""
+        return int(self.data_offsets.min(initial=(1 << 64) - 1))
+
+    @cached_property
+    def highest_data_offset(self) -> int:
+        """The highest host offset in any standard entry."""
+        return int(self.data_offsets.max(initial=0))
 
 
 @dataclass(frozen=True)
@@ -113,17 +169,7 @@ class RefcountTable:
     def readable(self) -> Bools:
         """Which entries lead to a refcount block that begins on a cluster boundary inside the file."""
         offsets = self.block_offsets()
-        return _within_file(offsets, self.geometry.cluster_size, self.file_size)
-
-
-@dataclass(frozen=True)
-class RefcountBlock:
-    """One refcount block: `counts[i]` is the stored refcount of host cluster `first_cluster + i`."""
-
-    table_index: int
-    host_offset: int
-    first_cluster: int
-    counts: U64
+        return within_file(offsets, self.geometry.cluster_size, self.file_size)
 
 
 def read_l1(
@@ -135,8 +181,8 @@ def read_l1(
     after it is most likely something else.
     """
     believed = entry_count if entry_count <= MAX_L1_ENTRIES else -(-disk_size // geometry.l1_coverage)
-    raw = read_what_is_there(evidence, host_offset, min(believed, MAX_L1_ENTRIES) * L1_ENTRY_SIZE)
-    return L1Table(owner, host_offset, entry_count, big_endian(raw), geometry, evidence.size, disk_size)
+    entries = read_table(evidence, host_offset, min(believed, MAX_L1_ENTRIES))
+    return L1Table(owner, host_offset, entry_count, entries, geometry, evidence.size, disk_size)
 
 
 def read_l2_batches(
@@ -146,7 +192,7 @@ def read_l2_batches(
     step = max(1, BATCH_BYTES // geometry.cluster_size)
     for start in range(0, len(host_offsets), step):
         offsets = host_offsets[start : start + step]
-        raw, present_bytes = _read_clusters(evidence, geometry, offsets)
+        raw, present_bytes = read_clusters(evidence, geometry, offsets)
         words = raw.view(">u8").astype(np.uint64)
         yield L2Batch(
             owner,
@@ -178,40 +224,54 @@ def read_refcount_table(evidence: Evidence, geometry: Geometry) -> RefcountTable
     return RefcountTable(host_offset, claimed, big_endian(raw), geometry, evidence.size)
 
 
-def read_refcount_blocks(evidence: Evidence, table: RefcountTable) -> Iterator[RefcountBlock]:
-    """Read every readable refcount block; counts that the file does not hold are missing at the block's end."""
-    geometry = table.geometry
-    per_block = geometry.refcounts_per_block
-    if per_block is None or geometry.refcount_order is None:
-        return
-    offsets = table.block_offsets()
-    for table_index in np.flatnonzero(table.readable()).tolist():
-        host_offset = int(offsets[table_index])
-        raw = read_what_is_there(evidence, host_offset, geometry.cluster_size)
-        width = max(1, 1 << geometry.refcount_order >> 3)
-        whole = raw[: len(raw) // width * width]
-        yield RefcountBlock(
-            table_index, host_offset, table_index * per_block, refcounts(whole, geometry.refcount_order)
-        )
+def read_table(evidence: Evidence, host_offset: int, entry_count: int) -> U64:
+    """A table of 8-byte entries, bounded by the file; of a long one, holes of the file are not read."""
+    length = entry_count * ENTRY_SIZE
+    if length > SPARSE_BYTES:
+        return _read_sparse(evidence, host_offset, length)
+    return big_endian(read_what_is_there(evidence, host_offset, length))
 
 
-def _within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
+def _read_sparse(evidence: Evidence, host_offset: int, length: int) -> U64:
+    """A long table of 8-byte entries, of which only what the file system stores is read and takes memory."""
+    end = min(host_offset + length, evidence.size)
+    entries = np.zeros(max(0, end - host_offset) // ENTRY_SIZE, dtype=np.uint64)
+    at = host_offset
+    while (data := evidence.next_data_from(at)) < end:
+        start = data - (data - host_offset) % ENTRY_SIZE
+        stop = min(evidence.hole_from(data), start + SPARSE_BYTES, end)
+        stop = min(stop + -(stop - host_offset) % ENTRY_SIZE, end)
+        found = big_endian(raw := read_what_is_there(evidence, start, stop - start))
+        first = (start - host_offset) // ENTRY_SIZE
+        entries[first : first + len(found)] = found
+        if len(raw) < stop - start:
+            return entries[: first + len(found)]
+        at = stop
+    return entries
+
+
+def within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
     """Which offsets are set and lead to a cluster boundary inside the file."""
     aligned: Bools = (offsets & np.uint64(cluster_size - 1)) == 0
     inside: Bools = (offsets != 0) & aligned & (offsets < file_size)
     return inside
 
 
-def _read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
+def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
     """Whole clusters as an array [cluster, byte], neighbours read with one call; and how many bytes of each exist."""
     size = geometry.cluster_size
     raw = np.zeros((len(offsets), size), dtype=np.uint8)
     present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
     breaks = np.flatnonzero((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size)) + 1
-    for first, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(offsets)], strict=True):
-        wanted = int(present[first:end].sum())
+    starts = np.concatenate([[0], breaks])
+    lengths = np.add.reduceat(present, starts)
+    buffer = raw.reshape(-1).data
+    runs = zip(
+        starts.tolist(), [*breaks.tolist(), len(offsets)], offsets[starts].tolist(), lengths.tolist(), strict=True
+    )
+    for first, end, offset, length in runs:
         try:
-            evidence.read_into(int(offsets[first]), raw[first:end].reshape(-1).data[:wanted])
+            evidence.read_into(offset, buffer[first * size : first * size + length])
         except ReadFailed:
             _read_one_by_one(evidence, offsets, raw, present, first, end)
     return raw, present

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
+from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
+from forensic.qcow2.budget import Budget, Limits, Unexamined
+from forensic.qcow2.claims import Claims
 from forensic.qcow2.descriptors import Descriptors
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
@@ -16,15 +19,31 @@ from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
-from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
+from forensic.qcow2.residue import (
+    SEARCHED,
+    FreeResidue,
+    FreeSearch,
+    Residue,
+    header_residue,
+    key_slot_residue,
+    slack_residue,
+    table_residue,
+)
+from forensic.qcow2.snapshots import Snapshot, SnapshotTable
+from forensic.qcow2.stored import StoredRefcounts
+from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
-from forensic.qcow2.tables import (
-    L1Table,
-    L2Batch,
-    RefcountTable,
-    read_l1,
-    read_l2_batches,
-    read_refcount_table,
+from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
+from forensic.qcow2.usage import (
+    ClusterUsage,
+    FreeClusters,
+    LeakedClusters,
+    Ownership,
+    RefcountsBeyondFile,
+    Totals,
+    UsageCounter,
+    ownership_of,
 )
 
 Structure = (
@@ -38,14 +57,23 @@ Structure = (
     | RefcountTable
     | SnapshotTable
     | BitmapDirectory
+    | BitmapTable
     | LuksHeader
+    | ClusterUsage
+    | Residue
     | StreamBatch
+    | StreamOverlaps
+    | RefcountsBeyondFile
+    | Totals
+    | Unexamined
 )
 """What rules examine."""
 
 
-def structures(image: Identified, with_streams: bool = True) -> Iterator[Structure]:
-    """Header first, then what it points to, and last the compressed streams, unless they are to be left out.
+def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
+    """Header first, then what it points to, then who owns what.
+
+    Compressed streams are decoded unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -58,24 +86,71 @@ def structures(image: Identified, with_streams: bool = True) -> Iterator[Structu
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
         return
-    yield read_refcount_table(image.evidence, image.geometry)
+    yield header_residue(image.header_cluster, image.evidence)
+    budget = Budget(limits or Limits())
+    refcount_table = read_refcount_table(image.evidence, image.geometry)
+    yield refcount_table
     if image.header.nb_snapshots:
         yield image.snapshots
     if image.bitmaps:
         yield image.bitmaps
     if image.luks:
         yield image.luks
-    tables = l1_tables(image)
-    yield from tables
+        yield from key_slot_residue(image.luks, image.evidence)
+    bitmap_tables = list(read_bitmap_tables(image))
+    yield from bitmap_tables
+    yield from _tables(image, with_streams, budget, refcount_table, bitmap_tables)
+
+
+def _tables(
+    image: Qcow2Image,
+    with_streams: bool,
+    budget: Budget,
+    refcount_table: RefcountTable,
+    bitmap_tables: list[BitmapTable],
+) -> Iterator[Structure]:
+    """The L1 tables, the L2 tables that they lead to, and what all references add up to."""
+    sets = TableSets()
+    for table, times in l1_tables(image):
+        stop = budget.exceeded("L1 table entries", budget.limits.table_entries, len(table.entries))
+        if stop:
+            yield Unexamined(L1Table, f"{stop} before the L1 table of {table.owner}", limit=True)
+            sets.lost = sets.lost or stop
+            break
+        budget.spend("L1 table entries", len(table.entries))
+        yield table
+        sets.add(table, times)
+    if not sets.sets:
+        return
+    claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
+    lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
+    counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
+    streams = StreamCollector(image.geometry)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
-    for batch in distinct_l2_batches(image, tables):
+    for batch in sets.batches(image.evidence, image.l1):
+        stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
+        if stop:
+            for kind in (L2Batch, ClusterUsage, LeakedClusters, FreeResidue):
+                yield Unexamined(kind, f"{stop} before the L2 table at {batch.host_offsets[0]:#x}", limit=True)
+            return
+        budget.spend("bytes of L2 tables", batch.entries.nbytes)
         yield batch
+        yield from table_residue(batch, image.evidence, budget)
+        counter.add(batch)
+        streams.add(batch)
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
                 yield from _decoded(image, descriptors, allowance)
     yield from _decoded(image, descriptors, allowance)
+    if streams.too_many:
+        reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
+        yield Unexamined(StreamOverlaps, reason)
+    elif streams.count:
+        yield streams.overlaps()
+    yield from slack_residue(image, claims.metadata)
+    yield from _results(image, budget, counter)
 
 
 def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
@@ -84,6 +159,47 @@ def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) 
     if len(streams.host_offsets):
         names = tuple(descriptors.owner_names)
         yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
+
+
+def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterator[Structure]:
+    """What the references add up to, and what lies where nothing refers to."""
+    free = FreeSearch(image.evidence, budget)
+    for result in counter.results():
+        if isinstance(result, FreeClusters):
+            yield from free.search(result.begins, result.ends, result.last_used_end)
+        else:
+            yield result
+    yield counter.totals()
+    if counter.lost:
+        for kind in (LeakedClusters, FreeResidue):
+            yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
+        return
+    yield from free.rest(counter.stored.counted_end)
+    stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
+    if stop:
+        yield Unexamined(FreeResidue, stop, limit=True)
+
+
+def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
+    """Everything that claims the host cluster around one byte of the file."""
+    budget = Budget(Limits())
+    refcount_table = read_refcount_table(image.evidence, image.geometry)
+    sets = TableSets()
+    for table, times in l1_tables(image):
+        sets.add(table, times)
+    claims = _claims(image, budget, refcount_table, list(read_bitmap_tables(image)), sets)
+    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset)
+
+
+def _claims(
+    image: Qcow2Image,
+    budget: Budget,
+    refcount_table: RefcountTable,
+    bitmap_tables: list[BitmapTable],
+    sets: TableSets,
+) -> Claims:
+    metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
+    return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
 def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
@@ -96,8 +212,11 @@ def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
     yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
 
 
-def l1_tables(image: Qcow2Image) -> list[L1Table]:
-    """The L1 tables of the active disk and of every snapshot; one that several share is read once, for the first."""
+def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
+    """The L1 tables of the active disk and of every snapshot, and how many of them lie in the very same place.
+
+    One that several share is read once, for the first.
+    """
     snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
     coverage = image.geometry.l1_coverage
     saved_state_end = 0
@@ -105,29 +224,42 @@ def l1_tables(image: Qcow2Image) -> list[L1Table]:
         if snapshot.vm_state_size:
             begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
             saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
-    tables = [replace(image.l1, saved_state_end=saved_state_end)]
-    seen = {(image.l1.host_offset, image.l1.claimed_entries)}
+    active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
+    times = {active: 1}
+    first_at: dict[tuple[int, int], Snapshot] = {}
     for snapshot in snapshots:
         place = (snapshot.l1_table_offset, snapshot.l1_size)
-        if place not in seen:
-            seen.add(place)
+        times[place] = times.get(place, 0) + 1
+        first_at.setdefault(place, snapshot)
+    yield replace(image.l1, saved_state_end=saved_state_end), times[active]
+    for place, snapshot in first_at.items():
+        if place != active:
             disk_size = snapshot.disk_size or image.virtual_size
-            table = read_l1(image.evidence, image.geometry, snapshot.owner, *place, disk_size)
-            tables.append(replace(table, saved_state_size=snapshot.vm_state_size))
-    return tables
+            table = read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size)
+            yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]
 
 
-def distinct_l2_batches(image: Qcow2Image, tables: list[L1Table]) -> Iterator[L2Batch]:
-    """Every L2 table that any L1 table leads to, once, in file order, named after the first that leads there.
+def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    """The host offsets of all clusters that hold bitmap data."""
+    if not tables or not bitmaps_kept(image):
+        return np.zeros(0, dtype=np.uint64)
+    return np.concatenate([table.data_offsets()[table.readable()] for table in tables])
 
-    Reading in file order keeps the disk's head still and finds neighbours that one call can read together.
-    """
-    seen = np.zeros(0, dtype=np.uint64)
-    for table in tables:
-        indices = np.flatnonzero(table.readable())
-        offsets, first = np.unique(table.l2_offsets()[indices], return_index=True)
-        fresh = ~np.isin(offsets, seen)
-        seen = np.concatenate([seen, offsets[fresh]])
-        places = indices[first][fresh], offsets[fresh]
-        for batch in read_l2_batches(image.evidence, image.geometry, table.owner, *places):
-            yield replace(batch, saved_state_end=table.saved_state_end)
+
+def _lost(image: Qcow2Image, refcount_table: RefcountTable, tables: list[BitmapTable]) -> str | None:
+    """Why what is in use cannot be known in full, if structures beside L1 and L2 tables are broken."""
+    if len(refcount_table.entries) < refcount_table.claimed_entries:
+        return "the refcount table could not be read to its end"
+    if image.header.nb_snapshots and (
+        len(image.snapshots.snapshots) < image.header.nb_snapshots
+        or image.snapshots.host_offset % image.geometry.cluster_size
+    ):
+        return "the snapshot table could not be read to its end"
+    if image.luks and not image.luks.plausible:
+        return "the LUKS header is not where or as long as it can be"
+    if image.bitmaps and (
+        image.bitmaps.missing or not image.bitmaps.size or not 1 <= image.bitmaps.claimed <= MAX_BITMAPS
+    ):
+        return "the bitmap directory could not be read to its end"
+    broken = next((table for table in tables if table.missing), None)
+    return f"the table of bitmap {broken.bitmap.index} could not be read to its end" if broken else None

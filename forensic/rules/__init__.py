@@ -1,6 +1,7 @@
 """Every rule, by family; importing this package registers them all."""
 
 from forensic.rules import (
+    beyond_disk,
     bitmaps,
     compression,
     data_file,
@@ -12,8 +13,11 @@ from forensic.rules import (
     l2,
     luks,
     names,
+    overlaps,
     refcounts,
     references,
+    residue,
+    resources,
     snapshots,
     streams,
     version_1,
@@ -23,6 +27,7 @@ from forensic.rules.registry import Rule, all_rules, rule_of
 __all__ = [
     "Rule",
     "all_rules",
+    "beyond_disk",
     "bitmaps",
     "compression",
     "data_file",
@@ -34,8 +39,11 @@ __all__ = [
     "l2",
     "luks",
     "names",
+    "overlaps",
     "refcounts",
     "references",
+    "residue",
+    "resources",
     "rule_of",
     "snapshots",
     "streams",

@@ -8,6 +8,7 @@ import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
 from forensic.qcow2.entries import (
+    COMPRESSED,
     COPIED,
     compressed_host_offset,
     compressed_reserved_bits,
@@ -28,6 +29,8 @@ def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads them; its check never decodes one.
     Next: none; the extraction decodes each and lists those that cannot be decoded.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     bits = batch.geometry.cluster_bits
     return at_entries(
         batch, is_compressed(batch), lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
@@ -43,6 +46,8 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; the cluster can still be read.
     Next: none for reading; never open the original for writing.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
     return at_entries(batch, copied & is_compressed(batch), lambda _: "bit 63 is set in a compressed descriptor")
 
@@ -56,6 +61,8 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports it; reading the cluster fails.
     Next: look for the rest of the file.
     """
+    if not batch.bits & COMPRESSED:
+        return ()
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = is_compressed(batch)
     begins = compressed_host_offset(batch.entries, bits)

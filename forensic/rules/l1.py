@@ -19,6 +19,8 @@ from forensic.rules.registry import rule
 def at_entries(table: L1Table, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
     """One problem for each entry that `hits` selects; `say` words it from index and entry."""
     indices = np.flatnonzero(hits)
+    if not len(indices):
+        return Problems(0, tuple)
 
     def described() -> Iterator[Problem]:
         for index in indices:
@@ -97,6 +99,8 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
+    if not table.bits:
+        return ()
     reserved = table.entries & np.uint64(L1_RESERVED)
     return at_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
 
@@ -110,6 +114,8 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading the range fails, writing to it marks the image corrupt.
     Next: L2 tables begin on cluster boundaries; search them for one that no entry points to.
     """
+    if not table.bits:
+        return ()
     size = table.geometry.cluster_size
     offsets = table.l2_offsets()
     return at_entries(
@@ -128,6 +134,8 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
     QEMU: check reports it if a whole cluster is missing; convert reads zeros and returns 0.
     Next: look for the rest of the file.
     """
+    if not table.bits:
+        return ()
     offsets = table.l2_offsets()
     size = table.geometry.cluster_size
     return at_entries(
@@ -150,51 +158,7 @@ def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     unallocated.
     Next: search the file for an L2 table that no entry points to.
     """
+    if not table.bits:
+        return ()
     lost = (table.entries >> np.uint64(63) != 0) & (table.l2_offsets() == 0)
     return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")
-
-
-@rule(L1Table, Severity.LOW, FindingClass.ANOMALY)
-def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
-    """An L1 entry behind the end of the virtual disk points to an L2 table.
-
-    Why: what it maps is part of no disk that a guest or a converter sees. A snapshot that was taken of a running
-    machine and then deleted leaves such an entry with an empty table; a table that still maps something is reported
-    by its own code.
-    Spec: Snapshots; Header, bytes 24-39
-    QEMU: says nothing; it keeps a machine's saved state there while it takes a snapshot.
-    Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
-    """
-    coverage = table.geometry.l1_coverage
-    first = max(table.geometry.l1_entries_needed, -(-table.saved_state_end // coverage))
-    beyond = np.arange(len(table.entries)) >= first
-    if table.owner != "active":
-        beyond[:] = False
-    return at_entries(
-        table,
-        beyond & (table.l2_offsets() != 0),
-        lambda _, __: f"the virtual disk ends with entry {table.geometry.l1_entries_needed - 1}",
-    )
-
-
-@rule(L1Table, Severity.MEDIUM, FindingClass.ANOMALY)
-def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
-    """A snapshot claims a machine's saved state, but its L1 table has no L2 table where it should be.
-
-    Why: the saved memory is not or not wholly there; the size in the snapshot table is wrong, or the state was lost.
-    Spec: Snapshots, VM state size
-    QEMU: says nothing and lists the size as it stands.
-    Next: search the unreferenced clusters for the state, which begins with the letters QEVM.
-    """
-    if table.owner == "active" or not table.saved_state_size:
-        return ()
-    geometry = table.geometry
-    indices = np.arange(len(table.entries))
-    first = -(-table.disk_size // geometry.l1_coverage)
-    last = first + -(-table.saved_state_size // geometry.l1_coverage)
-    claimed = (indices >= first) & (indices < last)
-    return at_entries(
-        table,
-        claimed & (table.entries == 0),
-        lambda _, __: f"{table.saved_state_size:,} bytes of saved state should be mapped from entry {first} on",
-    )

@@ -8,18 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
 
 Bools = npt.NDArray[np.bool_]
-MAX_U64 = (1 << 64) - 1
 
 
 def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
     """One problem for each entry that `hits` (in the shape of `entries`) selects; `say` words it from the entry."""
-    tables, indices = np.nonzero(hits & batch.in_file())
+    if not hits.any():
+        return Problems(0, tuple)
+    tables, indices = np.nonzero(hits if batch.whole else hits & batch.in_file())
 
     def described() -> Iterator[Problem]:
         for table, index in zip(tables.tolist(), indices.tolist(), strict=True):
@@ -41,13 +42,12 @@ def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Proble
 
 def is_compressed(batch: L2Batch) -> Bools:
     """Which entries are compressed descriptors."""
-    compressed: Bools = (batch.entries & np.uint64(COMPRESSED)) != 0
-    return compressed
+    return batch.compressed
 
 
 def host_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
     """The host offset in each standard entry; compressed descriptors give 0."""
-    return np.where(is_compressed(batch), np.uint64(0), batch.entries & np.uint64(OFFSET_MASK))
+    return batch.data_offsets
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -59,6 +59,8 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
+    if not batch.bits & L2_STANDARD_RESERVED:
+        return ()
     reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
     return at_entries(
         batch,
@@ -77,6 +79,8 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
     Next: the cluster may be the one before or after; compare with the neighbouring entries.
     """
     size = batch.geometry.cluster_size
+    if not batch.bits & OFFSET_MASK & (size - 1):
+        return ()
     return at_entries(
         batch,
         (host_offsets(batch) & np.uint64(size - 1)) != 0,
@@ -93,7 +97,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports it; convert writes zeros and returns 0.
     Next: look for the rest of the file.
     """
-    if batch.geometry.external_data_file:
+    if batch.geometry.external_data_file or batch.highest_data_offset < batch.file_size:
         return ()
     offsets = host_offsets(batch)
     return at_entries(
@@ -112,7 +116,8 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
     QEMU: says nothing and reads zeros.
     Next: look for the rest of the file; the extraction lists the bytes that are missing.
     """
-    if batch.geometry.external_data_file:
+    in_whole_clusters = batch.highest_data_offset + batch.geometry.cluster_size <= batch.file_size
+    if batch.geometry.external_data_file or in_whole_clusters:
         return ()
     return at_entries(
         batch,
@@ -185,39 +190,19 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which is reserved here")
 
 
-@rule(L2Batch, Severity.HIGH, FindingClass.HIDDEN_DATA)
-def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
-    """An L2 entry behind the end of the virtual disk is allocated.
+@rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
+def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
+    """An entry of an image with an external data file has a host offset but not the copied bit.
 
-    Why: its bytes are in the file but on no disk that a guest or a converter sees, and no snapshot's saved machine
-    state accounts for them.
-    Spec: Header, bytes 24-31; Cluster mapping
-    QEMU: says nothing; its check counts more clusters allocated than the disk has.
-    Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
+    Why: such an image has no refcounts for data, so the bit is always set; it alone tells offset 0 from no cluster.
+    Spec: L2 table entry, bit 63
+    QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
+    Next: compare the host offset with the guest offset, which are the same in most such images.
     """
-    return at_entries(
-        batch,
-        _beyond_disk(batch) & ~_in_saved_state(batch),
-        lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
-    )
-
-
-@rule(L2Batch, Severity.INFO, FindingClass.INFO)
-def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
-    """A machine's saved state lies behind the end of the active disk.
-
-    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory.
-    Spec: Snapshots
-    QEMU: says nothing; it lists the state with its snapshot.
-    Next: extract the snapshot that the state belongs to, and its memory.
-    """
-    if not batch.saved_state_end:
+    if not batch.geometry.external_data_file or batch.common_bits & COPIED:
         return ()
-    return at_entries(
-        batch,
-        _beyond_disk(batch) & _in_saved_state(batch),
-        lambda _: "a snapshot's saved machine state accounts for it",
-    )
+    copied = (batch.entries & np.uint64(COPIED)) != 0
+    return at_entries(batch, (host_offsets(batch) != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
@@ -229,7 +214,8 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads the cluster as unallocated; check says nothing of the entry.
     Next: search the file for a cluster that no entry points to.
     """
-    if batch.geometry.external_data_file:  # offset 0 is a real place there
+    # With an external data file, offset 0 is a real place.
+    if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
         return ()
     lost = (batch.entries & np.uint64(COPIED) != 0) & (host_offsets(batch) == 0) & ~is_compressed(batch)
     return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
@@ -260,23 +246,6 @@ def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
     first = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count
     clusters = (first + np.arange(batch.entries.shape[1])).astype(np.uint64)
     return clusters << np.uint64(batch.geometry.cluster_bits)
-
-
-def _beyond_disk(batch: L2Batch) -> Bools:
-    """Which entries of the active disk are allocated though no byte of theirs lies on the disk."""
-    size = batch.geometry.cluster_size
-    disk_end = -(-batch.geometry.virtual_size // size) * size
-    batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
-    if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
-        return np.zeros(batch.entries.shape, dtype=np.bool_)
-    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
-    beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))
-    return beyond
-
-
-def _in_saved_state(batch: L2Batch) -> Bools:
-    within: Bools = guest_offsets(batch) < min(batch.saved_state_end, MAX_U64)
-    return within
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:

@@ -9,8 +9,14 @@ import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.entries import REFCOUNT_TABLE_RESERVED
+from forensic.qcow2.stored import Block
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
+from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
+from forensic.rules.overlaps import at_clusters
 from forensic.rules.registry import rule
+
+# The width of version 2 is always 16 bits, whatever stands where version 3 has its refcount order: the geometry decides
+# that, and there is nothing to report. That the header's own cluster has a refcount of 0 is refcount-too-low.
 
 ENTRY_SIZE = 8
 
@@ -150,3 +156,108 @@ def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
             f"{table.file_size:#x}"
         ),
     )
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
+    """A host cluster is used more often than its refcount says.
+
+    Why: a writer takes the cluster for free, or for unshared, and overwrites what is in use.
+    Spec: Reference counts
+    QEMU: check reports it as an error.
+    Next: reading does not need refcounts; never open the original for writing.
+    """
+    wrong = (usage.stored < usage.counted) & (usage.block == Block.STORED) & ~_overflow(usage)
+    return at_clusters(
+        usage,
+        wrong,
+        lambda row: f"has refcount {usage.stored[row]} and {usage.counted[row]} references",
+    )
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
+    """A host cluster is used more often than a refcount of this width can say.
+
+    Why: no writer shares a cluster that often; the tables are damaged or made to waste time and space.
+    Spec: Reference counts; Header, bytes 96-99
+    QEMU: check reports an overflow for each reference that is too many.
+    Next: see what refers to the cluster.
+    """
+    return at_clusters(
+        usage,
+        _overflow(usage) & (usage.stored < usage.counted),
+        lambda row: (
+            f"has {usage.counted[row]} references, more than refcounts of {usage.geometry.refcount_bits} bits can hold"
+        ),
+    )
+
+
+@rule(LeakedClusters, Severity.MEDIUM, FindingClass.LEAK)
+def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
+    """A host cluster is used less often than its refcount says.
+
+    Why: what is not used at all was lost: freed incompletely, or cut off by damage. It may hold the data of a deleted
+    snapshot or of a table that nothing leads to any more.
+    Spec: Reference counts
+    QEMU: check reports leaked clusters, and repairs them by forgetting them.
+    Next: look at the bytes; those that are not zero are listed as residue.
+    """
+    return at_clusters(
+        leaks,
+        leaks.stored > leaks.counted,
+        lambda row: f"has refcount {leaks.stored[row]} and {leaks.counted[row]} references",
+    )
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
+    """Clusters are in use for which there is no refcount block.
+
+    Why: without a block their refcount is 0, so a writer takes them for free and overwrites them.
+    Spec: Refcount table
+    QEMU: check reports each of the clusters.
+    Next: reading does not need refcounts; never open the original for writing.
+    """
+    per_block = usage.geometry.refcounts_per_block
+    if per_block is None:
+        return
+    missing = (usage.block == Block.NONE) & (usage.counted > 0)
+    for index, count in zip(
+        *np.unique(usage.clusters[missing] // np.uint64(per_block), return_counts=True), strict=True
+    ):
+        first = int(index) * per_block * usage.geometry.cluster_size
+        yield Problem(
+            f"refcount table entry {index} has no block, but {count:,} clusters from host offset {first:#x} are used",
+            (host(first, per_block * usage.geometry.cluster_size),),
+            f"refcount_table[{index}]",
+            {"clusters": int(count)},
+        )
+
+
+@rule(RefcountsBeyondFile, Severity.LOW, FindingClass.ANOMALY)
+def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
+    """Refcounts are set for clusters behind the end of the file.
+
+    Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
+    in every image that it writes.
+    Spec: Reference counts
+    QEMU: says nothing.
+    Next: look for the rest of the file; look at the refcount block's bytes.
+    """
+    numbers = np.flatnonzero(block.counts)
+    first = int(numbers[0])
+    yield Problem(
+        f"refcount_table[{block.table_index}], the block at host offset {block.block_host_offset:#x}: {len(numbers):,} "
+        f"refcounts are set from cluster {block.first_cluster + first} on, the first of them {block.counts[first]}",
+        (host(block.block_host_offset, block.geometry.cluster_size),),
+        f"refcount_table[{block.table_index}]",
+        {"clusters": len(numbers)},
+    )
+
+
+def _overflow(usage: ClusterUsage) -> npt.NDArray[np.bool_]:
+    """Which clusters have more references than their refcount can express."""
+    most = (1 << (usage.geometry.refcount_bits or 64)) - 1
+    overflow: npt.NDArray[np.bool_] = usage.counted > np.uint64(most)
+    return overflow

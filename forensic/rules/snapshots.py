@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 
@@ -43,6 +44,20 @@ def snapshot_count_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """
     if table.claimed > MAX_SNAPSHOTS:
         yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host(60, 4),), "header")
+
+
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
+def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The header names a place for a snapshot table, off any cluster boundary, though it counts no snapshots.
+
+    Why: one of the two fields is damaged: QEMU sets both to 0 when the last snapshot is deleted.
+    Spec: Header, bytes 60-71
+    QEMU: its check gives up on the image.
+    Next: see whether snapshot table entries lie on the cluster boundaries nearby.
+    """
+    header, geometry = cluster.header, cluster.geometry
+    if isinstance(geometry, Geometry) and not header.nb_snapshots and header.snapshots_offset % geometry.cluster_size:
+        yield Problem(f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host(60, 12),), "header")
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -255,40 +270,6 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
                 f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries behind the disk map {room:#x}"
             )
             yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
-
-
-@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
-def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
-    """Two snapshots have the same id, or one has none.
-
-    Why: the id tells snapshots apart; QEMU gives each a new number.
-    Spec: Snapshots, unique ID string
-    QEMU: says nothing; the first of them is found, the others cannot be reached.
-    Next: extract each by its place in the table.
-    """
-    seen: dict[bytes, int] = {}
-    for snapshot in table.snapshots:
-        first = seen.setdefault(snapshot.id.raw, snapshot.index)
-        if not snapshot.id.raw:
-            yield _about(snapshot, "the id is empty", "len_id")
-        elif first != snapshot.index:
-            yield _about(snapshot, f'the id "{snapshot.id}" is that of snapshot {first} as well', "id")
-
-
-@rule(SnapshotTable, Severity.LOW, FindingClass.ANOMALY)
-def snapshot_duplicate_name(table: SnapshotTable) -> Iterator[Problem]:
-    """Two snapshots have the same name.
-
-    Why: by name only the first can be reached. QEMU allows it in ordinary work.
-    Spec: Snapshots, name of the snapshot
-    QEMU: says nothing; the first of them is found.
-    Next: extract each by its id.
-    """
-    seen: dict[bytes, int] = {}
-    for snapshot in table.snapshots:
-        first = seen.setdefault(snapshot.name.raw, snapshot.index)
-        if snapshot.name.raw and first != snapshot.index:
-            yield _about(snapshot, f'the name "{snapshot.name}" is that of snapshot {first} as well', "name")
 
 
 @rule(SnapshotTable, Severity.LOW, FindingClass.SPEC_VIOLATION)

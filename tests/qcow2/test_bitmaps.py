@@ -22,11 +22,13 @@ def entry(name: bytes = b"name", extra: bytes = b"", flags: int = 2, extra_lengt
     return content + bytes(-len(content) % 8)
 
 
-def read(folder: Path, content: bytes, claimed: int, size: int | None = None, host_offset: int = 0) -> BitmapDirectory:
+def read(
+    folder: Path, content: bytes, claimed: int, size: int | None = None, host_offset: int = 512
+) -> BitmapDirectory:
     data = struct.pack(">IIQQ", claimed, 0, len(content) if size is None else size, host_offset)
     extension = Extension(Structure("", 112, ()), ExtensionType.BITMAPS, len(data), 112, data)
-    with Evidence(written(folder, content)) as evidence:
-        return read_bitmaps(evidence, extension)
+    with Evidence(written(folder, bytes(512) + content)) as evidence:
+        return read_bitmaps(evidence, extension, 512)
 
 
 def facts(bitmap: Bitmap) -> dict[str, object]:
@@ -38,7 +40,7 @@ def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
     assert [facts(each) for each in found.bitmaps] == [
         {
             "index": 0,
-            "host_offset": 0,
+            "host_offset": 512,
             "length": 40,
             "table_offset": 0xA00,
             "table_size": 1,
@@ -49,7 +51,7 @@ def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
             "name": Untrusted(b"backup"),
         }
     ]
-    assert (found.claimed, found.reserved, found.size, found.missing, found.file_size) == (1, 0, 40, None, 40)
+    assert (found.claimed, found.reserved, found.size, found.missing, found.file_size) == (1, 0, 40, None, 552)
 
 
 def test_a_sample_of_qemu_has_its_two_bitmaps() -> None:
@@ -65,7 +67,11 @@ def test_a_sample_of_qemu_has_its_two_bitmaps() -> None:
 
 def test_entries_follow_one_another_at_multiples_of_eight(tmp_path: Path) -> None:
     found = read(tmp_path, entry(b"a") + entry(b"b" * 8) + entry(b"c" * 9), 3)
-    assert [(each.name.raw, each.host_offset) for each in found.bitmaps] == [(b"a", 0), (b"b" * 8, 32), (b"c" * 9, 64)]
+    assert [(each.name.raw, each.host_offset) for each in found.bitmaps] == [
+        (b"a", 512),
+        (b"b" * 8, 544),
+        (b"c" * 9, 576),
+    ]
 
 
 def test_bytes_behind_the_directory_are_not_read_as_entries(tmp_path: Path) -> None:
@@ -102,4 +108,4 @@ def test_random_directories_stay_within_their_bytes(
     found = read(tmp_path_factory.getbasetemp(), content, claimed, size)
     assert len(found.bitmaps) <= claimed
     assert (found.missing is None) >= (len(found.bitmaps) == claimed and size <= len(content))
-    assert all(each.host_offset + 24 + len(each.name.raw) <= min(size, len(content)) for each in found.bitmaps)
+    assert all(each.host_offset + 24 + len(each.name.raw) <= 512 + min(size, len(content)) for each in found.bitmaps)

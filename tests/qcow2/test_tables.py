@@ -9,16 +9,14 @@ import pytest
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import open_image
 from forensic.qcow2.tables import (
     L2Batch,
     RefcountTable,
     read_l1,
     read_l2_batches,
-    read_refcount_blocks,
     read_refcount_table,
 )
-from tests.images import COPIED, SOUND, geometry, header, tiny, written
+from tests.images import COPIED, geometry, header, tiny, written
 
 ENTRIES = struct.pack(">64Q", *range(1, 65))
 
@@ -166,40 +164,3 @@ def test_an_absurd_refcount_table_is_read_as_far_as_the_file_needs(tmp_path: Pat
     head = header()[:56] + b"\xff" * 4 + header()[60:]
     found = refcount_table(tmp_path, tiny([], file_clusters=300), head)
     assert (found.claimed_entries, len(found.entries)) == (0xFFFFFFFF * 64, 2)
-
-
-def test_refcount_blocks_are_read_where_the_table_leads_to_one(tmp_path: Path) -> None:
-    words = [0x400, 0, 0x600, 0x401, 0x10000, 0x500]
-    content = bytearray(tiny([], file_clusters=4))
-    content[0x200:0x230] = struct.pack(">6Q", *words)
-    content[0x400:0x404] = struct.pack(">HH", 7, 8)
-    with Evidence(written(tmp_path, bytes(content[:0x700]))) as evidence:
-        table = read_refcount_table(evidence, geometry())
-        found = list(read_refcount_blocks(evidence, table))
-    assert table.readable().tolist()[:6] == [True, False, True, True, False, True]
-    assert [(block.table_index, block.host_offset, block.first_cluster, len(block.counts)) for block in found] == [
-        (0, 0x400, 0, 256),
-        (2, 0x600, 512, 128),
-        (3, 0x400, 768, 256),
-        (5, 0x400, 1280, 256),
-    ]
-    assert found[0].counts.tolist()[:3] == [7, 8, 0]
-
-
-@pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 32, 64])
-def test_refcounts_of_every_width_count_each_cluster_of_a_sample(width: int) -> None:
-    with open_image(SOUND / f"refcount-{width}.qcow2") as image:
-        table = read_refcount_table(image.evidence, image.geometry)
-        counts = [count for block in read_refcount_blocks(image.evidence, table) for count in block.counts.tolist()]
-        clusters = image.evidence.size // 512
-    # Discarded clusters are free again; everything else is counted once, and nothing behind the file.
-    assert set(counts[:clusters]) <= {0, 1}
-    assert counts[0] == 1
-    assert sum(counts) == sum(counts[:clusters])
-    assert len(counts) % (4096 // width) == 0
-
-
-def test_an_impossible_refcount_order_has_no_blocks(tmp_path: Path) -> None:
-    head = header(refcount_order=7)
-    with Evidence(written(tmp_path, tiny([], head=head))) as evidence:
-        assert list(read_refcount_blocks(evidence, read_refcount_table(evidence, geometry(head)))) == []

@@ -1,0 +1,78 @@
+"""`qcowscope owner`: whose is this byte of the file?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from forensic.cli.parser import Subparsers, add_command, add_image, add_json
+from forensic.untrusted import Json
+
+if TYPE_CHECKING:
+    from forensic.qcow2.usage import Ownership
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        subparsers,
+        "owner",
+        run,
+        "say what a byte of the image file belongs to: every structure and every guest range that claims its cluster",
+        "Walks all tables of the active disk and of all snapshots.",
+    )
+    add_image(parser)
+    parser.add_argument(
+        "--at", required=True, type=_host_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)"
+    )
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the claims on one host cluster."""
+    from forensic.qcow2.image import open_image
+    from forensic.qcow2.walk import ownership
+
+    with open_image(options.image) as image:
+        found = ownership(image, options.at)
+        if options.json:
+            print(json.dumps(_as_json(found), indent=2, sort_keys=True))
+        else:
+            print("\n".join(_lines(found, image.evidence.size)))
+    return 0
+
+
+def _host_offset(text: str) -> int:
+    offset = int(text, 0)
+    if not 0 <= offset < 1 << 63:
+        raise ValueError(f"{text} is not an offset in a file")
+    return offset
+
+
+def _as_json(found: Ownership) -> Json:
+    return {
+        "host_offset": found.host_offset,
+        "cluster": {"host_offset": found.cluster_host_offset, "length": found.cluster_size},
+        "refcount_stored": found.stored,
+        "references_counted": found.counted,
+        "owners": [claim.as_json() for claim in found.claims],
+    }
+
+
+def _lines(found: Ownership, file_size: int) -> Iterator[str]:
+    stored = "cannot be read" if found.stored is None else f"{found.stored:,}"
+    yield f"host offset {found.host_offset:#x}, in the cluster at {found.cluster_host_offset:#x}"
+    if found.host_offset >= file_size:
+        yield f"  the file ends at {file_size:#x}"
+    yield f"  refcount stored: {stored}, references counted: {found.counted:,}"
+    if not found.claims:
+        yield "  no owner: nothing in the image refers to this cluster"
+    for claim in found.claims:
+        within = claim.host_offset <= found.host_offset < claim.host_offset + claim.length
+        place = f"{claim.host_offset:#x} to {claim.host_offset + claim.length:#x}"
+        guest = ""
+        if claim.guest_offset is not None:
+            guest = f", guest offset {claim.guest_offset:#x}"
+        yield f"  {claim.owner.value}: {claim.path}, {place}{guest}{'' if within else ' (beside this byte)'}"

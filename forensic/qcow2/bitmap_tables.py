@@ -1,0 +1,65 @@
+"""Bitmap tables: which clusters hold a dirty bitmap's bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forensic.evidence import Evidence
+from forensic.qcow2.bitmaps import Bitmap
+from forensic.qcow2.entries import OFFSET_MASK, U64
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.tables import Bools, read_table, within_file
+
+MAX_ENTRIES = 0x800_0000
+MAX_TABLE_BYTES_READ = 32 << 20
+"""Of a table that claims more, only what the virtual disk needs is read."""
+
+
+@dataclass(frozen=True)
+class BitmapTable:
+    """The table of one bitmap as far as the file holds it; `entries` may be shorter than the directory claims."""
+
+    evidence: Evidence
+    bitmap: Bitmap
+    geometry: Geometry
+    entries: U64
+    file_size: int
+
+    @property
+    def missing(self) -> bool:
+        """Whether entries that the directory claims could not be read."""
+        return len(self.entries) < self.bitmap.table_size
+
+    def entry_host_offset(self, index: int) -> int:
+        """Where an entry lies in the file."""
+        return self.bitmap.table_offset + index * 8
+
+    def data_offsets(self) -> U64:
+        """The host offset in each entry, 0 where a stretch of bits is all zeros or all ones."""
+        return self.entries & np.uint64(OFFSET_MASK)
+
+    def readable(self) -> Bools:
+        """Which entries lead to a cluster of bits that begins on a cluster boundary inside the file."""
+        return within_file(self.data_offsets(), self.geometry.cluster_size, self.file_size)
+
+
+def needed_entries(bitmap: Bitmap, geometry: Geometry) -> int:
+    """Entries that a bitmap of this granularity needs for the virtual disk."""
+    bits = -(-geometry.virtual_size // (1 << min(bitmap.granularity_bits, 63)))
+    return -(-bits // (geometry.cluster_size * 8))
+
+
+def read_bitmap_tables(image: Qcow2Image) -> Iterator[BitmapTable]:
+    """The tables of all bitmaps that the directory lists; nothing is read from an offset where no table can be."""
+    geometry = image.geometry
+    for bitmap in image.bitmaps.bitmaps if image.bitmaps else ():
+        believed = bitmap.table_size
+        if believed * 8 > MAX_TABLE_BYTES_READ:
+            believed = min(believed, needed_entries(bitmap, geometry), MAX_TABLE_BYTES_READ // 8)
+        aligned = bitmap.table_offset and bitmap.table_offset % geometry.cluster_size == 0
+        entries = read_table(image.evidence, bitmap.table_offset, believed if aligned else 0)
+        yield BitmapTable(image.evidence, bitmap, geometry, entries, image.evidence.size)

@@ -1,0 +1,101 @@
+"""The question "whose is this?", answered for a few host clusters by one more walk over the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forensic.evidence import Evidence
+from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.references import Claim, Metadata, Owner, TableSets
+from forensic.qcow2.tables import L1Table, L2Batch
+
+MAX_CLAIMS = 8
+"""Claims on one cluster that are listed; a bomb makes millions."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Access to all claims of an image."""
+
+    evidence: Evidence
+    active: L1Table
+    metadata: Metadata
+    sets: TableSets
+    out_of_time: Callable[[], str | None]
+
+    def on_clusters(self, clusters: Sequence[int]) -> dict[int, list[Claim]]:
+        """The claims on each of these host clusters (numbers), metadata first; at most `MAX_CLAIMS` each."""
+        wanted = np.unique(np.asarray(clusters, dtype=np.uint64))
+        found: dict[int, list[Claim]] = {int(cluster): [] for cluster in wanted}
+        if not found:
+            return found
+        for cluster, claims in found.items():
+            claims += self._metadata_on(cluster)
+        for batch in self.sets.batches(self.evidence, self.active):
+            for cluster, claim in _data_on(batch, wanted):
+                if len(found[cluster]) < MAX_CLAIMS:
+                    found[cluster].append(claim)
+            if self.out_of_time():
+                break
+        return found
+
+    def _metadata_on(self, cluster: int) -> Iterator[Claim]:
+        size = self.active.geometry.cluster_size
+        start = cluster * size
+        yield from self.metadata.claims_on(start, start + size)
+        for tables in self.sets.sets:
+            at = int(np.searchsorted(tables.host_offsets, np.uint64(start)))
+            if at < len(tables.host_offsets) and int(tables.host_offsets[at]) == start:
+                path = f"{tables.owner} L1[{int(tables.l1_indices[at])}]"
+                times = int(tables.references[at]) * tables.times
+                yield Claim(Owner.L2_TABLE, start, size, path, None, times)
+        blocks = np.count_nonzero(self.metadata.refcount_blocks == start)
+        if blocks:
+            yield Claim(Owner.REFCOUNT_BLOCK, start, size, "refcount_table", None, int(blocks))
+        bitmap_data = np.count_nonzero(self.metadata.bitmap_data == start)
+        if bitmap_data:
+            yield Claim(Owner.BITMAP_DATA, start, size, "bitmaps", None, int(bitmap_data))
+
+
+def _data_on(batch: L2Batch, wanted: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> Iterator[tuple[int, Claim]]:
+    """Guest data and compressed clusters of these tables that touch one of the wanted host clusters."""
+    geometry = batch.geometry
+    bits = np.uint64(geometry.cluster_bits)
+    if geometry.external_data_file:
+        return
+    aligned = (batch.data_offsets & np.uint64(geometry.cluster_size - 1)) == 0
+    hits = np.isin(batch.data_offsets >> bits, wanted) & (batch.data_offsets != 0) & aligned
+    for table, index in np.argwhere(hits & batch.in_file()).tolist():
+        claim = _claim(batch, table, index, Owner.DATA, int(batch.data_offsets[table, index]), geometry.cluster_size)
+        yield claim.host_offset >> geometry.cluster_bits, claim
+    if not batch.bits & COMPRESSED:
+        return
+    begins = compressed_host_offset(batch.entries, geometry.cluster_bits)
+    lengths = compressed_stored_length(batch.entries, geometry.cluster_bits)
+    first, last = begins >> bits, (begins + lengths - np.uint64(1)) >> bits
+    near = np.searchsorted(wanted, first)
+    touches = (near < len(wanted)) & (wanted[np.minimum(near, len(wanted) - 1)] <= last)
+    for table, index in np.argwhere(touches & batch.compressed & batch.in_file()).tolist():
+        claim = _claim(batch, table, index, Owner.COMPRESSED, int(begins[table, index]), int(lengths[table, index]))
+        for cluster in range(int(first[table, index]), int(last[table, index]) + 1):
+            if cluster in wanted:
+                yield cluster, claim
+
+
+def _claim(batch: L2Batch, table: int, index: int, owner: Owner, host_offset: int, length: int) -> Claim:
+    path = f"{batch.owner} {batch.path(table, index)}"
+    return Claim(owner, host_offset, length, path, batch.guest_offset(table, index))
+
+
+def in_words(claims: Sequence[Claim]) -> str:
+    """The claims on one cluster as the end of a sentence."""
+    words = []
+    for claim in claims:
+        place = f", guest offset {claim.guest_offset:#x}" if claim.guest_offset is not None else ""
+        times = f", {claim.references} times" if claim.references > 1 else ""
+        words.append(f"{claim.owner.value} ({claim.path}{place}{times})")
+    more = " and others" if len(claims) >= MAX_CLAIMS else ""
+    return "; ".join(words) + more

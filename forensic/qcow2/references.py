@@ -1,0 +1,223 @@
+"""Who says that a range of the file is theirs: the metadata of an image, and the table sets that lead to guest data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence
+from forensic.qcow2.bitmaps import BitmapDirectory
+from forensic.qcow2.entries import COPIED, OFFSET_MASK, U64
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.header import Autoclear
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.snapshots import MAX_SNAPSHOTS
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, read_l2_batches
+from forensic.untrusted import Json
+
+SETS_AT_ONCE = 8
+"""Table sets told apart in one pass over the tables: one bit of a byte each."""
+
+
+class Owner(StrEnum):
+    """What a range of the file may be; the value is how it is called in findings."""
+
+    HEADER = "header cluster"
+    ACTIVE_L1 = "active L1 table"
+    SNAPSHOT_L1 = "snapshot L1 table"
+    L2_TABLE = "L2 table"
+    REFCOUNT_TABLE = "refcount table"
+    REFCOUNT_BLOCK = "refcount block"
+    SNAPSHOT_TABLE = "snapshot table"
+    BITMAP_DIRECTORY = "bitmap directory"
+    BITMAP_TABLE = "bitmap table"
+    BITMAP_DATA = "bitmap data"
+    LUKS_HEADER = "LUKS header"
+    DATA = "guest data"
+    COMPRESSED = "compressed cluster"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One structure that says a range of the file is its own; guest data has a guest offset.
+
+    `references` is how often the table sets lead there through this one place.
+    """
+
+    owner: Owner
+    host_offset: int
+    length: int
+    path: str
+    guest_offset: int | None = None
+    references: int = 1
+
+    def as_json(self) -> Json:
+        """The object a report holds."""
+        return {
+            "owner": self.owner.name.lower(),
+            "name": self.owner.value,
+            "structure_path": self.path,
+            "host_offset": self.host_offset,
+            "length": self.length,
+            "guest_offset": self.guest_offset,
+            "references": self.references,
+        }
+
+
+@dataclass(frozen=True)
+class TableSet:
+    """The distinct L2 tables that one L1 table leads to, in file order.
+
+    `l1_indices[t]` is the first L1 entry that leads to table t, `references[t]` how many do; `times` is how many
+    L1 tables (the active disk's, snapshots') lie in this very place.
+    """
+
+    owner: str
+    times: int
+    l1_indices: I64
+    host_offsets: U64
+    references: I64
+    copied: npt.NDArray[np.bool_] | None
+    saved_state_end: int
+
+
+@dataclass
+class TableSets:
+    """All table sets, filled as the L1 tables are walked."""
+
+    sets: list[TableSet] = field(default_factory=list)
+    lost: str | None = None
+
+    def add(self, table: L1Table, times: int) -> None:
+        """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
+        size = table.geometry.cluster_size
+        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
+            self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
+        indices, used = _readable_entries(table)
+        if not self.lost and np.count_nonzero(table.entries & np.uint64(OFFSET_MASK)) > len(indices):
+            self.lost = f"an L2 table of {table.owner} could not be read"
+        offsets, first, references = np.unique(used, return_index=True, return_counts=True)
+        del used
+        copied = None
+        if table.owner == "active":
+            copied = (table.entries[indices[first]] & np.uint64(COPIED)) != 0
+        self.sets.append(
+            TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
+        )
+
+    def distinct(self) -> tuple[U64, I64]:
+        """The host offsets of all L2 tables, and how often each is referenced by all sets together."""
+        if len(self.sets) == 1:
+            only = self.sets[0]
+            return only.host_offsets, only.references * only.times
+        everything = np.concatenate([tables.host_offsets for tables in self.sets])
+        offsets = np.unique(everything)
+        references = np.zeros(len(offsets), dtype=np.int64)
+        for tables in self.sets:
+            references[np.searchsorted(offsets, tables.host_offsets)] += tables.references * tables.times
+        return offsets, references
+
+    def membership(self, offsets: U64, first_set: int) -> npt.NDArray[np.uint8]:
+        """For each L2 table a bit for each of `SETS_AT_ONCE` sets from `first_set` that leads to it."""
+        masks = np.zeros(len(offsets), dtype=np.uint8)
+        for bit, tables in enumerate(self.sets[first_set : first_set + SETS_AT_ONCE]):
+            masks[np.searchsorted(offsets, tables.host_offsets)] |= np.uint8(1 << bit)
+        return masks
+
+    def batches(self, evidence: Evidence, active: L1Table, wanted: U64 | None = None) -> Iterator[L2Batch]:
+        """Every L2 table that any set leads to, once, in file order, named after the first set that leads there.
+
+        With `wanted` only the tables at these host offsets. Reading in file order keeps the disk's head still and
+        finds neighbours that one call can read together.
+        """
+        seen = np.zeros(0, dtype=np.uint64)
+        for tables in self.sets:
+            fresh = np.ones(len(tables.host_offsets), dtype=np.bool_)
+            if len(seen):
+                fresh = ~np.isin(tables.host_offsets, seen)
+            if len(self.sets) > 1:
+                seen = np.concatenate([seen, tables.host_offsets[fresh]])
+            if wanted is not None:
+                fresh &= np.isin(tables.host_offsets, wanted)
+            indices, offsets = tables.l1_indices[fresh], tables.host_offsets[fresh]
+            for batch in read_l2_batches(evidence, active.geometry, tables.owner, indices, offsets):
+                yield replace(batch, saved_state_end=tables.saved_state_end)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything in the file that is not guest data.
+
+    Single structures are claims; what exists many times is an array of host offsets of whole clusters.
+    """
+
+    single: list[Claim]
+    refcount_blocks: U64
+    bitmap_data: U64
+
+    def claims_on(self, start: int, end: int) -> Iterator[Claim]:
+        """The single structures that touch a range of the file."""
+        for claim in self.single:
+            if claim.host_offset < end and claim.host_offset + claim.length > start:
+                yield claim
+
+
+def _readable_entries(table: L1Table) -> tuple[I64, U64]:
+    """The entries that lead to an L2 table, and the host offsets in them; none of a table that lies off its place."""
+    if not table.bits or table.host_offset % table.geometry.cluster_size:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    indices = np.flatnonzero(table.readable())
+    used: U64 = table.entries[indices]
+    used &= np.uint64(OFFSET_MASK)
+    return indices, used
+
+
+def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64) -> Metadata:
+    """The metadata of an image, as far as it could be located.
+
+    A structure that does not begin on a cluster boundary, or ends a cluster or more behind the end of the file, leads
+    nowhere and claims nothing: QEMU counts it so.
+    """
+    geometry = image.geometry
+    limit = image.evidence.size + geometry.cluster_size
+    found = [
+        claim
+        for claim in _single_structures(image, table)
+        if claim.length > 0
+        and claim.host_offset % geometry.cluster_size == 0
+        and claim.host_offset + claim.length < limit
+    ]
+    return Metadata(found, table.block_offsets()[table.readable()], bitmap_data)
+
+
+def bitmaps_kept(image: Qcow2Image) -> BitmapDirectory | None:
+    """The bitmap directory if the header says that it is up to date; otherwise the image does not own it any more."""
+    return image.bitmaps if image.header.autoclear_features & Autoclear.BITMAPS else None
+
+
+def _single_structures(image: Qcow2Image, table: RefcountTable) -> Iterator[Claim]:
+    geometry = image.geometry
+    yield Claim(Owner.HEADER, 0, geometry.cluster_size, "header")
+    yield Claim(Owner.ACTIVE_L1, geometry.l1_table_offset, geometry.l1_entry_count * L1_ENTRY_SIZE, "L1")
+    yield Claim(Owner.REFCOUNT_TABLE, table.host_offset, table.claimed_entries * L1_ENTRY_SIZE, "refcount_table")
+    if image.header.nb_snapshots:
+        snapshots = image.snapshots
+        length = snapshots.end_offset - snapshots.host_offset
+        if snapshots.claimed <= MAX_SNAPSHOTS:
+            yield Claim(Owner.SNAPSHOT_TABLE, snapshots.host_offset, length, "snapshots")
+        for snapshot in snapshots.snapshots:
+            length = snapshot.l1_size * L1_ENTRY_SIZE
+            path = f"{snapshot.owner} L1"
+            yield Claim(Owner.SNAPSHOT_L1, snapshot.l1_table_offset, length, path)
+    directory = bitmaps_kept(image)
+    if directory and directory.host_offset:
+        yield Claim(Owner.BITMAP_DIRECTORY, directory.host_offset, directory.size, "bitmap_directory")
+        for bitmap in directory.bitmaps:
+            path = f"bitmaps[{bitmap.index}] table"
+            yield Claim(Owner.BITMAP_TABLE, bitmap.table_offset, bitmap.table_size * L1_ENTRY_SIZE, path)
+    if image.luks:
+        yield Claim(Owner.LUKS_HEADER, image.luks.host_offset, image.luks.length, "LUKS header")

@@ -1,0 +1,365 @@
+"""References against refcounts: what the walk over the tables counted, compared with what the image stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.qcow2.budget import Budget, Unexamined
+from forensic.qcow2.claims import Claims
+from forensic.qcow2.entries import U64
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.owners import Use, Window
+from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, Owner, TableSets
+from forensic.qcow2.stored import STRETCH_CLUSTERS, Block, Counts, StoredRefcounts, Stretch
+from forensic.qcow2.tables import I64, L2Batch
+
+Bools = npt.NDArray[np.bool_]
+
+MAX_WINDOWS = 256
+"""Windows of the file that are counted; more only come from entries strewn over an absurdly long file."""
+
+
+@dataclass(frozen=True)
+class ClusterUsage:
+    """Host clusters whose use is not in order, one a row: number, stored and counted refcount, uses, its block's state.
+
+    Every cluster with a refcount that is not its number of references is here, and every one that is used for two
+    things or has a wrong copied bit; leaks are in `LeakedClusters`.
+    """
+
+    geometry: Geometry
+    clusters: U64
+    stored: U64
+    counted: U64
+    use: npt.NDArray[np.uint8]
+    block: npt.NDArray[np.uint8]
+    claims: Claims
+
+    def uses(self, use: Use) -> Bools:
+        """Which rows have any of these uses."""
+        found: Bools = (self.use & np.uint8(use)) != 0
+        return found
+
+
+@dataclass(frozen=True)
+class LeakedClusters(ClusterUsage):
+    """Host clusters with a higher refcount than references. Only there if every table could be read."""
+
+
+@dataclass(frozen=True)
+class FreeClusters:
+    """Host ranges inside the file that nothing refers to, `begins` and `ends` in bytes.
+
+    `last_used_end` is the end of the last cluster in use that is known so far.
+    """
+
+    begins: I64
+    ends: I64
+    last_used_end: int
+
+
+@dataclass(frozen=True)
+class RefcountsBeyondFile:
+    """Refcounts that are set for host clusters behind the end of the file: of one block, the first cluster and all."""
+
+    geometry: Geometry
+    table_index: int
+    block_host_offset: int
+    first_cluster: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the active disk's tables add up to."""
+
+    geometry: Geometry
+    file_size: int
+    data_clusters: int
+    compressed_clusters: int
+    l1_tables: int
+
+
+@dataclass
+class UsageCounter:
+    """Counts references while the walk goes on, and compares at its end."""
+
+    claims: Claims
+    stored: StoredRefcounts
+    budget: Budget
+    lost: str | None
+
+    def __post_init__(self) -> None:
+        """Count the metadata of the first window."""
+        self.geometry = self.claims.active.geometry
+        self.sets: TableSets = self.claims.sets
+        self.metadata: Metadata = self.claims.metadata
+        self.evidence = self.claims.evidence
+        self.clusters = -(-self.evidence.size // self.geometry.cluster_size)
+        self.l2_offsets, self.l2_references = self.sets.distinct()
+        self.window_clusters = self._window_clusters()
+        self.data_clusters = 0
+        self.compressed_clusters = 0
+        self.last_used = 0
+        self.window = self._new_window(0)
+        self.window.elsewhere_wanted = True
+        self.masks = self.sets.membership(self.l2_offsets, 0)
+
+    def _window_clusters(self) -> int:
+        """Host clusters that are counted at once: whole stretches, as many as the limit allows."""
+        each = 2 if len(self.sets.sets) == 1 else 3
+        stretch = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
+        return max(stretch, self.budget.limits.counter_bytes // each // stretch * stretch)
+
+    def add(self, batch: L2Batch) -> None:
+        """Count what a batch of L2 tables refers to."""
+        self._count(self.window, batch, self.masks)
+        if batch.owner == "active":
+            self._add_totals(batch)
+        if not batch.whole and not self.lost:
+            self.lost = f"an L2 table of {batch.owner} could not be read to its end"
+
+    def results(self) -> Iterator[ClusterUsage | FreeClusters | RefcountsBeyondFile | Unexamined | Totals]:
+        """Compare window after window; the tables that lead behind the first are read again for each."""
+        self._mark_other_sets(self.window, None)
+        yield from self._compare(self.window)
+        later, tables = self._elsewhere()
+        done = self.window.end
+        del self.window
+        for number in self._windows(later):
+            first = number * self.window_clusters
+            yield from self._free_between(done, first)
+            stop = self.budget.out_of_time()
+            if stop:
+                yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
+                self.lost = self.lost or stop
+                return
+            wanted = np.unique(tables[later == number])
+            window = self._new_window(first)
+            for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
+                self._count(window, batch, self.masks)
+            self._mark_other_sets(window, wanted)
+            yield from self._compare(window)
+            done = window.end
+        yield from self._free_between(done, self.clusters)
+        yield from self._beyond_file()
+
+    def totals(self) -> Totals:
+        """What the active disk's tables add up to."""
+        return Totals(
+            self.geometry,
+            self.evidence.size,
+            self.data_clusters,
+            self.compressed_clusters,
+            sum(tables.times for tables in self.sets.sets),
+        )
+
+    def _elsewhere(self) -> tuple[U64, U64]:
+        """The windows that tables lead to beside the first, and those tables."""
+        pairs = self.window.elsewhere
+        nothing = np.zeros(0, dtype=np.uint64)
+        if not pairs:
+            return nothing, nothing
+        return np.concatenate([windows for windows, _ in pairs]), np.concatenate([tables for _, tables in pairs])
+
+    def _new_window(self, first: int) -> Window:
+        end = min(self.clusters, first + self.window_clusters)
+        return _window(self.claims, first, end, self.l2_offsets, self.l2_references)
+
+    def _count(self, window: Window, batch: L2Batch, masks: npt.NDArray[np.uint8], counted: bool = True) -> None:
+        rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
+        times = self.l2_references[rows] if counted else np.zeros(len(rows), dtype=np.int64)
+        window.add_tables(batch, times, masks[rows])
+
+    def _mark_other_sets(self, window: Window, tables: U64 | None) -> None:
+        """Tell the table sets apart for which the first pass had no bits."""
+        for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
+            if self.budget.out_of_time():
+                return
+            window.next_sets()
+            masks = self.sets.membership(self.l2_offsets, first)
+            wanted = self.l2_offsets[masks != 0]
+            if tables is not None:
+                wanted = wanted[np.isin(wanted, tables)]
+            for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
+                self._count(window, batch, masks, counted=False)
+
+    def _windows(self, later: U64) -> list[int]:
+        """The windows after the first in which anything is referenced or has a refcount."""
+        size, width = self.geometry.cluster_size, self.window_clusters
+        used = [np.asarray([claim.host_offset for claim in self.metadata.single], dtype=np.uint64)]
+        used += [self.l2_offsets, self.metadata.refcount_blocks, self.metadata.bitmap_data]
+        numbers = set((np.unique(np.concatenate(used)) // np.uint64(size * width)).tolist())
+        numbers |= set(np.unique(later).tolist())
+        if self.stored.usable:
+            counted = np.flatnonzero(self.stored.table.entries) * self.stored.per_block // width
+            numbers |= set(np.unique(counted).tolist())
+        last = -(-self.clusters // width)
+        return sorted(int(number) for number in numbers if 0 < number < last)
+
+    def _add_totals(self, batch: L2Batch) -> None:
+        tables = self.sets.sets[0]
+        rows = np.searchsorted(tables.host_offsets, batch.host_offsets)
+        times = tables.references[rows]
+        self.data_clusters += int((np.count_nonzero(batch.data_offsets, axis=1) * times).sum())
+        if batch.bits & (1 << 62):
+            self.compressed_clusters += int((np.count_nonzero(batch.compressed, axis=1) * times).sum())
+
+    def _compare(self, window: Window) -> Iterator[ClusterUsage | FreeClusters]:
+        """The rows of one window that are not in order, and its free ranges, a stretch at a time."""
+        step = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
+        for begin in range(0, window.end - window.first, step):
+            end = min(begin + step, window.end - window.first)
+            if self.stored.usable:
+                yield from self._compare_stretch(window, begin, end)
+            else:
+                yield from self._rows(window, begin, _odd_uses(window.use[begin:end]), None)
+            if not self.lost:
+                yield self._free(window, begin, end)
+
+    def _compare_stretch(self, window: Window, begin: int, end: int) -> Iterator[ClusterUsage]:
+        counts, use = window.counts[begin:end], window.use[begin:end]
+        has_blocks = self.stored.has_blocks(window.first + begin)
+        if not has_blocks and not use.any():
+            return
+        stretch = self.stored.read(window.first + begin, end - begin)
+        wrong: Bools = stretch.counts != counts
+        wrong[window.many_between(begin, end) - begin] = True
+        one = stretch.counts == 1
+        wrong |= ((use & np.uint8(Use.COPIED)) != 0) & ~one
+        wrong |= ((use & np.uint8(Use.NOT_COPIED)) != 0) & one
+        wrong &= stretch.block != Block.UNREADABLE
+        wrong |= _odd_uses(use)
+        yield from self._rows(window, begin, wrong, stretch)
+
+    def _rows(self, window: Window, begin: int, which: Bools, stretch: Stretch | None) -> Iterator[ClusterUsage]:
+        rows = np.flatnonzero(which)
+        if not len(rows):
+            return
+        leaked = np.zeros(len(rows), dtype=np.bool_)
+        if stretch is not None:
+            leaked = (stretch.counts[rows] > window.counts[rows + begin]) & (stretch.block[rows] != Block.UNREADABLE)
+            leaked &= window.use[rows + begin] == 0
+        if not leaked.all():
+            rows_in_use = rows[~leaked]
+            usage = self._usage(window, begin, rows_in_use, stretch)
+            yield usage
+            high = (usage.stored > usage.counted) & (usage.block != Block.UNREADABLE)
+            if high.any() and not self.lost:
+                yield LeakedClusters(**vars(self._usage(window, begin, rows_in_use[high], stretch)))
+        if leaked.any() and not self.lost:
+            yield LeakedClusters(**vars(self._usage(window, begin, rows[leaked], stretch)))
+
+    def _usage(self, window: Window, begin: int, rows: I64, stretch: Stretch | None) -> ClusterUsage:
+        counted = window.count_of(rows + begin)
+        return ClusterUsage(
+            geometry=self.geometry,
+            clusters=rows.astype(np.uint64) + np.uint64(begin + window.first),
+            stored=counted if stretch is None else stretch.counts[rows].astype(np.uint64),
+            counted=counted,
+            use=window.use[rows + begin],
+            block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if stretch is None else stretch.block[rows],
+            claims=self.claims,
+        )
+
+    def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
+        """The ranges of a stretch that nothing refers to."""
+        used = window.use[begin:end] != 0
+        edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
+        first = window.first + begin
+        if bool(used[-1]):
+            self.last_used = first + len(used)
+        elif len(edges) > 2 or edges[0] > 0:
+            self.last_used = first + int(edges[-2])
+        return self._free_ranges(edges[0::2] + first, edges[1::2] + first)
+
+    def _free_between(self, first: int, end: int) -> Iterator[FreeClusters]:
+        """A part of the file in which nothing is counted because nothing refers to it."""
+        if end > first and not self.lost:
+            yield self._free_ranges(np.array([first]), np.array([end]))
+
+    def _free_ranges(self, begins: I64, ends: I64) -> FreeClusters:
+        size = self.geometry.cluster_size
+        return FreeClusters(begins * size, np.minimum(ends * size, self.evidence.size), self.last_used * size)
+
+    def _beyond_file(self) -> Iterator[RefcountsBeyondFile]:
+        """Refcounts of clusters behind the end of the file that are set."""
+        if not self.stored.usable:
+            return
+        per_block = self.stored.per_block
+        for index, offset, counts in self.stored.beyond(self.clusters):
+            behind = max(0, self.clusters - index * per_block)
+            if counts[behind:].any():
+                yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read."""
+
+    host_offset: int
+    cluster_host_offset: int
+    cluster_size: int
+    claims: tuple[Claim, ...]
+    stored: int | None
+    counted: int
+
+
+def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int) -> Ownership:
+    """Everything that claims the host cluster around a byte of the file; the claims on the very byte come first."""
+    size = claims.active.geometry.cluster_size
+    cluster = host_offset // size
+    offsets, references = claims.sets.distinct()
+    window = _window(claims, cluster, cluster + 1, offsets, references)
+    for batch in claims.sets.batches(claims.evidence, claims.active):
+        times = references[np.searchsorted(offsets, batch.host_offsets)]
+        window.add_tables(batch, times, np.zeros(len(times), dtype=np.uint8))
+    found = claims.on_clusters([cluster])[cluster]
+    found.sort(key=lambda claim: not claim.host_offset <= host_offset < claim.host_offset + claim.length)
+    refcount = None
+    if stored.usable:
+        first = cluster // stored.per_block * stored.per_block
+        stretch = stored.read(first, cluster - first + 1)
+        refcount = int(stretch.counts[-1]) if stretch.block[-1] != Block.UNREADABLE else None
+    counted = int(window.count_of(np.array([0]))[0])
+    return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted)
+
+
+def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> Window:
+    """A window in which the metadata of the image is counted already."""
+    window = Window(first, end, len(claims.sets.sets))
+    size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
+    seen: set[tuple[int, int]] = set()  # L1 tables: several snapshots may share one
+    for claim in claims.metadata.single:
+        last = -(-(claim.host_offset + claim.length) // size)
+        shared = (claim.host_offset, last)
+        is_l1 = claim.owner in (Owner.ACTIVE_L1, Owner.SNAPSHOT_L1)
+        window.add_range(claim.host_offset // size, last, again=is_l1 and shared in seen)
+        if is_l1:
+            seen.add(shared)
+    window.add_metadata(l2_offsets >> bits, l2_references)
+    window.add_metadata(claims.metadata.refcount_blocks >> bits)
+    window.add_metadata(claims.metadata.bitmap_data >> bits)
+    active = claims.sets.sets[0]
+    if active.copied is not None:
+        window.mark_l2_tables(active.host_offsets >> bits, active.copied)
+    return window
+
+
+_ODD = np.zeros(256, dtype=np.bool_)
+for _use in range(256):
+    _guest_data = _use & (Use.DATA | Use.COMPRESSED)
+    _ODD[_use] = bool(
+        _use & (Use.OVERLAP | Use.TWICE)
+        or (_use & Use.METADATA and _guest_data)
+        or _guest_data == Use.DATA | Use.COMPRESSED
+    )
+
+
+def _odd_uses(use: npt.NDArray[np.uint8]) -> Bools:
+    """Which clusters are used for two things that do not go together."""
+    return _ODD[use]

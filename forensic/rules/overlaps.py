@@ -1,0 +1,199 @@
+"""Rules about host clusters that serve two owners, or one owner twice, whatever their refcounts say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.qcow2.claims import in_words
+from forensic.qcow2.geometry import L1_ENTRY_SIZE
+from forensic.qcow2.owners import Use
+from forensic.qcow2.stored import Block
+from forensic.qcow2.stream_overlaps import StreamOverlaps
+from forensic.qcow2.tables import L1Table
+from forensic.qcow2.usage import ClusterUsage
+from forensic.rules.registry import rule
+
+NAMED = 16
+"""Clusters of one stretch whose owners are named; naming them costs one more walk over the tables."""
+
+
+def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
+    """One problem for each host cluster that `hits` selects; `say` words it; the first ones name their owners."""
+    rows = np.flatnonzero(hits)
+
+    def described() -> Iterator[Problem]:
+        claims = usage.claims.on_clusters(usage.clusters[rows[:NAMED]].tolist())
+        size = usage.geometry.cluster_size
+        for row in rows.tolist():
+            cluster = int(usage.clusters[row])
+            owners = claims.get(cluster, [])
+            named = f": {in_words(owners)}" if owners else ""
+            yield Problem(
+                f"the host cluster at {cluster * size:#x} {say(row)}{named}",
+                (host(cluster * size, size),),
+                owners[0].path if owners else "",
+                {
+                    "refcount_stored": int(usage.stored[row]),
+                    "references_counted": int(usage.counted[row]),
+                    "owners": [claim.as_json() for claim in owners],
+                },
+            )
+
+    return Problems(len(rows), described)
+
+
+@rule(ClusterUsage, Severity.CRITICAL, FindingClass.CORRUPTION)
+def metadata_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
+    """Two structures of the image lie in one host cluster.
+
+    Why: the bytes can be one of them at most, and a write to one destroys the other.
+    Spec: General (each structure begins on a cluster boundary of its own)
+    QEMU: check only counts, and reports nothing if the refcount agrees; refcount blocks are the exception.
+    Next: see which of the structures the bytes make sense as.
+    """
+    return at_clusters(usage, usage.uses(Use.OVERLAP), lambda _: "belongs to more than one structure")
+
+
+@rule(ClusterUsage, Severity.CRITICAL, FindingClass.CORRUPTION)
+def data_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
+    """Guest data lies in a host cluster that is a structure of the image.
+
+    Why: the guest reads the image's own tables, and if it writes there, it rewrites them: consistent with an attempt
+    to make a guest's writes change the map of its disk.
+    Spec: Cluster mapping
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: do not run a guest from the image.
+    """
+    both = usage.uses(Use.METADATA) & usage.uses(Use.DATA)
+    return at_clusters(usage, both, lambda _: "is metadata and guest data at once")
+
+
+@rule(ClusterUsage, Severity.CRITICAL, FindingClass.CORRUPTION)
+def compressed_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
+    """A compressed cluster reaches into a host cluster that is a structure of the image.
+
+    Why: the bytes can be one of them at most.
+    Spec: Compressed Clusters Descriptor
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: if the stream decodes, the structure is the one that is wrong.
+    """
+    both = usage.uses(Use.METADATA) & usage.uses(Use.COMPRESSED)
+    return at_clusters(usage, both, lambda _: "is metadata and holds a compressed cluster")
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
+    """A compressed cluster reaches into a host cluster that is data of the guest.
+
+    Why: a write of the guest into its cluster breaks the stream.
+    Spec: Compressed Clusters Descriptor
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: if the stream decodes, the entry that is not compressed is the wrong one.
+    """
+    both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)
+    return at_clusters(usage, both, lambda _: "is plain guest data and holds a compressed cluster")
+
+
+@rule(StreamOverlaps, Severity.MEDIUM, FindingClass.CORRUPTION)
+def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
+    """A compressed cluster begins inside another one, or two places of the disk are mapped to the same one.
+
+    Why: no writer packs streams into one another; one of the two descriptors is damaged, or the same few bytes are to
+    stand for a large disk.
+    Spec: Compressed Clusters Descriptor
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: see which of the two streams decodes.
+    """
+
+    def described() -> Iterator[Problem]:
+        places = zip(overlaps.first.tolist(), overlaps.first_end.tolist(), overlaps.second.tolist(), strict=True)
+        for begin, end, second in places:
+            same = "is mapped twice" if begin == second else f"ends at {end:#x}, another one begins at {second:#x}"
+            yield Problem(f"the stream at host offset {begin:#x} {same}", (host(begin, end - begin),), "")
+
+    return Problems(len(overlaps.first), described)
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
+    """Two places of one disk are mapped to the same host cluster.
+
+    Why: writing to one place changes the other. Between snapshots sharing is how they work; within one disk no
+    ordinary writer does it.
+    Spec: Cluster mapping
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: compare the two guest ranges with what should be there.
+    """
+    return at_clusters(usage, usage.uses(Use.TWICE), lambda _: "is mapped twice in one disk")
+
+
+@rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_table_shared(table: L1Table) -> Iterable[Problem]:
+    """Two L1 entries of one table lead to the same L2 table.
+
+    Why: two stretches of the disk are one; writing to one changes the other. Many such entries make a small file a
+    huge disk.
+    Spec: L1 table entry, bits 9-55
+    QEMU: check only counts, and reports nothing if the refcount agrees.
+    Next: compare the two guest ranges with what should be there.
+    """
+    if not table.bits:
+        return ()
+    indices = np.flatnonzero(table.readable())
+    used = table.l2_offsets()[indices]
+    offsets, count = np.unique(used, return_counts=True)
+    shared = np.flatnonzero(count > 1)
+
+    def described() -> Iterator[Problem]:
+        for number in shared.tolist():
+            index = int(indices[np.argmax(used == offsets[number])])
+            others = int(count[number]) - 1
+            yield Problem(
+                f"{table.owner} L1[{index}] and {others:,} others lead to the L2 table at {int(offsets[number]):#x}",
+                (host(table.entry_host_offset(index), L1_ENTRY_SIZE),),
+                f"{table.owner} L1[{index}]",
+                {"entries": others + 1},
+            )
+
+    return Problems(len(shared), described)
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def l1_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
+    """The copied bit of an L1 entry does not agree with the L2 table's refcount.
+
+    Why: the bit allows a writer to change the table in place; set wrongly, a write to the disk changes a snapshot.
+    Spec: L1 table entry, bit 63
+    QEMU: check reports it as an error.
+    Next: reading does not look at the bit; never open the original for writing.
+    """
+    return at_clusters(usage, _wrong_copied(usage) & usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
+
+
+@rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
+def l2_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
+    """The copied bit of an L2 entry does not agree with the refcount of the cluster.
+
+    Why: the bit allows a writer to change the cluster in place; set wrongly, a write to the disk changes a snapshot.
+    Spec: Standard Cluster Descriptor, bit 63
+    QEMU: check reports it as an error.
+    Next: reading does not look at the bit; never open the original for writing.
+    """
+    return at_clusters(usage, _wrong_copied(usage) & ~usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
+
+
+def _wrong_copied(usage: ClusterUsage) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Which clusters the active disk names with a copied bit that is wrong; unknown refcounts judge nothing."""
+    one = usage.stored == 1
+    wrong = (usage.uses(Use.COPIED) & ~one) | (usage.uses(Use.NOT_COPIED) & one)
+    known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = wrong & (usage.block != Block.UNREADABLE)
+    return known
+
+
+def _copied_words(usage: ClusterUsage, row: int) -> str:
+    state = "set" if usage.stored[row] != 1 else "clear"
+    return f"has refcount {usage.stored[row]}, but the copied bit is {state}"

@@ -1,0 +1,99 @@
+"""Rules about what an image costs those who read it: more than its size explains.
+
+Bombs that are faults of one structure (tables past the end of the file, too many snapshots, iterations of a key slot,
+references that lead in a circle) are reported where that structure is judged; none of them makes us wait, since tables
+are bounded by the file, each distinct one is read once, and nothing that an image names is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.qcow2.budget import Unexamined
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.usage import Totals
+from forensic.rules.registry import rule
+
+AMPLE_L1_BYTES = 1 << 20
+"""An L1 table up to this size is no burden: in 64 KiB clusters it maps 64 TiB."""
+
+AMPLE_SNAPSHOT_L1_BYTES = 256 << 20
+MAX_COMPRESSION_RATIO = 1032
+"""What deflate can make of one byte at most."""
+
+
+@rule(Unexamined, Severity.MEDIUM, FindingClass.RESOURCE)
+def limit_reached(part: Unexamined) -> Iterator[Problem]:
+    """A limit was reached and part of the image was not looked at.
+
+    Why: what was not looked at was not judged; the verdict is undetermined unless corruption was seen before.
+    Spec: General
+    QEMU: has no limits of this kind.
+    Next: run the check again with higher limits (--limit-time, --limit-memory) on a host that can bear it.
+    """
+    if part.limit:
+        yield Problem(f"{part.reason}; {part.structure.__name__} and what follows was not judged in full", (), "")
+
+
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.RESOURCE)
+def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The L1 table is far larger than the virtual disk needs.
+
+    Why: every reader allocates the table; nothing in an ordinary image makes it so much larger than the disk.
+    Spec: Header, bytes 36-39
+    QEMU: allocates up to 32 MiB.
+    Next: entries behind the end of the disk are reported; this one is about the cost.
+    """
+    geometry = cluster.geometry
+    if not isinstance(geometry, Geometry):
+        return
+    claimed, needed = geometry.l1_entry_count, geometry.l1_entries_needed
+    # Saved machine states make the table larger, but not by orders of magnitude.
+    ample = AMPLE_L1_BYTES // L1_ENTRY_SIZE
+    if ample < claimed <= MAX_L1_ENTRIES and claimed > 64 * max(1, needed):
+        yield Problem(f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host(36, 4),), "header")
+
+
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.RESOURCE)
+def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
+    """The L1 tables of all snapshots together are larger than the file's content.
+
+    Why: tables in holes of the file or in one another cost nothing to write and hours to read.
+    Spec: Snapshots
+    QEMU: check reads each of them, and was seen to take minutes.
+    Next: see the L1 offsets and sizes of the snapshots.
+    """
+    total = sum(snapshot.l1_size for snapshot in table.snapshots) * L1_ENTRY_SIZE
+    if total > max(AMPLE_SNAPSHOT_L1_BYTES, table.disk_usage):
+        yield Problem(
+            f"{len(table.snapshots):,} snapshots claim {total:,} bytes of L1 tables, the file has {table.disk_usage:,}",
+            (host(table.host_offset, table.end_offset - table.host_offset),),
+            "snapshots",
+        )
+
+
+@rule(Totals, Severity.MEDIUM, FindingClass.RESOURCE)
+def mapping_amplification(totals: Totals) -> Iterator[Problem]:
+    """The tables map far more guest data than the file can hold.
+
+    Why: one table or one cluster stands for many places of the disk, so a small file becomes a huge disk.
+    Spec: Cluster mapping
+    QEMU: check says nothing if the refcounts agree; convert writes all of it.
+    Next: do not convert the image without a limit.
+    """
+    size = totals.geometry.cluster_size
+    if totals.data_clusters > 2 * -(-totals.file_size // size):
+        what, mapped = "data", totals.data_clusters * size
+    elif totals.compressed_clusters * size > MAX_COMPRESSION_RATIO * totals.file_size:
+        what, mapped = "compressed data", totals.compressed_clusters * size
+    else:
+        return
+    yield Problem(
+        f"{mapped:,} bytes of {what} are mapped in a file of {totals.file_size:,} bytes",
+        (host(0, totals.file_size),),
+        "L1",
+        {"mapped_bytes": mapped, "file_size": totals.file_size},
+    )
