@@ -7,6 +7,7 @@ matter of a few array operations. An object for each sector would be thirteen ti
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,8 +24,7 @@ from forensic.qcow2.mapping import Reason
 BLOCK = 16
 BLOCKS = SECTOR_SIZE // BLOCK
 BATCH_SECTORS = 1024
-"""Sectors decrypted together: half a mebibyte. With twice as many each buffer is a fresh mapping of memory, whose page
-faults cost more than the cipher."""
+"""Sectors decrypted together: half a mebibyte, so that all buffers of a batch stay in a processor's cache."""
 
 Blocks = npt.NDArray[np.uint64]
 """AES blocks as pairs of little-endian words, in the shape (sectors, blocks of a sector, 2)."""
@@ -47,6 +47,63 @@ class Iv(StrEnum):
     ESSIV = "essiv"
 
 
+class BlockCipher:
+    """AES without a mode: each block for itself."""
+
+    def __init__(self, key: bytes, encrypt: bool) -> None:
+        """Raises `ValueError` for a key whose length AES does not know."""
+        self._cipher = Cipher(algorithms.AES(key), modes.ECB())
+        self._encrypt = encrypt
+
+    def __call__(self, blocks: Blocks, room: bytearray) -> Blocks:
+        """The blocks encrypted or decrypted, as a view of `room`, which must have a block more than they need."""
+        context = self._cipher.encryptor() if self._encrypt else self._cipher.decryptor()
+        context.update_into(np.ascontiguousarray(blocks).data.cast("B"), room)
+        return np.frombuffer(room, dtype="<u8", count=blocks.size).reshape(blocks.shape)
+
+
+class _Workspace(threading.local):
+    """Buffers for one batch, one set for each thread.
+
+    Fresh ones for every batch would be fresh mappings of memory, whose page faults take longer than the cipher.
+    """
+
+    def __init__(self) -> None:
+        shape = (BATCH_SECTORS, BLOCKS, 2)
+        self.tweaks, self.mixed = np.empty(shape, dtype="<u8"), np.empty(shape, dtype="<u8")
+        self.decrypted = bytearray(BATCH_SECTORS * SECTOR_SIZE + BLOCK)
+        self.encrypted = bytearray(BATCH_SECTORS * BLOCK + BLOCK)
+        self._carry, self._part = np.empty(shape[:2], dtype=np.uint64), np.empty(shape[:2], dtype=np.uint64)
+
+    def make_tweaks(self, first: Blocks) -> Blocks:
+        """The tweak of every block: that of a sector's first block times x, x^2, x^3 ... in GF(2^128).
+
+        Each step makes as many as there are already, so that five steps make all.
+        """
+        tweaks = self.tweaks[: len(first)]
+        tweaks[:, 0] = first
+        count = 1
+        while count < BLOCKS:
+            self._multiply(tweaks[:, :count], count, tweaks[:, count : 2 * count])
+            count *= 2
+        return tweaks
+
+    def _multiply(self, blocks: Blocks, power: int, product: Blocks) -> None:
+        """Put the blocks times x^power into `product`; the field's polynomial is x^128 + x^7 + x^2 + x + 1."""
+        low, high, new_low, new_high = blocks[..., 0], blocks[..., 1], product[..., 0], product[..., 1]
+        carry, part = self._carry[: len(blocks), :power], self._part[: len(blocks), :power]
+        up, down = np.uint64(power), np.uint64(64 - power)
+        np.right_shift(high, down, out=carry)
+        np.left_shift(high, up, out=new_high)
+        np.bitwise_or(new_high, np.right_shift(low, down, out=part), out=new_high)
+        np.bitwise_xor(np.left_shift(low, up, out=new_low), carry, out=new_low)
+        for shift in (1, 2, 7):
+            np.bitwise_xor(new_low, np.left_shift(carry, np.uint64(shift), out=part), out=new_low)
+
+
+_workspace = _Workspace()
+
+
 @dataclass(frozen=True)
 class SectorCipher:
     """Decrypts whole sectors; see `sector_cipher` and `legacy_cipher`.
@@ -57,8 +114,8 @@ class SectorCipher:
 
     mode: Mode
     by_host_offset: bool
-    decrypt_blocks: Callable[[Blocks], Blocks]
-    encrypt_blocks: Callable[[Blocks], Blocks]
+    decrypt_blocks: BlockCipher
+    encrypt_blocks: BlockCipher
     initial: Callable[[U64], Blocks]
 
     def decrypt(self, data: memoryview, first_sector: int) -> None:
@@ -66,21 +123,25 @@ class SectorCipher:
         sectors = np.frombuffer(data, dtype="<u8").reshape(-1, BLOCKS, 2)
         numbers = np.arange(first_sector, first_sector + len(sectors), dtype=np.uint64)
         for start in range(0, len(sectors), BATCH_SECTORS):
-            batch = sectors[start : start + BATCH_SECTORS]
-            batch[:] = self._decrypted(batch, numbers[start : start + BATCH_SECTORS])
+            self._decrypt_batch(sectors[start : start + BATCH_SECTORS], numbers[start : start + BATCH_SECTORS])
 
-    def _decrypted(self, sectors: Blocks, numbers: U64) -> Blocks:
+    def _decrypt_batch(self, sectors: Blocks, numbers: U64) -> None:
+        work = _workspace
         if self.mode == Mode.ECB:
-            return self.decrypt_blocks(sectors)
+            sectors[:] = self.decrypt_blocks(sectors, work.decrypted)
+            return
         initial = self.initial(numbers)
         if self.mode == Mode.XTS:
-            tweaks = _tweaks(self.encrypt_blocks(initial))
-            return self.decrypt_blocks(sectors ^ tweaks) ^ tweaks
-        if self.mode == Mode.CTR:
-            return sectors ^ self.encrypt_blocks(_counters(initial))
-        chained = np.concatenate([initial[:, np.newaxis], sectors[:, :-1]], axis=1)
-        plain: Blocks = self.decrypt_blocks(sectors) ^ chained
-        return plain
+            tweaks = work.make_tweaks(self.encrypt_blocks(initial, work.encrypted))
+            mixed = np.bitwise_xor(sectors, tweaks, out=work.mixed[: len(sectors)])
+            np.bitwise_xor(self.decrypt_blocks(mixed, work.decrypted), tweaks, out=sectors)
+        elif self.mode == Mode.CTR:
+            np.bitwise_xor(sectors, self.encrypt_blocks(_counters(initial), work.decrypted), out=sectors)
+        else:
+            plain = self.decrypt_blocks(sectors, work.decrypted)
+            plain[:, 1:] ^= sectors[:, :-1]
+            plain[:, 0] ^= initial
+            sectors[:] = plain
 
 
 def sector_cipher(key: bytes, mode: Mode, iv: Iv, iv_hash: str | None = None) -> SectorCipher:
@@ -91,10 +152,9 @@ def sector_cipher(key: bytes, mode: Mode, iv: Iv, iv_hash: str | None = None) ->
     data_key, tweak_key = (key[: len(key) // 2], key[len(key) // 2 :]) if mode == Mode.XTS else (key, key)
     initial = _numbers_as_blocks(0xFFFF_FFFF if iv == Iv.PLAIN else 0xFFFF_FFFF_FFFF_FFFF)
     if iv == Iv.ESSIV:
-        hide = _ecb(hashlib.new(iv_hash or "sha256", key, usedforsecurity=False).digest(), True)
-        number_blocks = initial
-        initial = lambda numbers: hide(number_blocks(numbers))  # noqa: E731
-    return SectorCipher(mode, True, _ecb(data_key, False), _ecb(tweak_key, True), initial)
+        hide = BlockCipher(hashlib.new(iv_hash or "sha256", key, usedforsecurity=False).digest(), encrypt=True)
+        initial = _hidden(initial, hide)
+    return SectorCipher(mode, True, BlockCipher(data_key, False), BlockCipher(tweak_key, True), initial)
 
 
 def legacy_cipher(passphrase: bytes) -> SectorCipher:
@@ -104,7 +164,7 @@ def legacy_cipher(passphrase: bytes) -> SectorCipher:
     """
     key = passphrase[:16].ljust(16, b"\0")
     initial = _numbers_as_blocks(0xFFFF_FFFF_FFFF_FFFF)
-    return SectorCipher(Mode.CBC, False, _ecb(key, False), _ecb(key, True), initial)
+    return SectorCipher(Mode.CBC, False, BlockCipher(key, False), BlockCipher(key, True), initial)
 
 
 def read_encrypted(
@@ -138,17 +198,6 @@ def _within(faults: list[Fault], lead: int, buffer: memoryview) -> list[Fault]:
     return kept
 
 
-def _ecb(key: bytes, encrypt: bool) -> Callable[[Blocks], Blocks]:
-    cipher = Cipher(algorithms.AES(key), modes.ECB())
-
-    def run(blocks: Blocks) -> Blocks:
-        context = cipher.encryptor() if encrypt else cipher.decryptor()
-        result = context.update(np.ascontiguousarray(blocks).data.cast("B"))
-        return np.frombuffer(result, dtype="<u8").reshape(blocks.shape)
-
-    return run
-
-
 def _numbers_as_blocks(mask: int) -> Callable[[U64], Blocks]:
     """The function that makes one block of each sector number: the number, and eight zero bytes."""
 
@@ -160,27 +209,13 @@ def _numbers_as_blocks(mask: int) -> Callable[[U64], Blocks]:
     return blocks
 
 
-def _tweaks(first: Blocks) -> Blocks:
-    """The tweak of every block: that of a sector's first block times x, x^2, x^3 ... in GF(2^128).
+def _hidden(numbers_as_blocks: Callable[[U64], Blocks], hide: BlockCipher) -> Callable[[U64], Blocks]:
+    """ESSIV: the numbers encrypted with a key of their own."""
 
-    Each step makes as many as there are already, so that five steps make all.
-    """
-    tweaks = np.empty((len(first), BLOCKS, 2), dtype="<u8")
-    tweaks[:, 0] = first
-    count = 1
-    while count < BLOCKS:
-        _multiply(tweaks[:, :count], count, tweaks[:, count : 2 * count])
-        count *= 2
-    return tweaks
+    def blocks(numbers: U64) -> Blocks:
+        return hide(numbers_as_blocks(numbers), bytearray(len(numbers) * BLOCK + BLOCK))
 
-
-def _multiply(blocks: Blocks, power: int, product: Blocks) -> None:
-    """Put the blocks times x^power into `product`; the field's polynomial is x^128 + x^7 + x^2 + x + 1."""
-    low, high = blocks[..., 0], blocks[..., 1]
-    up, down = np.uint64(power), np.uint64(64 - power)
-    carry = high >> down
-    product[..., 1] = (high << up) | (low >> down)
-    product[..., 0] = (low << up) ^ carry ^ (carry << np.uint64(1)) ^ (carry << np.uint64(2)) ^ (carry << np.uint64(7))
+    return blocks
 
 
 def _counters(first: Blocks) -> Blocks:

@@ -27,6 +27,7 @@ from forensic.qcow2.sources import (
     read_key_file,
 )
 from samples import oracle
+from samples.bench import Bench
 from samples.kinds import KINDS, PASSPHRASE, Built, Kind, build
 from tests.images import COMMITTED, SOUND, described, sample
 from tests.oracles import require
@@ -286,7 +287,8 @@ def test_any_of_several_key_slots_opens_an_image(tmp_path: Path) -> None:
     keys = ["--object", "secret,id=new,data=second", "--object", f"secret,id=old,data={PASSPHRASE}"]
     options = f"driver=qcow2,file.filename={built.image.name},encrypt.key-secret=old"
     amended = "encrypt.state=active,encrypt.new-secret=new,encrypt.keyslot=5,encrypt.iter-time=10"
-    oracle.run(["qemu-img", "amend", *keys, "-o", amended, "--image-opts", options], tmp_path)
+    bench = Bench(tmp_path, "luks-4k", built.image.name)  # it tries again when QEMU's clock is too coarse
+    bench.run("qemu-img", "amend", *keys, "-o", amended, "--image-opts", options)
     with open_image(built.image) as image:
         for passphrase in (PASSPHRASE.encode(), b"second"):
             with open_disk(image, None, Supplied(passphrase=passphrase)) as disk:
