@@ -106,6 +106,5 @@ def _header_names(cluster: HeaderCluster) -> Iterator[Name]:
 def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
     for snapshot in table.snapshots:
         for what, text in (("id", snapshot.id), ("name", snapshot.name)):
-            field = snapshot.structure.field(what)
-            place = (host(field.host_offset, field.length),) if field else ()
-            yield f"{what} of snapshot {snapshot.index}", text, place
+            found = snapshot.place(what)
+            yield f"{what} of snapshot {snapshot.index}", text, (host(*found),) if found else ()
