@@ -12,6 +12,7 @@ from forensic.version import __version__
 
 if TYPE_CHECKING:
     from forensic.checking import check
+    from forensic.entropy import sampled_entropy
     from forensic.errors import (
         BadReport,
         EvidenceUnreadable,
@@ -19,29 +20,59 @@ if TYPE_CHECKING:
         Interrupted,
         KeyRejected,
         NotAnImage,
+        OutputDiffers,
         OutputFailed,
+        RangeNotRead,
         Unsupported,
         WrongSupply,
     )
-    from forensic.evidence import Evidence
+    from forensic.evidence import Evidence, ReadFailed
     from forensic.extraction.account import Extraction
     from forensic.extraction.comparison import Verification
+    from forensic.extraction.digests import usable_hashes
     from forensic.extraction.extract import extract
+    from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.settings import Settings
     from forensic.extraction.verify import verify
-    from forensic.finding import Finding, FindingClass, Problem, Range, Severity
+    from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
+    from forensic.qcow2.atlas import Atlas, Kind, Region
+    from forensic.qcow2.backrefs import BackReferences, back_references
     from forensic.qcow2.describe import describe
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
+    from forensic.qcow2.inspection import Inspection, Row, inspect, stored_refcount
     from forensic.qcow2.mapping import Extent, Reason, State
+    from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.sources import BackingFile, SavedState, Supplied, find_snapshot, open_disk, read_key_file
-    from forensic.report.model import Check, Judgement, Report, Verdict
+    from forensic.qcow2.snapshots import Snapshot
+    from forensic.qcow2.sources import (
+        BackingFile,
+        Format,
+        SavedState,
+        Supplied,
+        find_snapshot,
+        open_disk,
+        read_key_file,
+    )
+    from forensic.qcow2.spans import Span, entry_place, guest_place, spans_between
+    from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
+    from forensic.qcow2.usage import Ownership
+    from forensic.qcow2.views import DiskView, FileView, View
+    from forensic.qcow2.walk import ownership
+    from forensic.report.formats import FORMATS
+    from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
+    from forensic.report.run import Run
+    from forensic.reporting import ReportRequest, write_extraction_reports
     from forensic.rules import Rule, all_rules, rule_of
+    from forensic.searching import BadPattern, Pattern, Progress, compile_pattern, search
+    from forensic.untrusted import Json, Untrusted, shown
+    from forensic.volumes import Contents, Volume, look_inside
 
 _HOME = {
     "forensic.checking": ("check",),
+    "forensic.entropy": ("sampled_entropy",),
     "forensic.errors": (
         "BadReport",
         "EvidenceUnreadable",
@@ -49,83 +80,160 @@ _HOME = {
         "Interrupted",
         "KeyRejected",
         "NotAnImage",
+        "OutputDiffers",
         "OutputFailed",
+        "RangeNotRead",
         "Unsupported",
         "WrongSupply",
     ),
-    "forensic.evidence": ("Evidence",),
+    "forensic.evidence": ("Evidence", "ReadFailed"),
     "forensic.extraction.account": ("Extraction",),
-    "forensic.extraction.extract": ("extract",),
-    "forensic.extraction.settings": ("Settings",),
     "forensic.extraction.comparison": ("Verification",),
+    "forensic.extraction.digests": ("usable_hashes",),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.selection": ("Saved", "save_range"),
+    "forensic.extraction.settings": ("Settings",),
     "forensic.extraction.verify": ("verify",),
-    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity"),
+    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
+    "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
+    "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
+    "forensic.qcow2.geometry": ("Geometry", "Unusable"),
     "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
+    "forensic.qcow2.inspection": ("Inspection", "Row", "inspect", "stored_refcount"),
+    "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),
+    "forensic.qcow2.snapshots": ("Snapshot",),
     "forensic.qcow2.sources": (
         "BackingFile",
+        "Format",
         "SavedState",
         "Supplied",
         "find_snapshot",
         "open_disk",
         "read_key_file",
     ),
-    "forensic.report.model": ("Check", "Judgement", "Report", "Verdict"),
+    "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
+    "forensic.qcow2.views": ("DiskView", "FileView", "View"),
+    "forensic.report.formats": ("FORMATS",),
+    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
+    "forensic.report.run": ("Run",),
+    "forensic.qcow2.usage": ("Ownership",),
+    "forensic.qcow2.walk": ("ownership",),
+    "forensic.reporting": ("ReportRequest", "write_extraction_reports"),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
+    "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
+    "forensic.untrusted": ("Json", "Untrusted", "shown"),
+    "forensic.volumes": ("Contents", "Volume", "look_inside"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "FORMATS",
+    "Atlas",
+    "BackReferences",
     "BackingFile",
+    "BadPattern",
     "BadReport",
     "Check",
+    "CheckStatus",
+    "Contents",
     "Disk",
+    "DiskView",
     "Evidence",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
+    "FileView",
+    "Fill",
     "Finding",
     "FindingClass",
     "ForeignFile",
     "ForensicError",
+    "Format",
+    "Geometry",
+    "Grid",
+    "Inspection",
     "Interrupted",
+    "Json",
     "Judgement",
     "KeyRejected",
+    "Kind",
+    "Node",
     "NotAnImage",
+    "OutputDiffers",
     "OutputFailed",
+    "Ownership",
+    "Pattern",
     "Problem",
+    "Progress",
     "Qcow1Image",
     "Qcow2Image",
     "Range",
+    "RangeNotRead",
+    "ReadFailed",
     "Reason",
+    "Region",
     "Report",
+    "ReportRequest",
+    "Row",
     "Rule",
+    "Run",
+    "Saved",
     "SavedState",
     "Settings",
     "Severity",
+    "Snapshot",
+    "Space",
+    "Span",
     "State",
     "Supplied",
+    "Survey",
     "Unsupported",
+    "Untrusted",
+    "Unusable",
     "Verdict",
     "Verification",
+    "View",
+    "Volume",
     "WrongSupply",
     "__version__",
     "all_rules",
+    "back_references",
     "check",
+    "compile_pattern",
     "describe",
+    "entry_place",
     "extract",
     "find_snapshot",
+    "guest",
+    "guest_place",
+    "host",
     "identify",
+    "inspect",
+    "look_inside",
     "open_any",
     "open_disk",
     "open_image",
+    "outline",
+    "ownership",
     "read_key_file",
     "rule_of",
+    "sampled_entropy",
+    "save_range",
+    "search",
+    "shown",
+    "spans_between",
+    "stored_refcount",
+    "survey_file",
+    "survey_guest",
+    "usable_hashes",
     "verify",
+    "write_extraction_reports",
 ]
 
 

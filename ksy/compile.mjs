@@ -1,4 +1,5 @@
 // Compiles a .ksy file in debug mode, so that the parser records where each field lies.
+// What the description says about each type and field goes into NAME.words.json: the compiler drops it.
 // Usage: node compile.mjs LANGUAGE KSY_FILE OUTPUT_FOLDER
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,3 +12,24 @@ const files = await compiler.compile(language, description, null, true);
 for (const [name, text] of Object.entries(files)) {
   writeFileSync(join(outputFolder, name), text);
 }
+
+const text = (doc) => (doc ?? "").trim().replace(/\s*\n\s*/g, " ");
+const section = (node) => (node["doc-ref"] ?? "").replace(/^\S*\s*/, "");
+
+function wordsOfType(node) {
+  const fields = {};
+  for (const field of node.seq ?? []) {
+    const type = typeof field.type === "string" ? field.type : "";
+    fields[field.id] = { name: field["-orig-id"] ?? "", type, doc: text(field.doc) };
+  }
+  for (const [id, instance] of Object.entries(node.instances ?? {})) {
+    fields[id] = { name: instance["-orig-id"] ?? "", type: "", doc: text(instance.doc) };
+  }
+  return { doc: text(node.doc), spec: section(node), fields };
+}
+
+const words = { [description.meta.id]: wordsOfType(description) };
+for (const [name, node] of Object.entries(description.types)) {
+  words[name] = wordsOfType(node);
+}
+writeFileSync(join(outputFolder, `${description.meta.id}.words.json`), JSON.stringify(words, null, 1) + "\n");

@@ -1,4 +1,4 @@
-"""Compile `qcow2.ksy` into `forensic/format/qcow2.py`, or check that this has been done."""
+"""Compile `qcow2.ksy` into `forensic/format/`: the parser and the words of its fields; or check that this was done."""
 
 import argparse
 import subprocess
@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 KSY = Path(__file__).resolve().parent
-PARSER = KSY.parent / "forensic" / "format" / "qcow2.py"
+FORMAT = KSY.parent / "forensic" / "format"
+PARTS = ("qcow2.py", "qcow2.words.json")
 
 
 def install_compiler() -> None:
@@ -17,26 +18,26 @@ def install_compiler() -> None:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=KSY, check=True, stdout=sys.stderr)
 
 
-def compiled() -> str:
-    """Return the text of the parser as the compiler makes it from `qcow2.ksy`."""
+def compiled() -> dict[str, str]:
+    """Return the files as they are made from `qcow2.ksy`, by name."""
     install_compiler()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["node", "compile.mjs", "python", "qcow2.ksy", folder], cwd=KSY, check=True)
-        return (Path(folder) / PARSER.name).read_text(encoding="utf-8")
+        return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in PARTS}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the committed parser differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a committed file differs")
     arguments = parser.parse_args()
-    text = compiled()
-    if not arguments.check:
-        PARSER.write_text(text, encoding="utf-8")
-        return 0
-    if PARSER.read_text(encoding="utf-8") == text:
-        return 0
-    print("forensic/format/qcow2.py is not what ksy/qcow2.ksy compiles to; run python ksy/compile.py", file=sys.stderr)
-    return 1
+    status = 0
+    for name, text in compiled().items():
+        if not arguments.check:
+            (FORMAT / name).write_text(text, encoding="utf-8")
+        elif not (FORMAT / name).exists() or (FORMAT / name).read_text(encoding="utf-8") != text:
+            print(f"forensic/format/{name} is not what ksy/qcow2.ksy gives; run python ksy/compile.py", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

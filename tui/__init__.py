@@ -1,1 +1,1 @@
-"""The Textual application, on the library's public API alone."""
+"""The terminal interface: walk through an image as if it were a place. Built on the public API of `forensic` alone."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from forensic.cli import check, explain, extract, info, map_, owner, rules, schema, verify
+from forensic.cli import check, diff, explain, extract, info, map_, owner, rules, schema, tui, verify
 from forensic.cli.output import BROKEN_PIPE, INTERRUPTED
 from forensic.cli.parser import Parser, UsageError
 from forensic.errors import ForensicError
@@ -20,7 +20,9 @@ COMMANDS = {
     "map": map_.add,
     "owner": owner.add,
     "extract": extract.add,
+    "diff": diff.add,
     "verify": verify.add,
+    "tui": tui.add,
     "explain": explain.add,
     "rules": rules.add,
     "schema": schema.add,
@@ -57,7 +59,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="qcowscope",
         description="Look at, judge and extract qcow2 disk images without trusting them.",
-        epilog="qcowscope IMAGE is the same as qcowscope info IMAGE.",
+        epilog="qcowscope IMAGE opens the TUI on a terminal, and is the same as qcowscope info IMAGE elsewhere.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"qcowscope {__version__}")
@@ -69,7 +71,7 @@ def make_parser() -> Parser:
 
 def _run(arguments: list[str]) -> int:
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        arguments.insert(0, "info")
+        arguments.insert(0, "tui" if len(arguments) == 1 and tui.on_a_terminal() else "info")
     options = make_parser().parse_args(arguments)
     status: int = options.run(options)
     return status

@@ -70,20 +70,21 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
     if options.snapshot is None:
         if getattr(options, "vm_state", False):
             raise UsageError("qcowscope extract: --vm-state needs --snapshot, since a machine state is saved with one")
-        return open_disk(image, None, _supplied(image, options, with_key))
+        return open_disk(image, None, supplied_by(image, options, with_key))
     snapshot = find_snapshot(image, options.snapshot)
     target = SavedState(snapshot) if getattr(options, "vm_state", False) else snapshot
-    return open_disk(image, target, _supplied(image, options, with_key))
+    return open_disk(image, target, supplied_by(image, options, with_key))
 
 
-def _supplied(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool) -> Supplied:
+def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Supplied:
+    """What the options supply beside the image; without a key file the terminal is asked. Raises `UsageError`."""
     from forensic.qcow2.sources import BackingFile, Format, Supplied
 
     backing = tuple(BackingFile(path, Format(kind) if kind else None) for path, kind in options.backing)
     if not with_key:
         return Supplied(backing, options.data_file)
     if options.ciphertext and options.key_file:
-        raise UsageError("qcowscope extract: --ciphertext and --key-file exclude each other")
+        raise UsageError("--ciphertext and --key-file exclude each other")
     passphrase = None if options.ciphertext else _passphrase(image, options.key_file)
     return Supplied(backing, options.data_file, passphrase, options.ciphertext, options.allow_slow_key)
 

@@ -101,7 +101,7 @@ class Disk:
     def readable_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The same, with every range absent whose bytes lie in a file or under a key that was not supplied."""
         for rows in self.row_batches(guest_start, guest_end):
-            self._mark_what_was_not_supplied(rows)
+            self.mark_what_was_not_supplied(rows)
             yield rows
 
     def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
@@ -145,7 +145,8 @@ class Disk:
     ) -> None:
         self.close()
 
-    def _mark_what_was_not_supplied(self, rows: Rows) -> None:
+    def mark_what_was_not_supplied(self, rows: Rows) -> None:
+        """Turn rows of `row_batches` into those of `readable_batches`, in place."""
         for depth, level in enumerate(self.levels):
             if level.data_lacks != Reason.NONE:
                 here = (rows["depth"] == depth) & (rows["state"] == State.DATA)
@@ -178,8 +179,9 @@ def _through(levels: tuple[Level, ...], depth: int, start: int, end: int) -> Ite
 
 def _at_depth(batches: Iterable[Rows], depth: int) -> Iterator[Rows]:
     for rows in batches:
-        rows["depth"] = depth
-        yield rows
+        if len(rows):
+            rows["depth"] = depth
+            yield rows
 
 
 def _gathered(batches: Iterable[Rows]) -> Iterator[Rows]:
@@ -218,16 +220,15 @@ def _with_what_shows_through(rows: Rows, levels: tuple[Level, ...], depth: int) 
 def _merged(above: Rows, below: Rows, end: int) -> Rows:
     """Two levels over the same guest range: the rows above, and where they are unallocated those below."""
     starts = np.union1d(above["guest_offset"], below["guest_offset"])
-    lengths = np.diff(np.append(starts, np.uint64(end)))
-    merged = _cut_at(above, starts, lengths)
+    merged = cut_at(above, starts, end)
     unallocated = merged["state"] == State.UNALLOCATED
-    merged[unallocated] = _cut_at(below, starts[unallocated], lengths[unallocated])
+    merged[unallocated] = cut_at(below, starts, end)[unallocated]
     return merged
 
 
-def _cut_at(rows: Rows, starts: U64, lengths: U64) -> Rows:
-    """The pieces of `rows` that begin at `starts` and have `lengths`; each lies within one row."""
+def cut_at(rows: Rows, starts: U64, end: int) -> Rows:
+    """The pieces of `rows` that begin at `starts`, of which the first is that of the rows; the last ends at `end`."""
     pieces: Rows = rows[np.searchsorted(rows["guest_offset"], starts, side="right") - 1]
     advance(pieces, starts - pieces["guest_offset"])
-    pieces["length"] = lengths
+    pieces["length"] = np.diff(np.append(starts, np.uint64(end)))
     return pieces

@@ -145,7 +145,7 @@ def _target(target: Snapshot | SavedState | None) -> str:
 
 def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
     for depth, level in enumerate(levels):
-        name = f"level {depth} ({shown(level.evidences[0].path_as_given)})"
+        name = f"backing file {depth}" if depth else "the image"
         if depth and level.size > levels[depth - 1].size:
             surplus = level.size - levels[depth - 1].size
             yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
@@ -156,8 +156,8 @@ def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied)
     for one in inputs:
         if one.format_from == "probed":
             yield (
-                f"level {one.depth} ({shown(one.evidence.path_as_given)}) was taken for {one.format} by its first "
-                "bytes; neither the command line nor the image says what it is"
+                f"backing file {one.depth} was taken for {one.format} by its first bytes; neither the command line nor "
+                "the image says what it is"
             )
         if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
             surplus = one.evidence.size - levels[one.depth].size

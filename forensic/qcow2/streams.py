@@ -242,8 +242,8 @@ def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: byte
         return True
     if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
         return True
-    # The rest of a former stream can only be missing where it lay in the next cluster.
-    return end % size == 0 and could_begin_stream(data, codec)
+    # What was there before can only seem to end where its rest lay in the next cluster.
+    return end % size == 0 and (begins + len(data) == end or could_begin_stream(data, codec))
 
 
 def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:

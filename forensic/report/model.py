@@ -128,7 +128,8 @@ class Report:
     """A whole report.
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
-    stands in `source`, `run` and `case`. `file_map` is there for renderers that draw it.
+    stands in `source`, `run` and `case`. `file_map` is there for renderers that draw it,
+    `annotations` are the examiner's notes.
     """
 
     result: Mapping[str, Json]
@@ -137,6 +138,7 @@ class Report:
     tool: Mapping[str, Json] = field(default_factory=dict)
     case: Mapping[str, Json] = field(default_factory=dict)
     file_map: FileMap | None = None
+    annotations: Sequence[Json] = ()
 
     def digest(self) -> str:
         """SHA-256 over the canonical form of `result`: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
@@ -145,7 +147,7 @@ class Report:
 
     def as_json(self) -> dict[str, Json]:
         """The document that is written."""
-        return {
+        document: dict[str, Json] = {
             "schema": SCHEMA,
             "result": self.result,
             "result_digest": {"algorithm": "sha256", "canonicalisation": "RFC8785", "value": self.digest()},
@@ -154,3 +156,6 @@ class Report:
             "tool": self.tool,
             "case": self.case,
         }
+        if self.annotations:
+            document["annotations"] = self.annotations
+        return document

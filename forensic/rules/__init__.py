@@ -1,6 +1,7 @@
 """Every rule, by family; importing this package registers them all."""
 
 from forensic.rules import (
+    beyond_disk,
     bitmaps,
     compression,
     data_file,
@@ -26,6 +27,7 @@ from forensic.rules.registry import Rule, all_rules, rule_of
 __all__ = [
     "Rule",
     "all_rules",
+    "beyond_disk",
     "bitmaps",
     "compression",
     "data_file",

@@ -14,7 +14,6 @@ from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
 
 Bools = npt.NDArray[np.bool_]
-MAX_U64 = (1 << 64) - 1
 
 
 def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
@@ -191,26 +190,6 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which is reserved here")
 
 
-@rule(L2Batch, Severity.HIGH, FindingClass.HIDDEN_DATA)
-def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
-    """An L2 entry behind the end of the virtual disk is allocated.
-
-    Why: its bytes are in the file but on no disk that a guest or a converter sees, and no snapshot's saved machine
-    state accounts for them.
-    Spec: Header, bytes 24-31; Cluster mapping
-    QEMU: says nothing; its check counts more clusters allocated than the disk has.
-    Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
-    """
-    beyond = _beyond_disk(batch)
-    if not beyond.any():
-        return ()
-    return at_entries(
-        batch,
-        beyond & ~_in_saved_state(batch),
-        lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
-    )
-
-
 @rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
 def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     """An entry of an image with an external data file has a host offset but not the copied bit.
@@ -224,24 +203,6 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
         return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
     return at_entries(batch, (host_offsets(batch) != 0) & ~copied, lambda _: "bit 63 is clear")
-
-
-@rule(L2Batch, Severity.INFO, FindingClass.INFO)
-def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
-    """A machine's saved state lies behind the end of the active disk.
-
-    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory.
-    Spec: Snapshots
-    QEMU: says nothing; it lists the state with its snapshot.
-    Next: extract the snapshot that the state belongs to, and its memory.
-    """
-    if not batch.saved_state_end:
-        return ()
-    return at_entries(
-        batch,
-        _beyond_disk(batch) & _in_saved_state(batch),
-        lambda _: "a snapshot's saved machine state accounts for it",
-    )
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
@@ -285,23 +246,6 @@ def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
     first = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count
     clusters = (first + np.arange(batch.entries.shape[1])).astype(np.uint64)
     return clusters << np.uint64(batch.geometry.cluster_bits)
-
-
-def _beyond_disk(batch: L2Batch) -> Bools:
-    """Which entries of the active disk are allocated though no byte of theirs lies on the disk."""
-    size = batch.geometry.cluster_size
-    disk_end = -(-batch.geometry.virtual_size // size) * size
-    batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
-    if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
-        return np.zeros(batch.entries.shape, dtype=np.bool_)
-    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
-    beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))
-    return beyond
-
-
-def _in_saved_state(batch: L2Batch) -> Bools:
-    within: Bools = guest_offsets(batch) < min(batch.saved_state_end, MAX_U64)
-    return within
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:

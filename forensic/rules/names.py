@@ -1,4 +1,4 @@
-"""Rules about text in the image: names that could act on a terminal, or that go on where a reader stops."""
+"""Rules about text in the image: names that act on a terminal, go on where a reader stops, or stand for two things."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.snapshots import SnapshotTable
+from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 from forensic.untrusted import SHOWN_LIMIT, Untrusted
 
@@ -67,6 +67,40 @@ def snapshot_name_hidden_after_nul(table: SnapshotTable) -> Iterator[Problem]:
         yield from _hidden(name)
 
 
+@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
+def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
+    """Two snapshots have the same id, or one has none.
+
+    Why: the id tells snapshots apart; QEMU gives each a new number.
+    Spec: Snapshots, unique ID string
+    QEMU: says nothing; the first of them is found, the others cannot be reached.
+    Next: extract each by its place in the table.
+    """
+    seen: dict[bytes, int] = {}
+    for snapshot in table.snapshots:
+        first = seen.setdefault(snapshot.id.raw, snapshot.index)
+        if not snapshot.id.raw:
+            yield _repeated(snapshot, "the id is empty", "len_id")
+        elif first != snapshot.index:
+            yield _repeated(snapshot, f'the id "{snapshot.id}" is that of snapshot {first} as well', "id")
+
+
+@rule(SnapshotTable, Severity.LOW, FindingClass.ANOMALY)
+def snapshot_duplicate_name(table: SnapshotTable) -> Iterator[Problem]:
+    """Two snapshots have the same name.
+
+    Why: by name only the first can be reached. QEMU allows it in ordinary work.
+    Spec: Snapshots, name of the snapshot
+    QEMU: says nothing; the first of them is found.
+    Next: extract each by its id.
+    """
+    seen: dict[bytes, int] = {}
+    for snapshot in table.snapshots:
+        first = seen.setdefault(snapshot.name.raw, snapshot.index)
+        if snapshot.name.raw and first != snapshot.index:
+            yield _repeated(snapshot, f'the name "{snapshot.name}" is that of snapshot {first} as well', "name")
+
+
 def _harmful(name: Name) -> Iterator[Problem]:
     what, text, place = name
     seen_by_c = text.raw.split(b"\0", 1)[0]
@@ -108,3 +142,9 @@ def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
         for what, text in (("id", snapshot.id), ("name", snapshot.name)):
             found = snapshot.place(what)
             yield f"{what} of snapshot {snapshot.index}", text, (host(*found),) if found else ()
+
+
+def _repeated(snapshot: Snapshot, text: str, field: str) -> Problem:
+    found = snapshot.place(field)
+    place = (host(*found),) if found else ()
+    return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")

@@ -272,40 +272,6 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
             yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
 
 
-@rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
-def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
-    """Two snapshots have the same id, or one has none.
-
-    Why: the id tells snapshots apart; QEMU gives each a new number.
-    Spec: Snapshots, unique ID string
-    QEMU: says nothing; the first of them is found, the others cannot be reached.
-    Next: extract each by its place in the table.
-    """
-    seen: dict[bytes, int] = {}
-    for snapshot in table.snapshots:
-        first = seen.setdefault(snapshot.id.raw, snapshot.index)
-        if not snapshot.id.raw:
-            yield _about(snapshot, "the id is empty", "len_id")
-        elif first != snapshot.index:
-            yield _about(snapshot, f'the id "{snapshot.id}" is that of snapshot {first} as well', "id")
-
-
-@rule(SnapshotTable, Severity.LOW, FindingClass.ANOMALY)
-def snapshot_duplicate_name(table: SnapshotTable) -> Iterator[Problem]:
-    """Two snapshots have the same name.
-
-    Why: by name only the first can be reached. QEMU allows it in ordinary work.
-    Spec: Snapshots, name of the snapshot
-    QEMU: says nothing; the first of them is found.
-    Next: extract each by its id.
-    """
-    seen: dict[bytes, int] = {}
-    for snapshot in table.snapshots:
-        first = seen.setdefault(snapshot.name.raw, snapshot.index)
-        if snapshot.name.raw and first != snapshot.index:
-            yield _about(snapshot, f'the name "{snapshot.name}" is that of snapshot {first} as well', "name")
-
-
 @rule(SnapshotTable, Severity.LOW, FindingClass.SPEC_VIOLATION)
 def snapshot_time(table: SnapshotTable) -> Iterator[Problem]:
     """The time of a snapshot has a billion nanoseconds or more.

@@ -169,3 +169,14 @@ def test_an_interrupt_is_130(tmp_path: Path) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (finished.returncode, finished.stderr) == (130, "qcowscope: interrupted\n")
     assert signal.SIGINT.value + 128 == finished.returncode
+
+
+def test_streams_can_be_left_out_and_the_report_says_so(tmp_path: Path) -> None:
+    image = damaged("compressed-stream-broken", tmp_path)
+    assert (qcowscope("check", image).status, qcowscope("check", "--no-streams", image).status) == (2, 0)
+    report = qcowscope("check", "--json", "--no-streams", image).json()
+    result = report["result"]
+    assert isinstance(result, dict)
+    made = {check["id"]: (check["status"], check["reason"]) for check in result["checks"]}
+    assert made["compressed-stream-broken"] == ("not_run", "decoding compressed streams was not wanted")
+    assert made["compressed-entry-outside-file"] == ("pass", "")

@@ -1,8 +1,12 @@
 """Many images in one call: one line each, a broken one does not stop the rest, one exit status for all."""
 
+import contextlib
 import json
 import os
+import pty
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +133,20 @@ def test_a_name_that_is_no_text_is_shown_safely(tmp_path: Path) -> None:
     shutil.copyfile(sound("data-512"), tmp_path / "b.qcow2")
     finished = qcowscope("check", tmp_path)
     assert f"{tmp_path}/\\xff\\x1b[31m.qcow2: clean\n" in finished.out
+
+
+def test_progress_is_shown_on_a_terminal_while_results_go_elsewhere(store: Path, tmp_path: Path) -> None:
+    terminal, other_side = pty.openpty()
+    command = [sys.executable, "-m", "forensic.cli", "check", "--json", str(store)]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=other_side, env=environment)
+    os.close(other_side)
+    said = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side has closed the terminal
+        while piece := os.read(terminal, 4096):
+            said += piece
+    os.close(terminal)
+    assert process.wait(timeout=120) == 2
+    assert b"3/3" in said
+    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 3

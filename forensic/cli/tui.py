@@ -1,0 +1,41 @@
+"""`qcowscope tui`: walk through an image on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        subparsers,
+        "tui",
+        run,
+        "walk through an image: keys 1 to 5 show the screens, ? lists every key, q quits",
+        "The image is opened read-only; nothing that it names is opened.",
+    )
+    add_image(parser)
+
+
+def on_a_terminal() -> bool:
+    """Whether there is somebody to look and to type."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until the examiner leaves. Raises `UsageError` without a terminal, `NotAnImage` before one is touched."""
+    if not on_a_terminal():
+        raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
+    from forensic.qcow2.image import open_image
+
+    if os.environ.get("SSH_TTY"):
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    with open_image(options.image) as image:
+        from tui.app import QcowscopeApp
+        from tui.config import config_file, load
+
+        return QcowscopeApp(image, load(config_file())).run() or 0

@@ -1,0 +1,84 @@
+"""The report of an extraction that was not started from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forensic.checking import check
+from forensic.extraction.account import Extraction
+from forensic.extraction.inputs import InputHashes
+from forensic.extraction.new_file import NewFile, refuse
+from forensic.qcow2.consent import inputs_of, references_of
+from forensic.qcow2.describe import describe
+from forensic.qcow2.disk import Disk
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.ranges import known_ranges
+from forensic.report.file_map import FileMap, file_map
+from forensic.report.formats import DRAWS_MAP, render
+from forensic.report.model import Report
+from forensic.report.run import Run, tool
+from forensic.untrusted import Json, shown
+
+INCOMPLETE = 5
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What is to be written where (format and path), and what the examiner has to say."""
+
+    targets: Sequence[tuple[str, Path]]
+    case: Mapping[str, Json] = field(default_factory=dict)
+    annotations: Sequence[Json] = ()
+    force: bool = False
+
+    def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
+        """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
+        refuse([*outputs, *(path for _, path in self.targets)], disk.evidences, self.force)
+
+
+def write_extraction_reports(
+    request: ReportRequest, image: Qcow2Image, disk: Disk, extraction: Extraction, run: Run
+) -> None:
+    """Judge the image, hash what was read, and write every report. Raises `OutputFailed`."""
+    if not request.targets:
+        return
+    hashes = InputHashes(disk.evidences)
+    try:
+        report = _report(request, image, disk, extraction, run, hashes)
+    finally:
+        hashes.stop()
+    for name, path in request.targets:
+        file = NewFile(path, request.force)
+        try:
+            file.append(render(name, report).encode("utf-8", "surrogateescape"))
+            file.complete()
+        finally:
+            file.abandon()
+
+
+def _report(
+    request: ReportRequest, image: Qcow2Image, disk: Disk, extraction: Extraction, run: Run, hashes: InputHashes
+) -> Report:
+    result = describe(image) | check(image).as_json()
+    result["references"] = references_of(disk, lambda evidence: hashes.of(evidence) or "")
+    result["extraction"] = extraction.as_json()
+    result["hashes"] = extraction.hashes_json(hashes.of(image.evidence))
+    artifacts: list[Json] = [
+        {"role": "raw", "name": shown(part.path), "segment_index": part.index, "size": part.length}
+        for part in extraction.segments
+    ]
+    inputs = inputs_of(disk, lambda evidence: hashes.of(evidence) or "")
+    record = run.as_json(0 if extraction.complete else INCOMPLETE, artifacts, inputs)
+    drawn = _map(image) if DRAWS_MAP.intersection(name for name, _ in request.targets) else None
+    source = image.evidence.as_json()
+    return Report(result, source, record, tool(), request.case, drawn, request.annotations)
+
+
+def _map(image: Qcow2Image) -> FileMap | None:
+    geometry = image.header_cluster.geometry
+    if not isinstance(geometry, Geometry):
+        return None
+    return file_map(image.evidence.size, known_ranges(image), geometry.cluster_size)

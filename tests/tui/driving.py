@@ -1,0 +1,25 @@
+"""Driving the application without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from textual.pilot import Pilot
+
+from tui.app import QcowscopeApp
+
+Story = Callable[[QcowscopeApp, "Pilot[int]"], Awaitable[None]]
+Drive = Callable[..., None]
+
+
+async def settled(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+    """Wait until all jobs are done and everything is drawn."""
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+    await pilot.pause()
+
+
+def screen_text(app: QcowscopeApp) -> str:
+    """What is on the screen, as lines of text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)

@@ -1,0 +1,79 @@
+"""Broken images: all that the screens ask of the library can be asked of every recipe, and the application stays up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from forensic import (
+    Atlas,
+    DiskView,
+    Grid,
+    Node,
+    NotAnImage,
+    Qcow2Image,
+    back_references,
+    inspect,
+    look_inside,
+    open_image,
+    outline,
+    spans_between,
+    survey_file,
+    survey_guest,
+)
+from samples import recipes
+from tests.tui.driving import Drive, screen_text, settled
+from tui.app import QcowscopeApp
+
+RECIPES = recipes.all_recipes()
+FAMILIES = ("header", "l1", "l2", "refcount", "snapshot", "extension")
+ONE_A_FAMILY = [next(recipe for recipe in RECIPES if recipe.code.startswith(family)) for family in FAMILIES]
+
+
+def opened(recipe: recipes.Recipe, folder: Path) -> Qcow2Image:
+    try:
+        return open_image(recipes.apply(recipe, folder / "image.qcow2"))
+    except NotAnImage:
+        pytest.skip("the recipe takes the magic away: there is no image to walk through")
+
+
+def lines_of(nodes: list[Node], depth: int = 0) -> Iterator[Node]:
+    for node in nodes[:64]:
+        yield node
+        if node.children and depth < 5:
+            yield from lines_of(node.children(), depth + 1)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_every_byte_of_a_damaged_image_can_be_explained(recipe: recipes.Recipe, tmp_path: Path) -> None:
+    with opened(recipe, tmp_path) as image:
+        atlas = Atlas(image)
+        assert next(iter(lines_of(outline(atlas)))).label == "header"
+        assert all(node.length >= 0 for node in islice(lines_of(outline(atlas)), 2000))
+        for offset in range(0, min(image.evidence.size, 1 << 15), 7):
+            assert inspect(atlas, offset).place.length > 0
+            spans_between(atlas, offset, offset + 16)
+        list(survey_file(atlas, Grid(0, max(1, image.evidence.size // 7), 8)))
+        if atlas.geometry is not None:
+            list(survey_guest(atlas, Grid(0, max(1, image.virtual_size // 7), 8)))
+            back_references(image).guest_offset_of(0)
+            disk = DiskView(image)
+            look_inside(disk.read, disk.size)
+
+
+@pytest.mark.parametrize("recipe", ONE_A_FAMILY, ids=lambda recipe: recipe.name)
+def test_a_damaged_image_is_walked_through(recipe: recipes.Recipe, tmp_path: Path, drive: Drive) -> None:
+    opened(recipe, tmp_path).close()
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2", "enter", "p", "end", "right_square_bracket", "enter", "3", "plus", "m", "end", "4", "5")
+        await settled(app, pilot)
+        assert app.desk.judgement is not None
+        assert {finding.rule for finding in app.desk.judgement.findings} >= set(recipe.expect)
+        assert "READ-ONLY" in screen_text(app)
+
+    drive(tmp_path / "image.qcow2", story, (80, 24))

@@ -1,0 +1,137 @@
+"""The application: puts the image on the desk, starts the jobs, hears what they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from forensic import Qcow2Image
+from tui import jobs
+from tui.actions import Explorer
+from tui.commands import EVERYWHERE, bindings, commands_of
+from tui.config import Settings
+from tui.desk import Desk
+from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Surveyed
+from tui.notes import Notes, session_file
+from tui.screens.base import ImageScreen
+from tui.screens.extract import ExtractScreen
+from tui.screens.findings import FindingsScreen
+from tui.screens.map import MapScreen
+from tui.screens.overview import OverviewScreen
+from tui.screens.prompts import Question
+from tui.screens.structure import StructureScreen
+from tui.text import plain
+from tui.theme import DEFAULT_THEME, variables
+from tui.widgets.chrome import TopBar
+
+HASH_AT_ONCE = 1 << 30
+"""Bytes of a file that is hashed without being asked to; larger ones wait for the key."""
+
+SCREENS_OF: Mapping[str, type[ImageScreen]] = {
+    screen.NAME: screen for screen in (OverviewScreen, StructureScreen, MapScreen, FindingsScreen, ExtractScreen)
+}
+
+
+class QcowscopeApp(Explorer):
+    """Walk through one image."""
+
+    TITLE = "qcowscope"
+    CSS_PATH = "tui.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
+
+    def __init__(self, image: Qcow2Image, settings: Settings | None = None, notes: Notes | None = None) -> None:
+        """Open on the overview; nothing of the image but its header is read before the first paint."""
+        super().__init__()
+        self.settings = settings or Settings()
+        self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
+        wanted = self.settings.theme
+        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        for name, screen in SCREENS_OF.items():
+            self.add_mode(name, partial(screen, self.desk))
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The colours of kinds and severities."""
+        return variables(self.current_theme)
+
+    def on_mount(self) -> None:
+        """Show the overview, then begin to work."""
+        self.set_keymap(dict(self.settings.keys))
+        self.switch_mode("overview")
+        for trouble in (*self.settings.troubles, self.desk.notes.trouble):
+            if trouble:
+                self.tell(trouble, bad=True)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        image = self.desk.image
+        self.run_worker(lambda: jobs.examine(self.post_message, image), thread=True, group="examine")
+        if image.evidence.size <= HASH_AT_ONCE:
+            self.action_hash_file()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: Textual's own commands and all of ours that work here."""
+        yield from super().get_system_commands(screen)
+        here = screen.NAME if isinstance(screen, ImageScreen) else ""
+        for command in commands_of(here, EVERYWHERE):
+            target = self if command.where == EVERYWHERE else screen
+            callback: Callable[[], object] = partial(self.run_action, command.action, target)
+            yield SystemCommand(command.title, command.help, callback)
+
+    def on_top_bar_picked(self, event: TopBar.Picked) -> None:
+        """A screen was clicked."""
+        self.switch_mode(event.screen)
+
+    def on_job_progress(self, event: JobProgress) -> None:
+        """Show it in the status line."""
+        self.desk.report_job(event.name, event.text)
+
+    def on_job_failed(self, event: JobFailed) -> None:
+        """Say what could not be done."""
+        self.tell(f"{event.name}: {event.reason}", bad=True)
+
+    def on_judged(self, event: Judged) -> None:
+        """The findings are there."""
+        self.desk.judgement = event.judgement
+        self.desk.learn("judgement")
+
+    def on_looked_inside(self, event: LookedInside) -> None:
+        """The partitions are known."""
+        self.desk.contents = event.contents
+        self.desk.learn("contents")
+
+    def on_surveyed(self, event: Surveyed) -> None:
+        """How the space is divided, so far."""
+        self.desk.surveys[event.space] = event
+        self.desk.learn("space")
+
+    def on_indexed(self, event: Indexed) -> None:
+        """The way back to the disk is known."""
+        self.desk.references = event.references
+        self.desk.learn("references")
+
+    def on_hashed(self, event: Hashed) -> None:
+        """The file has a hash."""
+        self.desk.hashes[event.algorithm] = event.value
+        self.desk.learn("hashes")
+
+    def on_found(self, event: Found) -> None:
+        """A search found something; the first place is gone to."""
+        first = not self.desk.matches and bool(event.matches)
+        self.desk.matches += event.matches
+        if first:
+            self.go(event.matches[0])
+        self.desk.learn("matches")
+
+    def action_leave(self) -> None:
+        """Quit; an extraction that is running is asked about."""
+        if not self.desk.jobs.get("extract"):
+            self.exit(0)
+            return
+        words = plain("An extraction is running. Leaving stops it, and nothing that looks complete is left behind.")
+        self.push_screen(Question("Leave?", words, "Leave"), lambda yes: self.exit(0) if yes else None)

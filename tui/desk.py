@@ -1,0 +1,160 @@
+"""What the screens share: the image on the desk, where the examiner is, what is known so far, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from textual.dom import DOMNode
+from textual.signal import Signal
+
+from forensic import (
+    Atlas,
+    BackReferences,
+    Contents,
+    DiskView,
+    Extent,
+    FileView,
+    Inspection,
+    Json,
+    Judgement,
+    Ownership,
+    Qcow2Image,
+    Range,
+    Space,
+    View,
+    describe,
+    guest,
+    host,
+    inspect,
+)
+from tui.jumps import Jumps
+from tui.messages import Surveyed
+from tui.notes import Notes
+
+MAX_CLAIMS_SHOWN = 6
+
+
+class Desk:
+    """State and signals; widgets are told of changes and ask here for what they draw."""
+
+    def __init__(self, owner: DOMNode, image: Qcow2Image, notes: Notes) -> None:
+        """Nothing behind the header is read yet."""
+        self.image = image
+        self.atlas = Atlas(image)
+        self.file_view = FileView(image.evidence)
+        self.disk_view = DiskView(image)
+        self.facts: Mapping[str, Json] = describe(image)
+        self.notes = notes
+        self.jumps = Jumps(host(0, 1))
+        self.judgement: Judgement | None = None
+        self.contents: Contents | None = None
+        self.references: BackReferences | None = None
+        self.hashes: dict[str, str] = {}
+        self.ownership: Ownership | None = None
+        self.surveys: dict[Space, Surveyed] = {}
+        self.selection: Range | None = None
+        self.matches: list[Range] = []
+        self.jobs: dict[str, str] = {}
+        self.moved: Signal[Range] = Signal(owner, "moved")
+        self.learned: Signal[str] = Signal(owner, "learned")
+        self.worked: Signal[str] = Signal(owner, "worked")
+
+    @property
+    def path(self) -> Path:
+        """The image as it was named."""
+        return Path(self.image.evidence.path_as_given)
+
+    @property
+    def place(self) -> Range:
+        """Where the examiner is."""
+        return self.jumps.here
+
+    def view_of(self, space: Space) -> View:
+        """The bytes of a space."""
+        return self.file_view if space == Space.HOST else self.disk_view
+
+    def go(self, place: Range, jump: bool = True) -> None:
+        """Move there, within the space; a jump can be undone, a step cannot."""
+        view = self.view_of(place.space)
+        offset = max(0, min(place.offset, view.size - 1))
+        bounded = Range(place.space, offset, max(1, min(place.length, view.size - offset)))
+        if jump:
+            self.jumps.jump(bounded)
+        else:
+            self.jumps.step(bounded)
+        self.moved.publish(bounded)
+
+    def back(self, forward: bool = False) -> bool:
+        """Return to where the last jump began, or go there again; False if there is nowhere to go."""
+        place = self.jumps.forward() if forward else self.jumps.back()
+        if place is not None:
+            self.moved.publish(place)
+        return place is not None
+
+    def inspection(self) -> Inspection | None:
+        """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
+        host_offset = self.host_offset()
+        return None if host_offset is None else inspect(self.atlas, host_offset)
+
+    def host_offset(self) -> int | None:
+        """Where the byte at the cursor lies in the file; None if nowhere."""
+        if self.place.space == Space.HOST:
+            return self.place.offset
+        extent = self.extent_at(self.place.offset)
+        if extent is None or extent.host_offset is None:
+            return None
+        return (
+            extent.host_offset
+            if extent.stored_length
+            else extent.host_offset + self.place.offset - (extent.guest_offset)
+        )
+
+    def guest_offset(self) -> int | None:
+        """The guest offset of the byte at the cursor; None if it is not of the disk or not known yet."""
+        if self.place.space == Space.GUEST:
+            return self.place.offset
+        return self.references.guest_offset_of(self.place.offset) if self.references else None
+
+    def extent_at(self, guest_offset: int) -> Extent | None:
+        """The extent that holds a guest offset, cut to one cluster; None where the disk has no mapping."""
+        geometry = self.atlas.geometry
+        if geometry is None or not 0 <= guest_offset < self.image.virtual_size:
+            return None
+        start = guest_offset // geometry.cluster_size * geometry.cluster_size
+        for extent in self.image.extents(start, start + geometry.cluster_size):
+            if extent.guest_offset <= guest_offset < extent.guest_offset + extent.length:
+                return extent
+        return None
+
+    def claims(self) -> list[str]:
+        """Who claims the cluster at the cursor, and whether its refcount is right; empty while that is not known."""
+        owned, host_offset = self.ownership, self.host_offset()
+        if owned is None or host_offset is None:
+            return []
+        if host_offset // owned.cluster_size * owned.cluster_size != owned.cluster_host_offset:
+            return []
+        stored = "none" if owned.stored is None else f"{owned.stored:,}"
+        sign = "=" if owned.stored == owned.counted else "≠"
+        claims = [f"{claim.owner.value}  {claim.path}" for claim in owned.claims[:MAX_CLAIMS_SHOWN]]
+        return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(claims or ["nothing refers to it"])]
+
+    def other_side(self) -> Range | None:
+        """The same byte in the other space."""
+        if self.place.space == Space.HOST:
+            offset = self.guest_offset()
+            return None if offset is None else guest(offset, 1)
+        offset = self.host_offset()
+        return None if offset is None else host(offset, 1)
+
+    def learn(self, what: str) -> None:
+        """Tell everybody that something is known now: `judgement`, `contents`, `references`, `hashes`, `space` …"""
+        self.learned.publish(what)
+
+    def report_job(self, name: str, progress: str) -> None:
+        """Show how far a job is; empty when it is over."""
+        if progress:
+            self.jobs[name] = progress
+        else:
+            self.jobs.pop(name, None)
+        self.worked.publish(name)

@@ -1,0 +1,62 @@
+"""Filtering and sorting of findings by what the examiner types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from forensic import Finding, Severity
+
+FILTER_HINT = "words   sev>=medium   sev=high   class:reference,hidden   rule:l2"
+
+_SEVERITY = re.compile(r"sev(>=|<=|=)(\w+)")
+
+
+class BadFilter(ValueError):
+    """A filter that cannot be understood; the text says why."""
+
+
+def matching(findings: list[Finding], text: str) -> list[Finding]:
+    """The findings that fit every word of the filter. Raises `BadFilter`."""
+    tests = [_test(word) for word in text.lower().split()]
+    return [finding for finding in findings if all(test(finding) for test in tests)]
+
+
+def in_order(findings: list[Finding], order: str, reverse: bool) -> list[Finding]:
+    """By `severity` (worst first), `code`, `class` or `count` (most first)."""
+    keys: dict[str, Callable[[Finding], tuple[int | str, ...]]] = {
+        "severity": lambda finding: (-finding.severity.rank, finding.rule),
+        "code": lambda finding: (finding.rule,),
+        "class": lambda finding: (finding.finding_class.value, -finding.severity.rank),
+        "count": lambda finding: (-finding.count, finding.rule),
+    }
+    return sorted(findings, key=keys[order], reverse=reverse)
+
+
+ORDER_NAMES = ("severity", "code", "class", "count")
+
+
+def _test(word: str) -> Callable[[Finding], bool]:
+    severity = _SEVERITY.fullmatch(word)
+    if severity:
+        return _severity_test(*severity.groups())
+    if word.startswith("class:"):
+        classes = word.removeprefix("class:").split(",")
+        return lambda finding: any(finding.finding_class.value.startswith(each) for each in classes)
+    if word.startswith("rule:"):
+        return lambda finding: finding.rule.startswith(word.removeprefix("rule:"))
+    return lambda finding: any(
+        word in text.lower() for text in (finding.rule, finding.title, *(each.observation for each in finding.problems))
+    )
+
+
+def _severity_test(sign: str, name: str) -> Callable[[Finding], bool]:
+    known = [severity for severity in Severity if severity.value.startswith(name)]
+    if len(known) != 1:
+        raise BadFilter(f"{name}: expected one of {', '.join(Severity)}")
+    rank = known[0].rank
+    if sign == ">=":
+        return lambda finding: finding.severity.rank >= rank
+    if sign == "<=":
+        return lambda finding: finding.severity.rank <= rank
+    return lambda finding: finding.severity.rank == rank

@@ -1,0 +1,76 @@
+"""What may be typed to go somewhere: `0x…`, decimal, `c123`, `v…`, `L1[3].L2[7]`, `+n`, `-n`, names of structures."""
+
+from __future__ import annotations
+
+import re
+
+from forensic import Range, Space, entry_place, guest, host
+from tui.desk import Desk
+
+GRAMMAR = "0x…  1024  64KiB  c123  v0x…  vc9  L1[3].L2[7]  snapshot 0 L1[2]  +0x200  -16  header  l1  refcounts  end"
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
+_NUMBER = re.compile(r"(0x[0-9a-f]+|[0-9][0-9_]*)([kmgtp])?(?:i?b)?", re.ASCII)
+_ENTRY = re.compile(r"(?:(snapshot \d{1,6}) )?l1\[(\d{1,9})\](?:\.l2\[(\d{1,9})\])?", re.ASCII)
+
+
+class CannotGo(ValueError):
+    """A place that cannot be understood or is not there; the text says why."""
+
+
+def place_of(text: str, desk: Desk) -> Range:
+    """The place that is meant. Raises `CannotGo`."""
+    word, _, count = text.strip().lower().partition(",")
+    length = max(1, _number(count.strip())) if count.strip() else 1
+    place = _named(word, desk) or _entry(word, desk) or _offset(word, desk)
+    size = desk.view_of(place.space).size
+    if not 0 <= place.offset < size:
+        raise CannotGo(f"{place.offset:#x} is outside the {size:,} bytes of the {_name_of(place.space)}")
+    return Range(place.space, place.offset, max(length, place.length))
+
+
+def _name_of(space: Space) -> str:
+    return "file" if space == Space.HOST else "disk"
+
+
+def _named(word: str, desk: Desk) -> Range | None:
+    if word in ("start", "end"):
+        view = desk.view_of(desk.place.space)
+        return Range(view.space, 0 if word == "start" else max(0, view.size - 1), 1)
+    aliases = {"l1": "l1 table", "refcounts": "refcount table", "snapshots": "snapshot 0", "luks": "luks header"}
+    wanted = aliases.get(word, word)
+    found = (region for region in desk.atlas.fixed if region.name.lower() == wanted)
+    return next((host(region.host_offset, 1) for region in found), None)
+
+
+def _entry(word: str, desk: Desk) -> Range | None:
+    match = _ENTRY.fullmatch(word)
+    if not match:
+        return None
+    owner, l1_index, l2_index = match.groups()
+    place = entry_place(desk.atlas, owner or "active", int(l1_index), int(l2_index) if l2_index else None)
+    if place is None:
+        raise CannotGo(f"{word}: there is no such entry in the file")
+    return place
+
+
+def _offset(word: str, desk: Desk) -> Range:
+    """A number, with `v` for the disk, `c` for clusters, and a sign for a distance from here."""
+    if word[:1] in ("+", "-"):
+        distance = _number(word[1:].strip())
+        offset = desk.place.offset + (distance if word[0] == "+" else -distance)
+        return Range(desk.place.space, offset, 1)
+    space = guest if word.startswith("v") else host
+    word = word.removeprefix("v")
+    if word.startswith("c"):
+        if desk.atlas.geometry is None:
+            raise CannotGo("the header gives no cluster size")
+        return space(_number(word[1:]) * desk.atlas.geometry.cluster_size, 1)
+    return space(_number(word), 1)
+
+
+def _number(word: str) -> int:
+    match = _NUMBER.fullmatch(word.strip())
+    if not match:
+        raise CannotGo(f"not a place: expected one of  {GRAMMAR}")
+    digits, unit = match.groups()
+    return int(digits.replace("_", ""), 0 if digits.startswith("0x") else 10) * UNITS.get(unit or "", 1)

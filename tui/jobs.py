@@ -1,0 +1,157 @@
+"""The library's long calls, made in worker threads; what they tell comes back as messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from forensic import (
+    Atlas,
+    DiskView,
+    ForensicError,
+    Grid,
+    Pattern,
+    Progress,
+    Qcow2Image,
+    Range,
+    ReadFailed,
+    Space,
+    Survey,
+    Unusable,
+    View,
+    back_references,
+    check,
+    look_inside,
+    ownership,
+    search,
+    survey_file,
+    survey_guest,
+)
+from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Owned, Surveyed
+
+Post = Callable[[Message], bool]
+
+MAX_MATCHES = 10_000
+PAUSE_BETWEEN_WORDS = 0.1
+"""Seconds between two messages of progress: more often nobody can read."""
+
+FAILURES = (ForensicError, ReadFailed, OSError, MemoryError)
+"""What a job may end with through no fault of ours: the file, the medium, the machine."""
+
+
+class Cancelled(Exception):
+    """The worker was told to stop; caught where the job began."""
+
+
+class Teller:
+    """Tells how far a job is, not too often, and stops it when the worker is cancelled."""
+
+    def __init__(self, post: Post, name: str) -> None:
+        self._post = post
+        self.name = name
+        self._worker = get_current_worker()
+        self._told = 0.0
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody wants the job to end."""
+        return self._worker.is_cancelled
+
+    def say(self, text: str) -> None:
+        """Tell, and raise `Cancelled` if the job is to end."""
+        if self.cancelled:
+            raise Cancelled
+        now = time.monotonic()
+        if now - self._told >= PAUSE_BETWEEN_WORDS:
+            self._told = now
+            self._post(JobProgress(self.name, text))
+
+
+def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
+    """Do the work of a job; a failure of ours or of the file becomes a message."""
+    teller = Teller(post, name)
+    try:
+        work(teller)
+    except Cancelled:
+        pass
+    except FAILURES as error:
+        post(JobFailed(name, str(error)))
+    finally:
+        post(JobProgress(name, ""))
+
+
+def examine(post: Post, image: Qcow2Image) -> None:
+    """All that is found out in the background after the first paint: contents, findings, the way back to the disk."""
+    usable = not isinstance(image.header_cluster.geometry, Unusable)
+
+    def look(teller: Teller) -> None:
+        teller.say("partitions")
+        disk = DiskView(image)
+        post(LookedInside(look_inside(disk.read, disk.size)))
+
+    def judge(teller: Teller) -> None:
+        post(Judged(check(image, lambda structure: teller.say(f"check: {structure}"))))
+
+    def index(teller: Teller) -> None:
+        teller.say("index")
+        post(Indexed(back_references(image, lambda: teller.cancelled)))
+
+    def survey(teller: Teller) -> None:
+        atlas = Atlas(image)
+        _survey(teller, post, Space.GUEST, survey_guest(atlas, Grid(0, max(1, image.virtual_size), 1)))
+        _survey(teller, post, Space.HOST, survey_file(atlas, Grid(0, max(1, image.evidence.size), 1)))
+
+    run_job(post, "look", look if usable else lambda teller: None)
+    run_job(post, "check", judge)
+    if usable:
+        run_job(post, "space", survey)
+        run_job(post, "index", index)
+
+
+def _survey(teller: Teller, post: Post, space: Space, surveys: Iterator[Survey]) -> None:
+    for survey in surveys:
+        teller.say(f"space {survey.done:.0%}")
+        post(Surveyed(space, survey))
+
+
+def hash_file(post: Post, image: Qcow2Image) -> None:
+    """SHA-256 of the image file."""
+
+    def work(teller: Teller) -> None:
+        size = max(1, image.evidence.size)
+        post(Hashed("sha256", image.evidence.sha256(lambda done: teller.say(f"hash {done * 100 // size} %"))))
+
+    run_job(post, "hash", work)
+
+
+def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
+    """Who claims the cluster around a byte; a job that nobody hears of, since it is done again at every step."""
+    try:
+        post(Owned(ownership(image, host_offset)))
+    except FAILURES as error:
+        post(JobFailed("owners", str(error)))
+
+
+def find(post: Post, view: View, pattern: Pattern) -> None:
+    """Search a space from its beginning; matches come in as they are found."""
+
+    def work(teller: Teller) -> None:
+        fresh: list[Range] = []
+        count, told = 0, time.monotonic()
+        for event in search(view.read, view.space, view.stretches(), pattern):
+            if isinstance(event, Progress):
+                teller.say(f"search {event.offset * 100 // max(1, view.size)} %: {count:,} found")
+            else:
+                fresh.append(event)
+                count += 1
+            if fresh and (time.monotonic() - told > PAUSE_BETWEEN_WORDS or count >= MAX_MATCHES):
+                post(Found(fresh))
+                fresh, told = [], time.monotonic()
+            if count >= MAX_MATCHES:
+                break
+        post(Found(fresh))
+
+    run_job(post, "search", work)

@@ -1,0 +1,65 @@
+"""How kinds and states look: a glyph that tells them apart without colour, a class of the stylesheet, a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forensic import Fill, State
+from tui.widgets.cluster_map import Cell
+
+
+@dataclass(frozen=True)
+class Look:
+    """A glyph, the class `map--…`, and the word in the legend."""
+
+    glyph: str
+    kind: str
+    name: str
+
+    @property
+    def cell(self) -> Cell:
+        """A cell that looks so."""
+        return Cell(self.glyph, self.kind)
+
+
+FILLS = {
+    Fill.HEADER: Look("H", "header", "header"),
+    Fill.L1: Look("L", "l1", "L1 table"),
+    Fill.L2: Look("T", "l2", "L2 tables"),
+    Fill.REFCOUNT: Look("R", "refcount", "refcounts"),
+    Fill.SNAPSHOT: Look("S", "snapshot", "snapshot table"),
+    Fill.BITMAP: Look("B", "bitmap", "bitmaps"),
+    Fill.LUKS: Look("K", "luks", "LUKS header"),
+    Fill.DATA: Look("■", "data", "data"),
+    Fill.COMPRESSED: Look("◆", "compressed", "compressed"),
+    Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
+    Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
+}
+FREE = Look("·", "free", "not in use")
+
+STATES = {
+    State.DATA: Look("■", "data", "data"),
+    State.COMPRESSED: Look("◆", "compressed", "compressed"),
+    State.ZERO: Look("□", "zero", "zeros"),
+    State.ZERO_ALLOCATED: Look("▫", "zero-kept", "zeros, cluster kept"),
+    State.UNALLOCATED: Look("·", "unallocated", "unallocated"),
+    State.ABSENT: Look("✗", "absent", "absent"),
+}
+
+FINDING = Look("▲", "finding", "finding")
+PENDING = Look("░", "pending", "not read yet")
+HEATS = (
+    Look("·", "heat0", "empty"),
+    Look("░", "heat1", "below 2 bits a byte"),
+    Look("▒", "heat2", "below 5"),
+    Look("▓", "heat3", "below 7.5"),
+    Look("█", "heat4", "noise"),
+)
+
+
+def heat(entropy: float | None) -> Cell:
+    """The look of an entropy in bits a byte."""
+    if entropy is None:
+        return STATES[State.ABSENT].cell
+    limits = (0.01, 2.0, 5.0, 7.5)
+    return HEATS[sum(entropy >= limit for limit in limits)].cell

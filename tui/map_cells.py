@@ -1,0 +1,61 @@
+"""From sums and findings to the cells of a map: what wins when a cell holds several things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from forensic import Fill, Grid, Range, Space, State, Survey
+from tui.kinds import FILLS, FINDING, FREE, PENDING, STATES
+from tui.widgets.cluster_map import Cell
+
+RARE = (Fill.HEADER, Fill.LUKS, Fill.L1, Fill.SNAPSHOT, Fill.BITMAP)
+"""What is shown wherever there is any of it."""
+
+COMMON = (Fill.L2, Fill.REFCOUNT)
+"""What is shown where it is a fair part of a cell."""
+
+FAIR_PART = 8
+
+
+def file_cells(survey: Survey) -> list[Cell]:
+    """Cells of the file by what its parts are used for."""
+    sums = survey.sums.T.tolist()
+    return [_file_cell(each, survey.grid.cell_size, survey.done < 1) for each in sums]
+
+
+def guest_cells(survey: Survey) -> list[Cell]:
+    """Cells of the disk by the state of most of their bytes; bytes that are there count for more than none."""
+    return [_guest_cell(each) for each in survey.sums.T.tolist()]
+
+
+def with_findings(cells: list[Cell], grid: Grid, space: Space, places: Sequence[Range]) -> list[Cell]:
+    """Mark the cells in which a finding begins."""
+    for place in places:
+        number = grid.cell_of(place.offset)
+        if place.space == space and 0 <= number < len(cells):
+            cells[number] = FINDING.cell
+    return cells
+
+
+def _file_cell(sums: list[int], cell_size: int, pending: bool) -> Cell:
+    for fill in RARE:
+        if sums[fill]:
+            return FILLS[fill].cell
+    for fill in COMMON:
+        if sums[fill] * FAIR_PART >= cell_size:
+            return FILLS[fill].cell
+    best = max(Fill, key=lambda fill: sums[fill])
+    if sums[best]:
+        return FILLS[best].cell
+    return PENDING.cell if pending else FREE.cell
+
+
+def _guest_cell(sums: list[int]) -> Cell:
+    if sums[State.ABSENT]:
+        return STATES[State.ABSENT].cell
+    if not any(sums):
+        return PENDING.cell
+    held = (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED, State.ZERO)
+    best = max(held, key=lambda state: sums[state])
+    share = sums[best] * FAIR_PART >= sum(sums)
+    return STATES[best].cell if sums[best] and (share or best in held[:2]) else STATES[State.UNALLOCATED].cell

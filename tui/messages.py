@@ -1,0 +1,112 @@
+"""What worker threads tell the application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
+from tui.widgets.cluster_map import Cell
+
+
+class JobProgress(Message):
+    """How far a job is; an empty text says that it is over."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self.name = name
+        self.text = text
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer word of the same job makes an older one worthless."""
+        return isinstance(message, JobProgress) and message.name == self.name
+
+
+class JobFailed(Message):
+    """A job could not do what was asked."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__()
+        self.name = name
+        self.reason = reason
+
+
+class Judged(Message):
+    """The check is done, or so far."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        super().__init__()
+        self.judgement = judgement
+
+
+class Surveyed(Message):
+    """What fills a space, as far as it is known."""
+
+    def __init__(self, space: Space, survey: Survey) -> None:
+        super().__init__()
+        self.space = space
+        self.survey = survey
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer survey of a space makes an older one worthless."""
+        return isinstance(message, Surveyed) and message.space == self.space
+
+
+class Mapped(Surveyed):
+    """A survey for the map, so far."""
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer survey of a grid makes an older one worthless."""
+        return isinstance(message, Mapped) and message.survey.grid == self.survey.grid
+
+
+class Heated(Message):
+    """The cells of a map by entropy, so far."""
+
+    def __init__(self, space: Space, grid: Grid, cells: Sequence[Cell]) -> None:
+        super().__init__()
+        self.space = space
+        self.grid = grid
+        self.cells = cells
+
+
+class LookedInside(Message):
+    """Partitions and file systems of the disk."""
+
+    def __init__(self, contents: Contents) -> None:
+        super().__init__()
+        self.contents = contents
+
+
+class Indexed(Message):
+    """The way back from the file to the disk is known."""
+
+    def __init__(self, references: BackReferences) -> None:
+        super().__init__()
+        self.references = references
+
+
+class Hashed(Message):
+    """The hash of the image file."""
+
+    def __init__(self, algorithm: str, value: str) -> None:
+        super().__init__()
+        self.algorithm = algorithm
+        self.value = value
+
+
+class Owned(Message):
+    """Who claims the cluster around a byte of the file."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        super().__init__()
+        self.ownership = ownership
+
+
+class Found(Message):
+    """Places that a search found since the last message."""
+
+    def __init__(self, matches: list[Range]) -> None:
+        super().__init__()
+        self.matches = matches

@@ -1,0 +1,94 @@
+"""What the five screens have in common: the frame, and being told of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from forensic import Range, Space
+from tui.desk import Desk
+from tui.widgets.chrome import StatusLine, TopBar
+
+WIDE, BROAD = 110, 150
+
+
+class ImageScreen(Screen[None]):
+    """A screen about the image on the desk; subclasses give `NAME`, `body` and what they do when told."""
+
+    NAME: ClassVar[str] = ""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (BROAD, "-broad")]
+
+    def compose(self) -> ComposeResult:
+        """Frame and body."""
+        yield TopBar(self.desk.path.name, self.NAME)
+        yield Vertical(*self.body(), id="body")
+        yield StatusLine()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def body(self) -> Iterable[Widget]:
+        """What is between the bars."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Listen."""
+        self.desk.moved.subscribe(self, self._on_moved)
+        self.desk.learned.subscribe(self, self._on_learned)
+        self.desk.worked.subscribe(self, self._on_worked)
+        self.show_status()
+
+    def on_screen_resume(self) -> None:
+        """The place may be another one than when this screen was left."""
+        self.on_moved(self.desk.place)
+        self.show_status()
+
+    def on_moved(self, place: Range) -> None:
+        """The cursor is somewhere else."""
+
+    def on_learned(self, what: str) -> None:
+        """Something is known now: `judgement`, `contents`, `references`, `hashes`, `notes`, `matches`."""
+
+    def show_status(self) -> None:
+        """Draw the line below."""
+        desk = self.desk
+        place = desk.place
+        other = desk.other_side()
+        pairs = [(_name(place.space), f"{place.offset:#x}")]
+        if other:
+            pairs.append((_name(other.space), f"{other.offset:#x}"))
+        inspection = desk.inspection()
+        jobs = " · ".join(text for text in desk.jobs.values() if text)
+        worst = desk.judgement.worst_first()[:1] if desk.judgement else []
+        self.query_one(StatusLine).show(
+            pairs,
+            inspection.path if inspection else "not in the file",
+            jobs,
+            f"▲ {worst[0].severity.value}" if worst and worst[0].severity.rank else "",
+        )
+
+    def _on_moved(self, place: Range) -> None:
+        if self.is_current:
+            self.on_moved(place)
+            self.show_status()
+
+    def _on_learned(self, what: str) -> None:
+        self.on_learned(what)
+        if self.is_current:
+            self.show_status()
+
+    def _on_worked(self, name: str) -> None:
+        if self.is_current:
+            self.show_status()
+
+
+def _name(space: Space) -> str:
+    return "host" if space == Space.HOST else "guest"

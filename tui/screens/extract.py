@@ -1,0 +1,233 @@
+"""Screen 5: write the disk out, see how far it is, and what was not had."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Button, Label, ProgressBar, Static
+
+from forensic import Extraction, usable_hashes
+from tui.commands import EXTRACT, bindings
+from tui.desk import Desk
+from tui.extract_job import Control, Extracted, Extracting, run_extraction
+from tui.extraction_plan import ExtractionPlan
+from tui.facts import items, section, untrusted
+from tui.screens.base import ImageScreen
+from tui.screens.consent import consent
+from tui.screens.prompts import Prompt
+from tui.text import line, lines, plain, size
+from tui.widgets.extract_form import ACTIVE, ExtractForm
+
+LISTED_RANGES = 12
+LISTED_SNAPSHOTS = 1000
+HASHES_SHOWN = ("sha256", "md5", "sha1", "sha512", "blake2b", "blake3")
+
+
+class ExtractScreen(ImageScreen):
+    """The form and the live side."""
+
+    NAME = "extract"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EXTRACT), Binding("escape", "leave_field", show=False)]
+    AUTO_FOCUS = "#start"
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._control: Control | None = None
+        self._started = 0.0
+        self._under_way = ExtractionPlan(desk.path, "")
+
+    def body(self) -> Iterable[Widget]:
+        """What is wanted beside what happens."""
+        first = ExtractionPlan(self.desk.path, f"{self.desk.path.name.removesuffix('.qcow2')}.raw")
+        hashes = tuple(each for each in HASHES_SHOWN if each in usable_hashes())
+        buttons = Horizontal(
+            Button("Start  F5", id="start", variant="success"),
+            Button("Pause  F6", id="pause", disabled=True),
+            Button("Stop  F8", id="stop", disabled=True),
+            id="buttons",
+        )
+        live = VerticalScroll(
+            buttons,
+            ProgressBar(total=None, id="progress", show_eta=False),
+            Static("", markup=False, id="live"),
+            Label("equal command line · F9 copies", classes="label"),
+            Static("", markup=False, id="command"),
+            Static("", markup=False, id="outcome"),
+            id="live-pane",
+        )
+        live.border_title = "live"
+        yield Horizontal(ExtractForm(first, self._targets(), hashes, self._needs()), live, id="extract-panes")
+
+    def on_mount(self) -> None:
+        """Show the command line."""
+        super().on_mount()
+        self.query_one("#progress").display = False
+        self._show_command()
+
+    def on_extract_form_changed(self) -> None:
+        """The command line says the same."""
+        self._show_command()
+
+    def on_extract_form_wanted(self, event: ExtractForm.Wanted) -> None:
+        """Ask whether, then which; a key is typed without being shown."""
+        form = self.query_one(ExtractForm)
+        if event.what == "key":
+            prompt = Prompt("Passphrase", "kept in memory only; it stands in no report", password=True)
+            self.app.push_screen(prompt, lambda key: form.supply(replace(form.supplies, passphrase=key or "")))
+            return
+
+        def name_it(yes: bool | None) -> None:
+            if yes:
+                hint = "the path of the file as you have it; the name in the image is only compared"
+                self.app.push_screen(Prompt("Path of the " + event.what.replace("_", " "), hint), take)
+
+        def take(path: str | None) -> None:
+            supplies = form.supplies
+            if path and event.what == "backing":
+                form.supply(replace(supplies, backing=(*supplies.backing, path)))
+            elif path:
+                form.supply(replace(supplies, data_file=path))
+
+        self.app.push_screen(consent(event.what, self._needs()[event.what]), name_it)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The three buttons."""
+        actions = {"start": self.action_start, "pause": self.action_pause, "stop": self.action_cancel}
+        actions[event.button.id or ""]()
+
+    def action_leave_field(self) -> None:
+        """Out of the line, so that keys are commands again."""
+        self.query_one("#start").focus()
+
+    def action_start(self) -> None:
+        """Begin."""
+        plan = self.plan
+        if self._control is not None:
+            return
+        if plan.complaint():
+            self.notify(plan.complaint(), severity="warning", markup=False)
+            return
+        self._control, self._started, self._under_way = Control(), time.monotonic(), plan
+        self._show_running(True)
+        self.query_one("#outcome", Static).update("")
+        control, image, notes = self._control, self.desk.image, self.desk.notes.as_json()
+        self.run_worker(
+            lambda: run_extraction(self.post_message, image, plan, notes, control), thread=True, group="extract"
+        )
+        self.desk.report_job("extract", "extracting")
+
+    def action_pause(self) -> None:
+        """Wait, or go on."""
+        if self._control:
+            self._control.pause()
+            self.query_one("#pause", Button).label = "Go on  F6" if self._control.paused else "Pause  F6"
+            self.desk.report_job("extract", "extraction paused" if self._control.paused else "extracting")
+
+    def action_cancel(self) -> None:
+        """Give up."""
+        if self._control:
+            self._control.stop()
+
+    def action_copy_command(self) -> None:
+        """The equal command line to the clipboard."""
+        self.app.copy_to_clipboard(self.plan.command())
+        self.notify("the command line is copied", timeout=2, markup=False)
+
+    def on_unmount(self) -> None:
+        """The thread must not outlive the screen."""
+        self.action_cancel()
+
+    def on_extracting(self, event: Extracting) -> None:
+        """So far."""
+        bar = self.query_one("#progress", ProgressBar)
+        bar.update(total=max(1, event.total), progress=event.done)
+        seconds = max(0.001, time.monotonic() - self._started)
+        rate = event.done / seconds
+        rest = (event.total - event.done) / rate if rate else 0.0
+        self.query_one("#live", Static).update(
+            line(
+                (f"{size(event.done)} of {size(event.total)}", "bold"),
+                f"   {size(int(rate))}/s   {_clock(rest)} to go",
+            )
+        )
+        if self._control and not self._control.paused:
+            self.desk.report_job("extract", f"extract {event.done * 100 // max(1, event.total)} %")
+
+    def on_extracted(self, event: Extracted) -> None:
+        """Over."""
+        self._control = None
+        self._show_running(False)
+        self.desk.report_job("extract", "")
+        outcome = self.query_one("#outcome", Static)
+        if event.extraction is None:
+            outcome.update(line(("✖ nothing was extracted  ", "bold"), event.reason))
+        else:
+            outcome.update(self._outcome(event.extraction, self._under_way.report_paths()))
+        self.query_one("#live-pane").scroll_end(animate=False)
+
+    @property
+    def plan(self) -> ExtractionPlan:
+        """What the form says."""
+        return self.query_one(ExtractForm).plan
+
+    def _show_command(self) -> None:
+        self.query_one("#command", Static).update(plain(self.plan.command()))
+
+    def _show_running(self, running: bool) -> None:
+        self.query_one("#progress").display = True
+        self.query_one("#start", Button).disabled = running
+        for name in ("#pause", "#stop"):
+            self.query_one(name, Button).disabled = not running
+        self.query_one("#pause" if running else "#start", Button).focus()
+
+    def _targets(self) -> list[tuple[Text, int]]:
+        targets = [(line("active disk  ", (size(self.desk.image.virtual_size), "dim")), ACTIVE)]
+        for snapshot in map(section, items(self.desk.facts["snapshots"])[:LISTED_SNAPSHOTS]):
+            name, made = untrusted(snapshot["name"]), str(snapshot["created_at"])
+            words = line(f"snapshot {snapshot['index']}  “", name, "”  ", (made, "dim"))
+            targets.append((words, int(str(snapshot["index"]))))
+        return targets
+
+    def _needs(self) -> dict[str, Text]:
+        needs: dict[str, Text] = {}
+        for reference in map(section, items(self.desk.facts["references"])):
+            declared = untrusted(reference["declared"]) if reference["declared"] else plain("without a name")
+            needs[str(reference["kind"])] = declared
+        if self.desk.image.encrypted:
+            needs["key"] = plain("the data is encrypted")
+        return needs
+
+    def _outcome(self, extraction: Extraction, reports: list[tuple[str, Path]]) -> Text:
+        ledger = extraction.ledger
+        head = "✔ complete" if extraction.complete else "▲ complete, with ranges that were not had"
+        parts = [
+            line((head, "bold")),
+            Text(),
+            line(("file    ", "dim"), os.fspath(extraction.path or "-"), f"   {size(extraction.size)}"),
+            line(("read    ", "dim"), f"{ledger.bytes_read:,} bytes"),
+            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes by the image's word"),
+            line(("missing ", "dim"), f"{ledger.bytes_missing:,} bytes, filled with zeros"),
+        ]
+        parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
+        parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
+        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE IT WAS READ"
+        parts.append(line(("source  ", "dim"), unchanged))
+        parts += [
+            line((f"  {entry.guest_offset:#x} +{entry.length:#x}  ", "dim"), entry.reason.code)
+            for entry in ledger.unreadable().ranges[:LISTED_RANGES]
+        ]
+        return lines(parts)
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

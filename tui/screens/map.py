@@ -1,0 +1,242 @@
+"""Screen 3: the file and the disk as two grids that move together, from everything down to single clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from forensic import Grid, Range, Space
+from tui import map_jobs
+from tui.commands import MAP, bindings
+from tui.desk import Desk
+from tui.kinds import FILLS, FINDING, FREE, HEATS, STATES, Look
+from tui.map_cells import file_cells, guest_cells, with_findings
+from tui.messages import Heated, Mapped
+from tui.screens.base import ImageScreen
+from tui.text import line, plain, size
+from tui.widgets.cluster_map import ClusterMap
+
+COLOURS = ("kind", "entropy")
+ZOOM_BITS = 2
+MAX_ZOOM = 24
+
+
+class MapScreen(ImageScreen):
+    """The place to see where things are."""
+
+    NAME = "map"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MAP)
+    AUTO_FOCUS = "#file-map"
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._zoom = 0
+        self._colour = "kind"
+        self._surveys: dict[Space, Mapped] = {}
+
+    def body(self) -> Iterable[Widget]:
+        """Two maps, the legend, a line about the cell under the cursor."""
+        file_map, disk_map = ClusterMap(Space.HOST, id="file-map"), ClusterMap(Space.GUEST, id="disk-map")
+        legend = Static("", markup=False, id="legend")
+        legend.border_title = "legend"
+        yield Horizontal(Vertical(file_map, disk_map, id="maps"), legend, id="map-panes")
+        yield Static("", markup=False, id="cell")
+
+    def on_moved(self, place: Range) -> None:
+        """Move both cursors; a grid that does not hold its cursor any more is laid out anew."""
+        self._map(place.space).cursor = place.offset
+        other = self.desk.other_side()
+        if other:
+            self._map(other.space).cursor = other.offset
+        for space in Space:
+            if not self._holds_cursor(space):
+                self._survey(space)
+        self._show_cell()
+
+    def on_learned(self, what: str) -> None:
+        """Findings are marked; the index lets the other map follow."""
+        if what == "judgement":
+            self._paint_all()
+        elif what == "references" and self.is_current:
+            self.on_moved(self.desk.place)
+
+    def on_cluster_map_resized(self, event: ClusterMap.Resized) -> None:
+        """Another number of cells fits."""
+        self._survey(event.map.space)
+
+    def on_cluster_map_moved(self, event: ClusterMap.Moved) -> None:
+        """A step by hand; in the file, to the first run that begins in the cell, so that the disk can follow."""
+        event.stop()
+        self.desk.go(Range(event.map.space, event.offset, 1), jump=False)
+        references = self.desk.references
+        if event.map.space == Space.HOST and references and self.desk.other_side() is None:
+            run = references.next_run(event.offset)
+            if run is not None and run < event.offset + event.map.grid.cell_size:
+                guest_offset = references.guest_offset_of(run)
+                if guest_offset is not None:
+                    self._map(Space.GUEST).cursor = guest_offset
+                    if not self._holds_cursor(Space.GUEST):
+                        self._survey(Space.GUEST)
+
+    def on_cluster_map_opened(self, event: ClusterMap.Opened) -> None:
+        """A double click."""
+        self.action_open()
+
+    def on_mapped(self, event: Mapped) -> None:
+        """A survey, so far."""
+        if event.survey.grid == self._map(event.space).grid:
+            self._surveys[event.space] = event
+            self._paint(event.space)
+
+    def on_heated(self, event: Heated) -> None:
+        """Entropies, so far."""
+        map_ = self._map(event.space)
+        if event.grid == map_.grid and self._colour == "entropy":
+            map_.show(event.grid, map_.space_size, event.cells)
+
+    def action_zoom(self, step: int) -> None:
+        """Let a cell stand for a quarter, or for four times as much."""
+        wanted = max(0, min(self._zoom + step, MAX_ZOOM))
+        if step > 0 and all(self._cell_size(space, self._zoom) <= self._unit for space in Space):
+            self.notify("a cell is one cluster already", markup=False, timeout=2)
+            return
+        self._zoom = wanted
+        self._survey_both()
+
+    def action_whole(self) -> None:
+        """Everything."""
+        self._zoom = 0
+        self._survey_both()
+
+    def action_swap(self) -> None:
+        """To the other map."""
+        self._map(Space.GUEST if self._active.space == Space.HOST else Space.HOST).focus()
+
+    def action_colour(self) -> None:
+        """By kind, by entropy."""
+        self._colour = COLOURS[(COLOURS.index(self._colour) + 1) % len(COLOURS)]
+        self._survey_both()
+
+    def action_open(self) -> None:
+        """Look at the bytes."""
+        place = Range(self._active.space, self._active.cursor, 1)
+        self.app.switch_mode("structure")
+        self.call_after_refresh(self.desk.go, place)
+
+    @property
+    def _active(self) -> ClusterMap:
+        return self._map(Space.GUEST if self._map(Space.GUEST).has_focus else Space.HOST)
+
+    @property
+    def _unit(self) -> int:
+        geometry = self.desk.atlas.geometry
+        return geometry.cluster_size if geometry else 512
+
+    def _map(self, space: Space) -> ClusterMap:
+        return self.query_one("#file-map" if space == Space.HOST else "#disk-map", ClusterMap)
+
+    def _holds_cursor(self, space: Space) -> bool:
+        map_ = self._map(space)
+        return map_.grid.start <= map_.cursor < map_.grid.end
+
+    def _cell_size(self, space: Space, zoom: int) -> int:
+        """Bytes of a cell: whole clusters, so many that everything fits at zoom 0."""
+        units = -(-self.desk.view_of(space).size // self._unit)
+        whole = -(-units // self._map(space).capacity)
+        return max(1, whole >> zoom * ZOOM_BITS) * self._unit
+
+    def _survey_both(self) -> None:
+        for space in Space:
+            self._survey(space)
+
+    def _survey(self, space: Space) -> None:
+        """Lay the grid out around the cursor and have it filled in the background."""
+        map_, total = self._map(space), self.desk.view_of(space).size
+        cell_size = self._cell_size(space, self._zoom)
+        cells = max(1, min(map_.capacity, -(-total // cell_size)))
+        row = cell_size * map_.columns
+        start = max(0, min(map_.cursor - cells * cell_size // 2, total - cells * cell_size) // row * row)
+        if start + cells * cell_size < total and start + cells * cell_size <= map_.cursor:
+            start += row
+        grid = Grid(start, cell_size, cells)
+        map_.show(grid, total, [] if map_.grid != grid else map_.cells)
+        self._show_titles()
+        job = map_jobs.heat_up if self._colour == "entropy" else map_jobs.fill_grid
+        work = partial(job, self.post_message, self.desk.atlas, self.desk.view_of(space), grid)
+        self.run_worker(work, thread=True, group=f"map {space.value}", exclusive=True)
+
+    def _paint_all(self) -> None:
+        for space in Space:
+            self._paint(space)
+
+    def _paint(self, space: Space) -> None:
+        mapped = self._surveys.get(space)
+        if mapped is None or self._colour != "kind":
+            return
+        cells = file_cells(mapped.survey) if space == Space.HOST else guest_cells(mapped.survey)
+        map_ = self._map(space)
+        map_.show(mapped.survey.grid, map_.space_size, with_findings(cells, mapped.survey.grid, space, self._places()))
+        self._show_cell()
+
+    def _places(self) -> list[Range]:
+        judgement = self.desk.judgement
+        found = judgement.findings if judgement else ()
+        return [
+            place
+            for finding in found
+            if finding.severity.rank
+            for problem in finding.problems
+            for place in problem.ranges
+        ]
+
+    def _show_titles(self) -> None:
+        for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
+            map_ = self._map(space)
+            clusters = map_.grid.cell_size // self._unit
+            unit = "cluster" if clusters == 1 else "clusters"
+            map_.border_title = f"{name} · {size(map_.space_size)}"
+            map_.border_subtitle = f"1 cell = {clusters:,} {unit} = {size(map_.grid.cell_size)}"
+        self.query_one("#legend", Static).update(self._legend())
+
+    def _show_cell(self) -> None:
+        map_ = self._active
+        number = map_.grid.cell_of(map_.cursor)
+        start = map_.grid.offset_of(number)
+        mapped = self._surveys.get(map_.space)
+        end = min(start + map_.grid.cell_size, map_.space_size) - 1
+        words = line((f" {map_.space.value} ", "bold"), f"{start:#x} – {end:#x}  cluster {start // self._unit:,}   ")
+        if mapped and mapped.survey.grid == map_.grid and 0 <= number < map_.grid.cells:
+            words.append_text(self._contents(map_.space, mapped.survey.sums[:, number].tolist()))
+        self.query_one("#cell", Static).update(words)
+
+    def _contents(self, space: Space, sums: list[int]) -> Text:
+        looks = list(FILLS.values()) if space == Space.HOST else list(STATES.values())
+        order = list(FILLS) if space == Space.HOST else list(STATES)
+        words = Text()
+        for look, key in zip(looks, order, strict=True):
+            if sums[key]:
+                words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
+        return words if words else plain("not in use", "dim")
+
+    def _legend(self) -> Text:
+        if self._colour == "entropy":
+            looks = list(HEATS)
+        else:
+            looks = list(dict.fromkeys([*FILLS.values(), FREE, *STATES.values(), FINDING]))
+        names: dict[str, Look] = {}
+        for look in looks:
+            names.setdefault(look.glyph, look)
+        separator = "   " if self.has_class("-narrow") else "\n"
+        entries = [line((f"{look.glyph} ", self._colour_of(look)), look.name) for look in names.values()]
+        return Text(separator, end="").join([line(("colour: ", "dim"), (self._colour, "bold")), *entries])
+
+    def _colour_of(self, look: Look) -> str:
+        style = self._map(Space.HOST).get_component_rich_style(f"map--{look.kind}", partial=True)
+        return style.color.name if style.color else ""

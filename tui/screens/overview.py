@@ -1,0 +1,163 @@
+"""Screen 1: what the image is, how bad it looks, what the disk holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+from textual.containers import Grid, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static
+
+from forensic import CheckStatus, Severity, Space, Verdict
+from tui.facts import facts_of
+from tui.kinds import FILLS, FREE, STATES
+from tui.messages import Surveyed
+from tui.screens.base import ImageScreen
+from tui.text import line, lines, plain, size
+from tui.widgets.space_bar import Share, SpaceBar
+
+MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
+VERDICT_WORDS = {
+    Verdict.CLEAN: "✔ CLEAN",
+    Verdict.LEAKS: "○ LEAKS",
+    Verdict.SUSPICIOUS: "▲ SUSPICIOUS",
+    Verdict.CORRUPT: "✖ CORRUPT",
+    Verdict.UNDETERMINED: "? UNDETERMINED",
+}
+WORST_SHOWN = 8
+
+
+class OverviewScreen(ImageScreen):
+    """The first screen."""
+
+    NAME = "overview"
+    AUTO_FOCUS = "#facts-pane"
+
+    def body(self) -> Iterable[Widget]:
+        """Facts beside the verdict, the disk below."""
+        facts = VerticalScroll(Static(self._facts(), markup=False), id="facts-pane")
+        verdict = VerticalScroll(Static(plain("checking …", "dim"), markup=False, id="verdict"), id="verdict-pane")
+        disk = VerticalScroll(
+            SpaceBar("disk", id="disk-bar"),
+            SpaceBar("file", id="file-bar"),
+            Static("", markup=False, id="volumes"),
+            id="disk-pane",
+        )
+        facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "what it holds"
+        yield Grid(facts, verdict, disk, id="overview")
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        super().on_mount()
+        self._show_verdict()
+        self._show_volumes()
+
+    def on_learned(self, what: str) -> None:
+        """Something more is known."""
+        if what in ("judgement", "hashes"):
+            self._show_verdict()
+        elif what == "contents":
+            self._show_volumes()
+        elif what == "space":
+            self._show_space()
+
+    def _show_space(self) -> None:
+        for space, bar in ((Space.GUEST, "#disk-bar"), (Space.HOST, "#file-bar")):
+            surveyed = self.desk.surveys.get(space)
+            if surveyed:
+                self.query_one(bar, SpaceBar).show(
+                    _shares(surveyed, self.desk.view_of(space).size), surveyed.survey.done
+                )
+
+    def _facts(self) -> Table:
+        table = Table.grid(padding=(0, 2), expand=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for label, words in facts_of(self.desk.facts, self.desk.image.evidence.disk_usage):
+            table.add_row(plain(label), words)
+        evidence = self.desk.image.evidence
+        if evidence.in_use():
+            table.add_row(plain("in use"), plain("another process holds locks on the file", "bold"))
+        return table
+
+    def _show_verdict(self) -> None:
+        judgement = self.desk.judgement
+        if judgement is None:
+            return
+        verdict = judgement.verdict()
+        counts = Counter(finding.severity for finding in judgement.findings)
+        summary = "  ".join(
+            f"{counts[severity]} {severity.value}" for severity in reversed(Severity) if counts[severity]
+        )
+        head = line(
+            (VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), "   ", (summary or "no findings", "dim")
+        )
+        parts = [head, Text()]
+        for finding in judgement.worst_first()[:WORST_SHOWN]:
+            style = self._colour(f"severity-{finding.severity.value}")
+            parts.append(
+                line(
+                    (f"{MARKS[finding.severity]} {finding.severity.value:<8} ", style),
+                    finding.title,
+                    _times(finding.count),
+                )
+            )
+        if len(judgement.findings) > WORST_SHOWN:
+            parts.append(plain(f"  and {len(judgement.findings) - WORST_SHOWN} more: 4", "dim"))
+        statuses = Counter(check.status for check in judgement.checks)
+        checks = " · ".join(
+            f"{statuses[status]} {status.value.replace('_', ' ')}" for status in CheckStatus if statuses[status]
+        )
+        parts += [Text(), line(("checks  ", "dim"), checks)]
+        self.query_one("#verdict", Static).update(lines([*parts, *self._hash_lines()]))
+
+    def _hash_lines(self) -> list[Text]:
+        hashes = self.desk.hashes
+        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
+        if not hashes:
+            return [line(("sha256  ", "dim"), ("H computes it", "dim"), "   ", unchanged)]
+        parts = [line(("file    ", "dim"), unchanged), Text()]
+        return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
+
+    def _show_volumes(self) -> None:
+        contents = self.desk.contents
+        if contents is None:
+            return
+        if not contents.volumes:
+            words = (
+                f"disk: {contents.missing}"
+                if contents.missing
+                else "no partition table or file system found by signature"
+            )
+            self.query_one("#volumes", Static).update(plain(words, "dim"))
+            return
+        table = Table.grid(padding=(0, 2))
+        scheme = f"{contents.scheme} partition table" if contents.scheme != "none" else "no partition table"
+        table.add_row(plain(scheme, "bold"))
+        for volume in contents.volumes:
+            place = f"{volume.guest_offset:#x}"
+            label = line("“", volume.label, "”") if volume.label.raw else plain("")
+            table.add_row(
+                plain(f"{volume.kind}"), plain(volume.name), plain(volume.file_system or "?", "bold"), label,
+                plain(size(volume.length)), plain(place, "dim"),
+            )  # fmt: skip
+        self.query_one("#volumes", Static).update(table)
+
+    def _colour(self, name: str) -> str:
+        colour = self.app.theme_variables.get(name, "")
+        return f"bold {colour}".strip()
+
+
+def _times(count: int) -> Text:
+    return plain(f"  ×{count:,}", "dim") if count > 1 else plain("")
+
+
+def _shares(surveyed: Surveyed, space_size: int) -> list[Share]:
+    sums = surveyed.survey.sums.sum(axis=1).tolist()
+    if surveyed.space == Space.GUEST:
+        return [Share(look.name, look.kind, look.glyph, sums[state]) for state, look in STATES.items()]
+    shares = [Share(look.name, look.kind, look.glyph, sums[fill]) for fill, look in FILLS.items()]
+    return [*shares, Share(FREE.name, FREE.kind, FREE.glyph, max(0, space_size - sum(sums)))]

@@ -1,0 +1,135 @@
+"""Small pop-ups: a line to type, a question with No as its default, a list to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.text import plain
+
+
+class Prompt(ModalScreen[str | None]):
+    """One line of input; `check` says what is wrong with it, or returns nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Close")]
+
+    def __init__(
+        self,
+        title: str,
+        hint: str | Text,
+        value: str = "",
+        check: Callable[[str], str] | None = None,
+        password: bool = False,
+    ) -> None:
+        super().__init__()
+        self._title, self._hint, self._value, self._password = title, hint, value, password
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        """Title, line, hint."""
+        with Vertical(classes="box"):
+            yield Label(plain(self._title, "bold"), classes="box-title")
+            yield Input(self._value, password=self._password, select_on_focus=False)
+            yield Static(plain(self._hint), markup=False, classes="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take it if nothing is wrong with it."""
+        complaint = self._check(event.value) if self._check and event.value else ""
+        if complaint:
+            self.query_one(".hint", Static).update(plain(complaint))
+            self.query_one(".hint").add_class("-bad")
+        else:
+            self.dismiss(event.value or None)
+
+
+class Question(ModalScreen[bool]):
+    """Something to be decided; No is the default and what Escape means."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "no", "No"), ("n", "no", "No"), ("y", "yes", "Yes")]
+
+    def __init__(self, title: str, words: Text, yes: str = "Yes") -> None:
+        super().__init__()
+        self._title, self._words, self._yes = title, words, yes
+
+    def compose(self) -> ComposeResult:
+        """Title, words, two buttons."""
+        with Vertical(classes="box"):
+            yield Label(plain(self._title, "bold"), classes="box-title")
+            yield Static(self._words, markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("No", id="no", variant="primary")
+                yield Button(self._yes, id="yes", variant="error")
+
+    def on_mount(self) -> None:
+        """No has the focus."""
+        self.query_one("#no", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Decide."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_no(self) -> None:
+        """No."""
+        self.dismiss(False)
+
+    def action_yes(self) -> None:
+        """Yes."""
+        self.dismiss(True)
+
+
+class Choice(ModalScreen[str | None]):
+    """A list to choose from, with a line that filters it; gives the id of what was chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "dismiss", "Close"),
+        ("down", "move(1)", "Down"),
+        ("up", "move(-1)", "Up"),
+    ]
+
+    def __init__(self, title: str, options: Iterable[tuple[str, Text]], empty: str = "") -> None:
+        super().__init__()
+        self._title, self._options, self._empty = title, list(options), empty
+
+    def compose(self) -> ComposeResult:
+        """Title, filter, list."""
+        with Vertical(classes="box tall"):
+            yield Label(plain(self._title, "bold"), classes="box-title")
+            yield Input(placeholder="filter")
+            yield OptionList(*self._matching(""), markup=False)
+            if not self._options:
+                yield Static(plain(self._empty), markup=False, classes="hint")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what matches."""
+        options = self.query_one(OptionList)
+        options.clear_options()
+        options.add_options(self._matching(event.value))
+        options.highlighted = 0 if options.option_count else None
+
+    def on_input_submitted(self) -> None:
+        """Take what is highlighted."""
+        self.query_one(OptionList).action_select()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take it."""
+        self.dismiss(event.option.id)
+
+    def action_move(self, step: int) -> None:
+        """Move in the list while the line has the focus."""
+        options = self.query_one(OptionList)
+        if step > 0:
+            options.action_cursor_down()
+        else:
+            options.action_cursor_up()
+
+    def _matching(self, words: str) -> list[Option]:
+        wanted = words.lower().split()
+        return [Option(text, id) for id, text in self._options if all(word in text.plain.lower() for word in wanted)]

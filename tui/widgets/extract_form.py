@@ -1,0 +1,114 @@
+"""The form of an extraction; what it says is an `ExtractionPlan`."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import HorizontalGroup, ItemGrid, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Checkbox, Input, Label, Select, Static
+
+from tui.extraction_plan import CASE_FIELDS, REPORT_ENDINGS, ExtractionPlan, Supplies
+from tui.text import line, lines, plain
+from tui.widgets.tick import Tick
+
+ACTIVE = -1
+CHOSEN_AT_FIRST = ("sha256", "json", "sparse")
+
+
+class ExtractForm(VerticalScroll):
+    """Posts `Changed` when it says something else, `Wanted` when a file or a key is to be handed over."""
+
+    class Changed(Message):
+        """Another plan."""
+
+    class Wanted(Message):
+        """The examiner wants to hand over what the image needs: `backing`, `data_file` or `key`."""
+
+        def __init__(self, what: str) -> None:
+            super().__init__()
+            self.what = what
+
+    def __init__(
+        self, plan: ExtractionPlan, targets: list[tuple[Text, int]], hashes: tuple[str, ...], needs: dict[str, Text]
+    ) -> None:
+        """`targets` are the disks by snapshot index, `needs` what the image lacks, with what it says of it."""
+        super().__init__(id="form")
+        self._first = plan
+        self._targets, self._hashes, self._needs = targets, hashes, needs
+        self.supplies = Supplies()
+        self.border_title = "extract"
+
+    def compose(self) -> ComposeResult:
+        """From what to read, over where to write, to whose case it is."""
+        yield _row("target", Select(self._targets, allow_blank=False, value=ACTIVE, id="target", compact=True))
+        yield _row("output", Input(self._first.output, placeholder="path of the raw image", id="output", compact=True))
+        yield _row("hashes", _ticks(*self._hashes))
+        yield _row("reports", _ticks(*REPORT_ENDINGS))
+        yield _row("options", _ticks("sparse", "verify", "overwrite"))
+        if self._needs:
+            yield Label("what the image needs: never followed by itself", classes="label")
+        for what, words in self._needs.items():
+            button = Button("enter …" if what == "key" else "supply …", id=f"supply-{what}", compact=True)
+            yield _row(what.replace("_", " "), Static(words, markup=False, classes="declared"), button)
+        yield Static("", markup=False, id="supplied")
+        yield Label("case", classes="label")
+        for each in CASE_FIELDS:
+            yield _row(each.replace("_", " "), Input(id=each, compact=True))
+
+    @property
+    def plan(self) -> ExtractionPlan:
+        """What the form says."""
+        target = self.query_one("#target", Select).value
+        return ExtractionPlan(
+            self._first.image,
+            self._value("output"),
+            target if isinstance(target, int) and target != ACTIVE else None,
+            tuple(each for each in self._hashes if self._ticked(each)),
+            tuple(each for each in REPORT_ENDINGS if self._ticked(each)),
+            self._ticked("sparse"),
+            self._ticked("verify"),
+            self._ticked("overwrite"),
+            self.supplies,
+            {each: self._value(each) for each in CASE_FIELDS},
+        )
+
+    def supply(self, supplies: Supplies) -> None:
+        """Remember what was handed over; the key is not shown."""
+        self.supplies = supplies
+        parts = [line(("backing    ", "dim"), path) for path in supplies.backing]
+        parts += [line(("data file  ", "dim"), supplies.data_file)] if supplies.data_file else []
+        parts += [line(("key        ", "dim"), "entered")] if supplies.passphrase else []
+        self.query_one("#supplied", Static).update(lines(parts))
+        self.post_message(self.Changed())
+
+    def on_input_changed(self) -> None:
+        """Another word in a field."""
+        self.post_message(self.Changed())
+
+    def on_checkbox_changed(self) -> None:
+        """Another tick."""
+        self.post_message(self.Changed())
+
+    def on_select_changed(self) -> None:
+        """Another disk."""
+        self.post_message(self.Changed())
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Something is to be handed over."""
+        event.stop()
+        self.post_message(self.Wanted((event.button.id or "").removeprefix("supply-")))
+
+    def _value(self, name: str) -> str:
+        return self.query_one(f"#{name}", Input).value.strip()
+
+    def _ticked(self, name: str) -> bool:
+        return self.query_one(f"#tick-{name}", Checkbox).value
+
+
+def _ticks(*names: str) -> ItemGrid:
+    return ItemGrid(*(Tick(name, name in CHOSEN_AT_FIRST) for name in names), min_column_width=13)
+
+
+def _row(name: str, *widgets: Input | ItemGrid | Select[int] | Static | Button) -> HorizontalGroup:
+    return HorizontalGroup(Label(plain(name), classes="field-name"), *widgets)

@@ -1,0 +1,51 @@
+"""The columns of a hex dump: how many bytes fit into a row, and which byte lies under the mouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIN_DIGITS = 8
+WIDTHS = (32, 16, 8, 4)
+
+
+@dataclass(frozen=True)
+class HexLayout:
+    """`digits` of the offset, a rule, the bytes in groups of eight, a rule, the characters."""
+
+    bytes_per_row: int
+    digits: int
+
+    @property
+    def hex_width(self) -> int:
+        """Columns of the bytes: three each, and one after each group."""
+        return self.bytes_per_row * 3 + -(-self.bytes_per_row // 8) - 1
+
+    @property
+    def width(self) -> int:
+        """Columns of a row."""
+        return self.digits + 1 + self.hex_width + 1 + self.bytes_per_row
+
+    def offset_text(self, offset: int) -> str:
+        """The offset in as many digits as all offsets have."""
+        return f"{offset:0{self.digits}x}"
+
+    def gap_width(self, missing: int, present: int) -> int:
+        """Blanks after the bytes of a row that is not full, up to the second rule."""
+        written = present * 3 + present // 8
+        return max(0, self.hex_width - written) if missing or written < self.hex_width else 0
+
+    def byte_at(self, x: int) -> int | None:
+        """Which byte of the row lies in a column; None for offset and rules."""
+        inside = x - self.digits - 1
+        if 0 <= inside < self.hex_width:
+            group, within = divmod(inside, 25)
+            return min(group * 8 + min(within // 3, 7), self.bytes_per_row - 1)
+        character = inside - self.hex_width - 1
+        return character if 0 <= character < self.bytes_per_row else None
+
+
+def fitting(width: int, size: int) -> HexLayout:
+    """The widest layout for so many columns and so many bytes."""
+    digits = max(MIN_DIGITS, len(f"{max(0, size - 1):x}"))
+    layouts = [HexLayout(count, digits) for count in WIDTHS]
+    return next((layout for layout in layouts if layout.width <= width), layouts[-1])

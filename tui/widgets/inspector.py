@@ -1,0 +1,113 @@
+"""The field or entry under the cursor: bits by name, where it points, and the words of the specification."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widgets import Static
+
+from forensic import Inspection
+from tui.text import lines, plain
+
+NAME_WIDTH = 17
+WORDY_ROWS = 8
+"""Fields of a group whose words are all shown; of larger ones only those under the cursor."""
+
+
+class Inspector(VerticalScroll, can_focus=True):
+    """Shows one `Inspection`; posts `Copied` when a value is clicked."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "inspector--title",
+        "inspector--name",
+        "inspector--value",
+        "inspector--here",
+        "inspector--target",
+        "inspector--guest",
+        "inspector--words",
+        "inspector--trouble",
+    }
+
+    class Copied(Message):
+        """Somebody wants this value on the clipboard."""
+
+        def __init__(self, value: str) -> None:
+            super().__init__()
+            self.value = value
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static("", markup=False)
+
+    def show(
+        self, inspection: Inspection | None, guest_offset: int | None, findings: list[str], claims: list[str]
+    ) -> None:
+        """Explain this.
+
+        `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `claims` who refers
+        to the cluster it lies in.
+        """
+        parts = [self._words(f"▲ {each}", "trouble") for each in findings]
+        parts += self._of(inspection, guest_offset, claims) if inspection else self._nothing(guest_offset)
+        self.query_one(Static).update(lines(parts))
+        self.scroll_home(animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Copy the value under the mouse."""
+        value = event.style.meta.get("value")
+        if isinstance(value, str):
+            self.post_message(self.Copied(value))
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"inspector--{name}", partial=True)
+
+    def _nothing(self, guest_offset: int | None) -> list[Text]:
+        if guest_offset is None:
+            return []
+        return [self._words(f"guest offset {guest_offset:#x}: nothing of it is in the file", "words")]
+
+    def _of(self, inspection: Inspection, guest_offset: int | None, claims: list[str]) -> list[Text]:
+        place = inspection.place
+        parts = [self._words(inspection.title, "title"), self._words(inspection.path, "name"), Text()]
+        for row in inspection.rows:
+            parts.append(self._pair(row.name, row.value, "here" if row.here and len(inspection.rows) > 1 else "value"))
+        parts.append(Text())
+        if inspection.target:
+            parts.append(self._pair("points to", f"{inspection.target.offset:#x}", "target"))
+        parts.append(self._pair("host offset", f"{place.offset:#x} +{place.length:,}", "value"))
+        about = inspection.guest_offset if inspection.guest_offset is not None else guest_offset
+        if about is not None:
+            parts.append(self._pair("guest offset", f"{about:#x}", "guest"))
+        if claims:
+            parts += [Text(), self._words("this cluster", "name")]
+            parts += [self._words(f"  {each}", "trouble" if "≠" in each else "value") for each in claims]
+        words = _words_of(inspection)
+        return [*parts, *(part for text in words for part in (Text(), self._words(text, "words")))]
+
+    def _pair(self, name: str, value: str, kind: str) -> Text:
+        text = plain(f"{name:<{NAME_WIDTH}}")
+        text.stylize(self._style("name"))
+        shown_value = plain(value)
+        shown_value.stylize(self._style(kind) + Style(meta={"value": shown_value.plain}))
+        return text.append(" ").append_text(shown_value)
+
+    def _words(self, words: str, kind: str) -> Text:
+        text = plain(words)
+        text.stylize(self._style(kind))
+        return text
+
+
+def _words_of(inspection: Inspection) -> list[str]:
+    """What the specification says of the whole and of its parts, each thing once."""
+    rows = inspection.rows if len(inspection.rows) <= WORDY_ROWS else [row for row in inspection.rows if row.here]
+    words = [inspection.words.text]
+    words += [f"{row.name}: {row.words}" for row in rows if row.words and row.words != inspection.words.text]
+    if inspection.words.spec:
+        words.append(f"§ {inspection.words.spec}")
+    return list(dict.fromkeys(text for text in words if text))

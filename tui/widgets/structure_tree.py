@@ -1,0 +1,120 @@
+"""The tree of structures; a line is read when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
+
+from forensic import Node
+from tui.text import line, plain
+
+
+class StructureTree(Tree[Node]):
+    """Posts `Chosen` when a line is highlighted by hand."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"structure-tree--note", "structure-tree--trouble"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "open", show=False),
+        Binding("left,h", "shut", show=False),
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+    ]
+
+    class Chosen(Message):
+        """A line of the tree stands for these bytes."""
+
+        def __init__(self, node: Node, follow: bool) -> None:
+            super().__init__()
+            self.node = node
+            self.follow = follow
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("image", id=id)
+        self.show_root = False
+        self.guide_depth = 2
+        self.auto_expand = False
+
+    def grow(self, nodes: list[Node]) -> None:
+        """Show the first level."""
+        self._add(self.root, nodes)
+        self.root.expand()
+
+    def reveal(self, host_offset: int) -> None:
+        """Highlight the smallest line that is there already and holds this byte."""
+        if self.has_focus:
+            return
+        holding = [node for node in self._lines_of(self.root) if node.data and _holds(node.data, host_offset)]
+        if holding:
+            best = min(holding, key=lambda node: node.data.length if node.data else 0)
+            self.move_cursor(best)
+
+    def _lines_of(self, parent: TreeNode[Node]) -> Iterator[TreeNode[Node]]:
+        for node in parent.children:
+            yield node
+            if node.is_expanded:
+                yield from self._lines_of(node)
+
+    def action_open(self) -> None:
+        """Open the line."""
+        if self.cursor_node and self.cursor_node.allow_expand:
+            self.cursor_node.expand()
+
+    def action_shut(self) -> None:
+        """Close the line, or go to the one it belongs to."""
+        node = self.cursor_node
+        if node and node.is_expanded and node.allow_expand:
+            node.collapse()
+        elif node and node.parent and node.parent is not self.root:
+            self.move_cursor(node.parent)
+
+    def render_label(self, node: TreeNode[Node], base_style: Style, style: Style) -> Text:
+        """Name and note; what leads nowhere is marked."""
+        if node.data is None:
+            return Text("")
+        mark = ("▾ " if node.is_expanded else "▸ ") if node.allow_expand else "  "
+        trouble = self.get_component_rich_style("structure-tree--trouble", partial=True)
+        quiet = self.get_component_rich_style("structure-tree--note", partial=True)
+        label = line(mark)
+        label.append_text(plain(node.data.label))
+        label.stylize(style)
+        if node.data.note:
+            label.append(" ", style)
+            note = plain(node.data.note)
+            note.stylize(style + (trouble if node.data.trouble else quiet))
+            label.append_text(note)
+        return label
+
+    def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
+        """Read what lies below the first time it is asked for."""
+        node = event.node
+        if node.data and node.data.children and not node.children:
+            self._add(node, node.data.children())
+
+    def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Node]) -> None:
+        """Tell where the line's bytes are."""
+        event.stop()
+        if event.node.data and self.has_focus:
+            self.post_message(self.Chosen(event.node.data, False))
+
+    def on_tree_node_selected(self, event: Tree.NodeSelected[Node]) -> None:
+        """Enter opens and closes; on a line without anything below it follows the pointer."""
+        event.stop()
+        if event.node.allow_expand:
+            event.node.toggle()
+        elif event.node.data:
+            self.post_message(self.Chosen(event.node.data, True))
+
+    def _add(self, parent: TreeNode[Node], nodes: list[Node]) -> None:
+        for each in nodes:
+            parent.add(plain(each.label), each, allow_expand=each.children is not None)
+
+
+def _holds(node: Node, host_offset: int) -> bool:
+    return node.host_offset <= host_offset < node.host_offset + node.length
