@@ -54,12 +54,12 @@ class Bench:
         sized = () if size is None else (str(size),)
         self.run("qemu-img", "create", "-q", "-f", "qcow2", *secret, *chosen, *extra, image or self.image, *sized)
 
-    def io(self, *requests: str, image: str | None = None, image_format: str = "qcow2") -> None:
-        """Write, zero or discard guest ranges in qemu-io's words."""
+    def io(self, *requests: str, image: str | None = None, image_format: str = "qcow2", options: str = "") -> None:
+        """Write, zero or discard guest ranges in qemu-io's words; `options` are for opening an encrypted image."""
         opened = ["-f", image_format, image or self.image]
         if self.passphrase is not None and image is None:
             opened = oracle.opening(self.path(self.image), image_format, self.passphrase)
-            opened = [*opened[:2], "--image-opts", opened[-1]]
+            opened = [*opened[:2], "--image-opts", ",".join([opened[-1], *([options] if options else [])])]
         words = [word for request in requests for word in ("-c", request)]
         self.run("qemu-io", "-d", "unmap", *words, *opened)
 

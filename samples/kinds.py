@@ -160,7 +160,50 @@ def _encrypted() -> list[Kind]:
         Kind("luks-4k", "LUKS, AES-128-CBC-plain64", small, True, ENCRYPTED, passphrase=PASSPHRASE),
         Kind("luks-64k", "LUKS as QEMU makes it by default", default, False, ENCRYPTED, passphrase=PASSPHRASE),
         Kind("aes-4k", "the old AES encryption of QEMU", aes, True, ENCRYPTED, passphrase=PASSPHRASE[:16]),
+        *(_luks(*words.split()) for words in LUKS_VARIANTS),
+        *_encrypted_in_other_ways(luks),
     ]
+
+
+def _luks(cipher: str, mode: str, iv: str, iv_hash: str, key_hash: str) -> Kind:
+    """One of the ciphers that QEMU writes; `-` is for an initialisation vector without a hash."""
+    options = f"encrypt.format=luks,encrypt.iter-time=10,encrypt.cipher-alg={cipher},encrypt.cipher-mode={mode}"
+    options += f",encrypt.ivgen-alg={iv},encrypt.hash-alg={key_hash}"
+    words = [cipher, mode, iv]
+    if iv_hash != "-":
+        options += f",encrypt.ivgen-hash-alg={iv_hash}"
+        words.append(iv_hash)
+    name = "-".join(["luks", *words, "key", key_hash])
+    make = partial(makers.encrypted, cluster=4096, options=options)
+    return Kind(name, f"LUKS, {' '.join(words)}, keys by {key_hash}", make, False, ENCRYPTED, passphrase=PASSPHRASE)
+
+
+def _encrypted_in_other_ways(luks: str) -> list[Kind]:
+    """Where the number of a sector is not what it seems: subclusters, a data file, several levels."""
+    kinds = []
+    for name, options in (("luks", f"{luks},{SMALL_LUKS}"), ("aes", "encrypt.format=aes")):
+        secret = PASSPHRASE[:16]
+        extended = partial(makers.encrypted, cluster=16384, options=f"{options},extended_l2=on")
+        kinds.append(Kind(f"{name}-extended", f"{name} in subclusters", extended, expect=ENCRYPTED, passphrase=secret))
+        in_data_file = partial(makers.encrypted_data_file, options=options)
+        title = f"{name} in an external data file"
+        kinds.append(
+            Kind(f"{name}-data-file", title, in_data_file, expect=ENCRYPTED, data_file="data.raw", passphrase=secret)
+        )
+        compressed = partial(makers.encrypted_and_compressed, options=options)
+        kinds.append(
+            Kind(
+                f"{name}-compressed",
+                f"{name} beside compressed clusters",
+                compressed,
+                expect=ENCRYPTED,
+                passphrase=secret,
+            )
+        )
+    overlay = partial(makers.encrypted_overlay, options=f"{luks},{SMALL_LUKS}")
+    backing = ("backing.qcow2",)
+    kinds.append(Kind("luks-overlay", "LUKS on LUKS", overlay, expect=ENCRYPTED, backing=backing, passphrase=secret))
+    return kinds
 
 
 def _references() -> list[Kind]:
@@ -169,6 +212,18 @@ def _references() -> list[Kind]:
         Kind("overlay-qcow2", "overlay on a qcow2 image", makers.overlay_on_qcow2, True, OVERLAY, backing=qcow2),
         Kind("overlay-raw", "overlay on a shorter raw image", makers.overlay_on_raw, True, OVERLAY, backing=raw),
         Kind("overlay-extended", "subclusters that show through", makers.overlay_extended, True, OVERLAY, backing=raw),
+        Kind("overlay-four", "four files of unlike sizes", makers.chain_of_four, False, OVERLAY, backing=FOUR),
+        Kind(
+            "overlay-compressed", "overlay on compressed", makers.overlay_on_compressed, backing=qcow2, expect=OVERLAY
+        ),
+        Kind(
+            "overlay-version-1",
+            "overlay on version 1",
+            makers.overlay_on_version_1,
+            False,
+            OVERLAY,
+            backing=("backing.qcow",),
+        ),
         Kind("overlay-chain", "overlay on an overlay", makers.chain, True, OVERLAY, backing=qcow2 + raw),
         Kind("overlay-committed", "overlay after a commit", makers.committed, True, OVERLAY, backing=qcow2),
         Kind("base-committed", "base after its overlay was committed", makers.committed_base, True),
@@ -224,6 +279,14 @@ def _version_1() -> list[Kind]:
             format="qcow",
             backing=raw,
         ),
+        Kind(
+            "version-1-aes",
+            "old qcow, AES",
+            makers.version_1_encrypted,
+            expect=("version-1-image",),
+            format="qcow",
+            passphrase=PASSPHRASE[:16],
+        ),
     ]
 
 
@@ -236,6 +299,25 @@ UNDER_ZEROS = ("residue-under-zero-flag",)
 UNALLOCATED = ("residue-in-subclusters",)
 E2IMAGE = ("refcount-beyond-file", "refcount-too-high")
 OVERLAY = ("backing-file-declared",)
+FOUR = ("backing1.qcow2", "backing2.qcow2", "backing3.raw")
+LUKS_VARIANTS = (
+    "aes-128 xts plain64 - sha256",
+    "aes-192 xts plain64 - sha256",
+    "aes-256 xts plain - sha256",
+    "aes-256 xts plain64 - sha1",
+    "aes-256 xts plain64 - sha512",
+    "aes-256 xts essiv sha256 sha256",
+    "aes-128 cbc plain - sha1",
+    "aes-128 cbc essiv sha256 sha256",
+    "aes-256 cbc plain64 - sha512",
+    "aes-256 cbc essiv md5 sha256",
+    "aes-128 ecb plain64 - sha256",
+    "aes-256 ecb plain - sha1",
+    "aes-128 ctr plain64 - sha256",
+    "aes-256 ctr essiv sha256 sha512",
+)
+"""Cipher, mode, initialisation vector and its hash, hash of the key derivation. QEMU 7.2 dies of a failed assertion
+when it is to write AES-192 in any mode but XTS."""
 
 _FAMILIES = (
     _basic, _compressed, _extended, _refcounts, _snapshots, _encrypted, _references, _grown, _file_systems, _version_1,

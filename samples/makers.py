@@ -1,5 +1,6 @@
 """The steps that make each kind of sound image; sizes are counted in clusters so that one maker serves many sizes."""
 
+from samples import oracle
 from samples.bench import Bench, noise, prose
 
 SECTOR = 512
@@ -140,6 +141,60 @@ def encrypted(bench: Bench, cluster: int, options: str) -> None:
     bench.io(f"write -P 0x41 0 {cluster}", f"write -P 0x42 {3 * cluster} {SECTOR}", f"write -z {5 * cluster} {cluster}")
 
 
+def encrypted_data_file(bench: Bench, options: str) -> None:
+    """Encrypted clusters in a second file."""
+    encrypted(bench, 4096, f"data_file={bench.beside('data.raw')},{options}")
+
+
+def encrypted_and_compressed(bench: Bench, options: str) -> None:
+    """Compressed clusters in an encrypted image, which QEMU stores without encrypting them."""
+    encrypted(bench, 4096, options)
+    bench.io("write -c -P 0x43 8192 4096", "write -c -P 0x44 28672 4096")
+
+
+def encrypted_overlay(bench: Bench, options: str) -> None:
+    """An encrypted overlay on an encrypted image, both with one passphrase."""
+    encrypted(bench, 4096, options)
+    base = bench.beside("backing.qcow2")
+    bench.path(bench.image).rename(bench.path(base))
+    bench.create(32768, f"cluster_size=4096,{options}", None, "-u", "-b", base, "-F", "qcow2")
+    backing = f"backing.driver=qcow2,backing.file.filename={base},backing.encrypt.key-secret={oracle.KEY}"
+    bench.io("write -P 0x61 4096 4096", "write -P 0x62 13824 512", options=backing)
+
+
+def chain_of_four(bench: Bench) -> None:
+    """Four files, none as long as its neighbour, with clusters of three sizes, and zeros that hide data."""
+    one, two, three = (
+        bench.beside("backing1.qcow2"),
+        bench.beside("backing2.qcow2"),
+        bench.file("backing3.raw", prose(100_000 // SECTOR * SECTOR)),
+    )
+    bench.create(65536, "cluster_size=65536", two, "-b", three, "-F", "raw")
+    bench.io("write -P 0x61 30k 2k", "write -z 0 512", image=two)
+    bench.create(131072, "cluster_size=4096", one, "-b", two, "-F", "qcow2")
+    bench.io("write -P 0x62 4k 4k", "write -z 32k 8k", "write -P 0x63 100k 1k", image=one)
+    bench.create(98304, "cluster_size=512", None, "-b", one, "-F", "qcow2")
+    bench.io("write -P 0x64 5k 512", "write -P 0x65 95k 1k")
+
+
+def overlay_on_compressed(bench: Bench) -> None:
+    """Small clusters over large compressed ones, of which only parts show through."""
+    compressed(bench, 65536, "compression_type=zlib")
+    base = bench.beside("backing.qcow2")
+    bench.path(bench.image).rename(bench.path(base))
+    bench.create(None, "cluster_size=512", None, "-b", base, "-F", "qcow2")
+    bench.io("write -P 0x41 1024 512", "write -P 0x42 66048 512", "write -P 0x43 131072 65536")
+
+
+def overlay_on_version_1(bench: Bench) -> None:
+    """A qcow2 overlay on an image of the old format."""
+    base = bench.beside("backing.qcow")
+    bench.run("qemu-img", "create", "-q", "-f", "qcow", base, "65536")
+    bench.io("write -c -P 0x61 0 4096", "write -P 0x62 8192 8192", image=base, image_format="qcow")
+    bench.create(None, "cluster_size=512", None, "-b", base, "-F", "qcow")
+    bench.io("write -P 0x41 1024 512", "write -z 9216 512")
+
+
 def overlay_on_qcow2(bench: Bench) -> None:
     """A backing image whose data shows through where the overlay has none, and is hidden by zeros elsewhere."""
     base = bench.beside("backing.qcow2")
@@ -236,3 +291,11 @@ def version_1_overlay(bench: Bench) -> None:
     base = bench.file("backing.raw", prose(16384))
     bench.run("qemu-img", "create", "-q", "-f", "qcow", "-b", base, "-F", "raw", bench.image)
     bench.io("write -P 0x41 512 512", image_format="qcow")
+
+
+def version_1_encrypted(bench: Bench) -> None:
+    """The format before qcow2, with AES and a compressed cluster, which is not encrypted."""
+    secret = f"secret,id={oracle.KEY},data={bench.passphrase}"
+    options = f"encrypt.format=aes,encrypt.key-secret={oracle.KEY}"
+    bench.run("qemu-img", "create", "-q", "-f", "qcow", "--object", secret, "-o", options, bench.image, "65536")
+    bench.io("write -P 0x41 0 4096", "write -P 0x42 9216 512", "write -c -P 0x43 20480 4096", image_format="qcow")

@@ -39,12 +39,18 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def opening(image: Path, image_format: str = "qcow2", passphrase: str | None = None) -> list[str]:
-    """Return the arguments by which qemu-img opens `image`, with its passphrase if it has one."""
+    """Return the arguments by which qemu-img opens `image`, with its passphrase if it has one.
+
+    A backing file that lies beside an encrypted image is taken to have the same passphrase.
+    """
     options = f"driver={image_format},file.filename={image.name}"
     if passphrase is None:
         return ["--image-opts", options]
     secret = f"secret,id={KEY},data={passphrase}"
-    return ["--object", secret, "--image-opts", f"{options},encrypt.key-secret={KEY}"]
+    options += f",encrypt.key-secret={KEY}"
+    if image.with_name(f"{image.stem}.backing.qcow2").exists():
+        options += f",backing.encrypt.key-secret={KEY}"
+    return ["--object", secret, "--image-opts", options]
 
 
 def convert_to_raw(image: Path, raw: Path, image_format: str = "qcow2", passphrase: str | None = None) -> None:

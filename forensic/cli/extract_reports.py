@@ -156,6 +156,7 @@ class ExtractionReports:
         self._undo.close()
 
     def _sha256(self, evidence: Evidence) -> str | None:
+        """The hash of an input; None if it cannot be read to its end."""
         return self._input_hashes.of(evidence) if self._input_hashes else None
 
     def _written_in_the_end(self) -> list[ReportTarget]:

@@ -223,6 +223,10 @@ class Extractor:
             "tool version": __version__,
             "image": inputs,
             "target": self._disk.target,
+            "supply of files and keys": [
+                *(level.data_lacks.code for level in self._disk.levels),
+                *self._disk.caveats,
+            ],
             "range": [self._start, self._end],
             "segment size": self._settings.split,
             "hash": self.extraction.leading_hash,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import ReadFailed
-from forensic.extraction.comparison import Verification, WindowComparison, first_difference
+from forensic.extraction.comparison import Differences, Verification, WindowComparison, first_difference
 from forensic.extraction.expected import Expected, read_expected
 from forensic.extraction.hashing import Hashes
 from forensic.extraction.manifest import Manifest
@@ -28,8 +28,7 @@ def verify(
     """
     expected = read_expected(report)
     windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
-    names = [expected.leading, *(name for name in expected.hashes if name != expected.leading)]
-    hashes = Hashes([name for name in names if name in expected.hashes], expected.size, expected.segment_size)
+    hashes = Hashes(_leading_first(expected), expected.size, expected.segment_size)
     size = 0
     try:
         for offset, stretch in read_in_a_row(raw_files(raw, len(expected.segments))):
@@ -47,12 +46,7 @@ def verify(
         hashes.stop()
         if windows:
             windows.stop()
-    found = hashes.hexdigests()
-    same = found == expected.hashes and size == expected.size
-    differs_between = None if same else first_difference(expected.checkpoints, hashes.checkpoints, expected.size, size)
-    return Verification(
-        expected.size, size, expected.hashes, found, differs_between, _segments(expected, hashes), differences
-    )
+    return _verification(expected, hashes, size, differences)
 
 
 def raw_files(raw: Path, count: int) -> list[Path]:
@@ -66,6 +60,19 @@ def raw_files(raw: Path, count: int) -> list[Path]:
         return [segment_path(common, index + 1, count) for index in range(count)] if is_first else [raw]
     split = [segment_path(raw, index + 1, count) for index in range(count)]
     return split if split and split[0].exists() else [raw]
+
+
+def _leading_first(expected: Expected) -> list[str]:
+    """The hashes with the one first whose checkpoints the report holds, so that the same are kept now."""
+    return sorted(expected.hashes, key=lambda name: name != expected.leading)
+
+
+def _verification(expected: Expected, hashes: Hashes, size: int, windows: Differences | None) -> Verification:
+    found = hashes.hexdigests()
+    same = found == expected.hashes and size == expected.size
+    differs_between = None if same else first_difference(expected.checkpoints, hashes.checkpoints, expected.size, size)
+    segments = _segments(expected, hashes)
+    return Verification(expected.size, size, expected.hashes, found, differs_between, segments, windows)
 
 
 def _segments(expected: Expected, hashes: Hashes) -> tuple[int, ...]:

@@ -148,7 +148,8 @@ class Window:
                 self._note_elsewhere(clusters[~inside], tables[~inside])
             clusters = clusters[inside]
             copied = copied[inside] if isinstance(copied, np.ndarray) else copied
-        self._add_data(clusters.astype(np.int64) - self.first, times, sets, copied)
+        where = clusters.view(np.int64)  # far below the sign bit
+        self._add_data(where - self.first if self.first else where, times, sets, copied)
 
     def _note_elsewhere(self, clusters: U64, tables: U64) -> None:
         pairs = np.unique(np.stack([clusters // np.uint64(self.end), tables]), axis=1)
@@ -158,7 +159,7 @@ class Window:
         if not len(where):
             return
         count = len(where)
-        steps = np.diff(where)
+        steps = where[1:] - where[:-1]
         if bool((steps > 0).all()):  # as a writer that fills the disk from its start lays it out
             self._add_rising(where, steps, times, sets, copied)
             return
@@ -283,7 +284,7 @@ def _leading_somewhere(batch: L2Batch, offsets: U64, rows: slice | I64) -> npt.N
         and not batch.bits & COMPRESSED
         and batch.whole
         and batch.highest_data_offset < file_size
-        and int(offsets.min(initial=1)) > 0
+        and batch.lowest_data_offset > 0
     ):
         return None
     valid: npt.NDArray[np.bool_] = (offsets != 0) & (offsets < np.uint64(file_size))

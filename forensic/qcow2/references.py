@@ -97,16 +97,14 @@ class TableSets:
         size = table.geometry.cluster_size
         if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
             self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
-        if not table.bits or table.host_offset % size:
-            indices = np.zeros(0, dtype=np.int64)
-        else:
-            readable = table.readable()
-            indices = np.flatnonzero(readable)
-            if not self.lost and np.count_nonzero(table.l2_offsets()) > len(indices):
-                self.lost = f"an L2 table of {table.owner} could not be read"
-        used = table.entries[indices]
-        offsets, first, references = np.unique(used & np.uint64(OFFSET_MASK), return_index=True, return_counts=True)
-        copied = (used[first] & np.uint64(COPIED)) != 0 if table.owner == "active" else None
+        indices, used = _readable_entries(table)
+        if not self.lost and np.count_nonzero(table.entries & np.uint64(OFFSET_MASK)) > len(indices):
+            self.lost = f"an L2 table of {table.owner} could not be read"
+        offsets, first, references = np.unique(used, return_index=True, return_counts=True)
+        del used
+        copied = None
+        if table.owner == "active":
+            copied = (table.entries[indices[first]] & np.uint64(COPIED)) != 0
         self.sets.append(
             TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
         )
@@ -166,6 +164,16 @@ class Metadata:
         for claim in self.single:
             if claim.host_offset < end and claim.host_offset + claim.length > start:
                 yield claim
+
+
+def _readable_entries(table: L1Table) -> tuple[I64, U64]:
+    """The entries that lead to an L2 table, and the host offsets in them; none of a table that lies off its place."""
+    if not table.bits or table.host_offset % table.geometry.cluster_size:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    indices = np.flatnonzero(table.readable())
+    used: U64 = table.entries[indices]
+    used &= np.uint64(OFFSET_MASK)
+    return indices, used
 
 
 def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64) -> Metadata:

@@ -142,6 +142,11 @@ class L2Batch:
         return offsets
 
     @cached_property
+    def lowest_data_offset(self) -> int:
+        """The lowest host offset in any standard entry; 0 if one has none, or is compressed."""
+        return int(self.data_offsets.min(initial=(1 << 64) - 1))
+
+    @cached_property
     def highest_data_offset(self) -> int:
         """The highest host offset in any standard entry."""
         return int(self.data_offsets.max(initial=0))

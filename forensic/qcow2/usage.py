@@ -14,7 +14,7 @@ from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import Use, Window
 from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, Owner, TableSets
-from forensic.qcow2.stored import Block, Counts, StoredRefcounts, Stretch
+from forensic.qcow2.stored import STRETCH_CLUSTERS, Block, Counts, StoredRefcounts, Stretch
 from forensic.qcow2.tables import I64, L2Batch
 
 Bools = npt.NDArray[np.bool_]
@@ -101,15 +101,19 @@ class UsageCounter:
         self.evidence = self.claims.evidence
         self.clusters = -(-self.evidence.size // self.geometry.cluster_size)
         self.l2_offsets, self.l2_references = self.sets.distinct()
-        each = 2 if len(self.sets.sets) == 1 else 3
-        stretch = self.stored.stretch_clusters if self.stored.usable else 1 << 19
-        self.window_clusters = max(stretch, self.budget.limits.counter_bytes // each // stretch * stretch)
+        self.window_clusters = self._window_clusters()
         self.data_clusters = 0
         self.compressed_clusters = 0
         self.last_used = 0
         self.window = self._new_window(0)
         self.window.elsewhere_wanted = True
         self.masks = self.sets.membership(self.l2_offsets, 0)
+
+    def _window_clusters(self) -> int:
+        """Host clusters that are counted at once: whole stretches, as many as the limit allows."""
+        each = 2 if len(self.sets.sets) == 1 else 3
+        stretch = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
+        return max(stretch, self.budget.limits.counter_bytes // each // stretch * stretch)
 
     def add(self, batch: L2Batch) -> None:
         """Count what a batch of L2 tables refers to."""
@@ -207,7 +211,7 @@ class UsageCounter:
 
     def _compare(self, window: Window) -> Iterator[ClusterUsage | FreeClusters]:
         """The rows of one window that are not in order, and its free ranges, a stretch at a time."""
-        step = self.stored.stretch_clusters if self.stored.usable else 1 << 19
+        step = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
         for begin in range(0, window.end - window.first, step):
             end = min(begin + step, window.end - window.first)
             if self.stored.usable:

@@ -109,9 +109,8 @@ def _hashes(report: Report) -> Iterator[str]:
     yield from _three_ways(container, "verified_source", "verified source")
     for supplied in sections(report.run["inputs"])[1:]:
         yield f"Supplied {words(supplied['role'])} {text(supplied['path'])}:"
-        yield from (
-            _fact(f"{name.upper()} acquired", text(value)) for name, value in section(supplied["hashes"]).items()
-        )
+        for name, value in section(supplied["hashes"]).items():
+            yield _fact(f"{name.upper()} acquired", text(value) or NOT_DONE)
     yield "Virtual disk (the bytes that were extracted):"
     yield from _three_ways(section(hashes["virtual_disk"]), "verified_output", "verified output")
     piecewise = section(hashes["piecewise"])

@@ -53,9 +53,12 @@ def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
     QEMU: says nothing; its check counts more clusters allocated than the disk has.
     Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
     """
+    beyond = _beyond_disk(batch)
+    if not beyond.any():
+        return ()
     return at_l2_entries(
         batch,
-        _beyond_disk(batch) & ~_in_saved_state(batch),
+        beyond & ~_in_saved_state(batch),
         lambda _: f"the virtual disk ends at guest offset {batch.geometry.virtual_size:#x}",
     )
 

@@ -214,7 +214,8 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads the cluster as unallocated; check says nothing of the entry.
     Next: search the file for a cluster that no entry points to.
     """
-    if batch.geometry.external_data_file:  # offset 0 is a real place there
+    # With an external data file, offset 0 is a real place.
+    if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
         return ()
     lost = (batch.entries & np.uint64(COPIED) != 0) & (host_offsets(batch) == 0) & ~is_compressed(batch)
     return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")

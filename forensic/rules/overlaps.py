@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.qcow2.claims import in_words
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.owners import Use
 from forensic.qcow2.stored import Block
@@ -14,7 +16,34 @@ from forensic.qcow2.stream_overlaps import StreamOverlaps
 from forensic.qcow2.tables import L1Table
 from forensic.qcow2.usage import ClusterUsage
 from forensic.rules.registry import rule
-from forensic.rules.usage import at_clusters
+
+NAMED = 16
+"""Clusters of one stretch whose owners are named; naming them costs one more walk over the tables."""
+
+
+def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
+    """One problem for each host cluster that `hits` selects; `say` words it; the first ones name their owners."""
+    rows = np.flatnonzero(hits)
+
+    def described() -> Iterator[Problem]:
+        claims = usage.claims.on_clusters(usage.clusters[rows[:NAMED]].tolist())
+        size = usage.geometry.cluster_size
+        for row in rows.tolist():
+            cluster = int(usage.clusters[row])
+            owners = claims.get(cluster, [])
+            named = f": {in_words(owners)}" if owners else ""
+            yield Problem(
+                f"the host cluster at {cluster * size:#x} {say(row)}{named}",
+                (host(cluster * size, size),),
+                owners[0].path if owners else "",
+                {
+                    "refcount_stored": int(usage.stored[row]),
+                    "references_counted": int(usage.counted[row]),
+                    "owners": [claim.as_json() for claim in owners],
+                },
+            )
+
+    return Problems(len(rows), described)
 
 
 @rule(ClusterUsage, Severity.CRITICAL, FindingClass.CORRUPTION)

@@ -12,8 +12,8 @@ from forensic.qcow2.entries import REFCOUNT_TABLE_RESERVED
 from forensic.qcow2.stored import Block
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
 from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
+from forensic.rules.overlaps import at_clusters
 from forensic.rules.registry import rule
-from forensic.rules.usage import at_clusters
 
 # The width of version 2 is always 16 bits, whatever stands where version 3 has its refcount order: the geometry decides
 # that, and there is nothing to report. That the header's own cluster has a refcount of 0 is refcount-too-low.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 
@@ -43,6 +44,20 @@ def snapshot_count_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """
     if table.claimed > MAX_SNAPSHOTS:
         yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host(60, 4),), "header")
+
+
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
+def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Problem]:
+    """The header names a place for a snapshot table, off any cluster boundary, though it counts no snapshots.
+
+    Why: one of the two fields is damaged: QEMU sets both to 0 when the last snapshot is deleted.
+    Spec: Header, bytes 60-71
+    QEMU: its check gives up on the image.
+    Next: see whether snapshot table entries lie on the cluster boundaries nearby.
+    """
+    header, geometry = cluster.header, cluster.geometry
+    if isinstance(geometry, Geometry) and not header.nb_snapshots and header.snapshots_offset % geometry.cluster_size:
+        yield Problem(f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host(60, 12),), "header")
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)

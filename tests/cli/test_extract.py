@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from samples import oracle
-from samples.kinds import Kind
+from samples.kinds import KINDS, Kind
 from tests.commands import qcowscope
 from tests.extraction import mixed
 from tests.images import COMPLETE, COPIED, described, header, sample, tiny
@@ -366,6 +366,19 @@ def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out:
     assert done.returncode == 1
     assert b"large.qcow2 changed while it was read" in done.stderr
     assert "Unchanged                 : NO" in (out / "d.log").read_text("ascii")
+
+
+def test_a_key_that_was_not_there_before_cannot_join_in(tmp_path: Path, out: Path) -> None:
+    kind = KINDS["luks-4k"]
+    assert kind.passphrase is not None
+    (tmp_path / "key").write_text(kind.passphrase, encoding="utf-8")
+    arguments = ["extract", str(sample(kind)), "-o", str(out / "d.raw"), "--resume"]
+    done = run(stopped(0, signal.SIGINT, *arguments))
+    assert (done.returncode, names(out)) == (130, {"d.raw.partial", "d.raw.journal.partial"})
+    refused = qcowscope(*arguments, "--key-file", tmp_path / "key")
+    assert refused.status == 1
+    assert "was begun with another supply of files and keys" in refused.err
+    assert qcowscope(*arguments).status == INCOMPLETE
 
 
 def test_the_hash_that_qemu_gives_is_in_the_report(tmp_path: Path) -> None:

@@ -29,22 +29,24 @@ def l2_tables(image: Qcow2Image) -> list[tuple[str, int, int]]:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("empty-512", ["HeaderCluster", "RefcountTable", "L1Table"]),
-        ("data-512", ["HeaderCluster", "RefcountTable", "L1Table", "L2Batch"]),
-        ("bitmaps-512", ["HeaderCluster", "RefcountTable", "BitmapDirectory", "L1Table", "L2Batch"]),
-        ("luks-4k", ["HeaderCluster", "RefcountTable", "LuksHeader", "L1Table", "L2Batch"]),
+        ("empty-512", ["L1Table"]),
+        ("data-512", ["L1Table", "L2Batch"]),
+        ("bitmaps-512", ["BitmapDirectory", "BitmapTable", "L1Table", "L2Batch"]),
+        ("luks-4k", ["LuksHeader", "L1Table", "L2Batch"]),
     ],
 )
 def test_what_an_image_has_is_walked_in_order(name: str, found: list[str]) -> None:
     with open_image(SOUND / f"{name}.qcow2") as image:
-        assert kinds(image) == found
+        walked = list(dict.fromkeys(kinds(image)))
+    # Remains are looked for beside each structure, and who uses what is known at the end.
+    assert walked == ["HeaderCluster", "Residue", "RefcountTable", *found, "FreeResidue", "Totals"]
 
 
 def test_the_tables_of_snapshots_follow_those_of_the_disk() -> None:
     with open_image(SOUND / "snapshots-512.qcow2") as image:
         found = [each for each in structures(image) if isinstance(each, L1Table)]
         assert [table.owner for table in found] == ["active", "snapshot 0", "snapshot 1"]
-        assert kinds(image)[:3] == ["HeaderCluster", "RefcountTable", "SnapshotTable"]
+        assert kinds(image)[:4] == ["HeaderCluster", "Residue", "RefcountTable", "SnapshotTable"]
 
 
 @pytest.mark.parametrize("name", ["snapshots-512", "two-l2-512", "snapshot-deleted-512", "patterns-v3-512"])
