@@ -229,11 +229,10 @@ class UsageCounter:
         stretch = self.stored.read(window.first + begin, end - begin)
         wrong: Bools = stretch.counts != counts
         wrong[window.many_between(begin, end) - begin] = True
-        one = stretch.counts == 1
-        wrong |= ((use & np.uint8(Use.COPIED)) != 0) & ~one
-        wrong |= ((use & np.uint8(Use.NOT_COPIED)) != 0) & one
-        wrong &= stretch.block != Block.UNREADABLE
-        wrong |= _odd_uses(use)
+        wrong |= _ODD_OR_WRONGLY_COPIED[use | (stretch.counts == 1).view(np.uint8) << np.uint8(7)]
+        if not stretch.readable:
+            wrong &= stretch.block != Block.UNREADABLE
+            wrong |= _odd_uses(use)
         yield from self._rows(window, begin, wrong, stretch)
 
     def _rows(self, window: Window, begin: int, which: Bools, stretch: Stretch | None) -> Iterator[ClusterUsage]:
@@ -268,9 +267,13 @@ class UsageCounter:
 
     def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
         """The ranges of a stretch that nothing refers to."""
+        first = window.first + begin
+        if int(window.use[begin:end].min()) > 0:
+            self.last_used = window.first + end
+            nothing = np.zeros(0, dtype=np.int64)
+            return self._free_ranges(nothing, nothing)
         used = window.use[begin:end] != 0
         edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
-        first = window.first + begin
         if bool(used[-1]):
             self.last_used = first + len(used)
         elif len(edges) > 2 or edges[0] > 0:
@@ -351,13 +354,20 @@ def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references
 
 
 _ODD = np.zeros(256, dtype=np.bool_)
-for _use in range(256):
+"""For each combination of uses whether they do not go together."""
+
+_ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
+"""The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
+
+for _use in range(128):
     _guest_data = _use & (Use.DATA | Use.COMPRESSED)
     _ODD[_use] = bool(
         _use & (Use.OVERLAP | Use.TWICE)
         or (_use & Use.METADATA and _guest_data)
         or _guest_data == Use.DATA | Use.COMPRESSED
     )
+    _ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
+    _ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
 
 
 def _odd_uses(use: npt.NDArray[np.uint8]) -> Bools:
