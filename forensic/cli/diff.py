@@ -46,7 +46,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the differences; 5 if some ranges could not be compared, otherwise 0, whatever was found."""
-    from forensic.extraction.difference import Kind, differences
+    from forensic.extraction.difference import Relation, differences
 
     with ExitStack() as opened:
         first, second = _disks(options, opened)
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
             _print_text(found, lengths)
             for caveat in dict.fromkeys((*first.caveats, *second.caveats)):
                 print(f"note: {caveat}")
-    return 5 if lengths[Kind.NOT_COMPARED] else 0
+    return 5 if lengths[Relation.NOT_COMPARED] else 0
 
 
 def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
@@ -87,7 +87,7 @@ def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
 
 def _counted(found: Iterator[Difference], lengths: Counter[str]) -> Iterator[Difference]:
     for difference in found:
-        lengths[difference.kind] += difference.length
+        lengths[difference.relation] += difference.length
         yield difference
 
 
@@ -95,7 +95,7 @@ def _print_text(found: Iterator[Difference], lengths: Counter[str]) -> None:
     print(f"{'guest offset':>18}  {'length':>18}  what")
     for one in found:
         reasons = f" ({', '.join(one.reasons)})" if one.reasons else ""
-        print(f"{one.guest_offset:#018x}  {one.length:#18x}  {one.kind.replace('_', ' ')}{reasons}")
+        print(f"{one.guest_offset:#018x}  {one.length:#18x}  {one.relation.replace('_', ' ')}{reasons}")
     total = ", ".join(f"{length:,} bytes {kind.replace('_', ' ')}" for kind, length in sorted(lengths.items()))
     print(total or "no difference")
 
@@ -106,7 +106,7 @@ def _print_json(first: Disk, second: Disk, found: Iterator[Difference], lengths:
     print(json.dumps(head)[:-1] + ', "ranges": [')
     separator = ""
     for one in found:
-        entry: dict[str, Json] = {"start": one.guest_offset, "length": one.length, "kind": one.kind.value}
+        entry: dict[str, Json] = {"start": one.guest_offset, "length": one.length, "relation": one.relation.value}
         if one.reasons:
             entry["reasons"] = list(one.reasons)
         print(separator + json.dumps(entry), end="")

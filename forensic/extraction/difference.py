@@ -21,7 +21,7 @@ from forensic.qcow2.mapping import ROW, Reason, Rows, State, clipped
 Bools = npt.NDArray[np.bool_]
 
 
-class Kind(StrEnum):
+class Relation(StrEnum):
     """What is known of a range."""
 
     DIFFERS = "differs"
@@ -39,12 +39,12 @@ class Difference:
 
     guest_offset: int
     length: int
-    kind: Kind
+    relation: Relation
     reasons: tuple[str, ...] = ()
 
 
 def differences(first: Disk, second: Disk) -> Iterator[Difference]:
-    """The ranges in guest order, neighbours of one kind merged. Both disks must stay open meanwhile."""
+    """The ranges in guest order, neighbours of one relation merged. Both disks must stay open meanwhile."""
     pending: Difference | None = None
     for found in _differences(first, second):
         if pending is None:
@@ -60,7 +60,7 @@ def differences(first: Disk, second: Disk) -> Iterator[Difference]:
 
 def _continues(before: Difference, after: Difference) -> bool:
     touches = before.guest_offset + before.length == after.guest_offset
-    return touches and (before.kind, before.reasons) == (after.kind, after.reasons)
+    return touches and (before.relation, before.reasons) == (after.relation, after.reasons)
 
 
 def _differences(first: Disk, second: Disk) -> Iterator[Difference]:
@@ -73,9 +73,9 @@ def _differences(first: Disk, second: Disk) -> Iterator[Difference]:
         for my_row, other_row in zip(mine, others, strict=True):
             yield from _compared(first, my_row, second, other_row)
     if first.size > end:
-        yield Difference(end, first.size - end, Kind.ONLY_IN_FIRST)
+        yield Difference(end, first.size - end, Relation.ONLY_IN_FIRST)
     if second.size > end:
-        yield Difference(end, second.size - end, Kind.ONLY_IN_SECOND)
+        yield Difference(end, second.size - end, Relation.ONLY_IN_SECOND)
 
 
 def _side_by_side(first: Iterable[Rows], second: Iterable[Rows], end: int) -> Iterator[tuple[Rows, Rows]]:
@@ -139,7 +139,7 @@ def _compared(first: Disk, my_row: np.void, second: Disk, other_row: np.void) ->
     start, length = int(my_row["guest_offset"]), int(my_row["length"])
     lacking = {Reason(int(row["reason"])).code for row in (my_row, other_row) if row["state"] == State.ABSENT}
     if lacking:
-        yield Difference(start, length, Kind.NOT_COMPARED, tuple(sorted(lacking)))
+        yield Difference(start, length, Relation.NOT_COMPARED, tuple(sorted(lacking)))
         return
     for at in range(0, length, PIECE_BYTES):
         size = min(PIECE_BYTES, length - at)
@@ -147,7 +147,7 @@ def _compared(first: Disk, my_row: np.void, second: Disk, other_row: np.void) ->
         others, other_faults = _bytes_of(second, other_row, at, size)
         if my_faults | other_faults:
             reasons = tuple(sorted(reason.code for reason in my_faults | other_faults))
-            yield Difference(start + at, size, Kind.NOT_COMPARED, reasons)
+            yield Difference(start + at, size, Relation.NOT_COMPARED, reasons)
         else:
             yield from _unlike_sectors(start + at, mine, others)
 
@@ -173,4 +173,4 @@ def _unlike_sectors(guest_offset: int, mine: bytearray, others: bytearray) -> It
     unlike = np.concatenate([[False], unlike_bytes.reshape(-1, SECTOR_SIZE).any(axis=1), [False]])
     edges = np.flatnonzero(np.diff(unlike.astype(np.int8))) * SECTOR_SIZE
     for start, end in zip(edges[::2].tolist(), np.minimum(edges[1::2], len(mine)).tolist(), strict=True):
-        yield Difference(guest_offset + start, end - start, Kind.DIFFERS)
+        yield Difference(guest_offset + start, end - start, Relation.DIFFERS)

@@ -63,12 +63,14 @@ class Run:
             "artifacts": list(artifacts),
         }
         if self.host_info:
+            system = os.uname()
             record |= {
                 "hostname": shown(socket.gethostname()),
                 "user": shown(_user()),
                 "uid": os.getuid(),
-                "os": platform.platform(),
-                "kernel": platform.release(),
+                # `platform.platform()` would start a program (`uname -p`) to find out the processor.
+                "os": " ".join((system.sysname, system.release, system.machine)),
+                "kernel": system.release,
                 "pid": os.getpid(),
                 "working_directory": shown(_working_directory()),
             }
