@@ -15,9 +15,7 @@ from forensic import (
     Range,
     Space,
     compile_pattern,
-    save_range,
 )
-from tui import jobs
 from tui.clip import FORMS, clipped
 from tui.commands import EVERYWHERE, HEX, commands_of
 from tui.desk import Desk
@@ -102,6 +100,8 @@ class Explorer(App[int]):
         self.push_screen(Prompt("Search", SEARCH_HINT, check=complaint), begin)
 
     def _begin_search(self, space: Space, pattern: Pattern) -> None:
+        from tui import jobs
+
         self.desk.matches.clear()
         view = self.desk.view_of(space)
         self.run_worker(
@@ -229,6 +229,8 @@ class Explorer(App[int]):
 
     def action_export(self) -> None:
         """Ask for a path and write the selection there."""
+        from forensic import save_range
+
         place = self.chosen
         view = self.desk.view_of(place.space)
 
@@ -247,6 +249,8 @@ class Explorer(App[int]):
 
     def action_hash_file(self) -> None:
         """Compute the hash of the image file."""
+        from tui import jobs
+
         image = self.desk.image
         self.run_worker(lambda: jobs.hash_file(self.post_message, image), thread=True, group="hash", exclusive=True)
 

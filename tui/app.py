@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,30 +12,21 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from forensic import Qcow2Image
-from tui import jobs
 from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
 from tui.config import Settings
 from tui.desk import Desk
 from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Surveyed
 from tui.notes import Notes, session_file
+from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
-from tui.screens.extract import ExtractScreen
-from tui.screens.findings import FindingsScreen
-from tui.screens.map import MapScreen
-from tui.screens.overview import OverviewScreen
 from tui.screens.prompts import Question
-from tui.screens.structure import StructureScreen
 from tui.text import plain
 from tui.theme import DEFAULT_THEME, variables
 from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
 """Bytes of a file that is hashed without being asked to; larger ones wait for the key."""
-
-SCREENS_OF: Mapping[str, type[ImageScreen]] = {
-    screen.NAME: screen for screen in (OverviewScreen, StructureScreen, MapScreen, FindingsScreen, ExtractScreen)
-}
 
 
 class QcowscopeApp(Explorer):
@@ -52,7 +43,7 @@ class QcowscopeApp(Explorer):
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
         wanted = self.settings.theme
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
-        for name, screen in SCREENS_OF.items():
+        for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self.desk))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -69,6 +60,8 @@ class QcowscopeApp(Explorer):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        from tui import jobs  # with all the rules; nobody should wait for them before there is something to see
+
         image = self.desk.image
         self.run_worker(lambda: jobs.examine(self.post_message, image), thread=True, group="examine")
         if image.evidence.size <= HASH_AT_ONCE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
 from textual.signal import Signal
@@ -18,7 +19,6 @@ from forensic import (
     Inspection,
     Json,
     Judgement,
-    Ownership,
     Qcow2Image,
     Range,
     Space,
@@ -31,6 +31,9 @@ from forensic import (
 from tui.jumps import Jumps
 from tui.messages import Surveyed
 from tui.notes import Notes
+
+if TYPE_CHECKING:
+    from forensic import Ownership
 
 MAX_CLAIMS_SHOWN = 6
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
-from tui.widgets.cluster_map import Cell
+if TYPE_CHECKING:
+    from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
+    from tui.widgets.cluster_map import Cell
 
 
 class JobProgress(Message):

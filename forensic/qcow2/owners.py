@@ -59,14 +59,13 @@ class Window:
         self.elsewhere: list[tuple[U64, U64]] = []
         self.elsewhere_wanted = False
 
-    def add_range(self, first: int, end: int, again: bool = False) -> None:
-        """One piece of metadata that covers whole clusters; `again` if it is the very same as one before."""
+    def add_range(self, first: int, end: int) -> None:
+        """One piece of metadata that covers whole clusters."""
         begin, stop = max(first, self.first) - self.first, min(end, self.end) - self.first
         if begin >= stop:
             return
         part = self.use[begin:stop]
-        if not again:
-            part[(part & np.uint8(Use.METADATA)) != 0] |= np.uint8(Use.OVERLAP)
+        part[(part & np.uint8(Use.METADATA)) != 0] |= np.uint8(Use.OVERLAP)
         part |= np.uint8(Use.METADATA)
         self._count(np.arange(begin, stop), 1)
 

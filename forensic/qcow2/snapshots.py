@@ -15,6 +15,19 @@ from forensic.untrusted import Untrusted
 ENTRY_HEADER = struct.Struct(">QIHHIIQII")
 ENTRY_HEADER_SIZE = ENTRY_HEADER.size
 EXTRA_OFFSET = ENTRY_HEADER_SIZE
+KNOWN_EXTRA_BYTES = 24
+FIELD_PLACES = {
+    "len_id": (12, 2),
+    "len_name": (14, 2),
+    "date_nsec": (20, 4),
+    "len_vm_state": (32, 4),
+    "len_extra_data": (36, 4),
+    "extra_data.len_vm_state_large": (40, 8),
+    "extra_data.disk_size": (48, 8),
+    "extra_data.icount": (56, 8),
+}
+"""Where the fields lie in an entry whose place rules name: offset and length."""
+
 MAX_SNAPSHOTS = 65536
 MAX_TABLE_BYTES = 64 << 20
 MAX_ENTRY_BYTES = ENTRY_HEADER_SIZE + (1 << 20) + 2 * 0xFFFF
@@ -48,6 +61,23 @@ class Snapshot:
     def owner(self) -> str:
         """How its tables are named in findings."""
         return f"snapshot {self.index}"
+
+    @property
+    def unknown_extra_data(self) -> bytes:
+        """Extra data behind the fields that the specification defines."""
+        return self.data[EXTRA_OFFSET + KNOWN_EXTRA_BYTES : EXTRA_OFFSET + self.extra_data_size]
+
+    def place(self, name: str) -> tuple[int, int] | None:
+        """Host offset and length of a field by its name in the `.ksy`; None if the entry has no such field."""
+        texts = EXTRA_OFFSET + self.extra_data_size
+        begin, length = {
+            **FIELD_PLACES,
+            "extra_data.unknown": (EXTRA_OFFSET + KNOWN_EXTRA_BYTES, len(self.unknown_extra_data)),
+            "id": (texts, len(self.id.raw)),
+            "name": (texts + len(self.id.raw), len(self.name.raw)),
+        }[name]
+        there = not name.startswith("extra_data.") or begin + length <= texts
+        return (self.host_offset + begin, length) if there and length else None
 
     @cached_property
     def structure(self) -> Structure:

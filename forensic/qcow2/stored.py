@@ -31,11 +31,15 @@ class Block(IntEnum):
 
 @dataclass(frozen=True)
 class Stretch:
-    """The refcounts of `len(counts)` host clusters from `first_cluster`; `block` in the same shape."""
+    """The refcounts of `len(counts)` host clusters from `first_cluster`; `block` in the same shape.
+
+    `readable` says that none of them is unreadable.
+    """
 
     first_cluster: int
     counts: Counts
     block: npt.NDArray[np.uint8]
+    readable: bool
 
 
 class StoredRefcounts:
@@ -96,12 +100,14 @@ class StoredRefcounts:
         readable = np.flatnonzero(self._readable[first : first + block_count])
         state[readable] = Block.STORED
         states = np.repeat(state, per_block)
+        readable_all = not bool((state == Block.UNREADABLE).any())
         for rows, found, present in self._blocks(table.block_offsets()[first + readable] if len(readable) else None):
             counts.reshape(-1, per_block)[readable[rows]] = found
             for number in np.flatnonzero(present < per_block).tolist():
                 row = int(readable[rows][number])
                 states[row * per_block + int(present[number]) : (row + 1) * per_block] = Block.UNREADABLE
-        return Stretch(first_cluster, counts[:cluster_count], states[:cluster_count])
+                readable_all = False
+        return Stretch(first_cluster, counts[:cluster_count], states[:cluster_count], readable_all)
 
     def beyond(self, end_cluster: int) -> Iterator[tuple[int, int, Counts]]:
         """Blocks with refcounts of clusters from `end_cluster` on: table index, host offset, all their refcounts.

@@ -12,8 +12,8 @@ from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.owners import Use, Window
-from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, Owner, TableSets
+from forensic.qcow2.owners import MAX_MANY, SATURATED, Use, Window
+from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, TableSets
 from forensic.qcow2.stored import STRETCH_CLUSTERS, Block, Counts, StoredRefcounts, Stretch
 from forensic.qcow2.tables import I64, L2Batch
 
@@ -130,10 +130,12 @@ class UsageCounter:
         later, tables = self._elsewhere()
         done = self.window.end
         del self.window
-        for number in self._windows(later):
+        for count, number in enumerate(self._windows(later)):
             first = number * self.window_clusters
             yield from self._free_between(done, first)
             stop = self.budget.out_of_time()
+            if count >= MAX_WINDOWS:
+                stop = f"what is referenced is strewn over more than {MAX_WINDOWS} parts of the file"
             if stop:
                 yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
                 self.lost = self.lost or stop
@@ -147,6 +149,9 @@ class UsageCounter:
             done = window.end
         yield from self._free_between(done, self.clusters)
         yield from self._beyond_file()
+        stop = self.budget.out_of_time()
+        if stop:
+            yield Unexamined(ClusterUsage, stop, limit=True)
 
     def totals(self) -> Totals:
         """What the active disk's tables add up to."""
@@ -209,9 +214,13 @@ class UsageCounter:
         if batch.bits & (1 << 62):
             self.compressed_clusters += int((np.count_nonzero(batch.compressed, axis=1) * times).sum())
 
-    def _compare(self, window: Window) -> Iterator[ClusterUsage | FreeClusters]:
+    def _compare(self, window: Window) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
         """The rows of one window that are not in order, and its free ranges, a stretch at a time."""
         step = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
+        if window.full:
+            self.lost = self.lost or "some clusters have more references than are counted"
+            reason = f"more than {MAX_MANY:,} clusters have more than {SATURATED} references each"
+            yield Unexamined(ClusterUsage, reason, limit=True)
         for begin in range(0, window.end - window.first, step):
             end = min(begin + step, window.end - window.first)
             if self.stored.usable:
@@ -229,11 +238,10 @@ class UsageCounter:
         stretch = self.stored.read(window.first + begin, end - begin)
         wrong: Bools = stretch.counts != counts
         wrong[window.many_between(begin, end) - begin] = True
-        one = stretch.counts == 1
-        wrong |= ((use & np.uint8(Use.COPIED)) != 0) & ~one
-        wrong |= ((use & np.uint8(Use.NOT_COPIED)) != 0) & one
-        wrong &= stretch.block != Block.UNREADABLE
-        wrong |= _odd_uses(use)
+        wrong |= _ODD_OR_WRONGLY_COPIED[use | (stretch.counts == 1).view(np.uint8) << np.uint8(7)]
+        if not stretch.readable:
+            wrong &= stretch.block != Block.UNREADABLE
+            wrong |= _odd_uses(use)
         yield from self._rows(window, begin, wrong, stretch)
 
     def _rows(self, window: Window, begin: int, which: Bools, stretch: Stretch | None) -> Iterator[ClusterUsage]:
@@ -268,9 +276,13 @@ class UsageCounter:
 
     def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
         """The ranges of a stretch that nothing refers to."""
+        first = window.first + begin
+        if int(window.use[begin:end].min()) > 0:
+            self.last_used = window.first + end
+            nothing = np.zeros(0, dtype=np.int64)
+            return self._free_ranges(nothing, nothing)
         used = window.use[begin:end] != 0
         edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
-        first = window.first + begin
         if bool(used[-1]):
             self.last_used = first + len(used)
         elif len(edges) > 2 or edges[0] > 0:
@@ -333,14 +345,8 @@ def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references
     """A window in which the metadata of the image is counted already."""
     window = Window(first, end, len(claims.sets.sets))
     size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
-    seen: set[tuple[int, int]] = set()  # L1 tables: several snapshots may share one
     for claim in claims.metadata.single:
-        last = -(-(claim.host_offset + claim.length) // size)
-        shared = (claim.host_offset, last)
-        is_l1 = claim.owner in (Owner.ACTIVE_L1, Owner.SNAPSHOT_L1)
-        window.add_range(claim.host_offset // size, last, again=is_l1 and shared in seen)
-        if is_l1:
-            seen.add(shared)
+        window.add_range(claim.host_offset // size, -(-(claim.host_offset + claim.length) // size))
     window.add_metadata(l2_offsets >> bits, l2_references)
     window.add_metadata(claims.metadata.refcount_blocks >> bits)
     window.add_metadata(claims.metadata.bitmap_data >> bits)
@@ -351,13 +357,20 @@ def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references
 
 
 _ODD = np.zeros(256, dtype=np.bool_)
-for _use in range(256):
+"""For each combination of uses whether they do not go together."""
+
+_ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
+"""The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
+
+for _use in range(128):
     _guest_data = _use & (Use.DATA | Use.COMPRESSED)
     _ODD[_use] = bool(
         _use & (Use.OVERLAP | Use.TWICE)
         or (_use & Use.METADATA and _guest_data)
         or _guest_data == Use.DATA | Use.COMPRESSED
     )
+    _ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
+    _ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
 
 
 def _odd_uses(use: npt.NDArray[np.uint8]) -> Bools:

@@ -112,14 +112,14 @@ def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
     return at_entries(batch, is_compressed(batch), lambda _: "compressed, though the data lies in another file")
 
 
-@rule(L2Batch, Severity.MEDIUM, FindingClass.ANOMALY)
+@rule(L2Batch, Severity.LOW, FindingClass.ANOMALY)
 def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
     """An encrypted image has a compressed cluster.
 
-    Why: compressed clusters are never encrypted, so this one lies in the file for everybody to read; consistent with
-    clusters that were put in by hand.
+    Why: compressed clusters are never encrypted, so this one lies in the file for everybody to read.
     Spec: Header, bytes 32-35; Compressed Clusters Descriptor
-    QEMU: refuses to write such an image; reads the cluster without decrypting it.
+    QEMU: writes such an image when it converts with compression and encryption at once, hence the low severity; it
+    reads the cluster without decrypting it.
     Next: decode the cluster; no key is needed.
     """
     if batch.geometry.crypt_method == CryptMethod.NONE:

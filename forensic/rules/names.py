@@ -140,12 +140,11 @@ def _header_names(cluster: HeaderCluster) -> Iterator[Name]:
 def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
     for snapshot in table.snapshots:
         for what, text in (("id", snapshot.id), ("name", snapshot.name)):
-            field = snapshot.structure.field(what)
-            place = (host(field.host_offset, field.length),) if field else ()
-            yield f"{what} of snapshot {snapshot.index}", text, place
+            found = snapshot.place(what)
+            yield f"{what} of snapshot {snapshot.index}", text, (host(*found),) if found else ()
 
 
 def _repeated(snapshot: Snapshot, text: str, field: str) -> Problem:
-    found = snapshot.structure.field(field)
-    place = (host(found.host_offset, found.length),) if found else ()
+    found = snapshot.place(field)
+    place = (host(*found),) if found else ()
     return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")

@@ -214,7 +214,7 @@ def snapshot_extra_data_unknown(table: SnapshotTable) -> Iterator[Problem]:
     Next: look at the bytes.
     """
     for snapshot in table.snapshots:
-        unknown = snapshot.structure.raw("extra_data.unknown")
+        unknown = snapshot.unknown_extra_data
         if any(unknown):
             text = f"{len(unknown):,} bytes of extra data are of no known field: {unknown[:16].hex(' ')}"
             yield _about(snapshot, text, "extra_data.unknown")
@@ -289,9 +289,8 @@ def snapshot_time(table: SnapshotTable) -> Iterator[Problem]:
 
 def _about(snapshot: Snapshot, text: str, *fields: str) -> Problem:
     """A problem of one field of an entry, of the first of those named that the entry has."""
-    found = next((field for name in fields if (field := snapshot.structure.field(name))), None)
-    place = (host(found.host_offset, found.length),) if found else (host(snapshot.host_offset, snapshot.length),)
-    return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")
+    found = next((place for name in fields if (place := snapshot.place(name))), (snapshot.host_offset, snapshot.length))
+    return Problem(f"snapshot {snapshot.index}: {text}", (host(*found),), f"snapshots[{snapshot.index}]")
 
 
 def _at(snapshot: Snapshot, text: str) -> Problem:

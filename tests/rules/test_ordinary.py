@@ -29,7 +29,9 @@ def worse_than_low(path: Path) -> list[str]:
 @pytest.mark.parametrize("kind", BUILT, ids=lambda kind: kind.name)
 def test_a_kind_too_large_to_commit_is_sound(kind: kinds.Kind, tmp_path: Path) -> None:
     require(*kind.needs)
-    assert worse_than_low(kinds.build(kind.name, tmp_path).image) == []
+    found = worse_than_low(kinds.build(kind.name, tmp_path).image)
+    # e2image counts clusters that it then does not use; qemu-img check calls them leaks as well.
+    assert [each for each in found if kind.qemu != "leaks" or not each.startswith("refcount-too-high")] == []
 
 
 @pytest.mark.parametrize("codec", ["zlib", "zstd"])

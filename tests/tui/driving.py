@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tui.app import QcowscopeApp
 
@@ -14,7 +15,12 @@ Drive = Callable[..., None]
 
 async def settled(app: QcowscopeApp, pilot: Pilot[int]) -> None:
     """Wait until all jobs are done and everything is drawn."""
-    await app.workers.wait_for_complete()
+    while True:
+        try:
+            await app.workers.wait_for_complete()
+            break
+        except WorkerCancelled:  # a newer worker takes the place of an older one; that one is waited for next
+            await pilot.pause()
     await pilot.pause()
     await pilot.pause()
 

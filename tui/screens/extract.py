@@ -15,7 +15,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Label, ProgressBar, Static
 
-from forensic import Extraction, usable_hashes
+from forensic import Extraction, shown, usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
 from tui.extract_job import Control, Extracted, Extracting, run_extraction
@@ -47,7 +47,7 @@ class ExtractScreen(ImageScreen):
 
     def body(self) -> Iterable[Widget]:
         """What is wanted beside what happens."""
-        first = ExtractionPlan(self.desk.path, f"{self.desk.path.name.removesuffix('.qcow2')}.raw")
+        first = ExtractionPlan(self.desk.path, proposed_name(self.desk.path))
         hashes = tuple(each for each in HASHES_SHOWN if each in usable_hashes())
         buttons = Horizontal(
             Button("Start  F5", id="start", variant="success"),
@@ -226,6 +226,12 @@ class ExtractScreen(ImageScreen):
             for entry in ledger.unreadable().ranges[:LISTED_RANGES]
         ]
         return lines(parts)
+
+
+def proposed_name(image: Path) -> str:
+    """A name for the output after that of the image, unless that could harm the terminal: a field shows all."""
+    name = image.name.removesuffix(".qcow2")
+    return f"{name}.raw" if shown(name) == name else "extracted.raw"
 
 
 def _clock(seconds: float) -> str:

@@ -192,6 +192,7 @@ class StructureScreen(ImageScreen):
         return [
             f"{finding.severity.value} {finding.rule}: {problem.observation}"
             for finding in self.desk.judgement.worst_first()
+            if finding.severity.rank
             for problem in finding.problems
             if any(_holds(place, host_offset) for place in problem.ranges)
         ][:4]

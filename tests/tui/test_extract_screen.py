@@ -1,0 +1,131 @@
+"""The extraction: what is asked before, what comes out, how it is stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+from textual.message import Message
+from textual.pilot import Pilot
+from textual.widgets import Button, Input, Select
+
+from forensic import open_image
+from samples import recipes
+from tests.tui.driving import Drive, screen_text, settled
+from tui.app import QcowscopeApp
+from tui.extract_job import Control, Extracted, run_extraction
+from tui.extraction_plan import ExtractionPlan
+from tui.widgets.extract_form import ExtractForm
+
+SOUND = recipes.HERE / "sound"
+SNAPSHOTS = SOUND / "snapshots-512.qcow2"
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def raw_sha256_of(name: str) -> str:
+    return str(json.loads((SOUND / f"{name}.json").read_text(encoding="utf-8"))["raw_sha256"])
+
+
+def test_a_backing_file_is_read_only_after_the_examiner_names_it(drive: Drive, tmp_path: Path) -> None:
+    backing = str(SOUND / "overlay-qcow2.backing.qcow2")
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        app.screen.query_one("#supply-backing", Button).press()
+        await pilot.pause()
+        assert "It is not opened" in " ".join(screen_text(app).replace("│", " ").split())
+        await pilot.press("enter")  # the default is No
+        assert app.screen.query_one(ExtractForm).supplies.backing == ()
+        app.screen.query_one("#supply-backing", Button).press()
+        await pilot.pause()
+        await pilot.press("y")
+        await pilot.pause()
+        app.screen.query_one(Input).value = backing
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "--backing" in app.screen.query_one(ExtractForm).plan.command()
+        await pilot.press("f5")
+        await settled(app, pilot)
+        assert "✔ complete" in screen_text(app)
+
+    drive(SOUND / "overlay-qcow2.qcow2", story, (170, 50))
+    assert sha256_of(tmp_path / "out.raw") == raw_sha256_of("overlay-qcow2")
+
+
+def test_without_the_backing_file_what_is_missing_is_listed(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        await pilot.press("f5")
+        await settled(app, pilot)
+        text = screen_text(app)
+        assert "ranges that were not had" in text
+        assert "backing_not_supplied" in text
+
+    drive(SOUND / "overlay-qcow2.qcow2", story, (170, 50))
+
+
+def test_a_key_opens_the_disk_and_is_shown_nowhere(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        app.screen.query_one("#supply-key", Button).press()
+        await pilot.pause()
+        await pilot.press(*"open", "space", *"sesame")
+        assert "sesame" not in screen_text(app)
+        await pilot.press("enter", "f5")
+        await settled(app, pilot)
+        assert "✔ complete" in screen_text(app)
+        assert "sesame" not in screen_text(app)
+
+    drive(SOUND / "luks-4k.qcow2", story, (170, 50))
+    assert sha256_of(tmp_path / "out.raw") == raw_sha256_of("luks-4k")
+    assert "sesame" not in (tmp_path / "out.raw.report.json").read_text(encoding="utf-8")
+
+
+def test_a_snapshot_is_extracted(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        app.screen.query_one("#target", Select).value = 0
+        await pilot.press("f5")
+        await settled(app, pilot)
+        assert "✔ complete" in screen_text(app)
+
+    drive(SNAPSHOTS, story)
+    report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
+    assert report["result"]["extraction"]["target"] == "snapshot:0"
+    assert sha256_of(tmp_path / "out.raw") != raw_sha256_of("snapshots-512")
+
+
+def test_an_extraction_is_stopped_and_leaves_nothing(tmp_path: Path) -> None:
+    outcomes: list[Message] = []
+
+    def post(message: Message) -> bool:
+        outcomes.append(message)
+        return True
+
+    control = Control()
+    control.stop()
+    plan = ExtractionPlan(SNAPSHOTS, str(tmp_path / "out.raw"), reports=("json",))
+    with open_image(SNAPSHOTS) as image:
+        run_extraction(post, image, plan, [], control)
+    assert [type(outcome) for outcome in outcomes] == [Extracted]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pause_holds_the_thread_until_it_goes_on() -> None:
+    control = Control()
+    control.pause()
+    asked = threading.Thread(target=control.cancelled)
+    asked.start()
+    assert asked.is_alive()
+    control.pause()
+    asked.join(10)
+    assert (asked.is_alive(), control.cancelled()) == (False, False)
