@@ -11,7 +11,7 @@ from forensic.finding import FindingClass, Problem, Severity
 from forensic.qcow2.tables import L1Table, L2Batch
 from forensic.rules.l1 import at_entries as at_l1_entries
 from forensic.rules.l2 import at_entries as at_l2_entries
-from forensic.rules.l2 import guest_offsets, host_offsets, is_compressed
+from forensic.rules.l2 import guest_offsets
 from forensic.rules.registry import rule
 
 Bools = npt.NDArray[np.bool_]
@@ -111,7 +111,7 @@ def _beyond_disk(batch: L2Batch) -> Bools:
     batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
     if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
         return np.zeros(batch.entries.shape, dtype=np.bool_)
-    allocated = (host_offsets(batch) != 0) | is_compressed(batch)
+    allocated = (batch.data_offsets != 0) | batch.compressed
     beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))
     return beyond
 

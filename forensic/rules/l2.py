@@ -40,16 +40,6 @@ def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Proble
     return Problems(len(tables), described)
 
 
-def is_compressed(batch: L2Batch) -> Bools:
-    """Which entries are compressed descriptors."""
-    return batch.compressed
-
-
-def host_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
-    """The host offset in each standard entry; compressed descriptors give 0."""
-    return batch.data_offsets
-
-
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
 def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     """Reserved bits of a standard L2 entry are set.
@@ -64,7 +54,7 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
     return at_entries(
         batch,
-        reserved & ~is_compressed(batch),
+        reserved & ~batch.compressed,
         lambda entry: f"reserved bits {entry & L2_STANDARD_RESERVED:#x} are set",
     )
 
@@ -83,7 +73,7 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
         return ()
     return at_entries(
         batch,
-        (host_offsets(batch) & np.uint64(size - 1)) != 0,
+        (batch.data_offsets & np.uint64(size - 1)) != 0,
         lambda entry: f"host offset {entry & OFFSET_MASK:#x} is not a multiple of the {size:#x}-byte cluster",
     )
 
@@ -99,7 +89,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.geometry.external_data_file or batch.highest_data_offset < batch.file_size:
         return ()
-    offsets = host_offsets(batch)
+    offsets = batch.data_offsets
     return at_entries(
         batch,
         (offsets != 0) & (offsets >= batch.file_size),
@@ -140,7 +130,7 @@ def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
     if batch.geometry.version >= 3:
         return ()
     flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
-    return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which version 2 does not define")
+    return at_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which version 2 does not define")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -155,7 +145,7 @@ def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
     if batch.bitmaps is None:
         return ()
     both = batch.bitmaps & (batch.bitmaps >> np.uint64(32)) & np.uint64(ALL_SUBCLUSTERS)
-    return at_entries(batch, (both != 0) & ~is_compressed(batch), lambda _: "a subcluster is both allocated and zero")
+    return at_entries(batch, (both != 0) & ~batch.compressed, lambda _: "a subcluster is both allocated and zero")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -170,7 +160,7 @@ def l2_subcluster_without_cluster(batch: L2Batch) -> Iterable[Problem]:
     if batch.bitmaps is None or batch.geometry.external_data_file:
         return ()
     allocated = (batch.bitmaps & np.uint64(ALL_SUBCLUSTERS)) != 0
-    homeless = allocated & (host_offsets(batch) == 0) & ~is_compressed(batch)
+    homeless = allocated & (batch.data_offsets == 0) & ~batch.compressed
     return at_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
 
 
@@ -187,7 +177,7 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     if batch.bitmaps is None:
         return ()
     flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
-    return at_entries(batch, flagged & ~is_compressed(batch), lambda _: "bit 0 is set, which is reserved here")
+    return at_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which is reserved here")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
@@ -202,7 +192,7 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     if not batch.geometry.external_data_file or batch.common_bits & COPIED:
         return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
-    return at_entries(batch, (host_offsets(batch) != 0) & ~copied, lambda _: "bit 63 is clear")
+    return at_entries(batch, (batch.data_offsets != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
@@ -217,7 +207,7 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     # With an external data file, offset 0 is a real place.
     if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
         return ()
-    lost = (batch.entries & np.uint64(COPIED) != 0) & (host_offsets(batch) == 0) & ~is_compressed(batch)
+    lost = (batch.entries & np.uint64(COPIED) != 0) & (batch.data_offsets == 0) & ~batch.compressed
     return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
 
 
@@ -232,11 +222,11 @@ def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
     """
     if not batch.geometry.external_data_file:
         return ()
-    offsets = host_offsets(batch)
+    offsets = batch.data_offsets
     used = (offsets != 0) | (batch.entries & np.uint64(COPIED) != 0)
     return at_entries(
         batch,
-        used & ~is_compressed(batch) & (offsets != guest_offsets(batch)),
+        used & ~batch.compressed & (offsets != guest_offsets(batch)),
         lambda entry: f"the offset in the data file is {entry & OFFSET_MASK:#x}",
     )
 
@@ -255,7 +245,7 @@ def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
     those that are allocated; such a file is whole.
     """
     geometry = batch.geometry
-    offsets = host_offsets(batch)
+    offsets = batch.data_offsets
     begins_inside = (offsets != 0) & (offsets < batch.file_size)
     cut: Bools = begins_inside & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
     cut &= offsets + np.uint64(geometry.cluster_size) > batch.file_size
