@@ -120,18 +120,8 @@ class Explorer(App[int]):
 
     def action_finding(self, step: int) -> None:
         """The next or the last place of a finding."""
-        judgement = self.desk.judgement
-        if judgement is None:
-            self.tell("the check is not done yet")
-            return
-        places = [
-            place
-            for finding in judgement.findings
-            if finding.severity.rank
-            for problem in finding.problems
-            for place in problem.ranges
-        ]
-        self._go_among(places, step, "there is no finding with a place")
+        none = "there is no finding with a place" + ("" if self.desk.judgement else " so far: the check is running")
+        self._go_among(self.desk.places_of_trouble(), step, none)
 
     def _go_among(self, places: list[Range], step: int, none: str) -> None:
         """The neighbour of the cursor among places of its space; those of the other space if it has none."""

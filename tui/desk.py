@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from forensic import (
     DiskView,
     Extent,
     FileView,
+    Finding,
     Inspection,
     Json,
     Judgement,
@@ -51,6 +52,7 @@ class Desk:
         self.notes = notes
         self.jumps = Jumps(host(0, 1))
         self.judgement: Judgement | None = None
+        self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
         self.references: BackReferences | None = None
         self.hashes: dict[str, str] = {}
@@ -150,8 +152,16 @@ class Desk:
         offset = self.host_offset()
         return None if offset is None else host(offset, 1)
 
+    def trouble(self) -> list[Finding]:
+        """What was found so far and is more than a fact worth knowing, worst first."""
+        return sorted((each for each in self.findings if each.severity.rank), key=lambda each: -each.severity.rank)
+
+    def places_of_trouble(self) -> list[Range]:
+        """Where that is."""
+        return [place for finding in self.trouble() for problem in finding.problems for place in problem.ranges]
+
     def learn(self, what: str) -> None:
-        """Tell everybody that something is known now: `judgement`, `contents`, `references`, `hashes`, `space` …"""
+        """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

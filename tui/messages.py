@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
+    from forensic import BackReferences, Contents, Finding, Grid, Judgement, Ownership, Range, Space, Survey
     from tui.widgets.cluster_map import Cell
 
 
@@ -34,8 +34,20 @@ class JobFailed(Message):
         self.reason = reason
 
 
+class Noticed(Message):
+    """The findings of a check that goes on, as they stand."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__()
+        self.findings = findings
+
+    def can_replace(self, message: Message) -> bool:
+        """Newer findings hold the older ones."""
+        return isinstance(message, Noticed)
+
+
 class Judged(Message):
-    """The check is done, or so far."""
+    """The check is done."""
 
     def __init__(self, judgement: Judgement) -> None:
         super().__init__()

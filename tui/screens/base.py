@@ -55,7 +55,7 @@ class ImageScreen(Screen[None]):
         """The cursor is somewhere else."""
 
     def on_learned(self, what: str) -> None:
-        """Something is known now: `judgement`, `contents`, `references`, `hashes`, `notes`, `matches`."""
+        """Something is known now: `findings`, `contents`, `references`, `hashes`, `notes`, `matches`."""
 
     def show_status(self) -> None:
         """Draw the line below."""
@@ -67,12 +67,12 @@ class ImageScreen(Screen[None]):
             pairs.append((_name(other.space), f"{other.offset:#x}"))
         inspection = desk.inspection()
         jobs = " · ".join(text for text in desk.jobs.values() if text)
-        worst = desk.judgement.worst_first()[:1] if desk.judgement else []
+        worst = desk.trouble()[:1]
         self.query_one(StatusLine).show(
             pairs,
             inspection.path if inspection else "not in the file",
             jobs,
-            f"▲ {worst[0].severity.value}" if worst and worst[0].severity.rank else "",
+            f"▲ {worst[0].severity.value}" if worst else "",
         )
 
     def _on_moved(self, place: Range) -> None:

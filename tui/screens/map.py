@@ -62,7 +62,7 @@ class MapScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Findings are marked; the index lets the other map follow."""
-        if what == "judgement":
+        if what == "findings":
             self._paint_all()
         elif what == "references" and self.is_current:
             self.on_moved(self.desk.place)
@@ -182,19 +182,12 @@ class MapScreen(ImageScreen):
             return
         cells = file_cells(mapped.survey) if space == Space.HOST else guest_cells(mapped.survey)
         map_ = self._map(space)
-        map_.show(mapped.survey.grid, map_.space_size, with_findings(cells, mapped.survey.grid, space, self._places()))
+        map_.show(
+            mapped.survey.grid,
+            map_.space_size,
+            with_findings(cells, mapped.survey.grid, space, self.desk.places_of_trouble()),
+        )
         self._show_cell()
-
-    def _places(self) -> list[Range]:
-        judgement = self.desk.judgement
-        found = judgement.findings if judgement else ()
-        return [
-            place
-            for finding in found
-            if finding.severity.rank
-            for problem in finding.problems
-            for place in problem.ranges
-        ]
 
     def _show_titles(self) -> None:
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
