@@ -37,6 +37,17 @@ if TYPE_CHECKING:
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
     from forensic.qcow2.atlas import Atlas, Kind, Region
     from forensic.qcow2.backrefs import BackReferences, back_references
+    from forensic.qcow2.census import (
+        ONE_BY_ONE,
+        Census,
+        Count,
+        Tenant,
+        count_refcounts,
+        find_tenants,
+        snapshot_of,
+        sum_up_file,
+        sum_up_guest,
+    )
     from forensic.qcow2.describe import describe
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
@@ -44,6 +55,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
     from forensic.qcow2.inspection import Inspection, Row, inspect, stored_refcount
     from forensic.qcow2.mapping import Extent, Reason, State
+    from forensic.qcow2.orphans import Orphans, find_orphans
     from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.snapshots import Snapshot
@@ -97,6 +109,17 @@ _HOME = {
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
     "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
     "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
+    "forensic.qcow2.census": (
+        "ONE_BY_ONE",
+        "Census",
+        "Count",
+        "Tenant",
+        "count_refcounts",
+        "find_tenants",
+        "snapshot_of",
+        "sum_up_file",
+        "sum_up_guest",
+    ),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
@@ -105,6 +128,7 @@ _HOME = {
     "forensic.qcow2.inspection": ("Inspection", "Row", "inspect", "stored_refcount"),
     "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.orphans": ("Orphans", "find_orphans"),
     "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),
     "forensic.qcow2.snapshots": ("Snapshot",),
@@ -134,14 +158,17 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "FORMATS",
+    "ONE_BY_ONE",
     "Atlas",
     "BackReferences",
     "BackingFile",
     "BadPattern",
     "BadReport",
+    "Census",
     "Check",
     "CheckStatus",
     "Contents",
+    "Count",
     "Disk",
     "DiskView",
     "Evidence",
@@ -165,6 +192,7 @@ __all__ = [
     "Kind",
     "Node",
     "NotAnImage",
+    "Orphans",
     "OutputDiffers",
     "OutputFailed",
     "Ownership",
@@ -193,6 +221,7 @@ __all__ = [
     "State",
     "Supplied",
     "Survey",
+    "Tenant",
     "Unsupported",
     "Untrusted",
     "Unusable",
@@ -206,10 +235,13 @@ __all__ = [
     "back_references",
     "check",
     "compile_pattern",
+    "count_refcounts",
     "describe",
     "entry_place",
     "extract",
+    "find_orphans",
     "find_snapshot",
+    "find_tenants",
     "guest",
     "guest_place",
     "host",
@@ -227,8 +259,11 @@ __all__ = [
     "save_range",
     "search",
     "shown",
+    "snapshot_of",
     "spans_between",
     "stored_refcount",
+    "sum_up_file",
+    "sum_up_guest",
     "survey_file",
     "survey_guest",
     "usable_hashes",

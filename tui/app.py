@@ -16,7 +16,18 @@ from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
 from tui.config import Settings
 from tui.desk import Desk
-from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Noticed, Surveyed
+from tui.messages import (
+    Found,
+    Hashed,
+    Indexed,
+    JobFailed,
+    JobProgress,
+    Judged,
+    LookedInside,
+    Noticed,
+    Orphaned,
+    Surveyed,
+)
 from tui.notes import Notes, session_file
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
@@ -114,6 +125,13 @@ class QcowscopeApp(Explorer):
         """The way back to the disk is known."""
         self.desk.references = event.references
         self.desk.learn("references")
+
+    def on_orphaned(self, event: Orphaned) -> None:
+        """The orphans are known; one that was asked for is gone to."""
+        self.desk.orphans = event.orphans
+        self.desk.learn("orphans")
+        if self.desk.wanted_orphan:
+            self.action_orphan(self.desk.wanted_orphan)
 
     def on_hashed(self, event: Hashed) -> None:
         """The file has a hash."""

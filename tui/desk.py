@@ -12,6 +12,7 @@ from textual.signal import Signal
 from forensic import (
     Atlas,
     BackReferences,
+    Census,
     Contents,
     DiskView,
     Extent,
@@ -20,6 +21,7 @@ from forensic import (
     Inspection,
     Json,
     Judgement,
+    Orphans,
     Qcow2Image,
     Range,
     Space,
@@ -55,6 +57,9 @@ class Desk:
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
         self.references: BackReferences | None = None
+        self.orphans: Orphans | None = None
+        self.wanted_orphan = 0
+        self.censuses: dict[str, Census] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
         self.surveys: dict[Space, Surveyed] = {}
@@ -158,7 +163,7 @@ class Desk:
 
     def places_of_trouble(self) -> list[Range]:
         """Where that is."""
-        return [place for finding in self.trouble() for problem in finding.problems for place in problem.ranges]
+        return [place for finding in self.trouble() for place in finding.places]
 
     def learn(self, what: str) -> None:
         """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forensic import Fill, State
+from forensic import Fill, Severity, State
 from tui.widgets.cluster_map import Cell
 
 
@@ -35,6 +35,7 @@ FILLS = {
     Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
     Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
 }
+ORPHAN = Look("▒", "orphan", "orphan")
 FREE = Look("·", "free", "not in use")
 
 STATES = {
@@ -46,6 +47,7 @@ STATES = {
     State.ABSENT: Look("✗", "absent", "absent"),
 }
 
+MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
 FINDING = Look("▲", "finding", "finding")
 PENDING = Look("░", "pending", "not read yet")
 HEATS = (

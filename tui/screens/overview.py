@@ -13,13 +13,12 @@ from textual.widgets import Static
 
 from forensic import CheckStatus, Judgement, Severity, Space, Verdict
 from tui.facts import facts_of
-from tui.kinds import FILLS, FREE, STATES
+from tui.kinds import FILLS, FREE, MARKS, STATES
 from tui.messages import Surveyed
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
 
-MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
 VERDICT_WORDS = {
     Verdict.CLEAN: "✔ CLEAN",
     Verdict.LEAKS: "○ LEAKS",

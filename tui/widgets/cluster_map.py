@@ -38,7 +38,8 @@ class ClusterMap(Widget, can_focus=True):
         f"map--{kind}"
         for kind in (
             *("none", "header", "l1", "l2", "refcount", "snapshot", "bitmap", "luks", "data", "compressed"),
-            *("zero", "zero-kept", "free", "unallocated", "absent", "finding", "pending", "cursor"),
+            *("zero", "zero-kept", "free", "unallocated", "absent", "finding", "orphan", "pending", "cursor"),
+            *("critical", "high", "medium", "low"),
             *("heat0", "heat1", "heat2", "heat3", "heat4"),
         )
     }
