@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from forensic.extraction.extract import extract
     from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.settings import Settings
+    from forensic.extraction.strip import Fate, Strip
     from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
     from forensic.qcow2.atlas import Atlas, Kind, Region
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.qcow2.walk import ownership
-    from forensic.report.formats import FORMATS
+    from forensic.report.formats import FORMATS, LOG, render
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.report.run import Run
     from forensic.reporting import ReportRequest, write_extraction_reports
@@ -105,6 +106,7 @@ _HOME = {
     "forensic.extraction.extract": ("extract",),
     "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.strip": ("Fate", "Strip"),
     "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
     "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
@@ -143,7 +145,7 @@ _HOME = {
     ),
     "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
     "forensic.qcow2.views": ("DiskView", "FileView", "View"),
-    "forensic.report.formats": ("FORMATS",),
+    "forensic.report.formats": ("FORMATS", "LOG", "render"),
     "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.report.run": ("Run",),
     "forensic.qcow2.usage": ("Ownership",),
@@ -158,6 +160,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "FORMATS",
+    "LOG",
     "ONE_BY_ONE",
     "Atlas",
     "BackReferences",
@@ -175,6 +178,7 @@ __all__ = [
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
+    "Fate",
     "FileView",
     "Fill",
     "Finding",
@@ -219,6 +223,7 @@ __all__ = [
     "Space",
     "Span",
     "State",
+    "Strip",
     "Supplied",
     "Survey",
     "Tenant",
@@ -254,6 +259,7 @@ __all__ = [
     "outline",
     "ownership",
     "read_key_file",
+    "render",
     "rule_of",
     "sampled_entropy",
     "save_range",

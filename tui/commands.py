@@ -123,6 +123,7 @@ COMMANDS = (
     Command(
         "extract.cancel", EXTRACT, "f8", "cancel", "Stop", "Stop; nothing that looks complete is left.", True, True
     ),
+    Command("extract.report", EXTRACT, "f7", "report", "Report", "Read the report of the last extraction.", True, True),
     Command(
         "extract.command", EXTRACT, "f9", "copy_command", "Copy command", "Copy the equal command line.", True, True
     ),

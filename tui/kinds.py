@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forensic import Fill, Severity, State
+from forensic import Fate, Fill, Severity, State
 from tui.widgets.cluster_map import Cell
 
 
@@ -50,6 +50,11 @@ STATES = {
 MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
 FINDING = Look("▲", "finding", "finding")
 PENDING = Look("░", "pending", "not read yet")
+FATES = {
+    Fate.READ: Look("■", "data", "read"),
+    Fate.ZERO: Look("·", "zero", "zero"),
+    Fate.MISSING: Look("✗", "absent", "not had"),
+}
 HEATS = (
     Look("·", "heat0", "empty"),
     Look("░", "heat1", "below 2 bits a byte"),

@@ -204,6 +204,7 @@ def test_an_extraction_gives_the_right_bytes_and_a_report(drive: Drive, tmp_path
         app.screen.query_one("#examiner", Input).value = "A. B."
         await pilot.press("f5")
         await settled(app, pilot)
+        await pilot.press("escape")
         assert "✔ complete" in screen_text(app)
         await pilot.press("f5")
         await settled(app, pilot)
