@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from forensic import ONE_BY_ONE, Atlas, Count, Finding, Grid, Orphans, Severity, Space, Survey, Tenant, snapshot_of
-from tui.kinds import FILLS, FINDING, FREE, HEATS, MARKS, ORPHAN, PENDING, STATES, Look
+from tui.kinds import FILLS, FINDING, FREE, HEATS, ORPHAN, PENDING, STATES
+from tui.looks import MARKS, Cell, Look
 from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
-from tui.widgets.cluster_map import Cell
 
 KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
 COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)

@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from forensic import Fate, Fill, Severity, State
-from tui.widgets.cluster_map import Cell
-
-
-@dataclass(frozen=True)
-class Look:
-    """A glyph, the class `map--…`, and the word in the legend."""
-
-    glyph: str
-    kind: str
-    name: str
-
-    @property
-    def cell(self) -> Cell:
-        """A cell that looks so."""
-        return Cell(self.glyph, self.kind)
-
+from forensic import Fate, Fill, State
+from tui.looks import Cell, Look
 
 FILLS = {
     Fill.HEADER: Look("H", "header", "header"),
@@ -47,7 +30,6 @@ STATES = {
     State.ABSENT: Look("✗", "absent", "absent"),
 }
 
-MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
 FINDING = Look("▲", "finding", "finding")
 PENDING = Look("░", "pending", "not read yet")
 FATES = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from forensic import Fill, Grid, Orphans, Range, Space, State, Survey
 from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
-from tui.widgets.cluster_map import Cell
+from tui.looks import Cell
 
 RARE = (Fill.HEADER, Fill.LUKS, Fill.L1, Fill.SNAPSHOT, Fill.BITMAP)
 """What is shown wherever there is any of it."""

@@ -26,8 +26,8 @@ from forensic import (
 from tui.colourings import OWNER, REFCOUNT
 from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post, Teller, run_job
 from tui.kinds import PENDING, heat
+from tui.looks import Cell
 from tui.messages import Counted, Heated, JobFailed, Mapped, Orphaned
-from tui.widgets.cluster_map import Cell
 
 PAUSE_BETWEEN_COUNTS = 0.4
 """Seconds between two words about a census: each is summed up for both maps."""

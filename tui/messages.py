@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Space,
         Survey,
     )
-    from tui.widgets.cluster_map import Cell
+    from tui.looks import Cell
 
 
 class JobProgress(Message):

@@ -44,12 +44,11 @@ class ImageScreen(Screen[None]):
         self.desk.moved.subscribe(self, self._on_moved)
         self.desk.learned.subscribe(self, self._on_learned)
         self.desk.worked.subscribe(self, self._on_worked)
-        self.show_status()
 
     def on_screen_resume(self) -> None:
         """The place may be another one than when this screen was left."""
         self.on_moved(self.desk.place)
-        self.show_status()
+        self.call_after_refresh(self.show_status)  # it reads tables, which the first paint does not wait for
 
     def on_moved(self, place: Range) -> None:
         """The cursor is somewhere else."""

@@ -18,7 +18,7 @@ from forensic import CheckStatus, Finding, Problem, Range, rule_of
 from tui.commands import FINDINGS, bindings
 from tui.desk import Desk
 from tui.finding_list import FILTER_HINT, ORDER_NAMES, BadFilter, in_order, matching
-from tui.kinds import MARKS
+from tui.looks import MARKS
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain
 

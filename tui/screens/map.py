@@ -17,7 +17,7 @@ from tui import map_jobs
 from tui.colourings import BY_CENSUS, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
 from tui.commands import MAP, bindings
 from tui.desk import Desk
-from tui.kinds import Look
+from tui.looks import Look
 from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
 from tui.text import line, plain, size

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from forensic import CheckStatus, Judgement, Severity, Space, Verdict
 from tui.facts import facts_of
-from tui.kinds import FILLS, FREE, MARKS, STATES
+from tui.looks import MARKS
 from tui.messages import Surveyed
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
@@ -159,6 +159,8 @@ def _times(count: int) -> Text:
 
 
 def _shares(surveyed: Surveyed, space_size: int) -> list[Share]:
+    from tui.kinds import FILLS, FREE, STATES  # with the tables, which nobody should wait for before the first paint
+
     sums = surveyed.survey.sums.sum(axis=1).tolist()
     if surveyed.space == Space.GUEST:
         return [Share(look.name, look.kind, look.glyph, sums[state]) for state, look in STATES.items()]

@@ -12,14 +12,14 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from forensic import Fate
-from tui.kinds import FATES, PENDING, Look
-from tui.widgets.cluster_map import ClusterMap
+from tui.kinds import FATES, PENDING
+from tui.looks import MAP_CLASSES, Look
 
 
 class FateStrip(Widget):
     """As many lines as the cells need, and what they mean; `show` gives the fates of those that are done."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = ClusterMap.COMPONENT_CLASSES | {"bar--quiet"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*MAP_CLASSES, "bar--quiet"}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
