@@ -19,6 +19,7 @@ lint: $(READY)
 
 bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; see python -m tests.bench --help)
 	$(BIN)/python -m tests.bench --markdown bench-output/bench.md --json bench-output/bench.json
+	$(BIN)/python -m tests.bench.screens --markdown bench-output/screens.md
 
 ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py
