@@ -12,6 +12,7 @@ from forensic.version import __version__
 
 if TYPE_CHECKING:
     from forensic.checking import check
+    from forensic.decoding import numbers_of
     from forensic.entropy import sampled_entropy
     from forensic.errors import (
         BadReport,
@@ -51,14 +52,16 @@ if TYPE_CHECKING:
     )
     from forensic.qcow2.describe import describe
     from forensic.qcow2.disk import Disk
+    from forensic.qcow2.fields import Inspection, Row
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
-    from forensic.qcow2.inspection import Inspection, Row, inspect, stored_refcount
+    from forensic.qcow2.inspection import inspect, stored_refcount
     from forensic.qcow2.mapping import Extent, Reason, State
     from forensic.qcow2.orphans import Orphans, find_orphans
     from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
+    from forensic.qcow2.qcow1_atlas import Qcow1Atlas
     from forensic.qcow2.snapshots import Snapshot
     from forensic.qcow2.sources import (
         BackingFile,
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "forensic.checking": ("check",),
+    "forensic.decoding": ("numbers_of",),
     "forensic.entropy": ("sampled_entropy",),
     "forensic.errors": (
         "BadReport",
@@ -127,12 +131,14 @@ _HOME = {
     "forensic.qcow2.foreign": ("ForeignFile",),
     "forensic.qcow2.geometry": ("Geometry", "Unusable"),
     "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
-    "forensic.qcow2.inspection": ("Inspection", "Row", "inspect", "stored_refcount"),
+    "forensic.qcow2.fields": ("Inspection", "Row"),
+    "forensic.qcow2.inspection": ("inspect", "stored_refcount"),
     "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
     "forensic.qcow2.orphans": ("Orphans", "find_orphans"),
     "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),
+    "forensic.qcow2.qcow1_atlas": ("Qcow1Atlas",),
     "forensic.qcow2.snapshots": ("Snapshot",),
     "forensic.qcow2.sources": (
         "BackingFile",
@@ -203,6 +209,7 @@ __all__ = [
     "Pattern",
     "Problem",
     "Progress",
+    "Qcow1Atlas",
     "Qcow1Image",
     "Qcow2Image",
     "Range",
@@ -253,6 +260,7 @@ __all__ = [
     "identify",
     "inspect",
     "look_inside",
+    "numbers_of",
     "open_any",
     "open_disk",
     "open_image",

@@ -82,6 +82,26 @@ class Explorer(Walker):
             Prompt(f"Note on {place.space.value} {place.offset:#x} +{place.length:,}", "goes into the report"), keep
         )
 
+    def action_bookmark(self) -> None:
+        """Remember the place under the cursor."""
+        try:
+            self.desk.notes.add(self.chosen, "bookmark")
+        except OSError as error:
+            self.tell(f"the bookmark is not kept: {error}", bad=True)
+            return
+        self.tell("remembered; ' lists the notes")
+        self.desk.learn("notes")
+
+    def action_exhibit(self) -> None:
+        """Keep a picture of the screen beside the notes, numbered."""
+        folder = self.desk.notes.file.with_suffix("")
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            name = f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
+            self.tell(f"kept as {self.save_screenshot(name, str(folder))}")
+        except OSError as error:
+            self.tell(f"the picture is not kept: {error}", bad=True)
+
     def action_notes(self) -> None:
         """List the notes; Enter goes there."""
         notes = self.desk.notes.notes

@@ -11,7 +11,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from forensic import Qcow2Image
+from forensic import Qcow1Image, Qcow2Image
 from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
 from tui.config import Settings
@@ -47,7 +47,9 @@ class QcowscopeApp(Explorer):
     CSS_PATH = "tui.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
-    def __init__(self, image: Qcow2Image, settings: Settings | None = None, notes: Notes | None = None) -> None:
+    def __init__(
+        self, image: Qcow2Image | Qcow1Image, settings: Settings | None = None, notes: Notes | None = None
+    ) -> None:
         """Open on the overview; nothing of the image but its header is read before the first paint."""
         super().__init__()
         self.settings = settings or Settings()
@@ -73,8 +75,8 @@ class QcowscopeApp(Explorer):
     def _begin(self) -> None:
         from tui import jobs  # with all the rules; nobody should wait for them before there is something to see
 
-        image = self.desk.image
-        self.run_worker(lambda: jobs.examine(self.post_message, image), thread=True, group="examine")
+        image, desk = self.desk.image, self.desk
+        self.run_worker(lambda: jobs.examine(self.post_message, image, desk.atlas), thread=True, group="examine")
         if image.evidence.size <= HASH_AT_ONCE:
             self.action_hash_file()
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forensic import ONE_BY_ONE, Atlas, Count, Finding, Grid, Orphans, Severity, Space, Survey, Tenant, snapshot_of
+from forensic import (
+    ONE_BY_ONE,
+    Atlas,
+    Count,
+    Finding,
+    Grid,
+    Orphans,
+    Qcow1Atlas,
+    Severity,
+    Space,
+    Survey,
+    Tenant,
+    snapshot_of,
+)
 from tui.kinds import FILLS, FINDING, FREE, HEATS, ORPHAN, PENDING, STATES
 from tui.looks import MARKS, Cell, Look
 from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
@@ -39,7 +52,7 @@ SEVERITIES = {
 QUIET = Look("·", "free", "nothing found")
 
 
-def looks_of(colour: str, space: Space, atlas: Atlas) -> Mapping[int, Look]:
+def looks_of(colour: str, space: Space, atlas: Atlas | Qcow1Atlas) -> Mapping[int, Look]:
     """What each row of the sums looks like; only for colours whose cells are sums."""
     if colour == REFCOUNT:
         return {int(key): look for key, look in COUNTS.items()}
@@ -49,7 +62,7 @@ def looks_of(colour: str, space: Space, atlas: Atlas) -> Mapping[int, Look]:
     return {int(key): look for key, look in table.items()}
 
 
-def legend_of(colour: str, atlas: Atlas) -> list[Look]:
+def legend_of(colour: str, atlas: Atlas | Qcow1Atlas) -> list[Look]:
     """Every look that a map in this colour may show, each once."""
     if colour == ENTROPY:
         return [*HEATS]
@@ -61,7 +74,12 @@ def legend_of(colour: str, atlas: Atlas) -> list[Look]:
 
 
 def cells_of(
-    colour: str, space: Space, survey: Survey, trouble: list[Finding], orphans: Orphans | None, atlas: Atlas
+    colour: str,
+    space: Space,
+    survey: Survey,
+    trouble: list[Finding],
+    orphans: Orphans | None,
+    atlas: Atlas | Qcow1Atlas,
 ) -> list[Cell]:
     """The cells of a grid; `trouble` is sorted worst first."""
     if colour == TROUBLE:
@@ -76,7 +94,7 @@ def cells_of(
     return with_findings(cells, survey.grid, space, [place for finding in trouble for place in finding.places])
 
 
-def _snapshots(atlas: Atlas) -> dict[int, Look]:
+def _snapshots(atlas: Atlas | Qcow1Atlas) -> dict[int, Look]:
     looks: dict[int, Look] = {}
     for number in range(min(len(atlas.l1_tables) - 1, ONE_BY_ONE + 1)):
         code = Tenant.SNAPSHOT + number

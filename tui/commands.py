@@ -43,11 +43,13 @@ COMMANDS = (
     ),
     Command("go.back", EVERYWHERE, "backspace,u", "go_back", "Back", "Return to where the last jump began.", True),
     Command("go.forward", EVERYWHERE, "U", "go_forward", "Forward", "Undo a return."),
-    Command("go.other", EVERYWHERE, "o", "other_side", "Other side", "The same byte on the disk, or in the file."),
+    Command("go.other", EVERYWHERE, "O", "other_side", "Other side", "The same byte on the disk, or in the file."),
     Command("search.start", EVERYWHERE, "slash", "search", "Search", "hex:…, text, u16:…, re:… in file or disk.", True),
     Command("search.next", EVERYWHERE, "n", "match(1)", "Next match", "Go to the next place that was found."),
     Command("search.previous", EVERYWHERE, "N", "match(-1)", "Previous match", "Go to the place found before."),
-    Command("search.cancel", EVERYWHERE, "ctrl+x", "cancel_search", "Stop search", "Stop the search that is running."),
+    Command(
+        "search.cancel", EVERYWHERE, "escape,ctrl+x", "cancel_search", "Stop search", "Stop the search that is running."
+    ),
     Command(
         "finding.next",
         EVERYWHERE,
@@ -98,15 +100,26 @@ COMMANDS = (
         "Start of the one before.",
     ),
     Command("note.add", EVERYWHERE, "semicolon", "note", "Note", "Write a note about the cursor or the selection."),
+    Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Remember the place, without a word."),
     Command("note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes; Enter goes there."),
     Command("select.copy", EVERYWHERE, "y", "copy('hex')", "Copy", "Copy the selection as hexadecimal."),
     Command("select.copy_as", EVERYWHERE, "Y", "copy_as", "Copy as", "Copy the selection in another form."),
     Command("select.export", EVERYWHERE, "x", "export", "Export", "Write the selection to a file with its hash."),
     Command("hash.file", EVERYWHERE, "H", "hash_file", "Hash the file", "Compute the SHA-256 of the image file."),
+    Command(
+        "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Keep a picture of the screen beside the notes."
+    ),
     Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Leave; asks only while an extraction runs.", True),
     Command("hex.select", HEX, "v", "select", "Select", "Begin or end a selection at the cursor.", True),
     Command("hex.follow", HEX, "enter", "follow", "Follow", "Go where the field or entry points.", True),
-    Command("structure.view", STRUCTURE, "p", "rotate", "File / disk", "Show the file, the disk, or both.", True),
+    Command("hex.endian", HEX, "e", "endian", "Endianness", "Read numbers in the other byte order."),
+    Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Rows like the one above as one line, or all rows."),
+    Command("hex.offsets", HEX, "o", "offsets", "Offsets", "Offsets in hexadecimal or in decimal."),
+    Command("hex.width", HEX, "w", "width", "Width", "Fewer bytes in a row, then as many as fit."),
+    Command("hex.characters", HEX, "t", "characters", "Characters", "ASCII, the PC's table, or EBCDIC."),
+    Command("structure.explain", STRUCTURE, "i", "explain", "Explain", "Read all that is known of the byte.", True),
+    Command("structure.view_back", STRUCTURE, "P", "rotate(-1)", "Disk / file", "The same, the other way round."),
+    Command("structure.view", STRUCTURE, "p", "rotate(1)", "File / disk", "Show the file, the disk, or both.", True),
     Command(
         "map.in", MAP, "plus,equals_sign", "zoom(1)", "Zoom in", "Halve and halve again what a cell stands for.", True
     ),

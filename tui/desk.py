@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         Json,
         Orphans,
         Ownership,
+        Qcow1Atlas,
+        Qcow1Image,
         Qcow2Image,
         View,
     )
@@ -39,7 +41,7 @@ MAX_CLAIMS_SHOWN = 6
 class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
-    def __init__(self, owner: DOMNode, image: Qcow2Image, notes: Notes) -> None:
+    def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
         """Nothing behind the header is read yet."""
         self.image = image
         self.facts: Mapping[str, Json] = describe(image)
@@ -63,11 +65,11 @@ class Desk:
         self.worked: Signal[str] = Signal(owner, "worked")
 
     @cached_property
-    def atlas(self) -> Atlas:
+    def atlas(self) -> Atlas | Qcow1Atlas:
         """What lies where in the file."""
-        from forensic import Atlas
+        from forensic import Atlas, Qcow1Atlas, Qcow1Image
 
-        return Atlas(self.image)
+        return Qcow1Atlas(self.image) if isinstance(self.image, Qcow1Image) else Atlas(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
@@ -143,14 +145,24 @@ class Desk:
 
     def extent_at(self, guest_offset: int) -> Extent | None:
         """The extent that holds a guest offset, cut to one cluster; None where the disk has no mapping."""
-        geometry = self.atlas.geometry
-        if geometry is None or not 0 <= guest_offset < self.image.virtual_size:
+        size = self.atlas.cluster_size
+        if size is None or not 0 <= guest_offset < self.image.virtual_size:
             return None
-        start = guest_offset // geometry.cluster_size * geometry.cluster_size
-        for extent in self.image.extents(start, start + geometry.cluster_size):
+        start = guest_offset // size * size
+        for extent in self.image.extents(start, start + size):
             if extent.guest_offset <= guest_offset < extent.guest_offset + extent.length:
                 return extent
         return None
+
+    def numbers(self, little_endian: bool) -> list[tuple[str, str]]:
+        """The bytes from the cursor on, read as numbers; none where the format says what they are."""
+        from forensic import numbers_of
+
+        inspection = self.inspection()
+        if self.place.space == Space.HOST and inspection and inspection.known:
+            return []
+        data = self.view_of(self.place.space).read(self.place.offset, 8)
+        return numbers_of(data, little_endian) if isinstance(data, bytes) else []
 
     def claims(self) -> list[str]:
         """Who claims the cluster at the cursor, and whether its refcount is right; empty while that is not known."""

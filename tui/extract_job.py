@@ -16,6 +16,7 @@ from forensic import (
     Fate,
     Interrupted,
     Json,
+    Qcow1Image,
     Qcow2Image,
     Report,
     ReportRequest,
@@ -92,7 +93,9 @@ class Control:
         return self._stopped.is_set()
 
 
-def run_extraction(post: Post, image: Qcow2Image, plan: ExtractionPlan, notes: list[Json], control: Control) -> None:
+def run_extraction(
+    post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
+) -> None:
     """Extract, then write the reports; every outcome is a message."""
     settings = Settings(hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force)
     request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
@@ -130,8 +133,10 @@ def _lines(report: Report) -> list[str]:
     return [*render(LOG, report).splitlines(), "", *render("text", report).splitlines()]
 
 
-def _target(image: Qcow2Image, plan: ExtractionPlan) -> Snapshot | None:
-    return None if plan.snapshot is None else image.snapshots.snapshots[plan.snapshot]
+def _target(image: Qcow2Image | Qcow1Image, plan: ExtractionPlan) -> Snapshot | None:
+    if plan.snapshot is None or isinstance(image, Qcow1Image):
+        return None
+    return image.snapshots.snapshots[plan.snapshot]
 
 
 def _supplied(plan: ExtractionPlan) -> Supplied:

@@ -16,16 +16,20 @@ def facts_of(result: Mapping[str, Json], disk_usage: int) -> Iterator[Fact]:
     """Label and words; everything that came out of the image went through `plain`."""
     image = section(result["image"])
     cluster = f", clusters of {size(number(image['cluster_size']))}" if "cluster_size" in image else ""
-    yield "format", plain(f"qcow2 version {image['version']}{cluster}")
+    yield "format", plain(f"{'qcow' if image['version'] == 1 else 'qcow2'} version {image['version']}{cluster}")
     yield (
         "virtual size",
         line((size(number(image["virtual_size"])), "bold"), f"  {number(image['virtual_size']):,} bytes"),
     )
     yield "file", plain(f"{size(number(image['file_size']))}, {size(disk_usage)} on disk")
     if "cluster_size" in image:
-        refcount, l1 = section(image["refcount"]), section(image["l1"])
+        l1 = section(image["l1"])
         yield "L1 table", plain(f"{number(l1['entries']):,} entries at {number(l1['host_offset']):#x}")
+    if "refcount" in image:
+        refcount = section(image["refcount"])
         yield "refcounts", plain(f"{refcount['bits']} bits, table at {number(refcount['table_host_offset']):#x}")
+    elif image["version"] == 1:
+        yield "refcounts", plain("version 1 has none, nor snapshots", "dim")
     yield "features", _features(section(image["features"]))
     yield "compression", plain(str(image["compression_type"]))
     yield "encryption", _encryption(section(image["encryption"]))

@@ -64,9 +64,9 @@ def _offset(word: str, desk: Desk) -> Range:
     space = guest if word.startswith("v") else host
     word = word.removeprefix("v")
     if word.startswith("c"):
-        if desk.atlas.geometry is None:
+        if desk.atlas.cluster_size is None:
             raise CannotGo("the header gives no cluster size")
-        return space(_number(word[1:]) * desk.atlas.geometry.cluster_size, 1)
+        return space(_number(word[1:]) * desk.atlas.cluster_size, 1)
     return space(_number(word), 1)
 
 

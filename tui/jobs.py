@@ -16,12 +16,13 @@ from forensic import (
     Grid,
     Pattern,
     Progress,
+    Qcow1Atlas,
+    Qcow1Image,
     Qcow2Image,
     Range,
     ReadFailed,
     Space,
     Survey,
-    Unusable,
     View,
     back_references,
     check,
@@ -109,9 +110,12 @@ def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
         post(JobProgress(name, ""))
 
 
-def examine(post: Post, image: Qcow2Image) -> None:
+Image = Qcow2Image | Qcow1Image
+
+
+def examine(post: Post, image: Image, atlas: Atlas | Qcow1Atlas) -> None:
     """All that is found out in the background after the first paint: contents, findings, the way back to the disk."""
-    usable = not isinstance(image.header_cluster.geometry, Unusable)
+    usable = atlas.cluster_size is not None
 
     def look(teller: Teller) -> None:
         teller.say("partitions")
@@ -132,7 +136,6 @@ def examine(post: Post, image: Qcow2Image) -> None:
         post(Indexed(back_references(image, lambda: teller.cancelled)))
 
     def survey(teller: Teller) -> None:
-        atlas = Atlas(image)
         _survey(teller, post, Space.GUEST, survey_guest(atlas, Grid(0, max(1, image.virtual_size), 1)))
         _survey(teller, post, Space.HOST, survey_file(atlas, Grid(0, max(1, image.evidence.size), 1)))
 
@@ -149,7 +152,7 @@ def _survey(teller: Teller, post: Post, space: Space, surveys: Iterator[Survey])
         post(Surveyed(space, survey))
 
 
-def hash_file(post: Post, image: Qcow2Image) -> None:
+def hash_file(post: Post, image: Image) -> None:
     """SHA-256 of the image file."""
 
     def work(teller: Teller) -> None:

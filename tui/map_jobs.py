@@ -11,6 +11,7 @@ from forensic import (
     Atlas,
     Census,
     Grid,
+    Qcow1Atlas,
     Space,
     Survey,
     View,
@@ -32,15 +33,15 @@ from tui.messages import Counted, Heated, JobFailed, Mapped, Orphaned
 PAUSE_BETWEEN_COUNTS = 0.4
 """Seconds between two words about a census: each is summed up for both maps."""
 
-TAKERS: dict[str, Callable[[Atlas], Iterator[Census]]] = {REFCOUNT: count_refcounts, OWNER: find_tenants}
+TAKERS: dict[str, Callable[[Atlas | Qcow1Atlas], Iterator[Census]]] = {REFCOUNT: count_refcounts, OWNER: find_tenants}
 
 
-def fill_grid(post: Post, atlas: Atlas, view: View, grid: Grid, colour: str) -> None:
+def fill_grid(post: Post, atlas: Atlas | Qcow1Atlas, view: View, grid: Grid, colour: str) -> None:
     """Sum up a grid by kind or state."""
     _tell(post, view.space, colour, lambda: (survey_file if view.space == Space.HOST else survey_guest)(atlas, grid))
 
 
-def fill_from(post: Post, atlas: Atlas, view: View, grid: Grid, colour: str, census: Census) -> None:
+def fill_from(post: Post, atlas: Atlas | Qcow1Atlas, view: View, grid: Grid, colour: str, census: Census) -> None:
     """Sum up a grid by a census."""
     if view.space == Space.HOST:
         _tell(post, view.space, colour, lambda: iter([sum_up_file(census, grid)]))
@@ -66,7 +67,7 @@ def _tell(post: Post, space: Space, colour: str, surveys: Callable[[], Iterator[
         post(Mapped(space, last, colour))
 
 
-def take_census(post: Post, atlas: Atlas, colour: str) -> None:
+def take_census(post: Post, atlas: Atlas | Qcow1Atlas, colour: str) -> None:
     """What every host cluster is coloured by; told as it grows."""
 
     def work(teller: Teller) -> None:
@@ -83,7 +84,7 @@ def take_census(post: Post, atlas: Atlas, colour: str) -> None:
     run_job(post, "census", work)
 
 
-def seek_orphans(post: Post, atlas: Atlas) -> None:
+def seek_orphans(post: Post, atlas: Atlas | Qcow1Atlas) -> None:
     """Which ranges nothing reads, though they are counted or hold something."""
 
     def work(teller: Teller) -> None:

@@ -6,6 +6,9 @@ from rich.text import Text
 
 from forensic import Untrusted, shown
 
+NBSP = "\u00a0"
+"""Keeps words on one line."""
+
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 

@@ -118,6 +118,9 @@ class Walker(App[int]):
 
     def action_orphan(self, step: int) -> None:
         """The next or the last range of the file that nothing reads though it is counted or holds something."""
+        if self.desk.image.format == "qcow1":
+            self.tell("version 1 has no refcounts: what is lost cannot be told from what is used")
+            return
         orphans = self.desk.orphans
         if orphans is None:
             self.desk.wanted_orphan = step
@@ -135,8 +138,7 @@ class Walker(App[int]):
 
     def action_cluster(self, step: int) -> None:
         """The start of a neighbouring cluster."""
-        geometry = self.desk.atlas.geometry
-        size = geometry.cluster_size if geometry else 512
+        size = self.desk.atlas.cluster_size or 512
         place = self.desk.place
         number = place.offset // size + 1 if step > 0 else -(-place.offset // size) - 1
         self.desk.go(Range(place.space, max(0, number) * size, 1), jump=False)

@@ -30,11 +30,11 @@ def run(options: argparse.Namespace) -> int:
     """Run until the examiner leaves. Raises `UsageError` without a terminal, `NotAnImage` before one is touched."""
     if not on_a_terminal():
         raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
-    from forensic.qcow2.image import open_image
+    from forensic.qcow2.image import open_any
 
     if os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    with open_image(options.image) as image:
+    with open_any(options.image) as image:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 

@@ -76,6 +76,11 @@ class Atlas:
         geometry = self.image.header_cluster.geometry
         return None if isinstance(geometry, Unusable) else geometry
 
+    @property
+    def cluster_size(self) -> int | None:
+        """Bytes of a cluster; None where the header gives no geometry."""
+        return self.geometry.cluster_size if self.geometry else None
+
     @cached_property
     def refcount_table(self) -> RefcountTable | None:
         """The refcount table."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import ROW, Rows, State
+from forensic.qcow2.qcow1 import Qcow1Image
 
 MAX_ROWS = 4 << 20
 """Runs that are remembered (33 bytes each); beyond that the index has gaps and says so."""
@@ -42,11 +43,11 @@ class BackReferences:
         return int(starts[number]) if 0 <= number < len(starts) else None
 
 
-def back_references(image: Qcow2Image, cancelled: Callable[[], bool] = lambda: False) -> BackReferences:
+def back_references(image: Qcow2Image | Qcow1Image, cancelled: Callable[[], bool] = lambda: False) -> BackReferences:
     """Walk the active disk once. Raises `Unsupported` where the header gives no geometry."""
     found: list[Rows] = []
     count = 0
-    if image.geometry.external_data_file:
+    if isinstance(image, Qcow2Image) and image.geometry.external_data_file:
         return BackReferences(np.zeros(0, dtype=ROW), True)
     for rows in image.row_batches():
         if cancelled() or count > MAX_ROWS:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from forensic.qcow2.atlas import Atlas
 from forensic.qcow2.entries import U64
 from forensic.qcow2.mapping import Rows, State, row_batches
+from forensic.qcow2.qcow1_atlas import Qcow1Atlas
 from forensic.qcow2.stored import Block, Counts, StoredRefcounts
 from forensic.qcow2.survey import FURTHEST, MAX_TAKEN, Grid, Survey
 from forensic.qcow2.tables import I64, L1Table
@@ -68,7 +69,7 @@ class Census:
     done: float
 
 
-def count_refcounts(atlas: Atlas) -> Iterator[Census]:
+def count_refcounts(atlas: Atlas | Qcow1Atlas) -> Iterator[Census]:
     """The stored refcounts as `Count`, stretch by stretch; nothing where there are too many clusters to hold."""
     codes, table = _no_codes(atlas), atlas.refcount_table
     if codes is None or table is None:
@@ -84,7 +85,7 @@ def count_refcounts(atlas: Atlas) -> Iterator[Census]:
     yield Census(codes, size, 1.0)
 
 
-def find_tenants(atlas: Atlas) -> Iterator[Census]:
+def find_tenants(atlas: Atlas | Qcow1Atlas) -> Iterator[Census]:
     """Which disks refer to each cluster as `Tenant`, disk by disk; nothing where clusters are too many to hold."""
     codes, geometry = _no_codes(atlas), atlas.geometry
     if codes is None or geometry is None:
@@ -118,7 +119,7 @@ def sum_up_file(census: Census, grid: Grid) -> Survey:
     return Survey(grid, sums, census.done)
 
 
-def sum_up_guest(atlas: Atlas, census: Census, grid: Grid) -> Iterator[Survey]:
+def sum_up_guest(atlas: Atlas | Qcow1Atlas, census: Census, grid: Grid) -> Iterator[Survey]:
     """Bytes of each code in each cell of the active disk, by the host clusters that hold them."""
     sums = np.zeros((KINDS, grid.cells), dtype=np.int64)
     size, disk_size = census.cluster_size, atlas.image.virtual_size
@@ -134,7 +135,7 @@ def sum_up_guest(atlas: Atlas, census: Census, grid: Grid) -> Iterator[Survey]:
     yield Survey(grid, sums, census.done)
 
 
-def _no_codes(atlas: Atlas) -> Codes | None:
+def _no_codes(atlas: Atlas | Qcow1Atlas) -> Codes | None:
     """Room for a code of every host cluster; None if they are too many, or have no size."""
     if atlas.geometry is None:
         return None

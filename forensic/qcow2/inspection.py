@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from forensic.evidence import ReadFailed
 from forensic.finding import Range, host
 from forensic.qcow2.atlas import Atlas, Kind, Region
 from forensic.qcow2.entries import REFCOUNT_TABLE_OFFSET, REFCOUNT_TABLE_RESERVED, SUBCLUSTERS
 from forensic.qcow2.entrybits import Bits, l1_bits, l2_bits
-from forensic.qcow2.extensions import ExtensionType
-from forensic.structure import Field, Structure
+from forensic.qcow2.fields import Inspection, Row, bytes_at, field_at, word_at
+from forensic.qcow2.qcow1_atlas import Qcow1Atlas, inspect_version_1
 from forensic.untrusted import Untrusted
 from forensic.words import Words, words_of
 
-POINTERS = {
-    "ofs_backing_file": "len_backing_file",
-    "ofs_l1_table": "num_l1_entries",
-    "ofs_refcount_table": "",
-    "ofs_snapshots": "",
-    "ofs_bitmap_table": "num_bitmap_table_entries",
-    "data.ofs_header": "data.len_header",
-    "data.ofs_bitmap_directory": "data.len_bitmap_directory",
-}
-"""Fields that hold a host offset."""
 
-EXTENSION_TYPES = {
-    ExtensionType.BITMAPS: "bitmaps_extension",
-    ExtensionType.ENCRYPTION_HEADER: "encryption_header_pointer",
-    ExtensionType.FEATURE_NAMES: "feature_name_table",
-    ExtensionType.BACKING_FORMAT: "string_extension",
-    ExtensionType.DATA_FILE: "string_extension",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: a field or a group of bits, its value in its shown form, and the words of the specification."""
-
-    name: str
-    value: str
-    words: str = ""
-    here: bool = False
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it is about."""
-
-    title: str
-    path: str
-    place: Range
-    rows: tuple[Row, ...] = ()
-    target: Range | None = None
-    guest_offset: int | None = None
-    words: Words = field(default_factory=lambda: Words("", "", ""))
-
-
-def inspect(atlas: Atlas, host_offset: int) -> Inspection:
+def inspect(atlas: Atlas | Qcow1Atlas, host_offset: int) -> Inspection:
     """Explain the byte at a host offset; what is no known structure is said to be none."""
+    if isinstance(atlas, Qcow1Atlas):
+        return inspect_version_1(atlas, host_offset)
     region = atlas.region_at(host_offset)
     if region is None:
         return _outside(atlas, host_offset)
@@ -71,8 +28,8 @@ def inspect(atlas: Atlas, host_offset: int) -> Inspection:
     if region.kind == Kind.REFCOUNT_BLOCK:
         return _refcount(atlas, region, host_offset)
     if region.structure is not None:
-        return _structure_field(region, region.structure, host_offset)
-    text = Untrusted(_bytes(atlas, region.host_offset, region.length)).text
+        return field_at(region, region.structure, host_offset)
+    text = Untrusted(bytes_at(atlas.image.evidence, region.host_offset, region.length)).text
     return Inspection(
         region.name,
         region.name,
@@ -82,10 +39,15 @@ def inspect(atlas: Atlas, host_offset: int) -> Inspection:
     )
 
 
-def stored_refcount(atlas: Atlas, host_offset: int) -> int | None:
+def stored_refcount(atlas: Atlas | Qcow1Atlas, host_offset: int) -> int | None:
     """The refcount that the image stores for the cluster at a host offset; None if the tables hold none."""
     geometry = atlas.geometry
-    if geometry is None or geometry.refcount_order is None or geometry.refcounts_per_block is None:
+    if (
+        isinstance(atlas, Qcow1Atlas)
+        or geometry is None
+        or geometry.refcount_order is None
+        or geometry.refcounts_per_block is None
+    ):
         return None
     cluster = host_offset >> geometry.cluster_bits
     block = atlas.block_region(cluster // geometry.refcounts_per_block)
@@ -97,75 +59,17 @@ def stored_refcount(atlas: Atlas, host_offset: int) -> int | None:
 def _outside(atlas: Atlas, host_offset: int) -> Inspection:
     geometry = atlas.geometry
     if geometry is None:
-        return Inspection("bytes", "", host(host_offset, 1))
+        return Inspection("bytes", "", host(host_offset, 1), known=False)
     size = geometry.cluster_size
     cluster = host_offset // size
     rows = (Row("cluster", f"{cluster:,}"), _refcount_row(atlas, host_offset))
-    return Inspection("no table or header", f"cluster {cluster:,}", host(cluster * size, size), rows)
-
-
-def _structure_field(region: Region, structure: Structure, host_offset: int) -> Inspection:
-    """The field, and with the bits of a word all others of that word."""
-    hit = next((part for part in structure.fields if holds(part, host_offset)), None)
-    if hit is None:
-        return Inspection(region.name, region.name, host(region.host_offset, region.length))
-    group = [part for part in structure.fields if _stem(part) == _stem(hit)] if "." in hit.name else [hit]
-    rows = tuple(
-        Row(
-            _words(region, structure, part.name).name or part.name,
-            value_of(part),
-            _words(region, structure, part.name).text,
-            holds(part, host_offset),
-        )
-        for part in group
-    )
-    start = min(part.host_offset for part in group)
-    length = max(part.host_offset + part.length for part in group) - start
-    name = _stem(hit) or hit.name
-    words = _words(region, structure, hit.name if len(group) == 1 else name)
-    title = words.name if len(group) == 1 else name
-    return Inspection(
-        title or name, f"{region.name} · {name}", host(start, length), rows, _pointer(structure, hit), words=words
-    )
-
-
-def _stem(part: Field) -> str:
-    return part.name.rpartition(".")[0]
-
-
-def holds(part: Field, host_offset: int) -> bool:
-    """Whether a field has this byte."""
-    return part.host_offset <= host_offset < part.host_offset + part.length
-
-
-def value_of(part: Field) -> str:
-    """A field's value for reading: numbers in both bases where they differ, bytes as escaped text."""
-    if isinstance(part.value, bytes):
-        return Untrusted(part.value).text if any(part.value) else f"{len(part.value)} zero bytes"
-    return str(part.value) if part.value < 10 else f"{part.value:#x} ({part.value:,})"
-
-
-def _words(region: Region, structure: Structure, name: str) -> Words:
-    if region.ksy_type == "qcow2":  # one header to an examiner, three types to the parser
-        found = (words_of(ksy_type, name) for ksy_type in ("qcow2", "header_v2", "header_v3"))
-        return next((words for words in found if words.text), words_of(""))
-    if region.kind == Kind.EXTENSION and name.startswith("data."):
-        kind = structure.integer("type")
-        known = EXTENSION_TYPES[ExtensionType(kind)] if kind in list(EXTENSION_TYPES) else ""
-        return words_of(known, name.partition(".")[2])
-    return words_of(region.ksy_type, name)
-
-
-def _pointer(structure: Structure, part: Field) -> Range | None:
-    if part.name not in POINTERS or not isinstance(part.value, int) or not part.value:
-        return None
-    return host(part.value, max(1, structure.integer(POINTERS[part.name], 1)))
+    return Inspection("no table or header", f"cluster {cluster:,}", host(cluster * size, size), rows, known=False)
 
 
 def _l1_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
     place = host(region.host_offset + index * 8, 8)
-    entry = _word(atlas, place.offset)
+    entry = word_at(atlas.image.evidence, place.offset)
     prefix = "" if region.owner == "active" else f"{region.owner} "
     geometry = atlas.geometry
     guest_offset = index * geometry.l1_coverage if geometry else None
@@ -185,9 +89,9 @@ def _l2_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     width = geometry.l2_entry_size
     index = (host_offset - region.host_offset) // width
     place = host(region.host_offset + index * width, width)
-    bits = l2_bits(_word(atlas, place.offset), geometry)
+    bits = l2_bits(word_at(atlas.image.evidence, place.offset), geometry)
     if geometry.extended_l2:
-        bitmap = _word(atlas, place.offset + 8)
+        bitmap = word_at(atlas.image.evidence, place.offset + 8)
         allocated, zero = bitmap & 0xFFFF_FFFF, bitmap >> SUBCLUSTERS
         more = (
             Row("subclusters allocated", f"{allocated:#010x}", words_of("subcluster_bitmap", "is_allocated").text),
@@ -219,7 +123,7 @@ def _refcount_row(atlas: Atlas, host_offset: int) -> Row:
 def _refcount_table_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
     place = host(region.host_offset + index * 8, 8)
-    entry = _word(atlas, place.offset)
+    entry = word_at(atlas.image.evidence, place.offset)
     target = entry & REFCOUNT_TABLE_OFFSET
     rows = (
         Row("refcount block", f"{target:#x}", words_of("refcount_table_entry", "ofs_refcount_block").text),
@@ -248,19 +152,8 @@ def _refcount(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
 def _count(atlas: Atlas, block: Region, index: int) -> int | None:
     """One refcount out of a block; widths below a byte pack the lowest index into the lowest bits."""
     bits = atlas.image.geometry.refcount_bits or 8
-    raw = _bytes(atlas, block.host_offset + index * bits // 8, max(1, bits // 8))
+    raw = bytes_at(atlas.image.evidence, block.host_offset + index * bits // 8, max(1, bits // 8))
     if not raw:
         return None
     number = int.from_bytes(raw, "big")
     return number if bits >= 8 else number >> (index * bits % 8) & ((1 << bits) - 1)
-
-
-def _word(atlas: Atlas, host_offset: int) -> int:
-    return int.from_bytes(_bytes(atlas, host_offset, 8).ljust(8, b"\0"), "big")
-
-
-def _bytes(atlas: Atlas, host_offset: int, length: int) -> bytes:
-    try:
-        return atlas.image.evidence.read_at(host_offset, length)
-    except ReadFailed:
-        return b""

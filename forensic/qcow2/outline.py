@@ -10,7 +10,8 @@ import numpy as np
 
 from forensic.qcow2.atlas import Atlas, Kind, Region
 from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, U64, ZERO_FLAG
-from forensic.qcow2.inspection import value_of
+from forensic.qcow2.fields import value_of
+from forensic.qcow2.qcow1_atlas import Qcow1Atlas
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches
 from forensic.structure import Structure
 
@@ -33,16 +34,59 @@ class Node:
     trouble: bool = False
 
 
-def outline(atlas: Atlas) -> list[Node]:
+def outline(atlas: Atlas | Qcow1Atlas) -> list[Node]:
     """The first level: header, extensions, tables."""
-    nodes = [_region(atlas, region) for region in atlas.fixed if region.kind in (Kind.HEADER, Kind.EXTENSION)]
-    nodes += [_region(atlas, region) for region in atlas.fixed if region.kind == Kind.BACKING_NAME]
+    if isinstance(atlas, Qcow1Atlas):
+        return _outline_of_version_1(atlas)
+    nodes = [_region(region) for region in atlas.fixed if region.kind in (Kind.HEADER, Kind.EXTENSION)]
+    nodes += [_region(region) for region in atlas.fixed if region.kind == Kind.BACKING_NAME]
     nodes += [_l1(atlas, table) for table in atlas.l1_tables if table.owner == "active"]
     if atlas.refcount_table:
         nodes.append(_refcounts(atlas, atlas.refcount_table))
     for title, kinds in (("snapshots", (Kind.SNAPSHOT,)), ("bitmaps", (Kind.BITMAP,)), ("encryption", (Kind.LUKS,))):
         nodes += _group(atlas, title, [region for region in atlas.fixed if region.kind in kinds])
     return nodes
+
+
+def _outline_of_version_1(atlas: Qcow1Atlas) -> list[Node]:
+    nodes = [_region(region) for region in atlas.fixed if region.kind != Kind.L1_TABLE]
+    l1 = atlas.l1
+    if l1 is None:
+        return nodes
+
+    def entry(index: int) -> Node:
+        offset, place = int(l1.entries[index]), l1.host_offset + index * 8
+        region = atlas.l2_region(index)
+        if region is None:
+            return Node(f"L1[{index}]", f"→ {offset:#x} leads nowhere", place, 8, None, True)
+        return Node(f"L1[{index}]", f"→ {offset:#x}", place, 8, lambda: _l2_of_version_1(atlas, region))
+
+    def pages() -> list[Node]:
+        def entries(begin: int, end: int) -> list[Node]:
+            return _set_entries(l1.entries, begin, end, entry)
+
+        return _paged("L1", len(l1.entries), entries, l1.host_offset, 8, l1.entries)
+
+    claimed = l1.header.l1_entry_count
+    note = f"{int(np.count_nonzero(l1.entries)):,} of {claimed:,} used"
+    return [*nodes, Node("L1 table", note, l1.host_offset, l1.entries.nbytes, pages, len(l1.entries) < claimed)]
+
+
+def _l2_of_version_1(atlas: Qcow1Atlas, region: Region) -> list[Node]:
+    batch = atlas.l2_batch(region.index)
+    if batch is None:
+        return []
+    words = batch.entries[0][: int(batch.present[0])]
+    compressed, offsets = batch.compressed()[0], batch.stored_offsets()[0]
+
+    def entry(index: int) -> Node:
+        note = "compressed" if compressed[index] else f"→ {int(offsets[index]):#x}"
+        return Node(f"L2[{index}]", note, region.host_offset + index * 8, 8)
+
+    def entries(begin: int, end: int) -> list[Node]:
+        return _set_entries(words, begin, end, entry)
+
+    return _paged("L2", len(words), entries, region.host_offset, 8, words)
 
 
 def _group(atlas: Atlas, title: str, regions: list[Region]) -> list[Node]:
@@ -58,7 +102,7 @@ def _group(atlas: Atlas, title: str, regions: list[Region]) -> list[Node]:
 
 def _member(atlas: Atlas, region: Region) -> Node:
     """A snapshot opens into its fields and its L1 table."""
-    node = _region(atlas, region)
+    node = _region(region)
     table = atlas.table_of(region.name) if region.kind == Kind.SNAPSHOT else None
     if table is None or node.children is None:
         return node
@@ -66,7 +110,7 @@ def _member(atlas: Atlas, region: Region) -> Node:
     return Node(node.label, node.note, node.host_offset, node.length, lambda: [*fields(), tables])
 
 
-def _region(atlas: Atlas, region: Region) -> Node:
+def _region(region: Region) -> Node:
     structure = region.structure
     children = (lambda: _fields(structure)) if structure is not None and structure.fields else None
     missing = structure.missing if structure else None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from forensic.finding import Range, host
 from forensic.qcow2.atlas import Atlas, Kind, Region
-from forensic.qcow2.inspection import holds
+from forensic.qcow2.fields import holds
+from forensic.qcow2.qcow1_atlas import Qcow1Atlas
 from forensic.structure import Field, Structure
 
 
@@ -18,7 +19,7 @@ class Span:
     number: int
 
 
-def spans_between(atlas: Atlas, host_start: int, host_end: int) -> list[Span]:
+def spans_between(atlas: Atlas | Qcow1Atlas, host_start: int, host_end: int) -> list[Span]:
     """The fields and entries that begin or go on in a stretch of the file, in order, for colouring bytes."""
     found: list[Span] = []
     position = host_start
@@ -33,7 +34,7 @@ def spans_between(atlas: Atlas, host_start: int, host_end: int) -> list[Span]:
     return found
 
 
-def _part_of(atlas: Atlas, region: Region, host_offset: int) -> Span:
+def _part_of(atlas: Atlas | Qcow1Atlas, region: Region, host_offset: int) -> Span:
     if region.structure is not None:
         return _word_of(region.structure, host_offset)
     if region.kind == Kind.BACKING_NAME:
@@ -58,7 +59,7 @@ def _word_of(structure: Structure, host_offset: int) -> Span:
     return Span(host(host_offset, 1), 0)
 
 
-def _entry_width(atlas: Atlas, kind: Kind) -> int:
+def _entry_width(atlas: Atlas | Qcow1Atlas, kind: Kind) -> int:
     geometry = atlas.geometry
     if geometry and kind == Kind.L2_TABLE:
         return geometry.l2_entry_size
@@ -67,14 +68,16 @@ def _entry_width(atlas: Atlas, kind: Kind) -> int:
     return 8
 
 
-def _next_cluster(atlas: Atlas, host_offset: int) -> int:
-    size = atlas.geometry.cluster_size if atlas.geometry else 512
+def _next_cluster(atlas: Atlas | Qcow1Atlas, host_offset: int) -> int:
+    size = atlas.cluster_size or 512
     ahead = min((region.host_offset for region in atlas.fixed if region.host_offset > host_offset), default=1 << 64)
     return min((host_offset // size + 1) * size, ahead)
 
 
-def entry_place(atlas: Atlas, path: str, l1_index: int, l2_index: int | None) -> Range | None:
+def entry_place(atlas: Atlas | Qcow1Atlas, path: str, l1_index: int, l2_index: int | None) -> Range | None:
     """Where the entry `L1[i]` or `L1[i].L2[j]` of a disk (`active`, `snapshot 0` …) lies; None if it is nowhere."""
+    if isinstance(atlas, Qcow1Atlas):
+        return atlas.entry_place(l1_index, l2_index) if path == "active" else None
     table = atlas.table_of(path)
     if table is None or not 0 <= l1_index < len(table.entries):
         return None
@@ -87,11 +90,22 @@ def entry_place(atlas: Atlas, path: str, l1_index: int, l2_index: int | None) ->
     return host(region.host_offset + l2_index * width, width)
 
 
-def guest_place(atlas: Atlas, guest_offset: int) -> Range | None:
+def guest_place(atlas: Atlas | Qcow1Atlas, guest_offset: int) -> Range | None:
     """Where the entry lies in the file that maps a guest offset of the active disk: the L2 entry, or the L1 entry."""
+    if isinstance(atlas, Qcow1Atlas):
+        return _place_in_version_1(atlas, guest_offset)
     geometry = atlas.geometry
     if geometry is None or not 0 <= guest_offset < atlas.image.virtual_size:
         return None
     l1_index = guest_offset // geometry.l1_coverage
     l2_index = guest_offset % geometry.l1_coverage // geometry.cluster_size
     return entry_place(atlas, "active", l1_index, l2_index) or entry_place(atlas, "active", l1_index, None)
+
+
+def _place_in_version_1(atlas: Qcow1Atlas, guest_offset: int) -> Range | None:
+    header = atlas.image.header
+    if header.unusable or not 0 <= guest_offset < header.size:
+        return None
+    l1_index = guest_offset // header.l1_coverage
+    l2_index = guest_offset % header.l1_coverage // header.cluster_size
+    return atlas.entry_place(l1_index, l2_index) or atlas.entry_place(l1_index, None)

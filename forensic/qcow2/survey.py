@@ -15,7 +15,8 @@ import numpy.typing as npt
 from forensic.qcow2.atlas import Atlas, Kind
 from forensic.qcow2.entries import U64
 from forensic.qcow2.mapping import Rows, State, row_batches
-from forensic.qcow2.tables import I64
+from forensic.qcow2.qcow1_atlas import Qcow1Atlas
+from forensic.qcow2.tables import ENTRY_SIZE, I64
 
 Sums = npt.NDArray[np.int64]
 """Bytes as [kind or state, cell]."""
@@ -92,7 +93,7 @@ _FILL_OF_STATE = {
 }
 
 
-def survey_guest(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
+def survey_guest(atlas: Atlas | Qcow1Atlas, grid: Grid) -> Iterator[Survey]:
     """Sum up the active disk by state. Raises `Unsupported` where the header gives no geometry."""
     size = atlas.image.virtual_size
     sums = np.zeros((len(State), grid.cells), dtype=np.int64)
@@ -108,28 +109,37 @@ def survey_guest(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
     yield Survey(grid, sums, 1.0)
 
 
-def survey_file(atlas: Atlas, grid: Grid) -> Iterator[Survey]:
+def survey_file(atlas: Atlas | Qcow1Atlas, grid: Grid) -> Iterator[Survey]:
     """Sum up the file by what its parts are used for: the tables, the active disk, then what only snapshots hold."""
     sums = np.zeros((len(Fill), grid.cells), dtype=np.int64)
     for region in atlas.fixed:
         _spread_one(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
-    if atlas.geometry is None:
-        yield Survey(grid, sums, 1.0)
-        return
-    _spread_tables(atlas, grid, sums)
+    if atlas.cluster_size is not None:
+        yield from _survey_tables(atlas, grid, sums)
+    yield Survey(grid, sums, 1.0)
+
+
+def _survey_tables(atlas: Atlas | Qcow1Atlas, grid: Grid, sums: Sums) -> Iterator[Survey]:
+    """The tables and what they lead to."""
+    taken = None if isinstance(atlas, Qcow1Atlas) else _Taken(atlas)
+    if isinstance(atlas, Qcow1Atlas):
+        _spread_l2_of_version_1(atlas, grid, sums)
+    else:
+        _spread_tables(atlas, grid, sums)
     yield Survey(grid, sums, 0.0)
     size = max(1, atlas.image.virtual_size)
-    taken = _Taken(atlas)
-    for rows in () if atlas.geometry.external_data_file else atlas.image.row_batches():
+    elsewhere = atlas.geometry is not None and atlas.geometry.external_data_file
+    for rows in () if elsewhere else atlas.image.row_batches():
         for state, fill in _FILL_OF_STATE.items():
             chosen = rows[rows["state"] == state]
             lengths = chosen["stored_length"] if state == State.COMPRESSED else chosen["length"]
             spread(sums[fill], grid, chosen["host_offset"], lengths)
-        taken.first_of(rows)
+        if taken:
+            taken.first_of(rows)
         reached = int(rows["guest_offset"][-1]) if len(rows) else 0
         yield Survey(grid, sums, reached / size)
-    yield from _survey_snapshots(atlas, grid, sums, taken)
-    yield Survey(grid, sums, 1.0)
+    if not isinstance(atlas, Qcow1Atlas) and taken:
+        yield from _survey_snapshots(atlas, grid, sums, taken)
 
 
 def _survey_snapshots(atlas: Atlas, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[Survey]:
@@ -179,6 +189,13 @@ def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:
     if refcounts:
         offsets = np.unique(refcounts.block_offsets()[refcounts.readable()])
         spread(sums[Fill.REFCOUNT], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
+
+
+def _spread_l2_of_version_1(atlas: Qcow1Atlas, grid: Grid, sums: Sums) -> None:
+    if atlas.l1 is not None:
+        offsets = np.unique(atlas.l1.entries[atlas.l1.readable()])
+        length = atlas.image.header.l2_entry_count * ENTRY_SIZE
+        spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), length, dtype=np.uint64))
 
 
 def _spread_one(row: I64, grid: Grid, offset: int, length: int) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
+
 from forensic.errors import Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import State
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.reader import DiskReader
 
 
@@ -27,6 +30,9 @@ class View(Protocol):
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """Start and end of the parts that hold anything; all else reads as zeros or not at all."""
+
+    def zeros_until(self, offset: int) -> int:
+        """How far the bytes from here are known to be zeros without reading them; the offset itself if they are not."""
 
 
 class FileView:
@@ -57,13 +63,17 @@ class FileView:
             offset = min(self.size, max(start + 1, self._evidence.hole_from(start)))
             yield start, offset
 
+    def zeros_until(self, offset: int) -> int:
+        """The end of a hole of the file."""
+        return max(offset, min(self.size, self._evidence.next_data_from(offset)))
+
 
 class DiskView:
     """The bytes of the active virtual disk."""
 
     space = Space.GUEST
 
-    def __init__(self, image: Qcow2Image) -> None:
+    def __init__(self, image: Qcow2Image | Qcow1Image) -> None:
         """Look at the disk of this image."""
         self._image = image
         self._reader: DiskReader | None = None
@@ -92,3 +102,16 @@ class DiskView:
         for extent in self._image.extents():
             if extent.state in (State.DATA, State.COMPRESSED):
                 yield extent.guest_offset, extent.guest_offset + extent.length
+
+    def zeros_until(self, offset: int) -> int:
+        """The end of what the tables call zeros, as far as one batch of them reaches."""
+        zeros = (State.ZERO, State.ZERO_ALLOCATED, *(() if self._image.has_backing_file else (State.UNALLOCATED,)))
+        try:
+            rows = next(self._image.row_batches(offset, self.size), None) if offset < self.size else None
+        except Unsupported:
+            return offset
+        if rows is None or not len(rows):
+            return offset
+        other = np.flatnonzero(~np.isin(rows["state"], zeros))
+        last = rows[-1] if not len(other) else None
+        return int(rows["guest_offset"][other[0]]) if last is None else int(last["guest_offset"]) + int(last["length"])

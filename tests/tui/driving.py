@@ -25,6 +25,11 @@ async def settled(app: QcowscopeApp, pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
+def told(app: QcowscopeApp) -> str:
+    """The short messages that are shown."""
+    return "\n".join(notification.message for notification in app._notifications)
+
+
 def screen_text(app: QcowscopeApp) -> str:
     """What is on the screen, as lines of text."""
     strips = app.screen._compositor.render_strips()

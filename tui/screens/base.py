@@ -15,7 +15,7 @@ from forensic import Range, Space
 from tui.desk import Desk
 from tui.widgets.chrome import StatusLine, TopBar
 
-WIDE, BROAD = 110, 150
+WIDE, BROAD = 118, 150
 
 
 class ImageScreen(Screen[None]):

@@ -20,7 +20,7 @@ from tui.desk import Desk
 from tui.looks import Look
 from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
-from tui.text import line, plain, size
+from tui.text import NBSP, line, plain, size
 from tui.widgets.cluster_map import ClusterMap
 
 ZOOM_BITS = 2
@@ -97,6 +97,8 @@ class MapScreen(ImageScreen):
         """A census, so far, from which both maps are filled."""
         if event.census is None:
             self.notify(f"there is nothing to colour by {event.colour} here, or too much of it", markup=False)
+            if event.colour == self._colour:
+                self.action_colour()
         else:
             self.desk.censuses[event.colour] = event.census
             if event.colour == self._colour:
@@ -156,8 +158,7 @@ class MapScreen(ImageScreen):
 
     @property
     def _unit(self) -> int:
-        geometry = self.desk.atlas.geometry
-        return geometry.cluster_size if geometry else 512
+        return self.desk.atlas.cluster_size or 512
 
     def _map(self, space: Space) -> ClusterMap:
         return self.query_one("#file-map" if space == Space.HOST else "#disk-map", ClusterMap)
@@ -219,6 +220,8 @@ class MapScreen(ImageScreen):
             cells = cells_of(self._colour, space, survey, desk.trouble(), desk.orphans, desk.atlas)
             map_.show(survey.grid, map_.space_size, cells)
             self._show_cell()
+            if self.has_class("-narrow"):
+                self.query_one("#legend", Static).update(self._legend())
 
     def _show_titles(self) -> None:
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
@@ -249,10 +252,16 @@ class MapScreen(ImageScreen):
 
     def _legend(self) -> Text:
         names: dict[str, Look] = {}
+        narrow = self.has_class("-narrow")
+        seen = {cell.glyph for space in Space for cell in self._map(space).cells}
         for look in legend_of(self._colour, self.desk.atlas):
-            names.setdefault(look.glyph, look)
-        separator = "   " if self.has_class("-narrow") else "\n"
-        entries = [line((f"{look.glyph} ", self._colour_of(look)), look.name) for look in names.values()]
+            if not narrow or look.glyph in seen:  # where there is little room, only what there is
+                names.setdefault(look.glyph, look)
+        separator = "   " if narrow else "\n"
+        entries = [
+            Text(f"{look.glyph}{NBSP}", self._colour_of(look)).append(look.name.replace(" ", NBSP), "default")
+            for look in names.values()
+        ]
         return Text(separator, end="").join([line(("colour: ", "dim"), (self._colour, "bold")), *entries])
 
     def _colour_of(self, look: Look) -> str:

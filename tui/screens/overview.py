@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual.containers import Grid, VerticalScroll
@@ -89,16 +90,14 @@ class OverviewScreen(ImageScreen):
             f"{counts[severity]} {severity.value}" for severity in reversed(Severity) if counts[severity]
         )
         more = "" if self.desk.judgement else " so far"
-        parts = [line(self._verdict(judgement), "   ", (summary or f"no findings{more}", "dim")), Text()]
+        head = line(self._verdict(judgement), "   ", (summary or f"no findings{more}", "dim"))
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
         for finding in judgement.worst_first()[:WORST_SHOWN]:
+            mark = f"{MARKS[finding.severity]} {finding.severity.value}"
             style = self._colour(f"severity-{finding.severity.value}")
-            parts.append(
-                line(
-                    (f"{MARKS[finding.severity]} {finding.severity.value:<8} ", style),
-                    finding.title,
-                    _times(finding.count),
-                )
-            )
+            table.add_row(plain(mark, style), line(finding.title, _times(finding.count)))
+        parts: list[Text] = []
         if len(judgement.findings) > WORST_SHOWN:
             parts.append(plain(f"  and {len(judgement.findings) - WORST_SHOWN} more: 4", "dim"))
         statuses = Counter(check.status for check in judgement.checks)
@@ -106,7 +105,7 @@ class OverviewScreen(ImageScreen):
             f"{statuses[status]} {status.value.replace('_', ' ')}" for status in CheckStatus if statuses[status]
         )
         parts += [Text(), line(("checks  ", "dim"), checks or "running …")]
-        self.query_one("#verdict", Static).update(lines([*parts, *self._hash_lines()]))
+        self.query_one("#verdict", Static).update(Group(head, Text(), table, lines([*parts, *self._hash_lines()])))
 
     def _verdict(self, judgement: Judgement) -> Text:
         """The verdict; while the check goes on, what is certain already."""

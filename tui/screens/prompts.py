@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -16,7 +17,27 @@ from textual.widgets.option_list import Option
 from tui.text import plain
 
 
-class Prompt(ModalScreen[str | None]):
+class TypedInto(ModalScreen[str | None]):
+    """A pop-up with a line; what is typed before the line is there to take it is not lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._early: list[str] = []
+
+    def on_key(self, event: events.Key) -> None:
+        """Keep what comes before anything has the focus."""
+        if self.focused is None:
+            self._early.append(event.key)
+            event.stop()
+
+    def on_descendant_focus(self) -> None:
+        """The line has the focus now."""
+        early, self._early = self._early, []
+        for key in early:
+            self.app.simulate_key(key)
+
+
+class Prompt(TypedInto):
     """One line of input; `check` says what is wrong with it, or returns nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Close")]
@@ -85,7 +106,7 @@ class Question(ModalScreen[bool]):
         self.dismiss(True)
 
 
-class Choice(ModalScreen[str | None]):
+class Choice(TypedInto):
     """A list to choose from, with a line that filters it; gives the id of what was chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,16 +7,20 @@ from functools import partial
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import Grid, Vertical
+from textual.containers import Grid, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from forensic import Range, Space, host, outline, spans_between
-from tui import jobs
+from forensic import Grid as Cells
+from forensic import Qcow2Image, Range, Space, host, outline, spans_between
+from tui import jobs, map_jobs
+from tui.colourings import KIND, cells_of
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
-from tui.messages import Owned
+from tui.messages import Mapped, Owned
 from tui.screens.base import ImageScreen
+from tui.screens.reading import Reading
+from tui.widgets.cluster_map import ClusterMap, Minimap
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
 from tui.widgets.structure_tree import StructureTree
@@ -39,12 +43,14 @@ class StructureScreen(ImageScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shown_view = "host"
+        self._little_endian = False
+        self._mapped: dict[Space, Mapped] = {}
         self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """Tree, bytes, inspector."""
         desk = self.desk
-        cluster_size = desk.atlas.geometry.cluster_size if desk.atlas.geometry else 512
+        cluster_size = desk.atlas.cluster_size or 512
         tree, inspector = StructureTree(id="tree"), Inspector(id="inspector")
         file_hex = HexView(
             desk.file_view, cluster_size, lambda start, end: spans_between(desk.atlas, start, end), id="host"
@@ -52,7 +58,9 @@ class StructureScreen(ImageScreen):
         disk_hex = HexView(desk.disk_view, cluster_size, id="guest")
         tree.border_title, inspector.border_title = "structures", "inspector"
         file_hex.border_title, disk_hex.border_title = "file", "disk"
-        yield Grid(tree, Vertical(file_hex, disk_hex, id="bytes"), inspector, id="panes")
+        file_pane = Horizontal(file_hex, Minimap(Space.HOST, id="host-minimap"), id="host-pane")
+        disk_pane = Horizontal(disk_hex, Minimap(Space.GUEST, id="guest-minimap"), id="guest-pane")
+        yield Grid(tree, Vertical(file_pane, disk_pane, id="bytes"), inspector, id="panes")
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
@@ -74,6 +82,7 @@ class StructureScreen(ImageScreen):
                 view = self._hex(here.space)
                 view.set_reactive(HexView.cursor, here.offset)
                 view.watch_cursor()
+                self._minimap(here.space).cursor = here.offset
         host_offset = desk.host_offset()
         if host_offset is not None:
             self.query_one(StructureTree).reveal(host_offset)
@@ -87,7 +96,8 @@ class StructureScreen(ImageScreen):
     def _explain(self) -> None:
         desk = self.desk
         findings = self._findings_at(desk.host_offset())
-        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.claims())
+        numbers = desk.numbers(self._little_endian)
+        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.claims(), numbers)
 
     def _ask_for_owners(self) -> None:
         """Have the claims on this cluster looked up once the cursor rests, unless there are too many tables."""
@@ -98,8 +108,9 @@ class StructureScreen(ImageScreen):
 
     def _look_up_owners(self) -> None:
         host_offset = self.desk.host_offset()
-        if host_offset is not None and self.desk.atlas.geometry is not None:
-            work = partial(jobs.own, self.post_message, self.desk.image, host_offset)
+        image = self.desk.image
+        if host_offset is not None and self.desk.atlas.geometry is not None and isinstance(image, Qcow2Image):
+            work = partial(jobs.own, self.post_message, image, host_offset)
             self.run_worker(work, thread=True, group="owners", exclusive=True)
 
     def on_owned(self, event: Owned) -> None:
@@ -118,6 +129,35 @@ class StructureScreen(ImageScreen):
     def on_hex_view_moved(self, event: HexView.Moved) -> None:
         """A step by hand."""
         self.desk.go(Range(event.view.view.space, event.offset, 1), jump=False)
+
+    def on_cluster_map_moved(self, event: ClusterMap.Moved) -> None:
+        """A click beside the bytes."""
+        event.stop()
+        self.desk.go(Range(event.map.space, event.offset, 1))
+
+    def on_cluster_map_resized(self, event: ClusterMap.Resized) -> None:
+        """Lay the picture of the whole space out beside its bytes, and have it filled."""
+        event.stop()
+        map_, view = event.map, self.desk.view_of(event.map.space)
+        cells = max(1, map_.capacity)
+        grid = Cells(0, max(1, -(-view.size // cells)), cells)
+        map_.show(grid, max(1, view.size), [])
+        work = partial(map_jobs.fill_grid, self.post_message, self.desk.atlas, view, grid, KIND)
+        self.run_worker(work, thread=True, group=f"minimap {view.space.value}", exclusive=True)
+
+    def on_mapped(self, event: Mapped) -> None:
+        """What fills the space, so far."""
+        self._mapped[event.space] = event
+        self._paint_minimap(event.space)
+
+    def _paint_minimap(self, space: Space) -> None:
+        mapped, desk, map_ = self._mapped.get(space), self.desk, self._minimap(space)
+        if mapped and mapped.survey.grid == map_.grid:
+            cells = cells_of(KIND, space, mapped.survey, desk.trouble(), desk.orphans, desk.atlas)
+            map_.show(map_.grid, map_.space_size, cells)
+
+    def _minimap(self, space: Space) -> Minimap:
+        return self.query_one("#host-minimap" if space == Space.HOST else "#guest-minimap", Minimap)
 
     def on_hex_view_followed(self, event: HexView.Followed) -> None:
         """Go where the field points; from guest data that is its mapping."""
@@ -153,9 +193,19 @@ class StructureScreen(ImageScreen):
         self.app.copy_to_clipboard(event.value)
         self.notify("copied", timeout=1, markup=False)
 
-    def action_rotate(self) -> None:
+    def action_rotate(self, step: int) -> None:
         """File, both, disk."""
-        self._show_view(VIEWS[(VIEWS.index(self._shown_view) + 1) % len(VIEWS)])
+        self._show_view(VIEWS[(VIEWS.index(self._shown_view) + step) % len(VIEWS)])
+
+    def action_explain(self) -> None:
+        """All that the inspector knows, in full width."""
+        self.app.push_screen(Reading("Explained", self.query_one(Inspector).words.splitlines(), "Escape closes"))
+
+    def on_hex_view_turned(self) -> None:
+        """Numbers are read the other way round."""
+        self._little_endian = not self._little_endian
+        self._explain()
+        self._show_titles()
 
     def _hex(self, space: Space) -> HexView:
         return self.query_one("#host" if space == Space.HOST else "#guest", HexView)
@@ -163,24 +213,24 @@ class StructureScreen(ImageScreen):
     def _show_view(self, name: str) -> None:
         self._shown_view = name
         for space in ("host", "guest"):
-            self.query_one(f"#{space}", HexView).display = name in (space, "both")
-        if self.focused is None or not self.focused.display:
+            self.query_one(f"#{space}-pane").display = name in (space, "both")
+        if self.focused is None or not self.focused.is_on_screen:
             self.query_one("#guest" if name == "guest" else "#host", HexView).focus()
 
     def _show_titles(self) -> None:
-        geometry = self.desk.atlas.geometry
+        size = self.desk.atlas.cluster_size
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
-            cluster = f" · cluster {view.cursor // geometry.cluster_size:,}" if geometry else ""
+            cluster = f" · cluster {view.cursor // size:,}" if size else ""
             view.border_title = f"{name} · {view.cursor:#x}{cluster}"
-        self._hex(Space.HOST).border_subtitle = "big-endian"
+            view.border_subtitle = "little-endian" if self._little_endian else "big-endian"
 
     def _mark_findings(self) -> None:
         places = self.desk.places_of_trouble()
         for space in Space:
             view = self._hex(space)
-            view.marks = tuple(place for place in places if place.space == space)
-            view.refresh()
+            view.mark([place for place in places if place.space == space])
+            self._paint_minimap(space)
 
     def _findings_at(self, host_offset: int | None) -> list[str]:
         if host_offset is None:

@@ -89,8 +89,9 @@ class ClusterMap(Widget, can_focus=True):
             style = self._style(cell.kind)
             if number == here:
                 style = style + self._style("cursor")
-                segments.append(Segment("▐" if self.has_focus else cell.glyph, style))
-                segments.append(Segment("▌" if self.has_focus else " ", style))
+                drawn = self.has_focus or not self.can_focus
+                segments.append(Segment("▐" if drawn else cell.glyph, style))
+                segments.append(Segment("▌" if drawn else " ", style))
             else:
                 segments.append(Segment(cell.glyph + " ", style))
         return Strip(segments).simplify().adjust_cell_length(self.size.width, self.rich_style)
@@ -137,3 +138,11 @@ class ClusterMap(Widget, can_focus=True):
         if kind not in self._styles:
             self._styles[kind] = self.get_component_rich_style(f"map--{kind}")
         return self._styles[kind]
+
+
+class Minimap(ClusterMap, can_focus=False):
+    """One column of cells over the whole of a space, to see where one is and to click on."""
+
+    def focus(self, scroll_visible: bool = True) -> Minimap:
+        """Keys stay with the bytes."""
+        return self

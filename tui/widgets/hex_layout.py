@@ -14,6 +14,7 @@ class HexLayout:
 
     bytes_per_row: int
     digits: int
+    decimal: bool = False
 
     @property
     def hex_width(self) -> int:
@@ -27,7 +28,7 @@ class HexLayout:
 
     def offset_text(self, offset: int) -> str:
         """The offset in as many digits as all offsets have."""
-        return f"{offset:0{self.digits}x}"
+        return f"{offset:0{self.digits}}" if self.decimal else f"{offset:0{self.digits}x}"
 
     def gap_width(self, missing: int, present: int) -> int:
         """Blanks after the bytes of a row that is not full, up to the second rule."""
@@ -44,8 +45,9 @@ class HexLayout:
         return character if 0 <= character < self.bytes_per_row else None
 
 
-def fitting(width: int, size: int) -> HexLayout:
-    """The widest layout for so many columns and so many bytes."""
-    digits = max(MIN_DIGITS, len(f"{max(0, size - 1):x}"))
-    layouts = [HexLayout(count, digits) for count in WIDTHS]
+def fitting(width: int, size: int, most: int = WIDTHS[0], decimal: bool = False) -> HexLayout:
+    """The widest layout for so many columns and so many bytes, with at most so many in a row."""
+    last = max(0, size - 1)
+    digits = max(MIN_DIGITS, len(f"{last}" if decimal else f"{last:x}"))
+    layouts = [HexLayout(count, digits, decimal) for count in WIDTHS if count <= most]
     return next((layout for layout in layouts if layout.width <= width), layouts[-1])

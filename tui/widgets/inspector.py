@@ -41,21 +41,33 @@ class Inspector(VerticalScroll, can_focus=True):
             super().__init__()
             self.value = value
 
+    words = ""
+    """All that is shown, without colours."""
+
     def compose(self) -> ComposeResult:
         """One text."""
         yield Static("", markup=False)
 
     def show(
-        self, inspection: Inspection | None, guest_offset: int | None, findings: list[str], claims: list[str]
+        self,
+        inspection: Inspection | None,
+        guest_offset: int | None,
+        findings: list[str],
+        claims: list[str],
+        numbers: list[tuple[str, str]],
     ) -> None:
         """Explain this.
 
         `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `claims` who refers
-        to the cluster it lies in.
+        to the cluster it lies in, `numbers` what its bytes are if read so.
         """
         parts = [self._words(f"▲ {each}", "trouble") for each in findings]
         parts += self._of(inspection, guest_offset, claims) if inspection else self._nothing(guest_offset)
-        self.query_one(Static).update(lines(parts))
+        if numbers:
+            parts += [Text(), self._words("read from here", "name"), *(self._pair(*each, "value") for each in numbers)]
+        whole = lines(parts)
+        self.words = whole.plain
+        self.query_one(Static).update(whole)
         self.scroll_home(animate=False)
 
     def on_click(self, event: events.Click) -> None:

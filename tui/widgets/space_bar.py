@@ -11,10 +11,7 @@ from textual.app import RenderResult
 from textual.widget import Widget
 
 from tui.looks import MAP_CLASSES
-from tui.text import size
-
-NBSP = "\u00a0"
-"""Keeps a name and its size on one line."""
+from tui.text import NBSP, size
 
 
 @dataclass(frozen=True)

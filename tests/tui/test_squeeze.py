@@ -1,0 +1,99 @@
+"""Which rows of a dump are drawn: repetitions in one line, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forensic import DiskView, FileView, Space, open_image
+from tests.images import SOUND, opened, tiny
+from tui.widgets.squeeze import LOOK_AHEAD, Line, Squeezer
+
+
+class Bytes:
+    """A view of bytes; `holes` are known to be zeros."""
+
+    space = Space.HOST
+
+    def __init__(self, data: bytes, hole: tuple[int, int] = (0, 0)) -> None:
+        self.data, self.hole = data, hole
+        self.read_bytes = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes | str:
+        self.read_bytes += length
+        return self.data[offset : offset + length]
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        yield 0, self.size
+
+    def zeros_until(self, offset: int) -> int:
+        return self.hole[1] if self.hole[0] <= offset < self.hole[1] else offset
+
+
+A, B, Z = b"a" * 16, b"b" * 16, bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (A + B + Z, [Line(0), Line(1), Line(2)]),
+        (A + A + B, [Line(0), Line(1), Line(2)]),  # one row is not worth a line that stands for it
+        (A * 4 + B, [Line(0), Line(1, 3), Line(4)]),
+        (A * 200 + B * 3 + b"rest", [Line(0), Line(1, 199), Line(200), Line(201, 2), Line(203)]),
+        (Z * 3 + b"zzz", [Line(0), Line(1, 2), Line(3)]),
+    ],
+)
+def test_repetitions_become_one_line(data: bytes, lines: list[Line]) -> None:
+    assert Squeezer(Bytes(data), 16).lines(0, 99) == lines
+
+
+def test_open_rows_stay_and_the_count_is_kept() -> None:
+    squeezer = Squeezer(Bytes(A * 20), 16)
+    assert squeezer.lines(0, 99, [7]) == [Line(0), Line(1, 6), Line(7), Line(8, 12)]
+    assert squeezer.lines(0, 2, [7]) == [Line(0), Line(1, 6)]
+    assert squeezer.lines(5, 99) == [Line(5), Line(6, 14)]
+
+
+def test_every_row_is_in_exactly_one_line() -> None:
+    data = b"".join(bytes([(number // 5) ** 2 % 3]) * 16 for number in range(500))
+    covered = [
+        row
+        for line in Squeezer(Bytes(data), 16).lines(0, 999)
+        for row in range(line.row, line.row + max(1, line.hidden))
+    ]
+    assert covered == list(range(500))
+
+
+def test_known_zeros_are_not_read() -> None:
+    rows = 40 * LOOK_AHEAD
+    view = Bytes(Z * rows + A, (0, 16 * rows))
+    assert Squeezer(view, 16).lines(0, 9) == [Line(0), Line(1, rows - 1), Line(rows)]
+    assert view.read_bytes < 1 << 14
+
+
+def test_the_row_above_is_the_first_of_its_repetition() -> None:
+    squeezer = Squeezer(Bytes(B + A * 10 + B), 16)
+    assert [squeezer.above(11), squeezer.above(1), squeezer.above(0)] == [1, 0, 0]
+    assert squeezer.above(11, [5]) == 5
+    assert Squeezer(Bytes(A + B + B + A), 16).above(3) == 2
+
+
+def test_views_know_what_is_zero_without_reading(tmp_path: Path) -> None:
+    with open_image(SOUND / "patterns-v3-4k.qcow2") as image:
+        disk = DiskView(image)
+        for offset in range(0, disk.size, 4096):
+            end = disk.zeros_until(offset)
+            assert offset <= end <= disk.size
+            data = disk.read(offset, end - offset)
+            assert isinstance(data, bytes)
+            assert not any(data)
+        assert any(disk.zeros_until(offset) > offset for offset in range(0, disk.size, 4096))
+    with opened(tmp_path, tiny([])) as image:
+        assert FileView(image.evidence).zeros_until(0) == 0
+        assert DiskView(image).zeros_until(0) == 1 << 14

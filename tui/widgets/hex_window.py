@@ -1,0 +1,189 @@
+"""The window of a hex dump: which rows are in it and how they are drawn; who moves it is `HexView`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from forensic import Range, View
+from tui.widgets.hex_layout import WIDTHS, HexLayout, fitting
+from tui.widgets.hex_paint import CHARACTERS, STYLES, FieldsBetween, Painter, Painting
+from tui.widgets.squeeze import Line, Squeezer
+
+
+class HexWindow(ScrollView):
+    """Attributes: `cursor`, `field` (what the inspector speaks of), `selection`; `mark` colours findings.
+
+    Rows are read when they are drawn. Rows that repeat the one above are squeezed into one line.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"hex--{name}" for name in STYLES if name != "base"}
+
+    cursor: reactive[int] = reactive(0, init=False)
+    field: reactive[Range | None] = reactive(None)
+    selection: reactive[Range | None] = reactive(None)
+
+    def __init__(
+        self,
+        view: View,
+        cluster_size: int,
+        fields_between: FieldsBetween | None = None,
+        *,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.view = view
+        self.squeezes = True
+        self._painting = Painting(fields_between=fields_between, cluster_size=cluster_size)
+        self._marked_rows: list[int] = []
+        self._most, self._decimal = WIDTHS[0], False
+        self._layout = HexLayout(16, 8)
+        self._painter: Painter | None = None
+        self._squeezer = Squeezer(view, 16)
+        self._seen: tuple[tuple[int, ...], list[Line]] = ((), [])
+
+    def mark(self, places: Sequence[Range]) -> None:
+        """Colour the bytes of findings; their rows are never hidden."""
+        self._painting.marks = places
+        self._find_marked_rows()
+        self.refresh()
+
+    @property
+    def marks(self) -> Sequence[Range]:
+        """The places of findings."""
+        return self._painting.marks
+
+    def on_mount(self) -> None:
+        """Lay out for the width there is."""
+        self._fit()
+
+    def on_resize(self) -> None:
+        """More or fewer bytes in a row."""
+        self._fit()
+        self.show_cursor()
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._painter = None
+
+    def watch_cursor(self) -> None:
+        """Keep the cursor in sight."""
+        self.show_cursor()
+        self.refresh()
+
+    def watch_field(self) -> None:
+        """Another field is highlighted."""
+        self.refresh()
+
+    def watch_selection(self) -> None:
+        """Another range is highlighted."""
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window."""
+        lines = self._lines()
+        if y >= len(lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        if self._painter is None:
+            styles = {name: self.get_component_rich_style(f"hex--{name}") for name in STYLES if name != "base"}
+            self._painter = Painter(styles | {"base": self.rich_style}, self._layout)
+        return Strip(self._drawn(self._painter, lines[y])).adjust_cell_length(self.size.width, self.rich_style)
+
+    def show_cursor(self) -> None:
+        """Scroll so that the cursor's row is in the window; far jumps put it a third down."""
+        row, lines = self._cursor_row, self._lines()
+        if not lines or any(line.row == row and not line.hidden for line in lines):
+            return
+        height, last = max(1, self.size.height), lines[-1]
+        if row == self._squeezer.above(lines[0].row, self._open_rows):
+            target = row
+        elif row == last.row + max(1, last.hidden):
+            target = self._squeezer.below(lines[0].row, 1, self._open_rows)
+        else:
+            target = max(0, row - height // 3)
+        self.scroll_to(y=target, animate=False, force=True)
+
+    def action_squeeze(self) -> None:
+        """Draw rows that repeat the one above as one line, or draw them all."""
+        self.squeezes = not self.squeezes
+        self._fit()
+        self.show_cursor()
+
+    def action_offsets(self) -> None:
+        """Offsets in hexadecimal or in decimal."""
+        self._decimal = not self._decimal
+        self._fit()
+
+    def action_width(self) -> None:
+        """Fewer bytes in a row; after the fewest again as many as fit."""
+        now = WIDTHS.index(self._layout.bytes_per_row)
+        self._most = WIDTHS[now + 1] if now + 1 < len(WIDTHS) else WIDTHS[0]
+        self._fit()
+        self.show_cursor()
+
+    def action_characters(self) -> None:
+        """The next table of characters."""
+        tables = list(CHARACTERS)
+        now = next(number for number, name in enumerate(tables) if CHARACTERS[name] == self._painting.characters)
+        self._painting.characters = CHARACTERS[tables[(now + 1) % len(tables)]]
+        self.border_subtitle = tables[(now + 1) % len(tables)]
+        self.refresh()
+
+    def _rows_from(self, row: int, steps: int) -> int:
+        """The row that is drawn so many lines below one, or above it."""
+        if steps > 0:
+            return self._squeezer.below(row, steps, self._open_rows)
+        for _ in range(-steps):
+            row = self._squeezer.above(row, self._open_rows)
+        return row
+
+    @property
+    def _cursor_row(self) -> int:
+        return self.cursor // self._layout.bytes_per_row
+
+    @property
+    def _open_rows(self) -> list[int]:
+        return sorted({*self._marked_rows, self._cursor_row})
+
+    def _drawn(self, painter: Painter, line: Line) -> list[Segment]:
+        if line.hidden:
+            return painter.squeezed(line)
+        painting = self._painting
+        painting.cursor, painting.field = self.cursor, self.field
+        chosen = self.selection
+        painting.selection = chosen if chosen and chosen.space == self.view.space else None
+        offset = line.row * self._layout.bytes_per_row
+        length = min(self._layout.bytes_per_row, self.view.size - offset)
+        data = self.view.read(offset, length)
+        if isinstance(data, str) or len(data) < length:
+            reason = data if isinstance(data, str) else "the file is shorter than when it was opened"
+            return painter.unread(painting, offset, length, reason)
+        return painter.row(painting, offset, data)
+
+    def _lines(self) -> list[Line]:
+        """The lines in the window; found once for each place of it."""
+        top, height = int(self.scroll_offset.y), self.size.height
+        state = (top, height, self._cursor_row, self._layout.bytes_per_row, len(self._marked_rows))
+        if self._seen[0] != state:
+            self._seen = (state, self._squeezer.lines(top, height, self._open_rows))
+        return self._seen[1]
+
+    def _find_marked_rows(self) -> None:
+        width = self._layout.bytes_per_row
+        self._marked_rows = sorted({place.offset // width for place in self._painting.marks})
+
+    def _fit(self) -> None:
+        self._layout = fitting(self.size.width, self.view.size, self._most, self._decimal)
+        self._squeezer, self._painter = Squeezer(self.view, self._layout.bytes_per_row, self.squeezes), None
+        self._find_marked_rows()
+        self._seen = ((), [])
+        rows = -(-self.view.size // self._layout.bytes_per_row)
+        self.virtual_size = Size(self._layout.width, rows)
+        self.refresh(Region(0, 0, *self.size))
