@@ -4,6 +4,7 @@ Needs qemu-img and qemu-io; the image is made anew each time from fixed numbers,
 """
 
 import asyncio
+import contextlib
 import random
 import struct
 import tempfile
@@ -77,9 +78,9 @@ def _damage(image: Path) -> None:
 
 def main() -> None:
     """Make the image and the pictures."""
-    with tempfile.TemporaryDirectory() as folder:
-        SCREENS.mkdir(exist_ok=True)
-        asyncio.run(photograph(make(Path(folder)), SCREENS))
+    SCREENS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        asyncio.run(photograph(Path(make(Path(folder)).name), SCREENS))
 
 
 if __name__ == "__main__":

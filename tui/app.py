@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from forensic import Qcow1Image, Qcow2Image
@@ -62,6 +63,10 @@ class QcowscopeApp(Explorer):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of kinds and severities."""
         return variables(self.current_theme)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Whoever wants no colours gets none, not even greys."""
+        return [*super().get_line_filters(), NoColor()] if self.no_color else super().get_line_filters()
 
     def on_mount(self) -> None:
         """Show the overview, then begin to work."""

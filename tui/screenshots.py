@@ -12,14 +12,17 @@ from tui.app import QcowscopeApp
 from tui.notes import Notes
 
 SIZE = (140, 40)
-WALK: dict[str, tuple[str, ...]] = {
-    "overview": ("1",),
-    "structure": ("2", "g", *"L1[0]", "enter", "enter", "p"),
-    "map": ("3", "right", "right", "down"),
-    "findings": ("4",),
-    "extract": ("5",),
+WALK: dict[str, tuple[tuple[str, ...], ...]] = {
+    "overview": (("1",),),
+    "structure": (("2", "g", *"L1[0]", "enter", "enter", "p"),),
+    "map": (("3", "right", "right", "down"),),
+    "findings": (("4",),),
+    "extract": (("5", "f5"), ("escape",)),
 }
-"""The keys that lead to what each picture shows."""
+"""The keys that lead to what each picture shows; after each group the jobs are waited for.
+
+The extraction writes beside the place from where the program was started.
+"""
 
 
 async def photograph(image_path: Path, folder: Path) -> list[Path]:
@@ -29,12 +32,13 @@ async def photograph(image_path: Path, folder: Path) -> list[Path]:
         app = QcowscopeApp(image, notes=Notes(Path(session) / "notes.json"))
         async with app.run_test(size=SIZE) as pilot:
             await app.workers.wait_for_complete()
-            for name, keys in WALK.items():
-                await pilot.press(*keys)
-                await app.workers.wait_for_complete()
-                await pilot.pause(0.5)  # the owners of a cluster are looked up when the cursor rests
-                await app.workers.wait_for_complete()
-                await pilot.pause()
+            for name, groups in WALK.items():
+                for keys in groups:
+                    await pilot.press(*keys)
+                    await app.workers.wait_for_complete()
+                    await pilot.pause(0.5)  # the owners of a cluster are looked up when the cursor rests
+                    await app.workers.wait_for_complete()
+                    await pilot.pause()
                 picture = folder / f"{name}.svg"
                 picture.write_text(app.export_screenshot(title="qcowscope"), encoding="utf-8")
                 pictures.append(picture)

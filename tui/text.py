@@ -6,9 +6,6 @@ from rich.text import Text
 
 from forensic import Untrusted, shown
 
-NBSP = "\u00a0"
-"""Keeps words on one line."""
-
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -30,6 +27,17 @@ def line(*parts: str | Untrusted | Text | tuple[str | Untrusted, str]) -> Text:
 def lines(parts: list[Text]) -> Text:
     """Pieces one below the other."""
     return Text("\n", end="").join(parts)
+
+
+def wrapped(entries: list[Text], width: int, indent: int = 0) -> Text:
+    """Entries beside each other as far as they fit, none broken, every line indented."""
+    rows: list[Text] = []
+    for entry in entries:
+        if rows and rows[-1].cell_len + 3 + entry.cell_len <= width:
+            rows[-1].append("   ").append_text(entry)
+        else:
+            rows.append(Text(" " * indent).append_text(entry))
+    return lines(rows)
 
 
 def size(number: int) -> str:

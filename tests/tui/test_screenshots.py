@@ -3,11 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.images import SOUND
 from tui.screenshots import WALK, main, photograph
 
 
-def test_every_screen_is_photographed(tmp_path: Path) -> None:
+def test_every_screen_is_photographed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     pictures = asyncio.run(photograph(SOUND / "snapshots-512.qcow2", tmp_path))
     assert [picture.stem for picture in pictures] == list(WALK)
     for picture, words in zip(pictures, ("verdict", "inspector", "legend", "explanation", "live"), strict=True):

@@ -215,4 +215,6 @@ def _range(place: Range) -> str:
 
 
 def _gaps(statuses: Counter[CheckStatus]) -> str:
-    return " · ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in statuses.items())
+    return " · ".join(
+        f"{statuses[status]} {status.value.replace('_', ' ')}" for status in CheckStatus if statuses[status]
+    )

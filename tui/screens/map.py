@@ -20,7 +20,7 @@ from tui.desk import Desk
 from tui.looks import Look
 from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
-from tui.text import NBSP, line, plain, size
+from tui.text import line, lines, plain, size, wrapped
 from tui.widgets.cluster_map import ClusterMap
 
 ZOOM_BITS = 2
@@ -257,12 +257,9 @@ class MapScreen(ImageScreen):
         for look in legend_of(self._colour, self.desk.atlas):
             if not narrow or look.glyph in seen:  # where there is little room, only what there is
                 names.setdefault(look.glyph, look)
-        separator = "   " if narrow else "\n"
-        entries = [
-            Text(f"{look.glyph}{NBSP}", self._colour_of(look)).append(look.name.replace(" ", NBSP), "default")
-            for look in names.values()
-        ]
-        return Text(separator, end="").join([line(("colour: ", "dim"), (self._colour, "bold")), *entries])
+        head = line(("colour: ", "dim"), (self._colour, "bold"))
+        entries = [line((f"{look.glyph} ", self._colour_of(look)), look.name) for look in names.values()]
+        return wrapped([head, *entries], self.size.width - 4) if narrow else lines([head, *entries])
 
     def _colour_of(self, look: Look) -> str:
         style = self._map(Space.HOST).get_component_rich_style(f"map--{look.kind}", partial=True)

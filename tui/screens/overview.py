@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual.containers import Grid, VerticalScroll
@@ -39,7 +38,9 @@ class OverviewScreen(ImageScreen):
     def body(self) -> Iterable[Widget]:
         """Facts beside the verdict, the disk below."""
         facts = VerticalScroll(Static(self._facts(), markup=False), id="facts-pane")
-        verdict = VerticalScroll(Static("", markup=False, id="verdict"), id="verdict-pane")
+        verdict = VerticalScroll(
+            *(Static("", markup=False, id=name) for name in ("verdict", "worst", "checks")), id="verdict-pane"
+        )
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
             SpaceBar("file", id="file-bar"),
@@ -105,7 +106,8 @@ class OverviewScreen(ImageScreen):
             f"{statuses[status]} {status.value.replace('_', ' ')}" for status in CheckStatus if statuses[status]
         )
         parts += [Text(), line(("checks  ", "dim"), checks or "running …")]
-        self.query_one("#verdict", Static).update(Group(head, Text(), table, lines([*parts, *self._hash_lines()])))
+        for name, content in (("#verdict", head), ("#worst", table), ("#checks", lines([*parts, *self._hash_lines()]))):
+            self.query_one(name, Static).update(content)
 
     def _verdict(self, judgement: Judgement) -> Text:
         """The verdict; while the check goes on, what is certain already."""

@@ -214,7 +214,8 @@ class StructureScreen(ImageScreen):
         self._shown_view = name
         for space in ("host", "guest"):
             self.query_one(f"#{space}-pane").display = name in (space, "both")
-        if self.focused is None or not self.focused.is_on_screen:
+        hidden = {"host": "guest", "guest": "host"}.get(name)
+        if self.focused is None or self.focused.id == hidden:
             self.query_one("#guest" if name == "guest" else "#host", HexView).focus()
 
     def _show_titles(self) -> None:

@@ -122,7 +122,10 @@ class ClusterMap(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor there; a double click opens."""
         self.focus()
-        cell = event.y * self.columns + event.x // CELL_WIDTH
+        place = event.get_content_offset(self)
+        if place is None or place.x // CELL_WIDTH >= self.columns:
+            return
+        cell = place.y * self.columns + place.x // CELL_WIDTH
         offset = self.grid.offset_of(cell)
         if 0 <= offset < self.space_size and cell < self.grid.cells:
             message = self.Opened if event.chain == 2 else self.Moved

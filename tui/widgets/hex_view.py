@@ -158,9 +158,10 @@ class HexView(HexWindow, can_focus=True):
         self.post_message(self.Selected(self, Range(self.view.space, start, end - start)))
 
     def _offset_at(self, event: events.MouseEvent) -> int | None:
-        column, lines = self._layout.byte_at(event.x), self._lines()
-        if column is None or not 0 <= event.y < len(lines):
+        x, y = event.get_content_offset_capture(self)
+        column, lines = self._layout.byte_at(x), self._lines()
+        if column is None or not 0 <= y < len(lines):
             return None
-        line = lines[event.y]
+        line = lines[y]
         offset = line.row * self._layout.bytes_per_row + (0 if line.hidden else column)
         return offset if 0 <= offset < self.view.size else None

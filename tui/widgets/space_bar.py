@@ -11,7 +11,7 @@ from textual.app import RenderResult
 from textual.widget import Widget
 
 from tui.looks import MAP_CLASSES
-from tui.text import NBSP, size
+from tui.text import size, wrapped
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class SpaceBar(Widget):
         bar = Text()
         for share, columns in zip(self._shares, self._columns(width), strict=True):
             bar.append("█" * columns, self._style(f"map--{share.kind}"))
-        legend = Text(" " * title.cell_len)
-        for share in self._shares:
-            name, length = share.name.replace(" ", NBSP), size(share.length).replace(" ", NBSP)
-            legend.append(share.glyph + NBSP, self._style(f"map--{share.kind}"))
-            legend.append(name + NBSP, self._style("bar--quiet")).append(f"{length}   ")
+        entries = [self._entry(share) for share in self._shares]
         if self._done < 1:
-            legend.append(f"{self._done:.0%} read", self._style("bar--quiet"))
-        return Text("\n").join([title + bar, legend])
+            entries.append(Text(f"{self._done:.0%} read", self._style("bar--quiet")))
+        return Text("\n").join([title + bar, wrapped(entries, self.size.width, title.cell_len)])
+
+    def _entry(self, share: Share) -> Text:
+        entry = Text().append(f"{share.glyph} ", self._style(f"map--{share.kind}"))
+        return entry.append(f"{share.name} ", self._style("bar--quiet")).append(size(share.length))
 
     def _columns(self, width: int) -> list[int]:
         """Columns of each share: at least one, together the whole width."""

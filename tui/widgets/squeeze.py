@@ -13,6 +13,9 @@ BLOCK_ROWS = 64
 LOOK_AHEAD = 4096
 """Rows that are read to find the end of a repetition; zeros that need not be read are skipped, however many."""
 
+ROUNDS = 4
+"""Times that zeros which have to be read and zeros which need not be may follow one another in one line."""
+
 FEWEST = 2
 """Rows that are worth a line that stands for them."""
 
@@ -75,19 +78,25 @@ class Squeezer:
         model = self._read(row - 1, 1)
         if not isinstance(model, bytes) or len(model) < self._width or row >= stop:
             return row
-        if not any(model):
-            row = self._end_of_known_zeros(row, stop)
-        limit = min(stop, row + LOOK_AHEAD)
+        for _ in range(ROUNDS):
+            begin = row
+            if not any(model):
+                row = self._end_of_known_zeros(row, stop)
+            row, ended = self._end_of_equal(row, min(stop, row + LOOK_AHEAD), model)
+            if ended or row in (begin, stop):
+                break
+        return row
+
+    def _end_of_equal(self, row: int, limit: int, model: bytes) -> tuple[int, bool]:
+        """How far rows are like this one, up to a limit, and whether one was met that is not."""
         while row < limit:
             data = self._read(row, min(BLOCK_ROWS, limit - row))
             if not isinstance(data, bytes) or not data:
-                return row
-            if data == model * (len(data) // self._width):
-                row += len(data) // self._width
-                continue
-            same = self._same_rows(data, model)
-            return row + same
-        return row
+                return row, True
+            if data != model * (len(data) // self._width):
+                return row + self._same_rows(data, model), True
+            row += len(data) // self._width
+        return row, False
 
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
         """Behind the zeros that the tables or the file system vouch for."""
