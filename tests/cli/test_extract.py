@@ -8,16 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from forensic.evidence import Evidence, ReadFailed
 from samples import oracle
 from samples.kinds import KINDS, Kind
 from tests.commands import qcowscope
 from tests.extraction import mixed
-from tests.images import COMPLETE, COPIED, described, header, sample, tiny
+from tests.images import COMPLETE, COPIED, SOUND, described, header, sample, tiny
 from tests.oracles import require
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -113,11 +114,9 @@ def test_all_that_can_be_written_is_written(tmp_path: Path, out: Path) -> None:
     segments = {f"d.raw.00{index}" for index in range(1, 7)}
     assert names(out) == {*forms, *segments, "d.raw.md5", "d.raw.sha256", "d.raw.blake2b"}
     document = report(out / "json")
+    container = {"sha256": hashlib.sha256((tmp_path / "large.qcow2").read_bytes()).hexdigest()}
     assert document["result"]["hashes"] == {
-        "container": {
-            "acquired": {"sha256": hashlib.sha256((tmp_path / "large.qcow2").read_bytes()).hexdigest()},
-            "verified_source": None,
-        },
+        "container": {"acquired": container, "verified_source": container},
         "virtual_disk": {
             "acquired": {name: hashlib.new(name, large_disk()).hexdigest() for name in ("md5", "sha256", "blake2b")},
             "verified_output": {
@@ -366,6 +365,64 @@ def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out:
     assert done.returncode == 1
     assert b"large.qcow2 changed while it was read" in done.stderr
     assert "Unchanged                 : NO" in (out / "d.log").read_text("ascii")
+
+
+def reading_differently(name: str, second: str | None) -> Callable[[Evidence, Callable[[int], None] | None], str]:
+    """`Evidence.sha256` of a medium on which one file reads differently from the second time on, or not at all."""
+    real, calls = Evidence.sha256, list[str]()
+
+    def sha256(self: Evidence, progress: Callable[[int], None] | None = None) -> str:
+        found = real(self, progress)
+        if Path(self.path_as_given).name != name:
+            return found
+        calls.append(name)
+        if len(calls) > 1 and second is None:
+            raise ReadFailed(0, 512, "input/output error")
+        return found if len(calls) == 1 or second is None else second
+
+    return sha256
+
+
+OVERLAY, BASE = "overlay-qcow2.qcow2", "overlay-qcow2.backing.qcow2"
+
+
+@pytest.mark.parametrize("name", [OVERLAY, BASE])
+@pytest.mark.parametrize(("second", "status"), [("ab" * 32, 6), (None, 1)])
+def test_an_input_that_reads_differently_afterwards_is_said_and_shown(
+    name: str, second: str | None, status: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = [word for form in ("json", "log", "html") for word in ("--report", f"{form}:{out / form}")]
+    given = ["--backing", str(SOUND / BASE), "--verify", *targets]
+    monkeypatch.setattr(Evidence, "sha256", reading_differently(name, second))
+    done = qcowscope("extract", SOUND / OVERLAY, "-o", out / "d.raw", *given)
+    assert done.status == report(out / "json")["run"]["exit_code"] == status
+    log, page = (out / "log").read_text("ascii"), (out / "html").read_text("utf-8")
+    if second is None:
+        assert f"{name} cannot be read again to its end" in done.err
+    else:
+        assert f"{name} reads differently now than while it was extracted from" in done.err
+        assert log.count("DOES NOT MATCH") == page.count("DOES NOT MATCH") == 1
+        assert log.count(second) == page.count(second) == 1
+        assert "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW" in log
+
+
+def test_every_file_that_was_read_is_read_again_and_shown_unchanged(out: Path) -> None:
+    targets = [word for form in ("json", "log", "html") for word in ("--report", f"{form}:{out / form}")]
+    given = ["--backing", str(SOUND / BASE), "--verify", *targets]
+    assert qcowscope("extract", SOUND / OVERLAY, "-o", out / "d.raw", *given).status == 0
+    document = report(out / "json")
+    inputs = document["run"]["inputs"]
+    assert isinstance(inputs, list)
+    for entry, name in zip(inputs, (OVERLAY, BASE), strict=True):
+        digest = hashlib.sha256((SOUND / name).read_bytes()).hexdigest()
+        assert entry["verified_source"] == entry["hashes"] == {"sha256": digest}
+        assert entry["integrity"]["unchanged"] is True
+        assert entry["integrity"]["before"] == entry["integrity"]["after"]
+    log = (out / "log").read_text("ascii")
+    assert log.count(f"Supplied backing {SOUND / BASE}:") == 2  # among the hashes, and among the proofs
+    assert log.count("ctime before") == log.count("Unchanged                 : yes") == 2
+    assert "nobody can vouch" not in log
+    assert (out / "html").read_text("utf-8").count("read again") == 3
 
 
 def test_a_key_that_was_not_there_before_cannot_join_in(tmp_path: Path, out: Path) -> None:
