@@ -27,11 +27,11 @@ SIZE = 16 * MIB
 INCOMPLETE = 5
 
 
-def large(folder: Path) -> Path:
+def large(folder: Path, crypt_method: int = 0) -> Path:
     """An image of 16 MiB whose first 8 MiB hold data, each cluster of 64 KiB with bytes of its own."""
     words = [COPIED | (5 + number) << 16 for number in range(128)]
     path = folder / "large.qcow2"
-    head = header(cluster_bits=16, virtual_size=SIZE)
+    head = header(cluster_bits=16, virtual_size=SIZE, crypt_method=crypt_method)
     path.write_bytes(tiny(words, cluster_bits=16, file_clusters=5 + 128, head=head))
     return path
 
@@ -436,6 +436,26 @@ def test_a_key_that_was_not_there_before_cannot_join_in(tmp_path: Path, out: Pat
     assert refused.status == 1
     assert "was begun with another supply of files and keys" in refused.err
     assert qcowscope(*arguments).status == INCOMPLETE
+
+
+@pytest.mark.parametrize("split", [[], ["--split", "700KiB"]])
+def test_another_passphrase_cannot_go_on_where_the_old_encryption_knows_no_wrong_one(
+    split: list[str], tmp_path: Path, out: Path
+) -> None:
+    image = large(tmp_path, crypt_method=1)
+    for name in ("right", "wrong"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    arguments: list[str | Path] = ["extract", image, "-o", out / "d.raw", *split, "--key-file"]
+    assert qcowscope(*arguments, tmp_path / "right").status == 0
+    whole = {name: (out / name).read_bytes() for name in names(out)}
+    done = run(stopped(6 * MIB, signal.SIGKILL, *arguments, tmp_path / "right", "--force"))
+    assert done.returncode == -signal.SIGKILL
+    journal = (out / "d.raw.journal.partial").read_bytes()
+    refused = qcowscope(*arguments, tmp_path / "wrong", "--resume", "--force")
+    assert (refused.status, (out / "d.raw.journal.partial").read_bytes()) == (1, journal)
+    assert "was begun with another passphrase; --force instead of --resume starts anew" in refused.err
+    assert qcowscope(*arguments, tmp_path / "right", "--resume", "--force").status == 0
+    assert {name: (out / name).read_bytes() for name in names(out)} == whole
 
 
 def test_the_hash_that_qemu_gives_is_in_the_report(tmp_path: Path) -> None:
