@@ -242,7 +242,7 @@ def opened_by(folder: Path, *arguments: str) -> set[str]:
     command = ["strace", "-f", "-qq", "-e", "trace=open,openat,connect,execve", "-o", str(trace)]
     environment = os.environ | {"LOGNAME": "examiner"}  # else the name is looked up in /etc/passwd
     command += [sys.executable, "-m", "forensic.cli", *arguments]
-    subprocess.run(command, env=environment, capture_output=True, check=False)
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     begins = next(number for number, line in enumerate(lines) if str(folder / "evidence") in line and "open" in line)
     assert not [line for line in lines[begins:] if "connect(" in line or "execve(" in line]
