@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from forensic.cli.extract_reports import DONE, EXTRACTION_FORMATS, ExtractionReports
-from forensic.cli.output import BROKEN_PIPE, progress_bar, start_run
-from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
+from forensic.cli.output import progress_bar, start_run
+from forensic.cli.parser import BROKEN_PIPE, Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import ForensicError, Interrupted

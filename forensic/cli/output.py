@@ -16,8 +16,6 @@ from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
-INTERRUPTED, BROKEN_PIPE = 130, 141
-
 
 def start_run(options: Mapping[str, Json] | None = None) -> Run:
     """The record of this call."""

@@ -10,6 +10,10 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
 
 
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""The exit status of a run that was told to end, and of one whose output nobody read to its end."""
+
+
 class UsageError(Exception):
     """The command line cannot be understood; the text holds usage and reason."""
 

@@ -16,7 +16,7 @@ from forensic.extraction.line_file import LineFile
 from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
 from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
-from forensic.extraction.reading import Missing
+from forensic.extraction.reading import Filled, Missing
 from forensic.extraction.record import Record
 from forensic.extraction.same_key import decrypts_as_before
 from forensic.extraction.segments import read_in_a_row, segments
@@ -142,7 +142,11 @@ class Extractor:
         """From where the extraction stands to the end of the range."""
         extraction = self.extraction
         begin = self._start + extraction.done
-        with closing(filled_steps(self._disk, begin, self._end)) as steps:
+
+        def write(step: Filled) -> None:
+            output.take(step.guest_offset - self._start, step.data)
+
+        with closing(filled_steps(self._disk, begin, self._end, write if output.any_order else None)) as steps:
             for step in steps:
                 if cancelled and cancelled():
                     raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
@@ -150,7 +154,8 @@ class Extractor:
                 stretch: Stretch = step.length if isinstance(step, Hole) else step.data
                 if faults and self._settings.strict:
                     raise not_read(faults[0])
-                output.take(stretch)
+                if isinstance(step, Hole) or not output.any_order:
+                    output.take(extraction.done, stretch)
                 record.faults(faults)
                 record.take(stretch, extraction.done + length_of(stretch))
                 if journal:
