@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.report.file_map import FileMap
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown_whole
 
 SCHEMA = "qcowscope-report/1"
 
@@ -121,6 +121,11 @@ class Judgement:
                 kind.value: sum(finding.finding_class == kind for finding in self.findings) for kind in FindingClass
             },
         }
+
+
+def case_data(given: Mapping[str, Json]) -> dict[str, Json]:
+    """What the examiner says about the case, fit for every form of a report: what was pasted in may hold anything."""
+    return {name: shown_whole(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 @dataclass(frozen=True)
