@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from forensic.errors import EvidenceUnreadable
+from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed
 from forensic.extraction.comparison import Differences, Verification, WindowComparison, first_difference
 from forensic.extraction.expected import Expected, read_expected
@@ -27,6 +27,8 @@ def verify(
     file cannot be read, `BadReport` if there is nothing to compare with.
     """
     expected = read_expected(report)
+    if not expected.hashes and manifest is None:
+        raise BadReport(report, "holds piecewise hashes alone; these are compared by the --manifest of the extraction")
     windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
     hashes = Hashes(_leading_first(expected), expected.size, expected.segment_size)
     size = 0
@@ -54,6 +56,8 @@ def raw_files(raw: Path, count: int) -> list[Path]:
 
     Of a split disk either the common name or the first segment may be named, or one file into which all were put.
     """
+    if raw.is_dir():
+        return [raw]
     if raw.exists():
         common = raw.with_suffix("")
         is_first = count > 1 and raw == segment_path(common, 1, count)
