@@ -101,13 +101,7 @@ class Evidence:
         length = max(0, min(length, self.size - host_offset))
         if not length:
             return b""
-        try:
-            data = os.pread(self._fd, length, host_offset)
-        except OSError:
-            data = b""
-        if len(data) == length:
-            return data
-        buffer = bytearray(length)  # for the reason and the place, or the rest, of a read that came back short
+        buffer = bytearray(length)
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
