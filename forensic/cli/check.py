@@ -95,7 +95,9 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             "streams": not options.no_streams,
             "limit_time": options.limit_time,
             "limit_memory_mib": options.limit_memory,
-        }
+        },
+        options.images,
+        path,
     )
     with Evidence(path) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
