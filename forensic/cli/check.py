@@ -101,7 +101,9 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on)
-        report = make_report(evidence, describe(image) | judgement.as_json(fail_on), this_run, status)
+        report = make_report(
+            evidence, describe(image, judgement.measured) | judgement.as_json(fail_on), this_run, status
+        )
         report = with_map(report, image, [options.format, *(target.format for target in targets)])
         write_reports(targets, report, options.force)
         complaint = str(NotAnImage(path, image.description)) if isinstance(image, ForeignFile) else ""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from forensic.measured import Measured
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
 from forensic.qcow2.budget import Budget, Limits, Unexamined
@@ -16,6 +17,7 @@ from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.measuring import Measuring
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
@@ -65,9 +67,10 @@ Structure = (
     | StreamOverlaps
     | RefcountsBeyondFile
     | Totals
+    | Measured
     | Unexamined
 )
-"""What rules examine."""
+"""What rules examine, and at the end what was measured."""
 
 
 def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
@@ -128,6 +131,7 @@ def _tables(
     streams = StreamCollector(image.geometry)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
+    measuring = Measuring(image, sets, bitmap_tables)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -139,32 +143,39 @@ def _tables(
         yield from table_residue(batch, image.evidence, budget)
         counter.add(batch)
         streams.add(batch)
+        measuring.add(batch)
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
-                yield from _decoded(image, descriptors, allowance)
-    yield from _decoded(image, descriptors, allowance)
+                yield from _decoded(image, descriptors, allowance, measuring)
+    yield from _decoded(image, descriptors, allowance, measuring)
     if streams.too_many:
         reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
         yield Unexamined(StreamOverlaps, reason)
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
-    yield from _results(image, budget, counter)
+    yield from _results(image, budget, counter, measuring)
+    yield measuring.measured(counter, with_streams)
 
 
-def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
+def _decoded(
+    image: Qcow2Image, descriptors: Descriptors, allowance: Allowance, measuring: Measuring
+) -> Iterator[StreamBatch]:
     """What became of the streams gathered so far."""
     streams = descriptors.take()
     if len(streams.host_offsets):
         names = tuple(descriptors.owner_names)
-        yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
+        for batch in decode_streams(image.evidence, image.geometry, names, streams, allowance):
+            measuring.add_streams(batch)
+            yield batch
 
 
-def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterator[Structure]:
+def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter, measuring: Measuring) -> Iterator[Structure]:
     """What the references add up to, and what lies where nothing refers to."""
     free = FreeSearch(image.evidence, budget)
     for result in counter.results():
+        measuring.add_usage(result)
         if isinstance(result, FreeClusters):
             yield from free.search(result.begins, result.ends, result.last_used_end)
         else:
