@@ -53,12 +53,13 @@ def check(
     unexamined: list[Unexamined] = []
     measured: Measured | None = None
     for structure in structures(image, with_streams, limits):
+        if isinstance(structure, Measured):
+            measured = structure
+            continue
         if progress:
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
-        if isinstance(structure, Measured):
-            measured = structure
         for rule in rules:
             if rule.examines is type(structure):
                 _examine(rule, structure, tallies[rule.code], strict)

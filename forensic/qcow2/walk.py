@@ -13,6 +13,7 @@ from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
 from forensic.qcow2.budget import Budget, Limits, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.descriptors import Descriptors
+from forensic.qcow2.file_end import FileEnd
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
@@ -132,6 +133,7 @@ def _tables(
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
     measuring = Measuring(image, sets, bitmap_tables)
+    file_end = FileEnd(image.evidence, image.geometry)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -144,6 +146,7 @@ def _tables(
         counter.add(batch)
         streams.add(batch)
         measuring.add(batch)
+        file_end.add(batch)
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
@@ -155,7 +158,7 @@ def _tables(
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
-    yield from _results(image, budget, counter, measuring)
+    yield from _results(budget, counter, measuring, file_end)
     yield measuring.measured(counter, with_streams)
 
 
@@ -171,9 +174,9 @@ def _decoded(
             yield batch
 
 
-def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter, measuring: Measuring) -> Iterator[Structure]:
+def _results(budget: Budget, counter: UsageCounter, measuring: Measuring, file_end: FileEnd) -> Iterator[Structure]:
     """What the references add up to, and what lies where nothing refers to."""
-    free = FreeSearch(image.evidence, budget)
+    free = FreeSearch(counter.evidence, budget)
     for result in counter.results():
         measuring.add_usage(result)
         if isinstance(result, FreeClusters):
@@ -185,7 +188,8 @@ def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter, measuring
         for kind in (LeakedClusters, FreeResidue):
             yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
         return
-    yield from free.rest(counter.stored.counted_end)
+    appended = file_end.appended(counter.metadata, counter.l2_offsets, budget)
+    yield from free.rest(counter.stored.counted_end, appended)
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)
