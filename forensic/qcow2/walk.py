@@ -33,6 +33,7 @@ from forensic.qcow2.residue import (
     slack_residue,
     table_residue,
 )
+from forensic.qcow2.saved_state import is_left_behind
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
@@ -239,6 +240,8 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
         if snapshot.vm_state_size:
             begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
             saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
+    if is_left_behind(image):
+        saved_state_end = max(saved_state_end, len(image.l1.entries) * coverage)
     active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
     times = {active: 1}
     first_at: dict[tuple[int, int], Snapshot] = {}
