@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.measured import Measured
 from forensic.qcow2.budget import Limits, Unexamined
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
@@ -50,7 +51,11 @@ def check(
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
     unexamined: list[Unexamined] = []
+    measured: Measured | None = None
     for structure in structures(image, with_streams, limits):
+        if isinstance(structure, Measured):
+            measured = structure
+            continue
         if progress:
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
@@ -64,7 +69,7 @@ def check(
         unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
     checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
-    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile), incomplete=stopped)
+    return Judgement(findings, checks, isinstance(image, ForeignFile), stopped, measured)
 
 
 def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:

@@ -122,6 +122,8 @@ class Evidence:
 
         Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.
         """
+        if host_offset >= self.size:  # an offset out of an image may be more than the system call takes
+            return self.size
         try:
             return os.lseek(self._fd, host_offset, os.SEEK_DATA)
         except OSError as error:

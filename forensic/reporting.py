@@ -62,7 +62,8 @@ def write_extraction_reports(
 def _report(
     request: ReportRequest, image: Qcow2Image, disk: Disk, extraction: Extraction, run: Run, hashes: InputHashes
 ) -> Report:
-    result = describe(image) | check(image).as_json()
+    judgement = check(image)
+    result = describe(image, judgement.measured) | judgement.as_json()
     result["references"] = references_of(disk, lambda evidence: hashes.of(evidence) or "")
     result["extraction"] = extraction.as_json()
     result["hashes"] = extraction.hashes_json(hashes.of(image.evidence))

@@ -104,7 +104,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on)
-        result = describe(image) | judgement.as_json(fail_on)
+        result = describe(image, judgement.measured) | judgement.as_json(fail_on)
         if options.format == "text" and not targets:
             report = Report(result, evidence.as_json())
         else:

@@ -40,6 +40,7 @@ class Place(Enum):
     SLACK = "table slack"
     FREE = "free clusters"
     FILE_END = "end of the file"
+    APPENDED = "behind the last structure"
     NEVER_ALLOCATED = "behind all refcounts"
     ZERO_CLUSTER = "zero clusters"
     SUBCLUSTER = "subclusters"
@@ -218,8 +219,13 @@ class FreeSearch:
         self._open = areas[~before]
         yield FreeResidue(Place.FREE, Place.FREE.value, self.evidence, areas[before])
 
-    def rest(self, counted_end: int) -> Iterator[FreeResidue]:
-        """What lies behind the last cluster in use, up to where refcounts end, and behind that."""
+    def rest(self, counted_end: int, appended: I64) -> Iterator[FreeResidue]:
+        """What lies behind the last cluster in use, up to where refcounts end, and behind that.
+
+        `appended` is the area at the very end of the file that is known not to be QEMU's, if there is one.
+        """
+        yield FreeResidue(Place.APPENDED, Place.APPENDED.value, self.evidence, appended)
+        self._open = self._open[self._open[:, 1] <= appended[:, 0].min(initial=self.evidence.size)]
         counted = self._open[:, 0] < counted_end
         for place, areas in ((Place.FILE_END, self._open[counted]), (Place.NEVER_ALLOCATED, self._open[~counted])):
             yield FreeResidue(place, place.value, self.evidence, areas)

@@ -14,6 +14,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import SECTOR_SIZE, U64
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.old_tables import ends_like_first_entry
 
 WINDOW_BYTES = 4 << 20
 """Bytes of neighbouring streams that are read at once and decoded by one thread."""
@@ -239,6 +240,8 @@ def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: byte
     When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
     """
     codec, size = geometry.compression_type, geometry.cluster_size
+    if begins % size < SECTOR_SIZE and ends_like_first_entry(begins % size, data):
+        return True  # in the cluster there was a short table before
     if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
         return True
     if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
