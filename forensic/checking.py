@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.measured import Measured
 from forensic.qcow2.budget import Limits, Unexamined
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
@@ -21,6 +22,7 @@ LISTED_PROBLEMS = 64
 """Problems of one rule that are worded; the others are counted."""
 
 Progress = Callable[[str], None]
+Found = Callable[[Finding], None]
 
 
 @dataclass
@@ -39,32 +41,40 @@ def check(
     strict: bool = False,
     with_streams: bool = True,
     limits: Limits | None = None,
+    found: Found | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
     Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
-    `progress` is called with the name of each kind of structure as it is reached. What `limits` leave out is said
-    by a finding, and the verdict is then undetermined unless what was seen is corrupt.
+    `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
+    it stands whenever a structure has given it more problems. What `limits` leave out is said by a finding, and the
+    verdict is then undetermined unless what was seen is corrupt.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
     unexamined: list[Unexamined] = []
+    measured: Measured | None = None
     for structure in structures(image, with_streams, limits):
+        if isinstance(structure, Measured):
+            measured = structure
+            continue
         if progress:
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
         for rule in rules:
             if rule.examines is type(structure):
-                _examine(rule, structure, tallies[rule.code], strict)
+                more = _examine(rule, structure, tallies[rule.code], strict)
+                if more and found:
+                    found(_finding(rule, tallies[rule.code]))
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
     if not with_streams:
         unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
     checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
-    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile), incomplete=stopped)
+    return Judgement(findings, checks, isinstance(image, ForeignFile), stopped, measured)
 
 
 def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:
@@ -72,15 +82,17 @@ def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:
     return next((part.reason for part in unexamined if part.structure is rule.examines), None)
 
 
-def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None:
+def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> bool:
+    """Let a rule look at a structure; whether it had more to say."""
     tally.looked_at += 1
+    before = tally.count
     room = LISTED_PROBLEMS - len(tally.problems)
     try:
         problems = rule.check(structure)
         if isinstance(problems, Problems):
             tally.problems += islice(problems, room)
             tally.count += problems.count
-            return
+            return tally.count > before
         for problem in problems:
             tally.count += 1
             if len(tally.problems) < LISTED_PROBLEMS:
@@ -89,6 +101,7 @@ def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None
         if strict:
             raise
         tally.failure = f"internal error: {type(error).__name__}: {error}"
+    return tally.count > before
 
 
 def _finding(rule: Rule, tally: _Tally) -> Finding:

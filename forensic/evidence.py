@@ -101,13 +101,7 @@ class Evidence:
         length = max(0, min(length, self.size - host_offset))
         if not length:
             return b""
-        try:
-            data = os.pread(self._fd, length, host_offset)
-        except OSError:
-            data = b""
-        if len(data) == length:
-            return data
-        buffer = bytearray(length)  # for the reason and the place, or the rest, of a read that came back short
+        buffer = bytearray(length)
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
@@ -128,6 +122,8 @@ class Evidence:
 
         Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.
         """
+        if host_offset >= self.size:  # an offset out of an image may be more than the system call takes
+            return self.size
         try:
             return os.lseek(self._fd, host_offset, os.SEEK_DATA)
         except OSError as error:

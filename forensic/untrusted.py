@@ -84,6 +84,8 @@ def shown_whole(text: str) -> str:
 
 
 def _shown(text: str) -> str:
+    if text.isascii() and text.isprintable() and len(text) <= SHOWN_LIMIT:  # as nearly every name is
+        return text
     pieces: list[str] = []
     marks = 0
     for character in text[:SHOWN_LIMIT]:

@@ -126,7 +126,8 @@ class ExtractionReports:
         from forensic.qcow2.describe import describe
 
         image = self._image
-        result = describe(image) | check(image).as_json(Severity.MEDIUM)
+        judgement = check(image)
+        result = describe(image, judgement.measured) | judgement.as_json(Severity.MEDIUM)
         result["extraction"] = extraction.as_json()
         result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)

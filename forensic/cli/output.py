@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -17,9 +18,19 @@ from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
 
-def start_run(options: Mapping[str, Json] | None = None) -> Run:
-    """The record of this call."""
-    return Run(sys.argv, options or {})
+def start_run(options: Mapping[str, Json] | None = None, images: Sequence[str] = (), image: str = "") -> Run:
+    """The record of this call; the report on one of many `images` names only this `image` of them."""
+    if len(images) < 2:
+        return Run(sys.argv, options or {})
+    others = f"({len(images) - 1:,} other images)"
+    return Run([*_words_beside(tuple(images)), image, others], options or {})
+
+
+@cache
+def _words_beside(images: tuple[str, ...]) -> list[str]:
+    """The words of the command line that name none of the images: ten thousand names in ten thousand reports."""
+    named = set(images)
+    return [word for word in sys.argv if word not in named]
 
 
 def make_report(

@@ -32,6 +32,7 @@ from forensic.untrusted import Json
 from forensic.version import __version__
 
 Progress = Callable[[int, int], None]
+Missed = Callable[[Missing], None]
 STANDARD_OUTPUT = 1
 
 
@@ -41,16 +42,18 @@ def extract(
     settings: Settings | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    missed: Missed | None = None,
 ) -> Extraction:
     """Write a disk, or the active disk of an image of which nothing else was supplied, to a raw file.
 
-    Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all. Raises
+    Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all, `missed`
+    with every range that the tables promise and that could not be read or decoded. Raises
     `OutputFailed`, `OutputDiffers` and `RangeNotRead` (nothing that looks complete is left behind), `Unsupported` if
     the header gives no geometry, `Interrupted` once `cancelled` says so, `ValueError` for settings that cannot be.
     """
     disk = source if isinstance(source, Disk) else source.disk()
     extractor = Extractor(disk, output, settings or Settings())
-    extractor.run(progress, cancelled)
+    extractor.run(progress, cancelled, missed=missed)
     return extractor.extraction
 
 
@@ -82,11 +85,12 @@ class Extractor:
         cancelled: Callable[[], bool] | None = None,
         writers: Sequence[RangeWriter] = (),
         manifest: LineFile | None = None,
+        missed: Missed | None = None,
     ) -> None:
         """Write the output; raises as `extract` does. `writers` get every range, `manifest` the piecewise hashes."""
         extraction = self.extraction
         walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
-        record = Record(extraction, self._settings, walk, manifest)
+        record = Record(extraction, self._settings, walk, manifest, missed)
         try:
             self._write(record, walk, progress, cancelled)
         except BaseException as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from forensic.finding import Finding, FindingClass, Severity
+from forensic.measured import Measured
 from forensic.report.file_map import FileMap
 from forensic.untrusted import Json, shown_whole
 
@@ -75,13 +76,14 @@ class Judgement:
     """All findings about an image and all checks that were made or not.
 
     `undetermined`: nothing can be said at all. `incomplete`: a limit was reached, so only corruption that was seen is
-    certain.
+    certain. `measured` is what was counted on the way, if all tables could be walked.
     """
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     undetermined: bool = False
     incomplete: bool = False
+    measured: Measured | None = None
 
     def worst_first(self) -> list[Finding]:
         """The findings, most severe first, otherwise in the order of the format."""
@@ -103,8 +105,9 @@ class Judgement:
         return Verdict.CLEAN
 
     def as_json(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
-        """The sections of `result` that judge."""
-        return {
+        """The sections of `result` that judge, and what is allocated."""
+        allocation: dict[str, Json] = {"allocation": dict(self.measured.allocation)} if self.measured else {}
+        return allocation | {
             "summary": self.summary(fail_on),
             "findings": [finding.as_json() for finding in self.worst_first()],
             "checks": [check.as_json(self.findings) for check in self.checks],
@@ -112,7 +115,9 @@ class Judgement:
 
     def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
         """The object `result.summary` holds."""
-        return {
+        readable = self.measured.readable_fraction if self.measured else None
+        summary: dict[str, Json] = {} if readable is None else {"readable_fraction": readable}
+        return summary | {
             "verdict": self.verdict(fail_on).value,
             "counts_by_severity": {
                 severity.value: sum(finding.severity == severity for finding in self.findings) for severity in Severity
