@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from forensic.errors import BadReport, EvidenceUnreadable
@@ -32,8 +33,9 @@ def verify(
     windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
     hashes = Hashes(_leading_first(expected), expected.size, expected.segment_size)
     size = 0
+    files = raw_files(raw, len(expected.segments))
     try:
-        for offset, stretch in read_in_a_row(raw_files(raw, len(expected.segments))):
+        for offset, stretch in read_in_a_row(files):
             hashes.take(stretch)
             if windows:
                 windows.take(stretch)
@@ -48,7 +50,7 @@ def verify(
         hashes.stop()
         if windows:
             windows.stop()
-    return _verification(expected, hashes, size, differences)
+    return replace(_verification(expected, hashes, size, differences), segment_sizes=_wrong_sizes(expected, files))
 
 
 def raw_files(raw: Path, count: int) -> list[Path]:
@@ -64,6 +66,14 @@ def raw_files(raw: Path, count: int) -> list[Path]:
         return [segment_path(common, index + 1, count) for index in range(count)] if is_first else [raw]
     split = [segment_path(raw, index + 1, count) for index in range(count)]
     return split if split and split[0].exists() else [raw]
+
+
+def _wrong_sizes(expected: Expected, files: Sequence[Path]) -> tuple[tuple[int, int, int], ...]:
+    """Number, size and expected size of the segments that are longer or shorter than they were."""
+    if len(files) < 2:
+        return ()
+    sizes = [(index + 1, path.stat().st_size, expected.segments[index][0]) for index, path in enumerate(files)]
+    return tuple(entry for entry in sizes if entry[1] != entry[2])
 
 
 def _leading_first(expected: Expected) -> list[str]:

@@ -88,6 +88,17 @@ def test_a_split_disk_is_verified_by_either_name(name: str, tmp_path: Path) -> N
     assert "windows differ from byte 0x600000 to byte 0x700000" in done.out
 
 
+@pytest.mark.parametrize("size", [0, MIB, 4 * MIB])
+def test_a_segment_of_another_length_is_named(size: int, tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--split", "3M")
+    with (tmp_path / "d.raw.002").open("r+b") as stream:
+        stream.truncate(size)
+    done = verified(raw)
+    assert done.status == 6
+    assert f"segment 2 has {size:,} bytes, the report says 3,145,728; what follows has moved" in done.out
+    assert done.out.count("what follows has moved") == 1
+
+
 def test_segments_put_together_are_the_disk(tmp_path: Path) -> None:
     raw = extracted(tmp_path, "--split", "3M")
     raw.write_bytes(b"".join(path.read_bytes() for path in sorted(tmp_path.glob("d.raw.0*"))))
