@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,9 @@ from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
+
+REDRAWN_AFTER = 0.1
+"""Seconds between two pictures of a progress bar that nobody redraws by himself."""
 
 
 def start_run(options: Mapping[str, Json] | None = None, images: Sequence[str] = (), image: str = "") -> Run:
@@ -105,6 +109,17 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    # Not refreshed by a thread: a process that has threads had better not fork, and the images may be shared out.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, auto_refresh=False)
+    with bar:
         task = bar.add_task("images", total=total)
-        yield lambda: bar.advance(task)
+        drawn = time.monotonic()
+
+        def advance() -> None:
+            nonlocal drawn
+            bar.advance(task)
+            if time.monotonic() - drawn > REDRAWN_AFTER:
+                bar.refresh()
+                drawn = time.monotonic()
+
+        yield advance
