@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.measured import Measured
 from forensic.qcow2.budget import Limits, Unexamined
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
@@ -52,29 +54,31 @@ def check(
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
+    rules_about: dict[type[object], list[Rule]] = defaultdict(list)
+    for rule in rules:
+        rules_about[rule.examines].append(rule)
     unexamined: list[Unexamined] = []
+    measured: Measured | None = None
     for structure in structures(image, with_streams, limits):
+        if isinstance(structure, Measured):
+            measured = structure
+            continue
         if progress:
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
-        for rule in rules:
-            if rule.examines is type(structure):
-                more = _examine(rule, structure, tallies[rule.code], strict)
-                if more and found:
-                    found(_finding(rule, tallies[rule.code]))
+        for rule in rules_about[type(structure)]:
+            more = _examine(rule, structure, tallies[rule.code], strict)
+            if more and found:
+                found(_finding(rule, tallies[rule.code]))
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
     if not with_streams:
         unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
-    checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
+    left_out = {part.structure: part.reason for part in reversed(unexamined)}
+    checks = tuple(_check(rule, tallies[rule.code], left_out.get(rule.examines), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
-    return Judgement(findings, checks, undetermined=isinstance(image, ForeignFile), incomplete=stopped)
-
-
-def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:
-    """Why structures that a rule examines were left out, if any were."""
-    return next((part.reason for part in unexamined if part.structure is rule.examines), None)
+    return Judgement(findings, checks, isinstance(image, ForeignFile), stopped, measured)
 
 
 def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> bool:

@@ -101,13 +101,7 @@ class Evidence:
         length = max(0, min(length, self.size - host_offset))
         if not length:
             return b""
-        try:
-            data = os.pread(self._fd, length, host_offset)
-        except OSError:
-            data = b""
-        if len(data) == length:
-            return data
-        buffer = bytearray(length)  # for the reason and the place, or the rest, of a read that came back short
+        buffer = bytearray(length)
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
@@ -128,6 +122,8 @@ class Evidence:
 
         Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.
         """
+        if host_offset >= self.size:  # an offset out of an image may be more than the system call takes
+            return self.size
         try:
             return os.lseek(self._fd, host_offset, os.SEEK_DATA)
         except OSError as error:
@@ -151,6 +147,11 @@ class Evidence:
             if progress:
                 progress(host_offset + len(view))
         return digest.hexdigest()
+
+    def leave_cache(self) -> None:
+        """Let the system forget what it holds of the file, so that what is read next comes from the medium."""
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def after(self) -> Identity | None:
         """The identity of what the path names now; None if it names nothing any more."""
@@ -181,7 +182,6 @@ class Evidence:
 
     def as_json(self) -> dict[str, Json]:
         """The `source` object of a report, with the proof that nothing was changed."""
-        after = self.after()
         return {
             "path_as_given": shown(self.path_as_given),
             "path_resolved": shown(self.path),
@@ -196,12 +196,17 @@ class Evidence:
             "ctime_ns": self.before.ctime_ns,
             "open_flags": list(self.open_flags),
             "in_use": {"locked": self.in_use()},
-            "integrity": {
-                "before": _times(self.before),
-                "after": _times(after) if after else None,
-                "unchanged": after == self.before,
-                "method": "device, inode, size, mtime and ctime when opened and when the report was made",
-            },
+            "integrity": self.integrity(),
+        }
+
+    def integrity(self) -> dict[str, Json]:
+        """The proof that the file was not changed, as reports hold it."""
+        after = self.after()
+        return {
+            "before": _times(self.before),
+            "after": _times(after) if after else None,
+            "unchanged": after == self.before,
+            "method": "device, inode, size, mtime and ctime when opened and when the report was made",
         }
 
     def close(self) -> None:

@@ -250,7 +250,9 @@ def test_holes_are_zeros_and_stored_bytes_are_never_skipped(tmp_path: Path) -> N
         assert first <= 1 << 20 < (1 << 20) + 4 <= end <= evidence.size
         assert not any(evidence.read_at(0, first))
         assert not any(evidence.read_at(evidence.hole_from(1 << 20), 1 << 21))
-        assert [evidence.next_data_from(at) for at in (evidence.size, evidence.size + 5)] == [evidence.size] * 2
+        assert [evidence.next_data_from(at) for at in (evidence.size, evidence.size + 5, 1 << 63)] == [
+            evidence.size
+        ] * 3
 
 
 def test_a_report_names_the_source_and_proves_it_unchanged(path: Path) -> None:

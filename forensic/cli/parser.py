@@ -68,7 +68,10 @@ def add_images(parser: Parser) -> None:
         help="qcow2 images, opened read-only, or directories that are searched for them",
     )
     parser.add_argument(
-        "--jobs", metavar="N", type=_positive, default=1, help="processes to share many images among (default: 1)"
+        "--jobs",
+        metavar="N",
+        type=_positive,
+        help="processes to share many images among (default: one for each processor, if there are images enough)",
     )
 
 

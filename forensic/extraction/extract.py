@@ -10,7 +10,7 @@ from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRe
 from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, find_resumption
+from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
@@ -18,6 +18,7 @@ from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
 from forensic.extraction.reading import Filled, Missing
 from forensic.extraction.record import Record
+from forensic.extraction.same_key import decrypts_as_before
 from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
@@ -220,7 +221,10 @@ class Extractor:
         path = self.extraction.path
         if not self._settings.resume or path is None:
             return None
-        return find_resumption(path, [part.path for part in self.extraction.segments], self._about(), progress)
+        found = find_resumption(path, [part.path for part in self.extraction.segments], self._about(), progress)
+        if found and not decrypts_as_before(self._disk, self._start, found.done, self._partials()):
+            raise begun_otherwise(path, "passphrase")
+        return found
 
     def _about(self) -> dict[str, Json]:
         """What a later run must have in common with this one to go on where it ended."""

@@ -1,4 +1,8 @@
-"""The plan's steps with their bytes: a small pool reads, decodes and writes ahead, the result comes in guest order."""
+"""The plan's steps with their bytes: a small pool reads, decodes and writes ahead, the result comes in guest order.
+
+Bytes are read and written, never copied by the kernel from file to file: on XFS and btrfs `copy_file_range` lets both
+files share extents, which marks the inode of the evidence as shared, and on ext4 it is no faster.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forensic.evidence import Evidence
-from forensic.qcow2.bitmaps import Bitmap
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
 from forensic.qcow2.entries import OFFSET_MASK, U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import Qcow2Image
@@ -17,6 +17,10 @@ from forensic.qcow2.tables import Bools, read_table, within_file
 MAX_ENTRIES = 0x800_0000
 MAX_TABLE_BYTES_READ = 32 << 20
 """Of a table that claims more, only what the virtual disk needs is read."""
+
+MAX_GRANULARITY_BITS = 31
+ALL_ONES = 1
+"""Bit 0 of an entry without an offset: a cluster's worth of bits that are all set."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,38 @@ def read_bitmap_tables(image: Qcow2Image) -> Iterator[BitmapTable]:
         aligned = bitmap.table_offset and bitmap.table_offset % geometry.cluster_size == 0
         entries = read_table(image.evidence, bitmap.table_offset, believed if aligned else 0)
         yield BitmapTable(image.evidence, bitmap, geometry, entries, image.evidence.size)
+
+
+def marked_bytes(table: BitmapTable) -> int | None:
+    """Guest bytes that a bitmap marks as dirty; None if its bits cannot be read, or are not to be trusted."""
+    if not _countable(table):
+        return None
+    geometry, offsets = table.geometry, table.data_offsets()
+    granularity, per_cluster = 1 << table.bitmap.granularity_bits, geometry.cluster_size * 8
+    last = len(offsets) - 1
+    in_last = -(-geometry.virtual_size // granularity) - last * per_cluster
+    all_ones = np.flatnonzero((offsets == 0) & ((table.entries & np.uint64(ALL_ONES)) != 0))
+    last_is_marked = last in all_ones
+    marked = len(all_ones) * per_cluster - (per_cluster - in_last if last_is_marked else 0)
+    for index in np.flatnonzero(offsets).tolist():
+        try:
+            stretch = int.from_bytes(table.evidence.read_at(int(offsets[index]), geometry.cluster_size), "little")
+        except ReadFailed:
+            return None
+        if index == last:
+            stretch &= (1 << in_last) - 1
+            last_is_marked = bool(stretch >> (in_last - 1))
+        marked += stretch.bit_count()
+    # The last bit stands for less where the disk ends.
+    return marked * granularity - (-geometry.virtual_size % granularity if last_is_marked else 0)
+
+
+def _countable(table: BitmapTable) -> bool:
+    """Whether all bits of a bitmap are there, and were written when the image was closed."""
+    bitmap, located = table.bitmap, table.data_offsets() != 0
+    return (
+        not bitmap.flags & BitmapFlag.IN_USE
+        and bitmap.granularity_bits <= MAX_GRANULARITY_BITS
+        and 0 < len(located) == bitmap.table_size == needed_entries(bitmap, table.geometry)
+        and not bool((located & ~table.readable()).any())
+    )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.foreign import ForeignFile
@@ -36,8 +37,8 @@ CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
 
-def describe(image: Identified) -> dict[str, Json]:
-    """The sections of `result` that tell what an image is."""
+def describe(image: Identified, measured: Measured | None = None) -> dict[str, Json]:
+    """The sections of `result` that tell what an image is; with what a check measured, if there was one."""
     if isinstance(image, ForeignFile):
         return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
     if isinstance(image, Qcow1Image):
@@ -45,14 +46,14 @@ def describe(image: Identified) -> dict[str, Json]:
     cluster = image.header_cluster
     usable = isinstance(cluster.geometry, Geometry)
     return {
-        "image": _image(image, cluster),
+        "image": _image(image, cluster) | _end_of_data(image, measured),
         "references": list(references(cluster)),
-        "snapshots": _snapshots(image) if usable and image.header.nb_snapshots else [],
-        "bitmaps": _bitmaps(image),
+        "snapshots": _snapshots(image, measured) if usable and image.header.nb_snapshots else [],
+        "bitmaps": _bitmaps(image, measured),
     }
 
 
-def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
+def _image(image: Qcow2Image, cluster: HeaderCluster) -> dict[str, Json]:
     header, geometry = cluster.header, cluster.geometry
     described: dict[str, Json] = {
         "format": image.format,
@@ -93,6 +94,12 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> Json:
             "l2_tables": _used_entries(image.evidence, geometry.l1_table_offset, geometry.l1_entry_count),
         }
     return described
+
+
+def _end_of_data(image: Qcow2Image, measured: Measured | None) -> dict[str, Json]:
+    """Where the last cluster in use ends, and how much of the file lies behind it."""
+    end = measured.end_of_data if measured else None
+    return {} if end is None else {"end_of_data_host_offset": end, "trailing_bytes": image.evidence.size - end}
 
 
 def _version_1(image: Qcow1Image) -> Json:
@@ -177,9 +184,10 @@ def _reference(kind: str, declared: Untrusted | None, declared_format: Untrusted
     }
 
 
-def _snapshots(image: Qcow2Image) -> list[Json]:
+def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
     return [
-        {
+        _shares(measured, snapshot.index)
+        | {
             "index": snapshot.index,
             "id": snapshot.id.as_json(),
             "name": snapshot.name.as_json(),
@@ -193,9 +201,18 @@ def _snapshots(image: Qcow2Image) -> list[Json]:
     ]
 
 
-def _bitmaps(image: Qcow2Image) -> list[Json]:
+def _shares(measured: Measured | None, index: int) -> dict[str, Json]:
+    """The host clusters of data that a snapshot holds alone, and those that are shared; nothing if not known."""
+    if measured is None or index not in measured.snapshot_clusters:
+        return {}
+    alone, shared = measured.snapshot_clusters[index]
+    return {"unique_clusters": alone, "shared_clusters": shared}
+
+
+def _bitmaps(image: Qcow2Image, measured: Measured | None) -> list[Json]:
     return [
-        {
+        ({"dirty_bytes": measured.dirty_bytes.get(bitmap.index)} if measured else {})
+        | {
             "index": bitmap.index,
             "name": bitmap.name.as_json(),
             "granularity": 1 << bitmap.granularity_bits if bitmap.granularity_bits < 64 else None,

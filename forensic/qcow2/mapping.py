@@ -110,7 +110,7 @@ def row_batches(
         if readable:
             indices = np.arange(begin, end, dtype=np.int64)
             for batch in read_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
-                yield clipped(_rows_of(batch, data_size), guest_start, guest_end)
+                yield clipped(rows_of(batch, data_size), guest_start, guest_end)
         else:
             state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
             whole = single_row(begin * coverage, (end - begin) * coverage, state, reason)
@@ -171,7 +171,8 @@ def single_row(guest_offset: int, length: int, state: State, reason: Reason = Re
     return np.array([(guest_offset, length, 0, 0, state, reason, depth, 0)], dtype=ROW)
 
 
-def _rows_of(batch: L2Batch, data_size: int | None) -> Rows:
+def rows_of(batch: L2Batch, data_size: int | None) -> Rows:
+    """The rows of a batch of L2 tables, table after table; `data_size` as for `row_batches`."""
     rows = _cluster_rows(batch)
     if batch.bitmaps is not None:
         rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
@@ -182,14 +183,13 @@ def _rows_of(batch: L2Batch, data_size: int | None) -> Rows:
 
 
 def _cluster_rows(batch: L2Batch) -> Rows:
-    """One row a cluster, in guest order; the L1 indices of a batch follow one another."""
+    """One row a cluster, table after table."""
     geometry = batch.geometry
     entries = batch.entries.reshape(-1)
     rows = np.zeros(len(entries), dtype=ROW)
-    first_guest_offset = np.uint64(int(batch.l1_indices[0]) * geometry.l1_coverage)
-    rows["guest_offset"] = first_guest_offset + np.arange(len(entries), dtype=np.uint64) * np.uint64(
-        geometry.cluster_size
-    )
+    begins = batch.l1_indices.astype(np.uint64) * np.uint64(geometry.l1_coverage)
+    within = np.arange(batch.entries.shape[1], dtype=np.uint64) * np.uint64(geometry.cluster_size)
+    rows["guest_offset"] = (begins[:, np.newaxis] + within).reshape(-1)
     rows["length"] = geometry.cluster_size
     rows["host_offset"] = entries & np.uint64(OFFSET_MASK)
     compressed = (entries & np.uint64(COMPRESSED)) != 0

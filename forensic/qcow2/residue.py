@@ -11,7 +11,7 @@ import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.budget import Budget
-from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG
+from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG, distinct
 from forensic.qcow2.header import PADDED_LENGTH
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader
@@ -40,6 +40,7 @@ class Place(Enum):
     SLACK = "table slack"
     FREE = "free clusters"
     FILE_END = "end of the file"
+    APPENDED = "behind the last structure"
     NEVER_ALLOCATED = "behind all refcounts"
     ZERO_CLUSTER = "zero clusters"
     SUBCLUSTER = "subclusters"
@@ -194,7 +195,7 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
         return
     if geometry.zero_flag_allowed and batch.bits & ZERO_FLAG:
         flagged = ((batch.entries & np.uint64(ZERO_FLAG)) != 0) & _locatable(batch)
-        begins = np.unique(batch.data_offsets[flagged]).astype(np.int64)
+        begins = distinct(batch.data_offsets[flagged]).astype(np.int64)
         yield _found(Place.ZERO_CLUSTER, evidence, begins, geometry.cluster_size, budget)
     if batch.bitmaps is not None:
         begins = _hidden_subclusters(batch, batch.bitmaps)
@@ -218,8 +219,13 @@ class FreeSearch:
         self._open = areas[~before]
         yield FreeResidue(Place.FREE, Place.FREE.value, self.evidence, areas[before])
 
-    def rest(self, counted_end: int) -> Iterator[FreeResidue]:
-        """What lies behind the last cluster in use, up to where refcounts end, and behind that."""
+    def rest(self, counted_end: int, appended: I64) -> Iterator[FreeResidue]:
+        """What lies behind the last cluster in use, up to where refcounts end, and behind that.
+
+        `appended` is the area at the very end of the file that is known not to be QEMU's, if there is one.
+        """
+        yield FreeResidue(Place.APPENDED, Place.APPENDED.value, self.evidence, appended)
+        self._open = self._open[self._open[:, 1] <= appended[:, 0].min(initial=self.evidence.size)]
         counted = self._open[:, 0] < counted_end
         for place, areas in ((Place.FILE_END, self._open[counted]), (Place.NEVER_ALLOCATED, self._open[~counted])):
             yield FreeResidue(place, place.value, self.evidence, areas)
@@ -254,7 +260,7 @@ def _hidden_subclusters(batch: L2Batch, bitmaps: np.ndarray[tuple[int, ...], np.
     numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
     hidden = ((bitmaps[partial][:, np.newaxis] >> numbers) & np.uint64(1)) == 0
     places = batch.data_offsets[partial][:, np.newaxis] + numbers * np.uint64(batch.geometry.subcluster_size)
-    begins = np.unique(places[hidden]).astype(np.int64)
+    begins = distinct(places[hidden]).astype(np.int64)
     return begins[begins < batch.file_size]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import SECTOR_SIZE, U64
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.old_tables import ends_like_first_entry
 
 WINDOW_BYTES = 4 << 20
 """Bytes of neighbouring streams that are read at once and decoded by one thread."""
@@ -159,6 +159,8 @@ def decode_streams(
 
 def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
     """The results in the order of the windows; the codecs let go of the interpreter while they work."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # slow to load, and most images have no streams
+
     workers = min(MAX_WORKERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[_Decoded]] = deque()
@@ -238,6 +240,8 @@ def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: byte
     When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
     """
     codec, size = geometry.compression_type, geometry.cluster_size
+    if begins % size < SECTOR_SIZE and ends_like_first_entry(begins % size, data):
+        return True  # in the cluster there was a short table before
     if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
         return True
     if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):

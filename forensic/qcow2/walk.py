@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from forensic.measured import Measured
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
 from forensic.qcow2.budget import Budget, Limits, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.descriptors import Descriptors
+from forensic.qcow2.file_end import FileEnd
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
+from forensic.qcow2.measuring import Measuring
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
@@ -30,6 +33,7 @@ from forensic.qcow2.residue import (
     slack_residue,
     table_residue,
 )
+from forensic.qcow2.saved_state import is_left_behind
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
@@ -65,9 +69,10 @@ Structure = (
     | StreamOverlaps
     | RefcountsBeyondFile
     | Totals
+    | Measured
     | Unexamined
 )
-"""What rules examine."""
+"""What rules examine, and at the end what was measured."""
 
 
 def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
@@ -128,6 +133,8 @@ def _tables(
     streams = StreamCollector(image.geometry)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
+    measuring = Measuring(image, sets, bitmap_tables)
+    file_end = FileEnd(image.evidence, image.geometry)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -139,32 +146,40 @@ def _tables(
         yield from table_residue(batch, image.evidence, budget)
         counter.add(batch)
         streams.add(batch)
+        measuring.add(batch)
+        file_end.add(batch)
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
-                yield from _decoded(image, descriptors, allowance)
-    yield from _decoded(image, descriptors, allowance)
+                yield from _decoded(image, descriptors, allowance, measuring)
+    yield from _decoded(image, descriptors, allowance, measuring)
     if streams.too_many:
         reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
         yield Unexamined(StreamOverlaps, reason)
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
-    yield from _results(image, budget, counter)
+    yield from _results(budget, counter, measuring, file_end)
+    yield measuring.measured(counter, with_streams)
 
 
-def _decoded(image: Qcow2Image, descriptors: Descriptors, allowance: Allowance) -> Iterator[StreamBatch]:
+def _decoded(
+    image: Qcow2Image, descriptors: Descriptors, allowance: Allowance, measuring: Measuring
+) -> Iterator[StreamBatch]:
     """What became of the streams gathered so far."""
     streams = descriptors.take()
     if len(streams.host_offsets):
         names = tuple(descriptors.owner_names)
-        yield from decode_streams(image.evidence, image.geometry, names, streams, allowance)
+        for batch in decode_streams(image.evidence, image.geometry, names, streams, allowance):
+            measuring.add_streams(batch)
+            yield batch
 
 
-def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterator[Structure]:
+def _results(budget: Budget, counter: UsageCounter, measuring: Measuring, file_end: FileEnd) -> Iterator[Structure]:
     """What the references add up to, and what lies where nothing refers to."""
-    free = FreeSearch(image.evidence, budget)
+    free = FreeSearch(counter.evidence, budget)
     for result in counter.results():
+        measuring.add_usage(result)
         if isinstance(result, FreeClusters):
             yield from free.search(result.begins, result.ends, result.last_used_end)
         else:
@@ -174,7 +189,8 @@ def _results(image: Qcow2Image, budget: Budget, counter: UsageCounter) -> Iterat
         for kind in (LeakedClusters, FreeResidue):
             yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
         return
-    yield from free.rest(counter.stored.counted_end)
+    appended = file_end.appended(counter.metadata, counter.l2_offsets, budget)
+    yield from free.rest(counter.stored.counted_end, appended)
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)
@@ -224,6 +240,8 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
         if snapshot.vm_state_size:
             begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
             saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
+    if is_left_behind(image):
+        saved_state_end = max(saved_state_end, len(image.l1.entries) * coverage)
     active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
     times = {active: 1}
     first_at: dict[tuple[int, int], Snapshot] = {}

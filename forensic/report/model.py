@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from forensic.finding import Finding, FindingClass, Severity
+from forensic.measured import Measured
 from forensic.report.file_map import FileMap
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown_whole
 
 SCHEMA = "qcowscope-report/1"
 
@@ -75,13 +76,14 @@ class Judgement:
     """All findings about an image and all checks that were made or not.
 
     `undetermined`: nothing can be said at all. `incomplete`: a limit was reached, so only corruption that was seen is
-    certain.
+    certain. `measured` is what was counted on the way, if all tables could be walked.
     """
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     undetermined: bool = False
     incomplete: bool = False
+    measured: Measured | None = None
 
     def worst_first(self) -> list[Finding]:
         """The findings, most severe first, otherwise in the order of the format."""
@@ -103,8 +105,9 @@ class Judgement:
         return Verdict.CLEAN
 
     def as_json(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
-        """The sections of `result` that judge."""
-        return {
+        """The sections of `result` that judge, and what is allocated."""
+        allocation: dict[str, Json] = {"allocation": dict(self.measured.allocation)} if self.measured else {}
+        return allocation | {
             "summary": self.summary(fail_on),
             "findings": [finding.as_json() for finding in self.worst_first()],
             "checks": [check.as_json(self.findings) for check in self.checks],
@@ -112,7 +115,9 @@ class Judgement:
 
     def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
         """The object `result.summary` holds."""
-        return {
+        readable = self.measured.readable_fraction if self.measured else None
+        summary: dict[str, Json] = {} if readable is None else {"readable_fraction": readable}
+        return summary | {
             "verdict": self.verdict(fail_on).value,
             "counts_by_severity": {
                 severity.value: sum(finding.severity == severity for finding in self.findings) for severity in Severity
@@ -121,6 +126,17 @@ class Judgement:
                 kind.value: sum(finding.finding_class == kind for finding in self.findings) for kind in FindingClass
             },
         }
+
+
+def digest_of(result: Json) -> str:
+    """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def case_data(given: Mapping[str, Json]) -> dict[str, Json]:
+    """What the examiner says about the case, fit for every form of a report: what was pasted in may hold anything."""
+    return {name: shown_whole(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
 @dataclass(frozen=True)
@@ -141,9 +157,8 @@ class Report:
     annotations: Sequence[Json] = ()
 
     def digest(self) -> str:
-        """SHA-256 over the canonical form of `result`: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
-        canonical = json.dumps(self.result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        """The digest of `result`."""
+        return digest_of(self.result)
 
     def as_json(self) -> dict[str, Json]:
         """The document that is written."""

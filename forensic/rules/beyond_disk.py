@@ -47,8 +47,8 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
 def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
     """An L2 entry behind the end of the virtual disk is allocated.
 
-    Why: its bytes are in the file but on no disk that a guest or a converter sees, and no snapshot's saved machine
-    state accounts for them.
+    Why: its bytes are in the file but on no disk that a guest or a converter sees, and no saved state of a machine
+    accounts for them.
     Spec: Header, bytes 24-31; Cluster mapping
     QEMU: says nothing; its check counts more clusters allocated than the disk has.
     Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
@@ -90,17 +90,18 @@ def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
 def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
     """A machine's saved state lies behind the end of the active disk.
 
-    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory.
+    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory, and stays
+    there when the snapshot is deleted.
     Spec: Snapshots
-    QEMU: says nothing; it lists the state with its snapshot.
-    Next: extract the snapshot that the state belongs to, and its memory.
+    QEMU: says nothing; it lists the state with its snapshot, if that is still there.
+    Next: extract the snapshot that the state belongs to, and its memory; or else look at the host clusters.
     """
     if not batch.saved_state_end:
         return ()
     return at_l2_entries(
         batch,
         _beyond_disk(batch) & _in_saved_state(batch),
-        lambda _: "a snapshot's saved machine state accounts for it",
+        lambda _: "a saved machine state accounts for it",
     )
 
 
@@ -117,5 +118,6 @@ def _beyond_disk(batch: L2Batch) -> Bools:
 
 
 def _in_saved_state(batch: L2Batch) -> Bools:
+    geometry = batch.geometry
     within: Bools = guest_offsets(batch) < min(batch.saved_state_end, MAX_U64)
-    return within
+    return within & (guest_offsets(batch) >= min(geometry.l1_entries_needed * geometry.l1_coverage, MAX_U64))

@@ -12,7 +12,7 @@ import numpy as np
 
 from forensic.evidence import ReadFailed
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.bitmap_tables import MAX_ENTRIES, BitmapTable, needed_entries
+from forensic.qcow2.bitmap_tables import ALL_ONES, MAX_ENTRIES, MAX_GRANULARITY_BITS, BitmapTable, needed_entries
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Autoclear
@@ -23,11 +23,10 @@ from forensic.rules.registry import rule
 EXTENSION_SIZE = 24
 ENTRY_SIZE = 8
 TYPE_DIRTY = 1
-MIN_GRANULARITY_BITS, MAX_GRANULARITY_BITS = 9, 31
+MIN_GRANULARITY_BITS = 9
 MAX_NAME = 1023
 MAX_BITMAP_BYTES = 512 << 20
 ENTRY_RESERVED = 0xFF00_0000_0000_01FE  # bits 1-8 and 56-63
-ALL_ONES = 1
 
 
 @rule(BitmapDirectory, Severity.INFO, FindingClass.INFO)

@@ -86,6 +86,19 @@ def residue_at_file_end(residue: FreeResidue) -> Iterable[Problem]:
 
 
 @rule(FreeResidue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
+def residue_appended(residue: FreeResidue) -> Iterable[Problem]:
+    """The file ends with something that no writer of images leaves there.
+
+    Why: a file that ends inside a cluster ends with a table or a compressed stream, in use or freed. These bytes lie
+    behind all that is in use and are neither: they are consistent with a file that was appended to the image.
+    Spec: Reference counts
+    QEMU: does not look, and writes over it sooner or later.
+    Next: carve the bytes; what is whole clusters long and appended cannot be told from freed clusters.
+    """
+    return at_areas(residue, Place.APPENDED, lambda *_: "lie behind all that is in use, up to the end of the file")
+
+
+@rule(FreeResidue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
 def residue_never_allocated(residue: FreeResidue) -> Iterable[Problem]:
     """The file holds something where no cluster was ever allocated.
 

@@ -57,8 +57,8 @@ def figures(images: Images, rounds: int) -> list[Figure]:
     """All figures, on the image with every table and on the one with none."""
     found: list[Figure] = []
     for name, image in (
-        ("1 TiB preallocated", images.created("preallocated-1t", "1T", "-o", "preallocation=metadata")),
-        ("16 TiB sparse", images.created("sparse-16T", "16T")),
+        ("1 TiB preallocated", images.preallocated("1T")),
+        ("16 TiB sparse", images.empty("16T")),
     ):
         paints = [first_paint(image, images.folder) for _ in range(rounds)]
         found.append(Figure(f"{name}: first paint", statistics.median(wall for wall, _, _ in paints), "s", 1.0))
@@ -156,7 +156,7 @@ def main() -> int:
         return 1
     folder = options.folder or Path(tempfile.mkdtemp(prefix="qcowscope-screens-"))
     folder.mkdir(parents=True, exist_ok=True)
-    found = figures(Images(folder, 0), options.rounds)
+    found = figures(Images(folder, 0, keep=True), options.rounds)
     if options.folder is None:
         shutil.rmtree(folder)
     table = "\n".join([HEADER, *(figure.line for figure in found)]) + "\n"

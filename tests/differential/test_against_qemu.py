@@ -28,6 +28,7 @@ RECIPES = [each for each in recipes.all_recipes() if each.qemu != "ok" and not e
 WE_ALONE = {
     "backing-format-unknown",
     "backing-format-unused",
+    "backing-name-in-header",
     "backing-name-incomplete",
     "bitmap-name",
     "data-file-offset-differs",
@@ -36,17 +37,22 @@ WE_ALONE = {
     "header-dirty",
     "header-size-unaligned",
     "header-unknown-autoclear-features",
+    "header-unknown-fields",
     "l1-entry-outside-file",
     "l1-table-outside-file",
     "l2-entry-beyond-disk",
     "l2-entry-cut-by-file-end",
+    "l2-entry-without-offset",
+    "l2-extended-zero-flag",
     "name-control-characters",
+    "name-hidden-after-nul",
     "refcount-block-outside-file",
     "residue-in-header",
     "snapshot-disk-size",
     "snapshot-extra-data-unknown",
     "snapshot-name-control-characters",
     "snapshot-saved-state-size",
+    "snapshot-table-outside-file",
 }
 """Rules of severity medium and above that speak of random damage with which qemu-img check is content."""
 

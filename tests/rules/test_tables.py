@@ -103,15 +103,22 @@ def test_data_lies_at_its_guest_offset_in_a_data_file(entries: tuple[int, ...], 
 
 
 @pytest.mark.parametrize(("index", "expected"), [(31, 0), (32, 1), (63, 1)])
-def test_what_lies_behind_the_disk_is_hidden_unless_a_saved_state_accounts_for_it(index: int, expected: int) -> None:
+def test_what_lies_behind_the_disk_is_hidden(index: int, expected: int) -> None:
     entries = [0] * index + [COPIED | 0x1000]
     assert hits("l2-entry-beyond-disk", l2_batch(*entries)) == expected
     assert hits("l2-entry-beyond-disk", l2_batch(*entries, owner="snapshot 0")) == 0
-    state_end = (index + 1) * 512
-    for end, hidden in ((state_end, 0), (state_end - 512, expected)):
-        batch = l2_batch(*entries, saved_state_end=end)
+    # A saved state begins with a table of its own.
+    assert hits("l2-entry-beyond-disk", l2_batch(*entries, saved_state_end=1 << 20)) == expected
+
+
+@pytest.mark.parametrize("index", [0, 63])
+def test_a_saved_state_behind_the_disk_is_not_hidden(index: int) -> None:
+    entries = [0] * index + [COPIED | 0x1000]
+    state_end = V3.l1_coverage + (index + 1) * 512
+    for end, hidden in ((state_end, 0), (state_end - 512, 1)):
+        batch = replace(l2_batch(*entries, saved_state_end=end), l1_indices=np.array([1]))
         assert hits("l2-entry-beyond-disk", batch) == hidden
-        assert hits("saved-state-in-active-disk", batch) == expected - hidden
+        assert hits("saved-state-in-active-disk", batch) == 1 - hidden
 
 
 def test_an_l1_entry_behind_the_disk_is_reported_unless_a_saved_state_accounts_for_it() -> None:

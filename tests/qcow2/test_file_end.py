@@ -1,0 +1,78 @@
+"""What stands behind the last structure of a file: left by QEMU, or appended."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from samples.bench import Bench, prose
+from tests.images import SOUND
+from tests.oracles import require
+from tests.rules.judging import codes_of
+
+NOISE = random.Random(7).randbytes(200_000)
+MESSAGE = b"the key is under the mat\n" * 40
+BASES = ("data-512", "data-4k", "deflate-4k", "zstd-4k", "snapshots-512", "extended-16k", "patterns-v2-4k", "luks-4k")
+
+
+@pytest.mark.parametrize("payload", [MESSAGE, NOISE[:700], NOISE[:99_999]], ids=["text", "noise", "much"])
+@pytest.mark.parametrize("base", BASES)
+def test_what_is_appended_is_found(base: str, payload: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image.qcow2"
+    path.write_bytes((SOUND / f"{base}.qcow2").read_bytes() + payload)
+    assert codes_of(path) - codes_of(SOUND / f"{base}.qcow2") - {"residue-in-table-slack"} == {"residue-appended"}
+
+
+def test_whole_clusters_may_have_been_freed(tmp_path: Path) -> None:
+    path = tmp_path / "image.qcow2"
+    path.write_bytes((SOUND / "data-512.qcow2").read_bytes() + NOISE[:1024])
+    assert codes_of(path) == {"residue-at-file-end"}
+
+
+@pytest.mark.parametrize("cluster", [512, 4096, 65536])
+def test_old_snapshot_tables_and_directories_are_left_by_qemu(cluster: int, tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    bench = Bench(tmp_path, "used", "used.qcow2")
+    bench.create(5 * 65536, f"cluster_size={cluster}")
+    found = []
+    for name in ("a-snapshot-of-a-long-name", "b", "c"):
+        bench.io(f"write -P {len(name)} 0 3k")
+        bench.run("qemu-img", "snapshot", "-c", name, bench.image)
+    for name in ("b", "a-snapshot-of-a-long-name", "c"):
+        bench.run("qemu-img", "snapshot", "-d", name, bench.image)
+        found.append(codes_of(bench.path(bench.image)))
+    bench.run("qemu-img", "bitmap", "--add", "-g", "512", bench.image, "days")
+    bench.io("write -P 9 64k 3k")
+    bench.run("qemu-img", "bitmap", "--remove", bench.image, "days")
+    found.append(codes_of(bench.path(bench.image)))
+    assert not any("residue-appended" in codes for codes in found)
+
+
+@pytest.mark.parametrize("codec", ["zlib", "zstd"])
+def test_a_freed_stream_at_the_end_is_left_by_qemu(codec: str, tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    bench = Bench(tmp_path, "used", "used.qcow2")
+    bench.create(1 << 20, f"cluster_size=4096,compression_type={codec}")
+    source = bench.file("source", prose(4096))
+    bench.io("write -P 1 128k 16k", f"write -c -s {source} 0 4k", f"write -c -s {source} 64k 4k")
+    bench.io("discard 128k 16k", "write -P 2 64k 4k")  # the new cluster finds room before the stream
+    one = codes_of(bench.path(bench.image))
+    bench.io("write -P 3 0 4k")
+    both = codes_of(bench.path(bench.image))
+    assert bench.path(bench.image).stat().st_size % 4096
+    assert "residue-appended" not in one | both
+    assert "residue-at-file-end" in both
+
+
+def test_a_stream_over_an_old_directory_shows_its_end(tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    bench = Bench(tmp_path, "used", "used.qcow2")
+    bench.create(1050112, "cluster_size=4096")
+    bench.io("write -P 7 850944 12288", "write -P 9 84480 512", "write -P 9 733696 4096")
+    bench.run("qemu-img", "bitmap", "--add", "-g", "64k", bench.image, "b3")
+    bench.io("write -P 9 261632 4096", "write -z -u 709632 4096")
+    bench.run("qemu-img", "bitmap", "--remove", bench.image, "b3")
+    bench.io("write -P 7 108544 4096", *(f"write -c -P 3 {guest} 4k" for guest in range(4096, 65536, 4096)))
+    assert "compressed-stream-tail" not in codes_of(bench.path(bench.image))
