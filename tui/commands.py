@@ -39,7 +39,13 @@ COMMANDS = (
     ),
     Command("app.help", EVERYWHERE, "question_mark,f1", "help", "Help", "List every command; Enter runs it.", True),
     Command(
-        "go.to", EVERYWHERE, "g,colon", "go_to", "Go to", "0x…, decimal, c123, v…, L1[3].L2[7], +n, -n, header …", True
+        "go.to",
+        EVERYWHERE,
+        "g,colon",
+        "go_to",
+        "Go to",
+        "0x…, c123, v…, L1[3].L2[7], +n, header …; or a command: extract.",
+        True,
     ),
     Command("go.back", EVERYWHERE, "backspace,u", "go_back", "Back", "Return to where the last jump began.", True),
     Command("go.forward", EVERYWHERE, "U", "go_forward", "Forward", "Undo a return."),

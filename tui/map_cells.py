@@ -61,7 +61,7 @@ def _file_cell(sums: list[int], cell_size: int, pending: bool) -> Cell:
         if sums[fill] * FAIR_PART >= cell_size:
             return FILLS[fill].cell
     best = max(Fill, key=lambda fill: sums[fill])
-    if sums[best]:
+    if sums[best] and not (pending and best in COMMON):  # what else is in the cell may come still
         return FILLS[best].cell
     return PENDING.cell if pending else FREE.cell
 

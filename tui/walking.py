@@ -8,6 +8,7 @@ from functools import partial
 from textual.app import App
 
 from forensic import ForensicError, Range, Space
+from tui.commands import EVERYWHERE, commands_of
 from tui.desk import Desk
 from tui.goto import GRAMMAR, CannotGo, place_of
 from tui.screens.prompts import Prompt
@@ -34,17 +35,23 @@ class Walker(App[int]):
         self.switch_mode(name)
 
     def action_go_to(self) -> None:
-        """Ask for a place."""
+        """Ask for a place; the title of a command runs it instead."""
+        commands = {command.title.lower(): command for command in commands_of(EVERYWHERE)}
 
         def complaint(text: str) -> str:
+            if text.strip().lower() in commands:
+                return ""
             try:
                 place_of(text, self.desk)
             except (CannotGo, ForensicError) as error:
                 return str(error)
             return ""
 
-        def go(text: str | None) -> None:
-            if text:
+        async def go(text: str | None) -> None:
+            command = commands.get((text or "").strip().lower())
+            if command:
+                await self.run_action(command.action)
+            elif text:
                 self.go(place_of(text, self.desk))
 
         self.push_screen(Prompt("Go to", GRAMMAR, check=complaint), go)

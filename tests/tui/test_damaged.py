@@ -14,7 +14,6 @@ from forensic import (
     DiskView,
     Grid,
     Node,
-    NotAnImage,
     Qcow2Image,
     back_references,
     inspect,
@@ -29,16 +28,17 @@ from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 
-RECIPES = recipes.all_recipes()
+RECIPES = [
+    recipe
+    for recipe in recipes.all_recipes()
+    if recipe.code != "not-qcow2" and not recipe.code.startswith("version-1")  # those are walked through elsewhere
+]
 FAMILIES = ("header", "l1", "l2", "refcount", "snapshot", "extension")
 ONE_A_FAMILY = [next(recipe for recipe in RECIPES if recipe.code.startswith(family)) for family in FAMILIES]
 
 
 def opened(recipe: recipes.Recipe, folder: Path) -> Qcow2Image:
-    try:
-        return open_image(recipes.apply(recipe, folder / "image.qcow2"))
-    except NotAnImage:
-        pytest.skip("the recipe takes the magic away: there is no image to walk through")
+    return open_image(recipes.apply(recipe, folder / "image.qcow2"))
 
 
 def lines_of(nodes: list[Node], depth: int = 0) -> Iterator[Node]:

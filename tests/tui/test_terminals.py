@@ -200,6 +200,15 @@ def test_what_is_typed_before_the_prompt_is_there_is_not_lost(drive: Drive) -> N
     drive(SNAPSHOTS, story)
 
 
+def test_the_prompt_takes_commands_too(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("colon", *"extract", "enter")
+        await settled(app, pilot)
+        assert app.current_mode == "extract"
+
+    drive(SNAPSHOTS, story)
+
+
 def test_the_line_to_type_in_comes_back_empty(drive: Drive) -> None:
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("2", "g", *"0x", "escape", "g")
