@@ -44,7 +44,7 @@ COMMANDS = (
         "g,colon",
         "go_to",
         "Go to",
-        "0x…, c123, v…, L1[3].L2[7], +n, header …; or a command: extract.",
+        "0x…, c123, v…, L1[3].L2[7], +n, header …; or a command.",
         True,
     ),
     Command("go.back", EVERYWHERE, "backspace,u", "go_back", "Back", "Return to where the last jump began.", True),

@@ -24,7 +24,8 @@ def facts_of(result: Mapping[str, Json], disk_usage: int) -> Iterator[Fact]:
     yield "file", plain(f"{size(number(image['file_size']))}, {size(disk_usage)} on disk")
     if "cluster_size" in image:
         l1 = section(image["l1"])
-        yield "L1 table", plain(f"{number(l1['entries']):,} entries at {number(l1['host_offset']):#x}")
+        entries = _counted(number(l1["entries"]), "entry", "entries")
+        yield "L1 table", plain(f"{entries} at {number(l1['host_offset']):#x}")
     if "refcount" in image:
         refcount = section(image["refcount"])
         yield "refcounts", plain(f"{refcount['bits']} bits, table at {number(refcount['table_host_offset']):#x}")
@@ -41,6 +42,10 @@ def facts_of(result: Mapping[str, Json], disk_usage: int) -> Iterator[Fact]:
         yield str(reference["kind"]).replace("_", " "), _reference(reference)
     if not references:
         yield "references", plain("none", "dim")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _features(features: Mapping[str, Json]) -> Text:

@@ -252,7 +252,7 @@ class ExtractScreen(ImageScreen):
 
 def proposed_name(image: Path) -> str:
     """A name for the output after that of the image, unless that could harm the terminal: a field shows all."""
-    name = image.name.removesuffix(".qcow2")
+    name = image.name.removesuffix(".qcow2").removesuffix(".qcow")
     return f"{name}.raw" if shown(name) == name else "extracted.raw"
 
 

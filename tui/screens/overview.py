@@ -132,7 +132,7 @@ class OverviewScreen(ImageScreen):
             return
         if not contents.volumes:
             words = (
-                f"disk: {contents.missing}"
+                f"disk: {contents.missing.replace('_', ' ')}"
                 if contents.missing
                 else "no partition table or file system found by signature"
             )
