@@ -164,8 +164,8 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
 def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
     """What stands behind the end of tables in their last cluster, and in the padding of snapshot table entries."""
     size, evidence = image.geometry.cluster_size, image.evidence
-    for claim in metadata.single:
-        end = claim.host_offset + claim.length
+    ends = {claim.host_offset + claim.length: claim for claim in reversed(metadata.single)}
+    for end, claim in reversed(ends.items()):
         judged = claim.host_offset and claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
         if judged and end % size:
             yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)
