@@ -18,7 +18,11 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; see python -m tests.bench --help)
-	$(BIN)/python -m tests.bench --markdown bench-output/bench.md --json bench-output/bench.json
+	-$(PYTHON) -m venv bench-output/peers && \
+	  bench-output/peers/bin/python -m pip install --quiet --disable-pip-version-check dissect.hypervisor libqcow-python
+	$(BIN)/python -m tests.bench --peer-python bench-output/peers/bin/python \
+	  --markdown bench-output/bench.md --json bench-output/bench.json
+	$(BIN)/python -m tests.bench.screens --markdown bench-output/screens.md
 
 ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py

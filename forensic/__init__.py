@@ -33,10 +33,22 @@ if TYPE_CHECKING:
     from forensic.extraction.extract import extract
     from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.settings import Settings
+    from forensic.extraction.strip import Fate, Strip
     from forensic.extraction.verify import verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
     from forensic.qcow2.atlas import Atlas, Kind, Region
     from forensic.qcow2.backrefs import BackReferences, back_references
+    from forensic.qcow2.census import (
+        ONE_BY_ONE,
+        Census,
+        Count,
+        Tenant,
+        count_refcounts,
+        find_tenants,
+        snapshot_of,
+        sum_up_file,
+        sum_up_guest,
+    )
     from forensic.qcow2.describe import describe
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.foreign import ForeignFile
@@ -44,6 +56,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
     from forensic.qcow2.inspection import Inspection, Row, inspect, stored_refcount
     from forensic.qcow2.mapping import Extent, Reason, State
+    from forensic.qcow2.orphans import Orphans, find_orphans
     from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.snapshots import Snapshot
@@ -61,7 +74,7 @@ if TYPE_CHECKING:
     from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.qcow2.walk import ownership
-    from forensic.report.formats import FORMATS
+    from forensic.report.formats import FORMATS, LOG, render
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.report.run import Run
     from forensic.reporting import ReportRequest, write_extraction_reports
@@ -93,10 +106,22 @@ _HOME = {
     "forensic.extraction.extract": ("extract",),
     "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.strip": ("Fate", "Strip"),
     "forensic.extraction.verify": ("verify",),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
     "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
     "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
+    "forensic.qcow2.census": (
+        "ONE_BY_ONE",
+        "Census",
+        "Count",
+        "Tenant",
+        "count_refcounts",
+        "find_tenants",
+        "snapshot_of",
+        "sum_up_file",
+        "sum_up_guest",
+    ),
     "forensic.qcow2.describe": ("describe",),
     "forensic.qcow2.disk": ("Disk",),
     "forensic.qcow2.foreign": ("ForeignFile",),
@@ -105,6 +130,7 @@ _HOME = {
     "forensic.qcow2.inspection": ("Inspection", "Row", "inspect", "stored_refcount"),
     "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
     "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.orphans": ("Orphans", "find_orphans"),
     "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),
     "forensic.qcow2.snapshots": ("Snapshot",),
@@ -119,7 +145,7 @@ _HOME = {
     ),
     "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
     "forensic.qcow2.views": ("DiskView", "FileView", "View"),
-    "forensic.report.formats": ("FORMATS",),
+    "forensic.report.formats": ("FORMATS", "LOG", "render"),
     "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.report.run": ("Run",),
     "forensic.qcow2.usage": ("Ownership",),
@@ -134,20 +160,25 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "FORMATS",
+    "LOG",
+    "ONE_BY_ONE",
     "Atlas",
     "BackReferences",
     "BackingFile",
     "BadPattern",
     "BadReport",
+    "Census",
     "Check",
     "CheckStatus",
     "Contents",
+    "Count",
     "Disk",
     "DiskView",
     "Evidence",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
+    "Fate",
     "FileView",
     "Fill",
     "Finding",
@@ -165,6 +196,7 @@ __all__ = [
     "Kind",
     "Node",
     "NotAnImage",
+    "Orphans",
     "OutputDiffers",
     "OutputFailed",
     "Ownership",
@@ -191,8 +223,10 @@ __all__ = [
     "Space",
     "Span",
     "State",
+    "Strip",
     "Supplied",
     "Survey",
+    "Tenant",
     "Unsupported",
     "Untrusted",
     "Unusable",
@@ -206,10 +240,13 @@ __all__ = [
     "back_references",
     "check",
     "compile_pattern",
+    "count_refcounts",
     "describe",
     "entry_place",
     "extract",
+    "find_orphans",
     "find_snapshot",
+    "find_tenants",
     "guest",
     "guest_place",
     "host",
@@ -222,13 +259,17 @@ __all__ = [
     "outline",
     "ownership",
     "read_key_file",
+    "render",
     "rule_of",
     "sampled_entropy",
     "save_range",
     "search",
     "shown",
+    "snapshot_of",
     "spans_between",
     "stored_refcount",
+    "sum_up_file",
+    "sum_up_guest",
     "survey_file",
     "survey_guest",
     "usable_hashes",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,6 +23,7 @@ LISTED_PROBLEMS = 64
 """Problems of one rule that are worded; the others are counted."""
 
 Progress = Callable[[str], None]
+Found = Callable[[Finding], None]
 
 
 @dataclass
@@ -40,16 +42,21 @@ def check(
     strict: bool = False,
     with_streams: bool = True,
     limits: Limits | None = None,
+    found: Found | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
     Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
-    `progress` is called with the name of each kind of structure as it is reached. What `limits` leave out is said
-    by a finding, and the verdict is then undetermined unless what was seen is corrupt.
+    `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
+    it stands whenever a structure has given it more problems. What `limits` leave out is said by a finding, and the
+    verdict is then undetermined unless what was seen is corrupt.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
+    rules_about: dict[type[object], list[Rule]] = defaultdict(list)
+    for rule in rules:
+        rules_about[rule.examines].append(rule)
     unexamined: list[Unexamined] = []
     measured: Measured | None = None
     for structure in structures(image, with_streams, limits):
@@ -60,32 +67,31 @@ def check(
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
-        for rule in rules:
-            if rule.examines is type(structure):
-                _examine(rule, structure, tallies[rule.code], strict)
+        for rule in rules_about[type(structure)]:
+            more = _examine(rule, structure, tallies[rule.code], strict)
+            if more and found:
+                found(_finding(rule, tallies[rule.code]))
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
     if not with_streams:
         unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
-    checks = tuple(_check(rule, tallies[rule.code], _left_out(rule, unexamined), gap) for rule in rules)
+    left_out = {part.structure: part.reason for part in reversed(unexamined)}
+    checks = tuple(_check(rule, tallies[rule.code], left_out.get(rule.examines), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
     return Judgement(findings, checks, isinstance(image, ForeignFile), stopped, measured)
 
 
-def _left_out(rule: Rule, unexamined: Sequence[Unexamined]) -> str | None:
-    """Why structures that a rule examines were left out, if any were."""
-    return next((part.reason for part in unexamined if part.structure is rule.examines), None)
-
-
-def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None:
+def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> bool:
+    """Let a rule look at a structure; whether it had more to say."""
     tally.looked_at += 1
+    before = tally.count
     room = LISTED_PROBLEMS - len(tally.problems)
     try:
         problems = rule.check(structure)
         if isinstance(problems, Problems):
             tally.problems += islice(problems, room)
             tally.count += problems.count
-            return
+            return tally.count > before
         for problem in problems:
             tally.count += 1
             if len(tally.problems) < LISTED_PROBLEMS:
@@ -94,6 +100,7 @@ def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> None
         if strict:
             raise
         tally.failure = f"internal error: {type(error).__name__}: {error}"
+    return tally.count > before
 
 
 def _finding(rule: Rule, tally: _Tally) -> Finding:

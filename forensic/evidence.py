@@ -148,6 +148,11 @@ class Evidence:
                 progress(host_offset + len(view))
         return digest.hexdigest()
 
+    def leave_cache(self) -> None:
+        """Let the system forget what it holds of the file, so that what is read next comes from the medium."""
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def after(self) -> Identity | None:
         """The identity of what the path names now; None if it names nothing any more."""
         try:
@@ -177,7 +182,6 @@ class Evidence:
 
     def as_json(self) -> dict[str, Json]:
         """The `source` object of a report, with the proof that nothing was changed."""
-        after = self.after()
         return {
             "path_as_given": shown(self.path_as_given),
             "path_resolved": shown(self.path),
@@ -192,12 +196,17 @@ class Evidence:
             "ctime_ns": self.before.ctime_ns,
             "open_flags": list(self.open_flags),
             "in_use": {"locked": self.in_use()},
-            "integrity": {
-                "before": _times(self.before),
-                "after": _times(after) if after else None,
-                "unchanged": after == self.before,
-                "method": "device, inode, size, mtime and ctime when opened and when the report was made",
-            },
+            "integrity": self.integrity(),
+        }
+
+    def integrity(self) -> dict[str, Json]:
+        """The proof that the file was not changed, as reports hold it."""
+        after = self.after()
+        return {
+            "before": _times(self.before),
+            "after": _times(after) if after else None,
+            "unchanged": after == self.before,
+            "method": "device, inode, size, mtime and ctime when opened and when the report was made",
         }
 
     def close(self) -> None:

@@ -149,6 +149,11 @@ class Finding:
         return self.problems[0].path if self.problems else ""
 
     @property
+    def places(self) -> list[Range]:
+        """Where the listed problems are."""
+        return [place for problem in self.problems for place in problem.ranges]
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
         first = self.problems[0].ranges if self.problems else ()
@@ -178,7 +183,7 @@ class Finding:
             "qemu": self.explanation.qemu,
             "next_step": self.explanation.next_step,
             "structure_path": self.structure_path,
-            "ranges": [place.as_json() for problem in self.problems for place in problem.ranges],
+            "ranges": [place.as_json() for place in self.places],
             "problems": [problem.as_json() for problem in self.problems],
             "problems_not_listed": self.count - len(self.problems),
         }

@@ -15,6 +15,7 @@ from forensic.qcow2.describe import describe
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.ranges import known_ranges
 from forensic.report.file_map import FileMap, file_map
 from forensic.report.formats import DRAWS_MAP, render
@@ -40,11 +41,11 @@ class ReportRequest:
 
 
 def write_extraction_reports(
-    request: ReportRequest, image: Qcow2Image, disk: Disk, extraction: Extraction, run: Run
-) -> None:
-    """Judge the image, hash what was read, and write every report. Raises `OutputFailed`."""
+    request: ReportRequest, image: Qcow2Image | Qcow1Image, disk: Disk, extraction: Extraction, run: Run
+) -> Report | None:
+    """Judge the image, hash what was read, and write every report; None if none is wanted. Raises `OutputFailed`."""
     if not request.targets:
-        return
+        return None
     hashes = InputHashes(disk.evidences)
     try:
         report = _report(request, image, disk, extraction, run, hashes)
@@ -57,10 +58,16 @@ def write_extraction_reports(
             file.complete()
         finally:
             file.abandon()
+    return report
 
 
 def _report(
-    request: ReportRequest, image: Qcow2Image, disk: Disk, extraction: Extraction, run: Run, hashes: InputHashes
+    request: ReportRequest,
+    image: Qcow2Image | Qcow1Image,
+    disk: Disk,
+    extraction: Extraction,
+    run: Run,
+    hashes: InputHashes,
 ) -> Report:
     judgement = check(image)
     result = describe(image, judgement.measured) | judgement.as_json()
@@ -78,7 +85,9 @@ def _report(
     return Report(result, source, record, tool(), request.case, drawn, request.annotations)
 
 
-def _map(image: Qcow2Image) -> FileMap | None:
+def _map(image: Qcow2Image | Qcow1Image) -> FileMap | None:
+    if isinstance(image, Qcow1Image):
+        return None
     geometry = image.header_cluster.geometry
     if not isinstance(geometry, Geometry):
         return None

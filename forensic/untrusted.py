@@ -79,6 +79,8 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 
 
 def _shown(text: str) -> str:
+    if text.isascii() and text.isprintable() and len(text) <= SHOWN_LIMIT:  # as nearly every name is
+        return text
     pieces: list[str] = []
     marks = 0
     for character in text[:SHOWN_LIMIT]:

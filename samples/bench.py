@@ -10,7 +10,7 @@ from samples import oracle
 
 # QEMU times its key derivation before it writes a LUKS header, and gives up when the clock did not tick meanwhile.
 CLOCK_TOO_COARSE = "Unable to get accurate CPU usage"
-ATTEMPTS = 20
+ATTEMPTS = 50
 SNAPSHOT_DATE = 1767225600  # 2026-01-01 00:00 UTC
 SNAPSHOT_HEADER = struct.Struct(">QIHHIIQII")
 

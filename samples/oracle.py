@@ -15,6 +15,10 @@ ENVIRONMENT = {
     "E2FSPROGS_FAKE_TIME": "1767225600",
     "SOURCE_DATE_EPOCH": "1767225600",
 }
+PATIENCE = 1200
+"""Seconds for one tool. Before QEMU writes a LUKS header it measures two seconds of processor time, for which a busy
+machine can take minutes."""
+
 CHECK_WORDS = {0: "ok", 2: "corrupt", 3: "leaks"}
 
 
@@ -30,7 +34,7 @@ def missing_tools(names: tuple[str, ...] = TOOLS) -> list[str]:
 def run(command: list[str], folder: Path) -> str:
     """Run one tool inside `folder` and return what it printed."""
     done = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     # qemu-io may print a failed request and still end with 0.
     if done.returncode or "failed:" in done.stdout:

@@ -8,7 +8,7 @@ import pytest
 import forensic.checking as checking
 from forensic.checking import LISTED_PROBLEMS, check
 from forensic.evidence import Evidence
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity
+from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity
 from forensic.qcow2.image import HeaderCluster, identify
 from forensic.report.model import Check, CheckStatus, Judgement
 from forensic.rules import Rule, all_rules
@@ -66,6 +66,20 @@ def test_every_code_that_a_sample_expects_is_a_rule() -> None:
 def test_two_checks_of_one_file_say_the_same(recipe: Recipe, tmp_path: Path) -> None:
     path = apply(recipe, tmp_path / "damaged.qcow2")
     assert judged(path) == judged(path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES[::7], ids=lambda recipe: recipe.name)
+def test_findings_are_told_as_they_grow_and_the_last_word_is_the_result(recipe: Recipe, tmp_path: Path) -> None:
+    told: dict[str, Finding] = {}
+
+    def found(finding: Finding) -> None:
+        assert finding.rule not in told or told[finding.rule].count < finding.count
+        told[finding.rule] = finding
+
+    with Evidence(apply(recipe, tmp_path / "damaged.qcow2")) as evidence:
+        judgement = check(identify(evidence), strict=True, found=found)
+    assert judgement == judged(tmp_path / "damaged.qcow2")
+    assert told == {finding.rule: finding for finding in judgement.findings}
 
 
 def rule(check_function: object, code: str = "made-up", severity: Severity = Severity.HIGH) -> Rule:

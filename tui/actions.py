@@ -1,15 +1,11 @@
-"""The commands that work on every screen: going places, searching, noting, copying, exporting."""
+"""The commands that work on every screen beside walking: searching, noting, copying, exporting, help."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from pathlib import Path
-
-from textual.app import App
 
 from forensic import (
     BadPattern,
-    ForensicError,
     OutputFailed,
     Pattern,
     Range,
@@ -18,10 +14,9 @@ from forensic import (
 )
 from tui.clip import FORMS, clipped
 from tui.commands import EVERYWHERE, HEX, commands_of
-from tui.desk import Desk
-from tui.goto import GRAMMAR, CannotGo, place_of
 from tui.screens.prompts import Choice, Prompt
-from tui.text import line, plain
+from tui.text import line
+from tui.walking import Walker
 
 CLIPBOARD_LIMIT = 64 << 10
 """Bytes that are put on the clipboard; terminals drop or cut longer ones without a word."""
@@ -29,58 +24,8 @@ CLIPBOARD_LIMIT = 64 << 10
 SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; begin with v: for the disk"
 
 
-class Explorer(App[int]):
-    """An application with an image on its desk."""
-
-    desk: Desk
-
-    def go(self, place: Range, jump: bool = True) -> None:
-        """Go to a place and look at its bytes, unless the map is open: there the map moves."""
-        if self.current_mode not in ("structure", "map"):
-            self.switch_mode("structure")
-        self.desk.go(place, jump)
-
-    def tell(self, words: str, bad: bool = False) -> None:
-        """A short message; nothing in it is markup."""
-        self.notify(plain(words).plain, severity="error" if bad else "information", markup=False)
-
-    def action_show(self, name: str) -> None:
-        """One of the five screens."""
-        self.switch_mode(name)
-
-    def action_go_to(self) -> None:
-        """Ask for a place."""
-
-        def complaint(text: str) -> str:
-            try:
-                place_of(text, self.desk)
-            except (CannotGo, ForensicError) as error:
-                return str(error)
-            return ""
-
-        def go(text: str | None) -> None:
-            if text:
-                self.go(place_of(text, self.desk))
-
-        self.push_screen(Prompt("Go to", GRAMMAR, check=complaint), go)
-
-    def action_go_back(self) -> None:
-        """Return."""
-        if not self.desk.back():
-            self.tell("this is where the walk began")
-
-    def action_go_forward(self) -> None:
-        """Undo a return."""
-        if not self.desk.back(forward=True):
-            self.tell("there is nothing ahead")
-
-    def action_other_side(self) -> None:
-        """From the file to the disk or the other way round."""
-        other = self.desk.other_side()
-        if other is None:
-            self.tell("this byte has no place on the other side, as far as is known")
-        else:
-            self.go(other)
+class Explorer(Walker):
+    """A walker who takes something with him."""
 
     def action_search(self) -> None:
         """Ask what to look for."""
@@ -111,65 +56,6 @@ class Explorer(App[int]):
     def action_cancel_search(self) -> None:
         """Stop looking."""
         self.workers.cancel_group(self, "search")
-
-    def action_match(self, step: int) -> None:
-        """The next or the last place that was found."""
-        self._go_among(
-            self.desk.matches, step, "nothing was found" if not self.desk.jobs.get("search") else "still searching"
-        )
-
-    def action_finding(self, step: int) -> None:
-        """The next or the last place of a finding."""
-        judgement = self.desk.judgement
-        if judgement is None:
-            self.tell("the check is not done yet")
-            return
-        places = [
-            place
-            for finding in judgement.findings
-            if finding.severity.rank
-            for problem in finding.problems
-            for place in problem.ranges
-        ]
-        self._go_among(places, step, "there is no finding with a place")
-
-    def _go_among(self, places: list[Range], step: int, none: str) -> None:
-        """The neighbour of the cursor among places of its space; those of the other space if it has none."""
-        here = self.desk.place
-        space = here.space if any(place.space == here.space for place in places) else None
-        chosen = sorted((place for place in places if space in (None, place.space)), key=lambda place: place.offset)
-        if not chosen:
-            self.tell(none)
-            return
-        offsets = [place.offset for place in chosen]
-        index = bisect_right(offsets, here.offset) if step > 0 else bisect_left(offsets, here.offset) - 1
-        if space is None:
-            index = 0
-        elif not 0 <= index < len(chosen):
-            self.tell("that was the last one" if step > 0 else "that was the first one")
-            return
-        self.go(chosen[index])
-
-    def action_run(self, step: int) -> None:
-        """The next or the last allocated run of the disk, in the file."""
-        references = self.desk.references
-        if references is None:
-            self.tell("the index is not built yet")
-            return
-        host_offset = self.desk.host_offset()
-        place = references.next_run(0 if host_offset is None else host_offset, backwards=step < 0)
-        if place is None:
-            self.tell("there is no further run")
-        else:
-            self.go(Range(Space.HOST, place, 1))
-
-    def action_cluster(self, step: int) -> None:
-        """The start of a neighbouring cluster."""
-        geometry = self.desk.atlas.geometry
-        size = geometry.cluster_size if geometry else 512
-        place = self.desk.place
-        number = place.offset // size + 1 if step > 0 else -(-place.offset // size) - 1
-        self.desk.go(Range(place.space, max(0, number) * size, 1), jump=False)
 
     @property
     def chosen(self) -> Range:
@@ -276,6 +162,8 @@ class Explorer(App[int]):
 
 NAMES_OF_KEYS = {
     "question_mark": "?",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
     "colon": ":",
     "slash": "/",
     "semicolon": ";",

@@ -16,7 +16,18 @@ from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
 from tui.config import Settings
 from tui.desk import Desk
-from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Surveyed
+from tui.messages import (
+    Found,
+    Hashed,
+    Indexed,
+    JobFailed,
+    JobProgress,
+    Judged,
+    LookedInside,
+    Noticed,
+    Orphaned,
+    Surveyed,
+)
 from tui.notes import Notes, session_file
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
@@ -88,10 +99,17 @@ class QcowscopeApp(Explorer):
         """Say what could not be done."""
         self.tell(f"{event.name}: {event.reason}", bad=True)
 
+    def on_noticed(self, event: Noticed) -> None:
+        """The check has found something."""
+        if self.desk.judgement is None:
+            self.desk.findings = event.findings
+            self.desk.learn("findings")
+
     def on_judged(self, event: Judged) -> None:
         """The findings are there."""
         self.desk.judgement = event.judgement
-        self.desk.learn("judgement")
+        self.desk.findings = event.judgement.findings
+        self.desk.learn("findings")
 
     def on_looked_inside(self, event: LookedInside) -> None:
         """The partitions are known."""
@@ -107,6 +125,13 @@ class QcowscopeApp(Explorer):
         """The way back to the disk is known."""
         self.desk.references = event.references
         self.desk.learn("references")
+
+    def on_orphaned(self, event: Orphaned) -> None:
+        """The orphans are known; one that was asked for is gone to."""
+        self.desk.orphans = event.orphans
+        self.desk.learn("orphans")
+        if self.desk.wanted_orphan:
+            self.action_orphan(self.desk.wanted_orphan)
 
     def on_hashed(self, event: Hashed) -> None:
         """The file has a hash."""

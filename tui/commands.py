@@ -65,6 +65,22 @@ COMMANDS = (
         "Go to the place of a finding before this one.",
     ),
     Command(
+        "orphan.next",
+        EVERYWHERE,
+        "greater_than_sign",
+        "orphan(1)",
+        "Next orphan",
+        "Go to the next leaked cluster, or what lies where nothing refers to.",
+    ),
+    Command(
+        "orphan.previous",
+        EVERYWHERE,
+        "less_than_sign",
+        "orphan(-1)",
+        "Previous orphan",
+        "Go to the orphan before this one.",
+    ),
+    Command(
         "run.next", EVERYWHERE, "right_parenthesis", "run(1)", "Next run", "Go to the next allocated run of clusters."
     ),
     Command(
@@ -97,7 +113,7 @@ COMMANDS = (
     Command("map.out", MAP, "minus", "zoom(-1)", "Zoom out", "Let a cell stand for more.", True),
     Command("map.whole", MAP, "0", "whole", "Whole", "Show everything again."),
     Command("map.space", MAP, "m,tab", "swap", "File / disk", "Move to the other map.", True),
-    Command("map.colour", MAP, "c", "colour", "Colour by", "Colour by kind, finding or entropy.", True),
+    Command("map.colour", MAP, "c", "colour", "Colour by", "By kind, refcount, owner, finding or entropy.", True),
     Command("map.open", MAP, "enter", "open", "Open", "Look at the bytes under the cursor.", True),
     Command("findings.filter", FINDINGS, "f", "filter", "Filter", "Words, sev>=medium, class:reference.", True),
     Command("findings.sort", FINDINGS, "s", "sort", "Sort", "By severity, code, class or count.", True),
@@ -107,6 +123,7 @@ COMMANDS = (
     Command(
         "extract.cancel", EXTRACT, "f8", "cancel", "Stop", "Stop; nothing that looks complete is left.", True, True
     ),
+    Command("extract.report", EXTRACT, "f7", "report", "Report", "Read the report of the last extraction.", True, True),
     Command(
         "extract.command", EXTRACT, "f9", "copy_command", "Copy command", "Copy the equal command line.", True, True
     ),

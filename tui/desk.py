@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import (
-    Atlas,
-    BackReferences,
-    Contents,
-    DiskView,
-    Extent,
-    FileView,
-    Inspection,
-    Json,
-    Judgement,
-    Qcow2Image,
-    Range,
-    Space,
-    View,
-    describe,
-    guest,
-    host,
-    inspect,
-)
+from forensic import Judgement, Range, Space, describe, guest, host
 from tui.jumps import Jumps
 from tui.messages import Surveyed
 from tui.notes import Notes
 
-if TYPE_CHECKING:
-    from forensic import Ownership
+if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
+    from forensic import (
+        Atlas,
+        BackReferences,
+        Census,
+        Contents,
+        DiskView,
+        Extent,
+        FileView,
+        Finding,
+        Inspection,
+        Json,
+        Orphans,
+        Ownership,
+        Qcow2Image,
+        View,
+    )
 
 MAX_CLAIMS_SHOWN = 6
 
@@ -44,15 +42,16 @@ class Desk:
     def __init__(self, owner: DOMNode, image: Qcow2Image, notes: Notes) -> None:
         """Nothing behind the header is read yet."""
         self.image = image
-        self.atlas = Atlas(image)
-        self.file_view = FileView(image.evidence)
-        self.disk_view = DiskView(image)
         self.facts: Mapping[str, Json] = describe(image)
         self.notes = notes
         self.jumps = Jumps(host(0, 1))
         self.judgement: Judgement | None = None
+        self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
         self.references: BackReferences | None = None
+        self.orphans: Orphans | None = None
+        self.wanted_orphan = 0
+        self.censuses: dict[str, Census] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
         self.surveys: dict[Space, Surveyed] = {}
@@ -62,6 +61,27 @@ class Desk:
         self.moved: Signal[Range] = Signal(owner, "moved")
         self.learned: Signal[str] = Signal(owner, "learned")
         self.worked: Signal[str] = Signal(owner, "worked")
+
+    @cached_property
+    def atlas(self) -> Atlas:
+        """What lies where in the file."""
+        from forensic import Atlas
+
+        return Atlas(self.image)
+
+    @cached_property
+    def file_view(self) -> FileView:
+        """The bytes of the file."""
+        from forensic import FileView
+
+        return FileView(self.image.evidence)
+
+    @cached_property
+    def disk_view(self) -> DiskView:
+        """The bytes of the disk."""
+        from forensic import DiskView
+
+        return DiskView(self.image)
 
     @property
     def path(self) -> Path:
@@ -97,6 +117,8 @@ class Desk:
 
     def inspection(self) -> Inspection | None:
         """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
+        from forensic import inspect
+
         host_offset = self.host_offset()
         return None if host_offset is None else inspect(self.atlas, host_offset)
 
@@ -150,8 +172,16 @@ class Desk:
         offset = self.host_offset()
         return None if offset is None else host(offset, 1)
 
+    def trouble(self) -> list[Finding]:
+        """What was found so far and is more than a fact worth knowing, worst first."""
+        return sorted((each for each in self.findings if each.severity.rank), key=lambda each: -each.severity.rank)
+
+    def places_of_trouble(self) -> list[Range]:
+        """Where that is."""
+        return [place for finding in self.trouble() for place in finding.places]
+
     def learn(self, what: str) -> None:
-        """Tell everybody that something is known now: `judgement`, `contents`, `references`, `hashes`, `space` …"""
+        """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

@@ -5,35 +5,46 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from textual.message import Message
 
 from forensic import (
+    LOG,
     BackingFile,
     Extraction,
+    Fate,
     Interrupted,
     Json,
     Qcow2Image,
+    Report,
     ReportRequest,
     Run,
     Settings,
     Snapshot,
+    Strip,
     Supplied,
     extract,
     open_disk,
+    render,
     write_extraction_reports,
 )
 from tui.extraction_plan import ExtractionPlan
 from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 
+STRIP_CELLS = 256
+"""Parts of the disk whose fate is shown while it is extracted."""
+
 
 class Extracting(Message):
-    """Guest bytes done and in all."""
+    """Guest bytes done and in all, and what became of each cell of the strip so far."""
 
-    def __init__(self, done: int, total: int) -> None:
+    def __init__(self, done: int, total: int, fates: list[Fate], cells: int) -> None:
         super().__init__()
         self.done = done
         self.total = total
+        self.fates = fates
+        self.cells = cells
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest matters."""
@@ -41,12 +52,13 @@ class Extracting(Message):
 
 
 class Extracted(Message):
-    """It is over: what came of it, or why nothing did."""
+    """It is over: what came of it and the report in words, or why nothing did."""
 
-    def __init__(self, extraction: Extraction | None, reason: str) -> None:
+    def __init__(self, extraction: Extraction | None, reason: str, report: list[str] | None = None) -> None:
         super().__init__()
         self.extraction = extraction
         self.reason = reason
+        self.report = report or []
 
 
 class Control:
@@ -82,28 +94,40 @@ class Control:
 
 def run_extraction(post: Post, image: Qcow2Image, plan: ExtractionPlan, notes: list[Json], control: Control) -> None:
     """Extract, then write the reports; every outcome is a message."""
-    told = 0.0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > PAUSE_BETWEEN_WORDS or done == total:
-            told = time.monotonic()
-            post(Extracting(done, total))
-
     settings = Settings(hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force)
     request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
     run = Run(plan.words())
     try:
         with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
             request.refuse([plan.output_path], disk)
-            extraction = extract(disk, plan.output_path, settings, progress, control.cancelled)
-            write_extraction_reports(request, image, disk, extraction, run)
+            strip = Strip(disk, STRIP_CELLS)
+            progress = _progress(post, strip)
+            extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
+            report = write_extraction_reports(request, image, disk, extraction, run)
     except Interrupted:
         post(Extracted(None, "stopped; the partial file was removed"))
     except (*FAILURES, ValueError) as error:
         post(Extracted(None, str(error)))
     else:
-        post(Extracted(extraction, ""))
+        post(Extracted(extraction, "", _lines(report) if report else None))
+
+
+def _progress(post: Post, strip: Strip) -> Callable[[int, int], None]:
+    """Tells how far it is, not too often."""
+    told = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > PAUSE_BETWEEN_WORDS or done == total:
+            told = time.monotonic()
+            post(Extracting(done, total, strip.fates(done), STRIP_CELLS))
+
+    return progress
+
+
+def _lines(report: Report) -> list[str]:
+    """The report to read on the screen: the log, then what the check says."""
+    return [*render(LOG, report).splitlines(), "", *render("text", report).splitlines()]
 
 
 def _target(image: Qcow2Image, plan: ExtractionPlan) -> Snapshot | None:

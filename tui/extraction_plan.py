@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
-REPORT_ENDINGS = {"json": "json", "html": "html", "markdown": "md", "sarif": "sarif", "text": "txt"}
+REPORT_ENDINGS = {"json": "json", "html": "html", "markdown": "md", "sarif": "sarif", "text": "txt", "log": "log"}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 from forensic import (
     Atlas,
     DiskView,
+    Finding,
     ForensicError,
     Grid,
     Pattern,
@@ -30,13 +31,16 @@ from forensic import (
     survey_file,
     survey_guest,
 )
-from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Owned, Surveyed
+from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Noticed, Owned, Surveyed
 
 Post = Callable[[Message], bool]
 
 MAX_MATCHES = 10_000
 PAUSE_BETWEEN_WORDS = 0.1
 """Seconds between two messages of progress: more often nobody can read."""
+
+PAUSE_BETWEEN_FINDINGS = 0.3
+"""Seconds between two messages of findings: each is drawn on several screens."""
 
 FAILURES = (ForensicError, ReadFailed, OSError, MemoryError)
 """What a job may end with through no fault of ours: the file, the medium, the machine."""
@@ -70,6 +74,28 @@ class Teller:
             self._post(JobProgress(self.name, text))
 
 
+class SoFar:
+    """The findings of a check while it goes on, told not too often."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._findings: dict[str, Finding] = {}
+        self._fresh, self._told = False, 0.0
+
+    def found(self, finding: Finding) -> None:
+        """A finding, or one that has grown."""
+        self._findings[finding.rule] = finding
+        self._fresh = True
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell what is new, unless something was told just now."""
+        now = time.monotonic()
+        if self._fresh and now - self._told >= PAUSE_BETWEEN_FINDINGS:
+            self._fresh, self._told = False, now
+            self._post(Noticed(tuple(self._findings.values())))
+
+
 def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
     """Do the work of a job; a failure of ours or of the file becomes a message."""
     teller = Teller(post, name)
@@ -93,7 +119,13 @@ def examine(post: Post, image: Qcow2Image) -> None:
         post(LookedInside(look_inside(disk.read, disk.size)))
 
     def judge(teller: Teller) -> None:
-        post(Judged(check(image, lambda structure: teller.say(f"check: {structure}"))))
+        so_far = SoFar(post)
+
+        def progress(structure: str) -> None:
+            teller.say(f"check: {structure}")
+            so_far.tell()
+
+        post(Judged(check(image, progress, found=so_far.found)))
 
     def index(teller: Teller) -> None:
         teller.say("index")

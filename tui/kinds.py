@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from forensic import Fill, State
-from tui.widgets.cluster_map import Cell
-
-
-@dataclass(frozen=True)
-class Look:
-    """A glyph, the class `map--…`, and the word in the legend."""
-
-    glyph: str
-    kind: str
-    name: str
-
-    @property
-    def cell(self) -> Cell:
-        """A cell that looks so."""
-        return Cell(self.glyph, self.kind)
-
+from forensic import Fate, Fill, State
+from tui.looks import Cell, Look
 
 FILLS = {
     Fill.HEADER: Look("H", "header", "header"),
@@ -35,6 +18,7 @@ FILLS = {
     Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
     Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
 }
+ORPHAN = Look("▒", "orphan", "orphan")
 FREE = Look("·", "free", "not in use")
 
 STATES = {
@@ -48,6 +32,11 @@ STATES = {
 
 FINDING = Look("▲", "finding", "finding")
 PENDING = Look("░", "pending", "not read yet")
+FATES = {
+    Fate.READ: Look("■", "data", "read"),
+    Fate.ZERO: Look("·", "zero", "zero"),
+    Fate.MISSING: Look("✗", "absent", "not had"),
+}
 HEATS = (
     Look("·", "heat0", "empty"),
     Look("░", "heat1", "below 2 bits a byte"),

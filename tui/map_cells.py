@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from forensic import Fill, Grid, Range, Space, State, Survey
-from tui.kinds import FILLS, FINDING, FREE, PENDING, STATES
-from tui.widgets.cluster_map import Cell
+import numpy as np
+
+from forensic import Fill, Grid, Orphans, Range, Space, State, Survey
+from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
+from tui.looks import Cell
 
 RARE = (Fill.HEADER, Fill.LUKS, Fill.L1, Fill.SNAPSHOT, Fill.BITMAP)
 """What is shown wherever there is any of it."""
@@ -34,6 +36,20 @@ def with_findings(cells: list[Cell], grid: Grid, space: Space, places: Sequence[
         number = grid.cell_of(place.offset)
         if place.space == space and 0 <= number < len(cells):
             cells[number] = FINDING.cell
+    return cells
+
+
+def with_orphans(cells: list[Cell], grid: Grid, orphans: Orphans) -> list[Cell]:
+    """Mark the cells without anything in use in which there is a part of an orphan."""
+    first, last = np.searchsorted(orphans.ends, grid.start, side="right"), np.searchsorted(orphans.begins, grid.end)
+    steps = np.zeros(grid.cells + 1, dtype=np.int64)
+    begins = np.maximum(orphans.begins[first:last] - grid.start, 0) // grid.cell_size
+    ends = (np.minimum(orphans.ends[first:last], grid.end) - 1 - grid.start) // grid.cell_size + 1
+    np.add.at(steps, begins, 1)
+    np.add.at(steps, ends, -1)
+    for number in np.flatnonzero(np.cumsum(steps)[:-1]).tolist():
+        if cells[number] in (FREE.cell, PENDING.cell):
+            cells[number] = ORPHAN.cell
     return cells
 
 

@@ -3,31 +3,99 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 from textual.worker import get_current_worker
 
-from forensic import Atlas, Grid, Space, View, sampled_entropy, survey_file, survey_guest
-from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
+from forensic import (
+    Atlas,
+    Census,
+    Grid,
+    Space,
+    Survey,
+    View,
+    count_refcounts,
+    find_orphans,
+    find_tenants,
+    sampled_entropy,
+    sum_up_file,
+    sum_up_guest,
+    survey_file,
+    survey_guest,
+)
+from tui.colourings import OWNER, REFCOUNT
+from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post, Teller, run_job
 from tui.kinds import PENDING, heat
-from tui.messages import Heated, JobFailed, Mapped
-from tui.widgets.cluster_map import Cell
+from tui.looks import Cell
+from tui.messages import Counted, Heated, JobFailed, Mapped, Orphaned
+
+PAUSE_BETWEEN_COUNTS = 0.4
+"""Seconds between two words about a census: each is summed up for both maps."""
+
+TAKERS: dict[str, Callable[[Atlas], Iterator[Census]]] = {REFCOUNT: count_refcounts, OWNER: find_tenants}
 
 
-def fill_grid(post: Post, atlas: Atlas, view: View, grid: Grid) -> None:
-    """Sum up a grid and tell about ten times a second how far it is."""
+def fill_grid(post: Post, atlas: Atlas, view: View, grid: Grid, colour: str) -> None:
+    """Sum up a grid by kind or state."""
+    _tell(post, view.space, colour, lambda: (survey_file if view.space == Space.HOST else survey_guest)(atlas, grid))
+
+
+def fill_from(post: Post, atlas: Atlas, view: View, grid: Grid, colour: str, census: Census) -> None:
+    """Sum up a grid by a census."""
+    if view.space == Space.HOST:
+        _tell(post, view.space, colour, lambda: iter([sum_up_file(census, grid)]))
+    else:
+        _tell(post, view.space, colour, lambda: sum_up_guest(atlas, census, grid))
+
+
+def _tell(post: Post, space: Space, colour: str, surveys: Callable[[], Iterator[Survey]]) -> None:
+    """Tell about ten times a second how far a grid is."""
     worker, told = get_current_worker(), 0.0
+    last: Survey | None = None
     try:
-        for survey in survey_file(atlas, grid) if view.space == Space.HOST else survey_guest(atlas, grid):
+        for survey in surveys():
             if worker.is_cancelled:
                 return
-            if survey.done >= 1 or time.monotonic() - told > PAUSE_BETWEEN_WORDS:
-                told = time.monotonic()
-                post(Mapped(view.space, survey))
+            last = survey
+            if time.monotonic() - told > PAUSE_BETWEEN_WORDS:
+                told, last = time.monotonic(), None
+                post(Mapped(space, survey, colour))
     except FAILURES as error:
         post(JobFailed("map", str(error)))
+    if last is not None:
+        post(Mapped(space, last, colour))
 
 
-def heat_up(post: Post, atlas: Atlas, view: View, grid: Grid) -> None:
+def take_census(post: Post, atlas: Atlas, colour: str) -> None:
+    """What every host cluster is coloured by; told as it grows."""
+
+    def work(teller: Teller) -> None:
+        told, taken = 0.0, False
+        for census in TAKERS[colour](atlas):
+            teller.say(f"{colour} {census.done:.0%}")
+            taken = True
+            if census.done >= 1 or time.monotonic() - told > PAUSE_BETWEEN_COUNTS:
+                told = time.monotonic()
+                post(Counted(colour, census))
+        if not taken:
+            post(Counted(colour, None))
+
+    run_job(post, "census", work)
+
+
+def seek_orphans(post: Post, atlas: Atlas) -> None:
+    """Which ranges nothing reads, though they are counted or hold something."""
+
+    def work(teller: Teller) -> None:
+        teller.say("orphans")
+        orphans = find_orphans(atlas.image, lambda: teller.cancelled)
+        if not teller.cancelled:
+            post(Orphaned(orphans))
+
+    run_job(post, "orphans", work)
+
+
+def heat_up(post: Post, view: View, grid: Grid) -> None:
     """The entropy of each cell."""
     worker, told = get_current_worker(), time.monotonic()
     cells: list[Cell] = []

@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import BackReferences, Contents, Grid, Judgement, Ownership, Range, Space, Survey
-    from tui.widgets.cluster_map import Cell
+    from forensic import (
+        BackReferences,
+        Census,
+        Contents,
+        Finding,
+        Grid,
+        Judgement,
+        Orphans,
+        Ownership,
+        Range,
+        Space,
+        Survey,
+    )
+    from tui.looks import Cell
 
 
 class JobProgress(Message):
@@ -34,8 +46,20 @@ class JobFailed(Message):
         self.reason = reason
 
 
+class Noticed(Message):
+    """The findings of a check that goes on, as they stand."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__()
+        self.findings = findings
+
+    def can_replace(self, message: Message) -> bool:
+        """Newer findings hold the older ones."""
+        return isinstance(message, Noticed)
+
+
 class Judged(Message):
-    """The check is done, or so far."""
+    """The check is done."""
 
     def __init__(self, judgement: Judgement) -> None:
         super().__init__()
@@ -56,11 +80,36 @@ class Surveyed(Message):
 
 
 class Mapped(Surveyed):
-    """A survey for the map, so far."""
+    """A survey for the map, so far, and what it is to be coloured by."""
+
+    def __init__(self, space: Space, survey: Survey, colour: str) -> None:
+        super().__init__(space, survey)
+        self.colour = colour
 
     def can_replace(self, message: Message) -> bool:
         """A newer survey of a grid makes an older one worthless."""
-        return isinstance(message, Mapped) and message.survey.grid == self.survey.grid
+        return isinstance(message, Mapped) and (message.space, message.colour) == (self.space, self.colour)
+
+
+class Counted(Message):
+    """A census that maps are coloured by, so far; None if there can be none."""
+
+    def __init__(self, colour: str, census: Census | None) -> None:
+        super().__init__()
+        self.colour = colour
+        self.census = census
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer one holds the older one."""
+        return isinstance(message, Counted) and message.colour == self.colour
+
+
+class Orphaned(Message):
+    """The orphans are known."""
+
+    def __init__(self, orphans: Orphans) -> None:
+        super().__init__()
+        self.orphans = orphans
 
 
 class Heated(Message):

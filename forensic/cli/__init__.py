@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from types import FrameType
 
-from forensic.cli import check, diff, explain, extract, info, map_, owner, rules, schema, tui, verify
-from forensic.cli.output import BROKEN_PIPE, INTERRUPTED
-from forensic.cli.parser import Parser, UsageError
+from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, Parser, Subparsers, UsageError
 from forensic.errors import ForensicError
+from forensic.untrusted import shown
 from forensic.version import __version__
 
 COMMANDS = {
-    "info": info.add,
-    "check": check.add,
-    "map": map_.add,
-    "owner": owner.add,
-    "extract": extract.add,
-    "diff": diff.add,
-    "verify": verify.add,
-    "tui": tui.add,
-    "explain": explain.add,
-    "rules": rules.add,
-    "schema": schema.add,
+    "info": "info",
+    "check": "check",
+    "map": "map_",
+    "owner": "owner",
+    "extract": "extract",
+    "diff": "diff",
+    "verify": "verify",
+    "tui": "tui",
+    "explain": "explain",
+    "rules": "rules",
+    "schema": "schema",
 }
+"""Every command and the module here that adds it to the parser; only the one that is asked for is loaded."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def make_parser() -> Parser:
-    """The parser of the whole command line."""
+def make_parser(commands: Iterable[str] = COMMANDS) -> Parser:
+    """The parser of the command line, with all commands or some."""
     parser = Parser(
         prog="qcowscope",
         description="Look at, judge and extract qcow2 disk images without trusting them.",
@@ -64,17 +65,32 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"qcowscope {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="qcowscope")
-    for command in COMMANDS.values():
-        command(subparsers)
+    for command in commands:
+        add: Callable[[Subparsers], None] = import_module(f"forensic.cli.{COMMANDS[command]}").add
+        add(subparsers)
     return parser
 
 
 def _run(arguments: list[str]) -> int:
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        arguments.insert(0, "tui" if len(arguments) == 1 and tui.on_a_terminal() else "info")
-    options = make_parser().parse_args(arguments)
+        arguments.insert(0, _command_for(arguments))
+    named = arguments[0] if arguments else ""
+    options = make_parser([named] if named in COMMANDS else COMMANDS).parse_args(arguments)
     status: int = options.run(options)
     return status
+
+
+def _command_for(paths: Sequence[str]) -> str:
+    """What is done with images that no command precedes. Raises `UsageError` for what must be a mistyped command."""
+    from forensic.cli.tui import on_a_terminal
+
+    if not os.path.lexists(paths[0]):
+        from difflib import get_close_matches
+
+        meant = get_close_matches(paths[0], COMMANDS, 1)
+        if meant:
+            raise UsageError(f"qcowscope: {shown(paths[0])} is neither a command nor a file; is {meant[0]} meant?")
+    return "tui" if len(paths) == 1 and on_a_terminal() else "info"
 
 
 def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:

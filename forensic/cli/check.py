@@ -13,6 +13,7 @@ from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.report.formats import FORMATS, render
+from forensic.report.model import Report
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
@@ -94,16 +95,20 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             "streams": not options.no_streams,
             "limit_time": options.limit_time,
             "limit_memory_mib": options.limit_memory,
-        }
+        },
+        options.images,
+        path,
     )
     with Evidence(path) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on)
-        report = make_report(
-            evidence, describe(image, judgement.measured) | judgement.as_json(fail_on), this_run, status
-        )
+        result = describe(image, judgement.measured) | judgement.as_json(fail_on)
+        if options.format == "text" and not targets:
+            report = Report(result, evidence.as_json())
+        else:
+            report = make_report(evidence, result, this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])
         write_reports(targets, report, options.force)
         complaint = str(NotAnImage(path, image.description)) if isinstance(image, ForeignFile) else ""

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
-from forensic.cli.sources import add_files, add_key, supplied_by
+from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
+from forensic.errors import NotAnImage
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
     from forensic.extraction.difference import Difference
     from forensic.qcow2.disk import Disk
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.qcow2.qcow1 import Qcow1Image
+    from forensic.qcow2.sources import Supplied
+
+    Supplies = Callable[[Qcow2Image | Qcow1Image, argparse.Namespace], Supplied]
 
 SCHEMA = "qcowscope-diff/1"
+FAILED, NOT_ALL_COMPARED = 1, 5
+OF_OTHER = ("other_format", "other_backing", "other_data_file", "other_key_file")
+IN_TOTAL = {
+    "differs": ("byte differs", "bytes differ"),
+    "not_compared": ("byte not compared", "bytes not compared"),
+    "only_in_first": ("byte only in the first", "bytes only in the first"),
+    "only_in_second": ("byte only in the second", "bytes only in the second"),
+}
+"""How the sum of a relation reads, of one byte and of several."""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -27,8 +43,8 @@ def add(subparsers: Subparsers) -> None:
         "diff",
         run,
         "list the guest ranges in which two disks differ: two images, two snapshots, a snapshot and the active disk",
-        "What lies at the same place of the same file is equal without being read. "
-        "Supplied files are for IMAGE, a key is for both.",
+        "What lies at the same place of the same file is equal without being read. Either side may be a raw disk. "
+        "The exit status is 0 whether they differ or not, and 5 if some ranges could not be compared.",
     )
     add_image(parser)
     parser.add_argument("other", metavar="OTHER", nargs="?", help="a second image, to compare the active disks")
@@ -40,7 +56,12 @@ def add(subparsers: Subparsers) -> None:
         default=[],
         help="a snapshot of IMAGE: given once it is compared with the active disk, given twice with the other one",
     )
+    for option, name in (("--format", "IMAGE"), ("--other-format", "OTHER")):
+        parser.add_argument(
+            option, metavar="raw|qcow2|qcow", choices=FORMATS, help=f"how to read {name} (else as the file looks)"
+        )
     add_files(parser)
+    add_files(parser, OTHER)
     add_key(parser)
 
 
@@ -58,31 +79,58 @@ def run(options: argparse.Namespace) -> int:
             _print_text(found, lengths)
             for caveat in dict.fromkeys((*first.caveats, *second.caveats)):
                 print(f"note: {caveat}")
-    return 5 if lengths[Relation.NOT_COMPARED] else 0
+        changed = [one for one in (*first.evidences, *second.evidences) if not one.unchanged()]
+        for evidence in changed:
+            name = shown(evidence.path_as_given)
+            print(f"qcowscope: {name} changed while it was read; nobody can vouch for the result", file=sys.stderr)
+    if changed:
+        return FAILED
+    return NOT_ALL_COMPARED if lengths[Relation.NOT_COMPARED] else 0
 
 
 def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
-    from forensic.qcow2.image import open_any
-    from forensic.qcow2.sources import Supplied, find_snapshot, open_disk
-
     wanted = len(options.snapshot)
     if (options.other is not None and wanted) or wanted > 2:
         raise UsageError("qcowscope diff: compare two images, or one or two snapshots of one image")
-    if options.other is None and not wanted:
+    if options.other is not None:
+        first = _disk(options.image, options.format, supplied_by, options, opened)
+        return first, _disk(options.other, options.other_format, supplied_to_other, options, opened)
+    if any(getattr(options, name) for name in OF_OTHER):
+        raise UsageError("qcowscope diff: there is no second image for what is given with --other-")
+    if not wanted:
         raise UsageError("qcowscope diff: name a second image or a --snapshot to compare with")
+    return _snapshots(options, opened)
+
+
+def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
+    """Two snapshots of one image, or one and the active disk."""
+    from forensic.qcow2.image import open_any
+    from forensic.qcow2.sources import find_snapshot, open_disk
+
     image = open_any(options.image)
     opened.callback(image.close)
     supplied = supplied_by(image, options)
-    if options.other is not None:
-        other = open_any(options.other)
-        opened.callback(other.close)
-        key_alone = Supplied((), None, supplied.passphrase, supplied.as_stored, supplied.allow_slow_key)
-        first, second = open_disk(image, None, supplied), open_disk(other, None, key_alone)
-    else:
-        targets = [find_snapshot(image, word) for word in options.snapshot]
-        first = open_disk(image, targets[0], supplied)
-        second = open_disk(image, targets[1] if wanted == 2 else None, supplied)
-    return opened.enter_context(first), opened.enter_context(second)
+    targets = [find_snapshot(image, word) for word in options.snapshot]
+    first = opened.enter_context(open_disk(image, targets[0], supplied))
+    return first, opened.enter_context(open_disk(image, targets[1] if len(targets) == 2 else None, supplied))
+
+
+def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.Namespace, opened: ExitStack) -> Disk:
+    """The active disk of an image, or the raw disk that a file is said to be, or must be since it is no image."""
+    from forensic.evidence import Evidence
+    from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.image import identify
+    from forensic.qcow2.sources import Format, format_of, open_disk, raw_disk
+
+    evidence = opened.enter_context(Evidence(path))
+    image = identify(evidence)
+    if wanted == Format.RAW or (wanted is None and isinstance(image, ForeignFile)):
+        return raw_disk(evidence, None if wanted else image)
+    if isinstance(image, ForeignFile):
+        raise NotAnImage(path, image.description)
+    if wanted not in (None, format_of(image)):
+        raise NotAnImage(path, f"it is a {format_of(image)} image, and is to be read as {wanted}")
+    return opened.enter_context(open_disk(image, None, supplies(image, options)))
 
 
 def _counted(found: Iterator[Difference], lengths: Counter[str]) -> Iterator[Difference]:
@@ -96,8 +144,8 @@ def _print_text(found: Iterator[Difference], lengths: Counter[str]) -> None:
     for one in found:
         reasons = f" ({', '.join(one.reasons)})" if one.reasons else ""
         print(f"{one.guest_offset:#018x}  {one.length:#18x}  {one.relation.replace('_', ' ')}{reasons}")
-    total = ", ".join(f"{length:,} bytes {kind.replace('_', ' ')}" for kind, length in sorted(lengths.items()))
-    print(total or "no difference")
+    sums = (f"{length:,} {IN_TOTAL[kind][length != 1]}" for kind, length in sorted(lengths.items()))
+    print(", ".join(sums) or "no difference")
 
 
 def _print_json(first: Disk, second: Disk, found: Iterator[Difference], lengths: Counter[str]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from forensic.cli.extract_reports import EXTRACTION_FORMATS, ExtractionReports
-from forensic.cli.output import BROKEN_PIPE, progress_bar, start_run
-from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
+from forensic.cli.extract_reports import DONE, EXTRACTION_FORMATS, ExtractionReports
+from forensic.cli.output import progress_bar, start_run
+from forensic.cli.parser import BROKEN_PIPE, Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import ForensicError, Interrupted
@@ -88,7 +88,9 @@ def _add_hashes(parser: Parser) -> None:
         help="SHA-256 of each window of this size as well; they are listed by --report manifest:PATH",
     )
     parser.add_argument("--sidecars", action="store_true", help="write OUT.raw.sha256 and so on, as sha256sum does")
-    parser.add_argument("--verify", action="store_true", help="read the output again and compare; 6 if it differs")
+    parser.add_argument(
+        "--verify", action="store_true", help="read output and inputs again and compare; 6 if one differs"
+    )
 
 
 def _add_case_data(parser: Parser) -> None:
@@ -117,7 +119,8 @@ def run(options: argparse.Namespace) -> int:
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
             failure = _run(extractor, reports)
-            status = _status(extractor, disk, failure)
+            verified = DONE if failure else _verify_sources(reports)
+            status = _status(extractor, disk, failure, verified)
             reports.write(extractor.extraction, this_run, status, case)
         reports.print_summary(extractor.extraction)
     if failure:
@@ -137,14 +140,21 @@ def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | Br
     return None
 
 
-def _status(extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None) -> int:
+def _verify_sources(reports: ExtractionReports) -> int:
+    with progress_bar("verifying the source") as progress:
+        return reports.verify_sources(progress)
+
+
+def _status(
+    extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None, verified_sources: int
+) -> int:
     if isinstance(failure, BrokenPipeError):
         return BROKEN_PIPE
     if failure:
         return failure.exit_status
     if not all(evidence.unchanged() for evidence in disk.evidences):
         return FAILED
-    return 0 if extractor.extraction.complete else INCOMPLETE
+    return verified_sources or (0 if extractor.extraction.complete else INCOMPLETE)
 
 
 def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> Settings:

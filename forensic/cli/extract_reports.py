@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 STREAMED = (LEDGER, MAP, MANIFEST)
 """Reports that are written while the disk is read, since they may be far larger than memory."""
 
@@ -94,10 +95,19 @@ class ExtractionReports:
             elif target.format == MANIFEST:
                 self.manifest = LineFile(target.path, force)
                 self._undo.callback(self.manifest.abandon)
-        if self._written_in_the_end():
+        if self._written_in_the_end() or self._settings.verify:
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
         return writers
+
+    def verify_sources(self, progress: Callable[[int, int], None] | None) -> int:
+        """Read every input again if that was asked for; the exit status that this alone would give."""
+        if not self._settings.verify or self._input_hashes is None:
+            return DONE
+        self._input_hashes.verify(progress)
+        if self._input_hashes.unverified:
+            return NOT_COMPLETED
+        return MISMATCH if self._input_hashes.differing else DONE
 
     def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> None:
         """Write everything that is written in the end. Raises `OutputFailed`."""
@@ -119,9 +129,9 @@ class ExtractionReports:
         judgement = check(image)
         result = describe(image, judgement.measured) | judgement.as_json(Severity.MEDIUM)
         result["extraction"] = extraction.as_json()
-        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence))
+        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)
-        inputs = inputs_of(self._disk, self._sha256)
+        inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
         report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
 
@@ -147,6 +157,7 @@ class ExtractionReports:
                 name = shown(evidence.path_as_given)
                 complaint = f"{name} changed while it was read; nobody can vouch for the output"
                 print(f"qcowscope: {complaint}", file=sys.stderr)
+        self._print_sources()
 
     def __enter__(self) -> ExtractionReports:
         return self
@@ -159,6 +170,19 @@ class ExtractionReports:
     def _sha256(self, evidence: Evidence) -> str | None:
         """The hash of an input; None if it cannot be read to its end."""
         return self._input_hashes.of(evidence) if self._input_hashes else None
+
+    def _sha256_again(self, evidence: Evidence) -> str | None:
+        return self._input_hashes.again(evidence) if self._input_hashes else None
+
+    def _print_sources(self) -> None:
+        """What reading the inputs again has shown."""
+        if self._input_hashes is None:
+            return
+        for evidence in self._input_hashes.differing:
+            complaint = "reads differently now than while it was extracted from; nobody can vouch for the output"
+            print(f"qcowscope: {shown(evidence.path_as_given)} {complaint}", file=sys.stderr)
+        for evidence in self._input_hashes.unverified:
+            print(f"qcowscope: {shown(evidence.path_as_given)} cannot be read again to its end", file=sys.stderr)
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
-    this_run = start_run()
+    this_run = start_run(None, options.images, path)
     with Evidence(path) as evidence:
         image = identify(evidence)
         result = describe(image)

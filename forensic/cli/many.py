@@ -20,6 +20,9 @@ from forensic.report.to_text import Line
 from forensic.untrusted import Json, shown
 
 NOT_COMPLETED = 1
+IMAGES_OF_A_PROCESS = 32
+"""So few images are looked at in one process; further ones are not started for less."""
+
 PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
 """Which exit status stands for several images: the first of these that any of them has."""
 
@@ -128,11 +131,16 @@ def _begins_like_an_image(path: str) -> bool:
 
 def _outcomes(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
     """What each image gives, in the order of the paths."""
-    if options.jobs > 1:
+    if (options.jobs or _worthwhile_jobs(len(paths))) > 1:
         yield from _shared(paths, options, look, json_lines)
         return
     for path in paths:
         yield _guarded(path, options, look, json_lines)
+
+
+def _worthwhile_jobs(images: int) -> int:
+    """A process of its own costs as much as the look at some twenty small images."""
+    return max(1, min(os.cpu_count() or 1, images // IMAGES_OF_A_PROCESS))
 
 
 def _shared(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
@@ -140,7 +148,7 @@ def _shared(paths: list[str], options: argparse.Namespace, look: Look, json_line
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with ProcessPoolExecutor(options.jobs or _worthwhile_jobs(len(paths))) as pool:
         futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
         for path, future in zip(paths, futures, strict=True):
             try:

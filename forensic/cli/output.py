@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -16,12 +18,23 @@ from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
-INTERRUPTED, BROKEN_PIPE = 130, 141
+REDRAWN_AFTER = 0.1
+"""Seconds between two pictures of a progress bar that nobody redraws by himself."""
 
 
-def start_run(options: Mapping[str, Json] | None = None) -> Run:
-    """The record of this call."""
-    return Run(sys.argv, options or {})
+def start_run(options: Mapping[str, Json] | None = None, images: Sequence[str] = (), image: str = "") -> Run:
+    """The record of this call; the report on one of many `images` names only this `image` of them."""
+    if len(images) < 2:
+        return Run(sys.argv, options or {})
+    others = f"({len(images) - 1:,} other images)"
+    return Run([*_words_beside(tuple(images)), image, others], options or {})
+
+
+@cache
+def _words_beside(images: tuple[str, ...]) -> list[str]:
+    """The words of the command line that name none of the images: ten thousand names in ten thousand reports."""
+    named = set(images)
+    return [word for word in sys.argv if word not in named]
 
 
 def make_report(
@@ -96,6 +109,17 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    # Not refreshed by a thread: a process that has threads had better not fork, and the images may be shared out.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, auto_refresh=False)
+    with bar:
         task = bar.add_task("images", total=total)
-        yield lambda: bar.advance(task)
+        drawn = time.monotonic()
+
+        def advance() -> None:
+            nonlocal drawn
+            bar.advance(task)
+            if time.monotonic() - drawn > REDRAWN_AFTER:
+                bar.refresh()
+                drawn = time.monotonic()
+
+        yield advance

@@ -10,6 +10,10 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
 
 
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""The exit status of a run that was told to end, and of one whose output nobody read to its end."""
+
+
 class UsageError(Exception):
     """The command line cannot be understood; the text holds usage and reason."""
 
@@ -64,7 +68,10 @@ def add_images(parser: Parser) -> None:
         help="qcow2 images, opened read-only, or directories that are searched for them",
     )
     parser.add_argument(
-        "--jobs", metavar="N", type=_positive, default=1, help="processes to share many images among (default: 1)"
+        "--jobs",
+        metavar="N",
+        type=_positive,
+        help="processes to share many images among (default: one for each processor, if there are images enough)",
     )
 
 

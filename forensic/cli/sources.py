@@ -26,24 +26,35 @@ def add_snapshot(parser: Parser) -> None:
     )
 
 
-def add_files(parser: Parser) -> None:
-    """`--backing`, `--backing-format` and `--data-file`."""
-    group = parser.add_argument_group("files that the image needs; a name in the image is never followed")
+OTHER = "other-"
+"""Before the options that are for the second of two images."""
+
+
+def add_files(parser: Parser, which: str = "") -> None:
+    """`--backing`, `--backing-format` and `--data-file`; `which` may be `OTHER`."""
+    needs = (
+        "files and a key for the second image"
+        if which
+        else "files that the image needs; a name in the image is never followed"
+    )
+    group = parser.add_argument_group(needs)
     group.add_argument(
-        "--backing",
+        f"--{which}backing",
         metavar="PATH",
         action=_AppendBacking,
         default=[],
         help="the backing file; once for each file of the chain, nearest first",
     )
     group.add_argument(
-        "--backing-format",
+        f"--{which}backing-format",
         metavar="raw|qcow2|qcow",
         choices=FORMATS,
         action=_FormatOfBacking,
-        help="how to read the --backing before it (else as the image says, else as the file looks)",
+        help=f"how to read the --{which}backing before it (else as the image says, else as the file looks)",
     )
-    group.add_argument("--data-file", metavar="PATH", help="the external data file")
+    group.add_argument(f"--{which}data-file", metavar="PATH", help="the external data file")
+    if which:
+        group.add_argument(f"--{which}key-file", metavar="PATH", help="its passphrase, if that is another one")
 
 
 def add_key(parser: Parser) -> None:
@@ -89,6 +100,14 @@ def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, wit
     return Supplied(backing, options.data_file, passphrase, options.ciphertext, options.allow_slow_key)
 
 
+def supplied_to_other(image: Qcow2Image | Qcow1Image, options: argparse.Namespace) -> Supplied:
+    """What the options supply beside the second of two images. Raises `UsageError`."""
+    own = argparse.Namespace(**vars(options))
+    own.backing, own.data_file = options.other_backing, options.other_data_file
+    own.key_file = options.other_key_file or options.key_file
+    return supplied_by(image, own)
+
+
 def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes | None:
     """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
     if key_file is not None:
@@ -114,7 +133,7 @@ class _AppendBacking(argparse.Action):
         values: str | Sequence[object] | None,
         option_string: str | None = None,
     ) -> None:
-        namespace.backing = [*namespace.backing, (values, None)]
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), (values, None)])
 
 
 class _FormatOfBacking(argparse.Action):
@@ -127,6 +146,9 @@ class _FormatOfBacking(argparse.Action):
         values: str | Sequence[object] | None,
         option_string: str | None = None,
     ) -> None:
-        if not namespace.backing or namespace.backing[-1][1] is not None:
-            parser.error("--backing-format goes after the --backing that it is about")
-        namespace.backing = [*namespace.backing[:-1], (namespace.backing[-1][0], values)]
+        paths = self.dest.removesuffix("_format")
+        *before, last = getattr(namespace, paths) or [None]
+        if last is None or last[1] is not None:
+            option = self.option_strings[0]
+            parser.error(f"{option} goes after the {option.removesuffix('-format')} that it is about")
+        setattr(namespace, paths, [*before, (last[0], values)])

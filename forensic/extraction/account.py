@@ -77,9 +77,13 @@ class Extraction:
             "segments": self._segments(),
         }
 
-    def hashes_json(self, container_sha256: str | None) -> dict[str, Json]:
-        """The object `result.hashes` holds: those of the image file and those of the disk in it, kept apart."""
+    def hashes_json(self, container_sha256: str | None, verified_sha256: str | None = None) -> dict[str, Json]:
+        """The object `result.hashes` holds: those of the image file and those of the disk in it, kept apart.
+
+        `verified_sha256` is that of the image file read again after the extraction.
+        """
         container: Json = {"sha256": container_sha256} if container_sha256 else {}
+        verified: Json = {"sha256": verified_sha256} if verified_sha256 else None
         piecewise: Json = None
         if self.piecewise:
             piecewise = {
@@ -89,7 +93,7 @@ class Extraction:
                 "digest_of_list": self.piecewise.digest_of_list,
             }
         return {
-            "container": {"acquired": container, "verified_source": None},
+            "container": {"acquired": container, "verified_source": verified},
             "virtual_disk": {"acquired": self.hashes, "verified_output": self.verified_output},
             "piecewise": piecewise,
         }

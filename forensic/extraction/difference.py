@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.qcow2.disk import Disk, cut_at
-from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.entries import SECTOR_SIZE, distinct
 from forensic.qcow2.mapping import ROW, Reason, Rows, State, clipped
 
 Bools = npt.NDArray[np.bool_]
@@ -89,7 +89,7 @@ def _side_by_side(first: Iterable[Rows], second: Iterable[Rows], end: int) -> It
                 held[side] = next(streams[side])
         stop = min(_end_of(held[0]), _end_of(held[1]))
         mine, others = (clipped(rows, position, stop) for rows in held)
-        starts = np.union1d(mine["guest_offset"], others["guest_offset"])
+        starts = distinct(np.concatenate([mine["guest_offset"], others["guest_offset"]]))
         yield cut_at(mine, starts, stop), cut_at(others, starts, stop)
         position = stop
 

@@ -10,14 +10,15 @@ from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRe
 from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, find_resumption
+from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
 from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
-from forensic.extraction.reading import Missing
+from forensic.extraction.reading import Filled, Missing
 from forensic.extraction.record import Record
+from forensic.extraction.same_key import decrypts_as_before
 from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
@@ -31,6 +32,7 @@ from forensic.untrusted import Json
 from forensic.version import __version__
 
 Progress = Callable[[int, int], None]
+Missed = Callable[[Missing], None]
 STANDARD_OUTPUT = 1
 
 
@@ -40,16 +42,18 @@ def extract(
     settings: Settings | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    missed: Missed | None = None,
 ) -> Extraction:
     """Write a disk, or the active disk of an image of which nothing else was supplied, to a raw file.
 
-    Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all. Raises
+    Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all, `missed`
+    with every range that the tables promise and that could not be read or decoded. Raises
     `OutputFailed`, `OutputDiffers` and `RangeNotRead` (nothing that looks complete is left behind), `Unsupported` if
     the header gives no geometry, `Interrupted` once `cancelled` says so, `ValueError` for settings that cannot be.
     """
     disk = source if isinstance(source, Disk) else source.disk()
     extractor = Extractor(disk, output, settings or Settings())
-    extractor.run(progress, cancelled)
+    extractor.run(progress, cancelled, missed=missed)
     return extractor.extraction
 
 
@@ -81,11 +85,12 @@ class Extractor:
         cancelled: Callable[[], bool] | None = None,
         writers: Sequence[RangeWriter] = (),
         manifest: LineFile | None = None,
+        missed: Missed | None = None,
     ) -> None:
         """Write the output; raises as `extract` does. `writers` get every range, `manifest` the piecewise hashes."""
         extraction = self.extraction
         walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
-        record = Record(extraction, self._settings, walk, manifest)
+        record = Record(extraction, self._settings, walk, manifest, missed)
         try:
             self._write(record, walk, progress, cancelled)
         except BaseException as error:
@@ -141,7 +146,11 @@ class Extractor:
         """From where the extraction stands to the end of the range."""
         extraction = self.extraction
         begin = self._start + extraction.done
-        with closing(filled_steps(self._disk, begin, self._end)) as steps:
+
+        def write(step: Filled) -> None:
+            output.take(step.guest_offset - self._start, step.data)
+
+        with closing(filled_steps(self._disk, begin, self._end, write if output.any_order else None)) as steps:
             for step in steps:
                 if cancelled and cancelled():
                     raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
@@ -149,7 +158,8 @@ class Extractor:
                 stretch: Stretch = step.length if isinstance(step, Hole) else step.data
                 if faults and self._settings.strict:
                     raise not_read(faults[0])
-                output.take(stretch)
+                if isinstance(step, Hole) or not output.any_order:
+                    output.take(extraction.done, stretch)
                 record.faults(faults)
                 record.take(stretch, extraction.done + length_of(stretch))
                 if journal:
@@ -211,7 +221,10 @@ class Extractor:
         path = self.extraction.path
         if not self._settings.resume or path is None:
             return None
-        return find_resumption(path, [part.path for part in self.extraction.segments], self._about(), progress)
+        found = find_resumption(path, [part.path for part in self.extraction.segments], self._about(), progress)
+        if found and not decrypts_as_before(self._disk, self._start, found.done, self._partials()):
+            raise begun_otherwise(path, "passphrase")
+        return found
 
     def _about(self) -> dict[str, Json]:
         """What a later run must have in common with this one to go on where it ended."""

@@ -97,6 +97,12 @@ class Resumption:
         return Journal(file, self.checkpoints)
 
 
+def begun_otherwise(output: Path, what: str) -> OutputFailed:
+    """The error for an extraction that cannot be gone on with, since `what` was another one when it was begun."""
+    journal = partial_of(journal_path(output))
+    return OutputFailed(journal, f"was begun with another {what}; --force instead of --resume starts anew")
+
+
 def find_resumption(
     output: Path, parts: Sequence[Path], about: dict[str, Json], progress: Callable[[int, int], None] | None
 ) -> Resumption | None:
@@ -113,7 +119,7 @@ def find_resumption(
     _, head = next(entries, (0, {}))
     for key, value in {"schema": SCHEMA, **about}.items():
         if head.get(key) != value:
-            raise OutputFailed(journal, f"was begun with another {key}; --force instead of --resume starts anew")
+            raise begun_otherwise(output, key)
     noted: dict[int, tuple[str, int]] = {}
     for end, entry in entries:
         if "checkpoint" in entry and len(noted) < CHECKPOINTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
@@ -13,8 +14,7 @@ PIECE_BYTES = 1 << 20
 """Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A stretch of a piece that has to be read from `host_offset` of the file at `depth`.
 
     With a `stored_length` it is a compressed cluster, of whose decoded bytes the first `skip` come before the stretch.
@@ -30,7 +30,10 @@ class Part:
 
 @dataclass
 class Piece:
-    """At most `PIECE_BYTES` guest bytes with something to read in them; what no part covers is zero."""
+    """At most `PIECE_BYTES` guest bytes with something to read in them; what none of the parts covers is zero.
+
+    The parts come in guest order and do not overlap.
+    """
 
     guest_offset: int
     length: int = 0

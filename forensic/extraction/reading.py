@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from forensic.extraction.plan import Piece
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.mapping import Reason
@@ -39,14 +41,18 @@ class Filled:
 
 def fill(disk: Disk, piece: Piece) -> Filled:
     """Read, decrypt and decode all parts of a piece."""
-    data = memoryview(bytearray(piece.length))
+    array = np.empty(piece.length, dtype=np.uint8)  # not zeros: setting them would cost as much as reading
+    data = array.data
     found: list[Missing] = []
-    for part in piece.parts:
-        place = data[part.start : part.start + part.length]
-        guest_offset = piece.guest_offset + part.start
-        faults = disk.read(part.depth, guest_offset, part.host_offset, part.stored_length, part.skip, place)
-        for fault in faults:
-            host_offset = part.host_offset + (0 if part.stored_length else fault.start)
-            start = guest_offset + fault.start
-            found.append(Missing(start, fault.length, fault.reason, host_offset, part.stored_length))
+    position = 0
+    for start, length, host_offset, stored_length, depth, skip in piece.parts:
+        array[position:start] = 0
+        position = start + length
+        place = data[start:position]
+        guest_offset = piece.guest_offset + start
+        for fault in disk.read(depth, guest_offset, host_offset, stored_length, skip, place):
+            array[start + fault.start : start + fault.start + fault.length] = 0
+            tried = host_offset if stored_length else host_offset + fault.start
+            found.append(Missing(guest_offset + fault.start, fault.length, fault.reason, tried, stored_length))
+    array[position:] = 0
     return Filled(piece.guest_offset, data, tuple(found))

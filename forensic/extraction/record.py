@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from forensic.errors import ForensicError
@@ -20,11 +20,17 @@ class Record:
     """Takes the disk in guest order; `stop` must be called in the end, since hashes have threads of their own."""
 
     def __init__(
-        self, extraction: Extraction, settings: Settings, walk: RangeWalk | None, manifest: LineFile | None
+        self,
+        extraction: Extraction,
+        settings: Settings,
+        walk: RangeWalk | None,
+        manifest: LineFile | None,
+        missed: Callable[[Missing], None] | None = None,
     ) -> None:
-        """Start the threads."""
+        """Start the threads; `missed` is told of every range that could not be read."""
         self._extraction = extraction
         self._walk = walk
+        self._missed = missed
         self._running = ExitStack()
         self._hashes = Hashes(settings.hashes, extraction.size, settings.split)
         self._running.callback(self._hashes.stop)
@@ -40,6 +46,8 @@ class Record:
             self._extraction.ledger.fault(missing)
             if self._walk:
                 self._walk.fault(missing)
+            if self._missed:
+                self._missed(missing)
 
     def take(self, stretch: Stretch, done: int) -> None:
         """What comes next, after which `done` bytes are done. Raises what ended a thread."""

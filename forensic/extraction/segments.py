@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forensic.evidence import Evidence
+from forensic.errors import EvidenceUnreadable
+from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.stretch import Stretch
 
 MAX_SEGMENTS = 100_000
@@ -59,6 +60,21 @@ def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Stretch]]:
             for start, stretch in _stretches(evidence):
                 yield base + start, stretch
             base += evidence.size
+
+
+def read_part(paths: Sequence[Path], offset: int, length: int) -> bytes:
+    """Some bytes of several files in a row; fewer where they end. Raises `EvidenceUnreadable`."""
+    found = b""
+    for path in paths:
+        with Evidence(path) as evidence:
+            try:
+                found += evidence.read_at(offset, length - len(found))
+            except ReadFailed as error:
+                raise EvidenceUnreadable(path, str(error)) from error
+            offset = max(0, offset - evidence.size)
+        if len(found) == length:
+            break
+    return found
 
 
 def _stretches(evidence: Evidence) -> Iterator[tuple[int, Stretch]]:

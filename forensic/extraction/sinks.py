@@ -21,10 +21,16 @@ SPARSE_BLOCK = 4096
 
 
 class Output(Protocol):
-    """Takes the disk in order, without a gap; every method raises `OutputFailed`."""
+    """Takes the disk without a gap; every method raises `OutputFailed`.
 
-    def take(self, stretch: Stretch) -> None:
-        """What comes next."""
+    With `any_order` the stretches may come in any order, from several threads at a time.
+    """
+
+    @property
+    def any_order(self) -> bool: ...
+
+    def take(self, offset: int, stretch: Stretch) -> None:
+        """The stretch that begins at this byte of the output."""
 
     def complete(self) -> None:
         """Everything was given."""
@@ -44,7 +50,6 @@ class RawFile:
         self.segments = segments
         self._sparse = sparse
         self._force = force
-        self._position = done
         self._files: list[NewFile] = []
         try:
             self._go_on(done) if done else self._next_file()
@@ -52,17 +57,22 @@ class RawFile:
             self.abandon(keep=bool(done))
             raise
 
-    def take(self, stretch: Stretch) -> None:
+    @property
+    def any_order(self) -> bool:
+        """Several files are written one after the other, so that there may be many of them."""
+        return len(self.segments) == 1
+
+    def take(self, offset: int, stretch: Stretch) -> None:
         """Write what is not zero, and zeros as well if the file is not to be sparse."""
         while length_of(stretch):
             segment = self.segments[len(self._files) - 1]
-            room = segment.offset + segment.length - self._position
+            room = segment.offset + segment.length - offset
             if not room:
                 self._next_file()
                 continue
             part, stretch = taken(stretch, room)
-            self._write(self._position - segment.offset, part)
-            self._position += length_of(part)
+            self._write(offset - segment.offset, part)
+            offset += length_of(part)
 
     def complete(self) -> None:
         """Give all files their names."""
@@ -121,7 +131,12 @@ class StandardOutput:
         if stat.S_ISREG(status.st_mode) and any(evidence.is_same_file(status) for evidence in inputs):
             raise OutputFailed("-", "standard output is an input; evidence is never written to")
 
-    def take(self, stretch: Stretch) -> None:
+    @property
+    def any_order(self) -> bool:
+        """A pipe has one order."""
+        return False
+
+    def take(self, offset: int, stretch: Stretch) -> None:
         """Write it all. Raises `BrokenPipeError` if nobody reads any more."""
         for data in as_bytes(stretch):
             while len(data):
@@ -159,7 +174,8 @@ def nonzero_runs(data: memoryview, offset: int) -> list[tuple[int, int]]:
     words = np.frombuffer(data[head : head + whole * SPARSE_BLOCK], dtype=np.uint64)
     occupied = np.zeros(whole + 2, dtype=bool)
     occupied[0] = any(data[:head])
-    occupied[1:-1] = words.reshape(whole, SPARSE_BLOCK // 8).any(axis=1)
+    # Twice as fast as `any`, which would make a truth value of every word first.
+    occupied[1:-1] = np.bitwise_or.reduce(words.reshape(whole, SPARSE_BLOCK // 8), axis=1)
     occupied[-1] = any(data[head + whole * SPARSE_BLOCK :])
     starts = np.concatenate([[0], head + np.arange(whole + 1) * SPARSE_BLOCK, [len(data)]])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], occupied, [False]]).astype(np.int8)))

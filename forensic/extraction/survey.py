@@ -10,6 +10,7 @@ import numpy as np
 from forensic.extraction.plan import PIECE_BYTES, stored_parts
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
+from forensic.qcow2.entries import distinct
 from forensic.qcow2.mapping import Reason, Rows, State
 
 LISTED_RANGES = 100_000
@@ -55,7 +56,7 @@ def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
         for state in State:
             found.by_state[state] += _sum(rows[rows["state"] == state])
         absent = rows[rows["state"] == State.ABSENT]
-        for reason in np.unique(absent["reason"]).tolist():
+        for reason in distinct(absent["reason"]).tolist():
             found.by_reason[Reason(reason)] += _sum(absent[absent["reason"] == reason])
         _list(found.missing, absent)
         found.stored += _stored(disk, rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length, distinct
 from forensic.qcow2.references import Claim, Metadata, Owner, TableSets
 from forensic.qcow2.tables import L1Table, L2Batch
 
@@ -28,7 +28,7 @@ class Claims:
 
     def on_clusters(self, clusters: Sequence[int]) -> dict[int, list[Claim]]:
         """The claims on each of these host clusters (numbers), metadata first; at most `MAX_CLAIMS` each."""
-        wanted = np.unique(np.asarray(clusters, dtype=np.uint64))
+        wanted = distinct(np.asarray(clusters, dtype=np.uint64))
         found: dict[int, list[Claim]] = {int(cluster): [] for cluster in wanted}
         if not found:
             return found

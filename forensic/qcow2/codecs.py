@@ -30,7 +30,7 @@ class Decoded:
     `fault` is a reason code of the report: `decompress_failed`, `decompress_short`, `compression_unknown`.
     """
 
-    data: bytes
+    data: bytes | bytearray
     fault: str | None = None
 
 
@@ -183,9 +183,9 @@ def _zstd_frame_end(stored: bytes) -> int | None:
 
 def _decode_deflate(stored: bytes, cluster_size: int) -> Decoded:
     try:
-        data = bytes(deflate.deflate_decompress(stored, cluster_size))
+        data = deflate.deflate_decompress(stored, cluster_size)
     except deflate.DeflateError:
-        data = b""
+        return _decode_deflate_slowly(stored, cluster_size)
     if len(data) == cluster_size:
         return Decoded(data)
     return _decode_deflate_slowly(stored, cluster_size)

@@ -30,8 +30,11 @@ def references_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     return found
 
 
-def inputs_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
-    """The list `run.inputs` of a report: the image and what was supplied beside it, by path and hash."""
+def inputs_of(disk: Disk, sha256_of: Sha256Of, sha256_again: Sha256Of = lambda evidence: None) -> list[Json]:
+    """The list `run.inputs` of a report: the image and what was supplied beside it, with the proof it did not change.
+
+    `sha256_again` gives the hash of a second reading after the work; None where there was none.
+    """
     roles = [("image", disk.levels[0].evidences[0]), *((one.role.value, one.evidence) for one in disk.inputs)]
     return [
         {
@@ -39,6 +42,8 @@ def inputs_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
             "path": shown(evidence.path_as_given),
             "size": evidence.size,
             "hashes": {"sha256": found} if (found := sha256_of(evidence)) else {},
+            "verified_source": {"sha256": again} if (again := sha256_again(evidence)) else None,
+            "integrity": evidence.integrity(),
         }
         for role, evidence in roles
     ]

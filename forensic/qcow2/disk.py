@@ -17,7 +17,7 @@ import numpy as np
 
 from forensic.evidence import Evidence
 from forensic.qcow2.content import Fault
-from forensic.qcow2.entries import U64
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.levels import Level
 from forensic.qcow2.mapping import (
     Extent,
@@ -219,7 +219,7 @@ def _with_what_shows_through(rows: Rows, levels: tuple[Level, ...], depth: int) 
 
 def _merged(above: Rows, below: Rows, end: int) -> Rows:
     """Two levels over the same guest range: the rows above, and where they are unallocated those below."""
-    starts = np.union1d(above["guest_offset"], below["guest_offset"])
+    starts = distinct(np.concatenate([above["guest_offset"], below["guest_offset"]]))
     merged = cut_at(above, starts, end)
     unallocated = merged["state"] == State.UNALLOCATED
     merged[unallocated] = cut_at(below, starts, end)[unallocated]

@@ -64,8 +64,12 @@ class LastDecoded:
     thread: threading.local = field(default_factory=threading.local)
 
     def cluster(
-        self, evidence: Evidence, host_offset: int, stored_length: int, decoder: Callable[[bytes], bytes | Reason]
-    ) -> bytes | Reason:
+        self,
+        evidence: Evidence,
+        host_offset: int,
+        stored_length: int,
+        decoder: Callable[[bytes], bytes | bytearray | Reason],
+    ) -> bytes | bytearray | Reason:
         """The decoded cluster, or why there is none."""
         key = (host_offset, stored_length)
         if getattr(self.thread, "key", None) != key:
@@ -74,11 +78,11 @@ class LastDecoded:
             except ReadFailed:
                 return Reason.IO_ERROR
             self.thread.key = key
-        cluster: bytes | Reason = self.thread.cluster
+        cluster: bytes | bytearray | Reason = self.thread.cluster
         return cluster
 
 
-def put_cluster(cluster: bytes | Reason, skip: int, buffer: memoryview) -> list[Fault]:
+def put_cluster(cluster: bytes | bytearray | Reason, skip: int, buffer: memoryview) -> list[Fault]:
     """Fill the buffer from a decoded cluster.
 
     What a broken stream gives before it breaks is not vouched for by any checksum, so it is not passed on as data.
@@ -165,7 +169,7 @@ class Qcow2Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
-    def _decode(self, stored: bytes) -> bytes | Reason:
+    def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
         geometry = self.image.geometry
         decoded = decode(stored, geometry.compression_type, geometry.cluster_size)
         return Reason[decoded.fault.upper()] if decoded.fault else decoded.data

@@ -93,11 +93,11 @@ class Window:
         leads to host clusters outside the window is noted in `elsewhere`: numbers of windows as long as this one, and
         the host offset of a table that leads there.
         """
-        kinds = np.unique(np.stack([times, sets.astype(np.int64)]), axis=1)
-        if kinds.shape[1] == 1:
-            self._add_alike(batch, slice(None), int(times[0]), int(sets[0]))
+        kinds = sorted(set(zip(times.tolist(), sets.tolist(), strict=True)))
+        if len(kinds) == 1:
+            self._add_alike(batch, slice(None), *kinds[0])
             return
-        for each_times, each_sets in kinds.T.tolist():
+        for each_times, each_sets in kinds:
             rows = np.flatnonzero((times == each_times) & (sets == each_sets))
             self._add_alike(batch, rows, each_times, each_sets)
 

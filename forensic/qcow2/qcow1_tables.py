@@ -193,7 +193,7 @@ class Qcow1Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
-    def _decode(self, stored: bytes) -> bytes | Reason:
+    def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
         decoded = decode(stored, Codec.DEFLATE, self.l1.header.cluster_size)
         return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
 

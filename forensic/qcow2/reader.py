@@ -21,6 +21,8 @@ STRETCH = 8 << 20
 """Guest bytes whose extents are looked up together."""
 
 REMEMBERED_STRETCHES = 32
+REMEMBERED_ROWS = 1 << 17
+"""Of all stretches together, some five megabytes: an image can have as many extents as sectors."""
 
 
 class DiskReader(io.RawIOBase):
@@ -104,6 +106,10 @@ class DiskReader(io.RawIOBase):
             return self._rows[stretch]
         rows = np.concatenate(list(self._disk.readable_batches(stretch * STRETCH, (stretch + 1) * STRETCH)))
         self._rows[stretch] = rows
-        if len(self._rows) > REMEMBERED_STRETCHES:
+        while len(self._rows) > REMEMBERED_STRETCHES or self._too_many_rows():
             self._rows.popitem(last=False)
         return rows
+
+    def _too_many_rows(self) -> bool:
+        """Whether more rows are remembered than may be; those of the last stretch are wanted however many they are."""
+        return len(self._rows) > 1 and sum(map(len, self._rows.values())) > REMEMBERED_ROWS

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmaps import BitmapDirectory
-from forensic.qcow2.entries import COPIED, OFFSET_MASK, U64
+from forensic.qcow2.entries import COPIED, OFFSET_MASK, U64, distinct
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.image import Qcow2Image
@@ -115,7 +115,7 @@ class TableSets:
             only = self.sets[0]
             return only.host_offsets, only.references * only.times
         everything = np.concatenate([tables.host_offsets for tables in self.sets])
-        offsets = np.unique(everything)
+        offsets = distinct(everything)
         references = np.zeros(len(offsets), dtype=np.int64)
         for tables in self.sets:
             references[np.searchsorted(offsets, tables.host_offsets)] += tables.references * tables.times

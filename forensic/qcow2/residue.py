@@ -11,7 +11,7 @@ import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.budget import Budget
-from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG
+from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG, distinct
 from forensic.qcow2.header import PADDED_LENGTH
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader
@@ -195,7 +195,7 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
         return
     if geometry.zero_flag_allowed and batch.bits & ZERO_FLAG:
         flagged = ((batch.entries & np.uint64(ZERO_FLAG)) != 0) & _locatable(batch)
-        begins = np.unique(batch.data_offsets[flagged]).astype(np.int64)
+        begins = distinct(batch.data_offsets[flagged]).astype(np.int64)
         yield _found(Place.ZERO_CLUSTER, evidence, begins, geometry.cluster_size, budget)
     if batch.bitmaps is not None:
         begins = _hidden_subclusters(batch, batch.bitmaps)
@@ -260,7 +260,7 @@ def _hidden_subclusters(batch: L2Batch, bitmaps: np.ndarray[tuple[int, ...], np.
     numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
     hidden = ((bitmaps[partial][:, np.newaxis] >> numbers) & np.uint64(1)) == 0
     places = batch.data_offsets[partial][:, np.newaxis] + numbers * np.uint64(batch.geometry.subcluster_size)
-    begins = np.unique(places[hidden]).astype(np.int64)
+    begins = distinct(places[hidden]).astype(np.int64)
     return begins[begins < batch.file_size]
 
 

@@ -17,7 +17,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.disk import Disk, Input, Role
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
-from forensic.qcow2.image import Qcow2Image, identify
+from forensic.qcow2.image import Identified, Qcow2Image, identify
 from forensic.qcow2.levels import Level, Qcow2Level, RawLevel
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1Level
@@ -95,6 +95,14 @@ def open_disk(
         raise
     inputs = tuple(opening.inputs)
     return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
+
+
+def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
+    """A raw file as a disk; `taken_for` is what its first bytes look like, if nobody said that it is raw."""
+    caveat = f"{shown(evidence.path_as_given)} was taken for a raw disk, since it is no qcow2 image"
+    if isinstance(taken_for, ForeignFile):
+        caveat += f": {taken_for.description}"
+    return Disk("raw", evidence.size, (RawLevel(evidence),), caveats=(caveat,) if taken_for else ())
 
 
 def find_snapshot(image: Qcow2Image | Qcow1Image, word: str) -> Snapshot:
@@ -205,7 +213,7 @@ class _Opening:
             raise WrongSupply(backing.path, f"{shown(above.evidences[0].path_as_given)} declares no backing file")
         evidence = self._open(backing.path)
         image = identify(evidence)
-        found = _format_of(image)
+        found = format_of(image)
         declared = _declared_format(above.backing_format)
         chosen = backing.format or declared or found
         said_by = "given" if backing.format else "declared" if declared else "probed"
@@ -257,6 +265,6 @@ def _declared_format(declared: Untrusted | None) -> Format | None:
     return (raw | {b"qcow2": Format.QCOW2, b"qcow": Format.QCOW}).get(declared.raw) if declared else None
 
 
-def _format_of(image: Qcow2Image | Qcow1Image | ForeignFile) -> Format:
+def format_of(image: Identified) -> Format:
     """What the first bytes say; what is none of ours is raw."""
     return {"qcow2": Format.QCOW2, "qcow1": Format.QCOW}.get(image.format, Format.RAW)

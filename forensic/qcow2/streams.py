@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,6 +159,8 @@ def decode_streams(
 
 def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
     """The results in the order of the windows; the codecs let go of the interpreter while they work."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # slow to load, and most images have no streams
+
     workers = min(MAX_WORKERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[_Decoded]] = deque()

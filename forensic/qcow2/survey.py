@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.qcow2.atlas import Atlas, Kind
-from forensic.qcow2.entries import U64
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.mapping import Rows, State, row_batches
 from forensic.qcow2.tables import I64
 
@@ -163,7 +163,7 @@ class _Taken:
             np.int64
         )
         within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = np.unique(np.repeat(first, counts) + within.astype(np.uint64))
+        found = distinct(np.repeat(first, counts) + within.astype(np.uint64))
         found = found[found < len(self.clusters)]
         fresh: U64 = found[~self.clusters[found.astype(np.int64)]]
         self.clusters[fresh.astype(np.int64)] = True
@@ -173,11 +173,11 @@ class _Taken:
 def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:
     geometry = atlas.image.geometry
     for table in atlas.l1_tables:
-        offsets = np.unique(table.l2_offsets()[table.readable()])
+        offsets = distinct(table.l2_offsets()[table.readable()])
         spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
     refcounts = atlas.refcount_table
     if refcounts:
-        offsets = np.unique(refcounts.block_offsets()[refcounts.readable()])
+        offsets = distinct(refcounts.block_offsets()[refcounts.readable()])
         spread(sums[Fill.REFCOUNT], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
 
 

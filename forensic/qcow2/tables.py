@@ -289,8 +289,9 @@ def _read_one_by_one(
 
 
 def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    """The bytes up to the end of the file or the first bad sector."""
-    try:
-        return evidence.read_at(host_offset, length)
-    except ReadFailed as failure:
-        return evidence.read_at(host_offset, failure.host_offset - host_offset)
+    """The bytes up to the end of the file or the first bad sector; each try may meet one that was still good before."""
+    while True:
+        try:
+            return evidence.read_at(host_offset, length)
+        except ReadFailed as failure:
+            length = failure.host_offset - host_offset

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.claims import Claims
-from forensic.qcow2.entries import U64
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import MAX_MANY, SATURATED, Use, Window
 from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, TableSets
@@ -140,7 +140,7 @@ class UsageCounter:
                 yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
                 self.lost = self.lost or stop
                 return
-            wanted = np.unique(tables[later == number])
+            wanted = distinct(tables[later == number])
             window = self._new_window(first)
             for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
                 self._count(window, batch, self.masks)
@@ -198,11 +198,11 @@ class UsageCounter:
         size, width = self.geometry.cluster_size, self.window_clusters
         used = [np.asarray([claim.host_offset for claim in self.metadata.single], dtype=np.uint64)]
         used += [self.l2_offsets, self.metadata.refcount_blocks, self.metadata.bitmap_data]
-        numbers = set((np.unique(np.concatenate(used)) // np.uint64(size * width)).tolist())
-        numbers |= set(np.unique(later).tolist())
+        numbers = set((distinct(np.concatenate(used)) // np.uint64(size * width)).tolist())
+        numbers |= set(distinct(later).tolist())
         if self.stored.usable:
             counted = np.flatnonzero(self.stored.table.entries) * self.stored.per_block // width
-            numbers |= set(np.unique(counted).tolist())
+            numbers |= set(distinct(counted).tolist())
         last = -(-self.clusters // width)
         return sorted(int(number) for number in numbers if 0 < number < last)
 

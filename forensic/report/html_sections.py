@@ -77,6 +77,7 @@ def record_section(report: Report) -> Iterator[Html]:
     cards = [
         _card("Source", _given(source, ("path_resolved", "size", "device", "inode", "mode", "mtime_ns", "open_flags"))),
         _card("Integrity", [*_integrity(integrity), *_hashes(section(report.result.get("hashes")))]),
+        *(_supplied(one) for one in sections(run.get("inputs"))[1:] if "integrity" in one),
         _card(
             "Run",
             [
@@ -176,12 +177,30 @@ def _integrity(integrity: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "method", text(integrity["method"])
 
 
+def _supplied(supplied: Mapping[str, Json]) -> Html:
+    """A file that the examiner supplied beside the image."""
+    pairs = [
+        *_given(supplied, ("path", "size")),
+        *_integrity(section(supplied["integrity"])),
+        *_moments("file", {"acquired": supplied["hashes"], "verified_source": supplied.get("verified_source")}),
+    ]
+    return _card(f"Supplied {words(supplied['role'])}", pairs)
+
+
 def _hashes(hashes: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     """The container (the file as received) and the virtual disk (what the guest sees) are never mixed up."""
     for family in ("container", "virtual_disk"):
-        for moment, values in section(hashes.get(family)).items():
-            for name, value in section(values).items():
-                yield f"{words(family)}, {name}, {words(moment)}", text(value)
+        yield from _moments(words(family), section(hashes.get(family)))
+
+
+def _moments(whose: str, moments: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """The hashes when the bytes were acquired and when they were read again, and whether these agree."""
+    for moment, values in moments.items():
+        for name, value in section(values).items():
+            yield f"{whose}, {name}, {words(moment)}", text(value)
+    again = moments.get("verified_source") or moments.get("verified_output")
+    if again:
+        yield f"{whose}, read again", "match" if again == moments["acquired"] else "DOES NOT MATCH"
 
 
 def _tool(tool: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 import os
-import platform
-import socket
 import sys
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
@@ -42,9 +39,15 @@ class Run:
     command_line: Sequence[str]
     options: Mapping[str, Json] = field(default_factory=dict)
     host_info: bool = True
-    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_at: datetime.datetime = field(default_factory=_now)
     started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def run_id(self) -> str:
+        """A name that no other run has."""
+        import uuid  # slow to load, and no concern of those who print text
+
+        return str(uuid.uuid4())
 
     def as_json(self, exit_code: int, artifacts: Sequence[Json] = (), inputs: Sequence[Json] = ()) -> dict[str, Json]:
         """The `run` object of a report; `inputs` and `artifacts` are the files that were read and written."""
@@ -65,7 +68,7 @@ class Run:
         if self.host_info:
             system = os.uname()
             record |= {
-                "hostname": shown(socket.gethostname()),
+                "hostname": shown(system.nodename),
                 "user": shown(_user()),
                 "uid": os.getuid(),
                 # `platform.platform()` would start a program (`uname -p`) to find out the processor.
@@ -82,14 +85,15 @@ def tool() -> dict[str, Json]:
     return {
         "name": "qcowscope",
         "version": __version__,
-        "python": platform.python_version(),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "platform": sys.platform,
         "libraries": [{"name": name, "version": _version(name)} for name in LIBRARIES],
     }
 
 
+@cache
 def _version(name: str) -> str | None:
-    import importlib.metadata  # slow to load, and no concern of those who print text
+    import importlib.metadata  # as slow
 
     try:
         return importlib.metadata.version(name)
@@ -102,6 +106,8 @@ def _utc(moment: datetime.datetime) -> str:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in a container

@@ -108,9 +108,9 @@ def _hashes(report: Report) -> Iterator[str]:
     yield "Image file (container):"
     yield from _three_ways(container, "verified_source", "verified source")
     for supplied in sections(report.run["inputs"])[1:]:
-        yield f"Supplied {words(supplied['role'])} {text(supplied['path'])}:"
-        for name, value in section(supplied["hashes"]).items():
-            yield _fact(f"{name.upper()} acquired", text(value) or NOT_DONE)
+        yield _supplied(supplied)
+        moments = {"acquired": supplied["hashes"], "verified_source": supplied.get("verified_source")}
+        yield from _three_ways(moments, "verified_source", "verified source")
     yield "Virtual disk (the bytes that were extracted):"
     yield from _three_ways(section(hashes["virtual_disk"]), "verified_output", "verified output")
     piecewise = section(hashes["piecewise"])
@@ -131,8 +131,19 @@ def _three_ways(hashes: Mapping[str, Json], again: str, meaning: str) -> Iterato
             yield _fact("", "match" if found == text(value) else "DOES NOT MATCH")
 
 
+def _supplied(supplied: Mapping[str, Json]) -> str:
+    return f"Supplied {words(supplied['role'])} {text(supplied['path'])}:"
+
+
 def _integrity(report: Report) -> Iterator[str]:
-    integrity = section(report.source["integrity"])
+    yield "Image file:"
+    yield from _unchanged(section(report.source["integrity"]))
+    for supplied in sections(report.run["inputs"])[1:]:
+        yield _supplied(supplied)
+        yield from _unchanged(section(supplied["integrity"]))
+
+
+def _unchanged(integrity: Mapping[str, Json]) -> Iterator[str]:
     before, after = section(integrity["before"]), section(integrity["after"])
     for name, show in (("size", _bytes), ("mtime_ns", _moment), ("ctime_ns", _moment)):
         label = name.removesuffix("_ns")
@@ -179,8 +190,17 @@ def _outputs(report: Report) -> Iterator[str]:
 def _state(report: Report) -> Iterator[str]:
     extraction = section(report.result["extraction"])
     yield FINAL_STATES[text(extraction["status"])]
+    if not all(map(_vouched_for, sections(report.run["inputs"]))):
+        yield "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW - nobody can vouch for the output"
     yield f"Exit status {number(report.run['exit_code'])}"
     yield f"Digest of the result (SHA256) {report.digest()}"
+
+
+def _vouched_for(read: Mapping[str, Json]) -> bool:
+    """Whether a file is what it was, as far as it was looked at again."""
+    verified = section(read.get("verified_source"))
+    same = not verified or verified == section(read["hashes"])
+    return same and section(read["integrity"])["unchanged"] is True
 
 
 def _fact(label: str, value: str) -> str:

@@ -5,7 +5,6 @@ The docstring has a first line (the title) and the sections `Why:`, `Spec:`, `QE
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -97,7 +96,7 @@ def rule_of(code: str) -> Rule | None:
 
 def _documentation(check: Callable[..., object]) -> tuple[str, dict[str, str]]:
     """Title and sections of a rule's docstring. Raises `ValueError` if one is missing."""
-    lines = (inspect.getdoc(check) or "").splitlines()
+    lines = [line.strip() for line in (check.__doc__ or "").splitlines()]
     sections: dict[str, str] = {}
     current = ""
     for line in lines[1:]:
@@ -106,8 +105,9 @@ def _documentation(check: Callable[..., object]) -> tuple[str, dict[str, str]]:
             current = name
             sections[current] = rest.strip()
         elif current:
-            sections[current] = f"{sections[current]} {line.strip()}".strip()
+            sections[current] = f"{sections[current]} {line}".strip()
     missing = [name for name in SECTIONS if not sections.get(name)]
-    if not lines or missing:
+    title = lines[0].rstrip(".") if lines else ""
+    if missing or not title:
         raise ValueError(f"rule {check.__name__} has no {', '.join(missing) or 'title'} in its docstring")
-    return lines[0].rstrip("."), sections
+    return title, sections

@@ -1,22 +1,20 @@
-"""`python -m tests.bench`: build the images, measure, print a table, write it as Markdown and JSON."""
+"""`python -m tests.bench`: build the images, measure, print tables, write them as Markdown and JSON."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
+from tests.bench import readers, scaling
 from tests.bench.images import Images
-from tests.bench.measuring import CommandFailed, Pair, in_turn, run
+from tests.bench.measuring import CommandFailed, Pair, best_of, in_turn, run
+from tests.bench.output import same_files
 from tests.bench.scenarios import Scenario, scenarios
+from tests.bench.tables import Cell, Table, machine, write
 
-CHUNK = 1 << 20
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 
 
@@ -28,24 +26,25 @@ def main() -> int:
         return 1
     folder = options.folder or Path(tempfile.mkdtemp(prefix="qcowscope-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, object]] = []
-    for name, make in scenarios(Images(folder, options.size)):
-        if not options.only or any(word in name for word in options.only):
-            rows.append(_measured(name, make(), options.rounds))
-            print(_line(rows[-1]), flush=True)
-    if options.folder is None:
-        shutil.rmtree(folder)
-    _write(rows, options)
-    return 1 if any("failed" in row for row in rows) else 0
+    images = Images(folder, options.size, keep=options.folder is not None)
+    print(machine() + "\n", flush=True)
+    try:
+        tables, failed = _measure(images, options)
+    finally:
+        if options.folder is None:
+            shutil.rmtree(folder)
+    write(tables, options.size, options.markdown, options.json)
+    return 1 if failed else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where images are built and kept (a temporary folder, removed)")
-    parser.add_argument("--size", type=_size, default="512M", help="guest data in an image, such as 512M or 2G")
-    parser.add_argument("--rounds", type=int, default=5, help="counted runs of each command")
+    parser.add_argument("--size", type=_size, default="1G", help="guest data in an image, such as 512M or 2G")
+    parser.add_argument("--rounds", type=int, default=3, help="counted runs of each command")
     parser.add_argument("--only", action="append", help="measure only scenarios with this in their name; repeatable")
-    parser.add_argument("--markdown", type=Path, help="write the table to this file")
+    parser.add_argument("--peer-python", type=Path, help="a Python in which other readers of qcow2 are installed")
+    parser.add_argument("--markdown", type=Path, help="write the tables to this file")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     return parser.parse_args()
 
@@ -54,93 +53,80 @@ def _size(text: str) -> int:
     return int(text[:-1]) * UNITS[text[-1]]
 
 
-def _measured(name: str, scenario: Scenario, rounds: int) -> dict[str, object]:
-    row: dict[str, object] = {"work": name, "against": scenario.against, "goal": scenario.goal}
-    try:
-        if not _same_output(scenario):
-            return row | {"failed": "the outputs differ"}
-        return row | _figures(scenario, in_turn(scenario.ours, scenario.peer, rounds, scenario.clean))
-    except CommandFailed as error:
-        return row | {"failed": str(error)}
-    finally:
-        scenario.clean()
+def _measure(images: Images, options: argparse.Namespace) -> tuple[list[Table], bool]:
+    tables = [_floor(options.rounds)]
+    compared, failed = _compare(images, options)
+    tables.append(compared)
+    if not options.only:
+        if options.peer_python:
+            tables.append(readers.measure(images, options.rounds, options.peer_python))
+        tables.append(scaling.measure(images, options.rounds))
+    return tables, failed
 
 
-def _same_output(scenario: Scenario) -> bool:
-    """Run both once and compare what they wrote."""
-    if scenario.ours_output is None or scenario.peer_output is None:
-        return True
-    scenario.clean()
-    for command in (scenario.ours, scenario.peer):
-        run(command)
-    with scenario.ours_output.open("rb") as ours, scenario.peer_output.open("rb") as peer:
-        return _same_bytes(ours, peer) and _same_bytes(peer, ours)
-
-
-def _same_bytes(one: BinaryIO, other: BinaryIO) -> bool:
-    """Whether what `one` stores stands in `other` as well; holes are skipped, since they may be terabytes."""
-    size = os.fstat(one.fileno()).st_size
-    if size != os.fstat(other.fileno()).st_size:
-        return False
-    offset = 0
-    while (offset := _next_data(one, offset)) < size:
-        if os.pread(one.fileno(), CHUNK, offset) != os.pread(other.fileno(), CHUNK, offset):
-            return False
-        offset += CHUNK
-    return True
-
-
-def _next_data(file: BinaryIO, offset: int) -> int:
-    try:
-        return os.lseek(file.fileno(), offset, os.SEEK_DATA)
-    except OSError:
-        return os.fstat(file.fileno()).st_size
-
-
-def _figures(scenario: Scenario, pair: Pair) -> dict[str, object]:
-    ours, peer = min(sample.wall for sample in pair.ours), min(sample.wall for sample in pair.peer)
-    peak = max(sample.peak_mib for sample in pair.ours)
-    return {
-        "ratio": round(pair.ratio, 3),
-        "ratio_min": round(min(pair.ratios), 3),
-        "ratio_max": round(max(pair.ratios), 3),
-        "reached": pair.ratio <= scenario.goal,
-        "ours_seconds_min": round(ours, 3),
-        "peer_seconds_min": round(peer, 3),
-        "ours_peak_mib": round(peak, 1),
-        "peer_peak_mib": round(max(sample.peak_mib for sample in pair.peer), 1),
-        "memory_goal_mib": scenario.memory_goal_mib,
-        "memory_reached": peak <= scenario.memory_goal_mib,
-        "rounds": len(pair.ours),
-    }
+def _floor(rounds: int) -> Table:
+    """What no command of ours can be faster than."""
+    table = Table("Floor", ("what", "s"), "No command can be faster than the interpreter that it loads.")
+    print(table.head(), flush=True)
+    for what in ("pass", "import argparse, dataclasses", "import numpy"):
+        fastest = best_of(2 * rounds, (sys.executable, "-c", what)).wall
+        print(table.add(f"`python -c '{what}'`", round(fastest, 3)), flush=True)
+    return table
 
 
 COLUMNS = ("work", "against", "goal", "ratio", "spread", "ours s", "peer s", "ours MiB", "peer MiB")
-HEADER = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
-def _line(row: dict[str, object]) -> str:
-    if "failed" in row:
-        return f"| {row['work']} | {row['against']} | ≤ {row['goal']} | failed: {row['failed']} | | | | | |"
-    mark = "" if row["reached"] else " ✗"
-    spread = f"{row['ratio_min']}–{row['ratio_max']}"
+def _compare(images: Images, options: argparse.Namespace) -> tuple[Table, bool]:
+    note = (
+        f"Ratio of wall times, ours to the peer's: the median of {options.rounds} pairs of runs, A B A B. "
+        f"{options.size >> 20:,} MiB of guest data; outputs compared. ✗ marks a goal that is not reached."
+    )
+    table, failed = Table("Against QEMU", COLUMNS, note), False
+    print("\n" + table.head(), flush=True)
+    for name, make in scenarios(images):
+        if options.only and not any(word in name for word in options.only):
+            continue
+        scenario = make()
+        try:
+            row = _row(scenario, options.rounds)
+        except CommandFailed as error:
+            row, failed = (scenario.name, f"failed: {error}"), True
+        finally:
+            scenario.clean()
+        print(table.add(*row), flush=True)
+    return table, failed
+
+
+def _row(scenario: Scenario, rounds: int) -> tuple[Cell, ...]:
+    _require_same_output(scenario)
+    pair = in_turn(scenario.ours, scenario.peer, rounds, scenario.clean)
+    mark = "" if scenario.goal is None or pair.ratio <= scenario.goal else " ✗"
     return (
-        f"| {row['work']} | {row['against']} | ≤ {row['goal']} | **{row['ratio']}**{mark} | {spread} "
-        f"| {row['ours_seconds_min']} | {row['peer_seconds_min']} | {row['ours_peak_mib']} | {row['peer_peak_mib']} |"
+        scenario.name,
+        f"`{scenario.against}`",
+        None if scenario.goal is None else f"≤ {scenario.goal}",
+        f"**{pair.ratio:.2f}**{mark}",
+        f"{min(pair.ratios):.2f}–{max(pair.ratios):.2f}",
+        *(round(min(sample.wall for sample in samples), 2) for samples in (pair.ours, pair.peer)),
+        *_peaks(pair, scenario.memory_goal_mib),
     )
 
 
-def _write(rows: list[dict[str, object]], options: argparse.Namespace) -> None:
-    table = "\n".join([HEADER, *map(_line, rows)]) + "\n"
-    machine = {"processor": platform.machine(), "kernel": platform.release(), "python": platform.python_version()}
-    for path in filter(None, (options.markdown, options.json)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if options.markdown:
-        options.markdown.write_text(table, encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "size": options.size, "rows": rows}, indent=2) + "\n")
-    if not options.markdown and not options.json:
-        print("\n" + table)
+def _peaks(pair: Pair, goal_mib: int) -> tuple[str, str]:
+    ours, peer = (max(sample.peak_mib for sample in samples) for samples in (pair.ours, pair.peer))
+    return f"{ours:.0f}" + ("" if ours <= goal_mib else " ✗"), f"{peer:.0f}"
+
+
+def _require_same_output(scenario: Scenario) -> None:
+    """Run both once and compare what they wrote. Raises `CommandFailed`."""
+    if scenario.ours_output is None or scenario.peer_output is None:
+        return
+    scenario.clean()
+    for command in (scenario.ours, scenario.peer):
+        run(command)
+    if not same_files(scenario.ours_output, scenario.peer_output):
+        raise CommandFailed("the outputs differ")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-PIECE = 1 << 20
 CLUSTER = 1 << 16
 
 
@@ -20,46 +19,76 @@ def tool(*command: str, text: str | None = None) -> None:
 class Images:
     """Builds each image when it is first asked for; `size` is the guest data in bytes."""
 
-    def __init__(self, folder: Path, size: int) -> None:
-        """Images go to `folder`."""
+    def __init__(self, folder: Path, size: int, keep: bool) -> None:
+        """Images go to `folder`; with `keep` they stay there for another run."""
         self.folder = folder
         self.size = size
+        self._keep = keep
+
+    def discard(self, name: str) -> None:
+        """An image that is not needed any more, so that all of them need not fit on the disk at once."""
+        if not self._keep:
+            self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}-{self.size}.qcow2"
 
     def base(self) -> Path:
         """A raw disk of twice the size: stretches of text-like data and of nothing by turns."""
         path = self.folder / f"base-{self.size}.raw"
         if not path.exists():
-            random_source = np.random.default_rng(1)
-            words = [bytes(random_source.integers(97, 123, length, dtype=np.uint8)) for length in range(2, 12)] * 400
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as file:
-                for number in range(self.size // PIECE):
-                    chosen = random_source.zipf(1.3, PIECE // 4) % len(words)
-                    file.seek((number // 64 * 128 + number % 64) * PIECE)
-                    file.write(b" ".join(words[index] for index in chosen.tolist())[:PIECE].ljust(PIECE, b"."))
-                file.truncate(2 * self.size)
-            partial.rename(path)
+            # In a process of its own: what this one has in memory would be counted as the peak of all that it starts.
+            tool(sys.executable, "-m", "tests.bench.base", str(path), str(self.size))
         return path
 
     def converted(self, name: str, *options: str) -> Path:
         """The base disk as a qcow2 image, made with these options of qemu-img convert."""
-        path = self.folder / f"{name}-{self.size}.qcow2"
+        path = self._path(name)
         if not path.exists():
             partial = path.with_suffix(".partial")
             tool("qemu-img", "convert", "-O", "qcow2", *options, str(self.base()), str(partial))
             partial.rename(path)
         return path
 
-    def created(self, name: str, size: str, *options: str) -> Path:
+    def converted_later(self, name: str, *options: str) -> Callable[[], Path]:
+        """The same, when it is called."""
+        return lambda: self.converted(name, *options)
+
+    def empty(self, size: str) -> Path:
         """An image into which nothing was written."""
+        return self._created(f"empty-{size}", size)
+
+    def preallocated(self, size: str, cluster_size: str = "64k", snapshots: int = 0) -> Path:
+        """An image in which every cluster has its place, and no cluster was written; its own size is mostly a hole."""
+        name = f"preallocated-{size}-{cluster_size}" + (f"-{snapshots}-snapshots" if snapshots else "")
+        options = f"preallocation=metadata,cluster_size={cluster_size}"
+        return self._created(name, size, "-o", options, snapshots=snapshots)
+
+    def strewn(self, size: str) -> Path:
+        """An image of that size with 200 MiB of data, a mebibyte here and there."""
+        path = self.folder / f"strewn-{size}.qcow2"
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            tool("qemu-img", "create", "-f", "qcow2", str(partial), size)
+            step = int(size.removesuffix("T")) * 1024 // 200
+            lines = [f"write -q -P {1 + number} {number * step}G 1M" for number in range(200)]
+            tool("qemu-io", "-t", "writeback", str(partial), text="\n".join(lines) + "\n")
+            partial.rename(path)
+        return path
+
+    def _created(self, name: str, size: str, *options: str, snapshots: int = 0) -> Path:
         path = self.folder / f"{name}.qcow2"
         if not path.exists():
-            tool("qemu-img", "create", "-f", "qcow2", *options, str(path), size)
+            partial = path.with_suffix(".partial")
+            tool("qemu-img", "create", "-f", "qcow2", *options, str(partial), size)
+            for number in range(snapshots):
+                tool("qemu-img", "snapshot", "-c", f"s{number}", str(partial))
+            partial.rename(path)
         return path
 
     def fragmented(self) -> Path:
         """As many bytes as the base, cluster by cluster in random order."""
-        path = self.folder / f"fragmented-{self.size}.qcow2"
+        path = self._path("fragmented")
         if not path.exists():
             partial = path.with_suffix(".partial")
             tool("qemu-img", "create", "-f", "qcow2", str(partial), str(2 * self.size))
@@ -72,7 +101,7 @@ class Images:
 
     def encrypted(self, key_file: Path) -> Path:
         """The base disk under LUKS, with QEMU's default cipher."""
-        path = self.folder / f"luks-{self.size}.qcow2"
+        path = self._path("luks")
         if not path.exists():
             key_file.write_text("bench")
             partial = path.with_suffix(".partial")

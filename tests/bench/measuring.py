@@ -59,6 +59,11 @@ def run(command: Command, accepted: tuple[int, ...] = (0,)) -> Sample:
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+def best_of(rounds: int, command: Command) -> Sample:
+    """The fastest of several runs. Raises `CommandFailed`."""
+    return min((run(command) for _ in range(rounds)), key=lambda sample: sample.wall)
+
+
 def in_turn(ours: Command, peer: Command, rounds: int, clean: Callable[[], None]) -> Pair:
     """A B A B …, after one run of each that is not counted; `clean` removes the output before every run."""
     samples: tuple[list[Sample], list[Sample]] = ([], [])

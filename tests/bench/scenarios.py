@@ -6,25 +6,32 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench.images import Images
 from tests.bench.measuring import Command
 
 QCOWSCOPE = (sys.executable, "-m", "forensic.cli")
+FASTEST = ("-W", "-m", "16")
+"""The options with which qemu-img convert is fastest: out of order, sixteen requests at a time."""
+
+SHARED_MEMORY = Path("/dev/shm")
+"""Where a raw file may be longer than ext4 allows."""
 
 
 @dataclass(frozen=True)
 class Scenario:
     """Two commands that do the same work.
 
-    `ours_output` and `peer_output` are files that both must have written alike; None where the work writes none.
-    `memory_goal_mib` is the most that ours may take.
+    `goal` is the ratio of our time to the peer's that is wanted, None where there is none. `ours_output` and
+    `peer_output` are files that both must have written alike; None where the work writes none. `memory_goal_mib` is
+    the most that ours may take.
     """
 
     name: str
     against: str
-    goal: float
+    goal: float | None
     ours: Command
     peer: Command
     ours_output: Path | None = None
@@ -38,142 +45,137 @@ class Scenario:
                 path.unlink(missing_ok=True)
 
 
-def scenarios(images: Images) -> Iterator[tuple[str, Callable[[], Scenario]]]:
-    """Every scenario, by name; each builds its image when it is called."""
-    extraction = Extractions(images)
-    yield from extraction.plain()
-    yield from extraction.hashed()
-    yield from _checks(images)
-    yield from _others(images)
+Named = tuple[str, Callable[[], Scenario]]
+"""The name of a scenario, and the function that builds its image."""
 
 
-class Extractions:
-    """Scenarios that write a raw image."""
-
-    def __init__(self, images: Images) -> None:
-        """Outputs go beside the images."""
-        self._images = images
-        self._ours = images.folder / "ours.raw"
-        self._peer = images.folder / "peer.raw"
-
-    def plain(self) -> Iterator[tuple[str, Callable[[], Scenario]]]:
-        """Without a hash, against qemu-img convert with its fastest options."""
-        images = self._images
-        zstd = ("-c", "-o", "compression_type=zstd")
-        yield "zlib, no hash", lambda: self._against_convert("zlib, no hash", 0.5, images.converted("zlib", "-c"))
-        yield "zstd, no hash", lambda: self._against_convert("zstd, no hash", 0.6, images.converted("zstd", *zstd))
-        yield (
-            "uncompressed, no hash",
-            lambda: self._against_convert("uncompressed, no hash", 0.95, images.converted("plain")),
-        )
-        yield "fragmented, no hash", lambda: self._against_convert("fragmented, no hash", 0.9, images.fragmented())
-        yield (
-            "extended L2, no hash",
-            lambda: self._against_convert(
-                "extended L2, no hash", 1.0, images.converted("extended", "-o", "extended_l2=on")
-            ),
-        )
-        yield (
-            "4 KiB clusters, no hash",
-            lambda: self._against_convert(
-                "4 KiB clusters, no hash", 1.0, images.converted("4k", "-o", "cluster_size=4k")
-            ),
-        )
-        yield (
-            "512-byte clusters, no hash",
-            lambda: self._against_convert(
-                "512-byte clusters, no hash", 0.3, images.converted("512", "-o", "cluster_size=512"), options=()
-            ),
-        )
-        yield "16 TiB sparse, no hash", self._sparse
-        yield "LUKS, no hash", self._encrypted
-
-    def hashed(self) -> Iterator[tuple[str, Callable[[], Scenario]]]:
-        """With SHA-256, against qemu-img convert and then sha256sum."""
-        images, zstd = self._images, ("-c", "-o", "compression_type=zstd")
-        yield (
-            "zlib, SHA-256",
-            lambda: self._against_convert_and_hash("zlib, SHA-256", 0.6, images.converted("zlib", "-c")),
-        )
-        yield (
-            "zstd, SHA-256",
-            lambda: self._against_convert_and_hash("zstd, SHA-256", 0.6, images.converted("zstd", *zstd)),
-        )
-        yield (
-            "uncompressed, SHA-256",
-            lambda: self._against_convert_and_hash("uncompressed, SHA-256", 0.6, images.converted("plain")),
-        )
-
-    def _extract(self, image: Path, *options: str) -> Command:
-        return (*QCOWSCOPE, "extract", str(image), "-o", str(self._ours), *options)
-
-    def _against_convert(
-        self, name: str, goal: float, image: Path, options: tuple[str, ...] = ("-W", "-m", "16")
-    ) -> Scenario:
-        peer = ("qemu-img", "convert", *options, "-f", "qcow2", "-O", "raw", str(image), str(self._peer))
-        against = " ".join(("qemu-img convert", *options))
-        return Scenario(name, against, goal, self._extract(image, "--hash", "none"), peer, self._ours, self._peer)
-
-    def _against_convert_and_hash(self, name: str, goal: float, image: Path) -> Scenario:
-        convert = shlex.join(["qemu-img", "convert", "-W", "-m", "16", "-O", "raw", str(image), str(self._peer)])
-        peer = ("sh", "-c", f"{convert} && sha256sum {shlex.quote(str(self._peer))}")
-        against = "qemu-img convert -W -m 16, then sha256sum"
-        return Scenario(name, against, goal, self._extract(image), peer, self._ours, self._peer)
-
-    def _sparse(self) -> Scenario:
-        """As large as the file system lets a raw file be: ext4 ends at 16 TiB less one block."""
-        size = "16T" if _can_be_as_large(self._images.folder, 16 << 40) else "8T"
-        image = self._images.created(f"sparse-{size}", size)
-        return self._against_convert(f"{size}iB sparse, no hash", 0.6, image, options=())
-
-    def _encrypted(self) -> Scenario:
-        key_file = self._images.folder / "key"
-        image = self._images.encrypted(key_file)
-        secret = ("--object", f"secret,id=key,file={key_file}")
-        source = ("--image-opts", f"driver=qcow2,file.filename={image},encrypt.key-secret=key")
-        peer = ("qemu-img", "convert", "-W", "-m", "16", *secret, *source, "-O", "raw", str(self._peer))
-        ours = self._extract(image, "--hash", "none", "--key-file", str(key_file))
-        return Scenario("LUKS, no hash", "qemu-img convert -W -m 16", 1.0, ours, peer, self._ours, self._peer)
+def scenarios(images: Images) -> Iterator[Named]:
+    """Every scenario; those that share an image follow one another, and it is discarded when they are done."""
+    yield from _compressed(images)
+    yield from _uncompressed(images)
+    yield from _small_clusters(images)
+    yield "16 TiB sparse", lambda: _sparse(images)
+    yield "LUKS", lambda: _encrypted(images)
+    images.discard("luks")
+    yield from _metadata_alone(images)
 
 
-def _checks(images: Images) -> Iterator[tuple[str, Callable[[], Scenario]]]:
-    def against_check(name: str, goal: float, image: Path) -> Scenario:
-        ours = (*QCOWSCOPE, "check", str(image))
-        return Scenario(name, "qemu-img check", goal, ours, ("qemu-img", "check", str(image)), memory_goal_mib=150)
-
-    metadata = ("-o", "preallocation=metadata")
-    yield (
-        "check, 1 TiB preallocated",
-        lambda: against_check("check, 1 TiB preallocated", 0.6, images.created("preallocated-1t", "1T", *metadata)),
-    )
-    yield (
-        "check, 512-byte clusters",
-        lambda: against_check("check, 512-byte clusters", 0.15, images.converted("512", "-o", "cluster_size=512")),
-    )
-    yield (
-        "check, 4 KiB clusters",
-        lambda: against_check("check, 4 KiB clusters", 1.0, images.converted("4k", "-o", "cluster_size=4k")),
-    )
+def _compressed(images: Images) -> Iterator[Named]:
+    for kind, goal, options in (("zlib", 0.5, ()), ("zstd", 0.6, ("-o", "compression_type=zstd"))):
+        image = images.converted_later(kind, "-c", *options)
+        yield kind, partial(_with_image, image, partial(_against_convert, images, kind, goal))
+        name = f"{kind}, SHA-256"
+        yield name, partial(_with_image, image, partial(_against_convert_and_hash, images, name))
+        images.discard(kind)
 
 
-def _others(images: Images) -> Iterator[tuple[str, Callable[[], Scenario]]]:
-    def many() -> Scenario:
-        paths = [str(path) for path in images.many(200)]
-        peer = ("sh", "-c", 'for image; do qemu-img check -q "$image"; done', "sh", *paths)
-        ours = (*QCOWSCOPE, "check", "--json", *paths)
-        return Scenario("check of 200 small images", "200 × qemu-img check", 1.0, ours, peer, memory_goal_mib=150)
+def _uncompressed(images: Images) -> Iterator[Named]:
+    yield "uncompressed", lambda: _against_convert(images, "uncompressed", 0.95, images.converted("plain"))
+    hashed = "uncompressed, SHA-256"
+    yield hashed, lambda: _against_convert_and_hash(images, hashed, images.converted("plain"))
+    images.discard("plain")
+    yield "fragmented", lambda: _against_convert(images, "fragmented", 0.9, images.fragmented())
+    yield "map of a fragmented image", lambda: _map(images.fragmented())
+    images.discard("fragmented")
+    extended = images.converted_later("extended", "-o", "extended_l2=on")
+    yield "extended L2", lambda: _against_convert(images, "extended L2", 1.0, extended())
+    images.discard("extended")
 
-    def fragmented_map() -> Scenario:
-        image = str(images.fragmented())
-        peer = ("qemu-img", "map", "--output=json", image)
-        return Scenario("map of a fragmented image", "qemu-img map", 1.0, (*QCOWSCOPE, "map", "--json", image), peer)
 
-    yield "check of 200 small images", many
-    yield "map of a fragmented image", fragmented_map
+def _small_clusters(images: Images) -> Iterator[Named]:
+    small = images.converted_later("4k", "-o", "cluster_size=4k")
+    yield "4 KiB clusters", lambda: _against_convert(images, "4 KiB clusters", 1.0, small())
+    yield "check, 4 KiB clusters", lambda: _check("check, 4 KiB clusters", 1.0, small())
+    images.discard("4k")
+    smallest = images.converted_later("512", "-o", "cluster_size=512")
+    yield "512-byte clusters", lambda: _against_convert(images, "512-byte clusters", 0.3, smallest(), ())
+    yield "check, 512-byte clusters", lambda: _check("check, 512-byte clusters", 0.15, smallest())
+    images.discard("512")
+
+
+def _metadata_alone(images: Images) -> Iterator[Named]:
+    large = "check, 1 TiB preallocated"
+    yield large, lambda: _check(large, 0.6, images.preallocated("1T"))
+    small = "check, 64 GiB preallocated, 4 KiB clusters"
+    yield small, lambda: _check(small, 1.0, images.preallocated("64G", "4k"))
+    yield "check of 200 small images", lambda: _many(images)
+
+
+def _with_image(image: Callable[[], Path], make: Callable[[Path], Scenario]) -> Scenario:
+    return make(image())
+
+
+def _extract(image: Path, output: Path, *options: str) -> Command:
+    return (*QCOWSCOPE, "extract", str(image), "-o", str(output), *options)
+
+
+def _against_convert(
+    images: Images,
+    name: str,
+    goal: float,
+    image: Path,
+    options: tuple[str, ...] = FASTEST,
+    folder: Path | None = None,
+) -> Scenario:
+    """Without a hash, against qemu-img convert."""
+    ours, peer = _outputs(folder or images.folder)
+    convert = ("qemu-img", "convert", *options, "-f", "qcow2", "-O", "raw", str(image), str(peer))
+    against = " ".join(("qemu-img convert", *options))
+    return Scenario(name, against, goal, _extract(image, ours, "--hash", "none"), convert, ours, peer)
+
+
+def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenario:
+    """With SHA-256, against qemu-img convert and then sha256sum."""
+    ours, peer = _outputs(images.folder)
+    convert = shlex.join(["qemu-img", "convert", *FASTEST, "-O", "raw", str(image), str(peer)])
+    command = ("sh", "-c", f"{convert} && sha256sum {shlex.quote(str(peer))}")
+    against = f"qemu-img convert {' '.join(FASTEST)}, then sha256sum"
+    return Scenario(name, against, 0.6, _extract(image, ours), command, ours, peer)
+
+
+def _outputs(folder: Path) -> tuple[Path, Path]:
+    return folder / "ours.raw", folder / "peer.raw"
+
+
+def _sparse(images: Images) -> Scenario:
+    """Where the file system lets a raw file be as long as that: ext4 ends at 16 TiB less one block."""
+    folders = [folder for folder in (images.folder, SHARED_MEMORY) if _can_be_as_large(folder, 16 << 40)]
+    size, folder = ("16T", folders[0]) if folders else ("8T", images.folder)
+    name = f"{size.removesuffix('T')} TiB sparse, 200 MiB of data"
+    return _against_convert(images, name, 0.6, images.strewn(size), (), folder)
+
+
+def _encrypted(images: Images) -> Scenario:
+    key_file = images.folder / "key"
+    image = images.encrypted(key_file)
+    ours, peer = _outputs(images.folder)
+    secret = ("--object", f"secret,id=key,file={key_file}")
+    source = ("--image-opts", f"driver=qcow2,file.filename={image},encrypt.key-secret=key")
+    convert = ("qemu-img", "convert", *FASTEST, *secret, *source, "-O", "raw", str(peer))
+    extract = _extract(image, ours, "--hash", "none", "--key-file", str(key_file))
+    return Scenario("LUKS", f"qemu-img convert {' '.join(FASTEST)}", 1.0, extract, convert, ours, peer)
+
+
+def _check(name: str, goal: float, image: Path) -> Scenario:
+    ours = (*QCOWSCOPE, "check", str(image))
+    return Scenario(name, "qemu-img check", goal, ours, ("qemu-img", "check", str(image)), memory_goal_mib=150)
+
+
+def _many(images: Images) -> Scenario:
+    paths = [str(path) for path in images.many(200)]
+    peer = ("sh", "-c", 'for image; do qemu-img check -q "$image"; done', "sh", *paths)
+    ours = (*QCOWSCOPE, "check", "--json", *paths)
+    return Scenario("check of 200 small images", "200 × qemu-img check", 1.0, ours, peer, memory_goal_mib=150)
+
+
+def _map(image: Path) -> Scenario:
+    peer = ("qemu-img", "map", "--output=json", str(image))
+    ours = (*QCOWSCOPE, "map", "--json", str(image))
+    return Scenario("map of a fragmented image", "qemu-img map", 1.0, ours, peer)
 
 
 def _can_be_as_large(folder: Path, size: int) -> bool:
-    probe = folder / "size-probe"
+    probe = folder / "qcowscope-bench-size-probe"
     try:
         with probe.open("wb") as file:
             file.truncate(size)

@@ -8,16 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from forensic.evidence import Evidence, ReadFailed
 from samples import oracle
 from samples.kinds import KINDS, Kind
 from tests.commands import qcowscope
 from tests.extraction import mixed
-from tests.images import COMPLETE, COPIED, described, header, sample, tiny
+from tests.images import COMPLETE, COPIED, SOUND, described, header, sample, tiny
 from tests.oracles import require
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,11 +27,11 @@ SIZE = 16 * MIB
 INCOMPLETE = 5
 
 
-def large(folder: Path) -> Path:
+def large(folder: Path, crypt_method: int = 0) -> Path:
     """An image of 16 MiB whose first 8 MiB hold data, each cluster of 64 KiB with bytes of its own."""
     words = [COPIED | (5 + number) << 16 for number in range(128)]
     path = folder / "large.qcow2"
-    head = header(cluster_bits=16, virtual_size=SIZE)
+    head = header(cluster_bits=16, virtual_size=SIZE, crypt_method=crypt_method)
     path.write_bytes(tiny(words, cluster_bits=16, file_clusters=5 + 128, head=head))
     return path
 
@@ -113,11 +114,9 @@ def test_all_that_can_be_written_is_written(tmp_path: Path, out: Path) -> None:
     segments = {f"d.raw.00{index}" for index in range(1, 7)}
     assert names(out) == {*forms, *segments, "d.raw.md5", "d.raw.sha256", "d.raw.blake2b"}
     document = report(out / "json")
+    container = {"sha256": hashlib.sha256((tmp_path / "large.qcow2").read_bytes()).hexdigest()}
     assert document["result"]["hashes"] == {
-        "container": {
-            "acquired": {"sha256": hashlib.sha256((tmp_path / "large.qcow2").read_bytes()).hexdigest()},
-            "verified_source": None,
-        },
+        "container": {"acquired": container, "verified_source": container},
         "virtual_disk": {
             "acquired": {name: hashlib.new(name, large_disk()).hexdigest() for name in ("md5", "sha256", "blake2b")},
             "verified_output": {
@@ -368,6 +367,64 @@ def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out:
     assert "Unchanged                 : NO" in (out / "d.log").read_text("ascii")
 
 
+def reading_differently(name: str, second: str | None) -> Callable[[Evidence, Callable[[int], None] | None], str]:
+    """`Evidence.sha256` of a medium on which one file reads differently from the second time on, or not at all."""
+    real, calls = Evidence.sha256, list[str]()
+
+    def sha256(self: Evidence, progress: Callable[[int], None] | None = None) -> str:
+        found = real(self, progress)
+        if Path(self.path_as_given).name != name:
+            return found
+        calls.append(name)
+        if len(calls) > 1 and second is None:
+            raise ReadFailed(0, 512, "input/output error")
+        return found if len(calls) == 1 or second is None else second
+
+    return sha256
+
+
+OVERLAY, BASE = "overlay-qcow2.qcow2", "overlay-qcow2.backing.qcow2"
+
+
+@pytest.mark.parametrize("name", [OVERLAY, BASE])
+@pytest.mark.parametrize(("second", "status"), [("ab" * 32, 6), (None, 1)])
+def test_an_input_that_reads_differently_afterwards_is_said_and_shown(
+    name: str, second: str | None, status: int, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = [word for form in ("json", "log", "html") for word in ("--report", f"{form}:{out / form}")]
+    given = ["--backing", str(SOUND / BASE), "--verify", *targets]
+    monkeypatch.setattr(Evidence, "sha256", reading_differently(name, second))
+    done = qcowscope("extract", SOUND / OVERLAY, "-o", out / "d.raw", *given)
+    assert done.status == report(out / "json")["run"]["exit_code"] == status
+    log, page = (out / "log").read_text("ascii"), (out / "html").read_text("utf-8")
+    if second is None:
+        assert f"{name} cannot be read again to its end" in done.err
+    else:
+        assert f"{name} reads differently now than while it was extracted from" in done.err
+        assert log.count("DOES NOT MATCH") == page.count("DOES NOT MATCH") == 1
+        assert log.count(second) == page.count(second) == 1
+        assert "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW" in log
+
+
+def test_every_file_that_was_read_is_read_again_and_shown_unchanged(out: Path) -> None:
+    targets = [word for form in ("json", "log", "html") for word in ("--report", f"{form}:{out / form}")]
+    given = ["--backing", str(SOUND / BASE), "--verify", *targets]
+    assert qcowscope("extract", SOUND / OVERLAY, "-o", out / "d.raw", *given).status == 0
+    document = report(out / "json")
+    inputs = document["run"]["inputs"]
+    assert isinstance(inputs, list)
+    for entry, name in zip(inputs, (OVERLAY, BASE), strict=True):
+        digest = hashlib.sha256((SOUND / name).read_bytes()).hexdigest()
+        assert entry["verified_source"] == entry["hashes"] == {"sha256": digest}
+        assert entry["integrity"]["unchanged"] is True
+        assert entry["integrity"]["before"] == entry["integrity"]["after"]
+    log = (out / "log").read_text("ascii")
+    assert log.count(f"Supplied backing {SOUND / BASE}:") == 2  # among the hashes, and among the proofs
+    assert log.count("ctime before") == log.count("Unchanged                 : yes") == 2
+    assert "nobody can vouch" not in log
+    assert (out / "html").read_text("utf-8").count("read again") == 3
+
+
 def test_a_key_that_was_not_there_before_cannot_join_in(tmp_path: Path, out: Path) -> None:
     kind = KINDS["luks-4k"]
     assert kind.passphrase is not None
@@ -379,6 +436,26 @@ def test_a_key_that_was_not_there_before_cannot_join_in(tmp_path: Path, out: Pat
     assert refused.status == 1
     assert "was begun with another supply of files and keys" in refused.err
     assert qcowscope(*arguments).status == INCOMPLETE
+
+
+@pytest.mark.parametrize("split", [[], ["--split", "700KiB"]])
+def test_another_passphrase_cannot_go_on_where_the_old_encryption_knows_no_wrong_one(
+    split: list[str], tmp_path: Path, out: Path
+) -> None:
+    image = large(tmp_path, crypt_method=1)
+    for name in ("right", "wrong"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    arguments: list[str | Path] = ["extract", image, "-o", out / "d.raw", *split, "--key-file"]
+    assert qcowscope(*arguments, tmp_path / "right").status == 0
+    whole = {name: (out / name).read_bytes() for name in names(out)}
+    done = run(stopped(6 * MIB, signal.SIGKILL, *arguments, tmp_path / "right", "--force"))
+    assert done.returncode == -signal.SIGKILL
+    journal = (out / "d.raw.journal.partial").read_bytes()
+    refused = qcowscope(*arguments, tmp_path / "wrong", "--resume", "--force")
+    assert (refused.status, (out / "d.raw.journal.partial").read_bytes()) == (1, journal)
+    assert "was begun with another passphrase; --force instead of --resume starts anew" in refused.err
+    assert qcowscope(*arguments, tmp_path / "right", "--resume", "--force").status == 0
+    assert {name: (out / name).read_bytes() for name in names(out)} == whole
 
 
 def test_the_hash_that_qemu_gives_is_in_the_report(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from forensic.qcow2.disk import Disk
+from forensic.qcow2.mapping import Rows
 from samples import recipes
 from samples.kinds import PASSPHRASE, Kind
 from tests.commands import QCOW2_KINDS, RECIPES, Finished, damaged, qcowscope, sound
@@ -129,7 +132,7 @@ def test_map_needs_no_key_and_shows_the_levels() -> None:
 def test_differences_are_printed_for_people_and_for_programs() -> None:
     image = sound("snapshots-512")
     done = qcowscope("diff", image, "--snapshot", "first")
-    assert (done.status, done.out.splitlines()[-1]) == (0, "1,536 bytes differs")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "1,536 bytes differ")
     document = json.loads(qcowscope("diff", image, "--json", "--snapshot", "first", "--snapshot", "second").out)
     assert [(entry["start"], entry["length"], entry["relation"]) for entry in document["ranges"]] == [
         (512, 512, "differs"),
@@ -140,7 +143,92 @@ def test_differences_are_printed_for_people_and_for_programs() -> None:
     assert qcowscope("diff", sound("overlay-raw"), sound("data-512")).status == 5
 
 
-@pytest.mark.parametrize("options", [[], ["other", "--snapshot", "1"], [*["--snapshot", "1"] * 3]])
+def test_a_raw_disk_is_compared_with_the_image_it_came_from(tmp_path: Path) -> None:
+    image, raw = sound("deflate-4k"), tmp_path / "out.raw"
+    extracted(tmp_path, image)
+    done = qcowscope("diff", image, raw, "--other-format", "raw")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "no difference")
+    guessed = qcowscope("diff", raw, image).out.splitlines()
+    assert guessed[-2] == "no difference"
+    assert guessed[-1].startswith(f"note: {raw} was taken for a raw disk, since it is no qcow2 image: it ")
+    content = raw.read_bytes()
+    raw.write_bytes(content[:700] + b"\xee" + content[701:] + b"x")
+    document = json.loads(qcowscope("diff", image, raw, "--other-format", "raw", "--json").out)
+    assert document["bytes"] == {"differs": 512, "only_in_second": 1}
+    assert document["second"] == {"target": "raw", "size": len(content) + 1, "files": [str(raw)]}
+    last = qcowscope("diff", image, raw).out.splitlines()[-2]
+    assert last == "512 bytes differ, 1 byte only in the second"
+
+
+@pytest.mark.parametrize("word", ["raw", "qcow", "qcow2"])
+def test_a_side_is_read_as_it_is_told_or_not_at_all(word: str) -> None:
+    image = sound("data-512")
+    done = qcowscope("diff", image, image, "--format", word)
+    assert done.status == {"raw": 0, "qcow": 63, "qcow2": 0}[word]
+    content = image.stat().st_size
+    last = done.out.splitlines()[-1] if done.out else done.err
+    assert ("only in the" in last and f"{abs(content - 16384):,}" in last) == (word == "raw")
+
+
+def test_the_second_image_has_files_of_its_own(tmp_path: Path) -> None:
+    image, other, third = sound("overlay-qcow2"), sound("overlay-raw"), sound("data-file")
+    mine = ["--backing", str(SOUND / "overlay-qcow2.backing.qcow2")]
+    theirs = ["backing", str(SOUND / "overlay-raw.backing.raw"), "backing-format", "raw"]
+    assert qcowscope("diff", image, other, *mine).status == 5
+    done = qcowscope("diff", image, other, *mine, *of_options("--other-", theirs), "--json")
+    assert done.status == 0
+    assert extracted(tmp_path, image, *mine).status == 0
+    first = (tmp_path / "out.raw").read_bytes()
+    assert extracted(tmp_path, other, *of_options("--", theirs), "--force").status == 0
+    second = (tmp_path / "out.raw").read_bytes()
+    unlike = sum(first[at : at + 512] != second[at : at + 512] for at in range(0, len(first), 512))
+    assert json.loads(done.out)["bytes"] == {"differs": 512 * unlike}
+    assert qcowscope("diff", image, third, *mine).status == 5
+    data = ["--other-data-file", str(SOUND / "data-file.data.raw")]
+    assert qcowscope("diff", image, third, *mine, *data).status == 0
+
+
+def of_options(prefix: str, words: list[str]) -> list[str]:
+    """Option names, each followed by its value, with a prefix before every name."""
+    return [word if number % 2 else prefix + word for number, word in enumerate(words)]
+
+
+def test_the_second_image_may_have_a_key_of_its_own(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("wrong", encoding="utf-8")
+    right = key_file(tmp_path)
+    pair: list[str | Path] = ["diff", sound("luks-4k"), sound("luks-4k")]
+    assert qcowscope(*pair, "--key-file", right).status == 0
+    assert qcowscope(*pair, "--key-file", wrong, "--other-key-file", right).status == 1
+    assert qcowscope(*pair, "--key-file", right, "--other-key-file", wrong).status == 1
+    assert qcowscope("diff", sound("data-4k"), sound("luks-4k"), "--other-key-file", right).status == 0
+    assert qcowscope("diff", sound("data-4k"), sound("luks-4k")).status == 5
+
+
+def test_a_format_goes_after_the_file_it_is_about() -> None:
+    done = qcowscope("diff", sound("data-4k"), sound("luks-4k"), "--backing", "x", "--other-backing-format", "raw")
+    assert done.status == 64
+    assert "--other-backing-format goes after the --other-backing that it is about" in done.err
+
+
+def test_a_side_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = damaged("header-dirty", tmp_path)
+    real = Disk.row_batches
+
+    def row_batches(self: Disk, *arguments: int) -> Iterator[Rows]:
+        os.utime(image)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Disk, "row_batches", row_batches)
+    done = qcowscope("diff", image, sound("data-512"))
+    assert done.status == 1
+    assert f"{image} changed while it was read" in done.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["other", "--snapshot", "1"], [*["--snapshot", "1"] * 3], ["--snapshot", "1", "--other-backing", "x"]],
+)
 def test_a_comparison_has_two_sides(options: list[str]) -> None:
     assert qcowscope("diff", sound("snapshots-512"), *options).status == 64
 
@@ -154,7 +242,7 @@ def opened_by(folder: Path, *arguments: str) -> set[str]:
     command = ["strace", "-f", "-qq", "-e", "trace=open,openat,connect,execve", "-o", str(trace)]
     environment = os.environ | {"LOGNAME": "examiner"}  # else the name is looked up in /etc/passwd
     command += [sys.executable, "-m", "forensic.cli", *arguments]
-    subprocess.run(command, env=environment, capture_output=True, check=False)
+    subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
     begins = next(number for number, line in enumerate(lines) if str(folder / "evidence") in line and "open" in line)
     assert not [line for line in lines[begins:] if "connect(" in line or "execve(" in line]

@@ -438,9 +438,11 @@ class TestResume:
         begun: list[int] = []
         real = filled_steps
 
-        def steps(disk: Disk, start: int, end: int) -> Generator[Filled | Hole]:
+        def steps(
+            disk: Disk, start: int, end: int, write: Callable[[Filled], None] | None = None
+        ) -> Generator[Filled | Hole]:
             begun.append(start)
-            return real(disk, start, end)
+            return real(disk, start, end, write)
 
         monkeypatch.setattr(extracting, "filled_steps", steps)
         self.resume(tmp_path, Settings(resume=True))

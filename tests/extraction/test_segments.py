@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forensic.extraction.segments import MAX_SEGMENTS, Segment, read_in_a_row, segments
+from forensic.extraction.segments import MAX_SEGMENTS, Segment, read_in_a_row, read_part, segments
 
 OUT = Path("folder/out.raw")
 
@@ -52,3 +52,13 @@ def test_files_are_read_as_if_they_were_one(tmp_path: Path) -> None:
         position = len(content)
     assert content == first.read_bytes() + second.read_bytes()
     assert zeros > 2 << 20
+
+
+@pytest.mark.parametrize("offset", range(8))
+@pytest.mark.parametrize("length", range(8))
+def test_a_part_of_several_files_is_that_of_all_in_a_row(offset: int, length: int, tmp_path: Path) -> None:
+    contents = {"a": b"012", "b": b"", "c": b"3", "d": b"45"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    found = read_part([tmp_path / name for name in contents], offset, length)
+    assert found == b"012345"[offset : offset + length]

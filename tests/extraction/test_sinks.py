@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forensic.errors import OutputFailed
 from forensic.extraction.segments import segments
 from forensic.extraction.sinks import SPARSE_BLOCK, RawFile, StandardOutput, nonzero_runs
-from forensic.extraction.stretch import Stretch
+from forensic.extraction.stretch import Stretch, length_of
 
 BLOCKS = st.lists(st.sampled_from([bytes(SPARSE_BLOCK), b"\1" + bytes(SPARSE_BLOCK - 1), bytes(100), b"x"]), max_size=8)
 STRETCHES = st.lists(
@@ -45,8 +45,10 @@ def test_files_hold_what_was_given(
     disk = b"".join(bytes(stretch) for stretch in stretches)
     parts = segments(folder / "d.raw", len(disk), segment)
     raw = RawFile(parts, sparse, force=False)
+    offset = 0
     for stretch in stretches:
-        raw.take(stretch)
+        raw.take(offset, stretch)
+        offset += length_of(stretch)
     assert not any(part.path.exists() for part in parts)
     raw.complete()
     assert b"".join(part.path.read_bytes() for part in parts) == disk
@@ -56,7 +58,7 @@ def test_files_hold_what_was_given(
 def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     parts = segments(tmp_path / "d.raw", 3, None)
     raw = RawFile(parts, True, force=False)
-    raw.take(memoryview(b"abc"))
+    raw.take(0, memoryview(b"abc"))
     (tmp_path / "d.raw").write_bytes(b"precious")
     with pytest.raises(OutputFailed, match="file exists"):
         raw.complete()
@@ -76,8 +78,8 @@ def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path: Path) -> 
 def test_standard_output_gets_zeros_as_zeros() -> None:
     reader, writer = os.pipe()
     output = StandardOutput(writer, [])
-    output.take(memoryview(b"abc"))
-    output.take(5)
+    output.take(0, memoryview(b"abc"))
+    output.take(3, 5)
     output.complete()
     os.close(writer)
     assert os.read(reader, 100) == b"abc" + bytes(5)

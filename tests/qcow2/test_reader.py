@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from forensic.errors import Unsupported
+from forensic.qcow2 import codecs, levels
 from forensic.qcow2 import reader as reader_module
+from forensic.qcow2.codecs import Decoded
 from forensic.qcow2.image import open_image
+from forensic.qcow2.mapping import State
 from forensic.qcow2.reader import REMEMBERED_STRETCHES, DiskReader
 from samples.kinds import KINDS, Kind
 from tests.images import COMPLETE, COMPRESSED, COPIED, L2, described, header, opened, sample, tiny
@@ -145,6 +148,38 @@ def test_more_stretches_than_are_remembered_are_read_again(tmp_path: Path, monke
             for number in range(count):
                 reader.seek(number << 15)
                 assert reader.read(513) == b"\x05" * 512 + b"\0"
+
+
+@pytest.mark.parametrize("rows", [1, 16, 40, 100])
+def test_no_more_extents_are_remembered_than_fit(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "STRETCH", 1 << 12)
+    monkeypatch.setattr(reader_module, "REMEMBERED_ROWS", rows)
+    words = [(5 + number % 2) << 9 for number in range(32)]  # no two neighbours in the file: eight rows a stretch
+    with opened(tmp_path, tiny(words)) as image:
+        raw = b"".join(bytes([5 + number % 2]) * 512 for number in range(32))
+        reader = image.reader()
+        for at in (*range(0, len(raw), 700), *range(len(raw), 0, -300)):
+            reader.seek(at)
+            assert reader.read(600) == raw[at : at + 600]
+            remembered = [len(found) for found in reader._rows.values()]
+            assert sum(remembered) <= rows or len(remembered) == 1
+
+
+def test_small_reads_decode_a_cluster_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    real = codecs.decode
+
+    def decode(stored: bytes, codec: int, size: int) -> Decoded:
+        decoded.append(len(stored))
+        return real(stored, codec, size)
+
+    monkeypatch.setattr(levels, "decode", decode)
+    with open_image(sample(KINDS["deflate-4k"])) as image:
+        clusters = sum(extent.state == State.COMPRESSED for extent in image.extents())
+        reader = image.reader()
+        while reader.read(100):
+            pass
+    assert len(decoded) == clusters > 1
 
 
 def test_a_header_without_geometry_has_no_disk(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import struct
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from forensic.qcow2.tables import (
     read_l1,
     read_l2_batches,
     read_refcount_table,
+    read_what_is_there,
 )
 from tests.images import COPIED, geometry, header, tiny, written
 
@@ -164,3 +166,27 @@ def test_an_absurd_refcount_table_is_read_as_far_as_the_file_needs(tmp_path: Pat
     head = header()[:56] + b"\xff" * 4 + header()[60:]
     found = refcount_table(tmp_path, tiny([], file_clusters=300), head)
     assert (found.claimed_entries, len(found.entries)) == (0xFFFFFFFF * 64, 2)
+
+
+class WearingOut(Evidence):
+    """Evidence of which every try meets another bad byte, the next of `bad`."""
+
+    bad: ClassVar[list[int]]
+
+    def read_into(self, host_offset: int, buffer: memoryview) -> None:
+        """Fail at the next bad byte."""
+        end = host_offset + len(buffer)
+        bad = self.bad.pop(0) if self.bad else end
+        if bad < end:
+            raise ReadFailed(bad, end - bad, "input/output error")
+        super().read_into(host_offset, buffer)
+
+
+@pytest.mark.parametrize("bad", [[], [2000], [2000, 1400], [2000, 1999, 800, 100]])
+def test_a_medium_that_fails_again_gives_what_could_be_read_in_the_end(
+    bad: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(range(256)) * 16
+    monkeypatch.setattr(WearingOut, "bad", [*bad], raising=False)
+    with WearingOut(written(tmp_path, content)) as evidence:
+        assert read_what_is_there(evidence, 100, 4096) == content[100 : min([*bad, 4096])]

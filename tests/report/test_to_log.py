@@ -48,7 +48,8 @@ def test_hashes_of_file_and_disk_are_told_apart(tmp_path: Path) -> None:
     assert [" ".join(line.split()) for line in section(log, "Hashes")] == [
         "Image file (container):",
         f"SHA256 acquired : {container}",
-        "SHA256 verified source : --",
+        f"SHA256 verified source : {container}",
+        "match",
         "Virtual disk (the bytes that were extracted):",
         f"MD5 acquired : {md5}",
         f"MD5 verified output : {md5}",

@@ -88,6 +88,8 @@ def test_a_walk_from_opening_to_the_extracted_file(walk: Tmux, tmp_path: Path) -
     walk.keys("5")
     walk.wait_for("equal command line")
     walk.keys("F5")
+    walk.wait_for("EXTRACTION LOG")
+    walk.keys("Escape")
     walk.wait_for("✔ complete")
     walk.keys("q")
     walk.wait_for("status 0")

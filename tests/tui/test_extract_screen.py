@@ -7,17 +7,20 @@ import json
 import threading
 from pathlib import Path
 
+from rich.text import Text
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.widgets import Button, Input, Select
+from textual.widgets import Button, Checkbox, Input, Select
 
-from forensic import open_image
+from forensic import extract, open_image
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.extract_job import Control, Extracted, run_extraction
 from tui.extraction_plan import ExtractionPlan
+from tui.screens.reading import Reading
 from tui.widgets.extract_form import ExtractForm
+from tui.widgets.fate_strip import FateStrip
 
 SOUND = recipes.HERE / "sound"
 SNAPSHOTS = SOUND / "snapshots-512.qcow2"
@@ -52,6 +55,8 @@ def test_a_backing_file_is_read_only_after_the_examiner_names_it(drive: Drive, t
         assert "--backing" in app.screen.query_one(ExtractForm).plan.command()
         await pilot.press("f5")
         await settled(app, pilot)
+        assert "EXTRACTION LOG" in screen_text(app)
+        await pilot.press("escape")
         assert "✔ complete" in screen_text(app)
 
     drive(SOUND / "overlay-qcow2.qcow2", story, (170, 50))
@@ -64,6 +69,7 @@ def test_without_the_backing_file_what_is_missing_is_listed(drive: Drive, tmp_pa
         app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
         await pilot.press("f5")
         await settled(app, pilot)
+        await pilot.press("escape")
         text = screen_text(app)
         assert "ranges that were not had" in text
         assert "backing_not_supplied" in text
@@ -81,12 +87,57 @@ def test_a_key_opens_the_disk_and_is_shown_nowhere(drive: Drive, tmp_path: Path)
         assert "sesame" not in screen_text(app)
         await pilot.press("enter", "f5")
         await settled(app, pilot)
+        assert "sesame" not in screen_text(app)
+        await pilot.press("escape")
         assert "✔ complete" in screen_text(app)
         assert "sesame" not in screen_text(app)
 
     drive(SOUND / "luks-4k.qcow2", story, (170, 50))
     assert sha256_of(tmp_path / "out.raw") == raw_sha256_of("luks-4k")
     assert "sesame" not in (tmp_path / "out.raw.report.json").read_text(encoding="utf-8")
+
+
+def test_the_report_is_read_and_its_path_copied(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5", "f7")
+        assert not isinstance(app.screen, Reading), "there is none yet"
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        await pilot.press("f5")
+        await settled(app, pilot)
+        assert isinstance(app.screen, Reading)
+        await pilot.press("y")
+        assert app.clipboard == str(tmp_path / "out.raw.report.json")
+        await pilot.press("G")
+        await settled(app, pilot)
+        assert "EXTRACTION LOG" not in screen_text(app)
+        await pilot.press("q", "f7")
+        assert isinstance(app.screen, Reading)
+
+    drive(SNAPSHOTS, story)
+
+
+def test_the_strip_shows_what_was_read_and_what_was_not(drive: Drive, tmp_path: Path) -> None:
+    recipe = recipes.load(recipes.HERE / "damaged" / "compressed-stream-broken.toml")
+    image = recipes.apply(recipe, tmp_path / "image.qcow2")
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        app.screen.query_one("#tick-json", Checkbox).value = False
+        await pilot.press("f5")
+        await settled(app, pilot)
+        shown = app.screen.query_one(FateStrip).render()
+        assert isinstance(shown, Text)
+        cells = shown.plain.partition("■ read")[0].replace("\n", "")
+        with open_image(image) as opened, opened.disk() as disk:
+            missing = extract(disk, tmp_path / "other.raw").ledger.unreadable().ranges
+            assert missing
+            for entry in missing:
+                assert cells[entry.guest_offset * len(cells) // disk.size] == "✗"
+        assert set(cells) <= set("■·✗")
+        assert "■" in cells
+
+    drive(image, story, (170, 50))
 
 
 def test_a_snapshot_is_extracted(drive: Drive, tmp_path: Path) -> None:
@@ -96,6 +147,8 @@ def test_a_snapshot_is_extracted(drive: Drive, tmp_path: Path) -> None:
         app.screen.query_one("#target", Select).value = 0
         await pilot.press("f5")
         await settled(app, pilot)
+        assert "EXTRACTION LOG" in screen_text(app)
+        await pilot.press("escape")
         assert "✔ complete" in screen_text(app)
 
     drive(SNAPSHOTS, story)

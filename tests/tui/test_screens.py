@@ -14,6 +14,7 @@ from forensic import Range, Space
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
+from tui.colourings import COLOURS, ENTROPY
 from tui.config import Settings
 from tui.widgets.cluster_map import ClusterMap
 from tui.widgets.hex_view import HexView
@@ -124,7 +125,7 @@ def test_the_map_moves_both_cursors_and_zooms(drive: Drive, size: tuple[int, int
         assert (file_map.cursor, disk_map.cursor) == (0x1800, 512)
         await pilot.press("m", "right")
         assert (file_map.cursor, disk_map.cursor) == (0x2000, 1024)
-        await pilot.press("c")
+        await pilot.press(*"c" * COLOURS.index(ENTROPY))
         await settled(app, pilot)
         assert {cell.kind[:4] for cell in file_map.cells} == {"heat"}
         await pilot.press("enter")
@@ -203,6 +204,7 @@ def test_an_extraction_gives_the_right_bytes_and_a_report(drive: Drive, tmp_path
         app.screen.query_one("#examiner", Input).value = "A. B."
         await pilot.press("f5")
         await settled(app, pilot)
+        await pilot.press("escape")
         assert "✔ complete" in screen_text(app)
         await pilot.press("f5")
         await settled(app, pilot)

@@ -44,18 +44,17 @@ class ImageScreen(Screen[None]):
         self.desk.moved.subscribe(self, self._on_moved)
         self.desk.learned.subscribe(self, self._on_learned)
         self.desk.worked.subscribe(self, self._on_worked)
-        self.show_status()
 
     def on_screen_resume(self) -> None:
         """The place may be another one than when this screen was left."""
         self.on_moved(self.desk.place)
-        self.show_status()
+        self.call_after_refresh(self.show_status)  # it reads tables, which the first paint does not wait for
 
     def on_moved(self, place: Range) -> None:
         """The cursor is somewhere else."""
 
     def on_learned(self, what: str) -> None:
-        """Something is known now: `judgement`, `contents`, `references`, `hashes`, `notes`, `matches`."""
+        """Something is known now: `findings`, `contents`, `references`, `hashes`, `notes`, `matches`."""
 
     def show_status(self) -> None:
         """Draw the line below."""
@@ -67,12 +66,12 @@ class ImageScreen(Screen[None]):
             pairs.append((_name(other.space), f"{other.offset:#x}"))
         inspection = desk.inspection()
         jobs = " · ".join(text for text in desk.jobs.values() if text)
-        worst = desk.judgement.worst_first()[:1] if desk.judgement else []
+        worst = desk.trouble()[:1]
         self.query_one(StatusLine).show(
             pairs,
             inspection.path if inspection else "not in the file",
             jobs,
-            f"▲ {worst[0].severity.value}" if worst and worst[0].severity.rank else "",
+            f"▲ {worst[0].severity.value}" if worst else "",
         )
 
     def _on_moved(self, place: Range) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,8 +25,10 @@ from tui.facts import items, section, untrusted
 from tui.screens.base import ImageScreen
 from tui.screens.consent import consent
 from tui.screens.prompts import Prompt
+from tui.screens.reading import Reading
 from tui.text import line, lines, plain, size
 from tui.widgets.extract_form import ACTIVE, ExtractForm
+from tui.widgets.fate_strip import FateStrip
 
 LISTED_RANGES = 12
 LISTED_SNAPSHOTS = 1000
@@ -43,6 +46,7 @@ class ExtractScreen(ImageScreen):
         super().__init__(desk)
         self._control: Control | None = None
         self._started = 0.0
+        self._report: list[str] = []
         self._under_way = ExtractionPlan(desk.path, "")
 
     def body(self) -> Iterable[Widget]:
@@ -53,12 +57,14 @@ class ExtractScreen(ImageScreen):
             Button("Start  F5", id="start", variant="success"),
             Button("Pause  F6", id="pause", disabled=True),
             Button("Stop  F8", id="stop", disabled=True),
+            Button("Report  F7", id="report", disabled=True),
             id="buttons",
         )
         live = VerticalScroll(
             buttons,
             ProgressBar(total=None, id="progress", show_eta=False),
             Static("", markup=False, id="live"),
+            FateStrip(id="strip"),
             Label("equal command line · F9 copies", classes="label"),
             Static("", markup=False, id="command"),
             Static("", markup=False, id="outcome"),
@@ -100,8 +106,13 @@ class ExtractScreen(ImageScreen):
         self.app.push_screen(consent(event.what, self._needs()[event.what]), name_it)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """The three buttons."""
-        actions = {"start": self.action_start, "pause": self.action_pause, "stop": self.action_cancel}
+        """The buttons above."""
+        actions = {
+            "start": self.action_start,
+            "pause": self.action_pause,
+            "stop": self.action_cancel,
+            "report": self.action_report,
+        }
         actions[event.button.id or ""]()
 
     def action_leave_field(self) -> None:
@@ -159,6 +170,7 @@ class ExtractScreen(ImageScreen):
                 f"   {size(int(rate))}/s   {_clock(rest)} to go",
             )
         )
+        self.query_one("#strip", FateStrip).show(event.fates, event.cells)
         if self._control and not self._control.paused:
             self.desk.report_job("extract", f"extract {event.done * 100 // max(1, event.total)} %")
 
@@ -173,6 +185,16 @@ class ExtractScreen(ImageScreen):
         else:
             outcome.update(self._outcome(event.extraction, self._under_way.report_paths()))
         self.query_one("#live-pane").scroll_end(animate=False)
+        self._report = event.report
+        self.query_one("#report", Button).disabled = not self._report
+        if self._report and self.is_current:
+            self.action_report()
+
+    def action_report(self) -> None:
+        """Read the report of the last extraction."""
+        if self._report:
+            paths = " ".join(shlex.quote(str(path.absolute())) for _, path in self._under_way.report_paths())
+            self.app.push_screen(Reading("Report", self._report, f"{paths}   y copies this, Escape closes", paths))
 
     @property
     def plan(self) -> ExtractionPlan:

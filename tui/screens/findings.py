@@ -9,6 +9,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.coordinate import Coordinate
 from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -17,8 +18,8 @@ from forensic import CheckStatus, Finding, Problem, Range, rule_of
 from tui.commands import FINDINGS, bindings
 from tui.desk import Desk
 from tui.finding_list import FILTER_HINT, ORDER_NAMES, BadFilter, in_order, matching
+from tui.looks import MARKS
 from tui.screens.base import ImageScreen
-from tui.screens.overview import MARKS
 from tui.text import line, lines, plain
 
 
@@ -33,6 +34,7 @@ class FindingsScreen(ImageScreen):
         super().__init__(desk)
         self._order, self._reverse, self._filter = "severity", False, ""
         self._listed: list[Finding] = []
+        self._explained = ""
 
     def body(self) -> Iterable[Widget]:
         """Filter, list, detail beside the places."""
@@ -56,13 +58,13 @@ class FindingsScreen(ImageScreen):
         self._fill()
 
     def on_learned(self, what: str) -> None:
-        """The check is done."""
-        if what == "judgement":
+        """The check has found more, or is done."""
+        if what == "findings":
             self._fill()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Explain another finding."""
-        self._explain(event.cursor_row)
+        self._explain()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Go to the first place of the finding."""
@@ -109,40 +111,76 @@ class FindingsScreen(ImageScreen):
         return self.query_one("#list", DataTable)
 
     def _fill(self) -> None:
-        judgement, table = self.desk.judgement, self._table
-        table.clear()
-        if judgement is None:
-            table.border_title = "findings · the check is running"
-            return
+        """List what there is now; the line that was highlighted stays so, wherever it stands now."""
+        table, here = self._table, self._rule_at(self._table.cursor_row)
         try:
-            self._listed = in_order(matching(list(judgement.findings), self._filter), self._order, self._reverse)
+            listed = in_order(matching(list(self.desk.findings), self._filter), self._order, self._reverse)
         except BadFilter as error:
             table.border_title = str(error)
             return
-        for finding in self._listed:
-            colour = self.app.theme_variables.get(f"severity-{finding.severity.value}", "")
-            table.add_row(
-                plain(f"{MARKS[finding.severity]} {finding.severity.value}", f"bold {colour}".strip()),
-                plain(f"{finding.count:,}"),
-                plain(finding.rule),
-                plain(finding.observation),
-            )
+        if [each.rule for each in listed] == [each.rule for each in self._listed]:
+            self._update(listed)
+        else:
+            self._list_anew(listed, here)
         arrow = "↑" if self._reverse else "↓"
-        table.border_title = f"findings · {len(self._listed)} of {len(judgement.findings)} · by {self._order} {arrow}"
-        table.border_subtitle = _gaps(Counter(check.status for check in judgement.checks))
-        self._explain(0)
+        shown = f"findings · {len(listed)} of {len(self.desk.findings)} · by {self._order} {arrow}"
+        judgement = self.desk.judgement
+        table.border_title = shown if judgement else f"{shown} · the check is running"
+        table.border_subtitle = _gaps(Counter(check.status for check in judgement.checks)) if judgement else ""
+        self._explain()
 
-    def _explain(self, row: int) -> None:
+    def _update(self, listed: list[Finding]) -> None:
+        """The same lines, of which some say more."""
+        for number, (before, finding) in enumerate(zip(self._listed, listed, strict=True)):
+            if before.count != finding.count:
+                for column, cell in enumerate(self._cells(finding)):
+                    self._table.update_cell_at(Coordinate(number, column), cell)
+        self._listed = listed
+
+    def _list_anew(self, listed: list[Finding], here: str) -> None:
+        table = self._table
+        above = table.cursor_row - table.scroll_y
+        table.clear()
+        self._listed = listed
+        for finding in listed:
+            table.add_row(*self._cells(finding))
+        row = next((number for number, finding in enumerate(listed) if finding.rule == here), 0)
+        table.move_cursor(row=row, scroll=not here)
+        self.call_after_refresh(table.scroll_to, y=max(0, row - above), animate=False)
+
+    def _cells(self, finding: Finding) -> tuple[Text, ...]:
+        return (
+            plain(f"{MARKS[finding.severity]} {finding.severity.value}", self._colour(finding)),
+            plain(f"{finding.count:,}"),
+            plain(finding.rule),
+            plain(finding.observation),
+        )
+
+    def _rule_at(self, row: int) -> str:
+        return self._listed[row].rule if 0 <= row < len(self._listed) else ""
+
+    def _colour(self, finding: Finding) -> str:
+        return f"bold {self.app.theme_variables.get(f'severity-{finding.severity.value}', '')}".strip()
+
+    def _explain(self) -> None:
+        """Explain the finding that is highlighted; while it is the same, nothing scrolls, and new places follow."""
         detail, places = self.query_one("#detail", Static), self.query_one("#places", OptionList)
-        places.clear_options()
+        row = self._table.cursor_row
         if not 0 <= row < len(self._listed):
+            self._explained = ""
+            places.clear_options()
             words = "nothing was found" if self.desk.judgement and not self._filter else ""
             detail.update(plain(words, "dim"))
             return
         finding = self._listed[row]
-        detail.update(_explanation(finding, self.app.theme_variables.get(f"severity-{finding.severity.value}", "")))
-        places.add_options([Option(_place(problem)) for problem in finding.problems])
-        self.query_one("#detail-pane").scroll_home(animate=False)
+        if finding.rule != self._explained:
+            self._explained = finding.rule
+            places.clear_options()
+            detail.update(_explanation(finding, self._colour(finding)))
+            self.query_one("#detail-pane").scroll_home(animate=False)
+        places.add_options([Option(_place(problem)) for problem in finding.problems[places.option_count :]])
+        hidden = finding.count - len(finding.problems)
+        places.border_subtitle = f"and {hidden:,} more" if hidden else ""
 
     def _go(self, row: int, number: int) -> None:
         problems = self._listed[row].problems if 0 <= row < len(self._listed) else ()
@@ -155,7 +193,7 @@ class FindingsScreen(ImageScreen):
 
 
 def _explanation(finding: Finding, colour: str) -> Text:
-    parts = [line((finding.title, f"bold {colour}".strip())), Text()]
+    parts = [line((finding.title, colour)), Text()]
     parts += [line(("observed  ", "bold"), problem.observation) for problem in finding.problems[:1]]
     rule = rule_of(finding.rule)
     for name, words in rule.sections.items() if rule else ():

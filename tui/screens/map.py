@@ -14,16 +14,15 @@ from textual.widgets import Static
 
 from forensic import Grid, Range, Space
 from tui import map_jobs
+from tui.colourings import BY_CENSUS, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
 from tui.commands import MAP, bindings
 from tui.desk import Desk
-from tui.kinds import FILLS, FINDING, FREE, HEATS, STATES, Look
-from tui.map_cells import file_cells, guest_cells, with_findings
-from tui.messages import Heated, Mapped
+from tui.looks import Look
+from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
 from tui.text import line, plain, size
 from tui.widgets.cluster_map import ClusterMap
 
-COLOURS = ("kind", "entropy")
 ZOOM_BITS = 2
 MAX_ZOOM = 24
 
@@ -38,7 +37,7 @@ class MapScreen(ImageScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._zoom = 0
-        self._colour = "kind"
+        self._colour = KIND
         self._surveys: dict[Space, Mapped] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -61,8 +60,8 @@ class MapScreen(ImageScreen):
         self._show_cell()
 
     def on_learned(self, what: str) -> None:
-        """Findings are marked; the index lets the other map follow."""
-        if what == "judgement":
+        """Findings and orphans are marked; the index lets the other map follow."""
+        if what in ("findings", "orphans"):
             self._paint_all()
         elif what == "references" and self.is_current:
             self.on_moved(self.desk.place)
@@ -89,16 +88,30 @@ class MapScreen(ImageScreen):
         """A double click."""
         self.action_open()
 
+    def on_mount(self) -> None:
+        """Have the orphans looked for; they are marked on the map."""
+        super().on_mount()
+        self.call_later(self.app.run_action, "seek_orphans")
+
+    def on_counted(self, event: Counted) -> None:
+        """A census, so far, from which both maps are filled."""
+        if event.census is None:
+            self.notify(f"there is nothing to colour by {event.colour} here, or too much of it", markup=False)
+        else:
+            self.desk.censuses[event.colour] = event.census
+            if event.colour == self._colour:
+                self._fill_both()
+
     def on_mapped(self, event: Mapped) -> None:
         """A survey, so far."""
-        if event.survey.grid == self._map(event.space).grid:
+        if event.survey.grid == self._map(event.space).grid and event.colour == self._colour:
             self._surveys[event.space] = event
             self._paint(event.space)
 
     def on_heated(self, event: Heated) -> None:
         """Entropies, so far."""
         map_ = self._map(event.space)
-        if event.grid == map_.grid and self._colour == "entropy":
+        if event.grid == map_.grid and self._colour == ENTROPY:
             map_.show(event.grid, map_.space_size, event.cells)
 
     def action_zoom(self, step: int) -> None:
@@ -120,9 +133,16 @@ class MapScreen(ImageScreen):
         self._map(Space.GUEST if self._active.space == Space.HOST else Space.HOST).focus()
 
     def action_colour(self) -> None:
-        """By kind, by entropy."""
+        """By kind, refcount, owner, finding, entropy."""
         self._colour = COLOURS[(COLOURS.index(self._colour) + 1) % len(COLOURS)]
-        self._survey_both()
+        self._surveys.clear()
+        for space in Space:
+            self._map(space).show(self._map(space).grid, self._map(space).space_size, [])
+        if self._colour in BY_CENSUS and self._colour not in self.desk.censuses:
+            work = partial(map_jobs.take_census, self.post_message, self.desk.atlas, self._colour)
+            self.run_worker(work, thread=True, group="census", exclusive=True)
+        self._show_titles()
+        self._fill_both()
 
     def action_open(self) -> None:
         """Look at the bytes."""
@@ -168,8 +188,24 @@ class MapScreen(ImageScreen):
         grid = Grid(start, cell_size, cells)
         map_.show(grid, total, [] if map_.grid != grid else map_.cells)
         self._show_titles()
-        job = map_jobs.heat_up if self._colour == "entropy" else map_jobs.fill_grid
-        work = partial(job, self.post_message, self.desk.atlas, self.desk.view_of(space), grid)
+        self._fill(space)
+
+    def _fill_both(self) -> None:
+        for space in Space:
+            self._fill(space)
+
+    def _fill(self, space: Space) -> None:
+        """Have the grid summed up in the background, in the colour there is."""
+        post, atlas, grid, view = self.post_message, self.desk.atlas, self._map(space).grid, self.desk.view_of(space)
+        census = self.desk.censuses.get(self._colour)
+        if self._colour == ENTROPY:
+            work = partial(map_jobs.heat_up, post, view, grid)
+        elif census is not None:
+            work = partial(map_jobs.fill_from, post, atlas, view, grid, self._colour, census)
+        elif self._colour in BY_CENSUS:
+            return
+        else:
+            work = partial(map_jobs.fill_grid, post, atlas, view, grid, self._colour)
         self.run_worker(work, thread=True, group=f"map {space.value}", exclusive=True)
 
     def _paint_all(self) -> None:
@@ -177,24 +213,12 @@ class MapScreen(ImageScreen):
             self._paint(space)
 
     def _paint(self, space: Space) -> None:
-        mapped = self._surveys.get(space)
-        if mapped is None or self._colour != "kind":
-            return
-        cells = file_cells(mapped.survey) if space == Space.HOST else guest_cells(mapped.survey)
-        map_ = self._map(space)
-        map_.show(mapped.survey.grid, map_.space_size, with_findings(cells, mapped.survey.grid, space, self._places()))
-        self._show_cell()
-
-    def _places(self) -> list[Range]:
-        judgement = self.desk.judgement
-        found = judgement.findings if judgement else ()
-        return [
-            place
-            for finding in found
-            if finding.severity.rank
-            for problem in finding.problems
-            for place in problem.ranges
-        ]
+        mapped, desk, map_ = self._surveys.get(space), self.desk, self._map(space)
+        if mapped is not None:
+            survey = mapped.survey
+            cells = cells_of(self._colour, space, survey, desk.trouble(), desk.orphans, desk.atlas)
+            map_.show(survey.grid, map_.space_size, cells)
+            self._show_cell()
 
     def _show_titles(self) -> None:
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
@@ -217,21 +241,15 @@ class MapScreen(ImageScreen):
         self.query_one("#cell", Static).update(words)
 
     def _contents(self, space: Space, sums: list[int]) -> Text:
-        looks = list(FILLS.values()) if space == Space.HOST else list(STATES.values())
-        order = list(FILLS) if space == Space.HOST else list(STATES)
         words = Text()
-        for look, key in zip(looks, order, strict=True):
+        for key, look in looks_of(self._colour, space, self.desk.atlas).items():
             if sums[key]:
                 words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
         return words if words else plain("not in use", "dim")
 
     def _legend(self) -> Text:
-        if self._colour == "entropy":
-            looks = list(HEATS)
-        else:
-            looks = list(dict.fromkeys([*FILLS.values(), FREE, *STATES.values(), FINDING]))
         names: dict[str, Look] = {}
-        for look in looks:
+        for look in legend_of(self._colour, self.desk.atlas):
             names.setdefault(look.glyph, look)
         separator = "   " if self.has_class("-narrow") else "\n"
         entries = [line((f"{look.glyph} ", self._colour_of(look)), look.name) for look in names.values()]

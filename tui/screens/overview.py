@@ -11,15 +11,14 @@ from textual.containers import Grid, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import CheckStatus, Severity, Space, Verdict
+from forensic import CheckStatus, Judgement, Severity, Space, Verdict
 from tui.facts import facts_of
-from tui.kinds import FILLS, FREE, STATES
+from tui.looks import MARKS
 from tui.messages import Surveyed
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
 
-MARKS = {Severity.CRITICAL: "✖", Severity.HIGH: "▲", Severity.MEDIUM: "●", Severity.LOW: "○", Severity.INFO: "·"}
 VERDICT_WORDS = {
     Verdict.CLEAN: "✔ CLEAN",
     Verdict.LEAKS: "○ LEAKS",
@@ -39,7 +38,7 @@ class OverviewScreen(ImageScreen):
     def body(self) -> Iterable[Widget]:
         """Facts beside the verdict, the disk below."""
         facts = VerticalScroll(Static(self._facts(), markup=False), id="facts-pane")
-        verdict = VerticalScroll(Static(plain("checking …", "dim"), markup=False, id="verdict"), id="verdict-pane")
+        verdict = VerticalScroll(Static("", markup=False, id="verdict"), id="verdict-pane")
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
             SpaceBar("file", id="file-bar"),
@@ -57,7 +56,7 @@ class OverviewScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Something more is known."""
-        if what in ("judgement", "hashes"):
+        if what in ("findings", "hashes"):
             self._show_verdict()
         elif what == "contents":
             self._show_volumes()
@@ -84,18 +83,13 @@ class OverviewScreen(ImageScreen):
         return table
 
     def _show_verdict(self) -> None:
-        judgement = self.desk.judgement
-        if judgement is None:
-            return
-        verdict = judgement.verdict()
+        judgement = self.desk.judgement or Judgement(tuple(self.desk.findings), ())
         counts = Counter(finding.severity for finding in judgement.findings)
         summary = "  ".join(
             f"{counts[severity]} {severity.value}" for severity in reversed(Severity) if counts[severity]
         )
-        head = line(
-            (VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), "   ", (summary or "no findings", "dim")
-        )
-        parts = [head, Text()]
+        more = "" if self.desk.judgement else " so far"
+        parts = [line(self._verdict(judgement), "   ", (summary or f"no findings{more}", "dim")), Text()]
         for finding in judgement.worst_first()[:WORST_SHOWN]:
             style = self._colour(f"severity-{finding.severity.value}")
             parts.append(
@@ -111,8 +105,17 @@ class OverviewScreen(ImageScreen):
         checks = " · ".join(
             f"{statuses[status]} {status.value.replace('_', ' ')}" for status in CheckStatus if statuses[status]
         )
-        parts += [Text(), line(("checks  ", "dim"), checks)]
+        parts += [Text(), line(("checks  ", "dim"), checks or "running …")]
         self.query_one("#verdict", Static).update(lines([*parts, *self._hash_lines()]))
+
+    def _verdict(self, judgement: Judgement) -> Text:
+        """The verdict; while the check goes on, what is certain already."""
+        verdict = judgement.verdict()
+        if self.desk.judgement:
+            return plain(VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}"))
+        if verdict in (Verdict.CORRUPT, Verdict.SUSPICIOUS):
+            return line((VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), (" so far", "dim"))
+        return plain("checking …", "dim")
 
     def _hash_lines(self) -> list[Text]:
         hashes = self.desk.hashes
@@ -156,6 +159,8 @@ def _times(count: int) -> Text:
 
 
 def _shares(surveyed: Surveyed, space_size: int) -> list[Share]:
+    from tui.kinds import FILLS, FREE, STATES  # with the tables, which nobody should wait for before the first paint
+
     sums = surveyed.survey.sums.sum(axis=1).tolist()
     if surveyed.space == Space.GUEST:
         return [Share(look.name, look.kind, look.glyph, sums[state]) for state, look in STATES.items()]

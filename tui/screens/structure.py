@@ -11,7 +11,7 @@ from textual.containers import Grid, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from forensic import Problem, Range, Space, host, outline, spans_between
+from forensic import Range, Space, host, outline, spans_between
 from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
@@ -109,9 +109,10 @@ class StructureScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Findings colour bytes; the index lets the disk's dump follow."""
-        if what == "judgement":
+        if what == "findings":
             self._mark_findings()
-        if what in ("judgement", "references"):
+            self._explain()
+        elif what == "references":
             self.on_moved(self.desk.place)
 
     def on_hex_view_moved(self, event: HexView.Moved) -> None:
@@ -175,31 +176,21 @@ class StructureScreen(ImageScreen):
         self._hex(Space.HOST).border_subtitle = "big-endian"
 
     def _mark_findings(self) -> None:
-        judgement = self.desk.judgement
-        if judgement is None:
-            return
-        places = [
-            place for finding in judgement.findings if finding.severity.rank for place in _places(finding.problems)
-        ]
+        places = self.desk.places_of_trouble()
         for space in Space:
             view = self._hex(space)
             view.marks = tuple(place for place in places if place.space == space)
             view.refresh()
 
     def _findings_at(self, host_offset: int | None) -> list[str]:
-        if self.desk.judgement is None or host_offset is None:
+        if host_offset is None:
             return []
         return [
             f"{finding.severity.value} {finding.rule}: {problem.observation}"
-            for finding in self.desk.judgement.worst_first()
-            if finding.severity.rank
+            for finding in self.desk.trouble()
             for problem in finding.problems
             if any(_holds(place, host_offset) for place in problem.ranges)
         ][:4]
-
-
-def _places(problems: Iterable[Problem]) -> list[Range]:
-    return [place for problem in problems for place in problem.ranges]
 
 
 def _holds(place: Range, host_offset: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -16,32 +15,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from forensic import Grid, Space
+from tui.looks import EMPTY, MAP_CLASSES, Cell
 
 CELL_WIDTH = 2
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The look of one cell: a glyph that tells it without colour, and a component class."""
-
-    glyph: str
-    kind: str
-
-
-EMPTY = Cell(" ", "none")
 
 
 class ClusterMap(Widget, can_focus=True):
     """Attributes: `cursor` (an offset), `cells`. Posts `Moved`, and `Resized` when another number of cells fits."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"map--{kind}"
-        for kind in (
-            *("none", "header", "l1", "l2", "refcount", "snapshot", "bitmap", "luks", "data", "compressed"),
-            *("zero", "zero-kept", "free", "unallocated", "absent", "finding", "pending", "cursor"),
-            *("heat0", "heat1", "heat2", "heat3", "heat4"),
-        )
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(MAP_CLASSES)
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1, 0)", show=False),

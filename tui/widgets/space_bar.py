@@ -10,8 +10,8 @@ from rich.text import Text
 from textual.app import RenderResult
 from textual.widget import Widget
 
+from tui.looks import MAP_CLASSES
 from tui.text import size
-from tui.widgets.cluster_map import ClusterMap
 
 NBSP = "\u00a0"
 """Keeps a name and its size on one line."""
@@ -30,7 +30,7 @@ class Share:
 class SpaceBar(Widget):
     """Two lines and a title; `show` gives the shares."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = ClusterMap.COMPONENT_CLASSES | {"bar--title", "bar--quiet"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*MAP_CLASSES, "bar--title", "bar--quiet"}
 
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)

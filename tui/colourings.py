@@ -1,0 +1,113 @@
+"""The ways to colour a map: what each can show, and from sums to the cells of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from forensic import ONE_BY_ONE, Atlas, Count, Finding, Grid, Orphans, Severity, Space, Survey, Tenant, snapshot_of
+from tui.kinds import FILLS, FINDING, FREE, HEATS, ORPHAN, PENDING, STATES
+from tui.looks import MARKS, Cell, Look
+from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
+
+KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
+COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)
+BY_CENSUS = (REFCOUNT, OWNER)
+
+COUNTS = {
+    Count.NOWHERE: FREE,
+    Count.UNKNOWN: Look("?", "pending", "cannot be read"),
+    Count.ZERO: Look("0", "free", "no reference"),
+    Count.ONE: Look("1", "data", "one"),
+    Count.TWO: Look("2", "bitmap", "two"),
+    Count.FEW: Look("3", "l2", "three to seven"),
+    Count.MANY: Look("8", "header", "eight and more"),
+}
+TENANTS = {
+    Tenant.NOBODY: FREE,
+    Tenant.METADATA: Look("M", "zero-kept", "the image itself"),
+    Tenant.ACTIVE: Look("A", "data", "active disk alone"),
+    Tenant.SHARED: Look("=", "compressed", "active and snapshots"),
+    Tenant.SEVERAL: Look("&", "refcount", "several snapshots"),
+}
+SNAPSHOT_KINDS = ("snapshot", "l2", "bitmap", "l1", "luks", "header", "refcount", "finding", "zero")
+SEVERITIES = {
+    Severity.CRITICAL: Look(MARKS[Severity.CRITICAL], "critical", "critical"),
+    Severity.HIGH: Look(MARKS[Severity.HIGH], "high", "high"),
+    Severity.MEDIUM: Look(MARKS[Severity.MEDIUM], "medium", "medium"),
+    Severity.LOW: Look(MARKS[Severity.LOW], "low", "low"),
+}
+QUIET = Look("·", "free", "nothing found")
+
+
+def looks_of(colour: str, space: Space, atlas: Atlas) -> Mapping[int, Look]:
+    """What each row of the sums looks like; only for colours whose cells are sums."""
+    if colour == REFCOUNT:
+        return {int(key): look for key, look in COUNTS.items()}
+    if colour == OWNER:
+        return {int(key): look for key, look in TENANTS.items()} | _snapshots(atlas)
+    table = FILLS if space == Space.HOST else STATES
+    return {int(key): look for key, look in table.items()}
+
+
+def legend_of(colour: str, atlas: Atlas) -> list[Look]:
+    """Every look that a map in this colour may show, each once."""
+    if colour == ENTROPY:
+        return [*HEATS]
+    if colour == TROUBLE:
+        return [*SEVERITIES.values(), QUIET]
+    if colour in BY_CENSUS:
+        return list(looks_of(colour, Space.HOST, atlas).values())
+    return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING]))
+
+
+def cells_of(
+    colour: str, space: Space, survey: Survey, trouble: list[Finding], orphans: Orphans | None, atlas: Atlas
+) -> list[Cell]:
+    """The cells of a grid; `trouble` is sorted worst first."""
+    if colour == TROUBLE:
+        return _cells_of_trouble(survey.grid, space, trouble)
+    if colour in BY_CENSUS:
+        looks = looks_of(colour, space, atlas)
+        choose = _highest if colour == REFCOUNT else _most
+        return [choose(sums, looks, survey.done) for sums in survey.sums.T.tolist()]
+    cells = file_cells(survey) if space == Space.HOST else guest_cells(survey)
+    if orphans and space == Space.HOST:
+        cells = with_orphans(cells, survey.grid, orphans)
+    return with_findings(cells, survey.grid, space, [place for finding in trouble for place in finding.places])
+
+
+def _snapshots(atlas: Atlas) -> dict[int, Look]:
+    looks: dict[int, Look] = {}
+    for number in range(min(len(atlas.l1_tables) - 1, ONE_BY_ONE + 1)):
+        code = Tenant.SNAPSHOT + number
+        glyph = f"{number}" if number < ONE_BY_ONE else "+"
+        looks[code] = Look(glyph, SNAPSHOT_KINDS[number], snapshot_of(code, atlas.l1_tables))
+    return looks
+
+
+def _cells_of_trouble(grid: Grid, space: Space, trouble: list[Finding]) -> list[Cell]:
+    """Each cell by the worst finding that has a place in it."""
+    cells = [QUIET.cell] * grid.cells
+    for finding in reversed(trouble):
+        for place in finding.places:
+            if place.space != space:
+                continue
+            first = max(0, grid.cell_of(place.offset))
+            last = min(grid.cells - 1, grid.cell_of(place.offset + max(1, place.length) - 1))
+            cells[first : last + 1] = [SEVERITIES[finding.severity].cell] * max(0, last + 1 - first)
+    return cells
+
+
+def _highest(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
+    """The highest refcount that occurs in the cell."""
+    return next((looks[key].cell for key in reversed(list(looks)) if sums[key]), _nothing(done))
+
+
+def _most(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
+    """Who has most of the cell, of those who have anything."""
+    best = max((key for key in looks if key != Tenant.NOBODY), key=lambda key: sums[key])
+    return looks[best].cell if sums[best] else _nothing(done)
+
+
+def _nothing(done: float) -> Cell:
+    return FREE.cell if done >= 1 else PENDING.cell

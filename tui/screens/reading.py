@@ -1,0 +1,78 @@
+"""Something to read: a report or an explanation, line by line, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.geometry import Size
+from textual.screen import ModalScreen
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Label, Static
+
+from tui.text import plain
+
+
+class Lines(ScrollView, can_focus=True):
+    """Lines of words; only those in sight are drawn."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("ctrl+d", "page_down", show=False),
+        Binding("ctrl+u", "page_up", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._lines = [plain(line) for line in lines]
+        self.virtual_size = Size(max((line.cell_len for line in self._lines), default=0), len(self._lines))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window; one that stands above a rule is a heading."""
+        left, top = self.scroll_offset
+        number = top + y
+        if number >= len(self._lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        words = self._lines[number].plain
+        below = self._lines[number + 1].plain if number + 1 < len(self._lines) else ""
+        heading = bool(words) and bool(below) and not below.strip("-=")
+        style = self.get_component_rich_style("lines--heading") if heading else self.rich_style
+        if words and not words.strip("-="):
+            style = self.get_component_rich_style("lines--rule")
+        strip = Strip([Segment(words, style)])
+        return strip.crop(left, left + self.size.width).extend_cell_length(self.size.width, self.rich_style)
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--heading", "lines--rule"}
+
+
+class Reading(ModalScreen[None]):
+    """A text with a title and a line below it; `y` copies what `copied` says."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,q,enter", "dismiss", "Close"),
+        Binding("y", "copy", "Copy the path"),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[str], hint: str = "", copied: str = "") -> None:
+        super().__init__()
+        self._title, self._lines, self._hint, self._copied = title, lines, hint, copied
+
+    def compose(self) -> ComposeResult:
+        """Title, text, hint."""
+        with Vertical(classes="box page"):
+            yield Label(plain(self._title, "bold"), classes="box-title")
+            yield Lines(self._lines)
+            yield Static(plain(self._hint), markup=False, classes="hint")
+
+    def action_copy(self) -> None:
+        """Put it on the clipboard."""
+        if self._copied:
+            self.app.copy_to_clipboard(self._copied)
+            self.notify("copied", timeout=1, markup=False)

@@ -1,0 +1,142 @@
+"""The commands that lead from one place of an image to another; they work on every screen."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from functools import partial
+
+from textual.app import App
+
+from forensic import ForensicError, Range, Space
+from tui.desk import Desk
+from tui.goto import GRAMMAR, CannotGo, place_of
+from tui.screens.prompts import Prompt
+from tui.text import plain
+
+
+class Walker(App[int]):
+    """An application with an image on its desk, in which one can walk."""
+
+    desk: Desk
+
+    def go(self, place: Range, jump: bool = True) -> None:
+        """Go to a place and look at its bytes, unless the map is open: there the map moves."""
+        if self.current_mode not in ("structure", "map"):
+            self.switch_mode("structure")
+        self.desk.go(place, jump)
+
+    def tell(self, words: str, bad: bool = False) -> None:
+        """A short message; nothing in it is markup."""
+        self.notify(plain(words).plain, severity="error" if bad else "information", markup=False)
+
+    def action_show(self, name: str) -> None:
+        """One of the five screens."""
+        self.switch_mode(name)
+
+    def action_go_to(self) -> None:
+        """Ask for a place."""
+
+        def complaint(text: str) -> str:
+            try:
+                place_of(text, self.desk)
+            except (CannotGo, ForensicError) as error:
+                return str(error)
+            return ""
+
+        def go(text: str | None) -> None:
+            if text:
+                self.go(place_of(text, self.desk))
+
+        self.push_screen(Prompt("Go to", GRAMMAR, check=complaint), go)
+
+    def action_go_back(self) -> None:
+        """Return."""
+        if not self.desk.back():
+            self.tell("this is where the walk began")
+
+    def action_go_forward(self) -> None:
+        """Undo a return."""
+        if not self.desk.back(forward=True):
+            self.tell("there is nothing ahead")
+
+    def action_other_side(self) -> None:
+        """From the file to the disk or the other way round."""
+        other = self.desk.other_side()
+        if other is None:
+            self.tell("this byte has no place on the other side, as far as is known")
+        else:
+            self.go(other)
+
+    def action_match(self, step: int) -> None:
+        """The next or the last place that was found."""
+        self._go_among(
+            self.desk.matches, step, "nothing was found" if not self.desk.jobs.get("search") else "still searching"
+        )
+
+    def action_finding(self, step: int) -> None:
+        """The next or the last place of a finding."""
+        none = "there is no finding with a place" + ("" if self.desk.judgement else " so far: the check is running")
+        self._go_among(self.desk.places_of_trouble(), step, none)
+
+    def _go_among(self, places: list[Range], step: int, none: str) -> None:
+        """The neighbour of the cursor among places of its space; those of the other space if it has none."""
+        here = self.desk.place
+        space = here.space if any(place.space == here.space for place in places) else None
+        chosen = sorted((place for place in places if space in (None, place.space)), key=lambda place: place.offset)
+        if not chosen:
+            self.tell(none)
+            return
+        offsets = [place.offset for place in chosen]
+        index = bisect_right(offsets, here.offset) if step > 0 else bisect_left(offsets, here.offset) - 1
+        if space is None:
+            index = 0
+        elif not 0 <= index < len(chosen):
+            self.tell("that was the last one" if step > 0 else "that was the first one")
+            return
+        self.go(chosen[index])
+
+    def action_run(self, step: int) -> None:
+        """The next or the last allocated run of the disk, in the file."""
+        references = self.desk.references
+        if references is None:
+            self.tell("the index is not built yet")
+            return
+        host_offset = self.desk.host_offset()
+        place = references.next_run(0 if host_offset is None else host_offset, backwards=step < 0)
+        if place is None:
+            self.tell("there is no further run")
+        else:
+            self.go(Range(Space.HOST, place, 1))
+
+    def action_seek_orphans(self) -> None:
+        """Look for orphans in the background, once."""
+        from tui import map_jobs
+
+        if self.desk.orphans is None:
+            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.atlas)
+            self.run_worker(work, thread=True, group="orphans", exclusive=True)
+
+    def action_orphan(self, step: int) -> None:
+        """The next or the last range of the file that nothing reads though it is counted or holds something."""
+        orphans = self.desk.orphans
+        if orphans is None:
+            self.desk.wanted_orphan = step
+            self.action_seek_orphans()
+            return
+        self.desk.wanted_orphan = 0
+        host_offset = self.desk.host_offset()
+        found = orphans.next(-1 if host_offset is None else host_offset, backwards=step < 0)
+        if found is not None:
+            self.go(Range(Space.HOST, *found))
+        elif len(orphans.begins):
+            self.tell("that was the last one" if step > 0 else "that was the first one")
+        else:
+            self.tell("there is no orphan" + ("" if orphans.complete else " among those that were looked at"))
+
+    def action_cluster(self, step: int) -> None:
+        """The start of a neighbouring cluster."""
+        geometry = self.desk.atlas.geometry
+        size = geometry.cluster_size if geometry else 512
+        place = self.desk.place
+        number = place.offset // size + 1 if step > 0 else -(-place.offset // size) - 1
+        self.desk.go(Range(place.space, max(0, number) * size, 1), jump=False)
