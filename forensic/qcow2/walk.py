@@ -134,7 +134,7 @@ def _tables(
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
     lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
     counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
-    streams = StreamCollector(image.geometry)
+    streams = StreamCollector(image.geometry, image.evidence.size)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
     measuring = Measuring(image, sets, bitmap_tables)
@@ -158,8 +158,7 @@ def _tables(
                 yield from _decoded(image, descriptors, allowance, measuring)
     yield from _decoded(image, descriptors, allowance, measuring)
     if streams.too_many:
-        reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
-        yield Unexamined(StreamOverlaps, reason)
+        yield from streams.overlaps_by_part(lambda: sets.batches(image.evidence, image.l1))
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
