@@ -19,7 +19,7 @@ from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.ranges import known_ranges
 from forensic.report.file_map import FileMap, file_map
 from forensic.report.formats import DRAWS_MAP, render
-from forensic.report.model import Report
+from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
 
@@ -82,7 +82,7 @@ def _report(
     record = run.as_json(0 if extraction.complete else INCOMPLETE, artifacts, inputs)
     drawn = _map(image) if DRAWS_MAP.intersection(name for name, _ in request.targets) else None
     source = image.evidence.as_json()
-    return Report(result, source, record, tool(), request.case, drawn, request.annotations)
+    return Report(result, source, record, tool(), case_data(request.case), drawn, request.annotations)
 
 
 def _map(image: Qcow2Image | Qcow1Image) -> FileMap | None:

@@ -78,6 +78,11 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return _shown(name) if isinstance(name, str) else Untrusted(name).text
 
 
+def shown_whole(text: str) -> str:
+    """The shown form of a text that someone wrote on purpose: nothing of it is left out, however long it is."""
+    return "".join(_shown(text[start : start + SHOWN_LIMIT]) for start in range(0, len(text), SHOWN_LIMIT))
+
+
 def _shown(text: str) -> str:
     if text.isascii() and text.isprintable() and len(text) <= SHOWN_LIMIT:  # as nearly every name is
         return text

@@ -12,7 +12,7 @@ from forensic.cli.output import progress_bar, start_run
 from forensic.cli.parser import BROKEN_PIPE, Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
-from forensic.errors import ForensicError, Interrupted
+from forensic.errors import ForensicError, Interrupted, OutputFailed
 from forensic.numbers import parse_range, parse_size
 from forensic.untrusted import shown
 
@@ -121,7 +121,11 @@ def run(options: argparse.Namespace) -> int:
             failure = _run(extractor, reports)
             verified = DONE if failure else _verify_sources(reports)
             status = _status(extractor, disk, failure, verified)
-            reports.write(extractor.extraction, this_run, status, case)
+            try:
+                reports.write(extractor.extraction, this_run, status, case)
+            except OutputFailed:
+                if failure is None:
+                    raise  # otherwise what stopped the extraction is what has to be said
         reports.print_summary(extractor.extraction)
     if failure:
         raise failure

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from forensic.evidence import Evidence
 from forensic.extraction.new_file import NewFile
-from forensic.report.model import Report
+from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
@@ -50,7 +50,7 @@ def make_report(
     source = evidence.as_json()
     image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
     read = [image] if inputs is None else inputs
-    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case or {})
+    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case_data(case or {}))
 
 
 def print_lines(lines: Iterable[Line]) -> None:

@@ -51,6 +51,8 @@ def _lines(outcome: Verification) -> Iterator[str]:
     for name, value in outcome.expected.items():
         found = outcome.found[name]
         yield f"{name}  match  {value}" if found == value else f"{name}  differs: {found}, the report says {value}"
+    for index, found_size, expected_size in outcome.segment_sizes:
+        yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows has moved"
     for index in outcome.segments:
         yield f"segment {index} differs"
     if outcome.differs_between:

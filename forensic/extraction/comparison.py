@@ -39,7 +39,9 @@ class Verification:
     """What the comparison gave; sizes and offsets in bytes.
 
     `differs_between` is the range in which the first difference lies, as far as the report's checkpoints tell;
-    `windows` are all that differ by the manifest, if one was given. `segments` are the numbers of those that differ.
+    `windows` are all that differ by the manifest, if one was given. `segments` are the numbers of those that differ,
+    `segment_sizes` number, size found and size expected of those that are too long or too short: what comes after such
+    a one lies at another place, and differs for that alone.
     """
 
     size_expected: int
@@ -49,6 +51,7 @@ class Verification:
     differs_between: tuple[int, int] | None
     segments: tuple[int, ...] = ()
     windows: Differences | None = None
+    segment_sizes: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def matches(self) -> bool:

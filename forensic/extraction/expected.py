@@ -10,6 +10,7 @@ from forensic.errors import BadReport
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.digests import HASHES, Checkpoint, usable_hashes
 from forensic.extraction.windows import ALGORITHM, Piecewise
+from forensic.report.model import digest_of
 from forensic.untrusted import Json
 
 MAX_REPORT_BYTES = 256 << 20
@@ -38,11 +39,14 @@ def read_expected(report: Path) -> Expected:
         if evidence.size > MAX_REPORT_BYTES:
             raise BadReport(report, f"larger than {MAX_REPORT_BYTES:,} bytes")
         try:
-            result = json.loads(evidence.read_at(0, evidence.size))["result"]
+            document = json.loads(evidence.read_at(0, evidence.size))
+            result, digest = document["result"], document["result_digest"]["value"]
             expected = _expected(result["extraction"], result.get("hashes"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ReadFailed) as error:
             raise BadReport(report, "not a report of an extraction") from error
-    if not expected.hashes or not set(expected.hashes) <= set(HASHES):
+    if digest != digest_of(result):
+        raise BadReport(report, "was changed after it was written: its result has not the digest that it states")
+    if not (expected.hashes or expected.piecewise) or not set(expected.hashes) <= set(HASHES):
         raise BadReport(report, "holds no hash that can be compared")
     missing = sorted(set(expected.hashes) - set(usable_hashes()))
     if missing:

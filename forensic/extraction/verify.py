@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from forensic.errors import EvidenceUnreadable
+from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed
 from forensic.extraction.comparison import Differences, Verification, WindowComparison, first_difference
 from forensic.extraction.expected import Expected, read_expected
@@ -27,11 +28,14 @@ def verify(
     file cannot be read, `BadReport` if there is nothing to compare with.
     """
     expected = read_expected(report)
+    if not expected.hashes and manifest is None:
+        raise BadReport(report, "holds piecewise hashes alone; these are compared by the --manifest of the extraction")
     windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
     hashes = Hashes(_leading_first(expected), expected.size, expected.segment_size)
     size = 0
+    files = raw_files(raw, len(expected.segments))
     try:
-        for offset, stretch in read_in_a_row(raw_files(raw, len(expected.segments))):
+        for offset, stretch in read_in_a_row(files):
             hashes.take(stretch)
             if windows:
                 windows.take(stretch)
@@ -46,7 +50,7 @@ def verify(
         hashes.stop()
         if windows:
             windows.stop()
-    return _verification(expected, hashes, size, differences)
+    return replace(_verification(expected, hashes, size, differences), segment_sizes=_wrong_sizes(expected, files))
 
 
 def raw_files(raw: Path, count: int) -> list[Path]:
@@ -54,12 +58,22 @@ def raw_files(raw: Path, count: int) -> list[Path]:
 
     Of a split disk either the common name or the first segment may be named, or one file into which all were put.
     """
+    if raw.is_dir():
+        return [raw]
     if raw.exists():
         common = raw.with_suffix("")
         is_first = count > 1 and raw == segment_path(common, 1, count)
         return [segment_path(common, index + 1, count) for index in range(count)] if is_first else [raw]
     split = [segment_path(raw, index + 1, count) for index in range(count)]
     return split if split and split[0].exists() else [raw]
+
+
+def _wrong_sizes(expected: Expected, files: Sequence[Path]) -> tuple[tuple[int, int, int], ...]:
+    """Number, size and expected size of the segments that are longer or shorter than they were."""
+    if len(files) < 2:
+        return ()
+    sizes = [(index + 1, path.stat().st_size, expected.segments[index][0]) for index, path in enumerate(files)]
+    return tuple(entry for entry in sizes if entry[1] != entry[2])
 
 
 def _leading_first(expected: Expected) -> list[str]:

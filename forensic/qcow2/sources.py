@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.disk import Disk, Input, Role
+from forensic.qcow2.doubts import doubts
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Identified, Qcow2Image, identify
@@ -154,6 +155,8 @@ def _target(target: Snapshot | SavedState | None) -> str:
 def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
     for depth, level in enumerate(levels):
         name = f"backing file {depth}" if depth else "the image"
+        if isinstance(level, Qcow2Level):
+            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1))
         if depth and level.size > levels[depth - 1].size:
             surplus = level.size - levels[depth - 1].size
             yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"

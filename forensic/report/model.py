@@ -11,7 +11,7 @@ from enum import StrEnum
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.measured import Measured
 from forensic.report.file_map import FileMap
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown_whole
 
 SCHEMA = "qcowscope-report/1"
 
@@ -128,6 +128,17 @@ class Judgement:
         }
 
 
+def digest_of(result: Json) -> str:
+    """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def case_data(given: Mapping[str, Json]) -> dict[str, Json]:
+    """What the examiner says about the case, fit for every form of a report: what was pasted in may hold anything."""
+    return {name: shown_whole(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
 @dataclass(frozen=True)
 class Report:
     """A whole report.
@@ -146,9 +157,8 @@ class Report:
     annotations: Sequence[Json] = ()
 
     def digest(self) -> str:
-        """SHA-256 over the canonical form of `result`: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
-        canonical = json.dumps(self.result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        """The digest of `result`."""
+        return digest_of(self.result)
 
     def as_json(self) -> dict[str, Json]:
         """The document that is written."""

@@ -261,6 +261,15 @@ class TestNoRoom:
         assert isinstance(extraction, dict)
         assert extraction["status"] == "failed"
 
+    def test_what_stopped_it_is_said_though_the_report_cannot_be_written_either(
+        self, small_disk: Path, tmp_path: Path, out: Path
+    ) -> None:
+        (small_disk / "full").write_bytes(bytes(3 * MIB))
+        targets = ["--report", f"json:{small_disk / 'd.json'}", "--report", f"ledger:{small_disk / 'd.ledger'}"]
+        done = qcowscope("extract", large(tmp_path), "-o", out / "d.raw", *targets)
+        assert (done.status, names(small_disk), names(out)) == (1, {"full"}, set())
+        assert done.err == f"qcowscope: {small_disk / 'd.ledger.partial'}: no space left on device\n"
+
     def test_a_limit_on_the_size_of_files_is_said_at_once(self, tmp_path: Path, out: Path) -> None:
         done = subprocess.run(
             command("extract", large(tmp_path), "-o", out / "d.raw"), cwd=ROOT, capture_output=True, check=False,

@@ -272,3 +272,28 @@ def test_under_strace_no_file_is_opened_but_the_named_ones(
     assert {path for path in found if not path.startswith(str(output))} <= ours
     secret = Path("/etc/passwd").read_bytes()[:64]
     assert not output.exists() or secret not in output.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "doubt"),
+    [
+        ("header-unknown-incompatible-features", "sets incompatible features that are not known"),
+        ("header-crypt-method", "is encrypted by a method that is not known"),
+        ("header-extended-l2-cluster-size", "has extended L2 entries, but clusters that are too small for them"),
+        ("l1-table-unaligned", "has its L1 table at 0x608, where no cluster begins"),
+    ],
+)
+def test_an_image_that_qemu_refuses_as_a_whole_is_never_extracted_without_a_word(
+    recipe: str, doubt: str, tmp_path: Path
+) -> None:
+    image, report = damaged(recipe, tmp_path), tmp_path / "report.json"
+    done = extracted(tmp_path, image, "--report", f"json:{report}", "--report", f"log:{tmp_path / 'log'}")
+    (note,) = json.loads(report.read_text(encoding="utf-8"))["result"]["extraction"]["caveats"]
+    assert note.startswith(f"the image {doubt}")
+    assert done.err == f"note: {note}\n"
+    assert note in (tmp_path / "log").read_text("ascii")
+
+
+@pytest.mark.parametrize("kind", QCOW2_KINDS, ids=lambda kind: kind.name)
+def test_a_sound_image_raises_no_doubt(kind: Kind, tmp_path: Path) -> None:
+    assert "note:" not in extracted(tmp_path, sound(kind.name)).err

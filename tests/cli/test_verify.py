@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from forensic.report.model import digest_of
 from tests.cli.test_extract import MIB, SIZE, large
 from tests.commands import Finished, qcowscope
 
@@ -87,6 +88,17 @@ def test_a_split_disk_is_verified_by_either_name(name: str, tmp_path: Path) -> N
     assert "windows differ from byte 0x600000 to byte 0x700000" in done.out
 
 
+@pytest.mark.parametrize("size", [0, MIB, 4 * MIB])
+def test_a_segment_of_another_length_is_named(size: int, tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--split", "3M")
+    with (tmp_path / "d.raw.002").open("r+b") as stream:
+        stream.truncate(size)
+    done = verified(raw)
+    assert done.status == 6
+    assert f"segment 2 has {size:,} bytes, the report says 3,145,728; what follows has moved" in done.out
+    assert done.out.count("what follows has moved") == 1
+
+
 def test_segments_put_together_are_the_disk(tmp_path: Path) -> None:
     raw = extracted(tmp_path, "--split", "3M")
     raw.write_bytes(b"".join(path.read_bytes() for path in sorted(tmp_path.glob("d.raw.0*"))))
@@ -121,10 +133,47 @@ def test_a_report_without_a_usable_hash_is_an_error(hashes: dict[str, str], tmp_
     raw = extracted(tmp_path)
     document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     document["result"]["extraction"]["hashes"] = hashes
+    document["result"]["hashes"]["piecewise"] = None
+    document["result_digest"]["value"] = digest_of(document["result"])
     (tmp_path / "d.json").write_text(json.dumps(document), encoding="utf-8")
     done = verified(raw)
     assert done.status == 1
     assert "holds no hash that can be compared" in done.err
+
+
+@pytest.mark.parametrize("place", [("extraction", "hashes", "sha256"), ("summary", "verdict")])
+def test_a_report_that_was_changed_is_no_witness(place: tuple[str, ...], tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    document = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+    *outer, last = place
+    part = document["result"]
+    for name in outer:
+        part = part[name]
+    part[last] = "0" * 64
+    (tmp_path / "d.json").write_text(json.dumps(document), encoding="utf-8")
+    done = verified(raw)
+    assert (done.status, done.out) == (1, "")
+    assert "was changed after it was written" in done.err
+
+
+def test_a_disk_with_piecewise_hashes_alone_is_verified_by_its_manifest(tmp_path: Path) -> None:
+    raw = extracted(tmp_path, "--hash", "none")
+    done = verified(raw, manifest=True)
+    assert (done.status, done.out) == (0, f"every window of the manifest matches\n{raw}: match\n")
+    done = verified(raw)
+    assert (done.status, done.out) == (1, "")
+    assert "holds piecewise hashes alone; these are compared by the --manifest of the extraction" in done.err
+    change(raw, 5 * MIB + 17)
+    done = verified(raw, manifest=True)
+    assert done.status == 6
+    assert "windows differ from byte 0x500000 to byte 0x600000" in done.out
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_directory_is_no_raw_file(name: str, tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    done = qcowscope("verify", name, raw.parent / "d.json")
+    assert (done.status, done.err) == (1, f"qcowscope: {name}: not a regular file but a directory\n")
 
 
 @pytest.mark.parametrize(

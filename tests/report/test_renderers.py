@@ -1,6 +1,7 @@
 """Nothing that stands in an image, or in its file name, is more than text in any form of a report."""
 
 import json
+import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -223,7 +224,11 @@ def test_every_form_can_be_written_beside_an_extraction(tmp_path: Path) -> None:
     image = with_backing_name(EVIL[0], tmp_path / "image.qcow2")
     reports = [(form, tmp_path / f"report.{form}") for form in FORMATS]
     options = [word for form, path in reports for word in ("--report", f"{form}:{path}")]
+    evil = [os.fsdecode(name).replace("\0", "") for name in EVIL]
+    options += ["--notes", "".join(evil), "--examiner", "\n".join(evil), "--description", "n" * 3000 + evil[0]]
     assert qcowscope("extract", image, "-o", tmp_path / "out.raw", *options).status == 5
+    case = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["case"]
+    assert case["description"].startswith("n" * 3000)
     for form, path in reports:
         text = path.read_text(encoding="utf-8")
         assert_nothing_is_harmful(text)
