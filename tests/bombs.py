@@ -137,6 +137,32 @@ def bitmap_table_at_the_limit(path: Path) -> None:
     bomb.done()
 
 
+def _bitmaps(path: Path, count: int, entries: int, apart: int) -> None:
+    """`count` bitmaps whose tables of `entries` entries begin `apart` bytes after one another; few lead anywhere."""
+    tables = 256 * CLUSTER
+    bomb = Bomb(path, tables + count * apart + entries * 8)
+    names = [b"%07d" % number for number in range(count)]
+    directory = b"".join(
+        struct.pack(">QIIBBHI", tables + number * apart, entries, 0, 1, 16, 7, 0) + name + bytes(1)
+        for number, name in enumerate(names)
+    )
+    extension = struct.pack(">IIIIQQ", 0x23852875, 24, count, 0, len(directory), 4 * CLUSTER)
+    bomb.put(0, header(1 << 30, 2, autoclear=1, extensions=extension))
+    bomb.put(4 * CLUSTER, directory)
+    bomb.put(tables, struct.pack(">Q", 2 * CLUSTER) * 1000)
+    bomb.done()
+
+
+def one_bitmap_table_for_all(path: Path) -> None:
+    """Sixty bitmaps with the same table of 32 MiB."""
+    _bitmaps(path, 60, 1 << 22, 0)
+
+
+def many_bitmap_tables(path: Path) -> None:
+    """The most bitmaps there can be, each with a table of its own in a hole of the file."""
+    _bitmaps(path, 65535, 1 << 13, CLUSTER)
+
+
 def refcount_table_at_the_limit(path: Path) -> None:
     """A refcount table of 8 MiB, nearly all of it behind the end of the file."""
     bomb = Bomb(path, 4 * CLUSTER)
@@ -166,6 +192,8 @@ BOMBS: dict[str, Callable[[Path], None]] = {
         strewn,
         one_compressed_cluster_for_all,
         bitmap_table_at_the_limit,
+        one_bitmap_table_for_all,
+        many_bitmap_tables,
         refcount_table_at_the_limit,
         one_refcount_block_for_all,
     )

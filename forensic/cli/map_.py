@@ -12,7 +12,8 @@ from forensic.cli.sources import add_files, add_snapshot, disk_of
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
-    from forensic.qcow2.mapping import Extent
+    from forensic.qcow2.disk import Disk
+    from forensic.qcow2.mapping import Extent, Rows, State
 
 
 def add(subparsers: Subparsers) -> None:
@@ -36,44 +37,56 @@ def run(options: argparse.Namespace) -> int:
 
     with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
         if options.json:
-            _print_json(disk.extents())
+            _print_json(disk)
         else:
             _print_text(disk.extents())
     return 0
 
 
-def extent_json(extent: Extent) -> dict[str, Json]:
-    """One extent with the names of qemu-img map, and `state`, `compressed`, where it is stored, why it is absent."""
+def _print_json(disk: Disk) -> None:
+    """One extent a line, printed as it is found: a list of millions need not fit into memory."""
+    from forensic.qcow2.mapping import joined
+
+    separator = "["
+    for rows in joined(disk.row_batches()):
+        if len(rows):
+            print(separator + ",\n".join(_lines(rows)), end="")
+            separator = ",\n"
+    print("[]" if separator == "[" else "]")
+
+
+def _lines(rows: Rows) -> Iterator[str]:
+    """Extents as JSON, with the names of qemu-img map, and `state`, where it is stored, why it is absent.
+
+    Put together by hand, since there may be millions of them and the parts that vary are numbers.
+    """
+    from forensic.qcow2.mapping import Reason, State, is_located
+
+    constant = {int(state): json.dumps(_said_of(state))[1:-1] for state in State}
+    for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in rows.tolist():
+        line = f'{{"start": {guest_offset}, "length": {length}, "depth": {depth}, {constant[state]}'
+        if state == State.COMPRESSED:  # QEMU gives no offset for these either: it would not be that of the bytes
+            line += f', "stored_offset": {host_offset}, "stored_length": {stored_length}'
+            if skip:  # the extent begins inside the cluster, since the level above hides what comes before
+                line += f', "decoded_offset": {skip}'
+        elif is_located(state, reason):
+            line += f', "offset": {host_offset}'
+        if reason:
+            line += f', "reason": "{Reason(reason).code}"'
+        yield line + "}"
+
+
+def _said_of(state: State) -> dict[str, Json]:
+    """What all extents in one state have in common."""
     from forensic.qcow2.mapping import State
 
-    described: dict[str, Json] = {
-        "start": extent.guest_offset,
-        "length": extent.length,
-        "depth": extent.depth,
-        "present": extent.state != State.UNALLOCATED,
-        "zero": extent.state in (State.ZERO, State.ZERO_ALLOCATED, State.UNALLOCATED),
-        "data": extent.state in (State.DATA, State.COMPRESSED),
-        "compressed": extent.state == State.COMPRESSED,
-        "state": extent.state.name.lower(),
+    return {
+        "present": state != State.UNALLOCATED,
+        "zero": state in (State.ZERO, State.ZERO_ALLOCATED, State.UNALLOCATED),
+        "data": state in (State.DATA, State.COMPRESSED),
+        "compressed": state == State.COMPRESSED,
+        "state": state.name.lower(),
     }
-    if extent.state == State.COMPRESSED:  # QEMU gives no offset for these either: it would not be that of the bytes
-        described |= {"stored_offset": extent.host_offset, "stored_length": extent.stored_length}
-        if extent.skip:  # the extent begins inside the cluster, since the level above hides what comes before
-            described["decoded_offset"] = extent.skip
-    elif extent.host_offset is not None:
-        described["offset"] = extent.host_offset
-    if extent.reason:
-        described["reason"] = extent.reason.code
-    return described
-
-
-def _print_json(extents: Iterator[Extent]) -> None:
-    """One extent a line, printed as it is found: a list of millions need not fit into memory."""
-    separator = "["
-    for extent in extents:
-        print(separator + json.dumps(extent_json(extent)), end="")
-        separator = ",\n"
-    print("[]" if separator == "[" else "]")
 
 
 def _print_text(extents: Iterator[Extent]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
+from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.entries import OFFSET_MASK, U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import Qcow2Image
@@ -18,6 +20,11 @@ MAX_ENTRIES = 0x800_0000
 MAX_TABLE_BYTES_READ = 32 << 20
 """Of a table that claims more, only what the virtual disk needs is read."""
 
+BITMAP_TABLES = "bytes of bitmap tables"
+MAX_TABLES_COST = 32 << 20
+TABLE_COST = 4096
+"""What each table counts for beside its bytes: the time that it takes to judge it."""
+
 MAX_GRANULARITY_BITS = 31
 ALL_ONES = 1
 """Bit 0 of an entry without an offset: a cluster's worth of bits that are all set."""
@@ -25,13 +32,17 @@ ALL_ONES = 1
 
 @dataclass(frozen=True)
 class BitmapTable:
-    """The table of one bitmap as far as the file holds it; `entries` may be shorter than the directory claims."""
+    """The table of one bitmap as far as the file holds it; `entries` may be shorter than the directory claims.
+
+    `times` is how many bitmaps name this very table.
+    """
 
     evidence: Evidence
     bitmap: Bitmap
     geometry: Geometry
     entries: U64
     file_size: int
+    times: int = 1
 
     @property
     def missing(self) -> bool:
@@ -57,16 +68,29 @@ def needed_entries(bitmap: Bitmap, geometry: Geometry) -> int:
     return -(-bits // (geometry.cluster_size * 8))
 
 
-def read_bitmap_tables(image: Qcow2Image) -> Iterator[BitmapTable]:
-    """The tables of all bitmaps that the directory lists; nothing is read from an offset where no table can be."""
-    geometry = image.geometry
-    for bitmap in image.bitmaps.bitmaps if image.bitmaps else ():
+def read_bitmap_tables(image: Qcow2Image, budget: Budget) -> Iterator[BitmapTable | Unexamined]:
+    """The tables of all bitmaps that the directory lists; nothing is read from an offset where no table can be.
+
+    A table that several bitmaps name is read once, for the first. What is too much to read is said at the end.
+    """
+    geometry, directory = image.geometry, image.bitmaps
+    named = Counter((bitmap.table_offset, bitmap.table_size) for bitmap in (directory.bitmaps if directory else ()))
+    for bitmap in directory.bitmaps if directory else ():
+        times = named.pop((bitmap.table_offset, bitmap.table_size), 0)
+        if not times:
+            continue
         believed = bitmap.table_size
         if believed * 8 > MAX_TABLE_BYTES_READ:
             believed = min(believed, needed_entries(bitmap, geometry), MAX_TABLE_BYTES_READ // 8)
         aligned = bitmap.table_offset and bitmap.table_offset % geometry.cluster_size == 0
+        cost = TABLE_COST + (min(believed * 8, max(0, image.evidence.size - bitmap.table_offset)) if aligned else 0)
+        stop = budget.exceeded(BITMAP_TABLES, MAX_TABLES_COST, cost)
+        if stop:
+            yield Unexamined(BitmapTable, f"{stop} before the table of bitmap {bitmap.index}", limit=True)
+            return
+        budget.spend(BITMAP_TABLES, cost)
         entries = read_table(image.evidence, bitmap.table_offset, believed if aligned else 0)
-        yield BitmapTable(image.evidence, bitmap, geometry, entries, image.evidence.size)
+        yield BitmapTable(image.evidence, bitmap, geometry, entries, image.evidence.size, times)
 
 
 def marked_bytes(table: BitmapTable) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import cached_property
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
@@ -11,7 +13,8 @@ from forensic.qcow2.extensions import Extension
 from forensic.structure import Structure, parse
 from forensic.untrusted import Untrusted
 
-ENTRY_HEADER_SIZE = 24
+ENTRY_HEADER = struct.Struct(">QIIBBHI")
+ENTRY_HEADER_SIZE = ENTRY_HEADER.size
 MAX_BITMAPS = 65535
 MAX_DIRECTORY_BYTES = 1024 * MAX_BITMAPS
 
@@ -26,9 +29,9 @@ class BitmapFlag(IntFlag):
 
 @dataclass(frozen=True)
 class Bitmap:
-    """One directory entry; `granularity` in guest bytes a bit. Specification: "Bitmap directory"."""
+    """One directory entry, of which `data` are all bytes. Specification: "Bitmap directory"."""
 
-    structure: Structure
+    data: bytes
     index: int
     host_offset: int
     length: int
@@ -39,6 +42,11 @@ class Bitmap:
     granularity_bits: int
     extra_data_size: int
     name: Untrusted
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The entry with its fields; parsed when somebody asks, since a bomb has 65535 entries."""
+        return parse(Qcow2.BitmapDirectoryEntry, self.data, self.host_offset, f"bitmap {self.index}")
 
 
 @dataclass(frozen=True)
@@ -96,24 +104,23 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
 
 
 def _bitmap(data: bytes, offset: int, directory_offset: int, index: int) -> Bitmap | None:
-    head = data[offset : offset + ENTRY_HEADER_SIZE]
-    name_length, extra_length = int.from_bytes(head[18:20], "big"), int.from_bytes(head[20:24], "big")
+    fields = ENTRY_HEADER.unpack_from(data, offset)
+    table_offset, table_size, flags, kind, granularity_bits, name_length, extra_length = fields
     end = ENTRY_HEADER_SIZE + extra_length + name_length
     length = (end + 7) // 8 * 8
     if offset + end > len(data):
         return None
-    host_offset = directory_offset + offset
-    structure = parse(Qcow2.BitmapDirectoryEntry, data[offset : offset + length], host_offset, f"bitmap {index}")
+    entry = data[offset : offset + length]
     return Bitmap(
-        structure=structure,
+        data=entry,
         index=index,
-        host_offset=host_offset,
+        host_offset=directory_offset + offset,
         length=length,
-        table_offset=structure.integer("ofs_bitmap_table"),
-        table_size=structure.integer("num_bitmap_table_entries"),
-        flags=int.from_bytes(head[12:16], "big"),
-        type=structure.integer("type"),
-        granularity_bits=structure.integer("granularity_bits"),
+        table_offset=table_offset,
+        table_size=table_size,
+        flags=flags,
+        type=kind,
+        granularity_bits=granularity_bits,
         extra_data_size=extra_length,
-        name=Untrusted(structure.raw("name")),
+        name=Untrusted(entry[ENTRY_HEADER_SIZE + extra_length : end]),
     )

@@ -55,7 +55,7 @@ class Claims:
         blocks = np.count_nonzero(self.metadata.refcount_blocks == start)
         if blocks:
             yield Claim(Owner.REFCOUNT_BLOCK, start, size, "refcount_table", None, int(blocks))
-        bitmap_data = np.count_nonzero(self.metadata.bitmap_data == start)
+        bitmap_data = self.metadata.bitmap_references[self.metadata.bitmap_data == start].sum()
         if bitmap_data:
             yield Claim(Owner.BITMAP_DATA, start, size, "bitmaps", None, int(bitmap_data))
 

@@ -7,7 +7,7 @@ for those who read a few.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
@@ -120,38 +120,36 @@ def row_batches(
         yield single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
 
 
+def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
+    """The same rows, neighbours of one kind merged across batches as they are within one."""
+    last = np.zeros(0, dtype=ROW)
+    for batch in batches:
+        rows = coalesced(np.concatenate([last, batch]))
+        yield rows[:-1]
+        last = rows[-1:]
+    yield last
+
+
 def extents(batches: Iterable[Rows]) -> Iterator[Extent]:
-    """Rows as objects, neighbours of one kind merged across batches."""
-    pending: Extent | None = None
-    for rows in batches:
+    """Rows as objects, neighbours of one kind merged."""
+    for rows in joined(batches):
         for row in rows.tolist():
-            extent = _extent(*row)
-            if pending is not None and _continues(pending, extent):
-                pending = replace(pending, length=pending.length + extent.length)
-            else:
-                if pending is not None:
-                    yield pending
-                pending = extent
-    if pending is not None:
-        yield pending
+            yield _extent(*row)
 
 
 def _extent(
     guest_offset: int, length: int, host_offset: int, stored_length: int, state: int, reason: int, depth: int, skip: int
 ) -> Extent:
-    located = state in (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED) or reason == Reason.ENTRY_BEYOND_EOF
-    place = host_offset if located else None
+    place = host_offset if is_located(state, reason) else None
     return Extent(guest_offset, length, State(state), place, stored_length or None, Reason(reason), depth, skip)
 
 
-def _continues(before: Extent, extent: Extent) -> bool:
-    if (before.state, before.reason, before.depth) != (extent.state, extent.reason, extent.depth):
-        return False
-    if extent.state == State.COMPRESSED:
-        return before.host_offset == extent.host_offset and extent.skip == before.skip + before.length
-    if extent.host_offset is None or before.host_offset is None:
-        return extent.host_offset == before.host_offset
-    return before.host_offset + before.length == extent.host_offset
+def is_located(state: int, reason: int) -> bool:
+    """Whether the host offset of a row means anything."""
+    return state in _LOCATED or reason == Reason.ENTRY_BEYOND_EOF
+
+
+_LOCATED = frozenset({int(State.DATA), int(State.COMPRESSED), int(State.ZERO_ALLOCATED)})
 
 
 def _l1_runs(l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:
@@ -283,7 +281,7 @@ def coalesced(rows: Rows) -> Rows:
     before, after = rows[:-1], rows[1:]
     state, host_offset = after["state"], after["host_offset"]
     breaks = (state != before["state"]) | (after["reason"] != before["reason"]) | (after["depth"] != before["depth"])
-    located = (state == State.DATA) | (state == State.ZERO_ALLOCATED)
+    located = (state == State.DATA) | (state == State.ZERO_ALLOCATED) | (after["reason"] == Reason.ENTRY_BEYOND_EOF)
     breaks |= located & (host_offset != before["host_offset"] + before["length"])
     one_cluster = (host_offset == before["host_offset"]) & (after["skip"] == before["skip"] + before["length"])
     breaks |= (state == State.COMPRESSED) & ~one_cluster

@@ -153,11 +153,13 @@ class Metadata:
     """Everything in the file that is not guest data.
 
     Single structures are claims; what exists many times is an array of host offsets of whole clusters.
+    `bitmap_references` says how often each cluster of bitmap data is referenced there.
     """
 
     single: list[Claim]
     refcount_blocks: U64
     bitmap_data: U64
+    bitmap_references: I64
 
     def claims_on(self, start: int, end: int) -> Iterator[Claim]:
         """The single structures that touch a range of the file."""
@@ -176,7 +178,7 @@ def _readable_entries(table: L1Table) -> tuple[I64, U64]:
     return indices, used
 
 
-def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64) -> Metadata:
+def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64, bitmap_references: I64) -> Metadata:
     """The metadata of an image, as far as it could be located.
 
     A structure that does not begin on a cluster boundary, or ends a cluster or more behind the end of the file, leads
@@ -191,7 +193,7 @@ def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64) -> Me
         and claim.host_offset % geometry.cluster_size == 0
         and claim.host_offset + claim.length < limit
     ]
-    return Metadata(found, table.block_offsets()[table.readable()], bitmap_data)
+    return Metadata(found, table.block_offsets()[table.readable()], bitmap_data, bitmap_references)
 
 
 def bitmaps_kept(image: Qcow2Image) -> BitmapDirectory | None:

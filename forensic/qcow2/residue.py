@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,6 +9,7 @@ from enum import Enum
 import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.area import MEASURED, PIECE
 from forensic.qcow2.budget import Budget
 from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG, distinct
 from forensic.qcow2.header import PADDED_LENGTH
@@ -18,17 +18,12 @@ from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, L
 from forensic.qcow2.references import Metadata, Owner
 from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import I64, Bools, L2Batch
-from forensic.untrusted import Json
 
 GRANULE = 512
 """Bytes that are zero or not as a whole."""
 
 NEAR = 64 << 10
 """Ranges with less than this between them are read together, and remains with less than this between them are one."""
-
-PIECE = 1 << 20
-MEASURED = 16 << 20
-"""Bytes of one area that are hashed and counted for its entropy."""
 
 SEARCHED = "bytes searched for remains"
 
@@ -61,66 +56,6 @@ class Residue:
 @dataclass(frozen=True)
 class FreeResidue(Residue):
     """Areas in clusters that nothing refers to. Only there if every table could be read."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What can be said about the bytes of one area, over its first 16 MiB at most."""
-
-    length: int
-    measured_length: int
-    first_bytes: bytes
-    sha256: str
-    entropy: float
-    looks_like: str | None
-
-    def as_json(self) -> dict[str, Json]:
-        """The values a problem holds."""
-        return {
-            "length": self.length,
-            "measured_length": self.measured_length,
-            "first_bytes_hex": self.first_bytes.hex(),
-            "sha256": self.sha256,
-            "entropy_bits_per_byte": round(self.entropy, 3),
-            "looks_like": self.looks_like,
-        }
-
-
-SIGNATURES: dict[bytes, str] = {
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x1f\x8b\x08": "gzip data",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!\x1a\x07": "a RAR archive",
-    b"\xfd7zXZ\x00": "xz data",
-    b"BZh": "bzip2 data",
-    b"\x28\xb5\x2f\xfd": "zstd data",
-    b"\x7fELF": "an ELF program",
-    b"MZ": "a DOS or Windows program",
-    b"%PDF-": "a PDF document",
-    b"\x89PNG\r\n": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"SQLite format 3\x00": "an SQLite database",
-    b"LUKS\xba\xbe": "a LUKS header",
-    b"QFI\xfb": "a qcow2 header",
-    b"#!": "a script",
-}
-
-
-def measure(evidence: Evidence, begin: int, end: int) -> Measured:
-    """Hash, entropy and first bytes of an area of the file."""
-    measured = min(end - begin, MEASURED)
-    digest = hashlib.sha256()
-    histogram = np.zeros(256, dtype=np.int64)
-    first = b""
-    for start in range(begin, begin + measured, PIECE):
-        data = _read(evidence, start, min(PIECE, begin + measured - start))
-        first = first or data[:16]
-        digest.update(data)
-        histogram += np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
-    shares = histogram[histogram > 0] / max(1, measured)
-    entropy = abs(float((shares * np.log2(shares)).sum()))
-    looks_like = next((name for magic, name in SIGNATURES.items() if first.startswith(magic)), None)
-    return Measured(end - begin, measured, first, digest.hexdigest(), entropy, looks_like)
 
 
 def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) -> I64:
@@ -164,8 +99,8 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
 def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
     """What stands behind the end of tables in their last cluster, and in the padding of snapshot table entries."""
     size, evidence = image.geometry.cluster_size, image.evidence
-    for claim in metadata.single:
-        end = claim.host_offset + claim.length
+    ends = {claim.host_offset + claim.length: claim for claim in reversed(metadata.single)}
+    for end, claim in reversed(ends.items()):
         judged = claim.host_offset and claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
         if judged and end % size:
             yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)

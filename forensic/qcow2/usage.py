@@ -349,7 +349,7 @@ def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references
         window.add_range(claim.host_offset // size, -(-(claim.host_offset + claim.length) // size))
     window.add_metadata(l2_offsets >> bits, l2_references)
     window.add_metadata(claims.metadata.refcount_blocks >> bits)
-    window.add_metadata(claims.metadata.bitmap_data >> bits)
+    window.add_metadata(claims.metadata.bitmap_data >> bits, claims.metadata.bitmap_references)
     active = claims.sets.sets[0]
     if active.copied is not None:
         window.mark_l2_tables(active.host_offsets >> bits, active.copied)

@@ -13,6 +13,7 @@ from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
 from forensic.qcow2.budget import Budget, Limits, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.descriptors import Descriptors
+from forensic.qcow2.entries import U64
 from forensic.qcow2.file_end import FileEnd
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
@@ -38,7 +39,7 @@ from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
-from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
 from forensic.qcow2.usage import (
     ClusterUsage,
     FreeClusters,
@@ -102,8 +103,11 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
     if image.luks:
         yield image.luks
         yield from key_slot_residue(image.luks, image.evidence)
-    bitmap_tables = list(read_bitmap_tables(image))
-    yield from bitmap_tables
+    bitmap_tables = []
+    for table in read_bitmap_tables(image, budget):
+        yield table
+        if isinstance(table, BitmapTable):
+            bitmap_tables.append(table)
     yield from _tables(image, with_streams, budget, refcount_table, bitmap_tables)
 
 
@@ -130,7 +134,7 @@ def _tables(
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
     lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
     counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
-    streams = StreamCollector(image.geometry)
+    streams = StreamCollector(image.geometry, image.evidence.size)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
     measuring = Measuring(image, sets, bitmap_tables)
@@ -154,8 +158,7 @@ def _tables(
                 yield from _decoded(image, descriptors, allowance, measuring)
     yield from _decoded(image, descriptors, allowance, measuring)
     if streams.too_many:
-        reason = f"there are {streams.count:,} compressed clusters, more than are compared with one another"
-        yield Unexamined(StreamOverlaps, reason)
+        yield from streams.overlaps_by_part(lambda: sets.batches(image.evidence, image.l1))
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
@@ -203,7 +206,8 @@ def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
     sets = TableSets()
     for table, times in l1_tables(image):
         sets.add(table, times)
-    claims = _claims(image, budget, refcount_table, list(read_bitmap_tables(image)), sets)
+    bitmap_tables = [table for table in read_bitmap_tables(image, budget) if isinstance(table, BitmapTable)]
+    claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
     return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset)
 
 
@@ -214,7 +218,7 @@ def _claims(
     bitmap_tables: list[BitmapTable],
     sets: TableSets,
 ) -> Claims:
-    metadata = metadata_of(image, refcount_table, _bitmap_data(image, bitmap_tables))
+    metadata = metadata_of(image, refcount_table, *_bitmap_data(image, bitmap_tables))
     return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
@@ -257,11 +261,12 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
             yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]
 
 
-def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
-    """The host offsets of all clusters that hold bitmap data."""
-    if not tables or not bitmaps_kept(image):
-        return np.zeros(0, dtype=np.uint64)
-    return np.concatenate([table.data_offsets()[table.readable()] for table in tables])
+def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> tuple[U64, I64]:
+    """The host offsets of all clusters that hold bitmap data, and how often each is referenced there."""
+    kept = tables if bitmaps_kept(image) else []
+    offsets = [table.data_offsets()[table.readable()] for table in kept]
+    times = [np.full(len(found), table.times) for found, table in zip(offsets, kept, strict=True)]
+    return np.concatenate([np.zeros(0, np.uint64), *offsets]), np.concatenate([np.zeros(0, np.int64), *times])
 
 
 def _lost(image: Qcow2Image, refcount_table: RefcountTable, tables: list[BitmapTable]) -> str | None:
@@ -279,5 +284,7 @@ def _lost(image: Qcow2Image, refcount_table: RefcountTable, tables: list[BitmapT
         image.bitmaps.missing or not image.bitmaps.size or not 1 <= image.bitmaps.claimed <= MAX_BITMAPS
     ):
         return "the bitmap directory could not be read to its end"
+    if image.bitmaps and sum(table.times for table in tables) < len(image.bitmaps.bitmaps):
+        return "not all bitmap tables were read"
     broken = next((table for table in tables if table.missing), None)
     return f"the table of bitmap {broken.bitmap.index} could not be read to its end" if broken else None

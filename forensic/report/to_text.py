@@ -18,6 +18,18 @@ Line = Sequence[tuple[str, str]]
 SHOWN_PROBLEMS = 3
 SHOWN_UNREADABLE = 20
 
+DISK_PARTS = (
+    ("data", "of data"),
+    ("in_data_file", "in the data file"),
+    ("compressed", "compressed"),
+    ("zero_explicit", "zero by a flag"),
+    ("from_backing", "left to the backing file"),
+    ("unallocated", "not allocated"),
+    ("unreadable", "that cannot be read"),
+)
+FILE_PARTS = (("metadata", "of metadata"), ("leaked", "leaked"), ("free", "free"))
+"""Parts of `result.allocation` in a reader's words."""
+
 
 def to_text(report: Report) -> str:
     """The whole report, plain."""
@@ -100,6 +112,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
     yield "file size", size(number(image["file_size"])) + on_disk
     yield from _geometry_facts(image)
+    yield from _allocation_facts(section(result.get("allocation")))
     yield "compression", text(image["compression_type"])
     yield from _encryption_facts(section(image["encryption"]))
     yield from _feature_facts(section(image["features"]))
@@ -112,7 +125,9 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     yield from _snapshot_facts(result, number(image["snapshot_count"]))
     for bitmap in sections(result["bitmaps"]):
         flags = " ".join(map(text, items(bitmap["flags"]))) or "no flags"
-        yield "bitmap", f'"{text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}'
+        marked = bitmap.get("dirty_bytes")
+        dirty = "" if marked is None else f", marks {size(number(marked))}"
+        yield "bitmap", f'"{text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}{dirty}'
 
 
 def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -121,13 +136,34 @@ def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         return
     yield "cluster size", size(number(image["cluster_size"]))
     l1 = section(image["l1"])
-    yield "L1 table", f"{l1['entries']} entries at host offset {number(l1['host_offset']):#x}"
+    yield "L1 table", f"{counted(l1['entries'], 'entry', 'entries')} at host offset {number(l1['host_offset']):#x}"
     yield "L2 tables", f"{image['l2_tables']} of the L1 entries are in use"
     if "refcount" not in image:
         return
     refcount = section(image["refcount"])
-    table = f"table of {refcount['table_clusters']} clusters at host offset {number(refcount['table_host_offset']):#x}"
+    clusters = counted(refcount["table_clusters"], "cluster", "clusters")
+    table = f"table of {clusters} at host offset {number(refcount['table_host_offset']):#x}"
     yield "refcounts", f"{refcount['bits']} bits, {table}"
+
+
+def _allocation_facts(allocation: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """What the active disk consists of, and the file beside it; only after a check."""
+    for label, parts in (("disk holds", DISK_PARTS), ("file holds", FILE_PARTS)):
+        held = [f"{size(number(allocation[name]))} {words}" for name, words in parts if allocation.get(name)]
+        if held:
+            yield label, ", ".join(held)
+
+
+def _shares(snapshot: Mapping[str, Json]) -> str:
+    if "unique_clusters" not in snapshot:
+        return ""
+    alone = counted(snapshot["unique_clusters"], "cluster", "clusters")
+    return f", {alone} of its own, {number(snapshot['shared_clusters']):,} shared"
+
+
+def counted(count: Json, one: str, many: str) -> str:
+    """A number and what it counts."""
+    return f"{number(count):,} {one if count == 1 else many}"
 
 
 def _encryption_facts(encryption: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -160,7 +196,7 @@ def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[
         yield (
             "snapshot",
             f'{snapshot["index"]}: id "{text(snapshot["id"])}", name "{text(snapshot["name"])}", '
-            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}",
+            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}" + _shares(snapshot),
         )
     if claimed != len(snapshots):
         yield "snapshots", f"{claimed:,} claimed, {len(snapshots):,} readable"

@@ -2,6 +2,7 @@
 
 from forensic.rules import (
     beyond_disk,
+    bitmap_tables,
     bitmaps,
     compression,
     data_file,
@@ -28,6 +29,7 @@ __all__ = [
     "Rule",
     "all_rules",
     "beyond_disk",
+    "bitmap_tables",
     "bitmaps",
     "compression",
     "data_file",

@@ -89,10 +89,11 @@ def compressed_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
 def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
     """A compressed cluster reaches into a host cluster that is data of the guest.
 
-    Why: a write of the guest into its cluster breaks the stream.
+    Why: the two were written over one another, so one of them is lost.
     Spec: Compressed Clusters Descriptor
-    QEMU: check only counts, and reports nothing if the refcount agrees.
-    Next: if the stream decodes, the entry that is not compressed is the wrong one.
+    QEMU: check only counts, and reports nothing if the refcount agrees. QEMU 7.2 was seen to do this damage itself: it
+    puts a stream behind one whose cluster has been freed and given to plain data meanwhile.
+    Next: if the stream decodes, the plain cluster was overwritten where the stream lies.
     """
     both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)
     return at_clusters(usage, both, lambda _: "is plain guest data and holds a compressed cluster")

@@ -1,0 +1,30 @@
+"""What a report says in plain lines about the image itself."""
+
+from forensic.checking import check
+from forensic.evidence import Evidence
+from forensic.qcow2.describe import describe
+from forensic.qcow2.image import Qcow2Image
+from forensic.report.model import Report
+from forensic.report.to_text import image_facts
+from tests.images import SOUND
+
+
+def facts_after_a_check(name: str) -> list[tuple[str, str]]:
+    with Qcow2Image(Evidence(SOUND / f"{name}.qcow2")) as image:
+        judgement = check(image, strict=True)
+        result = describe(image, judgement.measured) | judgement.as_json()
+        return list(image_facts(Report(result, image.evidence.as_json())))
+
+
+def test_what_the_disk_and_the_file_hold_is_said_after_a_check() -> None:
+    facts = facts_after_a_check("snapshots-512")
+    assert ("disk holds", "2.5 KiB (2,560 bytes) of data, 13.5 KiB (13,824 bytes) not allocated") in facts
+    assert ("file holds", "5 KiB (5,120 bytes) of metadata") in facts
+    shares = [fact.partition("bytes), ")[2] for label, fact in facts if label == "snapshot"]
+    assert shares == ["1 cluster of its own, 3 shared", "0 clusters of its own, 5 shared"]
+
+
+def test_what_bitmaps_mark_is_said_after_a_check() -> None:
+    marked = [fact for label, fact in facts_after_a_check("bitmaps-512") if label == "bitmap"]
+    assert all(fact.endswith(", marks 1.5 KiB (1,536 bytes)") for fact in marked)
+    assert len(marked) == 2
