@@ -58,6 +58,7 @@ class Desk:
         self.ownership: Ownership | None = None
         self.surveys: dict[Space, Surveyed] = {}
         self.selection: Range | None = None
+        self._located: tuple[int, int | None] = (-1, None)
         self.matches: list[Range] = []
         self.jobs: dict[str, str] = {}
         self.moved: Signal[Range] = Signal(owner, "moved")
@@ -128,14 +129,15 @@ class Desk:
         """Where the byte at the cursor lies in the file; None if nowhere."""
         if self.place.space == Space.HOST:
             return self.place.offset
-        extent = self.extent_at(self.place.offset)
+        if self._located[0] != self.place.offset:  # asked for many times at every step
+            self._located = (self.place.offset, self._host_offset_of(self.place.offset))
+        return self._located[1]
+
+    def _host_offset_of(self, guest_offset: int) -> int | None:
+        extent = self.extent_at(guest_offset)
         if extent is None or extent.host_offset is None:
             return None
-        return (
-            extent.host_offset
-            if extent.stored_length
-            else extent.host_offset + self.place.offset - (extent.guest_offset)
-        )
+        return extent.host_offset + (0 if extent.stored_length else guest_offset - extent.guest_offset)
 
     def guest_offset(self) -> int | None:
         """The guest offset of the byte at the cursor; None if it is not of the disk or not known yet."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-import numpy as np
-
 from forensic.errors import Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
@@ -14,6 +12,8 @@ from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import State
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.reader import DiskReader
+
+ROWS_AHEAD = 64
 
 
 class View(Protocol):
@@ -104,14 +104,42 @@ class DiskView:
                 yield extent.guest_offset, extent.guest_offset + extent.length
 
     def zeros_until(self, offset: int) -> int:
-        """The end of what the tables call zeros, as far as one batch of them reaches."""
-        zeros = (State.ZERO, State.ZERO_ALLOCATED, *(() if self._image.has_backing_file else (State.UNALLOCATED,)))
+        """The end of what the tables call zeros, or of what lies in a hole of the file, as far as one table says."""
         try:
-            rows = next(self._image.row_batches(offset, self.size), None) if offset < self.size else None
+            coverage = _coverage(self._image)
+            near = min(self.size, (offset // coverage + 1) * coverage)
+            end = self._zeros_between(offset, near)
+            empty = offset < end == near and not self._table_at(near // coverage)
+            return self._zeros_between(end, self.size) if empty else end
         except Unsupported:
             return offset
-        if rows is None or not len(rows):
+
+    def _table_at(self, l1_index: int) -> bool:
+        """Whether there is an L2 table, which costs time to read, and not a long run of nothing."""
+        entries = self._image.l1.entries
+        return l1_index < len(entries) and bool(entries[l1_index])
+
+    def _zeros_between(self, offset: int, end: int) -> int:
+        """How far the first batch of rows is zeros."""
+        disk, evidence = self._image.disk(), self._image.evidence
+        for rows in disk.row_batches(offset, end):
+            for start, length, host_offset, _, state, *_ in rows[:ROWS_AHEAD].tolist():
+                if state == State.DATA and disk.levels[0].plain_data is evidence:
+                    hole_end = evidence.next_data_from(host_offset)
+                    if hole_end < host_offset + length:
+                        return int(max(offset, start + hole_end - host_offset))
+                elif state not in self._zeros:
+                    return offset
+                offset = int(start + length)
             return offset
-        other = np.flatnonzero(~np.isin(rows["state"], zeros))
-        last = rows[-1] if not len(other) else None
-        return int(rows["guest_offset"][other[0]]) if last is None else int(last["guest_offset"]) + int(last["length"])
+        return offset
+
+    @property
+    def _zeros(self) -> tuple[State, ...]:
+        """The states that read as zeros; what is unallocated does only where there is nothing below."""
+        return (State.ZERO, State.ZERO_ALLOCATED, *(() if self._image.has_backing_file else (State.UNALLOCATED,)))
+
+
+def _coverage(image: Qcow2Image | Qcow1Image) -> int:
+    """Guest bytes of an L2 table. Raises `Unsupported` where the header does not tell."""
+    return image.header.l1_coverage if isinstance(image, Qcow1Image) else image.geometry.l1_coverage

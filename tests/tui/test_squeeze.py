@@ -9,7 +9,7 @@ import pytest
 
 from forensic import DiskView, FileView, Space, open_image
 from tests.images import SOUND, opened, tiny
-from tui.widgets.squeeze import LOOK_AHEAD, Line, Squeezer
+from tui.widgets.squeeze import BLOCK_ROWS, BLOCKS, Line, Squeezer
 
 
 class Bytes:
@@ -71,10 +71,22 @@ def test_every_row_is_in_exactly_one_line() -> None:
 
 
 def test_known_zeros_are_not_read() -> None:
-    rows = 40 * LOOK_AHEAD
+    rows = 40 * BLOCKS * BLOCK_ROWS
     view = Bytes(Z * rows + A, (0, 16 * rows))
     assert Squeezer(view, 16).lines(0, 9) == [Line(0), Line(1, rows - 1), Line(rows)]
-    assert view.read_bytes < 1 << 14
+    assert view.read_bytes < 1 << 15
+
+
+def test_a_window_costs_no_more_than_so_many_reads() -> None:
+    view = Bytes(A * (3 * BLOCKS * BLOCK_ROWS))
+    squeezer = Squeezer(view, 16)
+    lines = squeezer.lines(0, 30)
+    assert lines[:2] == [Line(0), Line(1, BLOCKS * BLOCK_ROWS)]
+    assert [line.hidden for line in lines[2:]] == [0] * 28
+    assert view.read_bytes < 2 * BLOCKS * BLOCK_ROWS * 16
+    view.read_bytes = 0
+    assert squeezer.above(3 * BLOCKS * BLOCK_ROWS - 1) == 3 * BLOCKS * BLOCK_ROWS - 2 - BLOCKS * BLOCK_ROWS
+    assert view.read_bytes < 2 * BLOCKS * BLOCK_ROWS * 16
 
 
 def test_the_row_above_is_the_first_of_its_repetition() -> None:
@@ -94,6 +106,11 @@ def test_views_know_what_is_zero_without_reading(tmp_path: Path) -> None:
             assert isinstance(data, bytes)
             assert not any(data)
         assert any(disk.zeros_until(offset) > offset for offset in range(0, disk.size, 4096))
+    with (tmp_path / "sparse.qcow2").open("wb") as stream:  # a data cluster that is a hole of the file
+        stream.write(tiny([1 << 63 | 1 << 20], file_clusters=8))
+        stream.truncate((1 << 20) + 512)
+    with open_image(tmp_path / "sparse.qcow2") as image:
+        assert DiskView(image).zeros_until(0) == 1 << 14
     with opened(tmp_path, tiny([])) as image:
         assert FileView(image.evidence).zeros_until(0) == 0
         assert DiskView(image).zeros_until(0) == 1 << 14

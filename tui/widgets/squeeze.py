@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from forensic import View
 
-BLOCK_ROWS = 64
-"""Rows that are compared at once."""
+BLOCK_ROWS = 512
+"""Rows that are read and compared at once."""
 
-LOOK_AHEAD = 4096
-"""Rows that are read to find the end of a repetition; zeros that need not be read are skipped, however many."""
+BLOCKS = 40
+"""Blocks that one window of lines may cost: a repetition longer than that goes on in a line of its own."""
 
-ROUNDS = 4
-"""Times that zeros which have to be read and zeros which need not be may follow one another in one line."""
+ASKED = 6
+"""Times that a window may ask how far zeros reach that need not be read."""
 
 FEWEST = 2
 """Rows that are worth a line that stands for them."""
@@ -37,11 +37,13 @@ class Squeezer:
         self._width = bytes_per_row
         self._on = on
         self._rows = -(-view.size // bytes_per_row)
+        self._blocks, self._asked = BLOCKS, ASKED
 
     def lines(self, top: int, count: int, open_rows: Sequence[int] = ()) -> list[Line]:
         """`count` lines from a row on, fewer at the end; `open_rows` are in order."""
         if not self._on:
             return [Line(row) for row in range(top, min(top + count, self._rows))]
+        self._blocks, self._asked = BLOCKS, ASKED
         lines: list[Line] = []
         row = top
         while len(lines) < count and row < self._rows:
@@ -58,13 +60,12 @@ class Squeezer:
         """The row that is drawn above one: the first of a repetition, or the one before."""
         if row <= 1 or not self._on:
             return max(0, row - 1)
-        data = self._read(row - 1, 1)
-        stop = max((each for each in open_rows if each < row), default=-1)
-        first = row - 1
-        while (
-            isinstance(data, bytes) and first > max(stop, row - 1 - LOOK_AHEAD, 0) and data == self._read(first - 1, 1)
-        ):
-            first -= 1
+        model = self._read(row - 1, 1)
+        if not isinstance(model, bytes) or not model:
+            return row - 1
+        self._blocks = BLOCKS
+        limit = max((each for each in open_rows if each < row), default=0)
+        first = self._begin_of_equal(row - 1, limit, model)
         return first if row - 1 - first >= FEWEST else row - 1
 
     def below(self, row: int, steps: int, open_rows: Sequence[int] = ()) -> int:
@@ -76,38 +77,50 @@ class Squeezer:
     def _end_of_run(self, row: int, stop: int) -> int:
         """The first row from `row` on that is not like the one before it, up to `stop`."""
         model = self._read(row - 1, 1)
-        if not isinstance(model, bytes) or len(model) < self._width or row >= stop:
+        if not isinstance(model, bytes) or len(model) < self._width:
             return row
-        for _ in range(ROUNDS):
-            begin = row
-            if not any(model):
-                row = self._end_of_known_zeros(row, stop)
-            row, ended = self._end_of_equal(row, min(stop, row + LOOK_AHEAD), model)
-            if ended or row in (begin, stop):
+        zeros = not any(model)
+        while row < stop and self._blocks > 0:
+            known = self._end_of_known_zeros(row, stop) if zeros else row
+            if known > row:
+                row = known
+                continue
+            data = self._read(row, min(BLOCK_ROWS, stop - row))
+            self._blocks -= 1
+            if not isinstance(data, bytes) or not data:
+                break
+            same = self._same_rows(data, model)
+            row += same
+            if same < len(data) // self._width:
                 break
         return row
 
-    def _end_of_equal(self, row: int, limit: int, model: bytes) -> tuple[int, bool]:
-        """How far rows are like this one, up to a limit, and whether one was met that is not."""
-        while row < limit:
-            data = self._read(row, min(BLOCK_ROWS, limit - row))
-            if not isinstance(data, bytes) or not data:
-                return row, True
-            if data != model * (len(data) // self._width):
-                return row + self._same_rows(data, model), True
-            row += len(data) // self._width
-        return row, False
+    def _begin_of_equal(self, row: int, limit: int, model: bytes) -> int:
+        """The first of the rows before one that are all like it, down to a limit."""
+        while row > limit and self._blocks > 0:
+            count = min(BLOCK_ROWS, row - limit)
+            data = self._read(row - count, count)
+            self._blocks -= 1
+            if not isinstance(data, bytes) or len(data) < count * self._width:
+                break
+            if data != model * count:
+                rows = range(count - 1, -1, -1)
+                unlike = next(at for at in rows if data[at * self._width : (at + 1) * self._width] != model)
+                return row - count + unlike + 1
+            row -= count
+        return row
 
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
         """Behind the zeros that the tables or the file system vouch for."""
-        for _ in range(BLOCK_ROWS):
-            reached = min(stop, self._view.zeros_until(row * self._width) // self._width)
-            if reached <= row:
-                break
-            row = reached
-        return row
+        if self._asked <= 0:
+            return row
+        self._asked -= 1
+        return max(row, min(stop, self._view.zeros_until(row * self._width) // self._width))
 
     def _same_rows(self, data: bytes, model: bytes) -> int:
+        """How many rows at the beginning are like the model."""
+        if data == model * (len(data) // self._width):
+            return len(data) // self._width
         starts = range(0, len(data) - self._width + 1, self._width)
         return next((number for number, at in enumerate(starts) if data[at : at + self._width] != model), len(starts))
 
