@@ -15,8 +15,8 @@ from forensic.extraction.reading import Filled, fill
 from forensic.qcow2.disk import Disk
 
 WORKERS = 2
-IN_FLIGHT = 8
-"""Pieces being read or waiting for their turn; each holds up to a mebibyte."""
+IN_FLIGHT = 4
+"""Pieces being read or waiting for their turn, each up to a mebibyte; more of them would not fit the cache."""
 
 
 def filled_steps(
