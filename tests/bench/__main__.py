@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from tests.bench import readers, scaling
 from tests.bench.images import Images
@@ -87,7 +88,12 @@ def _compare(images: Images, options: argparse.Namespace) -> tuple[Table, bool]:
     for name, make in scenarios(images):
         if options.only and not any(word in name for word in options.only):
             continue
-        scenario = make()
+        try:
+            scenario = make()
+        except CalledProcessError as error:
+            failed = True
+            print(table.add(name, f"failed: no image: {error.stderr.strip()[-200:]}"), flush=True)
+            continue
         try:
             row = _row(scenario, options.rounds)
         except CommandFailed as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 CLUSTER = 1 << 16
+TRIES = 50
 
 
 def tool(*command: str, text: str | None = None) -> None:
@@ -107,7 +108,14 @@ class Images:
             partial = path.with_suffix(".partial")
             secret = ("--object", f"secret,id=key,file={key_file}")
             options = "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10"
-            tool("qemu-img", "convert", *secret, "-O", "qcow2", "-o", options, str(self.base()), str(partial))
+            command = ("qemu-img", "convert", *secret, "-O", "qcow2", "-o", options, str(self.base()), str(partial))
+            for attempts_left in reversed(range(TRIES)):
+                try:
+                    tool(*command)
+                    break
+                except subprocess.CalledProcessError:  # "Unable to get accurate CPU usage": it measures itself first
+                    if not attempts_left:
+                        raise
             partial.rename(path)
         return path
 
