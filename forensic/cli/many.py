@@ -131,8 +131,9 @@ def _begins_like_an_image(path: str) -> bool:
 
 def _outcomes(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
     """What each image gives, in the order of the paths."""
-    if (options.jobs or _worthwhile_jobs(len(paths))) > 1:
-        yield from _shared(paths, options, look, json_lines)
+    jobs: int = options.jobs or _worthwhile_jobs(len(paths))
+    if jobs > 1:
+        yield from _shared(jobs, paths, options, look, json_lines)
         return
     for path in paths:
         yield _guarded(path, options, look, json_lines)
@@ -143,12 +144,14 @@ def _worthwhile_jobs(images: int) -> int:
     return max(1, min(os.cpu_count() or 1, images // IMAGES_OF_A_PROCESS))
 
 
-def _shared(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
+def _shared(
+    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
+) -> Iterator[Outcome]:
     """The same by several processes; one that is killed takes down the rest, which is then said of each image."""
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(options.jobs or _worthwhile_jobs(len(paths))) as pool:
+    with ProcessPoolExecutor(jobs) as pool:
         futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
         for path, future in zip(paths, futures, strict=True):
             try:

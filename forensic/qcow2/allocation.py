@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG, distinct
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import Rows, State, rows_of
 from forensic.qcow2.tables import I64, L2Batch
@@ -39,7 +39,7 @@ class AllocationCounter:
         if not len(self._offsets):
             return
         times = np.where(self._offsets[places] == batch.host_offsets, self._times[places], 0)
-        for each in np.unique(times[times > 0]).tolist():
+        for each in distinct(times[times > 0]).tolist():
             chosen = times == each
             self._sums += each * (_sums_of_batch(batch if chosen.all() else _only(batch, np.flatnonzero(chosen))))
 

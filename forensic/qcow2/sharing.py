@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.entries import COMPRESSED, U64, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import COMPRESSED, U64, compressed_host_offset, compressed_stored_length, distinct
 from forensic.qcow2.references import TableSets
 from forensic.qcow2.tables import L2Batch, within_file
 
@@ -41,7 +41,7 @@ class Sharing:
         inside = batch.in_file()
         located = within_file(batch.data_offsets, batch.geometry.cluster_size, batch.file_size) & inside
         bits = np.uint64(batch.geometry.cluster_bits)
-        for member in np.unique(members).tolist():
+        for member in distinct(members).tolist():
             rows = members == np.uint64(member)
             self._mark(batch.data_offsets[rows][located[rows]] >> bits, member)
             if batch.bits & COMPRESSED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensic.qcow2.budget import Unexamined
-from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, U64, compressed_offset_bits
+from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, U64, compressed_offset_bits, distinct
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 
@@ -80,10 +80,10 @@ class StreamCollector:
         active = np.sort(np.concatenate(self._active)) if self._active else np.zeros(0, dtype=np.uint64)
         shared = active[1:][active[1:] == active[:-1]]
         others = self._others if before is None else [before, *self._others]
-        everything = np.unique(np.concatenate([active, *others]))
+        everything = distinct(np.concatenate([active, *others]))
         begins, last_sectors = self._places(everything)
         inside = np.flatnonzero(begins[1:] < np.maximum(last_sectors[:-1], begins[:-1] + np.uint64(1)))
-        shared_begins, shared_last = self._places(np.unique(shared))
+        shared_begins, shared_last = self._places(distinct(shared))
         self.last = everything[-1:]
         return StreamOverlaps(
             self._geometry,

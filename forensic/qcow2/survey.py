@@ -193,7 +193,7 @@ def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:
 
 def _spread_l2_of_version_1(atlas: Qcow1Atlas, grid: Grid, sums: Sums) -> None:
     if atlas.l1 is not None:
-        offsets = np.unique(atlas.l1.entries[atlas.l1.readable()])
+        offsets = distinct(atlas.l1.entries[atlas.l1.readable()])
         length = atlas.image.header.l2_entry_count * ENTRY_SIZE
         spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), length, dtype=np.uint64))
 
