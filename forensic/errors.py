@@ -72,10 +72,10 @@ class OutputFailed(ForensicError):
 
 
 class WorkerFailed(ForensicError):
-    """A thread that hashes or writes beside the main one ended with an error of ours; nothing it did is believed."""
+    """What reads, hashes or writes beside the main thread ended with an error of ours; nothing it did is believed."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"internal error: the {name} thread ended: {shown(reason)}")
+        super().__init__(f"internal error: the {name} ended: {shown(reason)}")
         self.name = name
         self.reason = reason
 

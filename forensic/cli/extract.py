@@ -136,7 +136,7 @@ def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | Br
     """Extract, and give back what stopped it: reports are written of a failure as well, but not after Ctrl-C."""
     try:
         with progress_bar("extracting") as progress:
-            extractor.run(progress, None, reports.begin(), reports.manifest)
+            extractor.run(progress, None, reports.begin(), reports.manifest, begun=reports.hash_inputs)
     except Interrupted:
         raise
     except (ForensicError, BrokenPipeError) as error:

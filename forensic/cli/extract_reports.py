@@ -77,8 +77,7 @@ class ExtractionReports:
         return {name: value for name, value in asdict(self._settings).items() if value is not None}
 
     def begin(self) -> list[RangeWriter]:
-        """Create the files that are written on the way, and begin to hash the inputs. Raises `OutputFailed`."""
-        from forensic.extraction.inputs import InputHashes
+        """Create the files that are written on the way. Raises `OutputFailed`."""
         from forensic.extraction.line_file import LineFile
         from forensic.extraction.range_files import LedgerFile, MapFile
 
@@ -95,10 +94,15 @@ class ExtractionReports:
             elif target.format == MANIFEST:
                 self.manifest = LineFile(target.path, force)
                 self._undo.callback(self.manifest.abandon)
+        return writers
+
+    def hash_inputs(self) -> None:
+        """Begin to hash the inputs, if anything is to be said of them in the end."""
+        from forensic.extraction.inputs import InputHashes
+
         if self._written_in_the_end() or self._settings.verify:
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
-        return writers
 
     def verify_sources(self, progress: Callable[[int, int], None] | None) -> int:
         """Read every input again if that was asked for; the exit status that this alone would give."""

@@ -94,9 +94,16 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, auto_refresh=False)
+    with bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        redraw = _at_times(bar.refresh)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            redraw()
+
+        yield move
 
 
 @contextmanager
@@ -109,17 +116,29 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Not refreshed by a thread: a process that has threads had better not fork, and the images may be shared out.
     bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, auto_refresh=False)
     with bar:
         task = bar.add_task("images", total=total)
-        drawn = time.monotonic()
+        redraw = _at_times(bar.refresh)
 
         def advance() -> None:
-            nonlocal drawn
             bar.advance(task)
-            if time.monotonic() - drawn > REDRAWN_AFTER:
-                bar.refresh()
-                drawn = time.monotonic()
+            redraw()
 
         yield advance
+
+
+def _at_times(redraw: Callable[[], None]) -> Callable[[], None]:
+    """A function that draws a bar anew, not too often.
+
+    No thread does it: a process that has threads had better not fork, and the work may be shared among processes.
+    """
+    drawn = time.monotonic()
+
+    def redraw_if_it_is_time() -> None:
+        nonlocal drawn
+        if time.monotonic() - drawn > REDRAWN_AFTER:
+            redraw()
+            drawn = time.monotonic()
+
+    return redraw_if_it_is_time

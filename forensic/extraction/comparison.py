@@ -85,7 +85,7 @@ class WindowComparison:
         self._position = 0
         self._differences = Differences()
         self._pieces = PieceHash(ALGORITHM, manifest.window, self._compare)
-        self._worker: Worker[Stretch] = Worker("window hash", self._pieces.take)
+        self._worker: Worker[Stretch] = Worker("window hash thread", self._pieces.take)
 
     def take(self, stretch: Stretch) -> None:
         """Pass a stretch on. Raises what ended the thread."""

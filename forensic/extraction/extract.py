@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
@@ -86,13 +86,18 @@ class Extractor:
         writers: Sequence[RangeWriter] = (),
         manifest: LineFile | None = None,
         missed: Missed | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> None:
-        """Write the output; raises as `extract` does. `writers` get every range, `manifest` the piecewise hashes."""
+        """Write the output; raises as `extract` does. `writers` get every range, `manifest` the piecewise hashes.
+
+        `begun` is called when the reading has begun: the time to start threads, since a process with threads reads in
+        threads as well, which takes longer.
+        """
         extraction = self.extraction
         walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
         record = Record(extraction, self._settings, walk, manifest, missed)
         try:
-            self._write(record, walk, progress, cancelled)
+            self._write(record, walk, progress, cancelled, begun)
         except BaseException as error:
             interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
             if interrupted or isinstance(error, BrokenPipeError):
@@ -111,6 +116,7 @@ class Extractor:
         walk: RangeWalk | None,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
+        begun: Callable[[], None] | None,
     ) -> None:
         keep = self._settings.keep_partial or self._settings.resume
         resumption = self._resumption(progress)
@@ -122,9 +128,12 @@ class Extractor:
                 undo.callback(journal.close, keep)
                 if keep:
                     undo.callback(self._note_the_last, journal, record)
-            if resumption:
-                self._replay(resumption, record)
-            self._go_through(record, output, journal, progress, cancelled)
+            with self._steps(output, resumption.done if resumption else 0) as steps:
+                if begun:
+                    begun()
+                if resumption:
+                    self._replay(resumption, record)
+                self._go_through(steps, record, output, journal, progress, cancelled)
             record.finish()
             if self._settings.verify:
                 self._verify(progress)
@@ -135,38 +144,40 @@ class Extractor:
         if journal:
             journal.close(keep=False)
 
+    def _steps(self, output: Output, done: int) -> AbstractContextManager[Iterator[Filled | Hole]]:
+        """The steps from where the extraction stands to the end of the range."""
+
+        def write(step: Filled) -> None:
+            output.take(step.guest_offset - self._start, step.data)
+
+        return filled_steps(self._disk, self._start + done, self._end, write if output.any_order else None)
+
     def _go_through(
         self,
+        steps: Iterator[Filled | Hole],
         record: Record,
         output: Output,
         journal: Journal | None,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> None:
-        """From where the extraction stands to the end of the range."""
         extraction = self.extraction
-        begin = self._start + extraction.done
-
-        def write(step: Filled) -> None:
-            output.take(step.guest_offset - self._start, step.data)
-
-        with closing(filled_steps(self._disk, begin, self._end, write if output.any_order else None)) as steps:
-            for step in steps:
-                if cancelled and cancelled():
-                    raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
-                faults = () if isinstance(step, Hole) else step.faults
-                stretch: Stretch = step.length if isinstance(step, Hole) else step.data
-                if faults and self._settings.strict:
-                    raise not_read(faults[0])
-                if isinstance(step, Hole) or not output.any_order:
-                    output.take(extraction.done, stretch)
-                record.faults(faults)
-                record.take(stretch, extraction.done + length_of(stretch))
-                if journal:
-                    journal.faults(faults)
-                    journal.checkpoints(extraction.checkpoints)
-                if progress:
-                    progress(extraction.done, extraction.size)
+        for step in steps:
+            if cancelled and cancelled():
+                raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
+            faults = () if isinstance(step, Hole) else step.faults
+            stretch: Stretch = step.length if isinstance(step, Hole) else step.data
+            if faults and self._settings.strict:
+                raise not_read(faults[0])
+            if isinstance(step, Hole) or not output.any_order:
+                output.take(extraction.done, stretch)
+            record.faults(faults)
+            record.take(stretch, extraction.done + length_of(stretch))
+            if journal:
+                journal.faults(faults)
+                journal.checkpoints(extraction.checkpoints)
+            if progress:
+                progress(extraction.done, extraction.size)
 
     def _note_the_last(self, journal: Journal, record: Record) -> None:
         record.catch_up()

@@ -24,7 +24,7 @@ class Hashes:
         self._queues: list[Worker[Stretch]] = []
         digests: list[WholeHash | PieceHash] = [*self._wholes, *self._pieces]
         for digest in digests:
-            worker: Worker[Stretch] = Worker("hash", digest.take)
+            worker: Worker[Stretch] = Worker("hash thread", digest.take)
             self._workers.callback(worker.stop)
             self._queues.append(worker)
 

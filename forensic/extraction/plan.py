@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
@@ -14,18 +13,12 @@ PIECE_BYTES = 1 << 20
 """Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
 
 
-class Part(NamedTuple):
-    """A stretch of a piece that has to be read from `host_offset` of the file at `depth`.
+Part = tuple[int, int, int, int, int, int]
+"""A stretch of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
 
-    With a `stored_length` it is a compressed cluster, of whose decoded bytes the first `skip` come before the stretch.
-    """
-
-    start: int
-    length: int
-    host_offset: int
-    stored_length: int
-    depth: int = 0
-    skip: int = 0
+It lies at `host_offset` of the file at `depth`. With a `stored_length` it is a compressed cluster, of whose decoded
+bytes the first `skip` come before the stretch. A plain tuple, since there are many, and they go to other processes.
+"""
 
 
 @dataclass
@@ -65,7 +58,7 @@ def plan(disk: Disk, guest_start: int = 0, guest_end: int | None = None) -> Iter
         if current is None:
             current = Piece(guest_offset)
         if state in (State.DATA, State.COMPRESSED):
-            current.parts.append(Part(current.length, length, host_offset, stored_length, depth, skip))
+            current.parts.append((current.length, length, host_offset, stored_length, depth, skip))
         current.length += length
     if current is not None:
         yield _finished(current)

@@ -1,12 +1,11 @@
-"""The bytes of one piece; runs in worker threads, since reading and decoding release the interpreter lock."""
+"""The bytes of one piece; done by the members of a crew, several pieces at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from forensic.extraction.plan import Piece
+from forensic.extraction.stretch import ZEROS
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.mapping import Reason
 
@@ -39,20 +38,18 @@ class Filled:
     faults: tuple[Missing, ...]
 
 
-def fill(disk: Disk, piece: Piece) -> Filled:
-    """Read, decrypt and decode all parts of a piece."""
-    array = np.empty(piece.length, dtype=np.uint8)  # not zeros: setting them would cost as much as reading
-    data = array.data
+def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
+    """Read, decrypt and decode all parts of a piece into a buffer of its length."""
     found: list[Missing] = []
     position = 0
     for start, length, host_offset, stored_length, depth, skip in piece.parts:
-        array[position:start] = 0
+        data[position:start] = ZEROS[: start - position]
         position = start + length
         place = data[start:position]
         guest_offset = piece.guest_offset + start
         for fault in disk.read(depth, guest_offset, host_offset, stored_length, skip, place):
-            array[start + fault.start : start + fault.start + fault.length] = 0
+            place[fault.start : fault.start + fault.length] = ZEROS[: fault.length]
             tried = host_offset if stored_length else host_offset + fault.start
             found.append(Missing(guest_offset + fault.start, fault.length, fault.reason, tried, stored_length))
-    array[position:] = 0
+    data[position:] = ZEROS[: len(data) - position]
     return Filled(piece.guest_offset, data, tuple(found))

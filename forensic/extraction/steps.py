@@ -1,4 +1,4 @@
-"""The plan's steps with their bytes: a small pool reads, decodes and writes ahead, the result comes in guest order.
+"""The plan's steps with their bytes: a crew reads, decodes and writes ahead, the result comes in guest order.
 
 Bytes are read and written, never copied by the kernel from file to file: on XFS and btrfs `copy_file_range` lets both
 files share extents, which marks the inode of the evidence as shared, and on ext4 it is no faster.
@@ -6,46 +6,75 @@ files share extents, which marks the inode of the evidence as shared, and on ext
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from forensic.extraction.plan import Hole, Piece, plan
-from forensic.extraction.reading import Filled, fill
+from forensic.extraction.crew import Crew, Promise, crew
+from forensic.extraction.plan import PIECE_BYTES, Hole, Piece, Step, plan
+from forensic.extraction.reading import Filled, Missing, fill
+from forensic.extraction.worker import DEPTH
 from forensic.qcow2.disk import Disk
 
-WORKERS = 2
-IN_FLIGHT = 4
-"""Pieces being read or waiting for their turn, each up to a mebibyte; more of them would not fit the cache."""
+IN_FLIGHT = 6
+"""Pieces being filled or waiting for their turn, each up to a mebibyte; many more would not fit the cache."""
+
+HELD = DEPTH + 2
+"""Steps whose bytes stay good after they were given: as many as may wait for a hash, and the one that it is at."""
 
 
+@contextmanager
 def filled_steps(
     disk: Disk, guest_start: int, guest_end: int, write: Callable[[Filled], None] | None = None
-) -> Generator[Filled | Hole]:
+) -> Iterator[Iterator[Filled | Hole]]:
     """The steps that give a guest range, in guest order; each was given to `write` before, in no order.
 
-    At most `IN_FLIGHT` steps are under way, and the oldest is always waited for first, so that nothing can wait for a
-    place that only its successor could free. What a worker raises is raised here. Close the iterator to end early.
+    The bytes of a step are good until `HELD` more steps were taken; then others take their place. What a member of the
+    crew raises is raised here. The crew is there as soon as the context is entered: let threads start after that.
     """
+    # Anonymous memory, which a fork shares; no file is mapped.
+    memory = memoryview(mmap.mmap(-1, (IN_FLIGHT + HELD) * PIECE_BYTES))
+    buffers = [memory[start : start + PIECE_BYTES] for start in range(0, len(memory), PIECE_BYTES)]
 
-    def work(piece: Piece) -> Filled:
-        filled = fill(disk, piece)
+    def work(buffer: int, piece: Piece) -> Sequence[Missing]:
+        filled = fill(disk, piece, buffers[buffer][: piece.length])
         if write:
             write(filled)
-        return filled
+        return filled.faults
 
-    under_way: deque[Future[Filled] | Hole] = deque()
-    with ThreadPoolExecutor(WORKERS, "reader") as pool:
-        try:
-            for step in plan(disk, guest_start, guest_end):
-                under_way.append(step if isinstance(step, Hole) else pool.submit(work, step))
-                if len(under_way) >= IN_FLIGHT:
-                    yield _ended(under_way.popleft())
-            while under_way:
-                yield _ended(under_way.popleft())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with crew(work) as members:
+        yield _in_order(plan(disk, guest_start, guest_end), members, buffers)
 
 
-def _ended(step: Future[Filled] | Hole) -> Filled | Hole:
-    return step if isinstance(step, Hole) else step.result()
+def _in_order(steps: Iterator[Step], members: Crew, buffers: Sequence[memoryview]) -> Iterator[Filled | Hole]:
+    """At most `IN_FLIGHT` steps are under way, and the oldest is always waited for first.
+
+    So nothing can wait for a buffer that only its successor could free.
+    """
+    free = list(range(len(buffers)))
+    under_way: deque[Hole | tuple[Piece, int, Promise]] = deque()
+    held: deque[int | None] = deque([None] * HELD)
+
+    def ended() -> Filled | Hole:
+        if (buffer := held.popleft()) is not None:
+            free.append(buffer)
+        oldest = under_way.popleft()
+        if isinstance(oldest, Hole):
+            held.append(None)
+            return oldest
+        piece, buffer, promise = oldest
+        held.append(buffer)
+        faults = promise()
+        return Filled(piece.guest_offset, buffers[buffer][: piece.length], tuple(faults))
+
+    for step in steps:
+        if isinstance(step, Hole):
+            under_way.append(step)
+        else:
+            buffer = free.pop()
+            under_way.append((step, buffer, members.submit(buffer, step)))
+        if len(under_way) >= IN_FLIGHT:
+            yield ended()
+    while under_way:
+        yield ended()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -21,8 +21,8 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Calls `take` with every item given, in a thread of its own.
 
-    Whoever gives never waits for a thread that has ended: what ended it is raised by the next `give` or by `finish`.
-    `stop` must be called in the end, whatever happened.
+    The thread starts with the first item. Whoever gives never waits for a thread that has ended: what ended it is
+    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened.
     """
 
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:
@@ -31,7 +31,7 @@ class Worker(Generic[Item]):
         self._queue: Queue[Item | None] = Queue(DEPTH)
         self._stopping = False
         self._pool = ThreadPoolExecutor(1, name)
-        self._ended = self._pool.submit(self._run)
+        self._ended: Future[None] | None = None
 
     def give(self, item: Item) -> None:
         """Hand over an item; waits while `DEPTH` items wait. Raises what ended the thread."""
@@ -45,7 +45,7 @@ class Worker(Generic[Item]):
     def stop(self) -> None:
         """End the thread, without the items that still wait; does nothing after `finish`."""
         self._stopping = True
-        while not self._ended.done():
+        while self._ended and not self._ended.done():
             try:
                 self._queue.put(None, timeout=PATIENCE)
                 break
@@ -54,6 +54,8 @@ class Worker(Generic[Item]):
         self._pool.shutdown(wait=True)
 
     def _put(self, item: Item | None) -> None:
+        if self._ended is None:
+            self._ended = self._pool.submit(self._run)
         while not self._ended.done():
             try:
                 self._queue.put(item, timeout=PATIENCE)
@@ -63,7 +65,7 @@ class Worker(Generic[Item]):
         self._raise_failure()
 
     def _raise_failure(self) -> None:
-        error = self._ended.exception()
+        error = self._ended.exception() if self._ended else None
         if isinstance(error, ForensicError):
             raise error
         if error is not None:

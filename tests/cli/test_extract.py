@@ -362,9 +362,9 @@ def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out:
     script = (
         "import os, sys, forensic.extraction.steps as steps\n"
         "real = steps.fill\n"
-        "def fill(disk, piece):\n"
+        "def fill(*arguments):\n"
         "    os.utime(sys.argv[2])\n"
-        "    return real(disk, piece)\n"
+        "    return real(*arguments)\n"
         "steps.fill = fill\n"
         "from forensic.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"

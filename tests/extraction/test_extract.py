@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -333,12 +334,12 @@ class TestFailures:
         assert names(tmp_path) == {"image.qcow2"}
         assert threading.active_count() == threads
 
-    def test_a_reader_thread_that_dies_hangs_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_reader_that_fails_hangs_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def dies(*arguments: object) -> None:
             raise MemoryError("injected")
 
         monkeypatch.setattr("forensic.extraction.steps.fill", dies)
-        with large(tmp_path) as image, pytest.raises(MemoryError, match="injected"):
+        with large(tmp_path) as image, pytest.raises(WorkerFailed, match="reader ended: MemoryError: injected"):
             extract(image, tmp_path / "out.raw")
         assert names(tmp_path) == {"image.qcow2"}
 
@@ -440,7 +441,7 @@ class TestResume:
 
         def steps(
             disk: Disk, start: int, end: int, write: Callable[[Filled], None] | None = None
-        ) -> Generator[Filled | Hole]:
+        ) -> AbstractContextManager[Iterator[Filled | Hole]]:
             begun.append(start)
             return real(disk, start, end, write)
 

@@ -24,7 +24,7 @@ def test_what_ends_the_thread_reaches_the_one_who_gives() -> None:
             raise MemoryError("no more")
 
     worker = Worker("test", dies)
-    with pytest.raises(WorkerFailed, match="test thread ended: MemoryError: no more"):
+    with pytest.raises(WorkerFailed, match="test ended: MemoryError: no more"):
         for number in range(10 * DEPTH):
             worker.give(number)
     with pytest.raises(WorkerFailed):
