@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
 from forensic.extraction.new_file import NewFile, partial_of, reason_of
 from forensic.extraction.segments import Segment
-from forensic.extraction.stretch import Stretch, as_bytes, length_of, taken
+from forensic.extraction.stretch import ZEROS, Stretch, as_bytes, length_of, taken
 
 SPARSE_BLOCK = 4096
 """Zeros are left out of the raw file in blocks of this size, the usual block of a file system."""
@@ -169,14 +167,26 @@ def nonzero_runs(data: memoryview, offset: int) -> list[tuple[int, int]]:
     They begin and end at multiples of `SPARSE_BLOCK` in the file in which `data` lies at `offset`, so that a hole
     between them is one that the file system can leave out.
     """
-    head = min(len(data), -offset % SPARSE_BLOCK)
-    whole = (len(data) - head) // SPARSE_BLOCK
-    words = np.frombuffer(data[head : head + whole * SPARSE_BLOCK], dtype=np.uint64)
-    occupied = np.zeros(whole + 2, dtype=bool)
-    occupied[0] = any(data[:head])
-    # Twice as fast as `any`, which would make a truth value of every word first.
-    occupied[1:-1] = np.bitwise_or.reduce(words.reshape(whole, SPARSE_BLOCK // 8), axis=1)
-    occupied[-1] = any(data[head + whole * SPARSE_BLOCK :])
-    starts = np.concatenate([[0], head + np.arange(whole + 1) * SPARSE_BLOCK, [len(data)]])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], occupied, [False]]).astype(np.int8)))
-    return [(int(starts[start]), int(starts[end])) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+    runs: list[tuple[int, int]] = []
+    begin = 0
+    for start, end in _zero_blocks(data, -offset % SPARSE_BLOCK):
+        if begin < start:
+            runs.append((begin, start))
+        begin = end
+    if begin < len(data):
+        runs.append((begin, len(data)))
+    return runs
+
+
+def _zero_blocks(data: memoryview, head: int) -> Iterator[tuple[int, int]]:
+    """The blocks of nothing but zeros, as (start, end); the first ends at `head`, the last may be a short one."""
+    if head and ZEROS.startswith(data[:head]):
+        yield 0, min(head, len(data))
+    first_bytes = data[head::SPARSE_BLOCK].tobytes()  # a block that begins with something needs no closer look
+    index = first_bytes.find(0)
+    while index >= 0:
+        start = head + index * SPARSE_BLOCK
+        block = data[start : start + SPARSE_BLOCK]
+        if ZEROS.startswith(block):
+            yield start, start + len(block)
+        index = first_bytes.find(0, index + 1)
