@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from forensic.qcow2.geometry import Geometry, Unusable
     from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
     from forensic.qcow2.inspection import inspect, stored_refcount
-    from forensic.qcow2.mapping import Extent, Reason, State
     from forensic.qcow2.orphans import Orphans, find_orphans
     from forensic.qcow2.outline import Node, outline
     from forensic.qcow2.qcow1 import Qcow1Image
@@ -73,6 +72,7 @@ if TYPE_CHECKING:
         read_key_file,
     )
     from forensic.qcow2.spans import Span, entry_place, guest_place, spans_between
+    from forensic.qcow2.states import Extent, Reason, State
     from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
     from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View

@@ -13,7 +13,7 @@ from forensic.untrusted import Json
 
 if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.mapping import Extent, Rows, State
+    from forensic.qcow2.states import Extent, Run, State
 
 
 def add(subparsers: Subparsers) -> None:
@@ -45,25 +45,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_json(disk: Disk) -> None:
     """One extent a line, printed as it is found: a list of millions need not fit into memory."""
-    from forensic.qcow2.mapping import joined
-
     separator = "["
-    for rows in joined(disk.row_batches()):
-        if len(rows):
-            print(separator + ",\n".join(_lines(rows)), end="")
-            separator = ",\n"
+    for runs in disk.runs():
+        print(separator + ",\n".join(_lines(runs)), end="")
+        separator = ",\n"
     print("[]" if separator == "[" else "]")
 
 
-def _lines(rows: Rows) -> Iterator[str]:
+def _lines(runs: list[Run]) -> Iterator[str]:
     """Extents as JSON, with the names of qemu-img map, and `state`, where it is stored, why it is absent.
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
-    from forensic.qcow2.mapping import Reason, State, is_located
+    from forensic.qcow2.states import Reason, State, is_located
 
     constant = {int(state): json.dumps(_said_of(state))[1:-1] for state in State}
-    for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in rows.tolist():
+    for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
         line = f'{{"start": {guest_offset}, "length": {length}, "depth": {depth}, {constant[state]}'
         if state == State.COMPRESSED:  # QEMU gives no offset for these either: it would not be that of the bytes
             line += f', "stored_offset": {host_offset}, "stored_length": {stored_length}'
@@ -78,7 +75,7 @@ def _lines(rows: Rows) -> Iterator[str]:
 
 def _said_of(state: State) -> dict[str, Json]:
     """What all extents in one state have in common."""
-    from forensic.qcow2.mapping import State
+    from forensic.qcow2.states import State
 
     return {
         "present": state != State.UNALLOCATED,

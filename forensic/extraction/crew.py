@@ -19,7 +19,7 @@ from typing import NoReturn, Protocol, Self
 from forensic.errors import ForensicError, OutputFailed, WorkerFailed
 from forensic.extraction.plan import Piece
 from forensic.extraction.reading import Missing
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 
 Work = Callable[[int, Piece], Sequence[Missing]]
 """Fills the buffer of that number with the bytes of a piece, and says what could not be had."""

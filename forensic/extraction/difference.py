@@ -14,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.extraction.plan import PIECE_BYTES
-from forensic.qcow2.disk import Disk, cut_at
-from forensic.qcow2.entries import SECTOR_SIZE, distinct
-from forensic.qcow2.mapping import ROW, Reason, Rows, State, clipped
+from forensic.qcow2.bits import SECTOR_SIZE
+from forensic.qcow2.chain import cut_at
+from forensic.qcow2.disk import Disk
+from forensic.qcow2.entries import distinct
+from forensic.qcow2.mapping import ROW, Rows, clipped
+from forensic.qcow2.states import Reason, State
 
 Bools = npt.NDArray[np.bool_]
 

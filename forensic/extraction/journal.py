@@ -19,7 +19,7 @@ from forensic.extraction.new_file import NewFile, partial_of
 from forensic.extraction.reading import Missing
 from forensic.extraction.segments import read_in_a_row
 from forensic.extraction.stretch import length_of, taken
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 
 SCHEMA = "qcowscope-journal/1"

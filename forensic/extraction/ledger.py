@@ -10,7 +10,7 @@ from heapq import merge
 
 from forensic.extraction.reading import Missing
 from forensic.extraction.survey import MissingRanges, Survey
-from forensic.qcow2.mapping import State
+from forensic.qcow2.states import State
 from forensic.untrusted import Json
 
 FILLED = "filled"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import Reason, Rows, State
+from forensic.qcow2.states import Reason, Run, State
 
 PIECE_BYTES = 1 << 20
 """Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
@@ -68,14 +68,10 @@ _ZERO_RUN = -1
 """In place of a state: nothing to read here, and long enough to be a step of its own."""
 
 
-_Range = tuple[int, int, int, int, int, int, int, int]
-"""A row of the mapping as plain numbers, in the order of its columns."""
-
-
-def _ranges(disk: Disk, guest_start: int, guest_end: int | None) -> Iterator[_Range]:
-    """The rows of the mapping, none longer than a piece; long stretches without anything to read marked `_ZERO_RUN`."""
-    for rows in disk.readable_batches(guest_start, guest_end):
-        for row in _tuples(rows):
+def _ranges(disk: Disk, guest_start: int, guest_end: int | None) -> Iterator[Run]:
+    """The runs of the mapping, none longer than a piece; long stretches without anything to read marked `_ZERO_RUN`."""
+    for runs in disk.readable_runs(guest_start, guest_end):
+        for row in runs:
             guest_offset, length, host_offset, _, state, reason, depth, _ = row
             if state == State.DATA:
                 yield from _data_ranges(disk.levels[depth].plain_data, guest_offset, length, host_offset, depth)
@@ -85,13 +81,7 @@ def _ranges(disk: Disk, guest_start: int, guest_end: int | None) -> Iterator[_Ra
                 yield guest_offset, length, host_offset, 0, _ZERO_RUN, reason, depth, 0
 
 
-def _tuples(rows: Rows) -> Iterator[_Range]:
-    yield from rows.tolist()
-
-
-def _data_ranges(
-    plain: Evidence | None, guest_offset: int, length: int, host_offset: int, depth: int
-) -> Iterator[_Range]:
+def _data_ranges(plain: Evidence | None, guest_offset: int, length: int, host_offset: int, depth: int) -> Iterator[Run]:
     """A run of data, without the holes of a sparse file: they read as zeros, and may be terabytes.
 
     Without `plain` they do not read as zeros (they are encrypted), and everything is read.

@@ -8,7 +8,7 @@ from pathlib import Path
 from forensic.extraction.ledger import FILLED, Ledger
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.ranges import GuestRange
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 from forensic.version import __version__
 

@@ -12,7 +12,7 @@ from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import Reason, State
+from forensic.qcow2.states import Reason, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class RangeWalk:
 
 
 def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
-    for rows in disk.readable_batches(guest_start, guest_end):
-        for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in rows.tolist():
+    for runs in disk.readable_runs(guest_start, guest_end):
+        for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
             located = state in _LOCATED or reason == Reason.ENTRY_BEYOND_EOF
             place = host_offset if located else None
             name = state_name(State(state))

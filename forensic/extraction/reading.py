@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from forensic.extraction.plan import Piece
 from forensic.extraction.stretch import ZEROS
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from forensic.extraction.segments import read_part
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import State
+from forensic.qcow2.states import State
 
 COMPARED = 4096
 """Bytes that are decrypted again; with another key not one block of them would be the same."""
@@ -34,9 +32,9 @@ def decrypts_as_before(disk: Disk, guest_start: int, done: int, partials: Sequen
 
 def _encrypted(disk: Disk, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Level, guest offset, host offset and length of every run of encrypted data."""
-    levels = [depth for depth, level in enumerate(disk.levels) if level.encryption]
-    if not levels:
+    if not any(level.encryption for level in disk.levels):
         return
-    for rows in disk.readable_batches(start, end):
-        found = rows[(rows["state"] == State.DATA) & np.isin(rows["depth"], levels)]
-        yield from found[["depth", "guest_offset", "host_offset", "length"]].tolist()
+    for runs in disk.readable_runs(start, end):
+        for guest_offset, length, host_offset, _, state, _, depth, _ in runs:
+            if state == State.DATA and disk.levels[depth].encryption:
+                yield depth, guest_offset, host_offset, length

@@ -8,7 +8,7 @@ import numpy as np
 
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import State
+from forensic.qcow2.states import State
 from forensic.qcow2.survey import FURTHEST, Grid, Sums, spread
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
+from forensic.evidence import Evidence
 from forensic.extraction.plan import PIECE_BYTES, stored_parts
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.entries import distinct
-from forensic.qcow2.mapping import Reason, Rows, State
+from forensic.qcow2.states import Reason, State
 
 LISTED_RANGES = 100_000
 """Ranges that are listed one by one; a hostile image could have a billion. All are counted."""
@@ -52,38 +50,23 @@ class Survey:
 def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
     """Look through the tables once."""
     found = Survey()
-    for rows in disk.readable_batches(guest_start, guest_end):
-        for state in State:
-            found.by_state[state] += _sum(rows[rows["state"] == state])
-        absent = rows[rows["state"] == State.ABSENT]
-        for reason in distinct(absent["reason"]).tolist():
-            found.by_reason[Reason(reason)] += _sum(absent[absent["reason"] == reason])
-        _list(found.missing, absent)
-        found.stored += _stored(disk, rows)
+    by_state = [0] * len(State)
+    for runs in disk.readable_runs(guest_start, guest_end):
+        for guest_offset, length, host_offset, stored_length, state, reason, depth, _ in runs:
+            by_state[state] += length
+            if state == State.DATA and length >= PIECE_BYTES:
+                found.stored += _stored(disk.levels[depth].plain_data, host_offset, length) - length
+            elif state == State.ABSENT:
+                why = Reason(reason)
+                found.by_reason[why] += length
+                found.missing.add(Missing(guest_offset, length, why, host_offset or None, stored_length))
+    found.by_state.update({state: by_state[state] for state in State})
+    found.stored += by_state[State.DATA] + by_state[State.COMPRESSED]
     return found
 
 
-def _sum(rows: Rows) -> int:
-    return int(rows["length"].sum(dtype=np.uint64))
-
-
-def _list(missing: MissingRanges, absent: Rows) -> None:
-    room = max(0, LISTED_RANGES - len(missing.ranges)) + 1
-    for guest_offset, length, host_offset, stored_length, _, reason, *_ in absent[:room].tolist():
-        missing.add(Missing(guest_offset, length, Reason(reason), host_offset or None, stored_length))
-    missing.not_listed += len(absent[room:])
-
-
-def _stored(disk: Disk, rows: Rows) -> int:
-    """Bytes that are decoded or lie in the stored parts of a file; only long runs are worth asking the file system."""
-    total = _sum(rows[rows["state"] == State.COMPRESSED])
-    data = rows[rows["state"] == State.DATA]
-    long = data["length"] >= PIECE_BYTES
-    total += _sum(data[~long])
-    for _, length, host_offset, _, _, _, depth, _ in data[long].tolist():
-        plain = disk.levels[depth].plain_data
-        if plain is None:
-            total += length
-        else:
-            total += sum(end - start for start, end in stored_parts(plain, host_offset, host_offset + length))
-    return total
+def _stored(plain: Evidence | None, host_offset: int, length: int) -> int:
+    """Bytes of a run that are no hole of the file; only long runs are worth asking the file system about."""
+    if plain is None:
+        return length
+    return sum(end - start for start, end in stored_parts(plain, host_offset, host_offset + length))

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG, distinct
+from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import distinct
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import Rows, State, rows_of
+from forensic.qcow2.mapping import Rows, rows_of
+from forensic.qcow2.states import State
 from forensic.qcow2.tables import I64, L2Batch
 
 STORED = len(State)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import ROW, Rows, State
+from forensic.qcow2.mapping import ROW, Rows
 from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.qcow2.states import State
 
 MAX_ROWS = 4 << 20
 """Runs that are remembered (33 bytes each); beyond that the index has gaps and says so."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
+from forensic.qcow2.bits import OFFSET_MASK
 from forensic.qcow2.budget import Budget, Unexamined
-from forensic.qcow2.entries import OFFSET_MASK, U64
+from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.tables import Bools, read_table, within_file

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from forensic.qcow2.atlas import Atlas
 from forensic.qcow2.entries import U64
-from forensic.qcow2.mapping import Rows, State, row_batches
+from forensic.qcow2.mapping import Rows, row_batches
 from forensic.qcow2.qcow1_atlas import Qcow1Atlas
+from forensic.qcow2.states import State
 from forensic.qcow2.stored import Block, Counts, StoredRefcounts
 from forensic.qcow2.survey import FURTHEST, MAX_TAKEN, Grid, Survey
 from forensic.qcow2.tables import I64, L1Table

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length, distinct
+from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import distinct
 from forensic.qcow2.references import Claim, Metadata, Owner, TableSets
 from forensic.qcow2.tables import L1Table, L2Batch
 

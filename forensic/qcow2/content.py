@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 
 RETRY_BLOCK = 4096
 """Bytes that are given up together around a bad sector."""

@@ -17,9 +17,10 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from forensic.evidence import Evidence
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.content import Fault, read_data
-from forensic.qcow2.entries import SECTOR_SIZE, U64
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.entries import U64
+from forensic.qcow2.states import Reason
 
 BLOCK = 16
 BLOCKS = SECTOR_SIZE // BLOCK

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from forensic.qcow2.entries import COMPRESSED, COPIED, U64, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.bits import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.streams import Streams
 from forensic.qcow2.tables import L2Batch

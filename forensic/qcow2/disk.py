@@ -7,38 +7,21 @@ backing files that the examiner supplied, level by level. Nothing that an image 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from forensic.evidence import Evidence
 from forensic.qcow2.content import Fault
-from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.levels import Level
-from forensic.qcow2.mapping import (
-    Extent,
-    Reason,
-    Rows,
-    State,
-    advance,
-    clipped,
-    coalesced,
-    extents,
-    mark_absent,
-    single_row,
-)
+from forensic.qcow2.states import Extent, Reason, Run, extent
 from forensic.untrusted import Untrusted
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # numpy is loaded by those who need arrays
+    from forensic.qcow2.mapping import Rows
     from forensic.qcow2.reader import DiskReader
-
-GATHERED_ROWS = 8192
-"""Rows that are held against the next level at once: small batches over a level with large tables would read those
-tables again and again."""
 
 
 class Role(StrEnum):
@@ -96,7 +79,11 @@ class Disk:
         A range is UNALLOCATED where no level that was supplied holds it.
         """
         end = self.size if guest_end is None else min(guest_end, self.size)
-        return _through(self.levels, 0, guest_start, end) if guest_start < end else iter(())
+        if guest_start >= end:
+            return iter(())
+        from forensic.qcow2.chain import through
+
+        return through(self.levels, 0, guest_start, end)
 
     def readable_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The same, with every range absent whose bytes lie in a file or under a key that was not supplied."""
@@ -104,9 +91,34 @@ class Disk:
             self.mark_what_was_not_supplied(rows)
             yield rows
 
+    def runs(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[list[Run]]:
+        """The rows of `row_batches` as plain numbers, neighbours of one kind merged, some at a time.
+
+        As far as the disk has few entries and nothing remarkable in them, no array is needed, nor numpy loaded.
+        """
+        end = self.size if guest_end is None else min(guest_end, self.size)
+        if len(self.levels) == 1:
+            for found in self.levels[0].few_runs(guest_start, end):
+                yield found
+                guest_start = found[-1][0] + found[-1][1]
+        if guest_start < end:
+            from forensic.qcow2.mapping import joined
+
+            for rows in joined(self.row_batches(guest_start, end)):
+                if len(rows):
+                    yield rows.tolist()
+
+    def readable_runs(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[list[Run]]:
+        """The rows of `readable_batches` in the same form."""
+        if all(level.data_lacks == Reason.NONE for level in self.levels) and self.levels[-1].backing_file is None:
+            yield from self.runs(guest_start, guest_end)
+            return
+        for rows in self.readable_batches(guest_start, guest_end):
+            yield rows.tolist()
+
     def extents(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Extent]:
-        """The rows of `row_batches` as objects, neighbours of one kind merged."""
-        return extents(self.row_batches(guest_start, guest_end))
+        """The runs as objects."""
+        return (extent(run) for runs in self.runs(guest_start, guest_end) for run in runs)
 
     def read(
         self,
@@ -147,88 +159,6 @@ class Disk:
 
     def mark_what_was_not_supplied(self, rows: Rows) -> None:
         """Turn rows of `row_batches` into those of `readable_batches`, in place."""
-        for depth, level in enumerate(self.levels):
-            if level.data_lacks != Reason.NONE:
-                here = (rows["depth"] == depth) & (rows["state"] == State.DATA)
-                mark_absent(rows, here, level.data_lacks)
-        last = len(self.levels) - 1
-        if self.levels[last].backing_file is not None:
-            beneath = (rows["depth"] == last) & (rows["state"] == State.UNALLOCATED)
-            mark_absent(rows, beneath, Reason.BACKING_NOT_SUPPLIED)
+        from forensic.qcow2.chain import mark_what_was_not_supplied
 
-
-def _through(levels: tuple[Level, ...], depth: int, start: int, end: int) -> Iterator[Rows]:
-    """The rows of a level and of everything below that shows through it.
-
-    A level that is shorter than the one above it reads as zeros beyond its end, whatever lies below: nothing is
-    allocated there as far as the level above is concerned, so its depth is given, as QEMU does.
-    """
-    level = levels[depth]
-    own_end = min(end, level.size)
-    if start < own_end:
-        batches = _at_depth(level.row_batches(start, own_end), depth)
-        if depth + 1 == len(levels):
-            yield from batches
-        else:
-            for rows in _gathered(batches):
-                yield from _with_what_shows_through(rows, levels, depth)
-    if own_end < end:
-        start = max(start, own_end)
-        yield single_row(start, end - start, State.UNALLOCATED, depth=depth - 1)
-
-
-def _at_depth(batches: Iterable[Rows], depth: int) -> Iterator[Rows]:
-    for rows in batches:
-        if len(rows):
-            rows["depth"] = depth
-            yield rows
-
-
-def _gathered(batches: Iterable[Rows]) -> Iterator[Rows]:
-    """Consecutive batches put together until they have `GATHERED_ROWS` rows."""
-    held: list[Rows] = []
-    count = 0
-    for rows in batches:
-        held.append(rows)
-        count += len(rows)
-        if count >= GATHERED_ROWS:
-            yield np.concatenate(held)
-            held, count = [], 0
-    if held:
-        yield np.concatenate(held)
-
-
-def _with_what_shows_through(rows: Rows, levels: tuple[Level, ...], depth: int) -> Iterator[Rows]:
-    """The rows of one level, those that are unallocated replaced by the rows of the level below."""
-    open_rows = np.flatnonzero(rows["state"] == State.UNALLOCATED)
-    if not len(open_rows):
-        yield rows
-        return
-    first, last = int(open_rows[0]), int(open_rows[-1])
-    if first:
-        yield rows[:first]
-    start = int(rows["guest_offset"][first])
-    end = int(rows["guest_offset"][last]) + int(rows["length"][last])
-    for below in _through(levels, depth + 1, start, end):
-        below_start = int(below["guest_offset"][0])
-        below_end = int(below["guest_offset"][-1]) + int(below["length"][-1])
-        yield coalesced(_merged(clipped(rows, below_start, below_end), below, below_end))
-    if last + 1 < len(rows):
-        yield rows[last + 1 :]
-
-
-def _merged(above: Rows, below: Rows, end: int) -> Rows:
-    """Two levels over the same guest range: the rows above, and where they are unallocated those below."""
-    starts = distinct(np.concatenate([above["guest_offset"], below["guest_offset"]]))
-    merged = cut_at(above, starts, end)
-    unallocated = merged["state"] == State.UNALLOCATED
-    merged[unallocated] = cut_at(below, starts, end)[unallocated]
-    return merged
-
-
-def cut_at(rows: Rows, starts: U64, end: int) -> Rows:
-    """The pieces of `rows` that begin at `starts`, of which the first is that of the rows; the last ends at `end`."""
-    pieces: Rows = rows[np.searchsorted(rows["guest_offset"], starts, side="right") - 1]
-    advance(pieces, starts - pieces["guest_offset"])
-    pieces["length"] = np.diff(np.append(starts, np.uint64(end)))
-    return pieces
+        mark_what_was_not_supplied(self.levels, rows)

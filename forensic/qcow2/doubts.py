@@ -13,13 +13,12 @@ from forensic.qcow2.header import CryptMethod, Incompatible
 
 if TYPE_CHECKING:
     from forensic.qcow2.image import Qcow2Image
-    from forensic.qcow2.tables import L1Table
 
 MIN_EXTENDED_L2_CLUSTER_BITS = 14
 
 
-def doubts(image: Qcow2Image, l1: L1Table) -> Iterator[str]:
-    """Sentences without a subject, about an image read through one of its L1 tables."""
+def doubts(image: Qcow2Image, l1_host_offset: int) -> Iterator[str]:
+    """Sentences without a subject, about an image read through the L1 table at this host offset."""
     header = image.header
     unknown = header.incompatible_features & ~sum(Incompatible)
     if unknown:
@@ -28,8 +27,8 @@ def doubts(image: Qcow2Image, l1: L1Table) -> Iterator[str]:
         yield f"is encrypted by a method that is not known ({header.crypt_method}); its data is given as it is stored"
     if image.geometry.extended_l2 and header.cluster_bits < MIN_EXTENDED_L2_CLUSTER_BITS:
         yield "has extended L2 entries, but clusters that are too small for them; what its tables say is doubtful"
-    if l1.host_offset % image.geometry.cluster_size:
+    if l1_host_offset % image.geometry.cluster_size:
         yield (
-            f"has its L1 table at {l1.host_offset:#x}, where no cluster begins and no table can be; "
+            f"has its L1 table at {l1_host_offset:#x}, where no cluster begins and no table can be; "
             "what it maps, and what it calls zero, is doubtful"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from forensic.finding import Range, host
-from forensic.qcow2.entries import (
+from forensic.qcow2.bits import (
     COMPRESSED,
     COPIED,
     L1_RESERVED,

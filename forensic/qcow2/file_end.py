@@ -12,15 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bits import COMPRESSED, SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.budget import Budget
 from forensic.qcow2.codecs import Codec, fills_cluster, stream_end
-from forensic.qcow2.entries import (
-    COMPRESSED,
-    SECTOR_SIZE,
-    U64,
-    compressed_host_offset,
-    compressed_stored_length,
-)
+from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.old_tables import ends_with_entry, is_table
 from forensic.qcow2.references import Metadata

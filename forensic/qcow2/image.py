@@ -23,8 +23,9 @@ from forensic.untrusted import Untrusted
 
 if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.mapping import Extent, Rows
+    from forensic.qcow2.mapping import Rows
     from forensic.qcow2.reader import DiskReader
+    from forensic.qcow2.states import Extent
     from forensic.qcow2.tables import L1Table
 
 
@@ -147,9 +148,9 @@ class Qcow2Image:
     def disk(self) -> Disk:
         """The active disk, with nothing but this file to read from. Raises `Unsupported`; see `forensic.qcow2.disk`."""
         from forensic.qcow2.disk import Disk
-        from forensic.qcow2.levels import Qcow2Level
+        from forensic.qcow2.levels import Qcow2Level, active_l1
 
-        return Disk("active", self.virtual_size, (Qcow2Level(self, self.l1, self.virtual_size),))
+        return Disk("active", self.virtual_size, (Qcow2Level(self, active_l1(self), self.virtual_size),))
 
     def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The extents of the active disk as numpy rows; see `forensic.qcow2.mapping`."""

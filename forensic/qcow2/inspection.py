@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from forensic.finding import Range, host
 from forensic.qcow2.atlas import Atlas, Kind, Region
-from forensic.qcow2.entries import REFCOUNT_TABLE_OFFSET, REFCOUNT_TABLE_RESERVED, SUBCLUSTERS
+from forensic.qcow2.bits import REFCOUNT_TABLE_OFFSET, REFCOUNT_TABLE_RESERVED, SUBCLUSTERS
 from forensic.qcow2.entrybits import Bits, l1_bits, l2_bits
 from forensic.qcow2.fields import Inspection, Row, bytes_at, field_at, word_at
 from forensic.qcow2.qcow1_atlas import Qcow1Atlas, inspect_version_1

@@ -8,8 +8,8 @@ import os
 
 from forensic.errors import KeyRejected, Unsupported
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.crypto import Iv, Mode, SectorCipher, legacy_cipher, sector_cipher
-from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.luks import LUKS_MAGIC, SLOT_ACTIVE, KeySlot, LuksHeader
 
 AES_KEY_LENGTHS = (16, 24, 32)

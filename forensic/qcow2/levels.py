@@ -5,22 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import decode
 from forensic.qcow2.content import Fault, read_data
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.few_entries import few_runs
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import ROW, Reason, Rows, State, row_batches
-from forensic.qcow2.tables import L1Table
+from forensic.qcow2.states import Reason, Run, State
 from forensic.untrusted import Untrusted
 
-if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
+if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone, numpy for those that need arrays
     from forensic.qcow2.crypto import SectorCipher
+    from forensic.qcow2.mapping import Rows
+    from forensic.qcow2.tables import L1Table
 
 
 class Level(Protocol):
@@ -49,6 +50,9 @@ class Level(Protocol):
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """The rows that cover a guest range within `size`."""
+
+    def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
+        """The same as runs, neighbours of one kind merged, as far as that can be had without arrays; maybe nothing."""
 
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with data that lies in one run."""
@@ -94,6 +98,22 @@ def put_cluster(cluster: bytes | bytearray | Reason, skip: int, buffer: memoryvi
 
 
 @dataclass(frozen=True)
+class L1Place:
+    """Where an L1 table lies, whose it is, how many entries it claims, and the size of its disk in bytes."""
+
+    owner: str
+    host_offset: int
+    entry_count: int
+    disk_size: int
+
+
+def active_l1(image: Qcow2Image) -> L1Place:
+    """The place of the L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
+    geometry = image.geometry
+    return L1Place("active", geometry.l1_table_offset, geometry.l1_entry_count, geometry.virtual_size)
+
+
+@dataclass(frozen=True)
 class Qcow2Level:
     """A qcow2 image read through one of its L1 tables.
 
@@ -102,13 +122,23 @@ class Qcow2Level:
     """
 
     image: Qcow2Image
-    l1: L1Table
+    l1_place: L1Place
     size: int
     base: int = 0
     data_file: Evidence | None = None
     cipher: SectorCipher | None = None
     as_stored: bool = False
     decoded: LastDecoded = field(default_factory=LastDecoded, compare=False, repr=False)
+
+    @cached_property
+    def l1(self) -> L1Table:
+        """The L1 table."""
+        from forensic.qcow2.tables import read_l1
+
+        place = self.l1_place
+        return read_l1(
+            self.image.evidence, self.image.geometry, place.owner, place.host_offset, place.entry_count, place.disk_size
+        )
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:
@@ -150,11 +180,26 @@ class Qcow2Level:
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """The rows of the L1 table."""
+        from forensic.qcow2.mapping import row_batches
+
         data_size = self.data_file.size if self.data_file else None
         start, end = guest_start + self.base, guest_end + self.base
         for rows in row_batches(self.image.evidence, self.l1, start, end, data_size):
-            rows["guest_offset"] -= np.uint64(self.base)
+            rows["guest_offset"] -= self.base
             yield rows
+
+    def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
+        """The runs of an L1 table that begins with the disk, up to the first entry that needs a closer look."""
+        place = self.l1_place
+        if not self.base:
+            yield from few_runs(
+                self.image.evidence,
+                self.image.geometry,
+                place.host_offset,
+                place.entry_count,
+                guest_start,
+                guest_end,
+            )
 
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the file that holds the data."""
@@ -218,9 +263,17 @@ class RawLevel:
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """One row of data."""
-        yield np.array(
-            [(guest_start, guest_end - guest_start, guest_start, 0, State.DATA, Reason.NONE, 0, 0)], dtype=ROW
-        )
+        import numpy as np
+
+        from forensic.qcow2.mapping import ROW
+
+        for runs in self.few_runs(guest_start, guest_end):
+            yield np.array(runs, dtype=ROW)
+
+    def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
+        """One run of data."""
+        if guest_start < guest_end:
+            yield [(guest_start, guest_end - guest_start, guest_start, 0, State.DATA, Reason.NONE, 0, 0)]
 
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the file."""

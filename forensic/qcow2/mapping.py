@@ -1,67 +1,32 @@
 """Guest offset to host offset: the extents of a disk, in guest order, without a gap.
 
-Extents exist in two forms: rows of a numpy array for those who work through millions of them, and `Extent` objects
-for those who read a few.
+Here they are the rows of numpy arrays, for those who work through millions of them; `forensic.qcow2.few_entries` has
+the disks that need no array, and must give the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import (
+from forensic.qcow2.bits import (
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
     SUBCLUSTERS,
-    U64,
     ZERO_FLAG,
     compressed_host_offset,
     compressed_stored_length,
 )
+from forensic.qcow2.entries import U64
+from forensic.qcow2.states import Reason, State
 from forensic.qcow2.tables import L1Table, L2Batch, read_l2_batches
 
 ALL_SUBCLUSTERS = 0xFFFF_FFFF
-
-
-class State(IntEnum):
-    """Where the bytes of a guest range are."""
-
-    UNALLOCATED = 0  # in the backing file if there is one, else zeros
-    DATA = 1
-    COMPRESSED = 2
-    ZERO = 3
-    ZERO_ALLOCATED = 4  # reads as zeros, though a host cluster is reserved and may still hold something
-    ABSENT = 5  # the tables promise bytes that cannot be located or are not in the file
-
-
-class Reason(IntEnum):
-    """Why a guest range could not be read; the lower-case name is the code in reports."""
-
-    NONE = 0
-    ENTRY_BEYOND_EOF = 1
-    ENTRY_UNALIGNED = 2
-    RESERVED_BITS_SET = 3
-    L2_UNREADABLE = 4
-    DECOMPRESS_FAILED = 5
-    DECOMPRESS_SHORT = 6
-    COMPRESSION_UNKNOWN = 7
-    BACKING_NOT_SUPPLIED = 8
-    DATA_FILE_NOT_SUPPLIED = 9
-    KEY_NOT_SUPPLIED = 10
-    IO_ERROR = 11
-    ENTRY_MISPLACED = 12
-
-    @property
-    def code(self) -> str:
-        """The reason code of the report."""
-        return self.name.lower()
 
 
 ROW = np.dtype(
@@ -78,20 +43,6 @@ ROW = np.dtype(
 )
 Rows = npt.NDArray[np.void]
 """Extents as an array of `ROW`; host offsets count in the file that holds the data of level `depth`."""
-
-
-@dataclass(frozen=True)
-class Extent:
-    """`length` guest bytes from `guest_offset` that are in one state; `host_offset` where bytes are in the file."""
-
-    guest_offset: int
-    length: int
-    state: State
-    host_offset: int | None = None
-    stored_length: int | None = None
-    reason: Reason = Reason.NONE
-    depth: int = 0
-    skip: int = 0
 
 
 def row_batches(
@@ -128,28 +79,6 @@ def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
         yield rows[:-1]
         last = rows[-1:]
     yield last
-
-
-def extents(batches: Iterable[Rows]) -> Iterator[Extent]:
-    """Rows as objects, neighbours of one kind merged."""
-    for rows in joined(batches):
-        for row in rows.tolist():
-            yield _extent(*row)
-
-
-def _extent(
-    guest_offset: int, length: int, host_offset: int, stored_length: int, state: int, reason: int, depth: int, skip: int
-) -> Extent:
-    place = host_offset if is_located(state, reason) else None
-    return Extent(guest_offset, length, State(state), place, stored_length or None, Reason(reason), depth, skip)
-
-
-def is_located(state: int, reason: int) -> bool:
-    """Whether the host offset of a row means anything."""
-    return state in _LOCATED or reason == Reason.ENTRY_BEYOND_EOF
-
-
-_LOCATED = frozenset({int(State.DATA), int(State.COMPRESSED), int(State.ZERO_ALLOCATED)})
 
 
 def _l1_runs(l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:

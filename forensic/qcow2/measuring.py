@@ -11,9 +11,9 @@ from forensic.qcow2.allocation import AllocationCounter
 from forensic.qcow2.bitmap_tables import BitmapTable, marked_bytes
 from forensic.qcow2.codecs import Outcome
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import State
 from forensic.qcow2.references import TableSets
 from forensic.qcow2.sharing import Sharing
+from forensic.qcow2.states import State
 from forensic.qcow2.streams import StreamBatch
 from forensic.qcow2.tables import L2Batch
 from forensic.qcow2.usage import FreeClusters, LeakedClusters, UsageCounter

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from forensic.qcow2.bitmaps import ENTRY_HEADER_SIZE as BITMAP_HEADER
-from forensic.qcow2.entries import OFFSET_MASK, big_endian
+from forensic.qcow2.bits import OFFSET_MASK
+from forensic.qcow2.entries import big_endian
 from forensic.qcow2.snapshots import EXTRA_OFFSET as SNAPSHOT_HEADER
 
 COPIED_OR_OFFSET = OFFSET_MASK | 1 << 63

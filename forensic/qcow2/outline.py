@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from forensic.qcow2.atlas import Atlas, Kind, Region
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, U64, ZERO_FLAG
+from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import U64
 from forensic.qcow2.fields import value_of
 from forensic.qcow2.qcow1_atlas import Qcow1Atlas
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches

@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.entries import COMPRESSED, COPIED, U64, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.bits import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import U64
 from forensic.qcow2.tables import I64, L2Batch
 
 U8 = npt.NDArray[np.uint8]

@@ -23,9 +23,10 @@ from forensic.untrusted import Untrusted
 
 if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.mapping import Extent, Rows
+    from forensic.qcow2.mapping import Rows
     from forensic.qcow2.qcow1_tables import Qcow1L1
     from forensic.qcow2.reader import DiskReader
+    from forensic.qcow2.states import Extent
 
 V1_START = b"QFI\xfb\0\0\0\1"
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 16

@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forensic.evidence import Evidence
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, decode
 from forensic.qcow2.content import Fault, read_data
-from forensic.qcow2.entries import SECTOR_SIZE, U64, big_endian
+from forensic.qcow2.entries import U64, big_endian
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
 from forensic.qcow2.levels import LastDecoded, put_cluster
-from forensic.qcow2.mapping import (
-    ROW,
-    Reason,
-    Rows,
-    State,
-    clipped,
-    coalesced,
-    cut_at_file_end,
-    mark_absent,
-    single_row,
-)
+from forensic.qcow2.mapping import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
+from forensic.qcow2.states import Reason, Run, State
 from forensic.qcow2.tables import BATCH_BYTES, ENTRY_SIZE, I64, Bools, read_what_is_there
 from forensic.untrusted import Untrusted
 
@@ -179,6 +171,10 @@ class Qcow1Level:
         if known < last:
             start = max(guest_start, max(first, known) * coverage)
             yield single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
+
+    def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
+        """Nothing: images of version 1 are too rare to be decoded in two ways."""
+        return iter(())
 
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the image."""

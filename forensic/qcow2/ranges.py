@@ -6,14 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from forensic.qcow2.entries import (
-    COMPRESSED,
-    OFFSET_MASK,
-    U64,
-    ZERO_FLAG,
-    compressed_host_offset,
-    compressed_stored_length,
-)
+from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.image import Identified, Qcow2Image
 from forensic.qcow2.references import TableSets

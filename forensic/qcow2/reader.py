@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forensic.qcow2.mapping import Reason, Rows, State
+from forensic.qcow2.mapping import Rows
+from forensic.qcow2.states import Reason, State
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

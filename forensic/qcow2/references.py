@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmaps import BitmapDirectory
-from forensic.qcow2.entries import COPIED, OFFSET_MASK, U64, distinct
+from forensic.qcow2.bits import COPIED, OFFSET_MASK
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.image import Qcow2Image

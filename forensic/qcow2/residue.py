@@ -10,8 +10,9 @@ import numpy as np
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.area import MEASURED, PIECE
+from forensic.qcow2.bits import SUBCLUSTERS, ZERO_FLAG
 from forensic.qcow2.budget import Budget
-from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG, distinct
+from forensic.qcow2.entries import distinct
 from forensic.qcow2.header import PADDED_LENGTH
 from forensic.qcow2.image import HeaderCluster, Qcow2Image
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader

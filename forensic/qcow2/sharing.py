@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.entries import COMPRESSED, U64, compressed_host_offset, compressed_stored_length, distinct
+from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.references import TableSets
 from forensic.qcow2.tables import L2Batch, within_file
 

@@ -19,11 +19,9 @@ from forensic.qcow2.doubts import doubts
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Identified, Qcow2Image, identify
-from forensic.qcow2.levels import Level, Qcow2Level, RawLevel
+from forensic.qcow2.levels import L1Place, Level, Qcow2Level, RawLevel, active_l1
 from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.qcow1_tables import Qcow1Level
 from forensic.qcow2.snapshots import Snapshot
-from forensic.qcow2.tables import L1Table, read_l1
 from forensic.untrusted import Untrusted, shown
 
 if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
@@ -156,7 +154,7 @@ def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied)
     for depth, level in enumerate(levels):
         name = f"backing file {depth}" if depth else "the image"
         if isinstance(level, Qcow2Level):
-            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1))
+            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1_place.host_offset))
         if depth and level.size > levels[depth - 1].size:
             surplus = level.size - levels[depth - 1].size
             yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
@@ -199,8 +197,7 @@ class _Opening:
             return self._active_level(image, 0)
         snapshot = target.snapshot if isinstance(target, SavedState) else target
         size = image.virtual_size if snapshot.disk_size is None else snapshot.disk_size
-        place = (snapshot.l1_table_offset, snapshot.l1_size)
-        l1 = read_l1(image.evidence, image.geometry, snapshot.owner, *place, size)
+        l1 = L1Place(snapshot.owner, snapshot.l1_table_offset, snapshot.l1_size, size)
         if not isinstance(target, SavedState):
             return self._qcow2_level(image, l1, size, 0, 0)
         if not snapshot.vm_state_size:
@@ -230,10 +227,12 @@ class _Opening:
 
     def _active_level(self, image: Qcow2Image | Qcow1Image, depth: int) -> Level:
         if isinstance(image, Qcow1Image):
-            return Qcow1Level(image, image.l1, self._cipher(image), self._supplied.as_stored)
-        return self._qcow2_level(image, image.l1, image.virtual_size, 0, depth)
+            from forensic.qcow2.qcow1_tables import Qcow1Level
 
-    def _qcow2_level(self, image: Qcow2Image, l1: L1Table, size: int, base: int, depth: int) -> Level:
+            return Qcow1Level(image, image.l1, self._cipher(image), self._supplied.as_stored)
+        return self._qcow2_level(image, active_l1(image), image.virtual_size, 0, depth)
+
+    def _qcow2_level(self, image: Qcow2Image, l1: L1Place, size: int, base: int, depth: int) -> Level:
         data_file, path = None, self._supplied.data_file
         if path is not None and image.geometry.external_data_file and not self.has_data_file:
             data_file = self._open(path)

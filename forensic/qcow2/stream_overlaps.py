@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forensic.qcow2.bits import COMPRESSED, SECTOR_SIZE, compressed_offset_bits
 from forensic.qcow2.budget import Unexamined
-from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, U64, compressed_offset_bits, distinct
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
-from forensic.qcow2.entries import SECTOR_SIZE, U64
+from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.old_tables import ends_like_first_entry
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from forensic.qcow2.atlas import Atlas, Kind
 from forensic.qcow2.entries import U64, distinct
-from forensic.qcow2.mapping import Rows, State, row_batches
+from forensic.qcow2.mapping import Rows, row_batches
 from forensic.qcow2.qcow1_atlas import Qcow1Atlas
+from forensic.qcow2.states import State
 from forensic.qcow2.tables import ENTRY_SIZE, I64
 
 Sums = npt.NDArray[np.int64]

@@ -10,13 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.entries import (
-    COMPRESSED,
-    OFFSET_MASK,
-    REFCOUNT_TABLE_OFFSET,
-    U64,
-    big_endian,
-)
+from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET
+from forensic.qcow2.entries import U64, big_endian
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 
 I64 = npt.NDArray[np.int64]

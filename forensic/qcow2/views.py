@@ -9,9 +9,9 @@ from forensic.errors import Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import State
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.reader import DiskReader
+from forensic.qcow2.states import State
 
 ROWS_AHEAD = 64
 

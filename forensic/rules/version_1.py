@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
-from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.names import scheme
 from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch

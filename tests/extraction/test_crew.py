@@ -16,7 +16,7 @@ from forensic.extraction.extract import extract
 from forensic.extraction.plan import Piece
 from forensic.extraction.reading import Missing
 from forensic.qcow2.image import open_image
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 from tests.extraction import mixed
 from tests.images import opened
 

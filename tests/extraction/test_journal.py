@@ -8,7 +8,7 @@ from forensic.errors import OutputFailed
 from forensic.extraction.digests import Checkpoint, new_digest
 from forensic.extraction.journal import Journal, find_resumption
 from forensic.extraction.reading import Missing
-from forensic.qcow2.mapping import Reason
+from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 
 MIB = 1 << 20

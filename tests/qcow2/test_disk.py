@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forensic.evidence import Evidence
-from forensic.qcow2 import disk as disk_module
+from forensic.qcow2 import chain as chain_module
 from forensic.qcow2.content import Fault
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import ROW, Reason, Rows, State, clipped
+from forensic.qcow2.mapping import ROW, Rows, clipped
+from forensic.qcow2.states import Reason, Run, State
 from forensic.untrusted import Untrusted
 
 STATES = [State.UNALLOCATED, State.DATA, State.COMPRESSED, State.ZERO, State.ABSENT]
@@ -36,6 +37,10 @@ class Invented:
     def backing_file(self) -> Untrusted | None:
         """A name, if the level is to have one."""
         return Untrusted(b"name") if self.declares else None
+
+    def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
+        """Nothing."""
+        return iter(())
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """Two clusters a batch."""
@@ -118,7 +123,7 @@ def levels(draw: st.DrawFn) -> list[Invented]:
 def test_each_byte_comes_from_the_first_level_that_has_it(chain: list[Invented], gathered: int) -> None:
     size = chain[0].size
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(disk_module, "GATHERED_ROWS", gathered)
+        patched.setattr(chain_module, "GATHERED_ROWS", gathered)
         assert spread(Disk("active", size, tuple(chain))) == looked_through(chain, size)
 
 

@@ -12,7 +12,7 @@ from kaitaistruct import KaitaiStream, KaitaiStruct
 
 from forensic.evidence import Evidence
 from forensic.format.qcow2 import Qcow2
-from forensic.qcow2.entries import (
+from forensic.qcow2.bits import (
     COMPRESSED,
     COPIED,
     L1_RESERVED,
@@ -21,14 +21,12 @@ from forensic.qcow2.entries import (
     REFCOUNT_TABLE_OFFSET,
     REFCOUNT_TABLE_RESERVED,
     SUBCLUSTERS,
-    U64,
     ZERO_FLAG,
-    big_endian,
     compressed_host_offset,
     compressed_offset_bits,
     compressed_stored_length,
-    refcounts,
 )
+from forensic.qcow2.entries import U64, big_endian, refcounts
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches

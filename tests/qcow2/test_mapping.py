@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensic.qcow2.image import open_image
-from forensic.qcow2.mapping import Extent, Reason, State
+from forensic.qcow2.states import Extent, Reason, State
 from samples.kinds import Kind
 from tests.images import COMPRESSED, COPIED, L2, QCOW2, ZERO, described, header, opened, sample, tiny
 

@@ -13,7 +13,7 @@ from forensic.errors import ForensicError
 from forensic.evidence import Evidence
 from forensic.measured import Measured
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.mapping import State
+from forensic.qcow2.states import State
 from samples import recipes
 from samples.kinds import Kind
 from tests.images import QCOW2, sample

@@ -9,9 +9,9 @@ from forensic.errors import Unsupported
 from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.image import identify, open_any
-from forensic.qcow2.mapping import Extent, Reason, State
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.sources import BackingFile, Supplied, open_disk
+from forensic.qcow2.states import Extent, Reason, State
 from tests.images import SOUND, BoundedEvidence, written
 
 COMPRESSED = 1 << 63

@@ -14,8 +14,8 @@ from forensic.qcow2 import codecs, levels
 from forensic.qcow2 import reader as reader_module
 from forensic.qcow2.codecs import Decoded
 from forensic.qcow2.image import open_image
-from forensic.qcow2.mapping import State
 from forensic.qcow2.reader import REMEMBERED_STRETCHES, DiskReader
+from forensic.qcow2.states import State
 from samples.kinds import KINDS, Kind
 from tests.images import COMPLETE, COMPRESSED, COPIED, L2, described, header, opened, sample, tiny
 

@@ -15,7 +15,6 @@ from forensic.qcow2.consent import inputs_of, references_of
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import open_any, open_image
 from forensic.qcow2.keys import SLOW_ROUNDS
-from forensic.qcow2.mapping import Reason, State
 from forensic.qcow2.sources import (
     MAX_LEVELS,
     BackingFile,
@@ -26,6 +25,7 @@ from forensic.qcow2.sources import (
     open_disk,
     read_key_file,
 )
+from forensic.qcow2.states import Reason, State
 from samples import oracle
 from samples.bench import Bench
 from samples.kinds import KINDS, PASSPHRASE, Built, Kind, build

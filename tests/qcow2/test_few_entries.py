@@ -1,0 +1,158 @@
+"""Decoded without arrays or with them, a disk has the same extents; numpy is loaded for those that need it."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2 import few_entries
+from forensic.qcow2.disk import Disk
+from forensic.qcow2.image import Qcow2Image, open_image
+from forensic.qcow2.mapping import joined
+from forensic.qcow2.states import Extent, Run, extent
+from samples.kinds import KINDS, Kind
+from tests.images import COMPRESSED, COPIED, L2, QCOW2, SOUND, ZERO, header, opened, sample, tiny
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SIZE = 1 << 16
+"""Of the disks made here: two L2 tables of 64 clusters of 512 bytes."""
+
+
+def with_arrays(disk: Disk, start: int, end: int) -> list[Extent]:
+    return [extent(run) for rows in joined(disk.row_batches(start, end)) for run in rows.tolist()]
+
+
+def few(image: Qcow2Image, start: int, end: int) -> list[Run]:
+    return [run for runs in image.disk().levels[0].few_runs(start, end) for run in runs]
+
+
+def assert_alike(image: Qcow2Image, start: int, end: int) -> None:
+    """What few entries give is the beginning of what arrays give, and all of it together the whole."""
+    disk = image.disk()
+    expected = with_arrays(disk, start, end)
+    early = [extent(run) for run in few(image, start, end)]
+    assert early == expected[: len(early)]
+    assert list(disk.extents(start, end)) == expected
+
+
+@pytest.mark.parametrize("kind", QCOW2, ids=lambda kind: kind.name)
+def test_samples_have_the_same_extents_in_every_part(kind: Kind) -> None:
+    numbers = random.Random(kind.name)
+    with open_image(sample(kind)) as image:
+        size = image.virtual_size
+        parts = [(0, size), *(sorted((numbers.randrange(size), numbers.randrange(size + 1))) for _ in range(20))]
+        for start, end in parts:
+            assert_alike(image, start, end)
+
+
+COMPLETE_WITHOUT_ARRAYS = ["data-512", "data-v2-512", "deflate-4k", "zstd-4k", "empty-512", "luks-4k", "grown"]
+
+
+@pytest.mark.parametrize("name", COMPLETE_WITHOUT_ARRAYS)
+def test_a_sound_disk_is_decoded_to_its_end(name: str) -> None:
+    with open_image(sample(KINDS[name])) as image:
+        *_, last = few(image, 0, image.virtual_size)
+        assert last[0] + last[1] == image.virtual_size
+
+
+HOSTS = st.integers(0, 20).map(lambda cluster: cluster * 512)
+SOUND_ENTRIES = st.one_of(
+    st.just(0),
+    HOSTS,
+    HOSTS.map(lambda host: host | COPIED),
+    HOSTS.map(lambda host: host | ZERO),
+    st.builds(lambda host, sectors: COMPRESSED | sectors << 61 | host, st.integers(0, 9000), st.integers(0, 1)),
+)
+ANY_ENTRY = st.one_of(SOUND_ENTRIES, st.integers(0, (1 << 64) - 1))
+
+
+def runs_of(entries: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
+    """Tables in which some entries go on where those before them end, some with a reserved bit in the last of them."""
+    stretches = st.tuples(entries, st.integers(1, 9), st.sampled_from((0, 512, 512)), st.sampled_from((0, 0, 0, 58)))
+    return st.lists(stretches, max_size=12).map(_spread)
+
+
+def _spread(stretches: Iterable[tuple[int, int, int, int]]) -> list[int]:
+    return [
+        (first + number * step) % (1 << 64) | (1 << bit if bit and number == count - 1 else 0)
+        for first, count, step, bit in stretches
+        for number in range(count)
+    ][:128]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    runs_of(st.one_of(SOUND_ENTRIES, SOUND_ENTRIES, ANY_ENTRY)),
+    st.sampled_from((2, 3)),
+    st.sampled_from(([COPIED | L2 * 512, 5 * 512], [0, L2 * 512], [L2 * 512, 0], [L2 * 512, L2 * 512], [7, L2 * 512])),
+    st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)).map(sorted),
+)
+def test_any_table_gives_the_same_extents(
+    tmp_path_factory: pytest.TempPathFactory, words: list[int], version: int, l1: list[int], part: Sequence[int]
+) -> None:
+    head = header(version=version, virtual_size=SIZE, l1_size=2)
+    with opened(tmp_path_factory.mktemp("few"), tiny(words, l1_entries=l1, head=head)) as image:
+        assert_alike(image, *part)
+
+
+def test_what_needs_a_closer_look_leaves_the_run_before_it_to_the_arrays(tmp_path: Path) -> None:
+    words = [0, 0, 5 * 512, 6 * 512, 7 * 512 | 1 << 58, 8 * 512]  # a reserved bit in the midst of one run
+    with opened(tmp_path, tiny(words)) as image:
+        assert [run[:2] for run in few(image, 0, 6 * 512)] == [(0, 1024)]
+        assert [(found.guest_offset, found.length) for found in image.extents(0, 6 * 512)] == [(0, 1024), (1024, 2048)]
+
+
+def test_many_entries_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_entries, "FEW_ENTRIES", 64)
+    head = header(virtual_size=SIZE, l1_size=2)
+    with opened(tmp_path, tiny([5 * 512, 0, 6 * 512, 0] * 32, l1_entries=[L2 * 512, 5 * 512], head=head)) as image:
+        assert len(few(image, 0, SIZE)) == 63
+        assert_alike(image, 0, SIZE)
+
+
+def test_tables_of_many_bytes_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_entries, "FEW_TABLE_BYTES", 512)
+    head = header(virtual_size=SIZE, l1_size=2)
+    with opened(tmp_path, tiny([5 * 512], l1_entries=[L2 * 512, L2 * 512], head=head)) as image:
+        assert few(image, 0, SIZE) == [(0, 512, 5 * 512, 0, 1, 0, 0, 0)]
+        assert_alike(image, 0, SIZE)
+
+
+def test_a_bad_sector_is_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_at(self: Evidence, host_offset: int, length: int) -> bytes:
+        raise ReadFailed(host_offset, length, "input/output error")
+
+    with opened(tmp_path, tiny([5 * 512])) as image:
+        disk = image.disk()
+        monkeypatch.setattr(Evidence, "read_at", read_at)
+        assert list(disk.levels[0].few_runs(0, SIZE)) == []
+
+
+LOADED = """
+import sys
+from forensic.cli import main
+status = main(sys.argv[1:])
+print(status, "numpy" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "loaded"),
+    [("data-512", False), ("deflate-4k", False), ("zstd-4k", False), ("snapshots-512", False), ("extended-16k", True)],
+)
+@pytest.mark.parametrize("command", ["map", "extract"])
+def test_arrays_are_loaded_for_those_who_need_them(command: str, name: str, loaded: bool, tmp_path: Path) -> None:
+    output = ["-o", str(tmp_path / "disk.raw")] if command == "extract" else ["--json"]
+    arguments = [command, str(SOUND / f"{name}.qcow2"), *output]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments],
+        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr.split() == ["0", str(loaded)]
