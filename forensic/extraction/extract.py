@@ -148,7 +148,10 @@ class Extractor:
         """The steps from where the extraction stands to the end of the range."""
 
         def write(step: Filled) -> None:
-            output.take(step.guest_offset - self._start, step.data)
+            offset = step.guest_offset - self._start
+            for stretch in step.stretches():
+                output.take(offset, stretch)
+                offset += length_of(stretch)
 
         return filled_steps(self._disk, self._start + done, self._end, write if output.any_order else None)
 

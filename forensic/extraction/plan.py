@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.states import Reason, Run, State
+from forensic.qcow2.geometry import MAX_CLUSTER_BITS
+from forensic.qcow2.states import State
 
 PIECE_BYTES = 1 << 20
 """Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
 
+LARGEST_PIECE = 1 << MAX_CLUSTER_BITS
+"""Bytes of a piece that is one compressed cluster, which is decoded at once however large it is."""
 
 Part = tuple[int, int, int, int, int, int]
 """A stretch of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
@@ -21,11 +24,11 @@ bytes the first `skip` come before the stretch. A plain tuple, since there are m
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Piece:
     """At most `PIECE_BYTES` guest bytes with something to read in them; what none of the parts covers is zero.
 
-    The parts come in guest order and do not overlap.
+    The parts come in guest order and do not overlap. A compressed cluster that is larger is a piece by itself.
     """
 
     guest_offset: int
@@ -46,57 +49,56 @@ Step = Piece | Hole
 
 def plan(disk: Disk, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Step]:
     """The steps that give the whole disk, or the part of it from `guest_start` to `guest_end`."""
-    current: Piece | None = None
-    for row in _ranges(disk, guest_start, guest_end):
-        guest_offset, length, host_offset, stored_length, state, _, depth, skip = row
-        if current is not None and (state == _ZERO_RUN or current.length + length > PIECE_BYTES):
-            yield _finished(current)
-            current = None
-        if state == _ZERO_RUN:
-            yield Hole(guest_offset, length)
-            continue
-        if current is None:
-            current = Piece(guest_offset)
-        if state in (State.DATA, State.COMPRESSED):
-            current.parts.append((current.length, length, host_offset, stored_length, depth, skip))
-        current.length += length
-    if current is not None:
-        yield _finished(current)
-
-
-_ZERO_RUN = -1
-"""In place of a state: nothing to read here, and long enough to be a step of its own."""
-
-
-def _ranges(disk: Disk, guest_start: int, guest_end: int | None) -> Iterator[Run]:
-    """The runs of the mapping, none longer than a piece; long stretches without anything to read marked `_ZERO_RUN`."""
+    read = (int(State.DATA), int(State.COMPRESSED))
+    begin, filled = guest_start, 0  # of the piece in hand
+    parts: list[Part] = []
     for runs in disk.readable_runs(guest_start, guest_end):
-        for row in runs:
-            guest_offset, length, host_offset, _, state, reason, depth, _ = row
-            if state == State.DATA:
-                yield from _data_ranges(disk.levels[depth].plain_data, guest_offset, length, host_offset, depth)
-            elif state == State.COMPRESSED or length < PIECE_BYTES:
-                yield row
-            else:
-                yield guest_offset, length, host_offset, 0, _ZERO_RUN, reason, depth, 0
+        for guest_offset, length, host_offset, stored_length, state, _, depth, skip in runs:
+            is_long = length >= PIECE_BYTES and not stored_length
+            if is_long or filled + length > PIECE_BYTES:
+                yield from _piece(begin, filled, parts)
+                begin, filled, parts = guest_offset, 0, []
+            if is_long:
+                plain = disk.levels[depth].plain_data
+                stored = () if state not in read else _stored(plain, host_offset, host_offset + length)
+                yield from _steps_of_long_run(guest_offset, length, host_offset, depth, stored)
+                begin += length
+                continue
+            if state in read:
+                parts.append((filled, length, host_offset, stored_length, depth, skip))
+            filled += length
+    yield from _piece(begin, filled, parts)
 
 
-def _data_ranges(plain: Evidence | None, guest_offset: int, length: int, host_offset: int, depth: int) -> Iterator[Run]:
-    """A run of data, without the holes of a sparse file: they read as zeros, and may be terabytes.
+def _piece(guest_offset: int, length: int, parts: list[Part]) -> Iterator[Step]:
+    """A piece; one in which there is nothing to read is a hole."""
+    if length:
+        yield Piece(guest_offset, length, parts) if parts else Hole(guest_offset, length)
+
+
+def _steps_of_long_run(
+    guest_offset: int, length: int, host_offset: int, depth: int, stored: Iterable[tuple[int, int]]
+) -> Iterator[Step]:
+    """A run of which only the stored parts have to be read: what lies between them reads as zeros."""
+    shift = guest_offset - host_offset
+    position, end = host_offset, host_offset + length
+    for data_start, data_end in stored:
+        if position < data_start:
+            yield Hole(position + shift, data_start - position)
+        for start in range(data_start, data_end, PIECE_BYTES):
+            count = min(PIECE_BYTES, data_end - start)
+            yield Piece(start + shift, count, [(0, count, start, 0, depth, 0)])
+        position = data_end
+    if position < end:
+        yield Hole(position + shift, end - position)
+
+
+def _stored(plain: Evidence | None, host_offset: int, end: int) -> Iterable[tuple[int, int]]:
+    """What has to be read of a run: without the holes of a sparse file, which read as zeros, and may be terabytes.
 
     Without `plain` they do not read as zeros (they are encrypted), and everything is read.
     """
-    end = host_offset + length
-    shift = guest_offset - host_offset
-    stored = stored_parts(plain, host_offset, end) if plain and length >= PIECE_BYTES else ((host_offset, end),)
-    for data_start, data_end in stored:
-        if data_start > host_offset:
-            yield host_offset + shift, data_start - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
-        for start in range(data_start, data_end, PIECE_BYTES):
-            yield start + shift, min(PIECE_BYTES, data_end - start), start, 0, State.DATA, Reason.NONE, depth, 0
-        host_offset = data_end
-    if host_offset < end:
-        yield host_offset + shift, end - host_offset, host_offset, 0, _ZERO_RUN, Reason.NONE, depth, 0
+    return stored_parts(plain, host_offset, end) if plain else ((host_offset, end),)
 
 
 def stored_parts(evidence: Evidence, host_offset: int, end: int) -> Iterator[tuple[int, int]]:
@@ -104,8 +106,3 @@ def stored_parts(evidence: Evidence, host_offset: int, end: int) -> Iterator[tup
     while (start := evidence.next_data_from(host_offset)) < end:
         host_offset = min(end, max(start + 1, evidence.hole_from(start)))
         yield start, host_offset
-
-
-def _finished(piece: Piece) -> Step:
-    """A piece in which there is nothing to read after all is a hole."""
-    return piece if piece.parts else Hole(piece.guest_offset, piece.length)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from forensic.extraction.plan import Piece
-from forensic.extraction.stretch import ZEROS
+from forensic.extraction.plan import Part, Piece
+from forensic.extraction.stretch import Stretch, clear
+from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.states import Reason
+
+LONG_BLANK = 1 << 15
+"""From this length on it is worth knowing that there was nothing to read."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +36,86 @@ class Missing:
 
 @dataclass(frozen=True)
 class Filled:
-    """The guest bytes of a piece, and which of them are zeros since reading or decoding them failed."""
+    """The guest bytes of a piece, and which of them are zeros since reading or decoding them failed.
+
+    `blank` are long parts of the data, as (start, end), that are zeros since there was nothing to read for them.
+    """
 
     guest_offset: int
     data: memoryview
     faults: tuple[Missing, ...]
+    blank: tuple[tuple[int, int], ...] = ()
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The data in parts, of which the blank ones need not be looked at."""
+        position = 0
+        for start, end in self.blank:
+            if position < start:
+                yield self.data[position:start]
+            yield end - start
+            position = end
+        if position < len(self.data):
+            yield self.data[position:]
 
 
 def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
     """Read, decrypt and decode all parts of a piece into a buffer of its length."""
     found: list[Missing] = []
+    blank: list[tuple[int, int]] = []
+    streams = _Streams(disk, piece.parts)
     position = 0
-    for start, length, host_offset, stored_length, depth, skip in piece.parts:
-        data[position:start] = ZEROS[: start - position]
+    for number, (start, length, host_offset, stored_length, depth, skip) in enumerate(piece.parts):
+        if start > position:
+            _leave_blank(data, position, start, blank)
         position = start + length
         place = data[start:position]
         guest_offset = piece.guest_offset + start
-        for fault in disk.read(depth, guest_offset, host_offset, stored_length, skip, place):
-            place[fault.start : fault.start + fault.length] = ZEROS[: fault.length]
+        if stored_length and (stored := streams.stored(number)):
+            faults = disk.decode(depth, stored, skip, place)
+        else:
+            faults = disk.read(depth, guest_offset, host_offset, stored_length, skip, place)
+        for fault in faults:
+            clear(place[fault.start : fault.start + fault.length])
             tried = host_offset if stored_length else host_offset + fault.start
             found.append(Missing(guest_offset + fault.start, fault.length, fault.reason, tried, stored_length))
-    data[position:] = ZEROS[: len(data) - position]
-    return Filled(piece.guest_offset, data, tuple(found))
+    _leave_blank(data, position, len(data), blank)
+    return Filled(piece.guest_offset, data, tuple(found), tuple(blank))
+
+
+def _leave_blank(data: memoryview, start: int, end: int, blank: list[tuple[int, int]]) -> None:
+    clear(data[start:end])
+    if end - start >= LONG_BLANK:
+        blank.append((start, end))
+
+
+class _Streams:
+    """The stored bytes of compressed clusters that lie side by side in the file, read together."""
+
+    def __init__(self, disk: Disk, parts: Sequence[Part]) -> None:
+        self._disk = disk
+        self._parts = parts
+        self._numbers = range(0)  # of the parts whose streams are here
+        self._host_offset = 0
+        self._bytes = b""
+
+    def stored(self, number: int) -> bytes:
+        """The stored bytes of a part; nothing if it has to be read by itself. Parts must be asked for in order."""
+        if number not in self._numbers:
+            self._read_from(number)
+        _, _, host_offset, stored_length, _, _ = self._parts[number]
+        start = host_offset - self._host_offset
+        return self._bytes[start : start + stored_length]
+
+    def _read_from(self, first: int) -> None:
+        """Read the streams of a part and of those that follow it in the file, if there are any."""
+        _, _, start, stored_length, depth, _ = self._parts[first]
+        end, number = start + stored_length, first + 1
+        while number < len(self._parts):
+            _, _, host_offset, stored_length, level, _ = self._parts[number]
+            # A stream begins in the last sector of the one before it, since what is stored is rounded up to sectors.
+            if not stored_length or level != depth or not 0 <= end - host_offset < SECTOR_SIZE:
+                break
+            end, number = host_offset + stored_length, number + 1
+        self._numbers = range(first, number)
+        self._host_offset = start
+        self._bytes = self._disk.stored(depth, start, end - start) if number > first + 1 else b""

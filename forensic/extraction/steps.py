@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from forensic.extraction.crew import Crew, Promise, crew
-from forensic.extraction.plan import PIECE_BYTES, Hole, Piece, Step, plan
+from forensic.extraction.plan import LARGEST_PIECE, Hole, Piece, Step, plan
 from forensic.extraction.reading import Filled, Missing, fill
 from forensic.extraction.worker import DEPTH
 from forensic.qcow2.disk import Disk
@@ -34,8 +34,8 @@ def filled_steps(
     crew raises is raised here. The crew is there as soon as the context is entered: let threads start after that.
     """
     # Anonymous memory, which a fork shares; no file is mapped.
-    memory = memoryview(mmap.mmap(-1, (IN_FLIGHT + HELD) * PIECE_BYTES))
-    buffers = [memory[start : start + PIECE_BYTES] for start in range(0, len(memory), PIECE_BYTES)]
+    memory = memoryview(mmap.mmap(-1, (IN_FLIGHT + HELD) * LARGEST_PIECE))
+    buffers = [memory[start : start + LARGEST_PIECE] for start in range(0, len(memory), LARGEST_PIECE)]
 
     def work(buffer: int, piece: Piece) -> Sequence[Missing]:
         filled = fill(disk, piece, buffers[buffer][: piece.length])

@@ -23,6 +23,13 @@ def taken(stretch: Stretch, length: int) -> tuple[Stretch, Stretch]:
     return stretch[:length], stretch[length:]
 
 
+def clear(place: memoryview) -> None:
+    """Fill a place with zeros."""
+    for start in range(0, len(place), len(ZEROS)):
+        part = place[start : start + len(ZEROS)]
+        part[:] = ZEROS[: len(part)]
+
+
 def cut(stretch: Stretch, position: int, step: int) -> Iterator[Stretch]:
     """The stretch, which begins at `position`, in parts that do not cross a multiple of `step`."""
     while length_of(stretch):

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from forensic.evidence import Evidence
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.content import Fault
 from forensic.qcow2.levels import Level
 from forensic.qcow2.states import Extent, Reason, Run, extent
@@ -137,6 +137,17 @@ class Disk:
         if stored_length:
             return level.read_compressed(host_offset, stored_length, skip, buffer)
         return level.read_data(guest_offset, host_offset, buffer)
+
+    def stored(self, depth: int, host_offset: int, length: int) -> bytes:
+        """Stored bytes of a level's image, fewer where the file ends; nothing if not all can be read."""
+        try:
+            return self.levels[depth].evidences[0].read_at(host_offset, length)
+        except ReadFailed:
+            return b""
+
+    def decode(self, depth: int, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer with what a stream that was read already decodes to, from its byte `skip` on."""
+        return self.levels[depth].decode(stored, skip, buffer)
 
     def reader(self, fill_missing: bool = False) -> DiskReader:
         """The disk as a seekable binary file for other libraries; see `DiskReader`."""

@@ -60,6 +60,9 @@ class Level(Protocol):
     def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
 
+    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """The same with stored bytes that were read already."""
+
 
 @dataclass(frozen=True)
 class LastDecoded:
@@ -214,6 +217,10 @@ class Qcow2Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
+    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """The same with stored bytes that were read already."""
+        return put_cluster(self._decode(stored), skip, buffer)
+
     def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
         geometry = self.image.geometry
         decoded = decode(stored, geometry.compression_type, geometry.cluster_size)
@@ -281,4 +288,8 @@ class RawLevel:
 
     def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
         """A raw file holds nothing compressed. Raises `ValueError`."""
+        raise ValueError("a raw file has no compressed clusters")
+
+    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """The same. Raises `ValueError`."""
         raise ValueError("a raw file has no compressed clusters")

@@ -189,6 +189,10 @@ class Qcow1Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
+    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """The same with stored bytes that were read already."""
+        return put_cluster(self._decode(stored), skip, buffer)
+
     def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
         decoded = decode(stored, Codec.DEFLATE, self.l1.header.cluster_size)
         return Reason[decoded.fault.upper()] if decoded.fault else decoded.data

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -70,6 +71,38 @@ def test_the_sums_of_the_ledger_are_those_of_the_disk(tmp_path: Path) -> None:
     assert extraction.ledger.bytes_by_reason == mixed.BYTES_BY_REASON
     assert extraction.status == Status.COMPLETE_WITH_UNREADABLE
     assert extraction.hashes == {"sha256": hashlib.sha256(mixed.disk()).hexdigest()}
+
+
+def large_clusters(folder: Path) -> tuple[Path, bytes]:
+    """An image with clusters of 2 MiB: data, a stream that decodes, nothing, a stream that breaks; and its disk."""
+    cluster = 2 * MIB
+    text = bytes(range(256)) * (cluster // 256)
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    stream = deflate.compress(text) + deflate.flush()
+    bits = 70 - 21
+
+    def descriptor(host_offset: int, length: int) -> int:
+        return 1 << 62 | (host_offset + length - 1) // 512 - host_offset // 512 << bits | host_offset
+
+    places = 6 * cluster + 7, 6 * cluster + 8 * 512 + len(stream)
+    words = [COPIED | 5 * cluster, descriptor(places[0], len(stream)), 0, descriptor(places[1], len(stream))]
+    head = header(cluster_bits=21, virtual_size=4 * cluster)
+    content = bytearray(tiny(words, cluster_bits=21, file_clusters=7, head=head))
+    for place, data in zip(places, (stream, b"\xff" * len(stream)), strict=True):
+        content[place : place + len(data)] = data
+    path = folder / "image.qcow2"
+    path.write_bytes(content)
+    return path, b"\5" * cluster + text + bytes(2 * cluster)
+
+
+@pytest.mark.parametrize("hashes", [(), ("sha256",)])
+def test_clusters_may_be_larger_than_a_piece(hashes: tuple[str, ...], tmp_path: Path) -> None:
+    path, disk = large_clusters(tmp_path)
+    with open_image(path) as image:
+        extraction = extract(image, tmp_path / "out.raw", Settings(hashes=hashes))
+    assert (tmp_path / "out.raw").read_bytes() == disk
+    assert extraction.ledger.bytes_by_reason == {"decompress_failed": 2 * MIB}
+    assert extraction.hashes == {name: hashlib.new(name, disk).hexdigest() for name in hashes}
 
 
 @pytest.mark.parametrize("kind", COMPLETE, ids=lambda kind: kind.name)

@@ -61,6 +61,10 @@ class Invented:
         """Not asked for here."""
         raise NotImplementedError
 
+    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """Not asked for here."""
+        raise NotImplementedError
+
     def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
         """Not asked for here."""
         raise NotImplementedError
