@@ -26,6 +26,7 @@ HASH_CHUNK = 1 << 20
 
 # QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver).
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
+_SHORTER = "the file is shorter than when it was opened"
 _FLOCK = struct.Struct("hhqqi4x")
 
 
@@ -99,11 +100,20 @@ class Evidence:
     def read_at(self, host_offset: int, length: int) -> bytes:
         """Up to `length` bytes, fewer only where the file ends. Raises `ReadFailed`."""
         length = max(0, min(length, self.size - host_offset))
-        if not length:
-            return b""
-        buffer = bytearray(length)
-        self.read_into(host_offset, memoryview(buffer))
-        return bytes(buffer)
+        found = self._pread(host_offset, length) if length else b""
+        while len(found) < length:  # the system may give less than it has
+            found += self._pread(host_offset + len(found), length - len(found))
+        return found
+
+    def _pread(self, host_offset: int, length: int) -> bytes:
+        """At least one byte, at most so many. Raises `ReadFailed`."""
+        try:
+            found = os.pread(self._fd, length, host_offset)
+        except OSError as error:
+            raise ReadFailed(host_offset, length, _reason(error)) from error
+        if not found:
+            raise ReadFailed(host_offset, length, _SHORTER)
+        return found
 
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
@@ -114,7 +124,7 @@ class Evidence:
             except OSError as error:
                 raise ReadFailed(host_offset + done, len(buffer) - done, _reason(error)) from error
             if not count:
-                raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
+                raise ReadFailed(host_offset + done, len(buffer) - done, _SHORTER)
             done += count
 
     def next_data_from(self, host_offset: int) -> int:

@@ -53,6 +53,11 @@ ZSTD_WINDOW_LIMIT = 1 << 27
 
 _thread = threading.local()
 
+# glibc gives large blocks back to the system when they are freed, and the next one comes in pages that have to be
+# cleared and mapped one by one, which takes a fifth of the time of decoding. Having seen a block of this size come and
+# go (it is not touched, and takes no memory) it keeps those that are smaller.
+bytes(4 << 20)
+
 
 def decode(stored: bytes, compression_type: int, cluster_size: int) -> Decoded:
     """Decode one compressed cluster; `stored` runs to the end of its last sector and may hold other bytes after it."""
