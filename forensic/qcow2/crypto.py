@@ -74,33 +74,29 @@ class _Workspace(threading.local):
         self.tweaks, self.mixed = np.empty(shape, dtype="<u8"), np.empty(shape, dtype="<u8")
         self.decrypted = bytearray(BATCH_SECTORS * SECTOR_SIZE + BLOCK)
         self.encrypted = bytearray(BATCH_SECTORS * BLOCK + BLOCK)
-        self._carry, self._part = np.empty(shape[:2], dtype=np.uint64), np.empty(shape[:2], dtype=np.uint64)
+        self._planes = np.empty((3, *shape[:2]), dtype=np.uint64)
 
     def make_tweaks(self, first: Blocks) -> Blocks:
-        """The tweak of every block: that of a sector's first block times x, x^2, x^3 ... in GF(2^128).
+        """The tweak of every block: that of a sector's first block times 1, x, x^2 ... x^31 in GF(2^128).
 
-        Each step makes as many as there are already, so that five steps make all.
+        All powers at once: a few passes over long arrays, where thirty-one multiplications by x would be many.
         """
-        tweaks = self.tweaks[: len(first)]
-        tweaks[:, 0] = first
-        count = 1
-        while count < BLOCKS:
-            self._multiply(tweaks[:, :count], count, tweaks[:, count : 2 * count])
-            count *= 2
+        tweaks, (over, part, product) = self.tweaks[: len(first)], self._planes[:, : len(first)]
+        low, high = first[:, :1], first[:, 1:]
+        # What a shift moves out at the top comes back at the bottom: the polynomial is x^128 + x^7 + x^2 + x + 1.
+        np.right_shift(high, _DOWN, out=over)
+        np.bitwise_xor(np.left_shift(low, _UP, out=product), over, out=product)
+        for shift in (1, 2, 7):
+            np.bitwise_xor(product, np.left_shift(over, np.uint64(shift), out=part), out=product)
+        tweaks[..., 0] = product
+        np.right_shift(low, _DOWN, out=over)
+        np.bitwise_or(np.left_shift(high, _UP, out=product), over, out=tweaks[..., 1])
         return tweaks
 
-    def _multiply(self, blocks: Blocks, power: int, product: Blocks) -> None:
-        """Put the blocks times x^power into `product`; the field's polynomial is x^128 + x^7 + x^2 + x + 1."""
-        low, high, new_low, new_high = blocks[..., 0], blocks[..., 1], product[..., 0], product[..., 1]
-        carry, part = self._carry[: len(blocks), :power], self._part[: len(blocks), :power]
-        up, down = np.uint64(power), np.uint64(64 - power)
-        np.right_shift(high, down, out=carry)
-        np.left_shift(high, up, out=new_high)
-        np.bitwise_or(new_high, np.right_shift(low, down, out=part), out=new_high)
-        np.bitwise_xor(np.left_shift(low, up, out=new_low), carry, out=new_low)
-        for shift in (1, 2, 7):
-            np.bitwise_xor(new_low, np.left_shift(carry, np.uint64(shift), out=part), out=new_low)
 
+_UP = np.arange(BLOCKS, dtype=np.uint64)
+_DOWN = np.uint64(64) - _UP
+"""By which two halves of a block are shifted for each power of x; numpy shifts all 64 bits out where that is asked."""
 
 _workspace = _Workspace()
 
