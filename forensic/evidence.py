@@ -14,9 +14,10 @@ import os
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
 from forensic.untrusted import Json, shown
@@ -39,8 +40,7 @@ class ReadFailed(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What identifies a file and shows a change to it; times in nanoseconds, size in bytes."""
 
     device: int

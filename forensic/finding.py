@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
+
+from msgspec import Struct, field
 
 from forensic.untrusted import Json
 
@@ -56,8 +57,7 @@ class Space(StrEnum):
     GUEST = "guest"
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest)."""
 
     space: Space
@@ -79,8 +79,7 @@ def guest(offset: int, length: int) -> Range:
     return Range(Space.GUEST, offset, length)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One place where a rule does not hold.
 
     `observation` is one sentence with place, observed and expected; `path` names the structure (`L1[3].L2[17]`).
@@ -101,8 +100,7 @@ class Problem:
         }
 
 
-@dataclass(frozen=True)
-class Problems:
+class Problems(Struct, frozen=True):
     """Many problems of one kind, counted in full and worded only when somebody asks for the first few."""
 
     count: int
@@ -112,8 +110,7 @@ class Problems:
         return islice(iter(self.described()), self.count)
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What the documentation of a rule says: what a finding may mean, what QEMU does with it, what to do next."""
 
     interpretation: str = ""
@@ -121,8 +118,7 @@ class Explanation:
     next_step: str = ""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """All problems one rule found in one image: how many there are, and the first of them in words."""
 
     rule: str

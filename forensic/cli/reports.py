@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.cli.output import write_new_file
 from forensic.cli.parser import Parser, UsageError
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from forensic.report.model import Report
 
 
-@dataclass(frozen=True)
-class ReportTarget:
+class ReportTarget(Struct, frozen=True):
     """A report that was asked for: one of `FORMATS`, and the file to write."""
 
     format: str

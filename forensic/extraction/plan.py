@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
@@ -28,8 +29,7 @@ class Part(NamedTuple):
     skip: int = 0
 
 
-@dataclass
-class Piece:
+class Piece(Struct):
     """At most `PIECE_BYTES` guest bytes with something to read in them; what none of the parts covers is zero.
 
     The parts come in guest order and do not overlap.
@@ -40,8 +40,7 @@ class Piece:
     parts: list[Part] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """A guest range of which nothing has to be read: zeros, said or filled in."""
 
     guest_offset: int

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from forensic.extraction.plan import Piece
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.mapping import Reason
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A guest range whose bytes cannot be had, and why; it is filled with zeros.
 
     `host_offset` and `stored_length` say what was tried, as in a row of the mapping.
@@ -30,8 +28,7 @@ class Missing:
         return self.guest_offset + self.length
 
 
-@dataclass(frozen=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """The guest bytes of a piece, and which of them are zeros since reading or decoding them failed."""
 
     guest_offset: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.tables import read_what_is_there
@@ -16,8 +16,7 @@ MEASURED = 16 << 20
 """Bytes of one area that are hashed and counted for its entropy."""
 
 
-@dataclass(frozen=True)
-class Area:
+class Area(Struct, frozen=True):
     """What can be said about the bytes of one area, over its first 16 MiB at most."""
 
     length: int

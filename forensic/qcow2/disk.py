@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.content import Fault
@@ -48,8 +48,7 @@ class Role(StrEnum):
     DATA_FILE = "data_file"
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(Struct, frozen=True):
     """A file that the examiner supplied: for which level, and what that level calls it (None: nothing).
 
     `format` is what it is read as, `format_from` who said so: `given`, `declared` or `probed`.
@@ -70,8 +69,7 @@ class Input:
         return self.declared.raw.rpartition(b"/")[2] == os.fsencode(os.path.basename(self.evidence.path_as_given))
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
     `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import decode
@@ -57,8 +57,7 @@ class Level(Protocol):
         """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
 
 
-@dataclass(frozen=True)
-class LastDecoded:
+class LastDecoded(Struct, frozen=True):
     """The cluster that a thread decoded last, for a reader who takes a cluster in several parts."""
 
     thread: threading.local = field(default_factory=threading.local)
@@ -93,8 +92,7 @@ def put_cluster(cluster: bytes | bytearray | Reason, skip: int, buffer: memoryvi
     return []
 
 
-@dataclass(frozen=True)
-class Qcow2Level:
+class Qcow2Level(Struct, frozen=True):
     """A qcow2 image read through one of its L1 tables.
 
     The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies behind the disk.
@@ -108,7 +106,7 @@ class Qcow2Level:
     data_file: Evidence | None = None
     cipher: SectorCipher | None = None
     as_stored: bool = False
-    decoded: LastDecoded = field(default_factory=LastDecoded, compare=False, repr=False)
+    decoded: LastDecoded = field(default_factory=LastDecoded)
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:
@@ -175,8 +173,7 @@ class Qcow2Level:
         return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
 
 
-@dataclass(frozen=True)
-class RawLevel:
+class RawLevel(Struct, frozen=True):
     """A raw file: guest offsets are host offsets."""
 
     evidence: Evidence

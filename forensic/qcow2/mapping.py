@@ -7,12 +7,12 @@ for those who read a few.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.entries import (
@@ -80,8 +80,7 @@ Rows = npt.NDArray[np.void]
 """Extents as an array of `ROW`; host offsets count in the file that holds the data of level `depth`."""
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """`length` guest bytes from `guest_offset` that are in one state; `host_offset` where bytes are in the file."""
 
     guest_offset: int

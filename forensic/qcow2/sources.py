@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.disk import Disk, Input, Role
@@ -43,8 +45,7 @@ class Format(StrEnum):
     QCOW = "qcow"
 
 
-@dataclass(frozen=True)
-class BackingFile:
+class BackingFile(Struct, frozen=True):
     """A backing file as the examiner names it; without a format the image's word decides, then the file's magic."""
 
     path: str | os.PathLike[str]
@@ -68,8 +69,7 @@ class Supplied:
 NOTHING = Supplied()
 
 
-@dataclass(frozen=True)
-class SavedState:
+class SavedState(Struct, frozen=True):
     """In place of a snapshot: the machine state that was saved with it."""
 
     snapshot: Snapshot

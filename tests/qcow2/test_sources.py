@@ -4,10 +4,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable, ForensicError, KeyRejected, Unsupported, WrongSupply
 from forensic.evidence import Evidence
