@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import struct
@@ -138,6 +137,8 @@ class Evidence:
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
+        import hashlib  # slow to load, and no concern of those who want no hash
+
         digest = hashlib.sha256()
         buffer = bytearray(HASH_CHUNK)
         for host_offset in range(0, self.size, HASH_CHUNK):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
@@ -152,6 +150,9 @@ class Finding(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
+        import hashlib  # slow to load, and no concern of those who print text about a sound image
+        import json
+
         first = self.problems[0].ranges if self.problems else ()
         places = [[place.space.value, place.offset, place.length] for place in first]
         text = json.dumps([self.rule, self.structure_path, places], separators=(",", ":"))

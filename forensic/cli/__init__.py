@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from types import FrameType
 
-from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, Parser, Subparsers, UsageError
+from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, UNMEASURED, Parser, Subparsers, UsageError
 from forensic.errors import ForensicError
 from forensic.untrusted import shown
 from forensic.version import __version__
@@ -62,6 +62,7 @@ def make_parser(commands: Iterable[str] = COMMANDS) -> Parser:
         description="Look at, judge and extract qcow2 disk images without trusting them.",
         epilog="qcowscope IMAGE opens the TUI on a terminal, and is the same as qcowscope info IMAGE elsewhere.",
         allow_abbrev=False,
+        formatter_class=UNMEASURED,
     )
     parser.add_argument("--version", action="version", version=f"qcowscope {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="qcowscope")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from msgspec import Struct
 
@@ -60,6 +58,8 @@ SIGNATURES: dict[bytes, str] = {
 
 def measure(evidence: Evidence, begin: int, end: int) -> Area:
     """Hash, entropy and first bytes of an area of the file."""
+    import hashlib  # slow to load, and no concern of images without such areas
+
     measured = min(end - begin, MEASURED)
     digest = hashlib.sha256()
     histogram = np.zeros(256, dtype=np.int64)

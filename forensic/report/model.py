@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -129,6 +127,9 @@ class Judgement(Struct, frozen=True):
 
 def digest_of(result: Json) -> str:
     """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+    import hashlib  # slow to load, and no concern of those who print text
+    import json
+
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
