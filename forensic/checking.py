@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.measured import Measured
@@ -26,8 +27,7 @@ Progress = Callable[[str], None]
 Found = Callable[[Finding], None]
 
 
-@dataclass
-class _Tally:
+class _Tally(Struct):
     """What one rule has found so far."""
 
     looked_at: int = 0

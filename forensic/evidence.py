@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
 from forensic.untrusted import Json, shown
@@ -26,7 +26,6 @@ HASH_CHUNK = 1 << 20
 
 # QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver).
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
-_SHORTER = "the file is shorter than when it was opened"
 _FLOCK = struct.Struct("hhqqi4x")
 
 
@@ -40,8 +39,7 @@ class ReadFailed(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What identifies a file and shows a change to it; times in nanoseconds, size in bytes."""
 
     device: int
@@ -100,20 +98,11 @@ class Evidence:
     def read_at(self, host_offset: int, length: int) -> bytes:
         """Up to `length` bytes, fewer only where the file ends. Raises `ReadFailed`."""
         length = max(0, min(length, self.size - host_offset))
-        found = self._pread(host_offset, length) if length else b""
-        while len(found) < length:  # the system may give less than it has
-            found += self._pread(host_offset + len(found), length - len(found))
-        return found
-
-    def _pread(self, host_offset: int, length: int) -> bytes:
-        """At least one byte, at most so many. Raises `ReadFailed`."""
-        try:
-            found = os.pread(self._fd, length, host_offset)
-        except OSError as error:
-            raise ReadFailed(host_offset, length, _reason(error)) from error
-        if not found:
-            raise ReadFailed(host_offset, length, _SHORTER)
-        return found
+        if not length:
+            return b""
+        buffer = bytearray(length)
+        self.read_into(host_offset, memoryview(buffer))
+        return bytes(buffer)
 
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
@@ -124,7 +113,7 @@ class Evidence:
             except OSError as error:
                 raise ReadFailed(host_offset + done, len(buffer) - done, _reason(error)) from error
             if not count:
-                raise ReadFailed(host_offset + done, len(buffer) - done, _SHORTER)
+                raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
             done += count
 
     def next_data_from(self, host_offset: int) -> int:
@@ -148,6 +137,8 @@ class Evidence:
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
+        import hashlib  # slow to load, and no concern of those who want no hash
+
         digest = hashlib.sha256()
         buffer = bytearray(HASH_CHUNK)
         for host_offset in range(0, self.size, HASH_CHUNK):

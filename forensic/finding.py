@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
+
+from msgspec import Struct, field
 
 from forensic.untrusted import Json
 
@@ -56,8 +55,7 @@ class Space(StrEnum):
     GUEST = "guest"
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest)."""
 
     space: Space
@@ -79,8 +77,7 @@ def guest(offset: int, length: int) -> Range:
     return Range(Space.GUEST, offset, length)
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One place where a rule does not hold.
 
     `observation` is one sentence with place, observed and expected; `path` names the structure (`L1[3].L2[17]`).
@@ -101,8 +98,7 @@ class Problem:
         }
 
 
-@dataclass(frozen=True)
-class Problems:
+class Problems(Struct, frozen=True):
     """Many problems of one kind, counted in full and worded only when somebody asks for the first few."""
 
     count: int
@@ -112,8 +108,7 @@ class Problems:
         return islice(iter(self.described()), self.count)
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What the documentation of a rule says: what a finding may mean, what QEMU does with it, what to do next."""
 
     interpretation: str = ""
@@ -121,8 +116,7 @@ class Explanation:
     next_step: str = ""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """All problems one rule found in one image: how many there are, and the first of them in words."""
 
     rule: str
@@ -156,6 +150,9 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
+        import hashlib  # slow to load, and no concern of those who print text about a sound image
+        import json
+
         first = self.problems[0].ranges if self.problems else ()
         places = [[place.space.value, place.offset, place.length] for place in first]
         text = json.dumps([self.rule, self.structure_path, places], separators=(",", ":"))

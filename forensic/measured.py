@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """Sizes in bytes; what could not be known is None or not in the mapping, never 0.
 
     `allocation` is `result.allocation` of the report. `readable_fraction` is the part of the active disk that is not

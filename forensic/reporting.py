@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from forensic.checking import check
 from forensic.extraction.account import Extraction
@@ -26,8 +27,7 @@ from forensic.untrusted import Json, shown
 INCOMPLETE = 5
 
 
-@dataclass(frozen=True)
-class ReportRequest:
+class ReportRequest(Struct, frozen=True):
     """What is to be written where (format and path), and what the examiner has to say."""
 
     targets: Sequence[tuple[str, Path]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.finding import Range, Space
 
@@ -19,16 +20,14 @@ class BadPattern(ValueError):
     """A pattern that cannot be understood; the text says why."""
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """What is looked for; `overlap` bytes of a window are looked at again with the next."""
 
     expression: re.Pattern[bytes]
     overlap: int
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Where the search is now: the offset up to which everything has been looked at."""
 
     offset: int

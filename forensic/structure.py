@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 
 from kaitaistruct import KaitaiStream, KaitaiStruct, KaitaiStructError
+from msgspec import Struct
 
 FieldValue = int | bytes
 
@@ -14,8 +14,7 @@ FieldValue = int | bytes
 _PARSE_FAILURES = (KaitaiStructError, EOFError, ValueError)
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field: dotted name, value, and the bytes of the file that hold it.
 
     Bit fields carry the byte or bytes their bits lie in.
@@ -27,8 +26,7 @@ class Field:
     length: int
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(Struct, frozen=True):
     """A structure as far as it could be read: `missing` names what stopped the parser, or is None."""
 
     name: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What a report is made of."""
@@ -29,8 +30,7 @@ _INVISIBLE = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Untrusted:
+class Untrusted(Struct, frozen=True):
     """Bytes of an image that are meant to be read as text."""
 
     raw: bytes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.untrusted import Untrusted, c_string
 
@@ -72,8 +73,7 @@ GPT_TYPES = {
 MBR_TYPES = {0x07: "NTFS/exFAT", 0x0B: "FAT32", 0x0C: "FAT32", 0x82: "Linux swap", 0x83: "Linux", 0x8E: "Linux LVM"}
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """A partition, or the whole disk where it has none; offsets are guest offsets, sizes in bytes.
 
     `file_system` is what its magic number says, empty where none is known; `label` the volume's own name.
@@ -88,8 +88,7 @@ class Volume:
     label: Untrusted
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """The partition scheme (`GPT`, `MBR` or `none`) and the volumes; `missing` says what could not be read."""
 
     scheme: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Words:
+
+class Words(Struct, frozen=True):
     """`name` is the specification's own name, `text` what the field means, `spec` the section that says so."""
 
     name: str

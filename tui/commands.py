@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 EVERYWHERE, STRUCTURE, MAP, FINDINGS, EXTRACT, HEX = "everywhere", "structure", "map", "findings", "extract", "hex"
 OVERVIEW = "overview"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command: `keys` as Textual writes them, the `action` it runs, a short title and a sentence of help.
 
     `footer` says whether it stands in the line of keys; `priority` that it comes before what has the focus.

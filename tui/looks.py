@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic import Severity
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """The look of one cell: a glyph that tells it without colour, and a component class."""
 
     glyph: str
     kind: str
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """A glyph, the class `map--…`, and the word in the legend."""
 
     glyph: str

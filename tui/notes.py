@@ -9,14 +9,14 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct, to_builtins
 
 from forensic import Json, Range, Space
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(Struct, frozen=True):
     """A remark about a range, with its time (UTC) and author."""
 
     place: Range
@@ -70,7 +70,7 @@ class Notes:
         if self.trouble:
             raise OSError(self.trouble)
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text = json.dumps({"notes": [asdict(note) for note in self.notes]}, indent=1)
+        text = json.dumps({"notes": [to_builtins(note) for note in self.notes]}, indent=1)
         with tempfile.NamedTemporaryFile(
             "w", dir=self.file.parent, encoding="utf-8", delete=False, suffix=".partial"
         ) as stream:

@@ -8,7 +8,8 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from forensic.cli.output import image_counter, print_lines
 from forensic.errors import ForensicError, NotAnImage
@@ -27,8 +28,7 @@ PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
 """Which exit status stands for several images: the first of these that any of them has."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What one image gave: an exit status, what to print, and a sentence for standard error if something failed."""
 
     status: int
@@ -40,8 +40,7 @@ Look = Callable[[str, argparse.Namespace], Outcome]
 """Looks at one image; raises `ForensicError` if it cannot be read."""
 
 
-@dataclass
-class Search:
+class Search(Struct):
     """The files that are meant, and what a directory held besides images."""
 
     paths: list[str] = field(default_factory=list)

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from forensic.evidence import Evidence
 from forensic.extraction.new_file import NewFile
@@ -17,6 +16,9 @@ from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REDRAWN_AFTER = 0.1
 """Seconds between two pictures of a progress bar that nobody redraws by himself."""

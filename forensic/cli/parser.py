@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn, TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -12,6 +13,10 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """The exit status of a run that was told to end, and of one whose output nobody read to its end."""
+
+
+UNMEASURED = partial(argparse.HelpFormatter, width=80)
+"""argparse lays out every argument it is told of, and loads `shutil` to ask for the width of a terminal to do so."""
 
 
 class UsageError(Exception):
@@ -25,6 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
+        self.formatter_class = argparse.HelpFormatter
         raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {message}")
 
     def format_help(self) -> str:
@@ -40,7 +46,11 @@ def add_command(
 ) -> Parser:
     """Add a subcommand; abbreviated options are not accepted, since scripts outlive them."""
     parser = subparsers.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(), allow_abbrev=False
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(),
+        allow_abbrev=False,
+        formatter_class=UNMEASURED,
     )
     parser.set_defaults(run=run)
     return parser

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.cli.output import write_new_file
 from forensic.cli.parser import Parser, UsageError
@@ -14,13 +15,14 @@ from forensic.report.formats import DRAWS_MAP, FORMATS, render
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from forensic.evidence import Evidence
     from forensic.qcow2.image import Identified
     from forensic.report.model import Report
 
 
-@dataclass(frozen=True)
-class ReportTarget:
+class ReportTarget(Struct, frozen=True):
     """A report that was asked for: one of `FORMATS`, and the file to write."""
 
     format: str
@@ -41,17 +43,21 @@ def add_reports(parser: Parser, formats: Iterable[str] = FORMATS) -> None:
 
 def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = FORMATS) -> list[ReportTarget]:
     """What was asked for. Raises `UsageError`."""
-    targets = []
-    for text in texts:
-        kind, colon, path = text.partition(":")
-        if kind not in formats or not colon or not path:
-            known = ", ".join(formats)
-            raise UsageError(f"qcowscope {command}: --report {shown(text)}: expected FORMAT:PATH with one of {known}")
-        targets.append(ReportTarget(kind, Path(path)))
+    targets = [_target(command, text, formats) for text in texts]
     paths = [target.path.absolute() for target in targets]
     if len(set(paths)) < len(paths):
         raise UsageError(f"qcowscope {command}: two reports would go to the same file")
     return targets
+
+
+def _target(command: str, text: str, formats: Iterable[str]) -> ReportTarget:
+    from pathlib import Path  # slow to load, and no concern of those who want no report
+
+    kind, colon, path = text.partition(":")
+    if kind not in formats or not colon or not path:
+        known = ", ".join(formats)
+        raise UsageError(f"qcowscope {command}: --report {shown(text)}: expected FORMAT:PATH with one of {known}")
+    return ReportTarget(kind, Path(path))
 
 
 def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidence], force: bool) -> None:

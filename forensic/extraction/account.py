@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from forensic.extraction.digests import Checkpoint
 from forensic.extraction.ledger import Ledger, missing_json
@@ -25,8 +26,7 @@ class Status(StrEnum):
     ABORTED = "aborted"
 
 
-@dataclass
-class Extraction:
+class Extraction(Struct):
     """Filled in while the extraction goes on; what it says when it was stopped is true as well.
 
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from forensic.errors import BadReport
 from forensic.extraction.digests import Checkpoint, PieceHash
@@ -17,8 +18,7 @@ LISTED_WINDOWS = 1000
 """Runs of windows that differ which are listed; the windows beyond are counted."""
 
 
-@dataclass
-class Differences:
+class Differences(Struct):
     """Windows that differ, as (start, end) in bytes of the disk; neighbours are one."""
 
     ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -34,8 +34,7 @@ class Differences:
             self.not_listed += 1
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What the comparison gave; sizes and offsets in bytes.
 
     `differs_between` is the range in which the first difference lies, as far as the report's checkpoints tell;

@@ -7,11 +7,12 @@ that makes comparing a snapshot with the active disk a matter of what was writte
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.qcow2.bits import SECTOR_SIZE
@@ -33,8 +34,7 @@ class Relation(StrEnum):
     ONLY_IN_SECOND = "only_in_second"
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A guest range in which two disks differ, or of which that cannot be said; `reasons` are codes why not.
 
     Ranges that differ begin and end on sectors of 512 bytes.

@@ -6,8 +6,9 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from forensic.extraction.stretch import Stretch, as_bytes, cut, length_of, taken
 
@@ -54,8 +55,7 @@ def update(digest: Digest, stretch: Stretch) -> None:
         digest.update(part)
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The hash of the first `length` bytes of the disk; it tells where two disks begin to differ."""
 
     length: int

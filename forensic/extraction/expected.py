@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from forensic.errors import BadReport
 from forensic.evidence import Evidence, ReadFailed
@@ -16,8 +17,7 @@ from forensic.untrusted import Json
 MAX_REPORT_BYTES = 256 << 20
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """Sizes in bytes; `checkpoints` are of the hash `leading`, `segments` are size and hashes of each output file."""
 
     size: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence, ReadFailed
@@ -73,8 +74,7 @@ class Journal:
         self._file.append(json.dumps(entry).encode("ascii") + b"\n")
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(Struct, frozen=True):
     """How much of an interrupted extraction is there: the first `done` bytes, with `checkpoints` of them noted."""
 
     output: Path

@@ -6,11 +6,14 @@ import contextlib
 import errno
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
 from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class NewFile:
@@ -127,6 +130,8 @@ def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool, resum
     No two may need one name, now or while they are written. None may be an input, by whatever name or link, nor exist,
     unless `force` says so, or `resume` of what an interrupted run has left. The folder it is in must exist.
     """
+    from pathlib import Path
+
     named: set[Path] = set()
     for path in paths:
         if not path.name or path.is_dir():

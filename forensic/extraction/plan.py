@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
@@ -24,8 +25,7 @@ bytes the first `skip` come before the stretch. A plain tuple, since there are m
 """
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """At most `PIECE_BYTES` guest bytes with something to read in them; what none of the parts covers is zero.
 
     The parts come in guest order and do not overlap. A compressed cluster that is larger is a piece by itself.
@@ -36,8 +36,7 @@ class Piece:
     parts: list[Part] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """A guest range of which nothing has to be read: zeros, said or filled in."""
 
     guest_offset: int

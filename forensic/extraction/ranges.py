@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
@@ -15,8 +17,7 @@ from forensic.qcow2.disk import Disk
 from forensic.qcow2.states import Reason, State
 
 
-@dataclass(frozen=True, slots=True)
-class GuestRange:
+class GuestRange(Struct, frozen=True):
     """`length` guest bytes in one state.
 
     `host_offset` counts in the file that holds the data of level `depth` of the chain. Of a compressed cluster

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.extraction.plan import Part, Piece
 from forensic.extraction.stretch import Stretch, clear
@@ -15,8 +16,7 @@ LONG_BLANK = 1 << 15
 """From this length on it is worth knowing that there was nothing to read."""
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A guest range whose bytes cannot be had, and why; it is filled with zeros.
 
     `host_offset` and `stored_length` say what was tried, as in a row of the mapping.
@@ -34,8 +34,7 @@ class Missing:
         return self.guest_offset + self.length
 
 
-@dataclass(frozen=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """The guest bytes of a piece, and which of them are zeros since reading or decoding them failed.
 
     `blank` are long parts of the data, as (start, end), that are zeros since there was nothing to read for them.
@@ -71,7 +70,7 @@ def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
         place = data[start:position]
         guest_offset = piece.guest_offset + start
         if stored_length and (stored := streams.stored(number)):
-            faults = disk.decode(depth, stored, skip, place)
+            faults = disk.decode_stored(depth, stored, skip, place)
         else:
             faults = disk.read(depth, guest_offset, host_offset, stored_length, skip, place)
         for fault in faults:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
@@ -16,8 +17,7 @@ MAX_SEGMENTS = 100_000
 READ_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One file: its number from 1 on, and the bytes of the disk in it."""
 
     index: int

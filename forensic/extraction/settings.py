@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Sizes are in bytes.
 
     `guest_range` is (start, length); `split` the size of a segment; `hash_window` that of a window of the piecewise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.extraction.plan import PIECE_BYTES, stored_parts
@@ -15,8 +17,7 @@ LISTED_RANGES = 100_000
 """Ranges that are listed one by one; a hostile image could have a billion. All are counted."""
 
 
-@dataclass
-class MissingRanges:
+class MissingRanges(Struct):
     """Ranges that cannot be read, in guest order, neighbours of one reason merged, up to `LISTED_RANGES` of them."""
 
     ranges: list[Missing] = field(default_factory=list)
@@ -33,8 +34,7 @@ class MissingRanges:
             self.not_listed += 1
 
 
-@dataclass
-class Survey:
+class Survey(Struct):
     """What the tables say of a guest range.
 
     The counters are in guest bytes and add up to the length of the range; `stored` is how many bytes of the output

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.extraction.digests import PieceHash
 from forensic.extraction.line_file import LineFile
@@ -15,8 +16,7 @@ DIGESTS_AT_ONCE = 1 << 15
 MANIFEST_SCHEMA = "qcowscope-manifest/1"
 
 
-@dataclass(frozen=True)
-class Piecewise:
+class Piecewise(Struct, frozen=True):
     """The windows in one number: SHA-256 over the digests of all windows, one after the other."""
 
     window: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.entries import distinct

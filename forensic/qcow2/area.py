@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.tables import read_what_is_there
@@ -16,8 +14,7 @@ MEASURED = 16 << 20
 """Bytes of one area that are hashed and counted for its entropy."""
 
 
-@dataclass(frozen=True)
-class Area:
+class Area(Struct, frozen=True):
     """What can be said about the bytes of one area, over its first 16 MiB at most."""
 
     length: int
@@ -61,6 +58,8 @@ SIGNATURES: dict[bytes, str] = {
 
 def measure(evidence: Evidence, begin: int, end: int) -> Area:
     """Hash, entropy and first bytes of an area of the file."""
+    import hashlib  # slow to load, and no concern of images without such areas
+
     measured = min(end - begin, MEASURED)
     digest = hashlib.sha256()
     histogram = np.zeros(256, dtype=np.int64)

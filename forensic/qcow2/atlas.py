@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry, Unusable
@@ -39,8 +39,7 @@ class Kind(StrEnum):
     OTHER = "no known structure"
 
 
-@dataclass(frozen=True)
-class Region:
+class Region(Struct, frozen=True):
     """`length` bytes of the file from `host_offset` that are one structure.
 
     `index` is its number where there are many: the L1 index of an L2 table, the index in the refcount table of a

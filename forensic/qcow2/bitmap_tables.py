@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
@@ -31,8 +31,7 @@ ALL_ONES = 1
 """Bit 0 of an entry without an offset: a cluster's worth of bits that are all set."""
 
 
-@dataclass(frozen=True)
-class BitmapTable:
+class BitmapTable(Struct, frozen=True):
     """The table of one bitmap as far as the file holds it; `entries` may be shorter than the directory claims.
 
     `times` is how many bitmaps name this very table.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntFlag
 from functools import cached_property
+
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
@@ -27,8 +28,7 @@ class BitmapFlag(IntFlag):
     EXTRA_DATA_COMPATIBLE = 1 << 2
 
 
-@dataclass(frozen=True)
-class Bitmap:
+class Bitmap(Struct, frozen=True, dict=True):
     """One directory entry, of which `data` are all bytes. Specification: "Bitmap directory"."""
 
     data: bytes
@@ -49,8 +49,7 @@ class Bitmap:
         return parse(Qcow2.BitmapDirectoryEntry, self.data, self.host_offset, f"bitmap {self.index}")
 
 
-@dataclass(frozen=True)
-class BitmapDirectory:
+class BitmapDirectory(Struct, frozen=True):
     """The directory as far as it could be read; `missing` says what stopped it."""
 
     extension: Structure

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MEMORY_BASE = 96 << 20
 """Bytes that the interpreter, numpy and the batches of tables take, whatever the image."""
@@ -12,8 +13,7 @@ MIN_COUNTER_BYTES = 8 << 20
 DEFAULT_COUNTER_BYTES = 56 << 20
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a check may cost; None is no limit.
 
     `seconds` of wall time; `memory` bytes of the whole process, of which what is left over the base is spent on
@@ -35,8 +35,7 @@ class Limits:
         return max(MIN_COUNTER_BYTES, min(self.memory - MEMORY_BASE, 1 << 30))
 
 
-@dataclass(frozen=True)
-class Unexamined:
+class Unexamined(Struct, frozen=True):
     """Structures of one type that were not looked at, wholly or in part, and why.
 
     `limit` says that a budget stopped us; otherwise the image's own damage leaves nothing to judge.

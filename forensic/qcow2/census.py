@@ -7,11 +7,11 @@ all tables.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.qcow2.atlas import Atlas
 from forensic.qcow2.entries import U64
@@ -58,8 +58,7 @@ KINDS = max(len(Count), Tenant.SNAPSHOT + ONE_BY_ONE + 1)
 """Rows of the sums of any census."""
 
 
-@dataclass(frozen=True)
-class Census:
+class Census(Struct, frozen=True):
     """`codes` by the number of the host cluster (`Count` or `Tenant`), and up to which share they are known.
 
     The array is filled further while `done` is less than 1.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
@@ -17,8 +17,7 @@ MAX_CLAIMS = 8
 """Claims on one cluster that are listed; a bomb makes millions."""
 
 
-@dataclass(frozen=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """Access to all claims of an image."""
 
     evidence: Evidence

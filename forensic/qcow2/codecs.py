@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 import deflate
 import zstandard
+from msgspec import Struct
 
 
 class Codec(IntEnum):
@@ -23,8 +23,7 @@ class Codec(IntEnum):
     ZSTD = 1
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(Struct, frozen=True):
     """What a stream gave: at most one cluster of bytes, and why it is not a whole cluster, if it is not.
 
     `fault` is a reason code of the report: `decompress_failed`, `decompress_short`, `compression_unknown`.

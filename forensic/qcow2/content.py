@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.states import Reason
@@ -11,8 +11,7 @@ RETRY_BLOCK = 4096
 """Bytes that are given up together around a bad sector."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """`length` bytes from `start` of a buffer that could not be read and are zero there."""
 
     start: int

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import SECTOR_SIZE
@@ -101,8 +101,7 @@ _DOWN = np.uint64(64) - _UP
 _workspace = _Workspace()
 
 
-@dataclass(frozen=True)
-class SectorCipher:
+class SectorCipher(Struct, frozen=True):
     """Decrypts whole sectors; see `sector_cipher` and `legacy_cipher`.
 
     A sector is numbered by where it lies in the file that holds it (`by_host_offset`, LUKS) or on the virtual disk.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from msgspec import Struct, field
 
 from forensic.qcow2.bits import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.entries import U64
@@ -16,8 +15,7 @@ MAX_GATHERED = 2 << 20
 """Distinct descriptors that are kept at once (some 100 MB): those of 128 GiB in the usual clusters."""
 
 
-@dataclass
-class Descriptors:
+class Descriptors(Struct):
     """The descriptors seen so far, with the guest offset and owner of the first entry that holds each."""
 
     geometry: Geometry

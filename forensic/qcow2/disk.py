@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.content import Fault
@@ -31,8 +32,7 @@ class Role(StrEnum):
     DATA_FILE = "data_file"
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(Struct, frozen=True):
     """A file that the examiner supplied: for which level, and what that level calls it (None: nothing).
 
     `format` is what it is read as, `format_from` who said so: `given`, `declared` or `probed`.
@@ -53,8 +53,7 @@ class Input:
         return self.declared.raw.rpartition(b"/")[2] == os.fsencode(os.path.basename(self.evidence.path_as_given))
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
     `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
@@ -145,9 +144,9 @@ class Disk:
         except ReadFailed:
             return b""
 
-    def decode(self, depth: int, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, depth: int, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with what a stream that was read already decodes to, from its byte `skip` on."""
-        return self.levels[depth].decode(stored, skip, buffer)
+        return self.levels[depth].decode_stored(stored, skip, buffer)
 
     def reader(self, fill_missing: bool = False) -> DiskReader:
         """The disk as a seekable binary file for other libraries; see `DiskReader`."""

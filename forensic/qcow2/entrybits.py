@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.finding import Range, host
 from forensic.qcow2.bits import (
@@ -22,8 +22,7 @@ NamedBits = tuple[str, str, str]
 """Name, value, and the words of the specification."""
 
 
-@dataclass(frozen=True)
-class Bits:
+class Bits(Struct, frozen=True):
     """The bits of an entry, the part of the file it points to, and what kind of entry it is."""
 
     rows: tuple[NamedBits, ...]

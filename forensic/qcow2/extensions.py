@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from forensic.format.qcow2 import Qcow2
 from forensic.qcow2.header import V3_LENGTH, Header
@@ -28,8 +29,7 @@ class ExtensionType(IntEnum):
     DATA_FILE = 0x44415441
 
 
-@dataclass(frozen=True)
-class Extension:
+class Extension(Struct, frozen=True):
     """One header extension: `data` are its bytes without padding, as far as they lie within the limit."""
 
     structure: Structure
@@ -50,8 +50,7 @@ class Extension:
         return len(self.data) == self.length
 
 
-@dataclass(frozen=True)
-class ExtensionList:
+class ExtensionList(Struct, frozen=True):
     """The extensions in file order.
 
     `ended` is False where no end marker was found within the limit, `capped` is True where the list stops at
@@ -104,8 +103,7 @@ def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     return Untrusted(data[header.backing_file_offset : end])
 
 
-@dataclass(frozen=True)
-class FeatureName:
+class FeatureName(Struct, frozen=True):
     """One entry of the feature name table."""
 
     feature_type: int

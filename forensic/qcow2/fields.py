@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Range, host
@@ -36,8 +36,7 @@ HEADER_TYPES = {"qcow2": ("qcow2", "header_v2", "header_v3"), "header_v1": ("qco
 """One header to an examiner, several types to the parser."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line: a field or a group of bits, its value in its shown form, and the words of the specification."""
 
     name: str
@@ -46,8 +45,7 @@ class Row:
     here: bool = False
 
 
-@dataclass(frozen=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it is about.
 
     `known` says that it is a part of the format, and not guest data or nothing.

@@ -7,9 +7,8 @@ freed clusters there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import COMPRESSED, SECTOR_SIZE, compressed_host_offset, compressed_stored_length
@@ -32,8 +31,7 @@ MAX_STREAM_STARTS = 1 << 17
 """Places that are tried as the beginning of a compressed stream."""
 
 
-@dataclass
-class FileEnd:
+class FileEnd(Struct):
     """Finds the end of the last structure while the tables are walked; only where the file ends inside a cluster."""
 
     evidence: Evidence

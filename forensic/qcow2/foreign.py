@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.untrusted import Untrusted
@@ -29,8 +29,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 """Offset, bytes, what it is; the first that fits is named."""
 
 
-@dataclass(frozen=True)
-class ForeignFile:
+class ForeignFile(Struct, frozen=True):
     """A file that is not an image of ours, with what it looks like."""
 
     evidence: Evidence

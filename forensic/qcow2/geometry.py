@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.qcow2.header import Header, Incompatible
 
@@ -13,8 +13,7 @@ MAX_L1_ENTRIES = (32 << 20) // L1_ENTRY_SIZE
 """QEMU's limit (32 MiB); more is not read, whatever a header claims."""
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(Struct, frozen=True):
     """Sizes in bytes, offsets are host offsets. Follows the specification's section "Header"."""
 
     version: int
@@ -77,8 +76,7 @@ class Geometry:
         return None if self.refcount_order is None else self.cluster_size * 8 >> self.refcount_order
 
 
-@dataclass(frozen=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """Why no geometry can be derived, so that nothing behind the header can be located."""
 
     reason: str

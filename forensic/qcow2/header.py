@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.format.qcow2 import Qcow2
 from forensic.structure import Structure, parse
@@ -45,8 +47,7 @@ class CryptMethod(IntEnum):
     LUKS = 2
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Struct, frozen=True):
     """The header; offsets are host offsets, sizes in bytes unless the name says otherwise.
 
     `truncated` says that the file ends before the header does; fields it is too short to hold are 0. Version 2 has

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence, ReadFailed
@@ -29,8 +31,7 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
     from forensic.qcow2.tables import L1Table
 
 
-@dataclass(frozen=True)
-class HeaderCluster:
+class HeaderCluster(Struct, frozen=True):
     """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
 
     `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import decode
@@ -60,12 +61,11 @@ class Level(Protocol):
     def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
 
-    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """The same with stored bytes that were read already."""
 
 
-@dataclass(frozen=True)
-class LastDecoded:
+class LastDecoded(Struct, frozen=True):
     """The cluster that a thread decoded last, for a reader who takes a cluster in several parts."""
 
     thread: threading.local = field(default_factory=threading.local)
@@ -100,8 +100,7 @@ def put_cluster(cluster: bytes | bytearray | Reason, skip: int, buffer: memoryvi
     return []
 
 
-@dataclass(frozen=True)
-class L1Place:
+class L1Place(Struct, frozen=True):
     """Where an L1 table lies, whose it is, how many entries it claims, and the size of its disk in bytes."""
 
     owner: str
@@ -116,8 +115,7 @@ def active_l1(image: Qcow2Image) -> L1Place:
     return L1Place("active", geometry.l1_table_offset, geometry.l1_entry_count, geometry.virtual_size)
 
 
-@dataclass(frozen=True)
-class Qcow2Level:
+class Qcow2Level(Struct, frozen=True, dict=True):
     """A qcow2 image read through one of its L1 tables.
 
     The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies behind the disk.
@@ -131,7 +129,7 @@ class Qcow2Level:
     data_file: Evidence | None = None
     cipher: SectorCipher | None = None
     as_stored: bool = False
-    decoded: LastDecoded = field(default_factory=LastDecoded, compare=False, repr=False)
+    decoded: LastDecoded = field(default_factory=LastDecoded)
 
     @cached_property
     def l1(self) -> L1Table:
@@ -217,7 +215,7 @@ class Qcow2Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
-    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """The same with stored bytes that were read already."""
         return put_cluster(self._decode(stored), skip, buffer)
 
@@ -227,8 +225,7 @@ class Qcow2Level:
         return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
 
 
-@dataclass(frozen=True)
-class RawLevel:
+class RawLevel(Struct, frozen=True):
     """A raw file: guest offsets are host offsets."""
 
     evidence: Evidence
@@ -290,6 +287,6 @@ class RawLevel:
         """A raw file holds nothing compressed. Raises `ValueError`."""
         raise ValueError("a raw file has no compressed clusters")
 
-    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """The same. Raises `ValueError`."""
         raise ValueError("a raw file has no compressed clusters")

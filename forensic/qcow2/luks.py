@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
@@ -19,8 +19,7 @@ STRIPES = 4000
 KEY_MATERIAL_ALIGNMENT = 4096
 
 
-@dataclass(frozen=True)
-class KeySlot:
+class KeySlot(Struct, frozen=True):
     """One key slot; `key_material_offset` counts 512-byte sectors from the start of the LUKS header."""
 
     state: int
@@ -30,8 +29,7 @@ class KeySlot:
     stripes: int
 
 
-@dataclass(frozen=True)
-class LuksHeader:
+class LuksHeader(Struct, frozen=True):
     """The LUKS header and where the image says it is; `missing` says why it is not complete.
 
     `length` includes the key material; `slack` are the bytes from there to the end of the cluster.

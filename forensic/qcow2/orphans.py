@@ -6,9 +6,9 @@ These are the clusters with a higher refcount than references, and what is not z
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.qcow2.image import Identified
 from forensic.qcow2.residue import FreeResidue
@@ -20,8 +20,7 @@ MAX_ORPHANS = 1 << 20
 """Ranges that are remembered; neighbours are one."""
 
 
-@dataclass(frozen=True)
-class Orphans:
+class Orphans(Struct, frozen=True):
     """Ranges in the order of the file, `begins` and `ends` in bytes; not `complete` if there are more."""
 
     begins: I64

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.qcow2.atlas import Atlas, Kind, Region
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
@@ -20,8 +20,7 @@ PAGE = 256
 """Entries of a table that one line opens into."""
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """One line of the tree, in its shown form: `label`, a `note` beside it, and the bytes it stands for.
 
     `children` reads what lies below; None where nothing does. `trouble` marks what leads nowhere.

@@ -8,10 +8,11 @@ is written here follows the description in the `.ksy` and what QEMU reads and wr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from forensic.errors import Unsupported
 from forensic.evidence import Evidence, ReadFailed
@@ -33,8 +34,7 @@ MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 16
 MIN_L2_BITS, MAX_L2_BITS = 6, 13
 
 
-@dataclass(frozen=True)
-class Qcow1Header:
+class Qcow1Header(Struct, frozen=True):
     """The header; offsets are host offsets, sizes in bytes. Fields that a short file does not hold are 0."""
 
     structure: Structure

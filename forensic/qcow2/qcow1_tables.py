@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import SECTOR_SIZE
@@ -28,8 +28,7 @@ COMPRESSED = 1 << 63
 """The top bit of an L2 entry; there is no copied bit, since there are no refcounts."""
 
 
-@dataclass(frozen=True)
-class Qcow1L1:
+class Qcow1L1(Struct, frozen=True):
     """The L1 table as far as the file holds it: each entry is the host offset of an L2 table, or 0."""
 
     header: Qcow1Header
@@ -47,8 +46,7 @@ class Qcow1L1:
         return readable
 
 
-@dataclass(frozen=True)
-class Qcow1L2Batch:
+class Qcow1L2Batch(Struct, frozen=True):
     """Some L2 tables: `entries[t, i]` is entry i of table t, of which the file holds the first `present[t]`."""
 
     header: Qcow1Header
@@ -109,15 +107,14 @@ def read_l2_batches(evidence: Evidence, l1: Qcow1L1, indices: I64) -> Iterator[Q
         yield Qcow1L2Batch(l1.header, evidence.size, chosen, offsets, present, entries)
 
 
-@dataclass(frozen=True)
-class Qcow1Level:
+class Qcow1Level(Struct, frozen=True):
     """A version 1 image as one level of a chain; see `forensic.qcow2.levels.Level`."""
 
     image: Qcow1Image
     l1: Qcow1L1
     cipher: SectorCipher | None = None
     as_stored: bool = False
-    decoded: LastDecoded = field(default_factory=LastDecoded, compare=False, repr=False)
+    decoded: LastDecoded = field(default_factory=LastDecoded)
 
     @property
     def size(self) -> int:
@@ -189,7 +186,7 @@ class Qcow1Level:
         cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
         return put_cluster(cluster, skip, buffer)
 
-    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """The same with stored bytes that were read already."""
         return put_cluster(self._decode(stored), skip, buffer)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmaps import BitmapDirectory
@@ -42,8 +43,7 @@ class Owner(StrEnum):
     COMPRESSED = "compressed cluster"
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One structure that says a range of the file is its own; guest data has a guest offset.
 
     `references` is how often the table sets lead there through this one place.
@@ -69,8 +69,7 @@ class Claim:
         }
 
 
-@dataclass(frozen=True)
-class TableSet:
+class TableSet(Struct, frozen=True):
     """The distinct L2 tables that one L1 table leads to, in file order.
 
     `l1_indices[t]` is the first L1 entry that leads to table t, `references[t]` how many do; `times` is how many
@@ -86,8 +85,7 @@ class TableSet:
     saved_state_end: int
 
 
-@dataclass
-class TableSets:
+class TableSets(Struct):
     """All table sets, filled as the L1 tables are walked."""
 
     sets: list[TableSet] = field(default_factory=list)
@@ -149,8 +147,7 @@ class TableSets:
                 yield replace(batch, saved_state_end=tables.saved_state_end)
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """Everything in the file that is not guest data.
 
     Single structures are claims; what exists many times is an array of host offsets of whole clusters.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.area import MEASURED, PIECE
@@ -44,8 +44,7 @@ class Place(Enum):
     KEY_SLOT = "key slots"
 
 
-@dataclass(frozen=True)
-class Residue:
+class Residue(Struct, frozen=True):
     """Areas of one place that hold something: `areas[i]` is begin and end in bytes of the file."""
 
     place: Place
@@ -54,8 +53,7 @@ class Residue:
     areas: I64
 
 
-@dataclass(frozen=True)
-class FreeResidue(Residue):
+class FreeResidue(Residue, frozen=True):
     """Areas in clusters that nothing refers to. Only there if every table could be read."""
 
 
@@ -140,8 +138,7 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
         yield from _disk_end(batch, evidence)
 
 
-@dataclass
-class FreeSearch:
+class FreeSearch(Struct):
     """Remains in free clusters; whether they lie behind the last cluster in use is only known at the end."""
 
     evidence: Evidence

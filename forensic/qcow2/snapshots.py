@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
@@ -34,8 +35,7 @@ MAX_ENTRY_BYTES = ENTRY_HEADER_SIZE + (1 << 20) + 2 * 0xFFFF
 """Bytes of one entry that are read: id and name at their largest, and a megabyte of extra data (QEMU allows 1 KiB)."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, dict=True):
     """One entry of the snapshot table; sizes in bytes, offsets are host offsets. Specification: "Snapshots".
 
     `data` is the entry as it stands in the file, with its padding as far as the file holds it.
@@ -85,8 +85,7 @@ class Snapshot:
         return parse(Qcow2.Snapshot, self.data, self.host_offset, f"snapshot {self.index}")
 
 
-@dataclass(frozen=True)
-class SnapshotTable:
+class SnapshotTable(Struct, frozen=True):
     """The entries that could be read; fewer than `claimed` where the table is broken, and `missing` says why."""
 
     host_offset: int

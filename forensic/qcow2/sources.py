@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
@@ -41,16 +43,14 @@ class Format(StrEnum):
     QCOW = "qcow"
 
 
-@dataclass(frozen=True)
-class BackingFile:
+class BackingFile(Struct, frozen=True):
     """A backing file as the examiner names it; without a format the image's word decides, then the file's magic."""
 
     path: str | os.PathLike[str]
     format: Format | None = None
 
 
-@dataclass(frozen=True)
-class Supplied:
+class Supplied(Struct, frozen=True):
     """All that the examiner supplies: backing files nearest first, a data file, a passphrase.
 
     `as_stored` asks for encrypted data as it is, `allow_slow_key` for key derivation however long it takes.
@@ -58,16 +58,23 @@ class Supplied:
 
     backing: tuple[BackingFile, ...] = ()
     data_file: str | os.PathLike[str] | None = None
-    passphrase: bytes | None = field(default=None, repr=False)
+    passphrase: bytes | None = None
     as_stored: bool = False
     allow_slow_key: bool = False
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """What rich shows: all but the passphrase, which has to stand in no message and no log."""
+        return [(name, value) for name, value in asdict(self).items() if name != "passphrase"]
+
+    def __repr__(self) -> str:
+        """The same in one line."""
+        return f"Supplied({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
 NOTHING = Supplied()
 
 
-@dataclass(frozen=True)
-class SavedState:
+class SavedState(Struct, frozen=True):
     """In place of a snapshot: the machine state that was saved with it."""
 
     snapshot: Snapshot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from forensic.finding import Range, host
 from forensic.qcow2.atlas import Atlas, Kind, Region
@@ -11,8 +11,7 @@ from forensic.qcow2.qcow1_atlas import Qcow1Atlas
 from forensic.structure import Field, Structure
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """A field or entry: its bytes, and its number within the structure, so that neighbours can be told apart."""
 
     place: Range

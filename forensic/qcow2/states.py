@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 
 class State(IntEnum):
@@ -47,8 +48,7 @@ The columns of `forensic.qcow2.mapping.ROW`, where they are explained, as plain 
 """
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """`length` guest bytes from `guest_offset` that are in one state; `host_offset` where bytes are in the file."""
 
     guest_offset: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.entries import U64, refcounts
@@ -29,8 +29,7 @@ class Block(IntEnum):
     UNREADABLE = 2
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """The refcounts of `len(counts)` host clusters from `first_cluster`; `block` in the same shape.
 
     `readable` says that none of them is unreadable.

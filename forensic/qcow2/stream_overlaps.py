@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from forensic.qcow2.bits import COMPRESSED, SECTOR_SIZE, compressed_offset_bits
 from forensic.qcow2.budget import Unexamined
@@ -22,8 +22,7 @@ BUCKETS = 1 << 16
 """Parts of the file in which streams are counted, to know where to cut."""
 
 
-@dataclass(frozen=True)
-class StreamOverlaps:
+class StreamOverlaps(Struct, frozen=True):
     """Streams that begin inside, or at the start of, another one: host offsets of both, and where the first ends.
 
     Two streams may share a sector, the last of one and the first of the other; that is how QEMU packs them.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import SECTOR_SIZE
@@ -31,8 +31,7 @@ DECODED_BYTES_PER_FILE_BYTE = 64
 """What is decoded of a file at most: streams that overlap could ask for any amount of work."""
 
 
-@dataclass(frozen=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """Bytes that are not zero between the end of stream `index` of a batch and the end of its last sector.
 
     `leftover` says that they are what was there before: a former stream, or bytes that go on behind the sector.
@@ -44,8 +43,7 @@ class Tail:
     leftover: bool
 
 
-@dataclass(frozen=True)
-class StreamBatch:
+class StreamBatch(Struct, frozen=True):
     """Some distinct streams, in file order: `host_offsets[i]` and `stored_lengths[i]` are those of stream i.
 
     `guest_offsets` and `owners` name the first entry that leads there; `outcomes` are of `codecs.Outcome`;
@@ -63,8 +61,7 @@ class StreamBatch:
     tails: tuple[Tail, ...]
 
 
-@dataclass(frozen=True)
-class Streams:
+class Streams(Struct, frozen=True):
     """Distinct descriptors in file order, and where the next stream behind each begins."""
 
     host_offsets: U64
@@ -83,8 +80,7 @@ class Streams:
         return np.append(self.host_offsets, np.uint64((1 << 64) - 1))[behind]
 
 
-@dataclass
-class Allowance:
+class Allowance(Struct):
     """How many more bytes may be decoded."""
 
     decoded_bytes: int
@@ -101,16 +97,14 @@ class Allowance:
         return granted
 
 
-@dataclass(frozen=True)
-class _Window:
+class _Window(Struct, frozen=True):
     """Streams `first` to `end` (not included), to be read together."""
 
     first: int
     end: int
 
 
-@dataclass(frozen=True)
-class _Decoded:
+class _Decoded(Struct, frozen=True):
     window: _Window
     outcomes: list[int]
     surplus: list[int]

@@ -6,11 +6,11 @@ A survey yields the same two arrays again and again as they fill, so that a scre
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.qcow2.atlas import Atlas, Kind
 from forensic.qcow2.entries import U64, distinct
@@ -46,8 +46,7 @@ class Fill(IntEnum):
     SNAPSHOT_DATA = 10  # what a snapshot holds and the active disk does not
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """`cells` cells of `cell_size` bytes from `start`; the last one may reach past the end of the space."""
 
     start: int
@@ -68,8 +67,7 @@ class Grid:
         return self.start + cell * self.cell_size
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """How many bytes of each kind (`Fill` or `State`) lie in each cell, and up to which share it was counted."""
 
     grid: Grid

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET
@@ -28,8 +28,7 @@ SPARSE_BYTES = 1 << 20
 """From this length on, holes of the file inside an L1 table are skipped instead of read."""
 
 
-@dataclass(frozen=True)
-class L1Table:
+class L1Table(Struct, frozen=True, dict=True):
     """The L1 table of the active disk or of a snapshot, as far as the file holds it.
 
     `entries` may be shorter than `claimed_entries`: entries past the end of the file, past the limit or on a bad
@@ -69,8 +68,7 @@ class L1Table:
         return within_file(offsets, self.geometry.cluster_size, self.file_size)
 
 
-@dataclass(frozen=True)
-class L2Batch:
+class L2Batch(Struct, frozen=True, dict=True):
     """Some L2 tables of one L1 table: `entries[t, i]` is entry i of table t.
 
     `l1_indices[t]` is the L1 entry that leads to table t, `host_offsets[t]` where it lies, `present[t]` how many of
@@ -147,8 +145,7 @@ class L2Batch:
         return int(self.data_offsets.max(initial=0))
 
 
-@dataclass(frozen=True)
-class RefcountTable:
+class RefcountTable(Struct, frozen=True):
     """The refcount table, as far as the file holds it; shorter than claimed like an L1 table."""
 
     host_offset: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.claims import Claims
@@ -23,8 +24,7 @@ MAX_WINDOWS = 256
 """Windows of the file that are counted; more only come from entries strewn over an absurdly long file."""
 
 
-@dataclass(frozen=True)
-class ClusterUsage:
+class ClusterUsage(Struct, frozen=True):
     """Host clusters whose use is not in order, one a row: number, stored and counted refcount, uses, its block's state.
 
     Every cluster with a refcount that is not its number of references is here, and every one that is used for two
@@ -45,13 +45,11 @@ class ClusterUsage:
         return found
 
 
-@dataclass(frozen=True)
-class LeakedClusters(ClusterUsage):
+class LeakedClusters(ClusterUsage, frozen=True):
     """Host clusters with a higher refcount than references. Only there if every table could be read."""
 
 
-@dataclass(frozen=True)
-class FreeClusters:
+class FreeClusters(Struct, frozen=True):
     """Host ranges inside the file that nothing refers to, `begins` and `ends` in bytes.
 
     `last_used_end` is the end of the last cluster in use that is known so far.
@@ -62,8 +60,7 @@ class FreeClusters:
     last_used_end: int
 
 
-@dataclass(frozen=True)
-class RefcountsBeyondFile:
+class RefcountsBeyondFile(Struct, frozen=True):
     """Refcounts that are set for host clusters behind the end of the file: of one block, the first cluster and all."""
 
     geometry: Geometry
@@ -73,8 +70,7 @@ class RefcountsBeyondFile:
     counts: Counts
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """What the active disk's tables add up to."""
 
     geometry: Geometry
@@ -84,17 +80,12 @@ class Totals:
     l1_tables: int
 
 
-@dataclass
 class UsageCounter:
     """Counts references while the walk goes on, and compares at its end."""
 
-    claims: Claims
-    stored: StoredRefcounts
-    budget: Budget
-    lost: str | None
-
-    def __post_init__(self) -> None:
+    def __init__(self, claims: Claims, stored: StoredRefcounts, budget: Budget, lost: str | None) -> None:
         """Count the metadata of the first window."""
+        self.claims, self.stored, self.budget, self.lost = claims, stored, budget, lost
         self.geometry = self.claims.active.geometry
         self.sets: TableSets = self.claims.sets
         self.metadata: Metadata = self.claims.metadata
@@ -258,9 +249,9 @@ class UsageCounter:
             yield usage
             high = (usage.stored > usage.counted) & (usage.block != Block.UNREADABLE)
             if high.any() and not self.lost:
-                yield LeakedClusters(**vars(self._usage(window, begin, rows_in_use[high], stretch)))
+                yield LeakedClusters(**asdict(self._usage(window, begin, rows_in_use[high], stretch)))
         if leaked.any() and not self.lost:
-            yield LeakedClusters(**vars(self._usage(window, begin, rows[leaked], stretch)))
+            yield LeakedClusters(**asdict(self._usage(window, begin, rows[leaked], stretch)))
 
     def _usage(self, window: Window, begin: int, rows: I64, stretch: Stretch | None) -> ClusterUsage:
         counted = window.count_of(rows + begin)
@@ -309,8 +300,7 @@ class UsageCounter:
                 yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
 
 
-@dataclass(frozen=True)
-class Ownership:
+class Ownership(Struct, frozen=True):
     """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read."""
 
     host_offset: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from forensic.measured import Measured
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables

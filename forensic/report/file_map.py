@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_CELLS = 1536
 """Cells of a map: 64 in each of 24 rows."""
@@ -15,8 +16,7 @@ UNOWNED = "unowned"
 """What no structure that was read leads to."""
 
 
-@dataclass(frozen=True)
-class FileMap:
+class FileMap(Struct, frozen=True):
     """The file in cells of `cell_size` bytes, the last one shorter; `bytes_by_kind` counts exactly.
 
     Bytes that several owners claim are counted for each of them.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.report.file_map import UNOWNED, FileMap
 from forensic.report.markup import Html, element, together
@@ -28,8 +29,7 @@ KINDS = (
 """The kinds that have a colour of their own, in the order of the style sheet; any other kind shares one."""
 
 
-@dataclass(frozen=True)
-class _Grid:
+class _Grid(Struct, frozen=True):
     """Where each cell is drawn; all in units of the drawing."""
 
     columns: int

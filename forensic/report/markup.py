@@ -4,14 +4,14 @@ are not."""
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 VOID = frozenset({"meta", "br", "path", "rect"})
 """Elements without content; those of SVG are closed by a slash."""
 
 
-@dataclass(frozen=True)
-class Html:
+class Html(Struct, frozen=True):
     """A piece of finished markup."""
 
     source: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.measured import Measured
@@ -45,8 +44,7 @@ EXIT_STATUS = {
 """What `check` returns for a verdict; a file that is no qcow2 image gives 63 instead."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """One rule and what became of it; `count` is the number of problems it found.
 
     `failed` says that it was not run because of an error of ours.
@@ -71,8 +69,7 @@ class Check:
         }
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """All findings about an image and all checks that were made or not.
 
     `undetermined`: nothing can be said at all. `incomplete`: a limit was reached, so only corruption that was seen is
@@ -130,6 +127,9 @@ class Judgement:
 
 def digest_of(result: Json) -> str:
     """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+    import hashlib  # slow to load, and no concern of those who print text
+    import json
+
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -139,8 +139,7 @@ def case_data(given: Mapping[str, Json]) -> dict[str, Json]:
     return {name: shown_whole(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """A whole report.
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run

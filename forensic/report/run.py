@@ -7,8 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache, cached_property
+
+from msgspec import Struct, field
 
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
@@ -32,8 +33,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-@dataclass
-class Run:
+class Run(Struct, dict=True):
     """One call of a command; made at its start, turned into JSON at its end."""
 
     command_line: Sequence[str]

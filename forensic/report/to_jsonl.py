@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from forensic.report.model import SCHEMA, Report
@@ -17,6 +16,8 @@ def to_jsonl(report: Report) -> str:
 
 def json_line(value: Json) -> str:
     """One object as one line: JSON escapes every line break inside it."""
+    import json  # slow to load, and no concern of those who print text
+
     return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
 
 

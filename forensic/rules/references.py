@@ -6,7 +6,8 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
@@ -27,8 +28,7 @@ STORAGE_DIRECTORIES = (
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Struct, frozen=True):
     """A file that an image names, and where in the image the name is; `kind` is what a sentence calls the file."""
 
     kind: str

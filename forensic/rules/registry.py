@@ -6,8 +6,9 @@ The docstring has a first line (the title) and the sections `Why:`, `Spec:`, `QE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from forensic.finding import Confidence, FindingClass, Problem, Severity
 from forensic.untrusted import Json
@@ -17,8 +18,7 @@ Examined = TypeVar("Examined")
 SECTIONS = ("Why", "Spec", "QEMU", "Next")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a rule is called, what it examines and what its findings are worth.
 
     `family` is the part of the format it is about, the name of the file it stands in.

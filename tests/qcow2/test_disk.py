@@ -61,7 +61,7 @@ class Invented:
         """Not asked for here."""
         raise NotImplementedError
 
-    def decode(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """Not asked for here."""
         raise NotImplementedError
 

@@ -3,6 +3,8 @@
 import struct
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from forensic.evidence import Evidence
 from forensic.qcow2.extensions import Extension, ExtensionType
 from forensic.qcow2.image import open_image
@@ -28,7 +30,7 @@ def read(folder: Path, content: bytes, host_offset: int = 0, length: int = 1024)
 
 def test_every_field_is_read(tmp_path: Path) -> None:
     found = read(tmp_path, bytes(512) + luks_header(), 512)
-    assert {name: value for name, value in vars(found).items() if name not in ("structure", "slots")} == {
+    assert {name: value for name, value in asdict(found).items() if name not in ("structure", "slots")} == {
         "host_offset": 512,
         "length": 1024,
         "magic": b"LUKS\xba\xbe",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import SATURATED, Use, Window

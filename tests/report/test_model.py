@@ -3,10 +3,10 @@
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
 from forensic.report.model import EXIT_STATUS, Judgement, Report, Verdict

@@ -1,9 +1,9 @@
 """The LUKS header: lengths, iterations and key slots at their limits."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from forensic.qcow2.luks import SLOT_INACTIVE, KeySlot, LuksHeader
 from forensic.rules.luks import MAX_ITERATIONS
@@ -22,7 +22,7 @@ def luks() -> Iterator[LuksHeader]:
 
 def with_slot(luks: LuksHeader, number: int, **changes: int) -> LuksHeader:
     slots: list[KeySlot] = list(luks.slots)
-    slots[number] = KeySlot(**{**vars(slots[number]), **changes})
+    slots[number] = replace(slots[number], **changes)
     return replace(luks, slots=tuple(slots))
 
 

@@ -1,9 +1,9 @@
 """Entries of the snapshot table: sizes at their limits, ids and names that repeat."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.untrusted import Untrusted
@@ -39,7 +39,7 @@ def test_a_field_of_an_entry_is_judged_at_its_limits(
     code: str, field: str, allowed: tuple[int | None, ...], refused: tuple[int, ...], table: SnapshotTable
 ) -> None:
     def reported(value: int | None) -> int:
-        return hits(code, table, Snapshot(**{**vars(table.snapshots[0]), field: value}))
+        return hits(code, table, replace(table.snapshots[0], **{field: value}))
 
     assert [value for value in allowed if reported(value)] == []
     assert [value for value in refused if not reported(value)] == []

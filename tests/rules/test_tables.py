@@ -1,9 +1,8 @@
 """Entries of L1, L2 and refcount tables: each bit and each limit, on arrays made by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable

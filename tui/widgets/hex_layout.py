@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MIN_DIGITS = 8
 WIDTHS = (32, 16, 8, 4)
 
 
-@dataclass(frozen=True)
-class HexLayout:
+class HexLayout(Struct, frozen=True):
     """`digits` of the offset, a rule, the bytes in groups of eight, a rule, the characters."""
 
     bytes_per_row: int

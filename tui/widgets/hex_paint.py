@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.segment import Segment
 from rich.style import Style
 
@@ -29,8 +29,7 @@ STYLES = (
 )
 
 
-@dataclass
-class Painting:
+class Painting(Struct):
     """What a row may have to show; places are of the space that is dumped."""
 
     cursor: int = 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from rich.style import Style
 from rich.text import Text
 from textual.app import RenderResult
@@ -14,8 +14,7 @@ from tui.looks import MAP_CLASSES
 from tui.text import size, wrapped
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(Struct, frozen=True):
     """So many bytes of one kind; `kind` is a class `map--…`, the glyph tells it without colour."""
 
     name: str

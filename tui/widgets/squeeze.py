@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from forensic import View
 
@@ -20,8 +21,7 @@ FEWEST = 2
 """Rows that are worth a line that stands for them."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A row that is drawn; or, with `hidden`, so many rows from there that are all like the row above."""
 
     row: int
