@@ -48,9 +48,13 @@ class Crew(Protocol):
     ) -> None: ...
 
 
-def crew(work: Work) -> Crew:
-    """As many members as there are processors; their buffers must lie in memory that a fork shares."""
-    count = min(MOST, len(os.sched_getaffinity(0)))
+def crew_size() -> int:
+    """As many members as there are processors that we may use."""
+    return min(MOST, len(os.sched_getaffinity(0)))
+
+
+def crew(work: Work, count: int) -> Crew:
+    """So many members; their buffers must lie in memory that a fork shares."""
     if threading.active_count() == 1:
         with suppress(OSError):  # the system may let us have no more processes
             return Processes(work, count)

@@ -72,6 +72,7 @@ class Extractor:
         if output is not None:
             refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)
         found = survey(disk, start, self._end)
+        self._runs = found.runs
         if settings.strict and found.missing.ranges:
             raise not_read(found.missing.ranges[0])
         if output is not None:
@@ -153,7 +154,8 @@ class Extractor:
                 output.take(offset, stretch)
                 offset += length_of(stretch)
 
-        return filled_steps(self._disk, self._start + done, self._end, write if output.any_order else None)
+        known = None if done else self._runs
+        return filled_steps(self._disk, self._start + done, self._end, write if output.any_order else None, known)
 
     def _go_through(
         self,

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from forensic.evidence import Evidence
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS
-from forensic.qcow2.states import State
+from forensic.qcow2.states import Run, State
 
 PIECE_BYTES = 1 << 20
 """Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
@@ -46,12 +46,14 @@ class Hole(Struct, frozen=True):
 Step = Piece | Hole
 
 
-def plan(disk: Disk, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Step]:
-    """The steps that give the whole disk, or the part of it from `guest_start` to `guest_end`."""
+def plan(
+    disk: Disk, guest_start: int = 0, guest_end: int | None = None, known: Iterable[list[Run]] | None = None
+) -> Iterator[Step]:
+    """The steps that give the whole disk, or the part from `guest_start` to `guest_end`, whose runs may be `known`."""
     read = (int(State.DATA), int(State.COMPRESSED))
     begin, filled = guest_start, 0  # of the piece in hand
     parts: list[Part] = []
-    for runs in disk.readable_runs(guest_start, guest_end):
+    for runs in disk.readable_runs(guest_start, guest_end) if known is None else known:
         for guest_offset, length, host_offset, stored_length, state, _, depth, skip in runs:
             is_long = length >= PIECE_BYTES and not stored_length
             if is_long or filled + length > PIECE_BYTES:

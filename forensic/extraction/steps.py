@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from forensic.extraction.crew import Crew, Promise, crew
+from forensic.extraction.crew import Crew, Promise, crew, crew_size
 from forensic.extraction.plan import LARGEST_PIECE, Hole, Piece, Step, plan
 from forensic.extraction.reading import Filled, Missing, fill
 from forensic.extraction.worker import DEPTH
 from forensic.qcow2.disk import Disk
+from forensic.qcow2.states import Run
 
-IN_FLIGHT = 6
+PIECES_OF_A_MEMBER = 3
 """Pieces being filled or waiting for their turn, each up to a mebibyte; many more would not fit the cache."""
 
 HELD = DEPTH + 2
@@ -26,15 +27,22 @@ HELD = DEPTH + 2
 
 @contextmanager
 def filled_steps(
-    disk: Disk, guest_start: int, guest_end: int, write: Callable[[Filled], None] | None = None
+    disk: Disk,
+    guest_start: int,
+    guest_end: int,
+    write: Callable[[Filled], None] | None = None,
+    known: Iterable[list[Run]] | None = None,
 ) -> Iterator[Iterator[Filled | Hole]]:
     """The steps that give a guest range, in guest order; each was given to `write` before, in no order.
 
-    The bytes of a step are good until `HELD` more steps were taken; then others take their place. What a member of the
-    crew raises is raised here. The crew is there as soon as the context is entered: let threads start after that.
+    `known` are the runs of the range, if someone has them. The bytes of a step are good until `HELD` more steps were
+    taken; then others take their place. What a member of the crew raises is raised here. The crew is there as soon as
+    the context is entered: let threads start after that.
     """
+    size = crew_size()
+    in_flight = size * PIECES_OF_A_MEMBER
     # Anonymous memory, which a fork shares; no file is mapped.
-    memory = memoryview(mmap.mmap(-1, (IN_FLIGHT + HELD) * LARGEST_PIECE))
+    memory = memoryview(mmap.mmap(-1, (in_flight + HELD) * LARGEST_PIECE))
     buffers = [memory[start : start + LARGEST_PIECE] for start in range(0, len(memory), LARGEST_PIECE)]
 
     def work(buffer: int, piece: Piece) -> Sequence[Missing]:
@@ -43,12 +51,14 @@ def filled_steps(
             write(filled)
         return filled.faults
 
-    with crew(work) as members:
-        yield _in_order(plan(disk, guest_start, guest_end), members, buffers)
+    with crew(work, size) as members:
+        yield _in_order(plan(disk, guest_start, guest_end, known), members, buffers, in_flight)
 
 
-def _in_order(steps: Iterator[Step], members: Crew, buffers: Sequence[memoryview]) -> Iterator[Filled | Hole]:
-    """At most `IN_FLIGHT` steps are under way, and the oldest is always waited for first.
+def _in_order(
+    steps: Iterator[Step], members: Crew, buffers: Sequence[memoryview], in_flight: int
+) -> Iterator[Filled | Hole]:
+    """At most `in_flight` steps are under way, and the oldest is always waited for first.
 
     So nothing can wait for a buffer that only its successor could free.
     """
@@ -74,7 +84,7 @@ def _in_order(steps: Iterator[Step], members: Crew, buffers: Sequence[memoryview
         else:
             buffer = free.pop()
             under_way.append((step, buffer, members.submit(buffer, step)))
-        if len(under_way) >= IN_FLIGHT:
+        if len(under_way) >= in_flight:
             yield ended()
     while under_way:
         yield ended()

@@ -11,10 +11,14 @@ from forensic.evidence import Evidence
 from forensic.extraction.plan import PIECE_BYTES, stored_parts
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.states import Reason, State
+from forensic.qcow2.states import Reason, Run, State
 
 LISTED_RANGES = 100_000
 """Ranges that are listed one by one; a hostile image could have a billion. All are counted."""
+
+
+KEPT_RUNS = 1 << 16
+"""Runs that are kept for the plan, in some ten megabytes; those of a disk with more are decoded a second time."""
 
 
 class MissingRanges(Struct):
@@ -38,20 +42,27 @@ class Survey(Struct):
     """What the tables say of a guest range.
 
     The counters are in guest bytes and add up to the length of the range; `stored` is how many bytes of the output
-    may have to be stored, since they come from a place where the file is no hole.
+    may have to be stored, since they come from a place where the file is no hole. `runs` are those of the range, None
+    if they are too many to be kept.
     """
 
     by_state: Counter[State] = field(default_factory=Counter)
     by_reason: Counter[Reason] = field(default_factory=Counter)
     missing: MissingRanges = field(default_factory=MissingRanges)
     stored: int = 0
+    runs: list[list[Run]] | None = None
 
 
 def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
     """Look through the tables once."""
     found = Survey()
+    kept: list[list[Run]] = []
+    count = 0
     by_state = [0] * len(State)
     for runs in disk.readable_runs(guest_start, guest_end):
+        count += len(runs)
+        if count <= KEPT_RUNS:
+            kept.append(runs)
         for guest_offset, length, host_offset, stored_length, state, reason, depth, _ in runs:
             by_state[state] += length
             if state == State.DATA and length >= PIECE_BYTES:
@@ -62,6 +73,7 @@ def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
                 found.missing.add(Missing(guest_offset, length, why, host_offset or None, stored_length))
     found.by_state.update({state: by_state[state] for state in State})
     found.stored += by_state[State.DATA] + by_state[State.COMPRESSED]
+    found.runs = kept if count <= KEPT_RUNS else None
     return found
 
 

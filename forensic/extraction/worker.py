@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from forensic.errors import ForensicError, WorkerFailed
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 DEPTH = 4
 """Items that may wait; each is at most a mebibyte."""
@@ -30,7 +32,7 @@ class Worker(Generic[Item]):
         self._take = take
         self._queue: Queue[Item | None] = Queue(DEPTH)
         self._stopping = False
-        self._pool = ThreadPoolExecutor(1, name)
+        self._pool: ThreadPoolExecutor | None = None
         self._ended: Future[None] | None = None
 
     def give(self, item: Item) -> None:
@@ -51,10 +53,14 @@ class Worker(Generic[Item]):
                 break
             except Full:
                 continue
-        self._pool.shutdown(wait=True)
+        if self._pool:
+            self._pool.shutdown(wait=True)
 
     def _put(self, item: Item | None) -> None:
         if self._ended is None:
+            from concurrent.futures import ThreadPoolExecutor  # slow to load, and without a hash nobody needs it
+
+            self._pool = ThreadPoolExecutor(1, self._name)
             self._ended = self._pool.submit(self._run)
         while not self._ended.done():
             try:

@@ -15,6 +15,7 @@ from forensic.qcow2.bits import (
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
+    SUBCLUSTERS,
     ZERO_FLAG,
     compressed_host_offset,
     compressed_stored_length,
@@ -22,18 +23,19 @@ from forensic.qcow2.bits import (
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.states import Reason, Run, State
 
-FEW_ENTRIES = 1 << 18
-"""Entries that are looked at one by one; numpy is loaded in the time that so many take."""
+FEW_ENTRIES = 1 << 20
+"""Entries that are looked at one by one; numpy would be loaded and have decoded them in the time that so many take."""
 
 FEW_TABLE_BYTES = 32 << 20
 """Bytes of L2 tables that are read; those of a sparse disk hold mostly nothing, which is passed over quickly."""
 
-ENTRY_SIZE = 8
-CHUNK = 64
-"""Entries that are passed over together if all are zero."""
+CHUNK_BYTES = 512
+"""Bytes of a table that are passed over together if all are zero."""
 
 _NOT_COPIED = ~COPIED
-_NOTHING = bytes(CHUNK * ENTRY_SIZE)
+_NOTHING = bytes(CHUNK_BYTES)
+_ALL_SUBCLUSTERS = (1 << SUBCLUSTERS) - 1
+"""The bitmap of a cluster all of whose subclusters are allocated, and none is marked as zero."""
 
 
 def few_runs(
@@ -53,13 +55,13 @@ def few_runs(
     l1_end = l1_host_offset + last * L1_ENTRY_SIZE
     if (
         guest_start >= guest_end
-        or geometry.extended_l2
         or geometry.external_data_file
         or not last <= l1_entry_count <= MAX_L1_ENTRIES
         or last - first > FEW_ENTRIES
         or not l1_host_offset
         or l1_host_offset % geometry.cluster_size
         or l1_end > evidence.size
+        or evidence.size >> geometry.cluster_bits > FEW_ENTRIES
     ):
         return
     runs = _Runs(geometry, evidence.size, guest_start, guest_end)
@@ -90,6 +92,15 @@ def _words(table: bytes) -> array[int]:
     if sys.byteorder == "little":
         words.byteswap()
     return words
+
+
+def _whole_clusters(words: array[int]) -> array[int]:
+    """The first words of extended entries, whose bitmaps must say nothing more than they do. Raises `_Enough`."""
+    entries = words[0::2]
+    for entry, bitmap in zip(entries, words[1::2], strict=True):
+        if bitmap != (_ALL_SUBCLUSTERS if 0 < entry & _NOT_COPIED < COMPRESSED else 0):
+            raise _Enough
+    return entries
 
 
 def _table(evidence: Evidence, geometry: Geometry, l1_entry: int) -> bytes | None:
@@ -135,13 +146,15 @@ class _Runs:
                 self._begin_run(cluster, 0)
             return
         self._bytes_left -= len(table)
-        for start in range(0, len(table), len(_NOTHING)):
-            chunk = table[start : start + len(_NOTHING)]
+        entry_size = self._geometry.l2_entry_size
+        for start in range(0, len(table), CHUNK_BYTES):
+            chunk = table[start : start + CHUNK_BYTES]
             if self._expected or chunk != _NOTHING:
-                self._entries_left -= CHUNK
+                self._entries_left -= CHUNK_BYTES // entry_size
                 if self._entries_left < 0 or self._bytes_left < 0:
                     raise _Enough
-                self._take(cluster + start // ENTRY_SIZE, _words(chunk))
+                words = _words(chunk)
+                self._take(cluster + start // entry_size, _whole_clusters(words) if entry_size == 16 else words)
 
     def _take(self, cluster: int, entries: array[int]) -> None:
         expected, step = self._expected, self._step

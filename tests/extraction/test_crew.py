@@ -124,7 +124,7 @@ class TestProcesses:
             raise BlockingIOError("resource temporarily unavailable")
 
         monkeypatch.setattr(os, "fork", fork)
-        with crew(lambda buffer, piece: FAULTS[:2]) as members:
+        with crew(lambda buffer, piece: FAULTS[:2], 2) as members:
             assert isinstance(members, Threads)
             assert list(members.submit(0, Piece(0))()) == FAULTS[:2]
 
@@ -142,7 +142,7 @@ def test_a_process_that_has_threads_does_not_fork() -> None:
 
 
 def chosen() -> object:
-    with crew(lambda buffer, piece: ()) as members:
+    with crew(lambda buffer, piece: (), 2) as members:
         return members
 
 
@@ -152,7 +152,7 @@ def test_an_extraction_is_the_same_whoever_reads(
 ) -> None:
     with opened(tmp_path, mixed.image()):
         pass
-    monkeypatch.setattr("forensic.extraction.steps.crew", lambda work: kind(work, 2))
+    monkeypatch.setattr("forensic.extraction.steps.crew", kind)
     with open_image(tmp_path / "image.qcow2") as image:
         extraction = extract(image, tmp_path / "out.raw")
     assert (tmp_path / "out.raw").read_bytes() == mixed.disk()

@@ -27,6 +27,7 @@ from forensic.extraction.steps import filled_steps
 from forensic.extraction.stretch import Stretch
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image, open_image
+from forensic.qcow2.states import Run
 from samples.kinds import KINDS, Kind
 from tests.extraction import mixed
 from tests.images import COMPLETE, COPIED, described, header, opened, sample, tiny
@@ -473,10 +474,10 @@ class TestResume:
         real = filled_steps
 
         def steps(
-            disk: Disk, start: int, end: int, write: Callable[[Filled], None] | None = None
+            disk: Disk, start: int, end: int, write: Callable[[Filled], None] | None, known: list[list[Run]] | None
         ) -> AbstractContextManager[Iterator[Filled | Hole]]:
             begun.append(start)
-            return real(disk, start, end, write)
+            return real(disk, start, end, write, known)
 
         monkeypatch.setattr(extracting, "filled_steps", steps)
         self.resume(tmp_path, Settings(resume=True))

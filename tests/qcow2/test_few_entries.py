@@ -102,6 +102,35 @@ def test_any_table_gives_the_same_extents(
         assert_alike(image, *part)
 
 
+WHOLE = (1 << 32) - 1
+CLUSTER = 1 << 14
+EXTENDED_ENTRIES = st.one_of(
+    st.just((0, 0)),
+    st.integers(5, 12).map(lambda number: (COPIED | number * CLUSTER, WHOLE)),
+    st.integers(5, 12).map(lambda number: (number * CLUSTER, WHOLE)),
+    st.just((COMPRESSED | 5 * CLUSTER, 0)),
+    st.tuples(st.sampled_from((0, 5 * CLUSTER, ZERO)), st.sampled_from((0, 1, WHOLE, WHOLE << 32, 1 << 63))),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(EXTENDED_ENTRIES, max_size=12), st.tuples(st.integers(0, 1 << 20), st.integers(0, 1 << 20)).map(sorted))
+def test_any_table_of_extended_entries_gives_the_same_extents(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[int, int]], part: Sequence[int]
+) -> None:
+    head = header(cluster_bits=14, virtual_size=1 << 20, features=1 << 4)
+    words = [word for entry in entries for word in entry]
+    with opened(tmp_path_factory.mktemp("few"), tiny(words, cluster_bits=14, head=head)) as image:
+        assert_alike(image, *part)
+
+
+def test_whole_clusters_of_extended_entries_need_no_arrays(tmp_path: Path) -> None:
+    head = header(cluster_bits=14, virtual_size=4 * CLUSTER, features=1 << 4)
+    words = [5 * CLUSTER, WHOLE, 6 * CLUSTER, WHOLE, 0, 0, COMPRESSED | 7 * CLUSTER, 0]
+    with opened(tmp_path, tiny(words, cluster_bits=14, head=head)) as image:
+        assert [run[1] // CLUSTER for run in few(image, 0, 4 * CLUSTER)] == [2, 1, 1]
+
+
 def test_what_needs_a_closer_look_leaves_the_run_before_it_to_the_arrays(tmp_path: Path) -> None:
     words = [0, 0, 5 * 512, 6 * 512, 7 * 512 | 1 << 58, 8 * 512]  # a reserved bit in the midst of one run
     with opened(tmp_path, tiny(words)) as image:
