@@ -64,14 +64,22 @@ def best_of(rounds: int, command: Command) -> Sample:
     return min((run(command) for _ in range(rounds)), key=lambda sample: sample.wall)
 
 
-def in_turn(ours: Command, peer: Command, rounds: int, clean: Callable[[], None]) -> Pair:
-    """A B A B …, after one run of each that is not counted; `clean` removes the output before every run."""
+def in_turn(
+    ours: Command, peer: Command, rounds: int, clean: Callable[[], None], compare: Callable[[], None] | None = None
+) -> Pair:
+    """A B A B …, after one run of each that is not counted, and whose outputs `compare` looks at.
+
+    `clean` removes the output before every run. Raises `CommandFailed`.
+    """
     samples: tuple[list[Sample], list[Sample]] = ([], [])
-    for number in range(rounds + 1):
+    clean()
+    for command in (ours, peer):
+        run(command)
+    if compare:
+        compare()
+    for _ in range(rounds):
         for command, kept in zip((ours, peer), samples, strict=True):
             clean()
-            sample = run(command)
-            if number:
-                kept.append(sample)
+            kept.append(run(command))
     clean()
     return Pair(tuple(samples[0]), tuple(samples[1]))

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +26,8 @@ class Scenario:
     """Two commands that do the same work.
 
     `goal` is the ratio of our time to the peer's that is wanted, None where there is none. `ours_output` and
-    `peer_output` are files that both must have written alike; None where the work writes none. `memory_goal_mib` is
-    the most that ours may take.
+    `peer_output` are files that both must have written alike; None where the work writes none. `data` is what the guest
+    wrote to the disk, in bytes. `memory_goal_mib` is the most that ours may take.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Scenario:
     peer: Command
     ours_output: Path | None = None
     peer_output: Path | None = None
+    data: int | None = None
     memory_goal_mib: int = 100
 
     def clean(self) -> None:
@@ -54,7 +55,9 @@ def scenarios(images: Images) -> Iterator[Named]:
     """Every scenario; those that share an image follow one another, and it is discarded when they are done."""
     yield from _compressed(images)
     yield from _uncompressed(images)
+    yield from _hashed(images.quarter())
     yield from _small_clusters(images)
+    yield from _smallest_clusters(images.quarter())
     yield "16 TiB sparse", lambda: _sparse(images)
     yield "LUKS", lambda: _encrypted(images)
     images.discard("luks")
@@ -65,18 +68,22 @@ def _compressed(images: Images) -> Iterator[Named]:
     for kind, goal, options in (("zlib", 0.5, ()), ("zstd", 0.6, ("-o", "compression_type=zstd"))):
         image = images.converted_later(kind, "-c", *options)
         yield kind, partial(_with_image, image, partial(_against_convert, images, kind, goal))
-        name = f"{kind}, SHA-256"
+        images.discard(kind)
+
+
+def _hashed(images: Images) -> Iterator[Named]:
+    for kind, options in (("zlib", ("-c",)), ("zstd", ("-c", "-o", "compression_type=zstd")), ("plain", ())):
+        name = f"{'uncompressed' if kind == 'plain' else kind}, SHA-256"
+        image = images.converted_later(kind, *options)
         yield name, partial(_with_image, image, partial(_against_convert_and_hash, images, name))
         images.discard(kind)
 
 
 def _uncompressed(images: Images) -> Iterator[Named]:
     yield "uncompressed", lambda: _against_convert(images, "uncompressed", 0.95, images.converted("plain"))
-    hashed = "uncompressed, SHA-256"
-    yield hashed, lambda: _against_convert_and_hash(images, hashed, images.converted("plain"))
     images.discard("plain")
     yield "fragmented", lambda: _against_convert(images, "fragmented", 0.9, images.fragmented())
-    yield "map of a fragmented image", lambda: _map(images.fragmented())
+    yield "map of a fragmented image", lambda: _map("map of a fragmented image", images.fragmented(), images.size)
     images.discard("fragmented")
     extended = images.converted_later("extended", "-o", "extended_l2=on")
     yield "extended L2", lambda: _against_convert(images, "extended L2", 1.0, extended())
@@ -86,11 +93,14 @@ def _uncompressed(images: Images) -> Iterator[Named]:
 def _small_clusters(images: Images) -> Iterator[Named]:
     small = images.converted_later("4k", "-o", "cluster_size=4k")
     yield "4 KiB clusters", lambda: _against_convert(images, "4 KiB clusters", 1.0, small())
-    yield "check, 4 KiB clusters", lambda: _check("check, 4 KiB clusters", 1.0, small())
+    yield "check, 4 KiB clusters", lambda: _check("check, 4 KiB clusters", 1.0, small(), images.size)
     images.discard("4k")
+
+
+def _smallest_clusters(images: Images) -> Iterator[Named]:
     smallest = images.converted_later("512", "-o", "cluster_size=512")
     yield "512-byte clusters", lambda: _against_convert(images, "512-byte clusters", 0.3, smallest(), ())
-    yield "check, 512-byte clusters", lambda: _check("check, 512-byte clusters", 0.15, smallest())
+    yield "check, 512-byte clusters", lambda: _check("check, 512-byte clusters", 0.15, smallest(), images.size)
     images.discard("512")
 
 
@@ -122,7 +132,7 @@ def _against_convert(
     ours, peer = _outputs(folder or _output_folder(images))
     convert = ("qemu-img", "convert", *options, "-f", "qcow2", "-O", "raw", str(image), str(peer))
     against = " ".join(("qemu-img convert", *options))
-    return Scenario(name, against, goal, _extract(image, ours, "--hash", "none"), convert, ours, peer)
+    return Scenario(name, against, goal, _extract(image, ours, "--hash", "none"), convert, ours, peer, images.size)
 
 
 def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenario:
@@ -131,7 +141,7 @@ def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenari
     convert = shlex.join(["qemu-img", "convert", *FASTEST, "-O", "raw", str(image), str(peer)])
     command = ("sh", "-c", f"{convert} && sha256sum {shlex.quote(str(peer))}")
     against = f"qemu-img convert {' '.join(FASTEST)}, then sha256sum"
-    return Scenario(name, against, 0.6, _extract(image, ours), command, ours, peer)
+    return Scenario(name, against, 0.6, _extract(image, ours), command, ours, peer, images.size)
 
 
 def _output_folder(images: Images) -> Path:
@@ -152,7 +162,7 @@ def _sparse(images: Images) -> Scenario:
     folders = [folder for folder in (images.folder, SHARED_MEMORY) if _can_be_as_large(folder, 16 << 40)]
     size, folder = ("16T", folders[0]) if folders else ("8T", images.folder)
     name = f"{size.removesuffix('T')} TiB sparse, 200 MiB of data"
-    return _against_convert(images, name, 0.6, images.strewn(size), (), folder)
+    return replace(_against_convert(images, name, 0.6, images.strewn(size), (), folder), data=200 << 20)
 
 
 def _encrypted(images: Images) -> Scenario:
@@ -163,12 +173,13 @@ def _encrypted(images: Images) -> Scenario:
     source = ("--image-opts", f"driver=qcow2,file.filename={image},encrypt.key-secret=key")
     convert = ("qemu-img", "convert", *FASTEST, *secret, *source, "-O", "raw", str(peer))
     extract = _extract(image, ours, "--hash", "none", "--key-file", str(key_file))
-    return Scenario("LUKS", f"qemu-img convert {' '.join(FASTEST)}", 1.0, extract, convert, ours, peer)
+    against = f"qemu-img convert {' '.join(FASTEST)}"
+    return Scenario("LUKS", against, 1.0, extract, convert, ours, peer, images.size)
 
 
-def _check(name: str, goal: float, image: Path) -> Scenario:
-    ours = (*QCOWSCOPE, "check", str(image))
-    return Scenario(name, "qemu-img check", goal, ours, ("qemu-img", "check", str(image)), memory_goal_mib=150)
+def _check(name: str, goal: float, image: Path, data: int | None = None) -> Scenario:
+    ours, peer = (*QCOWSCOPE, "check", str(image)), ("qemu-img", "check", str(image))
+    return Scenario(name, "qemu-img check", goal, ours, peer, data=data, memory_goal_mib=150)
 
 
 def _many(images: Images) -> Scenario:
@@ -178,10 +189,10 @@ def _many(images: Images) -> Scenario:
     return Scenario("check of 200 small images", "200 × qemu-img check", 1.0, ours, peer, memory_goal_mib=150)
 
 
-def _map(image: Path) -> Scenario:
+def _map(name: str, image: Path, data: int) -> Scenario:
     peer = ("qemu-img", "map", "--output=json", str(image))
     ours = (*QCOWSCOPE, "map", "--json", str(image))
-    return Scenario("map of a fragmented image", "qemu-img map", 1.0, ours, peer)
+    return Scenario(name, "qemu-img map --output=json", 1.0, ours, peer, data=data)
 
 
 def _can_be_as_large(folder: Path, size: int) -> bool:
