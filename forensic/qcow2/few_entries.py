@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import (
@@ -68,11 +69,15 @@ def few_runs(
     try:
         for index, entry in enumerate(_words(_read(evidence, l1_end - (last - first) * L1_ENTRY_SIZE, l1_end)), first):
             runs.take(index, _table(evidence, geometry, entry))
-            yield from runs.whole()
+            if found := runs.ended():
+                yield found
+            if runs.stopped:
+                return
         runs.finish()
     except _Enough:
         pass
-    yield from runs.whole()
+    if found := runs.ended():
+        yield found
 
 
 class _Enough(Exception):
@@ -115,35 +120,36 @@ def _table(evidence: Evidence, geometry: Geometry, l1_entry: int) -> bytes | Non
 
 
 class _Runs:
-    """Entries put together to runs, in guest order."""
+    """Entries put together to runs, in guest order.
+
+    A run is held as the guest cluster with which it begins and its first entry; it ends where the next one begins.
+    """
 
     def __init__(self, geometry: Geometry, file_size: int, guest_start: int, guest_end: int) -> None:
         self._geometry = geometry
         self._file_size = file_size
         self._guest_start, self._guest_end = guest_start, guest_end
-        self._whole: list[Run] = []
+        self._first_cluster = guest_start >> geometry.cluster_bits
         self._entries_left = FEW_ENTRIES
         self._bytes_left = FEW_TABLE_BYTES
-        # The run in hand: the guest cluster with which it begins, its first entry, the one that would continue it.
-        self._begin = guest_start >> geometry.cluster_bits
-        self._entry = self._expected = self._step = 0
-
-    def whole(self) -> Iterator[list[Run]]:
-        """The runs that have ended since they were last asked for."""
-        if self._whole:
-            yield self._whole
-            self._whole = []
+        self._begun: list[tuple[int, int]] = [(self._first_cluster, 0)]
+        self._expected = self._step = (
+            0  # the entry that would continue the run in hand, by how much the next one differs
+        )
+        self.stopped = False
+        """Whether a run needs a closer look, so that none is given any more."""
 
     def finish(self) -> None:
-        """End the run in hand at the end of the disk. Raises `_Enough`."""
-        self._end(-(-self._guest_end >> self._geometry.cluster_bits))
+        """The disk ends, and with it the run in hand."""
+        self._begun.append((-(-self._guest_end >> self._geometry.cluster_bits), 0))
 
     def take(self, l1_index: int, table: bytes | None) -> None:
         """Take the next L2 table; None maps nothing. Raises `_Enough`."""
         cluster = l1_index * self._geometry.l2_entry_count
         if table is None:
             if self._expected:
-                self._begin_run(cluster, 0)
+                self._expected = self._step = 0
+                self._begun.append((cluster, 0))
             return
         self._bytes_left -= len(table)
         entry_size = self._geometry.l2_entry_size
@@ -157,61 +163,74 @@ class _Runs:
                 self._take(cluster + start // entry_size, _whole_clusters(words) if entry_size == 16 else words)
 
     def _take(self, cluster: int, entries: array[int]) -> None:
-        expected, step = self._expected, self._step
+        before = self._first_cluster - cluster
+        if before > 0:
+            entries, cluster = entries[before:], self._first_cluster
+        begun, expected, step = self._begun, self._expected, self._step
+        cluster_size = self._geometry.cluster_size
+        not_an_offset = ~OFFSET_MASK | cluster_size - 1
         for at, entry in enumerate(entries, cluster):
             entry &= _NOT_COPIED
             if entry == expected:
                 expected += step
-            elif at >= self._begin:
-                self._begin_run(at, entry)
-                expected, step = self._expected, self._step
-        self._expected = expected
+                continue
+            if not entry:
+                step = expected = 0
+            elif entry & not_an_offset:
+                step = self._step_from(entry)
+                expected = entry + step if step or entry == ZERO_FLAG else -1
+            else:
+                step = cluster_size
+                expected = entry + step
+            begun.append((at, entry))
+        self._expected, self._step = expected, step
 
-    def _begin_run(self, cluster: int, entry: int) -> None:
-        """End the run in hand and begin one with this entry. Raises `_Enough`."""
+    def _step_from(self, entry: int) -> int:
+        """How the next entry of a run differs from this one, which is not just an offset. Raises `_Enough`."""
+        if entry & COMPRESSED:
+            return 0  # every stream is a run of its own
         place = entry & ~ZERO_FLAG
-        if entry & COMPRESSED:
-            step, expected = 0, -1  # every stream is a run of its own
-        elif (
-            place & ~OFFSET_MASK
-            or place % self._geometry.cluster_size
-            or (entry & ZERO_FLAG and not self._geometry.zero_flag_allowed)
-        ):
+        unaligned = place % self._geometry.cluster_size
+        if place & ~OFFSET_MASK or unaligned or not self._geometry.zero_flag_allowed:
             raise _Enough
-        else:
-            step = self._geometry.cluster_size if place else 0
-            expected = entry + step
-        self._end(cluster)  # after the entry was looked at: the arrays may find that it belongs to the run before it
-        self._begin, self._entry, self._expected, self._step = cluster, entry, expected, step
+        return self._geometry.cluster_size if place else 0
 
-    def _end(self, cluster: int) -> None:
-        """Put the run in hand, which ends before a cluster, to the whole ones. Raises `_Enough`."""
-        bits = self._geometry.cluster_bits
-        begin, end = self._begin << bits, min(cluster << bits, self._guest_end)
-        lead = max(0, self._guest_start - begin)
-        length = end - begin - lead
-        if length <= 0:
-            return
-        state, host_offset, stored_length = self._meaning(end - begin)
-        compressed = state == State.COMPRESSED
-        skip = lead if compressed else 0
-        if host_offset and not compressed:
-            host_offset += lead
-        self._whole.append((begin + lead, length, host_offset, stored_length, state, Reason.NONE, 0, skip))
+    def ended(self) -> list[Run]:
+        """The runs that have ended since they were last asked for, up to the first that needs a closer look."""
+        bits, found = self._geometry.cluster_bits, list[Run]()
+        for (begin, entry), (end, _) in pairwise(self._begun):
+            if begin >= end:  # nothing yet at the start, or all of it behind the end of the disk
+                continue
+            guest_offset, length = begin << bits, end - begin << bits
+            host_offset, stored_length, state = 0, 0, State.UNALLOCATED
+            if entry & COMPRESSED:
+                host_offset, state = compressed_host_offset(entry, bits), State.COMPRESSED
+                stored_length = compressed_stored_length(entry, bits)
+                self.stopped = host_offset >= self._file_size
+            elif entry & ZERO_FLAG:
+                host_offset = entry & OFFSET_MASK
+                state = State.ZERO_ALLOCATED if host_offset else State.ZERO
+                self.stopped = bool(host_offset) and host_offset + length > OFFSET_MASK  # into the reserved bits
+            elif entry:
+                host_offset, state = entry, State.DATA
+                self.stopped = entry + length > self._file_size
+            if self.stopped:
+                break
+            run = (guest_offset, length, host_offset, stored_length, state, Reason.NONE, 0, 0)
+            if guest_offset < self._guest_start or guest_offset + length > self._guest_end:
+                found += self._clipped(run)
+            else:
+                found.append(run)
+        del self._begun[:-1]
+        return found
 
-    def _meaning(self, length: int) -> tuple[State, int, int]:
-        """State, host offset and stored length of the run in hand. Raises `_Enough`."""
-        entry, bits = self._entry, self._geometry.cluster_bits
-        if entry & COMPRESSED:
-            host_offset = compressed_host_offset(entry, bits)
-            if host_offset >= self._file_size:
-                raise _Enough
-            return State.COMPRESSED, host_offset, compressed_stored_length(entry, bits)
-        host_offset = entry & OFFSET_MASK
-        if entry & ZERO_FLAG:
-            return (State.ZERO_ALLOCATED if host_offset else State.ZERO), host_offset, 0
-        if not host_offset:
-            return State.UNALLOCATED, 0, 0
-        if host_offset + length > self._file_size:
-            raise _Enough
-        return State.DATA, host_offset, 0
+    def _clipped(self, run: Run) -> Iterator[Run]:
+        """The part of a run that is asked for, if any is."""
+        guest_offset, length, host_offset, stored_length, state, reason, depth, _ = run
+        start, end = max(guest_offset, self._guest_start), min(guest_offset + length, self._guest_end)
+        if start < end:
+            lead = start - guest_offset
+            skip = lead if state == State.COMPRESSED else 0
+            if host_offset:
+                host_offset += lead - skip
+            yield start, end - start, host_offset, stored_length, state, reason, depth, skip

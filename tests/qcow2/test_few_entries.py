@@ -138,6 +138,13 @@ def test_what_needs_a_closer_look_leaves_the_run_before_it_to_the_arrays(tmp_pat
         assert [(found.guest_offset, found.length) for found in image.extents(0, 6 * 512)] == [(0, 1024), (1024, 2048)]
 
 
+def test_offsets_that_run_into_the_reserved_bits_are_left_to_the_arrays(tmp_path: Path) -> None:
+    highest = 0x00FF_FFFF_FFFF_FE00
+    with opened(tmp_path, tiny([highest | ZERO, highest + 512 | ZERO, 5 * 512])) as image:
+        assert few(image, 0, 3 * 512) == []
+        assert_alike(image, 0, 3 * 512)
+
+
 def test_many_entries_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(few_entries, "FEW_ENTRIES", 64)
     head = header(virtual_size=SIZE, l1_size=2)
