@@ -22,7 +22,7 @@ from forensic.extraction.same_key import decrypts_as_before
 from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
-from forensic.extraction.steps import filled_steps
+from forensic.extraction.steps import Done, filled_steps
 from forensic.extraction.stretch import Stretch, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.qcow2.disk import Disk
@@ -145,7 +145,7 @@ class Extractor:
         if journal:
             journal.close(keep=False)
 
-    def _steps(self, output: Output, done: int) -> AbstractContextManager[Iterator[Filled | Hole]]:
+    def _steps(self, output: Output, done: int) -> AbstractContextManager[Iterator[Done]]:
         """The steps from where the extraction stands to the end of the range."""
 
         def write(step: Filled) -> None:
@@ -155,11 +155,14 @@ class Extractor:
                 offset += length_of(stretch)
 
         known = None if done else self._runs
-        return filled_steps(self._disk, self._start + done, self._end, write if output.any_order else None, known)
+        settings = self._settings
+        kept = bool(settings.hashes or settings.hash_window) or not output.any_order
+        begin, writer = self._start + done, write if output.any_order else None
+        return filled_steps(self._disk, begin, self._end, writer, kept, known)
 
     def _go_through(
         self,
-        steps: Iterator[Filled | Hole],
+        steps: Iterator[Done],
         record: Record,
         output: Output,
         journal: Journal | None,
@@ -171,7 +174,7 @@ class Extractor:
             if cancelled and cancelled():
                 raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
             faults = () if isinstance(step, Hole) else step.faults
-            stretch: Stretch = step.length if isinstance(step, Hole) else step.data
+            stretch: Stretch = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
             if isinstance(step, Hole) or not output.any_order:

@@ -12,10 +12,10 @@ from forensic.qcow2.geometry import MAX_CLUSTER_BITS
 from forensic.qcow2.states import Run, State
 
 PIECE_BYTES = 1 << 20
-"""Guest bytes of one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
+"""Bytes that are read for one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
 
 LARGEST_PIECE = 1 << MAX_CLUSTER_BITS
-"""Bytes of a piece that is one compressed cluster, which is decoded at once however large it is."""
+"""Bytes of a piece with blank parts, or of one compressed cluster, which is decoded at once however large it is."""
 
 Part = tuple[int, int, int, int, int, int]
 """A stretch of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
@@ -26,9 +26,10 @@ bytes the first `skip` come before the stretch. A plain tuple, since there are m
 
 
 class Piece(Struct, frozen=True):
-    """At most `PIECE_BYTES` guest bytes with something to read in them; what none of the parts covers is zero.
+    """At most `LARGEST_PIECE` guest bytes of which some have to be read; what none of the parts covers is zero.
 
-    The parts come in guest order and do not overlap. A compressed cluster that is larger is a piece by itself.
+    The parts come in guest order and do not overlap, and have `PIECE_BYTES` together at most. A compressed cluster that
+    is larger is a piece by itself.
     """
 
     guest_offset: int
@@ -51,14 +52,14 @@ def plan(
 ) -> Iterator[Step]:
     """The steps that give the whole disk, or the part from `guest_start` to `guest_end`, whose runs may be `known`."""
     read = (int(State.DATA), int(State.COMPRESSED))
-    begin, filled = guest_start, 0  # of the piece in hand
+    begin, filled, to_read = guest_start, 0, 0  # of the piece in hand
     parts: list[Part] = []
     for runs in disk.readable_runs(guest_start, guest_end) if known is None else known:
         for guest_offset, length, host_offset, stored_length, state, _, depth, skip in runs:
             is_long = length >= PIECE_BYTES and not stored_length
-            if is_long or filled + length > PIECE_BYTES:
+            if is_long or to_read + length > PIECE_BYTES or filled + length > LARGEST_PIECE:
                 yield from _piece(begin, filled, parts)
-                begin, filled, parts = guest_offset, 0, []
+                begin, filled, to_read, parts = guest_offset, 0, 0, []
             if is_long:
                 plain = disk.levels[depth].plain_data
                 stored = () if state not in read else _stored(plain, host_offset, host_offset + length)
@@ -67,6 +68,7 @@ def plan(
                 continue
             if state in read:
                 parts.append((filled, length, host_offset, stored_length, depth, skip))
+                to_read += length
             filled += length
     yield from _piece(begin, filled, parts)
 

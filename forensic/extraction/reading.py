@@ -37,7 +37,8 @@ class Missing(Struct, frozen=True):
 class Filled(Struct, frozen=True):
     """The guest bytes of a piece, and which of them are zeros since reading or decoding them failed.
 
-    `blank` are long parts of the data, as (start, end), that are zeros since there was nothing to read for them.
+    `blank` are long parts, as (start, end), that are zeros on the disk since there was nothing to read for them. In the
+    data they are so only after `clear_blank`, which few need.
     """
 
     guest_offset: int
@@ -56,9 +57,22 @@ class Filled(Struct, frozen=True):
         if position < len(self.data):
             yield self.data[position:]
 
+    def clear_blank(self) -> None:
+        """Let the data be that of the disk throughout."""
+        for start, end in self.blank:
+            clear(self.data[start:end])
+
+
+class Written(Struct, frozen=True):
+    """A piece whose `length` guest bytes went to the output, and are not kept."""
+
+    guest_offset: int
+    length: int
+    faults: tuple[Missing, ...]
+
 
 def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
-    """Read, decrypt and decode all parts of a piece into a buffer of its length."""
+    """Read, decrypt and decode all parts of a piece into a buffer of its length; long parts in between stay blank."""
     found: list[Missing] = []
     blank: list[tuple[int, int]] = []
     streams = _Streams(disk, piece.parts)
@@ -82,9 +96,10 @@ def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
 
 
 def _leave_blank(data: memoryview, start: int, end: int, blank: list[tuple[int, int]]) -> None:
-    clear(data[start:end])
     if end - start >= LONG_BLANK:
         blank.append((start, end))
+    else:
+        clear(data[start:end])
 
 
 class _Streams:

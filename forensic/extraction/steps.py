@@ -13,13 +13,16 @@ from contextlib import contextmanager
 
 from forensic.extraction.crew import Crew, Promise, crew, crew_size
 from forensic.extraction.plan import LARGEST_PIECE, Hole, Piece, Step, plan
-from forensic.extraction.reading import Filled, Missing, fill
+from forensic.extraction.reading import Filled, Missing, Written, fill
 from forensic.extraction.worker import DEPTH
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.states import Run
 
 PIECES_OF_A_MEMBER = 3
 """Pieces being filled or waiting for their turn, each up to a mebibyte; many more would not fit the cache."""
+
+Done = Filled | Written | Hole
+"""A step that is done."""
 
 HELD = DEPTH + 2
 """Steps whose bytes stay good after they were given: as many as may wait for a hash, and the one that it is at."""
@@ -31,13 +34,15 @@ def filled_steps(
     guest_start: int,
     guest_end: int,
     write: Callable[[Filled], None] | None = None,
+    kept: bool = True,
     known: Iterable[list[Run]] | None = None,
-) -> Iterator[Iterator[Filled | Hole]]:
+) -> Iterator[Iterator[Done]]:
     """The steps that give a guest range, in guest order; each was given to `write` before, in no order.
 
-    `known` are the runs of the range, if someone has them. The bytes of a step are good until `HELD` more steps were
-    taken; then others take their place. What a member of the crew raises is raised here. The crew is there as soon as
-    the context is entered: let threads start after that.
+    If nobody looks at the bytes afterwards they need not be `kept`. `known` are the runs of the range, if someone has
+    them. The bytes of a step are good until `HELD` more steps were taken; then others take their place. What a member
+    of the crew raises is raised here. The crew is there as soon as the context is entered: let threads start after
+    that.
     """
     size = crew_size()
     in_flight = size * PIECES_OF_A_MEMBER
@@ -49,10 +54,17 @@ def filled_steps(
         filled = fill(disk, piece, buffers[buffer][: piece.length])
         if write:
             write(filled)
+        if kept:
+            filled.clear_blank()
         return filled.faults
 
     with crew(work, size) as members:
-        yield _in_order(plan(disk, guest_start, guest_end, known), members, buffers, in_flight)
+        steps = _in_order(plan(disk, guest_start, guest_end, known), members, buffers, in_flight)
+        yield steps if kept else map(_without_bytes, steps)
+
+
+def _without_bytes(step: Done) -> Done:
+    return Written(step.guest_offset, len(step.data), step.faults) if isinstance(step, Filled) else step
 
 
 def _in_order(

@@ -18,12 +18,11 @@ from forensic.extraction.account import Extraction, Status
 from forensic.extraction.digests import PieceHash, WholeHash
 from forensic.extraction.extract import Extractor, extract
 from forensic.extraction.line_file import LineFile
-from forensic.extraction.plan import Hole
 from forensic.extraction.range_files import LedgerFile, MapFile
 from forensic.extraction.ranges import RangeWriter
 from forensic.extraction.reading import Filled
 from forensic.extraction.settings import Settings
-from forensic.extraction.steps import filled_steps
+from forensic.extraction.steps import Done, filled_steps
 from forensic.extraction.stretch import Stretch
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image, open_image
@@ -474,10 +473,15 @@ class TestResume:
         real = filled_steps
 
         def steps(
-            disk: Disk, start: int, end: int, write: Callable[[Filled], None] | None, known: list[list[Run]] | None
-        ) -> AbstractContextManager[Iterator[Filled | Hole]]:
+            disk: Disk,
+            start: int,
+            end: int,
+            write: Callable[[Filled], None] | None,
+            kept: bool,
+            known: list[list[Run]] | None,
+        ) -> AbstractContextManager[Iterator[Done]]:
             begun.append(start)
-            return real(disk, start, end, write, known)
+            return real(disk, start, end, write, kept, known)
 
         monkeypatch.setattr(extracting, "filled_steps", steps)
         self.resume(tmp_path, Settings(resume=True))
