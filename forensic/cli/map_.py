@@ -59,14 +59,16 @@ def _lines(runs: list[Run]) -> Iterator[str]:
     """
     from forensic.qcow2.states import Reason, State, is_located
 
+    compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
+    located = [is_located(state, Reason.NONE) for state in State]
     constant = {int(state): json.dumps(_said_of(state))[1:-1] for state in State}
     for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
         line = f'{{"start": {guest_offset}, "length": {length}, "depth": {depth}, {constant[state]}'
-        if state == State.COMPRESSED:  # QEMU gives no offset for these either: it would not be that of the bytes
+        if state == compressed:  # QEMU gives no offset for these either: it would not be that of the bytes
             line += f', "stored_offset": {host_offset}, "stored_length": {stored_length}'
             if skip:  # the extent begins inside the cluster, since the level above hides what comes before
                 line += f', "decoded_offset": {skip}'
-        elif is_located(state, reason):
+        elif located[state] or (reason and is_located(state, reason)):
             line += f', "offset": {host_offset}'
         if reason:
             line += f', "reason": "{Reason(reason).code}"'

@@ -22,7 +22,7 @@ from forensic.qcow2.bits import (
     compressed_stored_length,
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.states import Reason, Run, State
+from forensic.qcow2.states import Run, State
 
 FEW_ENTRIES = 1 << 20
 """Entries that are looked at one by one; numpy would be loaded and have decoded them in the time that so many take."""
@@ -32,6 +32,10 @@ FEW_TABLE_BYTES = 32 << 20
 
 CHUNK_BYTES = 512
 """Bytes of a table that are passed over together if all are zero."""
+
+# As numbers, since there are many runs, and looking up a member takes a while.
+_UNALLOCATED, _DATA, _COMPRESSED = int(State.UNALLOCATED), int(State.DATA), int(State.COMPRESSED)
+_ZERO, _ZERO_ALLOCATED = int(State.ZERO), int(State.ZERO_ALLOCATED)
 
 _NOT_COPIED = ~COPIED
 _NOTHING = bytes(CHUNK_BYTES)
@@ -198,26 +202,28 @@ class _Runs:
     def ended(self) -> list[Run]:
         """The runs that have ended since they were last asked for, up to the first that needs a closer look."""
         bits, found = self._geometry.cluster_bits, list[Run]()
+        guest_start, guest_end, file_size = self._guest_start, self._guest_end, self._file_size
         for (begin, entry), (end, _) in pairwise(self._begun):
             if begin >= end:  # nothing yet at the start, or all of it behind the end of the disk
                 continue
             guest_offset, length = begin << bits, end - begin << bits
-            host_offset, stored_length, state = 0, 0, State.UNALLOCATED
-            if entry & COMPRESSED:
-                host_offset, state = compressed_host_offset(entry, bits), State.COMPRESSED
+            host_offset, stored_length, state = entry, 0, _DATA
+            if not entry:
+                state = _UNALLOCATED
+            elif entry & COMPRESSED:
+                host_offset, state = compressed_host_offset(entry, bits), _COMPRESSED
                 stored_length = compressed_stored_length(entry, bits)
-                self.stopped = host_offset >= self._file_size
+                self.stopped = host_offset >= file_size
             elif entry & ZERO_FLAG:
                 host_offset = entry & OFFSET_MASK
-                state = State.ZERO_ALLOCATED if host_offset else State.ZERO
+                state = _ZERO_ALLOCATED if host_offset else _ZERO
                 self.stopped = bool(host_offset) and host_offset + length > OFFSET_MASK  # into the reserved bits
-            elif entry:
-                host_offset, state = entry, State.DATA
-                self.stopped = entry + length > self._file_size
+            elif entry + length > file_size:
+                self.stopped = True
             if self.stopped:
                 break
-            run = (guest_offset, length, host_offset, stored_length, state, Reason.NONE, 0, 0)
-            if guest_offset < self._guest_start or guest_offset + length > self._guest_end:
+            run = (guest_offset, length, host_offset, stored_length, state, 0, 0, 0)
+            if guest_offset < guest_start or guest_offset + length > guest_end:
                 found += self._clipped(run)
             else:
                 found.append(run)
@@ -230,7 +236,7 @@ class _Runs:
         start, end = max(guest_offset, self._guest_start), min(guest_offset + length, self._guest_end)
         if start < end:
             lead = start - guest_offset
-            skip = lead if state == State.COMPRESSED else 0
+            skip = lead if state == _COMPRESSED else 0
             if host_offset:
                 host_offset += lead - skip
             yield start, end - start, host_offset, stored_length, state, reason, depth, skip
