@@ -127,8 +127,7 @@ def _row(scenario: Scenario, rounds: int) -> tuple[Cell, ...]:
 
 
 def _peaks(pair: Pair, goal_mib: int) -> tuple[str, str]:
-    ours, peer = (max(sample.peak_mib for sample in samples) for samples in (pair.ours, pair.peer))
-    return f"{ours:.0f}" + ("" if ours <= goal_mib else " ✗"), f"{peer:.0f}"
+    return f"{pair.ours_peak:.0f}" + ("" if pair.ours_peak <= goal_mib else " ✗"), f"{pair.peer_peak:.0f}"
 
 
 def _require_same_output(scenario: Scenario) -> None:
