@@ -117,6 +117,12 @@ def test_the_library_loads_no_dataclasses() -> None:
     assert {module for module in importers_of("dataclasses") if not is_within(module, "tui")} == set()
 
 
+def test_the_command_line_leaves_typing_extensions_to_those_who_want_it() -> None:
+    code = "import sys, forensic.cli; print('typing_extensions' in sys.modules); import typing_extensions"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_nothing_maps_a_file_or_starts_a_program() -> None:
     assert importers_of("subprocess") == set()
     assert importers_of("mmap") == {"forensic.extraction.steps"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from types import FrameType
 
+import forensic.cli.light_msgspec  # noqa: F401 - before anything that loads msgspec in its own way
 from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, UNMEASURED, Parser, Subparsers, UsageError
 from forensic.errors import ForensicError
 from forensic.untrusted import shown

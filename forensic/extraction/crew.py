@@ -11,8 +11,8 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import NoReturn, Protocol, Self
 
@@ -99,14 +99,12 @@ class Processes:
 
     def __init__(self, work: Work, count: int) -> None:
         """Start them. Raises `OSError` if the system does not allow it."""
-        self._ending = ExitStack()
         self._members: list[_Member] = []
         try:
             for _ in range(count):
                 self._members.append(_Member(work, self._members))
-                self._ending.callback(self._members[-1].end)
         except OSError:
-            self._ending.close()
+            self._end()
             raise
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
@@ -121,9 +119,13 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for member in self._members:
             member.dismiss()
-        self._ending.close()
+        for member in self._members:
+            member.wait()
 
 
 class _Member:
@@ -131,20 +133,15 @@ class _Member:
 
     def __init__(self, work: Work, others: Sequence[_Member]) -> None:
         self.pieces = 0  # that it has been given and that nobody has asked for yet
-        pieces, self._pieces = os.pipe()
-        self._answers, answers = os.pipe()
-        try:
+        with ExitStack() as undo, _signals_held_back():
+            pieces, self._pieces = _pipe(undo)
+            self._answers, answers = _pipe(undo)
             self._process = os.fork()
-        except OSError:
-            for descriptor in (pieces, self._pieces, self._answers, answers):
-                os.close(descriptor)
-            raise
-        if not self._process:
-            # As long as anyone holds the other end of its pipe, a member would wait for pieces after our death.
-            for one in (self, *others):
-                os.close(one._pieces)
-                os.close(one._answers)
-            _serve(work, pieces, answers)
+            if not self._process:
+                # As long as anyone holds the other end of its pipe, a member would wait for pieces after our death.
+                ours = [end for one in (self, *others) for end in (one._pieces, one._answers)]
+                _serve(work, pieces, answers, ours)
+            undo.pop_all()
         os.close(pieces)
         os.close(answers)
         os.set_blocking(self._pieces, False)
@@ -183,7 +180,7 @@ class _Member:
         os.close(self._pieces)
         os.close(self._answers)
 
-    def end(self) -> None:
+    def wait(self) -> None:
         """Wait until it has ended."""
         os.waitpid(self._process, 0)
 
@@ -194,11 +191,35 @@ class _Member:
         self._received += received
 
 
-def _serve(work: Work, pieces: int, answers: int) -> NoReturn:
+def _pipe(undo: ExitStack) -> tuple[int, int]:
+    """The ends to read from and to write to."""
+    ends = os.pipe()
+    for end in ends:
+        undo.callback(os.close, end)
+    return ends
+
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let no signal end a member in the midst of its birth, as if it were the one who planned."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(work: Work, pieces: int, answers: int, not_ours: Sequence[int]) -> NoReturn:
     """The life of a member; it ends when nobody is left who could send a piece."""
     try:
+        for descriptor in not_ours:
+            os.close(descriptor)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one who planned decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         while (head := _read(pieces, _HEAD)) and (piece := _read(pieces, int.from_bytes(head, "little"))):
             rest = memoryview(_framed(_answer(work, piece)))
             while rest:

@@ -88,7 +88,8 @@ COLUMNS = ("work", "data GiB", "against", "goal", "ratio", "spread", "ours s", "
 def _compare(images: Images, options: argparse.Namespace) -> tuple[Table, bool]:
     note = (
         f"Ratio of wall times, ours to the peer's: the median of {options.rounds} pairs of runs, A B A B. "
-        "Outputs are compared. ✗ marks a goal that is not reached."
+        "Outputs are compared. ✗ marks a goal that is not reached; the bare work is what two processes take that read, "
+        "decode and write what a list tells them, and do nothing else."
     )
     table, failed = Table("Against QEMU", COLUMNS, note), False
     print("\n" + table.head(), flush=True)

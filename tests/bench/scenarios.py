@@ -10,12 +10,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from tests.bench import floors
 from tests.bench.images import Images
 from tests.bench.measuring import Command
 
 QCOWSCOPE = (sys.executable, "-m", "forensic.cli")
 FASTEST = ("-W", "-m", "16")
 """The options with which qemu-img convert is fastest: out of order, sixteen requests at a time."""
+
+BARE = "the bare work"
+"""Of what has this in its name not we are measured, but what stands against us."""
 
 SHARED_MEMORY = Path("/dev/shm")
 """Where a raw file may be longer than ext4 allows, and waits for no disk that is still busy with the one before."""
@@ -68,6 +72,7 @@ def _compressed(images: Images) -> Iterator[Named]:
     for kind, goal, options in (("zlib", 0.5, ()), ("zstd", 0.6, ("-o", "compression_type=zstd"))):
         image = images.converted_later(kind, "-c", *options)
         yield kind, partial(_with_image, image, partial(_against_convert, images, kind, goal))
+        yield f"{kind}, {BARE}", partial(_with_image, image, partial(_bare_work, images, kind))
         images.discard(kind)
 
 
@@ -81,6 +86,7 @@ def _hashed(images: Images) -> Iterator[Named]:
 
 def _uncompressed(images: Images) -> Iterator[Named]:
     yield "uncompressed", lambda: _against_convert(images, "uncompressed", 0.95, images.converted("plain"))
+    yield f"uncompressed, {BARE}", lambda: _bare_work(images, "uncompressed", images.converted("plain"))
     images.discard("plain")
     yield "fragmented", lambda: _against_convert(images, "fragmented", 0.9, images.fragmented())
     yield "map of a fragmented image", lambda: _map("map of a fragmented image", images.fragmented(), images.size)
@@ -133,6 +139,14 @@ def _against_convert(
     convert = ("qemu-img", "convert", *options, "-f", "qcow2", "-O", "raw", str(image), str(peer))
     against = " ".join(("qemu-img convert", *options))
     return Scenario(name, against, goal, _extract(image, ours, "--hash", "none"), convert, ours, peer, images.size)
+
+
+def _bare_work(images: Images, kind: str, image: Path) -> Scenario:
+    """What the least program would take in our place; see `floors`."""
+    as_ours = _against_convert(images, f"{kind}, {BARE}", 0.0, image)
+    ranges = floors.list_ranges(image, images.folder / f"{kind}.ranges")
+    command = (sys.executable, "-m", "tests.bench.floors", str(image), str(ranges), str(as_ours.ours_output))
+    return replace(as_ours, goal=None, ours=command)
 
 
 def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenario:

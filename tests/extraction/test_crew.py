@@ -119,14 +119,24 @@ class TestProcesses:
         with started(Processes, work) as members:
             assert list(members.submit(0, Piece(0))()) == FAULTS[:1]
 
-    def test_where_the_system_allows_no_more_of_them_threads_do_the_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("allowed", [0, 1])
+    def test_where_the_system_allows_no_more_of_them_threads_do_the_work(
+        self, allowed: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, forks = os.fork, iter(range(allowed))
+
         def fork() -> int:
-            raise BlockingIOError("resource temporarily unavailable")
+            if next(forks, None) is None:
+                raise BlockingIOError("resource temporarily unavailable")
+            return real()
 
         monkeypatch.setattr(os, "fork", fork)
+        open_before = len(os.listdir("/proc/self/fd"))
         with crew(lambda buffer, piece: FAULTS[:2], 2) as members:
             assert isinstance(members, Threads)
             assert list(members.submit(0, Piece(0))()) == FAULTS[:2]
+        assert no_children()
+        assert len(os.listdir("/proc/self/fd")) == open_before
 
 
 def test_a_process_that_has_threads_does_not_fork() -> None:
