@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where images are built and kept (a temporary folder, removed)")
     parser.add_argument(
-        "--size", type=_size, default="2G", help="guest data in an image (2G); a quarter where work takes long"
+        "--size", type=_size, default="2G", help="guest data in an image (2G); less where work takes long"
     )
     parser.add_argument("--rounds", type=int, default=3, help="counted runs of each command")
     parser.add_argument("--only", action="append", help="measure only scenarios with this in their name; repeatable")
@@ -67,7 +67,7 @@ def _measure(images: Images, options: argparse.Namespace) -> tuple[list[Table], 
     tables.append(compared)
     if not options.only:
         if options.peer_python:
-            tables.append(readers.measure(images.quarter(), options.rounds, options.peer_python))
+            tables.append(readers.measure(images.part(8), options.rounds, options.peer_python))
         tables.append(scaling.measure(images, options.rounds))
     return tables, failed
 

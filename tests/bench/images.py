@@ -26,9 +26,9 @@ class Images:
         self.size = size
         self._keep = keep
 
-    def quarter(self) -> Images:
-        """The same with a quarter of the data, for work that takes long."""
-        return Images(self.folder, self.size // 4, self._keep)
+    def part(self, divisor: int) -> Images:
+        """The same with so much less data, for work that takes long."""
+        return Images(self.folder, self.size // divisor, self._keep)
 
     def discard(self, name: str) -> None:
         """An image that is not needed any more, so that all of them need not fit on the disk at once."""
