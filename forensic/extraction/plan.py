@@ -62,7 +62,7 @@ def plan(
                 begin, filled, to_read, parts = guest_offset, 0, 0, []
             if is_long:
                 plain = disk.levels[depth].plain_data
-                stored = () if state not in read else _stored(plain, host_offset, host_offset + length)
+                stored = () if state not in read else parts_to_read(plain, host_offset, host_offset + length)
                 yield from _steps_of_long_run(guest_offset, length, host_offset, depth, stored)
                 begin += length
                 continue
@@ -96,10 +96,11 @@ def _steps_of_long_run(
         yield Hole(position + shift, end - position)
 
 
-def _stored(plain: Evidence | None, host_offset: int, end: int) -> Iterable[tuple[int, int]]:
-    """What has to be read of a run: without the holes of a sparse file, which read as zeros, and may be terabytes.
+def parts_to_read(plain: Evidence | None, host_offset: int, end: int) -> Iterable[tuple[int, int]]:
+    """What has to be read of a run, as (start, end).
 
-    Without `plain` they do not read as zeros (they are encrypted), and everything is read.
+    The holes of a sparse file are left out: they read as zeros, and may be terabytes. Without `plain` they do not read
+    as zeros (they are encrypted), and everything is read.
     """
     return stored_parts(plain, host_offset, end) if plain else ((host_offset, end),)
 

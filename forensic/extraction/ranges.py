@@ -14,7 +14,7 @@ from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.states import Reason, State
+from forensic.qcow2.states import Reason, State, is_located
 
 
 class GuestRange(Struct, frozen=True):
@@ -51,9 +51,6 @@ class RangeWriter(Protocol):
 
     def abandon(self) -> None:
         """Leave nothing behind, if it is not finished."""
-
-
-_LOCATED = (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED)
 
 
 class RangeWalk:
@@ -132,8 +129,7 @@ class RangeWalk:
 def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
     for runs in disk.readable_runs(guest_start, guest_end):
         for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
-            located = state in _LOCATED or reason == Reason.ENTRY_BEYOND_EOF
-            place = host_offset if located else None
+            place = host_offset if is_located(state, reason) else None
             name = state_name(State(state))
             yield GuestRange(guest_offset, length, name, depth, place, stored_length, skip, Reason(reason))
 

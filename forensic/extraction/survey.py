@@ -7,8 +7,7 @@ from collections import Counter
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from forensic.evidence import Evidence
-from forensic.extraction.plan import PIECE_BYTES, stored_parts
+from forensic.extraction.plan import PIECE_BYTES, parts_to_read
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.states import Reason, Run, State
@@ -66,7 +65,9 @@ def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
         for guest_offset, length, host_offset, stored_length, state, reason, depth, _ in runs:
             by_state[state] += length
             if state == State.DATA and length >= PIECE_BYTES:
-                found.stored += _stored(disk.levels[depth].plain_data, host_offset, length) - length
+                # Only long runs are worth asking the file system about.
+                read = parts_to_read(disk.levels[depth].plain_data, host_offset, host_offset + length)
+                found.stored += sum(end - start for start, end in read) - length
             elif state == State.ABSENT:
                 why = Reason(reason)
                 found.by_reason[why] += length
@@ -75,10 +76,3 @@ def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
     found.stored += by_state[State.DATA] + by_state[State.COMPRESSED]
     found.runs = kept if count <= KEPT_RUNS else None
     return found
-
-
-def _stored(plain: Evidence | None, host_offset: int, length: int) -> int:
-    """Bytes of a run that are no hole of the file; only long runs are worth asking the file system about."""
-    if plain is None:
-        return length
-    return sum(end - start for start, end in stored_parts(plain, host_offset, host_offset + length))

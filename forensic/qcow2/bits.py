@@ -24,6 +24,7 @@ REFCOUNT_TABLE_OFFSET = 0xFFFF_FFFF_FFFF_FE00  # bits 9-63
 
 SECTOR_SIZE = 512
 SUBCLUSTERS = 32
+ALL_SUBCLUSTERS = (1 << SUBCLUSTERS) - 1  # one half of the bitmap in an extended L2 entry
 
 
 def compressed_offset_bits(cluster_bits: int) -> int:

@@ -13,10 +13,10 @@ from itertools import pairwise
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import (
+    ALL_SUBCLUSTERS,
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
-    SUBCLUSTERS,
     ZERO_FLAG,
     compressed_host_offset,
     compressed_stored_length,
@@ -39,8 +39,6 @@ _ZERO, _ZERO_ALLOCATED = int(State.ZERO), int(State.ZERO_ALLOCATED)
 
 _NOT_COPIED = ~COPIED
 _NOTHING = bytes(CHUNK_BYTES)
-_ALL_SUBCLUSTERS = (1 << SUBCLUSTERS) - 1
-"""The bitmap of a cluster all of whose subclusters are allocated, and none is marked as zero."""
 
 
 def few_runs(
@@ -107,7 +105,7 @@ def _whole_clusters(words: array[int]) -> array[int]:
     """The first words of extended entries, whose bitmaps must say nothing more than they do. Raises `_Enough`."""
     entries = words[0::2]
     for entry, bitmap in zip(entries, words[1::2], strict=True):
-        if bitmap != (_ALL_SUBCLUSTERS if 0 < entry & _NOT_COPIED < COMPRESSED else 0):
+        if bitmap != (ALL_SUBCLUSTERS if 0 < entry & _NOT_COPIED < COMPRESSED else 0):
             raise _Enough
     return entries
 

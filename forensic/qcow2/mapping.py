@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import (
+    ALL_SUBCLUSTERS,
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
@@ -25,9 +26,6 @@ from forensic.qcow2.bits import (
 from forensic.qcow2.entries import U64
 from forensic.qcow2.states import Reason, State
 from forensic.qcow2.tables import L1Table, L2Batch, read_l2_batches
-
-ALL_SUBCLUSTERS = 0xFFFF_FFFF
-
 
 ROW = np.dtype(
     [

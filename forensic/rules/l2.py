@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.bits import COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
-from forensic.qcow2.mapping import ALL_SUBCLUSTERS
+from forensic.qcow2.bits import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
 

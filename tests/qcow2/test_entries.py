@@ -13,6 +13,7 @@ from kaitaistruct import KaitaiStream, KaitaiStruct
 from forensic.evidence import Evidence
 from forensic.format.qcow2 import Qcow2
 from forensic.qcow2.bits import (
+    ALL_SUBCLUSTERS,
     COMPRESSED,
     COPIED,
     L1_RESERVED,
@@ -28,7 +29,6 @@ from forensic.qcow2.bits import (
 )
 from forensic.qcow2.entries import U64, big_endian, refcounts
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
-from forensic.qcow2.mapping import ALL_SUBCLUSTERS
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches
 from tests.images import geometry, header, written
 
