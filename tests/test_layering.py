@@ -18,7 +18,8 @@ WRITTEN = [path for path in FILES if path != ROOT / "forensic" / "format" / "qco
 FLOORS = (
     ("forensic.format", "forensic.untrusted", "forensic.version"),
     ("forensic.errors",),  # floor 1 as well, but its messages are shown by untrusted
-    ("forensic.structure", "forensic.evidence", "forensic.finding", "forensic.measured", "forensic.words"),
+    ("forensic.evidence",),
+    ("forensic.structure", "forensic.excerpt", "forensic.finding", "forensic.measured", "forensic.words"),
     ("forensic.qcow2", "forensic.report"),
     ("forensic.rules", "forensic.extraction"),
     ("forensic.checking",),
