@@ -76,7 +76,7 @@ class KeptBytes:
 
     def __init__(self, places: Sequence[tuple[int, int]]) -> None:
         """Keep these guest ranges, each (start, end), in order and without overlap."""
-        self._places = places
+        self.places = places
         self._kept = [bytearray() for _ in places]
         self._next = 0
 
@@ -85,22 +85,22 @@ class KeptBytes:
         for part in as_bytes(stretch) if self._wanted(guest_offset, stretch) else ():
             end = guest_offset + len(part)
             index = self._next
-            while index < len(self._places) and self._places[index][0] < end:
-                start = max(self._places[index][0], guest_offset)
-                self._kept[index] += part[start - guest_offset : max(0, self._places[index][1] - guest_offset)]
+            while index < len(self.places) and self.places[index][0] < end:
+                start = max(self.places[index][0], guest_offset)
+                self._kept[index] += part[start - guest_offset : max(0, self.places[index][1] - guest_offset)]
                 index += 1
-            while self._next < len(self._places) and self._places[self._next][1] <= end:
+            while self._next < len(self.places) and self.places[self._next][1] <= end:
                 self._next += 1
             guest_offset = end
 
     def _wanted(self, guest_offset: int, stretch: Stretch) -> bool:
         length = stretch if isinstance(stretch, int) else len(stretch)
-        return self._next < len(self._places) and self._places[self._next][0] < guest_offset + length
+        return self._next < len(self.places) and self.places[self._next][0] < guest_offset + length
 
     def read(self, guest_offset: int, length: int) -> bytes:
         """See `OutputBytes`."""
-        index = bisect_right(self._places, (guest_offset, 1 << 70)) - 1
-        start = guest_offset - self._places[index][0]
+        index = bisect_right(self.places, (guest_offset, 1 << 70)) - 1
+        start = guest_offset - self.places[index][0]
         return bytes(self._kept[index][start : start + length])
 
     def stored(self, guest_offset: int, length: int) -> Iterable[tuple[int, int]]:

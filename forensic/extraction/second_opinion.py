@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from forensic.errors import ForensicError, WorkerFailed
+from forensic.evidence import ReadFailed
 from forensic.extraction.survey import MissingRanges
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.levels import RawLevel
@@ -176,7 +177,7 @@ def compare_places(
         for start, end in places:
             compare_range(reader, output, start, end, unread, found)
             found.places += 1
-    except ForensicError:
+    except (ForensicError, ReadFailed):
         raise
     except Exception as error:
         raise WorkerFailed("second reader", f"{type(error).__name__}: {error}") from error

@@ -42,29 +42,44 @@ class ImageLayer:
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """See `Layer`."""
+        coverage = self._header.l1_coverage
         position, end = guest_offset + self._l1.base, guest_offset + self._l1.base + length
-        while position < end:
-            table_end = (position // self._header.l1_coverage + 1) * self._header.l1_coverage
-            stop = min(end, table_end)
-            table = self._l2_table(position // self._header.l1_coverage)
-            if table is None:
-                yield unreadable(stop - position, "l2_unreadable")
-            elif table == 0:
-                yield below(stop - position)
+        known_end = min(end, self._l1_believed * coverage)
+        nothing = 0  # guest bytes without an L2 table that were not answered for yet
+        while position < known_end:
+            stop = min(known_end, (position // coverage + 1) * coverage)
+            table = self._l2_table(position // coverage)
+            if table == 0:
+                nothing += stop - position
             else:
-                yield from self._through_table(table, position, stop)
+                if nothing:
+                    yield below(nothing)
+                    nothing = 0
+                if table is None:
+                    yield unreadable(stop - position, "l2_unreadable")
+                else:
+                    yield from self._through_table(table, position, stop)
             position = stop
+        if nothing:
+            yield below(nothing)
+        if position < end:
+            yield unreadable(end - position, "l2_unreadable")
+
+    @property
+    def _l1_believed(self) -> int:
+        """Entries of the L1 table; one that claims more than any reader takes is believed as far as its disk goes."""
+        claimed = self._l1.entries
+        needed = -(-self._l1.size // self._header.l1_coverage)
+        return min(claimed if claimed <= LONGEST_L1 else needed, LONGEST_L1)
 
     def _l2_table(self, index: int) -> int | None:
         """The host offset of an L2 table, 0 if there is none; None if the entry or the table cannot be read."""
-        header, l1 = self._header, self._l1
-        # A table that claims more entries than any reader takes is believed as far as its disk goes.
-        believed = l1.entries if l1.entries <= LONGEST_L1 else -(-l1.size // header.l1_coverage)
-        if index >= min(believed, LONGEST_L1):
-            return None
-        raw = self._tables.entry(l1.host_offset, min(believed, LONGEST_L1) * 8, index, 8)
+        header = self._header
+        raw = self._tables.entry(self._l1.host_offset, self._l1_believed * 8, index, 8)
         if raw is None:
             return None
+        if not any(raw):
+            return 0
         if header.version == 1:
             offset, aligned = int.from_bytes(raw, "big"), True
         else:
