@@ -96,11 +96,17 @@ class Comparison(Struct):
         """The object `result.extraction.compared` holds."""
         return {
             "method": self.method.value,
+            "summary": self.sentence,
             "bytes": self.bytes,
             "places": self.places,
             "bytes_not_judged": self.bytes_not_judged,
             "differences": [
-                {"virtual_offset": one.guest_offset, "length": one.length, "what": one.what, "reason_code": one.reason}
+                {
+                    "virtual_offset": one.guest_offset,
+                    "length": one.length,
+                    "what": one.what,
+                    "reason_code": one.reason or None,
+                }
                 for one in self.differences
             ],
             "differences_not_listed": self.differences_not_listed,
