@@ -68,22 +68,37 @@ class Layer(Protocol):
         """What the layer says about a guest range within its size, in order and without a gap."""
 
 
-def stored_bytes(evidence: Evidence, host_offset: int, length: int) -> Iterator[Answer]:
-    """Plain bytes of a file, holes as zeros; what lies past its end or on a bad sector is unreadable."""
-    inside = max(0, min(length, evidence.size - host_offset))
-    position, end = host_offset, host_offset + inside
-    while position < end:
-        start = min(evidence.next_data_from(position), end)
-        if start > position:
-            yield zeros(start - position)
-            position = start
-        stored_end = min(end, max(start + 1, evidence.hole_from(start))) if start < end else end
-        while position < stored_end:
-            step = min(READ_AT_ONCE, stored_end - position)
-            yield from _read(evidence, position, step)
-            position += step
-    if inside < length:
-        yield unreadable(length - inside, "entry_beyond_eof")
+class StoredFile:
+    """A file, and which part of it is known to be stored: to ask for that again and again would take long."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Nothing is known yet."""
+        self.evidence = evidence
+        self._stored = (0, 0)
+
+    def bytes(self, host_offset: int, length: int) -> Iterator[Answer]:
+        """Plain bytes of the file, holes as zeros; what lies past its end or on a bad sector is unreadable."""
+        inside = max(0, min(length, self.evidence.size - host_offset))
+        position, end = host_offset, host_offset + inside
+        while position < end:
+            start, stop = self._next_stored(position)
+            start, stop = min(start, end), min(stop, end)
+            if start > position:
+                yield zeros(start - position)
+            for at in range(start, stop, READ_AT_ONCE):
+                yield from _read(self.evidence, at, min(READ_AT_ONCE, stop - at))
+            position = max(start, stop)
+        if inside < length:
+            yield unreadable(length - inside, "entry_beyond_eof")
+
+    def _next_stored(self, host_offset: int) -> tuple[int, int]:
+        """Start and end of what the file system stores from `host_offset` on."""
+        begins, ends = self._stored
+        if not begins <= host_offset < ends:
+            begins = self.evidence.next_data_from(host_offset)
+            ends = max(begins + 1, self.evidence.hole_from(begins)) if begins < self.evidence.size else begins
+            self._stored = (begins, ends)
+        return max(begins, host_offset), ends
 
 
 def _read(evidence: Evidence, host_offset: int, length: int) -> Iterator[Answer]:
@@ -105,9 +120,9 @@ class RawLayer:
 
     def __init__(self, evidence: Evidence) -> None:
         """Read this file."""
-        self._evidence = evidence
+        self._file = StoredFile(evidence)
         self.size = evidence.size
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """See `Layer`."""
-        return stored_bytes(self._evidence, guest_offset, length)
+        return self._file.bytes(guest_offset, length)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from forensic.evidence import Evidence
-from forensic.second_reader.answers import Answer, Kind, data, stored_bytes, unreadable
+from forensic.second_reader.answers import Answer, Kind, StoredFile, data, unreadable
 
 SECTOR, BLOCK = 512, 16
 
@@ -41,7 +40,7 @@ class SectorDecryption:
 
 
 def decrypted(
-    evidence: Evidence, decryption: SectorDecryption, guest_offset: int, host_offset: int, length: int
+    file: StoredFile, decryption: SectorDecryption, guest_offset: int, host_offset: int, length: int
 ) -> Iterator[Answer]:
     """Encrypted bytes of a file, sector by sector; what is no whole block at the end of the file is unreadable."""
     end = host_offset + length
@@ -50,16 +49,16 @@ def decrypted(
         lead = position % SECTOR
         wanted = min(SECTOR - lead, end - position)
         number = (position if decryption.by_host_offset else guest_offset + position - host_offset) // SECTOR
-        yield from _sector(evidence, decryption, position - lead, number, lead, wanted)
+        yield from _sector(file, decryption, position - lead, number, lead, wanted)
         position += wanted
 
 
 def _sector(
-    evidence: Evidence, decryption: SectorDecryption, host_offset: int, number: int, lead: int, wanted: int
+    file: StoredFile, decryption: SectorDecryption, host_offset: int, number: int, lead: int, wanted: int
 ) -> Iterator[Answer]:
     """The `wanted` bytes of a sector that come after its first `lead`."""
     raw = b""
-    for answer in stored_bytes(evidence, host_offset, SECTOR):
+    for answer in file.bytes(host_offset, SECTOR):
         if answer.kind == Kind.UNREADABLE and answer.reason != "entry_beyond_eof":
             yield unreadable(wanted, answer.reason)
             return

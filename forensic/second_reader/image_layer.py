@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.evidence import Evidence
-from forensic.second_reader.answers import Answer, Kind, below, data, stored_bytes, unreadable, zeros
+from forensic.second_reader.answers import Answer, Kind, StoredFile, below, data, unreadable, zeros
 from forensic.second_reader.decoding import decoded
 from forensic.second_reader.entries import ClusterEntry, StreamEntry, l2_entry, l2_table_offset, version_1_entry
 from forensic.second_reader.header import AES, L1, LONGEST_L1, LUKS, Header
@@ -23,7 +22,8 @@ class ImageLayer:
     def __init__(self, source: Source, header: Header, l1: L1) -> None:
         """Read the disk of this L1 table."""
         self._image, self._header, self._l1 = source.evidence, header, l1
-        self._data_file = source.data_file
+        self._file = StoredFile(source.evidence)
+        self._data_file = StoredFile(source.data_file) if source.data_file else None
         self._tables = Tables(source.evidence)
         self._last_stream: tuple[StreamEntry, Answer] | None = None
         self.size = l1.size
@@ -177,18 +177,18 @@ class ImageLayer:
     def _stored(self, entry: ClusterEntry, position: int, length: int) -> Iterator[Answer]:
         """Guest bytes that are stored as they are, or encrypted."""
         host_offset = entry.host_offset + position % self._header.cluster_size
-        file: Evidence = self._image
+        file = self._file
         if self._header.external_data_file:
             if self._data_file is None:
                 yield unreadable(length, self._lacks)
                 return
             file = self._data_file
-        inside = max(0, min(length, file.size - host_offset))
+        inside = max(0, min(length, file.evidence.size - host_offset))
         if self._lacks:
             if inside:
                 yield unreadable(inside, self._lacks)
         elif self._decryption is None:
-            yield from stored_bytes(file, host_offset, inside) if inside else ()
+            yield from file.bytes(host_offset, inside)
         elif inside:
             from forensic.second_reader.decryption import decrypted
 
@@ -212,9 +212,8 @@ class ImageLayer:
         if entry.host_offset >= self._image.size:
             return unreadable(cluster_size, "entry_beyond_eof")
         stored = b""
-        for answer in stored_bytes(
-            self._image, entry.host_offset, min(entry.stored_length, self._image.size - entry.host_offset)
-        ):
+        there = min(entry.stored_length, self._image.size - entry.host_offset)
+        for answer in self._file.bytes(entry.host_offset, there):
             if answer.kind == Kind.UNREADABLE:
                 return unreadable(cluster_size, answer.reason)
             stored += answer.data or bytes(answer.length)
