@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.output import progress_bar
 from forensic.cli.parser import Subparsers, add_command
+from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
+from forensic.errors import EvidenceUnreadable
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from forensic.extraction.comparison import Differences, Verification
 
-MISMATCH = 6
+MISMATCH, NOT_VOUCHED_FOR = 6, 1
 
 
 def add(subparsers: Subparsers) -> None:
@@ -31,26 +33,66 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--manifest", metavar="PATH", type=Path, help="the piecewise hashes of the extraction, to tell what differs"
     )
+    parser.add_argument(
+        "--image",
+        metavar="IMAGE",
+        type=Path,
+        help="the image it was extracted from, to be read again by a second, independent reader",
+    )
+    add_snapshot(parser)
+    parser.add_argument("--vm-state", action="store_true", help="the machine state saved with the --snapshot")
+    add_files(parser)
+    add_key(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare; 6 if something differs."""
+    """Compare; 6 if something differs, 1 if all agrees but the report itself does not vouch for the output."""
     from forensic.extraction.verify import verify
 
     with progress_bar("verifying") as progress:
         outcome = verify(options.raw, options.report, progress, options.manifest)
     for line in _lines(outcome):
         print(line)
-    print(f"{shown(options.raw)}: {'match' if outcome.matches else 'does not match'}")
-    return 0 if outcome.matches else MISMATCH
+    agrees = _agrees_with_image(options) if options.image else True
+    matches = outcome.matches and agrees
+    for reservation in outcome.reservations:
+        print(f"note: {reservation}")
+    word = "does not match" if not matches else "match" if not outcome.reservations else _UNVOUCHED
+    print(f"{shown(options.raw)}: {word}")
+    if not matches or outcome.readings_differed:
+        return MISMATCH
+    return NOT_VOUCHED_FOR if outcome.reservations else 0
+
+
+_UNVOUCHED = "agrees with the report, but the report does not vouch for it"
+
+
+def _agrees_with_image(options: argparse.Namespace) -> bool:
+    """Whether a second reading of the image gives the same bytes; prints what it gives. Raises `UsageError`."""
+    from forensic.extraction.verify import compare_with_image
+    from forensic.qcow2.image import open_any
+
+    with open_any(options.image) as image, disk_of(image, options) as disk:
+        with progress_bar("reading the image again") as progress:
+            found = compare_with_image(disk, options.raw, options.report, progress)
+        changed = [evidence for evidence in disk.evidences if not evidence.unchanged()]
+    for one in found.differences:
+        reason = f" ({one.reason})" if one.reason else ""
+        print(f"differs: {one.length:,} bytes at guest offset {one.guest_offset:#x}{shown(reason)}")
+    if found.differences_not_listed:
+        print(f"and {found.differences_not_listed:,} more ranges")
+    print(found.sentence)
+    for evidence in changed:
+        raise EvidenceUnreadable(evidence.path_as_given, "changed while it was read; this comparison says nothing")
+    return found.agrees
 
 
 def _lines(outcome: Verification) -> Iterator[str]:
     if outcome.size_found != outcome.size_expected:
         yield f"size    differs: {outcome.size_found:,} bytes, the report says {outcome.size_expected:,}"
     for name, value in outcome.expected.items():
-        found = outcome.found[name]
-        yield f"{name}  match  {value}" if found == value else f"{name}  differs: {found}, the report says {value}"
+        found, said = outcome.found[name], shown(value)
+        yield f"{name}  match  {said}" if found == value else f"{name}  differs: {found}, the report says {said}"
     for index, found_size, expected_size in outcome.segment_sizes:
         yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows has moved"
     for index in outcome.segments:

@@ -40,7 +40,8 @@ class Verification(Struct, frozen=True):
     `differs_between` is the range in which the first difference lies, as far as the report's checkpoints tell;
     `windows` are all that differ by the manifest, if one was given. `segments` are the numbers of those that differ,
     `segment_sizes` number, size found and size expected of those that are too long or too short: what comes after such
-    a one lies at another place, and differs for that alone.
+    a one lies at another place, and differs for that alone. `reservations` are sentences for which the report itself
+    does not vouch for the output, whatever agrees; with `readings_differed` one of them is that two readings differed.
     """
 
     size_expected: int
@@ -51,12 +52,14 @@ class Verification(Struct, frozen=True):
     segments: tuple[int, ...] = ()
     windows: Differences | None = None
     segment_sizes: tuple[tuple[int, int, int], ...] = ()
+    reservations: tuple[str, ...] = ()
+    readings_differed: bool = False
 
     @property
     def matches(self) -> bool:
         """Whether size, every hash and every window agree."""
         same = self.size_expected == self.size_found and self.expected == self.found
-        return same and not self.segments and not (self.windows and self.windows.ranges)
+        return same and not self.segments and not self.segment_sizes and not (self.windows and self.windows.ranges)
 
 
 def first_difference(
@@ -94,7 +97,10 @@ class WindowComparison:
         """Wait for the end. Raises `BadReport` if the manifest is damaged, or not the one that the report knows."""
         self._worker.finish()
         self._pieces.finish()
-        for digest in self._expected:  # windows that the disk does not have any more
+        if self._position < self._manifest.size:  # a manifest may claim any number of windows past the end of the disk
+            self._differences.add(self._position, self._manifest.size)
+            return self._differences
+        for digest in self._expected:  # none, but that the last line of the manifest is looked at as well
             self._enter(digest, None)
         if self._piecewise and self._piecewise.digest_of_list != self._list.hexdigest():
             raise BadReport(self._manifest.path, "is not the manifest of this report")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forensic.errors import BadReport
 from forensic.evidence import Evidence
-from forensic.extraction.windows import ALGORITHM, MANIFEST_SCHEMA
+from forensic.extraction.windows import ALGORITHM, MANIFEST_SCHEMA, SMALLEST_WINDOW
 
 
 class Manifest:
@@ -23,6 +23,8 @@ class Manifest:
         if head is None:
             raise BadReport(path, "not a manifest of an extraction")
         self.window, self.size = int(head["window"]), int(head["size"])
+        if self.window < SMALLEST_WINDOW:
+            raise BadReport(path, f"has windows of {self.window} bytes; the smallest are {SMALLEST_WINDOW}")
 
     def windows(self) -> Iterator[bytes]:
         """The digest of each window. Raises `BadReport` where the file is damaged or cut short."""

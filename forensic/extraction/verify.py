@@ -13,8 +13,12 @@ from forensic.extraction.comparison import Differences, Verification, WindowComp
 from forensic.extraction.expected import Expected, read_expected
 from forensic.extraction.hashing import Hashes
 from forensic.extraction.manifest import Manifest
+from forensic.extraction.second_opinion import Comparison
 from forensic.extraction.segments import read_in_a_row, segment_path
 from forensic.extraction.stretch import length_of
+from forensic.extraction.whole_comparison import compare
+from forensic.qcow2.disk import Disk
+from forensic.untrusted import shown
 
 
 def verify(
@@ -51,7 +55,36 @@ def verify(
         hashes.stop()
         if windows:
             windows.stop()
-    return replace(_verification(expected, hashes, size, differences), segment_sizes=_wrong_sizes(expected, files))
+    return replace(
+        _verification(expected, hashes, size, differences),
+        segment_sizes=_wrong_sizes(expected, files),
+        reservations=expected.reservations,
+        readings_differed=expected.differs,
+    )
+
+
+def compare_with_image(
+    disk: Disk,
+    raw: Path,
+    report: Path,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Comparison:
+    """Read the disk again, by the second reader, and compare all of the raw file or its segments with it.
+
+    `report` says what was extracted. Raises `BadReport` if it is of another disk than this one, `EvidenceUnreadable`,
+    `Unsupported` where the image cannot be read a second time.
+    """
+    expected = read_expected(report)
+    extent = (expected.guest_start, expected.guest_start + expected.size)
+    if disk.target != expected.target:
+        raise BadReport(report, f"is about {shown(expected.target)} of the image, not about {disk.target}")
+    if extent[1] > disk.size:
+        raise BadReport(
+            report, f"ends at guest offset {extent[1]:#x}, past the end of this disk of {disk.size:,} bytes"
+        )
+    files = raw_files(raw, len(expected.segments))
+    return compare(disk, files, (), extent, True, expected.unread, progress, cancelled)
 
 
 def raw_files(raw: Path, count: int) -> list[Path]:

@@ -13,6 +13,7 @@ from forensic.extraction.worker import Worker
 
 ALGORITHM = "sha256"
 DIGESTS_AT_ONCE = 1 << 15
+SMALLEST_WINDOW = 512
 MANIFEST_SCHEMA = "qcowscope-manifest/1"
 
 

@@ -198,3 +198,100 @@ def test_a_damaged_manifest_is_an_error(damage: object, reason: str, tmp_path: P
     done = verified(raw, manifest=True)
     assert done.status == 1
     assert reason in done.err
+
+
+def test_a_byte_that_moved_to_the_next_segment_is_found(tmp_path: Path) -> None:
+    extracted(tmp_path, "--split", "10MiB")
+    first, second = tmp_path / "d.raw.001", tmp_path / "d.raw.002"
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-1])
+    second.write_bytes(whole[-1:] + second.read_bytes())
+    done = verified(tmp_path / "d.raw")
+    assert done.status == 6
+    assert "segment 1 has " in done.out
+    assert done.out.splitlines()[-1].endswith("does not match")
+
+
+def rewritten(report: Path, change: dict[str, object], run: dict[str, object] | None = None) -> None:
+    """A report with other words about its extraction, and the digest that belongs to them."""
+    document = json.loads(report.read_text())
+    document["result"]["extraction"] |= change
+    for one in document["run"]["inputs"] if run else ():
+        one |= run
+    document["result_digest"]["value"] = digest_of(document["result"])
+    report.write_text(json.dumps(document))
+
+
+DIFFERENCE = {"virtual_offset": 0, "length": 1, "what": "bytes", "reason_code": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "run", "status", "words"),
+    [
+        ({"status": "failed"}, {}, 1, "the extraction did not complete"),
+        ({"status": "aborted"}, {}, 1, "the extraction did not complete"),
+        ({}, {"integrity": {"unchanged": False}}, 1, "changed while it was being extracted"),
+        ({}, {"verified_source": {"sha256": "00"}}, 1, "read differently the second time"),
+        ({"compared": {"differences": [DIFFERENCE]}}, {}, 6, "two independent readings of the disk differed"),
+    ],
+)
+def test_what_a_report_does_not_vouch_for_is_no_plain_match(
+    change: dict[str, object], run: dict[str, object], status: int, words: str, tmp_path: Path
+) -> None:
+    raw = extracted(tmp_path)
+    rewritten(tmp_path / "d.json", change, run)
+    done = verified(raw)
+    assert done.status == status
+    assert words in done.out
+    assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not vouch for it")
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [{"size": 0, "hashes": {}}, {"size": SIZE, "hashes": {}}],
+        [{"size": 1 << 62, "hashes": {}}, {"size": 1 << 62, "hashes": {}}],
+        [{"size": SIZE - 1, "hashes": {}}],
+    ],
+)
+def test_segments_that_cannot_be_are_refused(segments: list[object], tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    rewritten(tmp_path / "d.json", {"segments": segments})
+    done = verified(raw)
+    assert done.status == 1
+    assert "lists segments that are not those of one disk" in done.err
+
+
+@pytest.mark.parametrize("size", [SIZE + 512, 10**19])
+def test_a_manifest_that_claims_any_number_of_windows_ends_at_once(size: int, tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    (tmp_path / "d.manifest").write_text(
+        f"# qcowscope-manifest/1 algorithm sha256 window 512 size {size}\n0 {size} {'0' * 64}\n# end windows 1\n"
+    )
+    done = verified(raw, manifest=True)
+    assert done.status == 6
+    assert f"windows differ from byte 0x0 to byte {size:#x}" in done.out
+
+
+def test_escape_sequences_in_a_report_are_shown_and_not_sent(tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    rewritten(tmp_path / "d.json", {"hashes": {"sha256": "\x1b]0;pwned\x07"}, "status": "\x1b[2J"})
+    done = verified(raw)
+    assert done.status == 6
+    assert "\x1b" not in done.out + done.err
+
+
+def test_the_image_is_read_again_by_the_second_reader(tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    image = large(tmp_path)
+    good = qcowscope("verify", raw, tmp_path / "d.json", "--image", image)
+    assert (good.status, good.out.splitlines()[-2]) == (
+        0,
+        f"two independent readings agree over {SIZE:,} bytes (all of it)",
+    )
+    content = bytearray(image.read_bytes())
+    content[5 << 16] ^= 1  # the first data cluster
+    image.write_bytes(content)
+    bad = qcowscope("verify", raw, tmp_path / "d.json", "--image", image)
+    assert bad.status == 6
+    assert "differs: 1 bytes at guest offset 0x0" in bad.out

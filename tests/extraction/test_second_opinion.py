@@ -132,8 +132,8 @@ def test_the_places_are_ends_kinds_packed_streams_and_a_spread() -> None:
     chosen = places.chosen(0, end, 7)
     assert chosen == sorted(chosen)
     assert all(before[1] <= after[0] for before, after in pairwise(chosen))
-    covered = lambda at: any(start <= at < stop for start, stop in chosen)  # noqa: E731
-    assert all(covered(at) for at in (0, (1 << 20) - 1, 1 << 20, (2 << 20) - 1, 2 << 20, end - 1))
+    landmarks = (0, (1 << 20) - 1, 1 << 20, (2 << 20) - 1, 2 << 20, end - 1)
+    assert all(any(start <= at < stop for start, stop in chosen) for at in landmarks)
     assert sum(1 for start, _ in chosen if start >= 2 << 20) > 60
     assert 20 < sum(1 for start, stop in chosen if stop <= 1 << 20 and stop - start <= PLACE_BYTES) < 100
     assert chosen != places.chosen(0, end, 8)
