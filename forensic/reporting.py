@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from forensic.checking import check
+from forensic.errors import OutputDiffers
 from forensic.extraction.account import Extraction
 from forensic.extraction.inputs import InputHashes
 from forensic.extraction.new_file import NewFile, refuse
@@ -24,7 +25,7 @@ from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
 
-INCOMPLETE = 5
+INCOMPLETE, FAILED = 5, 1
 
 
 class ReportRequest(Struct, frozen=True):
@@ -79,10 +80,19 @@ def _report(
         for part in extraction.segments
     ]
     inputs = inputs_of(disk, lambda evidence: hashes.of(evidence) or "")
-    record = run.as_json(0 if extraction.complete else INCOMPLETE, artifacts, inputs)
+    record = run.as_json(_exit_status(disk, extraction), artifacts, inputs)
     drawn = _map(image) if DRAWS_MAP.intersection(name for name, _ in request.targets) else None
     source = image.evidence.as_json()
     return Report(result, source, record, tool(), case_data(request.case), drawn, request.annotations)
+
+
+def _exit_status(disk: Disk, extraction: Extraction) -> int:
+    """What `qcowscope extract` would have returned."""
+    if extraction.compared and not extraction.compared.agrees:
+        return OutputDiffers.exit_status
+    if not all(evidence.unchanged() for evidence in disk.evidences):
+        return FAILED
+    return 0 if extraction.complete else INCOMPLETE
 
 
 def _map(image: Qcow2Image | Qcow1Image) -> FileMap | None:

@@ -38,4 +38,6 @@ def run(options: argparse.Namespace) -> int:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 
-        return QcowscopeApp(image, load(config_file())).run() or 0
+        app = QcowscopeApp(image, load(config_file()))
+        app.run()
+        return app.return_code or 0  # what `run` returns is None after an error, too

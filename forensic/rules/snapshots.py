@@ -46,17 +46,24 @@ def snapshot_count_too_large(table: SnapshotTable) -> Iterator[Problem]:
         yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host(60, 4),), "header")
 
 
+LARGEST_OFFSET = (1 << 63) - 1
+"""The last host offset that QEMU, and any system, can seek to."""
+
+
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
 def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The header names a place for a snapshot table, off any cluster boundary, though it counts no snapshots.
+    """The header names a place for a snapshot table where none can be, though it counts no snapshots.
 
-    Why: one of the two fields is damaged: QEMU sets both to 0 when the last snapshot is deleted.
+    Why: one of the two fields is damaged: QEMU sets both to 0 when the last snapshot is deleted. No table can begin off
+    a cluster boundary, nor from host offset 2^63 on.
     Spec: Header, bytes 60-71
     QEMU: its check gives up on the image.
     Next: see whether snapshot table entries lie on the cluster boundaries nearby.
     """
     header, geometry = cluster.header, cluster.geometry
-    if isinstance(geometry, Geometry) and not header.nb_snapshots and header.snapshots_offset % geometry.cluster_size:
+    if not isinstance(geometry, Geometry) or header.nb_snapshots:
+        return
+    if header.snapshots_offset % geometry.cluster_size or header.snapshots_offset > LARGEST_OFFSET:
         yield Problem(f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host(60, 12),), "header")
 
 
