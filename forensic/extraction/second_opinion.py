@@ -24,8 +24,9 @@ from forensic.untrusted import Json
 LISTED_DIFFERENCES = 1000
 """Ranges that differ which are listed; all are counted."""
 
-NOT_JUDGED = frozenset({Reason.IO_ERROR.code})
-"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time."""
+NOT_JUDGED = frozenset({Reason.IO_ERROR.code, "entry_doubtful"})
+"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time, and whether an
+entry is to be believed is a judgement that the second reader does not make."""
 
 
 class Method(StrEnum):

@@ -82,6 +82,8 @@ def _hashed(images: Images) -> Iterator[Named]:
         name = f"{'uncompressed' if kind == 'plain' else kind}, SHA-256"
         image = images.converted_later(kind, *options)
         yield name, partial(_with_image, image, partial(_against_convert_and_hash, images, name))
+        verified = name.replace("SHA-256", "verified")
+        yield verified, partial(_with_image, image, partial(_against_convert_and_compare, images, verified))
         images.discard(kind)
 
 
@@ -157,6 +159,16 @@ def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenari
     command = ("sh", "-c", f"{convert} && sha256sum {shlex.quote(str(peer))}")
     against = f"qemu-img convert {' '.join(FASTEST)}, then sha256sum"
     return Scenario(name, against, 0.6, _extract(image, ours), command, ours, peer, images.size)
+
+
+def _against_convert_and_compare(images: Images, name: str, image: Path) -> Scenario:
+    """With a second reading of all of it, against qemu-img convert and then qemu-img compare."""
+    ours, peer = _outputs(_output_folder(images))
+    convert = shlex.join(["qemu-img", "convert", *FASTEST, "-O", "raw", str(image), str(peer)])
+    compare = shlex.join(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", str(image), str(peer)])
+    command = ("sh", "-c", f"{convert} && {compare}")
+    against = f"qemu-img convert {' '.join(FASTEST)}, then qemu-img compare"
+    return Scenario(name, against, None, _extract(image, ours, "--verify"), command, ours, peer, images.size)
 
 
 def _output_folder(images: Images) -> Path:
