@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from forensic.extraction.comparison import Verification
     from forensic.extraction.digests import usable_hashes
     from forensic.extraction.extract import extract
+    from forensic.extraction.second_opinion import Comparison, Difference, second_reader_of
     from forensic.extraction.selection import Saved, save_range
     from forensic.extraction.settings import Settings
     from forensic.extraction.strip import Fate, Strip
-    from forensic.extraction.verify import verify
+    from forensic.extraction.verify import compare_with_image, verify
     from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
     from forensic.qcow2.atlas import Atlas, Kind, Region
     from forensic.qcow2.backrefs import BackReferences, back_references
@@ -111,7 +112,8 @@ _HOME = {
     "forensic.extraction.selection": ("Saved", "save_range"),
     "forensic.extraction.settings": ("Settings",),
     "forensic.extraction.strip": ("Fate", "Strip"),
-    "forensic.extraction.verify": ("verify",),
+    "forensic.extraction.second_opinion": ("Comparison", "Difference", "second_reader_of"),
+    "forensic.extraction.verify": ("compare_with_image", "verify"),
     "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
     "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
     "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
@@ -176,8 +178,10 @@ __all__ = [
     "Census",
     "Check",
     "CheckStatus",
+    "Comparison",
     "Contents",
     "Count",
+    "Difference",
     "Disk",
     "DiskView",
     "Evidence",
@@ -246,6 +250,7 @@ __all__ = [
     "all_rules",
     "back_references",
     "check",
+    "compare_with_image",
     "compile_pattern",
     "count_refcounts",
     "describe",
@@ -272,6 +277,7 @@ __all__ = [
     "sampled_entropy",
     "save_range",
     "search",
+    "second_reader_of",
     "shown",
     "snapshot_of",
     "spans_between",
