@@ -24,9 +24,16 @@ from forensic.untrusted import Json, shown
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
 
-# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver).
+# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of
+# the first hundred for each thing that it does, one of the second for each thing that nobody else may do meanwhile.
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
+QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what it holds"), (103, "may resize it"))
+"""The bytes that are locked by those who write; readers lock others, and are no danger."""
+
 _FLOCK = struct.Struct("hhqqi4x")
+
+UNREAD_LISTED = 1000
+"""Ranges that could not be read which are remembered one by one; further ones are counted."""
 
 
 class ReadFailed(Exception):
@@ -37,6 +44,17 @@ class ReadFailed(Exception):
         self.host_offset = host_offset
         self.length = length
         self.reason = reason
+
+
+class Unread(Struct, frozen=True):
+    """A host range that the file system did not deliver, and why."""
+
+    host_offset: int
+    length: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.length:,} bytes at host offset {self.host_offset:#x} cannot be read: {self.reason}"
 
 
 class Identity(Struct, frozen=True):
@@ -87,7 +105,12 @@ class Evidence:
         if not stat.S_ISREG(status.st_mode):
             os.close(self._fd)
             raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {_kind(status.st_mode)}")
+        if stream := _stream_that_is(status):
+            os.close(self._fd)
+            raise EvidenceUnreadable(self.path_as_given, f"is where {stream} goes; evidence is never written to")
         self.before = Identity.of(status)
+        self._unread: dict[tuple[int, int], Unread] = {}
+        self.unread_not_listed = 0
         self.disk_usage = status.st_blocks * 512
 
     @property
@@ -111,10 +134,30 @@ class Evidence:
             try:
                 count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
             except OSError as error:
-                raise ReadFailed(host_offset + done, len(buffer) - done, _reason(error)) from error
+                raise self._failed(host_offset + done, len(buffer) - done, _reason(error)) from error
             if not count:
-                raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
+                raise self._failed(
+                    host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
+                )
             done += count
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """Every range that could not be read so far, whoever asked for it; what was made of it is not known here."""
+        return tuple(sorted(self._unread.values(), key=lambda one: (one.host_offset, one.length)))
+
+    def note_unread(self, host_offset: int, length: int, reason: str) -> None:
+        """Remember a range that could not be read; another process, which read for this one, may have met it."""
+        if (host_offset, length) in self._unread:
+            return
+        if len(self._unread) < UNREAD_LISTED:
+            self._unread[host_offset, length] = Unread(host_offset, length, reason)
+        else:
+            self.unread_not_listed += 1
+
+    def _failed(self, host_offset: int, length: int, reason: str) -> ReadFailed:
+        self.note_unread(host_offset, length, reason)
+        return ReadFailed(host_offset, length, reason)
 
     def next_data_from(self, host_offset: int) -> int:
         """The host offset of the next byte at or after this one that the file system stores; the size if none.
@@ -168,14 +211,30 @@ class Evidence:
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
 
-        The locks are only asked for, never taken.
+        The locks are only asked for, never taken. One who only reads holds locks as well; see `writer`.
         """
-        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH, 0)
+        kind = self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH)
+        return None if kind is None else kind != fcntl.F_UNLCK
+
+    def writer(self) -> str | None:
+        """What another process that holds the file may do to it, as the end of a sentence; None if none was seen.
+
+        Locks are all that is looked at: a program that takes none is not noticed.
+        """
+        if not self.in_use():
+            return None
+        for byte, what in QEMU_WRITES:
+            if self._lock(byte, 1) not in (None, fcntl.F_UNLCK):
+                return what
+        return "has locked it for itself" if self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH) == fcntl.F_WRLCK else None
+
+    def _lock(self, first: int, length: int) -> int | None:
+        """The kind of a lock by which another process keeps these bytes from being locked; None if nobody can tell."""
+        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
         try:
-            answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query)
+            return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])
         except OSError:
             return None
-        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
@@ -196,7 +255,10 @@ class Evidence:
             "mtime_ns": self.before.mtime_ns,
             "ctime_ns": self.before.ctime_ns,
             "open_flags": list(self.open_flags),
-            "in_use": {"locked": self.in_use()},
+            "in_use": {"locked": self.in_use(), "writer": self.writer()},
+            "unread": [
+                {"host_offset": one.host_offset, "length": one.length, "reason": one.reason} for one in self.unread
+            ],
             "integrity": self.integrity(),
         }
 
@@ -226,6 +288,16 @@ class Evidence:
 
 def _times(identity: Identity) -> Json:
     return {"size": identity.size, "mtime_ns": identity.mtime_ns, "ctime_ns": identity.ctime_ns}
+
+
+def _stream_that_is(status: os.stat_result) -> str | None:
+    """The name of one of our own streams if what goes there would be written into this very file."""
+    for descriptor, name in ((1, "standard output"), (2, "standard error")):
+        with contextlib.suppress(OSError):
+            stream = os.fstat(descriptor)
+            if (stream.st_dev, stream.st_ino) == (status.st_dev, status.st_ino):
+                return name
+    return None
 
 
 def _open_read_only(path: str) -> tuple[int, tuple[str, ...]]:

@@ -44,6 +44,7 @@ class Outcome(IntEnum):
     WRONG_CODEC = 5  # a stream of the other codec
     ZLIB_HEADER = 6  # deflate with a header around it
     NOT_DECODED = 7  # not read, or left out for its cost
+    DECODER_FAILED = 8  # it crashes the decoder
 
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -34,6 +34,7 @@ class Reason(IntEnum):
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
     ENTRY_MISPLACED = 12
+    DECODER_FAILED = 13
 
     @property
     def code(self) -> str:

@@ -1,16 +1,23 @@
-"""Compressed streams: every distinct one decoded once, in file order, a few threads at a time."""
+"""Compressed streams: every distinct one decoded once, in file order, by a few processes at a time.
+
+Processes rather than threads: the codecs are native code, and one that crashes must not end the check.
+"""
 
 from __future__ import annotations
 
+import marshal
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.processes import Attempt, Processes, Promise
 from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import U64
@@ -18,13 +25,13 @@ from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.old_tables import ends_like_first_entry
 
 WINDOW_BYTES = 4 << 20
-"""Bytes of neighbouring streams that are read at once and decoded by one thread."""
+"""Bytes of neighbouring streams that are read at once and decoded by one process."""
 GAP_BYTES = 64 << 10
 """Bytes between two streams that are rather read than skipped."""
 BATCH_STREAMS = 1 << 16
 MAX_WORKERS = 4
 WINDOWS_AHEAD = 2
-"""Windows that wait for each thread; together with those at work they bound the memory."""
+"""Windows that wait for each process; together with those at work they bound the memory."""
 
 DECODED_BYTES_ALWAYS = 4 << 30
 DECODED_BYTES_PER_FILE_BYTE = 64
@@ -105,10 +112,13 @@ class _Window(Struct, frozen=True):
 
 
 class _Decoded(Struct, frozen=True):
+    """What became of the streams of a window, and which host ranges of it could not be read, and why."""
+
     window: _Window
     outcomes: list[int]
     surplus: list[int]
     tails: list[Tail]
+    unread: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 def decode_streams(
@@ -141,7 +151,9 @@ def decode_streams(
             tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    for decoded in _in_threads(work, _windows(streams, granted)):
+    for decoded in _side_by_side(work, _windows(streams, granted)):
+        for unread in decoded.unread:
+            evidence.note_unread(*unread)
         part = slice(decoded.window.first, decoded.window.end)
         outcomes[part], surplus[part] = decoded.outcomes, decoded.surplus
         tails += decoded.tails
@@ -152,19 +164,62 @@ def decode_streams(
         yield batch(count)
 
 
-def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
-    """The results in the order of the windows; the codecs let go of the interpreter while they work."""
-    from concurrent.futures import Future, ThreadPoolExecutor  # slow to load, and most images have no streams
-
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[_Decoded]] = deque()
-        for window in windows:
-            waiting.append(pool.submit(work, window))
+def _side_by_side(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
+    """The results in the order of the windows."""
+    first = next(windows, None)
+    if first is None:
+        return
+    second = next(windows, None)
+    workers = 1 if second is None else min(MAX_WORKERS, os.cpu_count() or 1)
+    with Processes(
+        "decoder", lambda message: _as_message(work(_Window(*marshal.loads(message)))), _salvaged, workers
+    ) as pool:
+        waiting: deque[Promise] = deque()
+        for window in chain((first,), () if second is None else (second,), windows):
+            waiting.append(pool.submit(marshal.dumps((window.first, window.end))))
             if len(waiting) > workers * (1 + WINDOWS_AHEAD):
-                yield waiting.popleft().result()
+                yield _from_message(waiting.popleft()())
         while waiting:
-            yield waiting.popleft().result()
+            yield _from_message(waiting.popleft()())
+
+
+def _as_message(decoded: _Decoded) -> bytes:
+    tails = [(tail.index, tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
+    window = (decoded.window.first, decoded.window.end)
+    return marshal.dumps((window, bytes(decoded.outcomes), decoded.surplus, tails, decoded.unread))
+
+
+def _from_message(message: bytes) -> _Decoded:
+    window, outcomes, surplus, tails, unread = marshal.loads(message)
+    return _Decoded(_Window(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], unread)
+
+
+def _salvaged(message: bytes, attempt: Attempt) -> bytes:
+    """What became of the streams of a window at which a process crashed: those that do it are found by halving."""
+    whole = _Window(*marshal.loads(message))
+    together = _Decoded(whole, [], [], [])
+
+    def go_through(first: int, end: int) -> None:
+        answer = attempt(marshal.dumps((first, end)))
+        if answer is not None:
+            part = _from_message(answer)
+            together.outcomes.extend(part.outcomes)
+            together.surplus.extend(part.surplus)
+            together.tails.extend(part.tails)
+            together.unread.extend(part.unread)
+        elif end - first == 1:
+            together.outcomes.append(Outcome.DECODER_FAILED)
+            together.surplus.append(0)
+        else:
+            middle = (first + end) // 2
+            go_through(first, middle)
+            go_through(middle, end)
+
+    middle = (whole.first + whole.end) // 2
+    if middle > whole.first:
+        go_through(whole.first, middle)
+    go_through(middle, whole.end)
+    return _as_message(together)
 
 
 def _windows(streams: Streams, count: int) -> Iterator[_Window]:
@@ -186,14 +241,17 @@ def _decode_window(
     result = _Decoded(window, [], [], [])
     if not starts:
         return result
-    try:
+    raw: bytes | None = None
+    with suppress(ReadFailed):
         raw = evidence.read_at(starts[0], max(ends) - starts[0])
-    except ReadFailed:
-        result.outcomes.extend([Outcome.NOT_DECODED] * len(starts))
-        result.surplus.extend([0] * len(starts))
-        return result
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
-        stored = raw[start - starts[0] : end - starts[0]]
+        try:
+            stored = evidence.read_at(start, end - start) if raw is None else raw[start - starts[0] : end - starts[0]]
+        except ReadFailed as failure:
+            result.unread.append((failure.host_offset, failure.length, failure.reason))
+            result.outcomes.append(Outcome.NOT_DECODED)
+            result.surplus.append(0)
+            continue
         outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
         result.outcomes.append(outcome)
         result.surplus.append(surplus)
