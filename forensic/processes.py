@@ -1,19 +1,19 @@
-"""Processes that work beside this one, each watched by one that outlives what ends it.
+"""Processes that work beside this one, of which each may crash.
 
 Decoders are native code, and the bytes they are given are hostile: one that crashes must end one process and lose one
-cluster. So a member of the crew is two processes, a worker and its watcher. The watcher does nothing but wait. When
-its worker crashes it finds out, with throw-away processes, which part of the message the worker was at is to blame,
-answers in its place, and starts another worker. It has no threads, whatever its parent has, and so may always fork.
+cluster. So whoever gave the message at which a process crashed finds out, with throw-away processes, which part of it
+is to blame, and starts another in its place. That forks a process that may have threads by then; what is done in the
+child takes no lock that another thread could have held.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import select
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -26,16 +26,13 @@ Attempt = Callable[[bytes], bytes | None]
 """Answers a message in a throw-away process; None if that process crashes."""
 
 Salvage = Callable[[bytes, Attempt], bytes]
-"""Answers a message at which a worker crashed."""
+"""Answers a message at which a process crashed."""
 
 Promise = Callable[[], bytes]
 """Waits for an answer. Raises `WorkerFailed` if whoever should give it is gone."""
 
 MOST_CRASHES = 4096
-"""Crashes of one member after which it gives up: each costs a few milliseconds."""
-
-LONGEST_IN_HAND = 8 << 20
-"""Bytes of a message that the watcher can see; it takes up memory only as far as messages are that long."""
+"""Crashes of one member after which it is given up: each costs some milliseconds."""
 
 _HEAD = 4
 _READ_AT_ONCE = 1 << 16
@@ -43,7 +40,7 @@ _ENDED_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIG
 
 
 class Processes:
-    """Members who are forks of this process: they have its files, and share with it what lies in shared memory.
+    """Members that are forks of this process: they have its files, and share with it what lies in shared memory.
 
     Leaving the context ends them, after the messages that they were given; at once if an exception leaves it.
     """
@@ -82,32 +79,87 @@ class Processes:
             member.wait()
 
 
+class _Gone(Exception):
+    """The process has ended."""
+
+
 class _Member:
     """Messages go to it through one pipe, its answers come back through another."""
 
-    def __init__(self, name: str, work: Work, salvage: Salvage, others: Sequence[_Member]) -> None:
-        self.messages = 0  # that it has been given and that nobody has asked for yet
-        self._name = name
-        with ExitStack() as undo, _signals_held_back():
-            messages, self._messages = _pipe(undo)
-            self._answers, answers = _pipe(undo)
-            self._process = os.fork()
-            if not self._process:
-                # As long as anyone holds the other end of its pipe, a member would wait for messages after our death.
-                ours = [end for one in (self, *others) for end in (one._messages, one._answers)]
-                _watch(_Post(messages, answers), work, salvage, ours)
-            undo.pop_all()
-        os.close(messages)
-        os.close(answers)
+    def __init__(self, name: str, work: Work, salvage: Salvage, everyone: Sequence[_Member]) -> None:
+        self._name, self._work, self._salvage, self._everyone = name, work, salvage, everyone
+        self._given: deque[bytes] = deque()  # messages that nobody has asked about yet
+        self._answered: deque[bytes] = deque()  # answers to the first of them
+        self._received = bytearray()
+        self._crashes = 0
+        self._process = self._messages = self._answers = -1
+        self._start()
+
+    @property
+    def messages(self) -> int:
+        """How many messages it has been given that nobody has asked about yet."""
+        return len(self._given)
+
+    def give(self, message: bytes) -> None:
+        """Send a message."""
+        self._given.append(message)
+        try:
+            self._send(message)
+        except _Gone:
+            self._recover()
+
+    def answer(self) -> bytes:
+        """The answer to the oldest message that was given and not asked about."""
+        while not self._answered:
+            try:
+                self._receive()
+            except _Gone:
+                self._recover()
+        self._given.popleft()
+        return self._answered.popleft()
+
+    def dismiss(self, at_once: bool) -> None:
+        """There are no more messages; `at_once` ends it whatever it is at."""
+        if at_once and self._process >= 0:
+            with suppress(OSError):
+                os.kill(self._process, signal.SIGKILL)
+        for end in (self._messages, self._answers):
+            if end >= 0:
+                os.close(end)
+        self._messages = self._answers = -1
+
+    def wait(self) -> int:
+        """Wait until it has ended; its exit code."""
+        process, self._process = self._process, -1
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) if process >= 0 else 0
+
+    def _start(self) -> None:
+        ends: list[int] = []
+        try:
+            with _signals_held_back():
+                ends += os.pipe()
+                ends += os.pipe()
+                process = os.fork()
+                if not process:
+                    # As long as anyone holds the other end of its pipe, a member waits for messages after our death.
+                    others = [end for one in self._everyone for end in (one._messages, one._answers)]
+                    _serve(self._work, ends[0], ends[3], [ends[1], ends[2], *(end for end in others if end >= 0)])
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
+        self._process = process
+        os.close(ends[0])
+        os.close(ends[3])
+        self._messages, self._answers = ends[1], ends[2]
         os.set_blocking(self._messages, False)
         self._waiting = select.poll()
         self._waiting.register(self._messages, select.POLLOUT)
         self._waiting.register(self._answers, select.POLLIN)
-        self._received = bytearray()
+        self._received.clear()
 
-    def give(self, message: bytes) -> None:
-        """Send a message; answers are taken meanwhile, since two who both only send would wait for each other."""
-        self.messages += 1
+    def _send(self, message: bytes) -> None:
+        """Answers are taken meanwhile, since two who both only send would wait for each other."""
         rest = memoryview(_framed(message))
         while rest:
             try:
@@ -116,76 +168,64 @@ class _Member:
                 if (self._answers, select.POLLIN) in self._waiting.poll():
                     self._receive()
             except BrokenPipeError:
-                raise self._gone() from None
-
-    def answer(self) -> bytes:
-        """The answer to the oldest message that was given and not asked for."""
-        while len(self._received) < _HEAD:
-            self._receive()
-        end = _HEAD + int.from_bytes(self._received[:_HEAD], "little")
-        while len(self._received) < end:
-            self._receive()
-        answer = bytes(self._received[_HEAD:end])
-        del self._received[:end]
-        self.messages -= 1
-        return answer
-
-    def dismiss(self, at_once: bool) -> None:
-        """There are no more messages; `at_once` ends it whatever it is at."""
-        if at_once:
-            with suppress(OSError):
-                os.kill(self._process, signal.SIGTERM)
-        os.close(self._messages)
-        os.close(self._answers)
-
-    def wait(self) -> None:
-        """Wait until it has ended."""
-        os.waitpid(self._process, 0)
+                raise _Gone from None
 
     def _receive(self) -> None:
         received = os.read(self._answers, _READ_AT_ONCE)
         if not received:
-            raise self._gone()
+            raise _Gone
         self._received += received
+        while len(self._received) >= _HEAD:
+            end = _HEAD + int.from_bytes(self._received[:_HEAD], "little")
+            if len(self._received) < end:
+                break
+            self._answered.append(bytes(self._received[_HEAD:end]))
+            del self._received[:end]
 
-    def _gone(self) -> WorkerFailed:
-        return WorkerFailed(self._name, "the process is gone")
+    def _recover(self) -> None:
+        """After a crash: answer in the process's place, start another, and send it what comes after."""
+        while True:
+            with suppress(_Gone):
+                while True:  # what was answered before the crash may still be in the pipe
+                    self._receive()
+            self.dismiss(at_once=False)
+            self._crashes += 1
+            if not _is_crash(self.wait()) or len(self._given) == len(self._answered) or self._crashes > MOST_CRASHES:
+                raise WorkerFailed(self._name, "the process is gone")
+            try:
+                self._answered.append(self._salvage(self._given[len(self._answered)], self._attempt))
+                self._start()
+                for message in list(self._given)[len(self._answered) :]:
+                    self._send(message)
+            except OSError as error:
+                raise WorkerFailed(self._name, f"the process is gone, and there can be no other: {error}") from error
+            except _Gone:
+                continue
+            return
+
+    def _attempt(self, message: bytes) -> bytes | None:
+        source, sink = os.pipe()
+        with _signals_held_back():
+            process = os.fork()
+            if not process:
+                _act(lambda: _write(sink, self._work(message)))
+        os.close(sink)
+        answer = bytearray()
+        try:
+            while part := os.read(source, _READ_AT_ONCE):
+                answer += part
+        except BaseException:
+            os.kill(process, signal.SIGKILL)
+            raise
+        finally:
+            os.close(source)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        return None if code else bytes(answer)
 
 
-class _Post:
-    """Where a member's messages come from and its answers go, and the message that it has in hand."""
-
-    def __init__(self, messages: int, answers: int) -> None:
-        self._messages, self._answers = messages, answers
-        self._hand = mmap.mmap(-1, LONGEST_IN_HAND)  # memory that a fork shares; no file is mapped
-
-    def next_message(self) -> bytes:
-        """The next message, which is in hand from now on; nothing if nobody is left who could send one."""
-        head = _read(self._messages, _HEAD)
-        message = _read(self._messages, int.from_bytes(head, "little")) if head else b""
-        in_hand = _framed(message if len(message) <= LONGEST_IN_HAND - _HEAD else b"")
-        self._hand[: len(in_hand)] = in_hand
-        return message
-
-    def in_hand(self) -> bytes:
-        """The message at which the worker was; nothing if it was at none."""
-        length = int.from_bytes(self._hand[:_HEAD], "little")
-        return bytes(self._hand[_HEAD : _HEAD + length])
-
-    def answer(self, answer: bytes) -> None:
-        """Send the answer to the message in hand."""
-        self._hand[:_HEAD] = bytes(_HEAD)
-        rest = memoryview(_framed(answer))
-        while rest:
-            rest = rest[os.write(self._answers, rest) :]
-
-
-def _pipe(undo: ExitStack) -> tuple[int, int]:
-    """The ends to read from and to write to."""
-    ends = os.pipe()
-    for end in ends:
-        undo.callback(os.close, end)
-    return ends
+def _is_crash(exit_code: int) -> bool:
+    """Whether a process ended neither as it should nor because somebody ended it."""
+    return bool(exit_code) and -exit_code not in _ENDED_FROM_OUTSIDE
 
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -201,94 +241,47 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch(post: _Post, work: Work, salvage: Salvage, not_ours: Sequence[int]) -> NoReturn:
-    """The life of a watcher; it ends with its worker, when nobody is left who could send a message."""
-    try:
-        for descriptor in not_ours:
-            os.close(descriptor)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _leave_no_core()
-        for _ in range(MOST_CRASHES):
-            try:
-                worker = _started(lambda: _serve(post, work))
-            except OSError:  # the system may let us have no more processes: better unwatched than none
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-                _serve(post, work)
-                break
-            if not _crashed(worker):
-                break
-            message = post.in_hand()
-            if not message:
-                break
-            post.answer(salvage(message, lambda part: _attempted(work, part)))
-    finally:
-        os._exit(0)
-
-
-def _started(act: Callable[[], None]) -> int:
-    """A process that does this and ends; SIGTERM to this one ends both. Raises `OSError` if there can be none."""
-    process = os.fork()
-    if not process:
-        status = 1
-        try:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-            act()
-            status = 0
-        finally:
-            os._exit(status)
-    signal.signal(signal.SIGTERM, lambda number, frame: _end_with(process))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-    return process
-
-
-def _end_with(process: int) -> NoReturn:
-    try:
-        os.kill(process, signal.SIGKILL)
-    finally:
-        os._exit(0)
-
-
-def _crashed(process: int) -> bool:
-    """Wait for a process; whether it ended neither as it should nor because somebody ended it."""
-    _, status = os.waitpid(process, 0)
-    code = os.waitstatus_to_exitcode(status)
+def _begin_life() -> None:
+    """What a member does before anything else."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    return bool(code) and -code not in _ENDED_FROM_OUTSIDE
-
-
-def _serve(post: _Post, work: Work) -> None:
-    while message := post.next_message():
-        post.answer(work(message))
-
-
-def _attempted(work: Work, message: bytes) -> bytes | None:
-    """The answer of a process that does nothing else; None if it crashes."""
-    with ExitStack() as undo:
-        source, sink = _pipe(undo)
-        process = _started(lambda: _send(sink, work(message)))
-        os.close(sink)
-        undo.pop_all()
-        answer = bytearray()
-        while part := os.read(source, _READ_AT_ONCE):
-            answer += part
-        os.close(source)
-        return None if _crashed(process) or not answer else bytes(answer)
-
-
-def _send(descriptor: int, answer: bytes) -> None:
-    rest = memoryview(answer)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _leave_no_core() -> None:
-    """A crash must not leave evidence in a core file."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     import resource
 
     with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not leave evidence in a core file
+
+
+def _act(act: Callable[[], None]) -> NoReturn:
+    status = 1
+    try:
+        _begin_life()
+        act()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int]) -> NoReturn:
+    """The life of a member; it ends when nobody is left who could send a message."""
+
+    def serve() -> None:
+        for descriptor in not_ours:
+            os.close(descriptor)
+        while (head := _read(messages, _HEAD)) and (message := _read(messages, int.from_bytes(head, "little"))):
+            answer = _framed(work(message))
+            try:
+                _write(answers, answer)
+            except BrokenPipeError:
+                return
+
+    _act(serve)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -9,7 +9,6 @@ import marshal
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import chain
 
 import numpy as np
@@ -134,8 +133,10 @@ def decode_streams(
     done = 0
     next_offsets = streams.next_offsets()
 
+    room = bytearray()  # each process has its own, as soon as it writes into it
+
     def work(window: _Window) -> _Decoded:
-        return _decode_window(evidence, geometry, streams, next_offsets, window)
+        return _decode_window(evidence, geometry, streams, next_offsets, window, room)
 
     def batch(end: int) -> StreamBatch:
         part = slice(done, end)
@@ -233,20 +234,32 @@ def _windows(streams: Streams, count: int) -> Iterator[_Window]:
             first = full
 
 
+def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) -> memoryview | None:
+    """The bytes of neighbouring streams, in a room that is used over and over; None if not all can be read."""
+    length = min(end, evidence.size) - start
+    if len(room) < length:
+        room.extend(bytes(length - len(room)))
+    place = memoryview(room)[:length]
+    try:
+        evidence.read_into(start, place)
+    except ReadFailed:
+        return None  # one by one, so that only those on a bad sector are lost
+    return place
+
+
 def _decode_window(
-    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window
+    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window, room: bytearray
 ) -> _Decoded:
     part = slice(window.first, window.end)
-    starts, ends = streams.host_offsets[part].tolist(), streams.ends[part].tolist()
+    starts = streams.host_offsets[part].tolist()
+    ends = (streams.host_offsets[part] + streams.stored_lengths[part]).tolist()
     result = _Decoded(window, [], [], [])
     if not starts:
         return result
-    raw: bytes | None = None
-    with suppress(ReadFailed):
-        raw = evidence.read_at(starts[0], max(ends) - starts[0])
+    raw = _read_together(evidence, starts[0], max(ends), room)
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
         try:
-            stored = evidence.read_at(start, end - start) if raw is None else raw[start - starts[0] : end - starts[0]]
+            stored = bytes(raw[start - starts[0] : end - starts[0]]) if raw else evidence.read_at(start, end - start)
         except ReadFailed as failure:
             result.unread.append((failure.host_offset, failure.length, failure.reason))
             result.outcomes.append(Outcome.NOT_DECODED)
