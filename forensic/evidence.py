@@ -107,7 +107,7 @@ class Evidence:
             raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {_kind(status.st_mode)}")
         if stream := _stream_that_is(status):
             os.close(self._fd)
-            raise EvidenceUnreadable(self.path_as_given, f"is where {stream} goes; evidence is never written to")
+            raise EvidenceUnreadable(self.path_as_given, f"{stream} is an input; evidence is never written to")
         self.before = Identity.of(status)
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0

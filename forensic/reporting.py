@@ -10,7 +10,9 @@ from msgspec import Struct, field
 from forensic.checking import check
 from forensic.extraction.account import Extraction
 from forensic.extraction.inputs import InputHashes
-from forensic.extraction.new_file import NewFile, refuse
+from forensic.extraction.journal import journal_path
+from forensic.extraction.new_file import NewFile
+from forensic.extraction.output_paths import refuse
 from forensic.qcow2.consent import inputs_of, references_of
 from forensic.qcow2.describe import describe
 from forensic.qcow2.disk import Disk
@@ -37,7 +39,8 @@ class ReportRequest(Struct, frozen=True):
 
     def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
         """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
-        refuse([*outputs, *(path for _, path in self.targets)], disk.evidences, self.force)
+        journals = [journal_path(output) for output in outputs]
+        refuse([*outputs, *journals, *(path for _, path in self.targets)], disk.evidences, self.force)
 
 
 def write_extraction_reports(

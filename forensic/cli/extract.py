@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
             extractor = Extractor(disk, output, settings)
         except ValueError as error:
             raise UsageError(f"qcowscope extract: {error}") from error
-        reports.refuse(extractor.extraction.segments)
+        reports.refuse(extractor.extraction.segments, [options.key_file] if options.key_file else [])
         this_run.options = reports.options()
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:

@@ -62,16 +62,17 @@ class ExtractionReports:
         if any(target.format == MANIFEST for target in targets) and not settings.hash_window:
             raise UsageError("qcowscope extract: --report manifest needs --hash-window SIZE")
 
-    def refuse(self, segments: Sequence[Segment]) -> None:
+    def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
         from forensic.extraction.journal import journal_path
-        from forensic.extraction.new_file import refuse
+        from forensic.extraction.output_paths import Input, refuse
 
         outputs = [segment.path for segment in segments]
         if self._output:
             outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
-        refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
+        inputs: list[Input] = [*self._disk.evidences, *key_files]
+        refuse([*outputs, *reports], inputs, self._settings.force, self._settings.resume)
 
     def options(self) -> dict[str, Json]:
         """The settings in effect, for the record."""

@@ -10,10 +10,11 @@ from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRe
 from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption
+from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.line_file import LineFile
-from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
+from forensic.extraction.new_file import flush_to_disk, partial_of
+from forensic.extraction.output_paths import refuse
 from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
 from forensic.extraction.reading import Filled, Missing
@@ -70,7 +71,8 @@ class Extractor:
             raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
         parts = [] if output is None else segments(output, length, settings.split)
         if output is not None:
-            refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)
+            touched = [*(part.path for part in parts), journal_path(output)]
+            refuse(touched, disk.evidences, settings.force, settings.resume)
         found = survey(disk, start, self._end)
         self._runs = found.runs
         if settings.strict and found.missing.ranges:
