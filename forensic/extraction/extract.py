@@ -24,7 +24,7 @@ from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
 from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch, length_of, taken
+from forensic.extraction.stretch import Stretch, in_parts, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
@@ -139,7 +139,7 @@ class Extractor:
                 self._go_through(steps, record, output, journal, progress, cancelled)
             record.finish()
             if self._settings.verify:
-                self._verify(progress)
+                self._verify(progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
@@ -173,21 +173,22 @@ class Extractor:
     ) -> None:
         extraction = self.extraction
         for step in steps:
-            if cancelled and cancelled():
-                raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
             faults = () if isinstance(step, Hole) else step.faults
             stretch: Stretch = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
-            if isinstance(step, Hole) or not output.any_order:
-                output.take(extraction.done, stretch)
             record.faults(faults)
-            record.take(stretch, extraction.done + length_of(stretch))
             if journal:
                 journal.faults(faults)
-                journal.checkpoints(extraction.checkpoints)
-            if progress:
-                progress(extraction.done, extraction.size)
+            for part in in_parts(stretch):
+                _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
+                if isinstance(step, Hole) or not output.any_order:
+                    output.take(extraction.done, part)
+                record.take(part, extraction.done + length_of(part))
+                if journal:
+                    journal.checkpoints(extraction.checkpoints)
+                if progress:
+                    progress(extraction.done, extraction.size)
 
     def _note_the_last(self, journal: Journal, record: Record) -> None:
         record.catch_up()
@@ -203,7 +204,7 @@ class Extractor:
         for stretch in head_of(self._partials(), resumption.done):
             record.take(stretch, self.extraction.done + length_of(stretch))
 
-    def _verify(self, progress: Progress | None) -> None:
+    def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
         """Read the output again, from the medium as far as the system lets us. Raises `OutputDiffers`."""
         extraction = self.extraction
         for path in self._partials():
@@ -211,6 +212,7 @@ class Extractor:
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
             for offset, stretch in read_in_a_row(self._partials()):
+                _stop_if(cancelled, "the output was written and not verified")
                 hashes.take(stretch)
                 if progress:
                     progress(offset + length_of(stretch), extraction.size)
@@ -277,6 +279,11 @@ def head_of(paths: Sequence[Path], length: int) -> Iterator[Stretch]:
         yield part
         if offset + length_of(part) == length:
             return
+
+
+def _stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
+    if cancelled and cancelled():
+        raise Interrupted(what)
 
 
 def not_read(missing: Missing) -> RangeNotRead:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
-from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkpoint_step
+from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkpoint_step, new_digest
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.worker import Worker
 
@@ -25,6 +26,7 @@ class Hashes:
         digests: list[WholeHash | PieceHash] = [*self._wholes, *self._pieces]
         for digest in digests:
             worker: Worker[Stretch] = Worker("hash thread", digest.take)
+            digest.stopped = partial(getattr, worker, "stopping")
             self._workers.callback(worker.stop)
             self._queues.append(worker)
 
@@ -44,6 +46,9 @@ class Hashes:
             queue.finish()
         for digest in self._pieces:
             digest.finish()
+        for name, found in self._of_segments.items():
+            if not found:  # a disk of no bytes is one empty file
+                found.append(new_digest(name).hexdigest())
 
     def stop(self) -> None:
         """End the threads, finished or not."""

@@ -51,7 +51,7 @@ def _refuse_what_is_no_file(path: Path) -> None:
     if not path.name or path.is_dir():
         raise OutputFailed(path, "is a directory")
     folder = os.path.realpath(path.parent)
-    special = folder == "/dev" or folder.startswith(NOT_FOR_FILES)
+    special = folder == "/dev" or f"{folder}/".startswith(NOT_FOR_FILES)
     if special or (path.exists() and not path.is_file()):
         raise OutputFailed(path, "is not a regular file")
     if not path.parent.is_dir():

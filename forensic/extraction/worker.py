@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import Full, Queue
+from contextlib import suppress
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from forensic.errors import ForensicError, WorkerFailed
@@ -24,14 +25,15 @@ class Worker(Generic[Item]):
     """Calls `take` with every item given, in a thread of its own.
 
     The thread starts with the first item. Whoever gives never waits for a thread that has ended: what ended it is
-    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened.
+    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened; whoever takes long
+    over an item asks `stopping`.
     """
 
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:
         self._name = name
         self._take = take
         self._queue: Queue[Item | None] = Queue(DEPTH)
-        self._stopping = False
+        self.stopping = False
         self._pool: ThreadPoolExecutor | None = None
         self._ended: Future[None] | None = None
 
@@ -46,8 +48,11 @@ class Worker(Generic[Item]):
 
     def stop(self) -> None:
         """End the thread, without the items that still wait; does nothing after `finish`."""
-        self._stopping = True
+        self.stopping = True
         while self._ended and not self._ended.done():
+            with suppress(Empty):
+                while True:  # nobody takes any more what waits, and there has to be room for the word to end
+                    self._queue.get_nowait()
             try:
                 self._queue.put(None, timeout=PATIENCE)
                 break
@@ -78,5 +83,5 @@ class Worker(Generic[Item]):
             raise WorkerFailed(self._name, f"{type(error).__name__}: {error}") from error
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self._stopping:
+        while (item := self._queue.get()) is not None and not self.stopping:
             self._take(item)
