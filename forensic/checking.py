@@ -78,7 +78,8 @@ def check(
     left_out = {part.structure: part.reason for part in reversed(unexamined)}
     checks = tuple(_check(rule, tallies[rule.code], left_out.get(rule.examines), gap) for rule in rules)
     stopped = any(part.limit for part in unexamined)
-    return Judgement(findings, checks, isinstance(image, ForeignFile), stopped, measured)
+    undetermined = isinstance(image, ForeignFile) or bool(image.evidence.unread)
+    return Judgement(findings, checks, undetermined, stopped, measured)
 
 
 def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> bool:

@@ -32,6 +32,9 @@ QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what 
 
 _FLOCK = struct.Struct("hhqqi4x")
 
+BLOCK = 512
+"""Bytes of the smallest block that a medium can fail to deliver."""
+
 UNREAD_LISTED = 1000
 """Ranges that could not be read which are remembered one by one; further ones are counted."""
 
@@ -55,6 +58,13 @@ class Unread(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.length:,} bytes at host offset {self.host_offset:#x} cannot be read: {self.reason}"
+
+
+class UnreadRanges(Struct, frozen=True):
+    """Every range that could not be read while a file was looked at; those that are not listed are counted."""
+
+    ranges: tuple[Unread, ...]
+    not_listed: int
 
 
 class Identity(Struct, frozen=True):
@@ -127,6 +137,20 @@ class Evidence:
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
+    def read_up_to_bad(self, host_offset: int, length: int) -> bytes:
+        """The bytes up to `length`, to the end of the file, or to the first block that cannot be read.
+
+        `unread` remembers that block. A read that fails says only where it began, so blocks are tried one by one.
+        """
+        with contextlib.suppress(ReadFailed):
+            return self.read_at(host_offset, length)
+        found = bytearray()
+        end = min(host_offset + length, self.size)
+        with contextlib.suppress(ReadFailed):
+            while (at := host_offset + len(found)) < end:
+                found += self.read_at(at, min(BLOCK - at % BLOCK, end - at))
+        return bytes(found)
+
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
@@ -148,8 +172,12 @@ class Evidence:
 
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
         """Remember a range that could not be read; another process, which read for this one, may have met it."""
-        if (host_offset, length) in self._unread:
-            return
+        end = host_offset + length
+        within = [place for place in self._unread if host_offset <= place[0] and sum(place) <= end]
+        if within:
+            return  # it is known already which part of it is to blame
+        for place in [place for place in self._unread if place[0] <= host_offset and end <= sum(place)]:
+            del self._unread[place]
         if len(self._unread) < UNREAD_LISTED:
             self._unread[host_offset, length] = Unread(host_offset, length, reason)
         else:

@@ -9,7 +9,6 @@ from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
-from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.report.formats import FORMATS, render
@@ -111,7 +110,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = make_report(evidence, result, this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])
         write_reports(targets, report, options.force)
-        complaint = str(NotAnImage(path, image.description)) if isinstance(image, ForeignFile) else ""
+        complaint = str(image.refusal()) if isinstance(image, ForeignFile) else ""
         if options.format == "text":
             return Outcome(status, "" if complaint else list(check_lines(report)), complaint)
         if is_many(options.images) and options.format in ("json", "jsonl"):
@@ -125,6 +124,6 @@ def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> int:
     from forensic.report.model import EXIT_STATUS
 
     if isinstance(image, ForeignFile):
-        return NotAnImage.exit_status
+        return image.refusal().exit_status
     failed = any(made.failed for made in judgement.checks)
     return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

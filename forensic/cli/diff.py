@@ -124,10 +124,11 @@ def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.N
 
     evidence = opened.enter_context(Evidence(path))
     image = identify(evidence)
-    if wanted == Format.RAW or (wanted is None and isinstance(image, ForeignFile)):
+    is_foreign = isinstance(image, ForeignFile) and not image.unreadable
+    if wanted == Format.RAW or (wanted is None and is_foreign):
         return raw_disk(evidence, None if wanted else image)
     if isinstance(image, ForeignFile):
-        raise NotAnImage(path, image.description)
+        raise image.refusal()
     if wanted not in (None, format_of(image)):
         raise NotAnImage(path, f"it is a {format_of(image)} image, and is to be read as {wanted}")
     return opened.enter_context(open_disk(image, None, supplies(image, options)))

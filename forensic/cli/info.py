@@ -7,7 +7,6 @@ import argparse
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
-from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
@@ -45,7 +44,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         result = describe(image)
         status, complaint = 0, ""
         if isinstance(image, ForeignFile):
-            status, complaint = NotAnImage.exit_status, str(NotAnImage(path, image.description))
+            refusal = image.refusal()
+            status, complaint = refusal.exit_status, str(refusal)
             if not options.json:
                 return Outcome(status, "", complaint)
             from forensic.checking import check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -9,6 +10,9 @@ from functools import partial
 from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkpoint_step, new_digest
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.worker import Worker
+
+PATIENCE_AT_THE_END = 0.5
+"""Seconds that an extraction which was told to end still hashes what it has, so that less is lost."""
 
 
 class Hashes:
@@ -49,6 +53,12 @@ class Hashes:
         for name, found in self._of_segments.items():
             if not found:  # a disk of no bytes is one empty file
                 found.append(new_digest(name).hexdigest())
+
+    def catch_up(self) -> None:
+        """Wait a little for what was given; the checkpoints are then those reached. Raises what ended a thread."""
+        give_up = time.monotonic() + PATIENCE_AT_THE_END
+        for queue in self._queues:
+            queue.catch_up(max(0.0, give_up - time.monotonic()))
 
     def stop(self) -> None:
         """End the threads, finished or not."""

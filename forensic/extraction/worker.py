@@ -46,6 +46,12 @@ class Worker(Generic[Item]):
         self._put(None)
         self._raise_failure()
 
+    def catch_up(self, seconds: float) -> None:
+        """Wait until everything given was taken, but no longer than this. Raises what ended the thread."""
+        self._put(None)
+        with suppress(TimeoutError):
+            self._raise_failure(seconds)
+
     def stop(self) -> None:
         """End the thread, without the items that still wait; does nothing after `finish`."""
         self.stopping = True
@@ -75,8 +81,8 @@ class Worker(Generic[Item]):
                 continue
         self._raise_failure()
 
-    def _raise_failure(self) -> None:
-        error = self._ended.exception() if self._ended else None
+    def _raise_failure(self, seconds: float | None = None) -> None:
+        error = self._ended.exception(seconds) if self._ended else None
         if isinstance(error, ForensicError):
             raise error
         if error is not None:

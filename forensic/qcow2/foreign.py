@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from forensic.errors import EvidenceUnreadable, NotAnImage
 from forensic.evidence import Evidence
 from forensic.untrusted import Untrusted
 
@@ -30,11 +31,17 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 
 
 class ForeignFile(Struct, frozen=True):
-    """A file that is not an image of ours, with what it looks like."""
+    """A file that is not an image of ours, with what it looks like; or of which that cannot be told: `unreadable`."""
 
     evidence: Evidence
     start: bytes
     description: str
+    unreadable: bool = False
+
+    def refusal(self) -> NotAnImage | EvidenceUnreadable:
+        """The error for those who need an image."""
+        path = self.evidence.path_as_given
+        return EvidenceUnreadable(path, self.description) if self.unreadable else NotAnImage(path, self.description)
 
     @property
     def format(self) -> str:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
 class HeaderCluster(Struct, frozen=True):
     """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
 
-    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.
+    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up. `cut`
+    says that the data ends at a bad sector, and not at the end of the cluster or of the file.
     """
 
     data: bytes
@@ -44,6 +45,12 @@ class HeaderCluster(Struct, frozen=True):
     backing_file: Untrusted | None
     file_size: int
     image_path: str
+    cut: bool = False
+
+    @property
+    def extensions_unknown(self) -> bool:
+        """Whether there may be extensions in what could not be read."""
+        return self.cut and not self.extensions.ended
 
 
 class Qcow2Image:
@@ -68,6 +75,7 @@ class Qcow2Image:
             backing_file_name(header, data),
             self.evidence.size,
             self.evidence.path,
+            len(data) < min(_header_cluster_size(data), self.evidence.size),
         )
 
     @property
@@ -186,8 +194,8 @@ def identify(evidence: Evidence) -> Identified:
     """The image in a file, or what else the file's first bytes look like."""
     try:
         start = evidence.read_at(0, 512)
-    except ReadFailed:
-        start = b""
+    except ReadFailed as failure:
+        return ForeignFile(evidence, b"", f"its first bytes cannot be read: {failure.reason}", unreadable=True)
     if start[:8] == V1_START:
         return Qcow1Image(evidence)
     if start[:4] == MAGIC:
@@ -213,15 +221,16 @@ def open_any(path: str | os.PathLike[str]) -> Qcow2Image | Qcow1Image:
     image = identify(evidence)
     if isinstance(image, ForeignFile):
         evidence.close()
-        raise NotAnImage(path, image.description)
+        raise image.refusal()
     return image
 
 
 def _first_cluster(evidence: Evidence) -> bytes:
     """The header cluster, whose size stands in itself; bounded whatever it claims."""
-    try:
-        cluster_bits = int.from_bytes(evidence.read_at(20, 4), "big")
-        bounded = min(max(cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
-        return evidence.read_at(0, 1 << bounded)
-    except ReadFailed:
-        return b""
+    start = evidence.read_up_to_bad(0, MIN_CLUSTER_SIZE)
+    return evidence.read_up_to_bad(0, _header_cluster_size(start))
+
+
+def _header_cluster_size(start: bytes) -> int:
+    """Bytes of the header cluster by its own word, within what the format allows."""
+    return 1 << min(max(int.from_bytes(start[20:24], "big"), MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)

@@ -281,9 +281,5 @@ def _read_one_by_one(
 
 
 def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    """The bytes up to the end of the file or the first bad sector; each try may meet one that was still good before."""
-    while True:
-        try:
-            return evidence.read_at(host_offset, length)
-        except ReadFailed as failure:
-            length = failure.host_offset - host_offset
+    """The bytes up to the end of the file or the first bad sector."""
+    return evidence.read_up_to_bad(host_offset, length)

@@ -42,7 +42,7 @@ def data_file_name_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: refuses the image unless it is given the file.
     Next: look for a file of the virtual disk's size beside the image.
     """
-    if _has_data_file(cluster) and _named(cluster) is None:
+    if _has_data_file(cluster) and _named(cluster) is None and not cluster.extensions_unknown:
         yield Problem(
             "incompatible feature bit 2 is set, but no header extension 0x44415441 was found",
             in_header(cluster, "incompatible_features.has_external_data_file"),

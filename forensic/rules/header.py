@@ -42,7 +42,8 @@ def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
     QEMU: probes the file and may take it for an image of another format, or for a raw disk.
     Next: find out what the file is before it is opened with anything that guesses.
     """
-    yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
+    if not file.unreadable:
+        yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
 
 
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)

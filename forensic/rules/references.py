@@ -150,7 +150,8 @@ def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: say the format when the backing file is supplied; never let it be guessed.
     """
     named = backing_file(cluster)
-    if named and not named.name.raw.startswith(b"json:") and not cluster.extensions.text(ExtensionType.BACKING_FORMAT):
+    known = cluster.extensions.text(ExtensionType.BACKING_FORMAT) or cluster.extensions_unknown
+    if named and not named.name.raw.startswith(b"json:") and not known:
         yield named.problem(", and no header extension 0xe2792aca names its format")
 
 

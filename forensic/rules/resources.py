@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.evidence import UnreadRanges
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.budget import Unexamined
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.image import HeaderCluster
@@ -36,6 +37,24 @@ def limit_reached(part: Unexamined) -> Iterator[Problem]:
     """
     if part.limit:
         yield Problem(f"{part.reason}; {part.structure.__name__} and what follows was not judged in full", (), "")
+
+
+@rule(UnreadRanges, Severity.HIGH, FindingClass.RESOURCE)
+def evidence_unreadable(unread: UnreadRanges) -> Problems:
+    """Parts of the file could not be read.
+
+    Why: what lies there was not judged, and what follows from it is not known: the verdict is undetermined, whatever
+    else was found. It says something about the medium, or about who changes the file, and nothing about the image.
+    Spec: General
+    QEMU: check stops at the first read that fails.
+    Next: copy the file with a tool that goes on after bad sectors and lists them (ddrescue), and look at the copy.
+    """
+
+    def described() -> Iterator[Problem]:
+        for one in unread.ranges:
+            yield Problem(str(one), (host(one.host_offset, one.length),), "file")
+
+    return Problems(len(unread.ranges) + unread.not_listed, described)
 
 
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.RESOURCE)
