@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forensic.entropy import sampled_entropy
     from forensic.errors import (
         BadReport,
+        EvidenceInUse,
         EvidenceUnreadable,
         ForensicError,
         Interrupted,
@@ -92,6 +93,7 @@ _HOME = {
     "forensic.entropy": ("sampled_entropy",),
     "forensic.errors": (
         "BadReport",
+        "EvidenceInUse",
         "EvidenceUnreadable",
         "ForensicError",
         "Interrupted",
@@ -181,6 +183,7 @@ __all__ = [
     "Disk",
     "DiskView",
     "Evidence",
+    "EvidenceInUse",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",

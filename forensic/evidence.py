@@ -121,6 +121,7 @@ class Evidence:
         self.before = Identity.of(status)
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
+        self._writer = self._ask_for_writer()
         self.disk_usage = status.st_blocks * 512
 
     @property
@@ -247,8 +248,13 @@ class Evidence:
     def writer(self) -> str | None:
         """What another process that holds the file may do to it, as the end of a sentence; None if none was seen.
 
-        Locks are all that is looked at: a program that takes none is not noticed.
+        One that held it when it was opened counts, though it may be gone by now. Locks are all that is looked at: a
+        program that takes none is not noticed.
         """
+        self._writer = self._writer or self._ask_for_writer()
+        return self._writer
+
+    def _ask_for_writer(self) -> str | None:
         if not self.in_use():
             return None
         for byte, what in QEMU_WRITES:
@@ -263,6 +269,29 @@ class Evidence:
             return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])
         except OSError:
             return None
+
+    def notes(self) -> list[str]:
+        """What a reader of any result has to know about how the file was read, in sentences about it."""
+        found = []
+        if writer := self.writer():
+            found.append(f"is held by another process, which {writer}: what was read is a moving target")
+        after = self.after()
+        if after != self.before:
+            found.append(f"changed while it was read; nobody can vouch for the result ({self._change(after)})")
+        if count := len(self._unread) + self.unread_not_listed:
+            ranges = "a range" if count == 1 else f"{count:,} ranges"
+            found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")
+        return found
+
+    def _change(self, after: Identity | None) -> str:
+        before = self.before
+        if after is None:
+            return "its name leads to nothing any more"
+        if (after.device, after.inode) != (before.device, before.inode):
+            return "another file has its name now"
+        if after.size != before.size:
+            return f"it had {before.size:,} bytes and has {after.size:,}"
+        return "its times or permissions are not what they were"
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
@@ -284,6 +313,7 @@ class Evidence:
             "ctime_ns": self.before.ctime_ns,
             "open_flags": list(self.open_flags),
             "in_use": {"locked": self.in_use(), "writer": self.writer()},
+            "notes": self.notes(),
             "unread": [
                 {"host_offset": one.host_offset, "length": one.length, "reason": one.reason} for one in self.unread
             ],

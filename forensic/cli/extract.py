@@ -66,6 +66,9 @@ def _add_what(parser: Parser) -> None:
         help="only this range of the disk; sizes look like 4096, 0x1000, 64KiB, 2G, 63s (sectors)",
     )
     parser.add_argument("--split", metavar="SIZE", help="write OUT.raw.001, OUT.raw.002, … of at most this size each")
+    parser.add_argument(
+        "--in-use", action="store_true", help="extract though another process may be writing to a file that is read"
+    )
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first range that cannot be read, with exit status 1"
@@ -156,7 +159,7 @@ def _status(
         return BROKEN_PIPE
     if failure:
         return failure.exit_status
-    if not all(evidence.unchanged() for evidence in disk.evidences):
+    if extractor.tables_unread or not all(evidence.unchanged() for evidence in disk.evidences):
         return FAILED
     return verified_sources or (0 if extractor.extraction.complete else INCOMPLETE)
 
@@ -175,6 +178,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
         resume=options.resume,
         keep_partial=options.keep_partial,
         force=options.force,
+        in_use=options.in_use,
     )
     if output is None:
         for name in ("split", "resume", "verify", "sidecars", "keep_partial"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.output import make_report, write_new_file
 from forensic.cli.parser import UsageError
 from forensic.cli.reports import ReportTarget, with_map, write_reports
@@ -158,11 +159,8 @@ class ExtractionReports:
             print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
         for caveat in self._disk.caveats:
             print(f"note: {caveat}", file=sys.stderr)
-        for evidence in self._disk.evidences:
-            if not evidence.unchanged():
-                name = shown(evidence.path_as_given)
-                complaint = f"{name} changed while it was read; nobody can vouch for the output"
-                print(f"qcowscope: {complaint}", file=sys.stderr)
+        stream.flush()
+        cautioned(self._disk.evidences, DONE)
         self._print_sources()
 
     def __enter__(self) -> ExtractionReports:

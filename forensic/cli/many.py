@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct, field
 
 from forensic.cli.output import image_counter, print_lines
+from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.header import MAGIC
@@ -29,7 +30,7 @@ PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
 
 
 class Outcome(Struct, frozen=True):
-    """What one image gave: an exit status, what to print, and a sentence for standard error if something failed."""
+    """What one image gave: an exit status, what to print, and a line for standard error for all that has to be said."""
 
     status: int
     output: str | Sequence[Line] = ""
@@ -189,7 +190,8 @@ def _print(outcome: Outcome, separate: bool = False) -> None:
         print_lines(outcome.output)
     if outcome.complaint:
         sys.stdout.flush()
-        print(f"qcowscope: {outcome.complaint}", file=sys.stderr)
+        for line in outcome.complaint.splitlines():
+            complain(f"qcowscope: {line}")
 
 
 def _print_left_out(search: Search) -> None:

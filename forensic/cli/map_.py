@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_snapshot, disk_of
 from forensic.untrusted import Json
@@ -40,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
             _print_json(disk)
         else:
             _print_text(disk.extents())
-    return 0
+        sys.stdout.flush()
+        return cautioned(disk.evidences, 0)
 
 
 def _print_json(disk: Disk) -> None:

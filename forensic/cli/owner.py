@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.untrusted import Json
 
@@ -41,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(_as_json(found), indent=2, sort_keys=True))
         else:
             print("\n".join(_lines(found, image.evidence.size)))
-    return 0
+        sys.stdout.flush()
+        return cautioned([image.evidence], 0)
 
 
 def _host_offset(text: str) -> int:

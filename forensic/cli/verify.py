@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.output import progress_bar
 from forensic.cli.parser import Subparsers, add_command
+from forensic.evidence import Evidence
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -37,12 +39,23 @@ def run(options: argparse.Namespace) -> int:
     """Compare; 6 if something differs."""
     from forensic.extraction.verify import verify
 
+    _caution_about_use(options)
     with progress_bar("verifying") as progress:
         outcome = verify(options.raw, options.report, progress, options.manifest)
     for line in _lines(outcome):
         print(line)
     print(f"{shown(options.raw)}: {'match' if outcome.matches else 'does not match'}")
     return 0 if outcome.matches else MISMATCH
+
+
+def _caution_about_use(options: argparse.Namespace) -> None:
+    """Say it now: a file that changes while it is read ends the comparison."""
+    from forensic.extraction.expected import read_expected
+    from forensic.extraction.verify import raw_files
+
+    for path in raw_files(options.raw, len(read_expected(options.report).segments)):
+        with Evidence(path) as evidence:
+            cautioned([evidence], 0)
 
 
 def _lines(outcome: Verification) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from forensic.errors import BadReport
+from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.digests import HASHES, Checkpoint, usable_hashes
 from forensic.extraction.windows import ALGORITHM, Piecewise
@@ -42,7 +42,9 @@ def read_expected(report: Path) -> Expected:
             document = json.loads(evidence.read_at(0, evidence.size))
             result, digest = document["result"], document["result_digest"]["value"]
             expected = _expected(result["extraction"], result.get("hashes"))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ReadFailed) as error:
+        except ReadFailed as error:
+            raise EvidenceUnreadable(report, str(error)) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BadReport(report, "not a report of an extraction") from error
     if digest != digest_of(result):
         raise BadReport(report, "was changed after it was written: its result has not the digest that it states")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
-from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
+from forensic.errors import EvidenceInUse, Interrupted, OutputDiffers, OutputFailed, RangeNotRead
 from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
@@ -62,9 +62,15 @@ class Extractor:
     """One extraction, from the refusals before the first byte to the account of it, which is there however it ends."""
 
     def __init__(self, disk: Disk, output: Path | None, settings: Settings) -> None:
-        """Look through the tables; nothing is written. Raises `OutputFailed` and `RangeNotRead` if it cannot begin."""
+        """Look through the tables; nothing is written.
+
+        Raises `OutputFailed`, `EvidenceInUse` and `RangeNotRead` if it cannot begin.
+        """
         self._disk = disk
         self._settings = settings
+        for evidence in disk.evidences:
+            if (what := evidence.writer()) and not settings.in_use:
+                raise EvidenceInUse(evidence.path_as_given, what)
         start, length = settings.guest_range or (0, disk.size)
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
@@ -75,6 +81,7 @@ class Extractor:
             refuse(touched, disk.evidences, settings.force, settings.resume)
         found = survey(disk, start, self._end)
         self._runs = found.runs
+        self.tables_unread = any(evidence.unread for evidence in disk.evidences)
         if settings.strict and found.missing.ranges:
             raise not_read(found.missing.ranges[0])
         if output is not None:

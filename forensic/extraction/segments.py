@@ -60,6 +60,8 @@ def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Stretch]]:
             for start, stretch in _stretches(evidence):
                 yield base + start, stretch
             base += evidence.size
+            if not evidence.unchanged():
+                raise EvidenceUnreadable(path, evidence.notes()[-1])
 
 
 def read_part(paths: Sequence[Path], offset: int, length: int) -> bytes:

@@ -44,6 +44,7 @@ def inputs_of(disk: Disk, sha256_of: Sha256Of, sha256_again: Sha256Of = lambda e
             "hashes": {"sha256": found} if (found := sha256_of(evidence)) else {},
             "verified_source": {"sha256": again} if (again := sha256_again(evidence)) else None,
             "integrity": evidence.integrity(),
+            "notes": evidence.notes(),
         }
         for role, evidence in roles
     ]

@@ -39,6 +39,10 @@ COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
 def describe(image: Identified, measured: Measured | None = None) -> dict[str, Json]:
     """The sections of `result` that tell what an image is; with what a check measured, if there was one."""
+    return {"source": {"in_use": image.evidence.writer() is not None}} | _described(image, measured)
+
+
+def _described(image: Identified, measured: Measured | None) -> dict[str, Json]:
     if isinstance(image, ForeignFile):
         return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
     if isinstance(image, Qcow1Image):

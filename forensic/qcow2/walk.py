@@ -86,8 +86,7 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
     yield from _readable_structures(image, with_streams, limits)
-    if image.evidence.unread:
-        yield UnreadRanges(image.evidence.unread, image.evidence.unread_not_listed)
+    yield UnreadRanges(image.evidence.unread, image.evidence.unread_not_listed)
 
 
 def _readable_structures(image: Identified, with_streams: bool, limits: Limits | None) -> Iterator[Structure]:
