@@ -8,6 +8,7 @@ from itertools import islice
 
 from msgspec import Struct, field
 
+from forensic.evidence import UnreadRanges
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.measured import Measured
 from forensic.qcow2.budget import Limits, Unexamined
@@ -59,6 +60,13 @@ def check(
         rules_about[rule.examines].append(rule)
     unexamined: list[Unexamined] = []
     measured: Measured | None = None
+
+    def judge(structure: object) -> None:
+        for rule in rules_about[type(structure)]:
+            more = _examine(rule, structure, tallies[rule.code], strict)
+            if more and found:
+                found(_finding(rule, tallies[rule.code]))
+
     for structure in structures(image, with_streams, limits):
         if isinstance(structure, Measured):
             measured = structure
@@ -67,10 +75,9 @@ def check(
             progress(type(structure).__name__)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
-        for rule in rules_about[type(structure)]:
-            more = _examine(rule, structure, tallies[rule.code], strict)
-            if more and found:
-                found(_finding(rule, tallies[rule.code]))
+        judge(structure)
+    if image.evidence.unread or not isinstance(image, ForeignFile):
+        judge(UnreadRanges(image.evidence.unread, image.evidence.unread_not_listed))
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap = _gap(image)
     if not with_streams:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec.structs import replace
 
-from forensic.evidence import UnreadRanges
 from forensic.measured import Measured
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_BITMAPS, BitmapDirectory
@@ -73,23 +72,17 @@ Structure = (
     | Totals
     | Measured
     | Unexamined
-    | UnreadRanges
 )
 """What rules examine, and at the end what was measured."""
 
 
 def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
-    """Header first, then what it points to, then who owns what, and at last what of the file could not be read.
+    """Header first, then what it points to, then who owns what.
 
     Compressed streams are decoded unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
-    yield from _readable_structures(image, with_streams, limits)
-    yield UnreadRanges(image.evidence.unread, image.evidence.unread_not_listed)
-
-
-def _readable_structures(image: Identified, with_streams: bool, limits: Limits | None) -> Iterator[Structure]:
     if isinstance(image, ForeignFile):
         yield image
         return
