@@ -137,13 +137,15 @@ class _Member:
         ends: list[int] = []
         try:
             with _signals_held_back():
+                parent = os.getpid()
                 ends += os.pipe()
                 ends += os.pipe()
                 process = os.fork()
                 if not process:
                     # As long as anyone holds the other end of its pipe, a member waits for messages after our death.
                     others = [end for one in self._everyone for end in (one._messages, one._answers)]
-                    _serve(self._work, ends[0], ends[3], [ends[1], ends[2], *(end for end in others if end >= 0)])
+                    theirs = [ends[1], ends[2], *(end for end in others if end >= 0)]
+                    _serve(self._work, ends[0], ends[3], theirs, parent)
         except OSError:
             for end in ends:
                 os.close(end)
@@ -262,13 +264,17 @@ def _act(act: Callable[[], None]) -> NoReturn:
         os._exit(status)
 
 
-def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int]) -> NoReturn:
-    """The life of a member; it ends when nobody is left who could send a message."""
+def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int], parent: int) -> NoReturn:
+    """The life of a member; it ends when nobody is left who could send a message, or want an answer."""
 
     def serve() -> None:
         for descriptor in not_ours:
             os.close(descriptor)
-        while (head := _read(messages, _HEAD)) and (message := _read(messages, int.from_bytes(head, "little"))):
+        while (
+            os.getppid() == parent
+            and (head := _read(messages, _HEAD))
+            and (message := _read(messages, int.from_bytes(head, "little")))
+        ):
             answer = _framed(work(message))
             try:
                 _write(answers, answer)

@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
             verified = DONE if failure else _verify_sources(reports)
             status = _status(extractor, disk, failure, verified)
             try:
-                reports.write(extractor.extraction, this_run, status, case)
+                status = reports.write(extractor.extraction, this_run, status, case)
             except OutputFailed:
                 if failure is None:
                     raise  # otherwise what stopped the extraction is what has to be said

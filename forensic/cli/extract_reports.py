@@ -116,8 +116,11 @@ class ExtractionReports:
             return NOT_COMPLETED
         return MISMATCH if self._input_hashes.differing else DONE
 
-    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> None:
-        """Write everything that is written in the end. Raises `OutputFailed`."""
+    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> int:
+        """Write everything that is written in the end. Raises `OutputFailed`.
+
+        The exit status: looking through the image once more, for the report, may meet what cannot be read.
+        """
         from forensic.extraction.account import Status
         from forensic.extraction.sidecars import sidecar_text
 
@@ -126,7 +129,7 @@ class ExtractionReports:
                 write_new_file(path, sidecar_text(extraction, name), self._settings.force)
         targets = self._written_in_the_end()
         if not targets:
-            return
+            return status
         from forensic.checking import check
         from forensic.finding import Severity
         from forensic.qcow2.consent import inputs_of, references_of
@@ -139,8 +142,11 @@ class ExtractionReports:
         result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)
         inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
+        if status == DONE and any(evidence.unread for evidence in self._disk.evidences):
+            status = NOT_COMPLETED
         report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
+        return status
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import stat
 import sys
 from collections import Counter
@@ -147,18 +148,59 @@ def _worthwhile_jobs(images: int) -> int:
 def _shared(
     jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
 ) -> Iterator[Outcome]:
-    """The same by several processes; one that is killed takes down the rest, which is then said of each image."""
+    """The same by several processes. One that is killed takes the others with it; what they were at is tried again.
+
+    An image at which a process is killed when it is alone is reported, and the rest goes on.
+    """
+    rest, suspects = paths, 0
+    while rest:
+        # A suspect is alone, so that it is known who was to blame; there are as many as were under way together.
+        count = 1 if suspects else jobs
+        done = 0
+        for outcome in _in_a_pool(count, rest[:1] if suspects else rest, options, look, json_lines):
+            if outcome is None:
+                break
+            yield outcome
+            done += 1
+        if suspects:
+            if not done:
+                message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
+                yield _failure(rest[0], message, NOT_COMPLETED, json_lines)
+            rest, suspects = rest[1:], suspects - 1
+        else:
+            rest = rest[done:]
+            suspects = min(len(rest), 2 * jobs + 1)
+
+
+def _in_a_pool(
+    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
+) -> Iterator[Outcome | None]:
+    """What each image gives, in the order of the paths; None, and no more, if a process was killed."""
+    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(jobs) as pool:
+    pool = ProcessPoolExecutor(jobs, initializer=_leave_ending_to_the_parent)
+    try:
         futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
-        for path, future in zip(paths, futures, strict=True):
+        for future in futures:
             try:
                 yield future.result()
             except BrokenProcessPool:
-                message = f"{shown(path)}: not looked at, since a process was killed"
-                yield _failure(path, message, NOT_COMPLETED, json_lines)
+                yield None
+                return
+        pool.shutdown()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():  # they only read
+            process.kill()
+        raise
+
+
+def _leave_ending_to_the_parent() -> None:
+    """Ctrl-C reaches all processes of a terminal; what is to be said of it is said by one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: bool) -> Outcome:

@@ -11,7 +11,7 @@ from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkp
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.worker import Worker
 
-PATIENCE_AT_THE_END = 0.5
+PATIENCE_AT_THE_END = 0.3
 """Seconds that an extraction which was told to end still hashes what it has, so that less is lost."""
 
 

@@ -7,7 +7,7 @@ import datetime
 import sys
 from collections.abc import Collection
 
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import ExtensionType, feature_names
@@ -95,7 +95,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> dict[str, Json]:
                 **_with_hex("table_host_offset", geometry.refcount_table_offset),
                 "table_clusters": geometry.refcount_table_clusters,
             },
-            "l2_tables": _used_entries(image.evidence, geometry.l1_table_offset, geometry.l1_entry_count),
+            "l2_tables": _used_entries(image, geometry.l1_table_offset, geometry.l1_entry_count),
         }
     return described
 
@@ -131,7 +131,7 @@ def _version_1(image: Qcow1Image) -> Json:
         "snapshot_count": 0,
     }
     if not header.unusable:
-        tables = _used_entries(image.evidence, header.l1_table_offset, header.l1_entry_count)
+        tables = _used_entries(image, header.l1_table_offset, header.l1_entry_count)
         described |= {"cluster_size": header.cluster_size, "extended_l2": False, "l2_tables": tables}
     return described
 
@@ -242,11 +242,13 @@ def _luks(luks: LuksHeader) -> Json:
     }
 
 
-def _used_entries(evidence: Evidence, host_offset: int, entry_count: int) -> int | None:
-    """How many entries of an L1 table are in use; without numpy, since `info` is to start at once."""
+def _used_entries(image: Qcow2Image | Qcow1Image, host_offset: int, entry_count: int) -> int | None:
+    """How many entries of the L1 table are in use; without numpy, since `info` is to start at once."""
+    if "l1" in vars(image) and len(image.l1.entries) == entry_count:  # who has walked the tables has read it
+        return sum(map(bool, image.l1.entries.tolist()))
     length = min(entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
     try:
-        raw = evidence.read_at(host_offset, length)
+        raw = image.evidence.read_at(host_offset, length)
     except ReadFailed:
         return None
     entries = array.array("Q", raw[: len(raw) // L1_ENTRY_SIZE * L1_ENTRY_SIZE])
