@@ -72,6 +72,9 @@ def _ended(arguments: list[str]) -> int:
     """Run a command, and say why it could not do what was asked."""
     try:
         return _run(arguments)
+    except SystemExit:  # help and version have been printed
+        sys.stdout.flush()
+        raise
     except UsageError as error:
         complain(str(error))
         return UsageError.exit_status
