@@ -247,6 +247,7 @@ def _begin_life() -> None:
     """What a member does before anything else."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)  # an event loop of the parent must not hear of signals that are ours
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     import resource
 

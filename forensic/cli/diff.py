@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import cautioned
+from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
 from forensic.errors import NotAnImage
@@ -157,7 +157,8 @@ def _print_json(first: Disk, second: Disk, found: Iterator[Difference], lengths:
             entry["reasons"] = list(one.reasons)
         print(separator + json.dumps(entry), end="")
         separator = ",\n"
-    caveats = list(dict.fromkeys((*first.caveats, *second.caveats)))
+    cautions = cautions_about((*first.evidences, *second.evidences))
+    caveats = list(dict.fromkeys((*first.caveats, *second.caveats, *cautions)))
     print(f'\n], "bytes": {json.dumps(dict(sorted(lengths.items())))}, "caveats": {json.dumps(caveats)}}}')
 
 

@@ -63,7 +63,8 @@ def _lines(outcome: Verification) -> Iterator[str]:
         yield f"size    differs: {outcome.size_found:,} bytes, the report says {outcome.size_expected:,}"
     for name, value in outcome.expected.items():
         found = outcome.found[name]
-        yield f"{name}  match  {value}" if found == value else f"{name}  differs: {found}, the report says {value}"
+        same = f"{name}  match  {shown(value)}"
+        yield same if found == value else f"{name}  differs: {found}, the report says {shown(value)}"
     for index, found_size, expected_size in outcome.segment_sizes:
         yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows has moved"
     for index in outcome.segments:

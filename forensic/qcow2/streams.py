@@ -166,22 +166,30 @@ def decode_streams(
 
 
 def _side_by_side(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
-    """The results in the order of the windows."""
+    """The results in the order of the windows; without other processes, if the system lets us have none."""
     first = next(windows, None)
     if first is None:
         return
     second = next(windows, None)
     workers = 1 if second is None else min(MAX_WORKERS, os.cpu_count() or 1)
-    with Processes(
-        "decoder", lambda message: _as_message(work(_Window(*marshal.loads(message)))), _salvaged, workers
-    ) as pool:
+    every = chain((first,), () if second is None else (second,), windows)
+    try:
+        pool = Processes("decoder", lambda message: _as_message(work(_asked_in(message))), _salvaged, workers)
+    except OSError:
+        yield from map(work, every)
+        return
+    with pool:
         waiting: deque[Promise] = deque()
-        for window in chain((first,), () if second is None else (second,), windows):
+        for window in every:
             waiting.append(pool.submit(marshal.dumps((window.first, window.end))))
             if len(waiting) > workers * (1 + WINDOWS_AHEAD):
                 yield _from_message(waiting.popleft()())
         while waiting:
             yield _from_message(waiting.popleft()())
+
+
+def _asked_in(message: bytes) -> _Window:
+    return _Window(*marshal.loads(message))
 
 
 def _as_message(decoded: _Decoded) -> bytes:
@@ -197,7 +205,7 @@ def _from_message(message: bytes) -> _Decoded:
 
 def _salvaged(message: bytes, attempt: Attempt) -> bytes:
     """What became of the streams of a window at which a process crashed: those that do it are found by halving."""
-    whole = _Window(*marshal.loads(message))
+    whole = _asked_in(message)
     together = _Decoded(whole, [], [], [])
 
     def go_through(first: int, end: int) -> None:
