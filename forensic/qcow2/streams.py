@@ -16,15 +16,19 @@ import numpy.typing as npt
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.excerpt import Excerpt
 from forensic.processes import Attempt, Processes, Promise
 from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.old_tables import ends_like_first_entry
+from forensic.qcow2.tables import stored_clusters
 
 WINDOW_BYTES = 4 << 20
 """Bytes of neighbouring streams that are read at once and decoded by one process."""
+WINDOW_STREAMS = 1 << 14
+"""Streams of one window at most: of a bomb as many begin there as it has bytes."""
 GAP_BYTES = 64 << 10
 """Bytes between two streams that are rather read than skipped."""
 BATCH_STREAMS = 1 << 16
@@ -32,9 +36,15 @@ MAX_WORKERS = 4
 WINDOWS_AHEAD = 2
 """Windows that wait for each process; together with those at work they bound the memory."""
 
-DECODED_BYTES_ALWAYS = 4 << 30
-DECODED_BYTES_PER_FILE_BYTE = 64
-"""What is decoded of a file at most: streams that overlap could ask for any amount of work."""
+EFFORT_ALWAYS = 4 << 30
+EFFORT_PER_FILE_BYTE = 64
+"""What decoding may cost at most, in bytes that a fast codec makes: streams that overlap could ask for any amount."""
+
+EFFORT_OF_ONE = 4096
+"""What a stream costs at least, however small its cluster."""
+
+SLOW_FACTOR = 4
+"""How much more a stream costs that the fast codec does not take, so that others have to say what is wrong with it."""
 
 
 class Tail(Struct, frozen=True):
@@ -80,6 +90,10 @@ class Streams(Struct, frozen=True):
         """Where the last sector of each ends."""
         return self.host_offsets + self.stored_lengths
 
+    def only(self, rows: npt.NDArray[np.int64]) -> Streams:
+        """Some of them."""
+        return Streams(self.host_offsets[rows], self.stored_lengths[rows], self.guest_offsets[rows], self.owners[rows])
+
     def next_offsets(self) -> U64:
         """Where the next stream that begins behind the start of each begins; far away for the last."""
         behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
@@ -87,20 +101,19 @@ class Streams(Struct, frozen=True):
 
 
 class Allowance(Struct):
-    """How many more bytes may be decoded."""
+    """What decoding may still cost, in the unit of `EFFORT_ALWAYS`."""
 
-    decoded_bytes: int
+    effort: int
 
     @classmethod
     def for_file(cls, size: int) -> Allowance:
         """What a file of this size is worth."""
-        return cls(max(DECODED_BYTES_ALWAYS, size * DECODED_BYTES_PER_FILE_BYTE))
+        return cls(max(EFFORT_ALWAYS, size * EFFORT_PER_FILE_BYTE))
 
-    def take(self, count: int, cluster_size: int) -> int:
-        """How many of `count` streams may be decoded; they are taken off."""
-        granted = min(count, self.decoded_bytes // cluster_size)
-        self.decoded_bytes -= granted * cluster_size
-        return granted
+    def spend(self, effort: int) -> bool:
+        """Take it off; whether there was so much left."""
+        self.effort -= effort
+        return self.effort >= 0
 
 
 class _Window(Struct, frozen=True):
@@ -110,33 +123,38 @@ class _Window(Struct, frozen=True):
     end: int
 
 
-class _Decoded(Struct, frozen=True):
-    """What became of the streams of a window, and which host ranges of it could not be read, and why."""
+class _Decoded(Struct):
+    """What became of the streams of a window, what that has cost, and which host ranges could not be read, and why."""
 
     window: _Window
     outcomes: list[int]
     surplus: list[int]
     tails: list[Tail]
+    effort: int
     unread: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 def decode_streams(
     evidence: Evidence, geometry: Geometry, owner_names: tuple[str, ...], streams: Streams, allowance: Allowance
 ) -> Iterator[StreamBatch]:
-    """Decode all streams and tell what became of each, batch after batch."""
+    """Decode all streams and tell what became of each, batch after batch.
+
+    Those that the allowance does not cover are NOT_DECODED; which ones depends on the file alone, not on the machine.
+    """
     count = len(streams.host_offsets)
-    has_codec = geometry.compression_type in list(Codec)
-    granted = allowance.take(count, geometry.cluster_size) if has_codec else 0
-    outcomes = np.full(count, Outcome.NOT_DECODED, dtype=np.uint8)
+    # Where the file has a hole there are zeros, which no codec takes for a stream: nothing has to be read.
+    there = stored_clusters(evidence, streams.host_offsets, 2 * geometry.cluster_size)
+    rows = np.flatnonzero(there) if geometry.compression_type in list(Codec) else np.zeros(0, dtype=np.int64)
+    outcomes = np.where(there, Outcome.NOT_DECODED, Outcome.FAILED).astype(np.uint8)
     surplus = np.zeros(count, dtype=np.int64)
     tails: list[Tail] = []
     done = 0
-    next_offsets = streams.next_offsets()
+    stored, next_offsets = streams.only(rows), streams.next_offsets()[rows]
 
     room = bytearray()  # each process has its own, as soon as it writes into it
 
     def work(window: _Window) -> _Decoded:
-        return _decode_window(evidence, geometry, streams, next_offsets, window, room)
+        return _decode_window(evidence, geometry, stored, next_offsets, window, room)
 
     def batch(end: int) -> StreamBatch:
         part = slice(done, end)
@@ -152,15 +170,18 @@ def decode_streams(
             tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    for decoded in _side_by_side(work, _windows(streams, granted)):
+    for decoded in _side_by_side(work, _windows(stored)):
         for unread in decoded.unread:
             evidence.note_unread(*unread)
-        part = slice(decoded.window.first, decoded.window.end)
-        outcomes[part], surplus[part] = decoded.outcomes, decoded.surplus
-        tails += decoded.tails
-        if part.stop - done >= BATCH_STREAMS:
-            yield batch(part.stop)
-            done, tails = part.stop, []
+        if not allowance.spend(decoded.effort):
+            break
+        chosen = rows[decoded.window.first : decoded.window.end]
+        outcomes[chosen], surplus[chosen] = decoded.outcomes, decoded.surplus
+        tails += [Tail(int(rows[tail.index]), tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
+        end = int(chosen[-1]) + 1
+        if end - done >= BATCH_STREAMS:
+            yield batch(end)
+            done, tails = end, []
     if done < count:
         yield batch(count)
 
@@ -195,18 +216,18 @@ def _asked_in(message: bytes) -> _Window:
 def _as_message(decoded: _Decoded) -> bytes:
     tails = [(tail.index, tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
     window = (decoded.window.first, decoded.window.end)
-    return marshal.dumps((window, bytes(decoded.outcomes), decoded.surplus, tails, decoded.unread))
+    return marshal.dumps((window, bytes(decoded.outcomes), decoded.surplus, tails, decoded.effort, decoded.unread))
 
 
 def _from_message(message: bytes) -> _Decoded:
-    window, outcomes, surplus, tails, unread = marshal.loads(message)
-    return _Decoded(_Window(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], unread)
+    window, outcomes, surplus, tails, effort, unread = marshal.loads(message)
+    return _Decoded(_Window(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], effort, unread)
 
 
 def _salvaged(message: bytes, attempt: Attempt) -> bytes:
     """What became of the streams of a window at which a process crashed: those that do it are found by halving."""
     whole = _asked_in(message)
-    together = _Decoded(whole, [], [], [])
+    together = _Decoded(whole, [], [], [], 0)
 
     def go_through(first: int, end: int) -> None:
         answer = attempt(marshal.dumps((first, end)))
@@ -216,9 +237,11 @@ def _salvaged(message: bytes, attempt: Attempt) -> bytes:
             together.surplus.extend(part.surplus)
             together.tails.extend(part.tails)
             together.unread.extend(part.unread)
+            together.effort += part.effort
         elif end - first == 1:
             together.outcomes.append(Outcome.DECODER_FAILED)
             together.surplus.append(0)
+            together.effort += EFFORT_OF_ONE * SLOW_FACTOR
         else:
             middle = (first + end) // 2
             go_through(first, middle)
@@ -231,18 +254,19 @@ def _salvaged(message: bytes, attempt: Attempt) -> bytes:
     return _as_message(together)
 
 
-def _windows(streams: Streams, count: int) -> Iterator[_Window]:
-    """Cut the first `count` streams where there is a gap, or where enough has been gathered."""
-    starts, ends = streams.host_offsets[:count], np.maximum.accumulate(streams.ends[:count])
+def _windows(streams: Streams) -> Iterator[_Window]:
+    """Cut the streams where there is a gap, or where enough has been gathered."""
+    starts, ends = streams.host_offsets, np.maximum.accumulate(streams.ends)
     gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
-    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), count], strict=True):
+    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), len(starts)], strict=True):
         while first < end:
             full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
+            full = min(full, first + WINDOW_STREAMS)
             yield _Window(first, full)
             first = full
 
 
-def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) -> memoryview | None:
+def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) -> Excerpt | None:
     """The bytes of neighbouring streams, in a room that is used over and over; None if not all can be read."""
     length = min(end, evidence.size) - start
     if len(room) < length:
@@ -252,7 +276,7 @@ def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) ->
         evidence.read_into(start, place)
     except ReadFailed:
         return None  # one by one, so that only those on a bad sector are lost
-    return place
+    return Excerpt(start, place, evidence.size)
 
 
 def _decode_window(
@@ -261,19 +285,21 @@ def _decode_window(
     part = slice(window.first, window.end)
     starts = streams.host_offsets[part].tolist()
     ends = (streams.host_offsets[part] + streams.stored_lengths[part]).tolist()
-    result = _Decoded(window, [], [], [])
+    result = _Decoded(window, [], [], [], 0)
     if not starts:
         return result
-    raw = _read_together(evidence, starts[0], max(ends), room)
+    together = _read_together(evidence, min(starts), max(ends), room)
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
         try:
-            stored = bytes(raw[start - starts[0] : end - starts[0]]) if raw else evidence.read_at(start, end - start)
+            stored = together.part(start, end - start) if together else evidence.read_at(start, end - start)
         except ReadFailed as failure:
             result.unread.append((failure.host_offset, failure.length, failure.reason))
             result.outcomes.append(Outcome.NOT_DECODED)
             result.surplus.append(0)
             continue
         outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
+        effort = max(geometry.cluster_size, len(stored), EFFORT_OF_ONE)
+        result.effort += effort if outcome == Outcome.OK else effort * SLOW_FACTOR
         result.outcomes.append(outcome)
         result.surplus.append(surplus)
         if tail is not None:
