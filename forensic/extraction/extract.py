@@ -185,6 +185,7 @@ class Extractor:
         cancelled: Callable[[], bool] | None,
     ) -> None:
         extraction = self.extraction
+        hashed = bool(self._settings.hashes or self._settings.hash_window)  # otherwise zeros cost nothing
         for step in steps:
             faults = () if isinstance(step, Hole) else step.faults
             stretch: Stretch = step.data if isinstance(step, Filled) else step.length
@@ -195,7 +196,7 @@ class Extractor:
             record.faults(faults)
             if journal:
                 journal.faults(faults)
-            for part in in_parts(stretch):
+            for part in in_parts(stretch) if hashed else (stretch,):
                 _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
                 if isinstance(step, Hole) or not output.any_order:
                     output.take(extraction.done, part)

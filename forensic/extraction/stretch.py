@@ -11,8 +11,8 @@ ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
 
-PART = 64 << 20
-"""Bytes of a run of zeros that are given on at once: an eighth of a second's work for those who hash."""
+PART = 16 << 20
+"""Bytes of a run of zeros that are given on at once: hundredths of a second's work for those who hash."""
 
 
 def length_of(stretch: Stretch) -> int:
