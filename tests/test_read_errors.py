@@ -247,3 +247,28 @@ def test_the_report_of_what_could_not_be_read_keeps_to_the_schema(tmp_path: Path
     source = document["source"]
     assert isinstance(source, dict)
     assert source["unread"] == [{"host_offset": 0x3000, "length": 8, "reason": "input/output error"}]
+
+
+@pytest.mark.parametrize("command", list(commands(Path("-"), Path("-"))))
+def test_whichever_read_fails_once_it_is_said_and_nobody_calls_it_done(
+    command: str, tmp_path: Path, medium: Medium
+) -> None:
+    image = copied(tmp_path)
+    for failing in range(1, 100):
+        count = 0
+
+        def preadv(descriptor: int, buffers: Sequence[memoryview], offset: int, failing: int = failing) -> int:
+            nonlocal count
+            if os.readlink(f"/proc/self/fd/{descriptor}") == str(image):
+                count += 1
+                if count == failing:
+                    raise OSError(errno.EIO, "Input/output error")
+            return os.preadv(descriptor, buffers, offset)
+
+        medium.preadv = preadv  # type: ignore[method-assign]
+        done = qcowscope(*commands(image, tmp_path)[command])
+        if count < failing:
+            break
+        assert done.status in (1, 5), (failing, done)
+        assert "input/output error" in done.err or "io_error" in done.err
+    assert 4 < failing < 99

@@ -32,6 +32,7 @@ from forensic.extraction.whole_comparison import compare
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -258,6 +259,10 @@ class Extractor:
             progress,
             cancelled,
         )
+        if any(evidence.unread for evidence in self._disk.evidences):
+            self.extraction.compared.leave_out_what_was_not_read()
+            # What lies in the ledger as unreadable is known already; anything else was met by the second reading alone.
+            self.tables_unread |= Reason.IO_ERROR.code not in self.extraction.ledger.bytes_by_reason
         if not self.extraction.compared.agrees:
             raise OutputDiffers(self.extraction.path or "-", self.extraction.compared.sentence)
 

@@ -84,6 +84,12 @@ class Comparison(Struct):
         else:
             self.differences_not_listed += 1
 
+    def leave_out_what_was_not_read(self) -> None:
+        """Where reads have failed: what only the second reading lacks is not judged, since that says nothing of it."""
+        left_out = [one for one in self.differences if one.what == "unreadable_second"]
+        self.bytes_not_judged += sum(one.length for one in left_out)
+        self.differences = [one for one in self.differences if one.what != "unreadable_second"]
+
     def include(self, other: Comparison) -> None:
         """Add what was found in the ranges that follow."""
         self.bytes += other.bytes
