@@ -134,16 +134,18 @@ class Qcow2Image:
     @cached_property
     def l1(self) -> L1Table:
         """The L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
-        from forensic.qcow2.tables import read_l1
+        from forensic.qcow2.tables import believed_l1, read_l1
 
         geometry = self.geometry
-        return read_l1(
-            self.evidence,
-            geometry,
-            "active",
-            geometry.l1_table_offset,
-            geometry.l1_entry_count,
-            geometry.virtual_size,
+        return believed_l1(
+            read_l1(
+                self.evidence,
+                geometry,
+                "active",
+                geometry.l1_table_offset,
+                geometry.l1_entry_count,
+                geometry.virtual_size,
+            )
         )
 
     def disk(self) -> Disk:

@@ -134,11 +134,12 @@ class Qcow2Level(Struct, frozen=True, dict=True):
     @cached_property
     def l1(self) -> L1Table:
         """The L1 table."""
-        from forensic.qcow2.tables import read_l1
+        from forensic.qcow2.tables import believed_l1, read_l1
 
         place = self.l1_place
-        return read_l1(
-            self.image.evidence, self.image.geometry, place.owner, place.host_offset, place.entry_count, place.disk_size
+        evidence, geometry = self.image.evidence, self.image.geometry
+        return believed_l1(
+            read_l1(evidence, geometry, place.owner, place.host_offset, place.entry_count, place.disk_size)
         )
 
     @property

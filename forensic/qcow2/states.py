@@ -34,6 +34,7 @@ class Reason(IntEnum):
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
     ENTRY_MISPLACED = 12
+    ENTRY_DOUBTFUL = 13  # its table is damaged as a whole, see `forensic.qcow2.overwritten`
 
     @property
     def code(self) -> str:

@@ -111,6 +111,8 @@ class UsageCounter:
         self._count(self.window, batch, self.masks)
         if batch.owner == "active":
             self._add_totals(batch)
+        if batch.overwritten and not self.lost:
+            self.lost = f"an L2 table of {batch.owner} is overwritten"
         if not batch.whole and not self.lost:
             self.lost = f"an L2 table of {batch.owner} could not be read to its end"
 

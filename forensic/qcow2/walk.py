@@ -39,7 +39,7 @@ from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
-from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l1, read_l1, read_refcount_table
 from forensic.qcow2.usage import (
     ClusterUsage,
     FreeClusters,
@@ -257,7 +257,7 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
     for place, snapshot in first_at.items():
         if place != active:
             disk_size = snapshot.disk_size or image.virtual_size
-            table = read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size)
+            table = believed_l1(read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size))
             yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]
 
 
