@@ -68,7 +68,10 @@ def _add_what(parser: Parser) -> None:
     parser.add_argument("--split", metavar="SIZE", help="write OUT.raw.001, OUT.raw.002, … of at most this size each")
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument(
-        "--strict", action="store_true", help="stop at the first range that cannot be read, with exit status 1"
+        "--strict",
+        action="store_true",
+        help="stop at the first range that cannot be read, with exit status 1; refuse a supplied file that is not the "
+        "one that its image declares",
     )
     parser.add_argument(
         "--resume",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from forensic.untrusted import Json
 
 if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.states import Extent, Run, State
+    from forensic.qcow2.states import Run, State
 
 
 def add(subparsers: Subparsers) -> None:
@@ -39,26 +40,35 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             _print_json(disk)
         else:
-            _print_text(disk.extents())
+            _print_text(disk)
+        for caveat in disk.caveats:
+            print(f"note: {caveat}", file=sys.stderr)
     return 0
+
+
+def _lacks_backing(disk: Disk) -> int | None:
+    """The level whose unallocated ranges come from a file that was not supplied."""
+    last = len(disk.levels) - 1
+    return None if disk.levels[last].backing_file is None else last
 
 
 def _print_json(disk: Disk) -> None:
     """One extent a line, printed as it is found: a list of millions need not fit into memory."""
-    separator = "["
+    separator, lacks = "[", _lacks_backing(disk)
     for runs in disk.runs():
-        print(separator + ",\n".join(_lines(runs)), end="")
+        print(separator + ",\n".join(_lines(runs, lacks)), end="")
         separator = ",\n"
     print("[]" if separator == "[" else "]")
 
 
-def _lines(runs: list[Run]) -> Iterator[str]:
+def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
     """Extents as JSON, with the names of qemu-img map, and `state`, where it is stored, why it is absent.
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
     from forensic.qcow2.states import Reason, State, is_located
 
+    unallocated = int(State.UNALLOCATED)
     compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
     located = [is_located(state, Reason.NONE) for state in State]
     constant = {int(state): json.dumps(_said_of(state))[1:-1] for state in State}
@@ -72,6 +82,8 @@ def _lines(runs: list[Run]) -> Iterator[str]:
             line += f', "offset": {host_offset}'
         if reason:
             line += f', "reason": "{Reason(reason).code}"'
+        elif state == unallocated and depth == lacks:
+            line += f', "reason": "{Reason.BACKING_NOT_SUPPLIED.code}"'
         yield line + "}"
 
 
@@ -88,10 +100,16 @@ def _said_of(state: State) -> dict[str, Json]:
     }
 
 
-def _print_text(extents: Iterator[Extent]) -> None:
+def _print_text(disk: Disk) -> None:
+    from forensic.qcow2.states import Reason, State
+
+    lacks = _lacks_backing(disk)
     print(f"{'guest offset':>18}  {'length':>18}  {'host offset':>18}  level  state")
-    for extent in extents:
+    for extent in disk.extents():
         place = f"{extent.host_offset:#018x}" if extent.host_offset is not None else "-"
         state = extent.state.name.lower().replace("_", " ")
-        reason = f" ({extent.reason.code})" if extent.reason else ""
+        why = extent.reason
+        if extent.state == State.UNALLOCATED and extent.depth == lacks:
+            why = Reason.BACKING_NOT_SUPPLIED
+        reason = f" ({why.code})" if why else ""
         print(f"{extent.guest_offset:#018x}  {extent.length:#18x}  {place:>18}  {extent.depth:>5}  {state}{reason}")

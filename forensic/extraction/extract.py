@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
-from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
+from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead, WrongSupply
 from forensic.evidence import ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
@@ -68,6 +68,8 @@ class Extractor:
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
             raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+        if settings.strict and disk.contradictions:
+            raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         parts = [] if output is None else segments(output, length, settings.split)
         if output is not None:
             refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)

@@ -7,6 +7,8 @@ from msgspec import Struct
 from forensic.evidence import Evidence
 from forensic.untrusted import Untrusted
 
+RAW_DISK = "it looks like a raw disk or boot sector"
+
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"conectix", "a VHD (Virtual PC) image"),
     (0, b"vhdxfile", "a VHDX image"),
@@ -35,6 +37,8 @@ class ForeignFile(Struct, frozen=True):
     evidence: Evidence
     start: bytes
     description: str
+    signature: bool = False
+    """Whether it is known what the first bytes are."""
 
     @property
     def format(self) -> str:
@@ -48,5 +52,5 @@ def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
         return ForeignFile(evidence, start, "the file is empty")
     for offset, signature, name in SIGNATURES:
         if start[offset : offset + len(signature)] == signature:
-            return ForeignFile(evidence, start, f"it looks like {name}")
+            return ForeignFile(evidence, start, f"it looks like {name}", True)
     return ForeignFile(evidence, start, f"it begins with {start[:4].hex(' ')} ({Untrusted(start[:4])})")

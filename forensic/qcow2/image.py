@@ -95,8 +95,12 @@ class Qcow2Image:
 
     @property
     def has_backing_file(self) -> bool:
-        """Whether what is not allocated comes from another file; an empty name is none."""
-        return self.backing_file is not None and bool(self.backing_file.raw)
+        """Whether what is not allocated comes from another file: offset or length of its name is set.
+
+        A writer that removes the name clears both. With one of them, or a name that is not where it should be, the
+        reference is damaged, and what it hides is missing, not zero.
+        """
+        return bool(self.header.backing_file_offset or self.header.backing_file_size)
 
     @property
     def encrypted(self) -> bool:

@@ -30,8 +30,9 @@ class Level(Protocol):
 
     `size` is in guest bytes. Rows are UNALLOCATED where the next level shows through. `data_lacks` says why data
     cannot be read though it is mapped (a key or a data file was not supplied). `backing_file` is the name of the next
-    level as this one declares it (None: there is none), `backing_format` what that is to be read as, `encryption` the
-    method by which data is encrypted. `plain_data` is the file whose holes are zeros of the guest, or None.
+    level as this one declares it (None: there is none; empty: a damaged one), `backing_format` what that is to be read
+    as, `encryption` the method by which data is encrypted. `plain_data` is the file whose holes are zeros of the
+    guest, or None.
     """
 
     @property
@@ -158,8 +159,8 @@ class Qcow2Level(Struct, frozen=True, dict=True):
 
     @property
     def backing_file(self) -> Untrusted | None:
-        """The declared backing file, unless its name is empty; behind the end of the disk it has nothing to say."""
-        return self.image.backing_file if self.image.has_backing_file and not self.base else None
+        """The declared backing file, empty where its name is damaged; past the end of the disk it says nothing."""
+        return (self.image.backing_file or Untrusted(b"")) if self.image.has_backing_file and not self.base else None
 
     @property
     def backing_format(self) -> Untrusted | None:

@@ -23,3 +23,8 @@ def scheme(name: bytes) -> str:
     if is_protocol(name):
         return "protocol"
     return "device" if name.removeprefix(b"file:").startswith(b"/dev/") else "plain"
+
+
+def last_name(declared: bytes) -> bytes:
+    """The file name at the end of a declared name, of whichever system: up to the first NUL, behind `/` or `\\`."""
+    return re.split(rb"[/\\]", declared.split(b"\0", 1)[0])[-1]

@@ -115,8 +115,8 @@ class Qcow1Image:
 
     @property
     def has_backing_file(self) -> bool:
-        """Whether what is not allocated comes from another file; an empty name is none."""
-        return self.backing_file is not None and bool(self.backing_file.raw)
+        """Whether what is not allocated comes from another file: offset or length of its name is set."""
+        return bool(self.header.backing_file_offset or self.header.backing_file_size)
 
     @property
     def encrypted(self) -> bool:

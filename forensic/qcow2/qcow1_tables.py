@@ -134,8 +134,8 @@ class Qcow1Level(Struct, frozen=True):
 
     @property
     def backing_file(self) -> Untrusted | None:
-        """The declared backing file, unless its name is empty."""
-        return self.image.backing_file if self.image.has_backing_file else None
+        """The declared backing file, empty where its name is damaged."""
+        return (self.image.backing_file or Untrusted(b"")) if self.image.has_backing_file else None
 
     @property
     def backing_format(self) -> Untrusted | None:

@@ -7,7 +7,6 @@ opened. That is the only consent there is: no flag makes the toolkit follow a na
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,8 @@ from msgspec.structs import asdict
 
 from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.caveats import caveats, contradictions, undeclared
 from forensic.qcow2.disk import Disk, Input, Role
-from forensic.qcow2.doubts import doubts
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Identified, Qcow2Image, identify
@@ -100,7 +99,13 @@ def open_disk(
         opening.close()
         raise
     inputs = tuple(opening.inputs)
-    return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
+    against = tuple(contradictions(levels, inputs))
+    said = (
+        *undeclared(levels, inputs),
+        *against,
+        *caveats(levels, inputs, supplied.as_stored, supplied.passphrase is not None),
+    )
+    return Disk(_target(target), levels[0].size, tuple(levels), inputs, said, against)
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
@@ -157,29 +162,6 @@ def _target(target: Snapshot | SavedState | None) -> str:
     return "active" if target is None else f"snapshot:{target.index}"
 
 
-def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
-    for depth, level in enumerate(levels):
-        name = f"backing file {depth}" if depth else "the image"
-        if isinstance(level, Qcow2Level):
-            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1_place.host_offset))
-        if depth and level.size > levels[depth - 1].size:
-            surplus = level.size - levels[depth - 1].size
-            yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
-        if level.encryption and supplied.as_stored:
-            yield f"{name}: data is given as it is stored, encrypted with {level.encryption}, not as the guest saw it"
-        elif level.encryption == "aes" and supplied.passphrase is not None:
-            yield f"{name}: the old AES encryption has no means to tell a wrong passphrase from the right one"
-    for one in inputs:
-        if one.format_from == "probed":
-            yield (
-                f"backing file {one.depth} was taken for {one.format} by its first bytes; neither the command line nor "
-                "the image says what it is"
-            )
-        if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
-            surplus = one.evidence.size - levels[one.depth].size
-            yield f"the data file is {surplus:,} bytes longer than its disk; these are not part of the disk"
-
-
 class _Opening:
     """The files opened so far, so that none is opened twice and all are closed when one fails."""
 
@@ -216,8 +198,10 @@ class _Opening:
         """The backing file of the level above."""
         if depth >= MAX_LEVELS:
             raise WrongSupply(backing.path, f"the chain has more than {MAX_LEVELS} files")
-        if above.backing_file is None:
-            raise WrongSupply(backing.path, f"{shown(above.evidences[0].path_as_given)} declares no backing file")
+        if isinstance(above, RawLevel) or (isinstance(above, Qcow2Level) and above.base):
+            what = "a raw disk" if isinstance(above, RawLevel) else "a saved machine state"
+            name = shown(above.evidences[0].path_as_given)
+            raise WrongSupply(backing.path, f"{name} declares no backing file: it is read as {what}")
         evidence = self._open(backing.path)
         image = identify(evidence)
         found = format_of(image)
