@@ -74,6 +74,11 @@ def _add_what(parser: Parser) -> None:
         "one that its image declares",
     )
     parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="give a compressed cluster that is cut or broken as far as it can be decoded; it counts as not read",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the .partial file of an interrupted extraction, after verifying what is there",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+SALVAGED = "salvaged"
 DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 STREAMED = (LEDGER, MAP, MANIFEST)
 """Reports that are written while the disk is read, since they may be far larger than memory."""
@@ -154,8 +155,9 @@ class ExtractionReports:
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
         for code, length in ledger.bytes_by_reason.items():
-            print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-        for caveat in self._disk.caveats:
+            what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
+            print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
+        for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
         for evidence in self._disk.evidences:
             if not evidence.unchanged():

@@ -195,6 +195,7 @@ def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
             "created_at": _moment(snapshot.date_sec),
             **_with_hex("vm_clock_ns", snapshot.vm_clock_nsec),
             **_with_hex("vm_state_size", snapshot.vm_state_size),
+            "icount": snapshot.icount,
             **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
             "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }

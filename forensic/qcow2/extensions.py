@@ -100,7 +100,8 @@ def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     if not header.backing_file_offset or not header.backing_file_size:
         return None
     end = header.backing_file_offset + min(header.backing_file_size, MAX_BACKING_NAME)
-    return Untrusted(data[header.backing_file_offset : end])
+    # Some writers pad the name with zeros, which say nothing; what comes behind a zero is kept.
+    return Untrusted(data[header.backing_file_offset : end].rstrip(b"\0"))
 
 
 class FeatureName(Struct, frozen=True):

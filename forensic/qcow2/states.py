@@ -34,6 +34,7 @@ class Reason(IntEnum):
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
     ENTRY_MISPLACED = 12
+    SALVAGED = 14  # decoded before the stream breaks, on request; no checksum vouches for it
     ENTRY_DOUBTFUL = 13  # its table is damaged as a whole, see `forensic.qcow2.overwritten`
 
     @property

@@ -208,7 +208,8 @@ def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
         sets.add(table, times)
     bitmap_tables = [table for table in read_bitmap_tables(image, budget) if isinstance(table, BitmapTable)]
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
-    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset)
+    lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
+    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset, lost)
 
 
 def _claims(

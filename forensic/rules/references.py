@@ -13,7 +13,7 @@ from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_protocol
+from forensic.qcow2.names import is_network_path, is_protocol, is_windows_path
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
@@ -26,6 +26,9 @@ STORAGE_DIRECTORIES = (
     b"/media/",
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
+
+
+FOREIGN = ("a path of Windows, outside the directory of the image", "a path to a share of a server (UNC)")
 
 
 class Named(Struct, frozen=True):
@@ -55,7 +58,12 @@ class Named(Struct, frozen=True):
     @property
     def climbs(self) -> bool:
         """Whether the name goes up with `..`."""
-        return b".." in self.path.split(b"/")
+        return b".." in re.split(rb"[/\\]", self.path)
+
+    @property
+    def is_foreign_path(self) -> bool:
+        """Whether it is an absolute name of Windows, with a drive letter or of a server."""
+        return is_windows_path(self.name.raw.removeprefix(b"file:"))
 
     @property
     def in_directory_of_image(self) -> bool:
@@ -206,7 +214,9 @@ def backing_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: check that the place belongs to the image's system.
     """
     named = backing_file(cluster)
-    if named and not named.is_system_path and (named.climbs or _elsewhere(named)):
+    if named and named.is_foreign_path:
+        yield named.problem(f", {FOREIGN[is_network_path(named.name.raw)]}")
+    elif named and not named.is_system_path and (named.climbs or _elsewhere(named)):
         yield named.problem(", which lies outside the directory of the image")
 
 

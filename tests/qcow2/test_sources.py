@@ -258,11 +258,9 @@ def test_what_was_opened_is_closed_when_something_else_fails(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("content", "passphrase"),
-    [(b"secret", b"secret"), (b"secret\n", b"secret"), (b"secret\n\n", b"secret\n"), (b" \n", b" ")],
+    [(b"secret", b"secret"), (b"secret\n", b"secret\n"), (b"secret\n\n", b"secret\n\n"), (b" \n", b" \n")],
 )
-def test_one_newline_at_the_end_of_a_key_file_is_not_part_of_the_passphrase(
-    tmp_path: Path, content: bytes, passphrase: bytes
-) -> None:
+def test_a_key_file_is_used_as_it_is(tmp_path: Path, content: bytes, passphrase: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
     assert read_key_file(tmp_path / "key") == passphrase
 
