@@ -58,7 +58,8 @@ def check(
     tallies = {rule.code: _Tally() for rule in rules}
     rules_about: dict[type[object], list[Rule]] = defaultdict(list)
     for rule in rules:
-        rules_about[rule.examines].append(rule)
+        for kind in (rule.examines, *rule.also):
+            rules_about[kind].append(rule)
     unexamined: list[Unexamined] = []
     measured: Measured | None = None
     for structure in structures(image, with_streams, limits):

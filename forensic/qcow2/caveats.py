@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from forensic.qcow2.disk import Input, Role
 from forensic.qcow2.doubts import doubts
 from forensic.qcow2.foreign import RAW_DISK, ForeignFile
-from forensic.qcow2.header import Autoclear
+from forensic.qcow2.header import Autoclear, CryptMethod
 from forensic.qcow2.image import identify
-from forensic.qcow2.levels import Level, Qcow2Level
+from forensic.qcow2.levels import Level, Qcow2Level, RawLevel
 from forensic.qcow2.names import is_protocol, last_name
 from forensic.qcow2.states import Reason
 from forensic.untrusted import Untrusted, shown
@@ -79,6 +79,8 @@ def caveats(levels: Sequence[Level], inputs: Sequence[Input], as_stored: bool, h
         name = f"backing file {depth}" if depth else "the image"
         if isinstance(level, Qcow2Level):
             yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1_place.host_offset))
+        elif not isinstance(level, RawLevel):
+            yield from (f"{name} {doubt}" for doubt in _doubts_of_version_1(level))
         if depth and level.size > levels[depth - 1].size:
             surplus = level.size - levels[depth - 1].size
             yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
@@ -95,3 +97,11 @@ def caveats(levels: Sequence[Level], inputs: Sequence[Input], as_stored: bool, h
         if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
             surplus = one.evidence.size - levels[one.depth].size
             yield f"the data file is {surplus:,} bytes longer than its disk; these are not part of the disk"
+
+
+def _doubts_of_version_1(level: Level) -> Iterator[str]:
+    from forensic.qcow2.qcow1_tables import Qcow1Level  # loads numpy, which such a level has done already
+
+    if isinstance(level, Qcow1Level) and level.image.header.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
+        method = level.image.header.crypt_method
+        yield f"is encrypted by a method that is not known ({method}); its data is given as it is stored"

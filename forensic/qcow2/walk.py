@@ -23,6 +23,7 @@ from forensic.qcow2.measuring import Measuring
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
+from forensic.qcow2.qcow1_usage import Qcow1Counter, Qcow1Usage
 from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
 from forensic.qcow2.residue import (
     SEARCHED,
@@ -56,6 +57,7 @@ Structure = (
     | Qcow1Header
     | Qcow1L1
     | Qcow1L2Batch
+    | Qcow1Usage
     | HeaderCluster
     | L1Table
     | L2Batch
@@ -87,7 +89,7 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
         yield image
         return
     if isinstance(image, Qcow1Image):
-        yield from _structures_of_version_1(image)
+        yield from _structures_of_version_1(image, with_streams, Budget(limits or Limits()))
         return
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
@@ -223,14 +225,20 @@ def _claims(
     return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
-def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
+def _structures_of_version_1(image: Qcow1Image, with_streams: bool, budget: Budget) -> Iterator[Structure]:
     yield image.header
     if image.header.unusable:
         return
     yield image.l1
     indices = np.flatnonzero(image.l1.readable())
     _, first = np.unique(image.l1.entries[indices], return_index=True)
-    yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
+    counter = Qcow1Counter.begin(image, budget)
+    for batch in read_qcow1_batches(image.evidence, image.l1, indices[first]):
+        yield batch
+        counter.add(batch)
+        if with_streams:
+            yield from counter.streams(batch)
+    yield from counter.results()
 
 
 def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:

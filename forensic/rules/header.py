@@ -19,6 +19,7 @@ from forensic.qcow2.header import (
     CryptMethod,
 )
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.rules.registry import rule
 
 MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)
@@ -186,8 +187,8 @@ def header_refcount_order(cluster: HeaderCluster) -> Iterator[Problem]:
         )
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def header_crypt_method(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION, also=(Qcow1Header,))
+def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The encryption method is unknown.
 
     Why: whether the data is plain or encrypted cannot be told; it is read as it is stored.
@@ -195,6 +196,12 @@ def header_crypt_method(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: refuses the image.
     Next: look at the data: a partition table at guest offset 0 speaks for plain.
     """
+    if isinstance(cluster, Qcow1Header):
+        offset, length = cluster.field_range("crypt_method")
+        if cluster.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
+            text = f"crypt_method is {cluster.crypt_method}, expected 0 (none) or 1 (AES) in version 1"
+            yield Problem(text, (host(offset, length),) if length else (), "header")
+        return
     method = cluster.header.crypt_method
     if method not in list(CryptMethod):
         yield Problem(
