@@ -19,6 +19,9 @@ Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 SHOWN_LIMIT = 1024
 """Characters of one string that are shown; the rest is counted. The longest name qcow2 allows QEMU is 1023 bytes."""
 
+HEX_LIMIT = 4096
+"""Bytes of one string that a report holds: thousands of snapshots may have names of 64 KiB each."""
+
 COMBINING_LIMIT = 2
 """Marks that may follow one base character; more would paint over the neighbouring lines of a screen."""
 
@@ -55,12 +58,13 @@ class Untrusted(Struct, frozen=True):
         return self.text.encode("utf-8") != self.raw
 
     def as_json(self) -> Json:
-        """The object a report holds in place of a string; `hex` keeps the truth."""
+        """The object a report holds in place of a string; `hex` keeps the truth, and `length` says if it is longer."""
         return {
             "encoding": "utf-8" if self.valid_utf8 else "invalid",
-            "hex": self.raw.hex(),
+            "hex": self.raw[:HEX_LIMIT].hex(),
             "sanitised": self.sanitised,
             "text": self.text,
+            **({"length": len(self.raw)} if len(self.raw) > HEX_LIMIT else {}),
         }
 
     def __str__(self) -> str:
@@ -84,16 +88,16 @@ def shown_whole(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    if text.isascii() and text.isprintable() and len(text) <= SHOWN_LIMIT:  # as nearly every name is
-        return text
+    begin = text[:SHOWN_LIMIT]
+    more = f"… (+{len(text) - SHOWN_LIMIT} more)" if len(text) > SHOWN_LIMIT else ""
+    if begin.isascii() and begin.isprintable():  # as nearly every name is
+        return begin + more
     pieces: list[str] = []
     marks = 0
-    for character in text[:SHOWN_LIMIT]:
+    for character in begin:
         marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
         pieces.append(_escaped(character) if _is_harmful(character) or marks > COMBINING_LIMIT else character)
-    if len(text) > SHOWN_LIMIT:
-        pieces.append(f"… (+{len(text) - SHOWN_LIMIT} more)")
-    return "".join(pieces)
+    return "".join(pieces) + more
 
 
 def _is_harmful(character: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,6 +181,176 @@ def one_refcount_block_for_all(path: Path) -> None:
     bomb.done()
 
 
+def _snapshots(path: Path, count: int, apart: int, l1_entries: int, name: bytes = b"b") -> None:
+    """`count` snapshots whose L1 tables of `l1_entries` entries begin `apart` bytes after one another."""
+    entry = struct.Struct(">QIHHIIQII").pack
+    texts = b"1" + name + bytes(-(1 + len(name)) % 8)
+    table_bytes = count * (40 + 24 + len(texts))
+    l1_tables = (4 * CLUSTER + table_bytes + CLUSTER - 1) // CLUSTER * CLUSTER
+    l2_tables = l1_tables + count * apart + l1_entries * 8 + CLUSTER
+    l2_tables += -l2_tables % CLUSTER
+    bomb = Bomb(path, l2_tables + count * CLUSTER)
+    bomb.put(0, header(1 << 30, 2, snapshots=(count, 4 * CLUSTER)))
+    entries = bytearray()
+    for number in range(count):
+        entries += entry(l1_tables + number * apart, l1_entries, 1, len(name), 0, 0, 0, 0, 24)
+        entries += struct.pack(">QQQ", 0, 1 << 30, (1 << 64) - 1) + texts
+        if apart:
+            bomb.put(l1_tables + number * apart, struct.pack(">Q", l2_tables + number * CLUSTER))
+    bomb.put(4 * CLUSTER, bytes(entries))
+    bomb.done()
+
+
+def most_snapshots_of_one_table(path: Path) -> None:
+    """65,536 snapshots that share one L1 table of 32 MiB in a hole."""
+    _snapshots(path, 65536, 0, MAX_L1)
+
+
+def tiny_snapshots(path: Path) -> None:
+    """8,192 snapshots, each with an L1 table and an L2 table of its own."""
+    _snapshots(path, 8192, CLUSTER, 2)
+
+
+def most_tiny_snapshots(path: Path) -> None:
+    """65,536 snapshots, each with an L1 table and an L2 table of its own."""
+    _snapshots(path, 65536, CLUSTER, 2)
+
+
+def snapshots_with_long_names(path: Path) -> None:
+    """2,000 snapshots whose names have 65,535 bytes each."""
+    _snapshots(path, 2000, CLUSTER, 2, b"n" * 65535)
+
+
+def bitmaps_with_long_names(path: Path) -> None:
+    """1,000 bitmaps whose names have 65,535 bytes each."""
+    count, name = 1000, b"n" * 65535
+    bomb = Bomb(path, 4 * CLUSTER + count * (CLUSTER + 64) + CLUSTER)
+    entry = struct.pack(">QIIBBHI", 2 * CLUSTER, 1, 0, 1, 16, len(name), 0) + name + bytes(-(24 + len(name)) % 8)
+    extension = struct.pack(">IIIIQQ", 0x23852875, 24, count, 0, count * len(entry), 4 * CLUSTER)
+    bomb.put(0, header(1 << 30, 2, autoclear=1, extensions=extension))
+    bomb.put(4 * CLUSTER, entry * count)
+    bomb.done()
+
+
+def l2_tables_in_a_hole(path: Path) -> None:
+    """A million L2 tables, one after the other in a hole of a file of 64 GiB."""
+    count = 1 << 20
+    first = 4 * CLUSTER + count * 8
+    bomb = Bomb(path, first + count * CLUSTER)
+    bomb.put(0, header(count << 29, count, 4 * CLUSTER))
+    bomb.put(4 * CLUSTER, struct.pack(f">{count}Q", *range(first, first + count * CLUSTER, CLUSTER)))
+    bomb.done()
+
+
+def refcount_blocks_in_a_hole(path: Path) -> None:
+    """A million refcount blocks, one after the other in a hole of a file of 64 GiB."""
+    count = 1 << 20
+    first = 16 * CLUSTER + count * 8
+    bomb = Bomb(path, first + count * CLUSTER)
+    bomb.put(0, header(1 << 20, refcount_table=(16 * CLUSTER, 128)))
+    bomb.put(16 * CLUSTER, struct.pack(f">{count}Q", *range(first, first + count * CLUSTER, CLUSTER)))
+    bomb.done()
+
+
+def small_clusters_of_eight_tebibytes(path: Path) -> None:
+    """A file of 8 TiB in 512-byte clusters that holds 12 KB."""
+    fields = struct.pack(">4sIQIIQII", b"QFI\xfb", 3, 0, 0, 9, 1 << 20, 0, 32)
+    fields += struct.pack(">QQIIQ", 1536, 512, 1, 0, 0) + struct.pack(">QQQII", 0, 0, 0, 4, 112) + bytes(8)
+    with path.open("wb") as file:
+        file.write(fields)
+        file.truncate(8 << 40)
+        file.seek(512)
+        file.write(struct.pack(">Q", 1024) + bytes(504) + struct.pack(">6H", 1, 1, 1, 1, 1, 1) + bytes(500))
+        file.seek(1536)
+        file.write(struct.pack(">Q", 2048 | COPIED) + bytes(504))
+        file.write(struct.pack(">QQ", 2560 | COPIED, ((8 << 40) - 512) | COPIED) + bytes(496) + b"x" * 512)
+        file.seek((8 << 40) - 8192)
+        file.write(b"y" * 8192)
+
+
+def checkerboard_of_subclusters(path: Path) -> None:
+    """Extended L2 entries whose subclusters are allocated in turn: 33 million extents in 16 MiB of tables."""
+    tables = 256
+    bomb = Bomb(path, (8 + tables) * CLUSTER)
+    fields = bytearray(header(tables * 4096 * CLUSTER, tables))
+    fields[72:80] = struct.pack(">Q", 16)
+    bomb.put(0, bytes(fields))
+    places = (struct.pack(">Q", (8 + number) * CLUSTER) for number in range(tables))
+    bomb.put(3 * CLUSTER, b"".join(places))
+    table = struct.pack(">QQ", 5 * CLUSTER, 0x55555555) * 4096
+    for number in range(tables):
+        bomb.put((8 + number) * CLUSTER, table)
+    bomb.done()
+
+
+def _streams(path: Path, cluster_bits: int, data: bytes, offsets: list[int], sectors: int, zstd: bool = False) -> None:
+    """Compressed clusters whose streams begin at `offsets` of `data`; the data begin at host offset 16 MiB."""
+    size = 1 << cluster_bits
+    per_table = size // 8
+    tables = -(-len(offsets) // per_table)
+    l1, l2, begin = 3 * max(size, 512), 1 << 20, 16 << 20
+    l2 = max(l2, -(-(l1 + tables * 8) // size) * size)
+    begin = max(begin, l2 + tables * size)
+    fields = struct.pack(">4sIQIIQII", b"QFI\xfb", 3, 0, 0, cluster_bits, tables * per_table * size, 0, tables)
+    fields += struct.pack(">QQIIQ", l1, size, 1, 0, 0)
+    fields += struct.pack(">QQQII", 8 if zstd else 0, 0, 0, 4, 112) + bytes([1 if zstd else 0]) + bytes(7)
+    shift = 62 - (cluster_bits - 8)
+    with path.open("wb") as file:
+        file.write(fields)
+        file.seek(size)
+        file.write(struct.pack(">Q", 2 * size))
+        file.seek(l1)
+        file.write(b"".join(struct.pack(">Q", l2 + number * size) for number in range(tables)))
+        file.seek(l2)
+        for offset in offsets:
+            file.write(struct.pack(">Q", 1 << 62 | sectors - 1 << shift | begin + offset))
+        file.seek(begin)
+        file.write(data)
+
+
+def streams_that_never_end(path: Path) -> None:
+    """32,768 descriptors into one deflate stream of zeros, each for a cluster of 2 MiB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    data = packer.compress(bytes(64 << 20)) + packer.flush()
+    _streams(path, 21, data, [0] + [number * 2 for number in range(1, 32768)], 8)
+
+
+def streams_of_garbage(path: Path) -> None:
+    """A million descriptors of random bytes, in clusters of 512 bytes."""
+    _streams(path, 9, random.Random(1).randbytes(1 << 20), list(range(1 << 20)), 2)
+
+
+def streams_that_break_late(path: Path) -> None:
+    """4,096 streams of 2 MiB clusters that break just before their end, each long enough to be read slowly."""
+    data = zlib.compress(random.Random(2).randbytes(2 << 20), 0)[2:-40] + b"\xff" * 64
+    _streams(path, 21, data, [0] * 4096, 4200)
+
+
+def empty_zstd_frames(path: Path) -> None:
+    """4,096 streams of 4 MiB that hold nothing but empty frames."""
+    frame = bytes.fromhex("28b52ffd2000010000")
+    data = frame * ((5 << 20) // len(frame))
+    _streams(path, 21, data, [number * len(frame) for number in range(4096)], 8192, zstd=True)
+
+
+def skippable_zstd_frames(path: Path) -> None:
+    """4,096 streams of 4 MiB that hold nothing but frames to be skipped."""
+    frame = bytes.fromhex("502a4d1800000000")
+    data = frame * ((5 << 20) // len(frame))
+    _streams(path, 21, data, [number * len(frame) for number in range(4096)], 8192, zstd=True)
+
+
+def windows_strewn(path: Path) -> None:
+    """64 L2 tables, each entry of which leads to a stream in another gigabyte of a file of 8 TiB."""
+    bomb = Bomb(path, 8 << 40)
+    bomb.put(0, header(64 << 29, 64))
+    bomb.put(3 * CLUSTER, b"".join(struct.pack(">Q", (4 + number) * CLUSTER | COPIED) for number in range(64)))
+    for table in range(64):
+        numbers = range(table * 8192, (table + 1) * 8192)
+        bomb.put((4 + table) * CLUSTER, b"".join(struct.pack(">Q", 1 << 62 | n * ((8 << 40) >> 19)) for n in numbers))
+    bomb.done()
+
+
 BOMBS: dict[str, Callable[[Path], None]] = {
     make.__name__: make
     for make in (
@@ -196,6 +368,21 @@ BOMBS: dict[str, Callable[[Path], None]] = {
         many_bitmap_tables,
         refcount_table_at_the_limit,
         one_refcount_block_for_all,
+        most_snapshots_of_one_table,
+        tiny_snapshots,
+        most_tiny_snapshots,
+        snapshots_with_long_names,
+        bitmaps_with_long_names,
+        l2_tables_in_a_hole,
+        refcount_blocks_in_a_hole,
+        small_clusters_of_eight_tebibytes,
+        checkerboard_of_subclusters,
+        streams_that_never_end,
+        streams_of_garbage,
+        streams_that_break_late,
+        empty_zstd_frames,
+        skippable_zstd_frames,
+        windows_strewn,
     )
 }
 """Every bomb by its name; none takes more than a few tens of megabytes on the disk."""

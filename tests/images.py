@@ -6,10 +6,13 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from forensic.evidence import Evidence
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.snapshots import EXTRA_OFFSET, Snapshot
 from samples.kinds import KINDS, Kind
 
 SOUND = Path(__file__).resolve().parent.parent / "samples" / "sound"
@@ -124,3 +127,9 @@ def file_descriptors_of(path: Path) -> list[int]:
         if target == str(path):
             found.append(int(name))
     return found
+
+
+def with_texts(snapshot: Snapshot, identifier: bytes, name: bytes) -> Snapshot:
+    """The same entry of a snapshot table with another ID and name."""
+    data = snapshot.data[: EXTRA_OFFSET + snapshot.extra_data_size] + identifier + name
+    return replace(snapshot, data=data, id_length=len(identifier), name_length=len(name))

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_snapshot, disk_of
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.states import Run, State
+
+FEW_EXTENTS = 1 << 20
+"""Extents that are listed without asking how many there can be."""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -37,12 +40,16 @@ def run(options: argparse.Namespace) -> int:
     from forensic.qcow2.image import open_any
 
     with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
-        if options.json:
-            _print_json(disk)
-        else:
-            _print_text(disk)
+        lacks = _lacks_backing(disk)
+        print_runs = _print_json if options.json else _print_text
+        ended_at = print_runs(_bounded(disk), lacks)
         for caveat in disk.caveats:
             print(f"note: {caveat}", file=sys.stderr)
+        if ended_at < disk.size:
+            where = f"guest offset {ended_at:#x} of {disk.size:#x}"
+            reason = "L1 entries lead to the same L2 tables again and again"
+            print(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}", file=sys.stderr)
+            return 1
     return 0
 
 
@@ -52,13 +59,28 @@ def _lacks_backing(disk: Disk) -> int | None:
     return None if disk.levels[last].backing_file is None else last
 
 
-def _print_json(disk: Disk) -> None:
-    """One extent a line, printed as it is found: a list of millions need not fit into memory."""
-    separator, lacks = "[", _lacks_backing(disk)
+def _bounded(disk: Disk) -> Iterator[list[Run]]:
+    """The runs of a disk, but no more than its distinct tables can make: tables used twice could make any number."""
+    left = FEW_EXTENTS
+    bounded = False
     for runs in disk.runs():
+        if len(runs) > left and not bounded:
+            left += max(0, sum(level.most_extents() for level in disk.levels) - FEW_EXTENTS)
+            bounded = True
+        if len(runs) > left:
+            return
+        left -= len(runs)
+        yield runs
+
+
+def _print_json(found: Iterator[list[Run]], lacks: int | None) -> int:
+    """One extent a line, printed as it is found: a list of millions need not fit into memory. Gives where they end."""
+    separator, end = "[", 0
+    for runs in found:
         print(separator + ",\n".join(_lines(runs, lacks)), end="")
-        separator = ",\n"
+        separator, end = ",\n", runs[-1][0] + runs[-1][1]
     print("[]" if separator == "[" else "]")
+    return end
 
 
 def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
@@ -100,12 +122,14 @@ def _said_of(state: State) -> dict[str, Json]:
     }
 
 
-def _print_text(disk: Disk) -> None:
+def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
     from forensic.qcow2.states import Reason, State
+    from forensic.qcow2.states import extent as extent_of
 
-    lacks = _lacks_backing(disk)
+    end = 0
     print(f"{'guest offset':>18}  {'length':>18}  {'host offset':>18}  level  state")
-    for extent in disk.extents():
+    for extent in (extent_of(run) for runs in found for run in runs):
+        end = extent.guest_offset + extent.length
         place = f"{extent.host_offset:#018x}" if extent.host_offset is not None else "-"
         state = extent.state.name.lower().replace("_", " ")
         why = extent.reason
@@ -113,3 +137,4 @@ def _print_text(disk: Disk) -> None:
             why = Reason.BACKING_NOT_SUPPLIED
         reason = f" ({why.code})" if why else ""
         print(f"{extent.guest_offset:#018x}  {extent.length:#18x}  {place:>18}  {extent.depth:>5}  {state}{reason}")
+    return end

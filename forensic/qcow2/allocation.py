@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
-from forensic.qcow2.entries import distinct
+from forensic.qcow2.bits import ALL_SUBCLUSTERS, COMPRESSED, OFFSET_MASK, SUBCLUSTERS, ZERO_FLAG
+from forensic.qcow2.entries import U64, distinct
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import Rows, rows_of
 from forensic.qcow2.states import State
@@ -67,6 +67,8 @@ def _sums_of_batch(batch: L2Batch) -> I64:
     """Bytes by state; without rows where all entries are of the two or three kinds that most disks have alone."""
     if not _is_plain(batch):
         return _sums_of(rows_of(batch, None))
+    if batch.bitmaps is not None:
+        return _sums_of_subclusters(batch, batch.bitmaps)
     sums = np.zeros(STORED + 1, dtype=np.int64)
     size = batch.geometry.cluster_size
     if not batch.bits & ZERO_FLAG:
@@ -84,6 +86,25 @@ def _sums_of_batch(batch: L2Batch) -> I64:
     return sums
 
 
+def _sums_of_subclusters(batch: L2Batch, bitmaps: U64) -> I64:
+    """Bytes by state, counted from the bitmaps: rows for subclusters would be 32 times as many as entries."""
+    located = batch.data_offsets != 0
+    allocated, zero = bitmaps & np.uint64(ALL_SUBCLUSTERS), bitmaps >> np.uint64(SUBCLUSTERS)
+    both = np.bitwise_count(allocated & zero).astype(np.int64)
+    allocated, zero = (np.bitwise_count(bits).astype(np.int64) for bits in (allocated, zero))
+    counts = {
+        State.DATA: np.where(located, allocated - both, 0),
+        State.ABSENT: np.where(located, both, allocated),
+        State.ZERO_ALLOCATED: np.where(located, zero - both, 0),
+        State.ZERO: np.where(located, 0, zero - both),
+        State.UNALLOCATED: SUBCLUSTERS - allocated - zero + both,
+    }
+    sums = np.zeros(STORED + 1, dtype=np.int64)
+    for state, count in counts.items():
+        sums[state] = int(count.sum()) * batch.geometry.subcluster_size
+    return sums
+
+
 def _is_plain(batch: L2Batch) -> bool:
     """Whether no entry of these tables needs a second look."""
     geometry = batch.geometry
@@ -91,8 +112,7 @@ def _is_plain(batch: L2Batch) -> bool:
         COMPRESSED | (OFFSET_MASK & (geometry.cluster_size - 1)) | (0 if geometry.zero_flag_allowed else ZERO_FLAG)
     )
     return (
-        batch.bitmaps is None
-        and not geometry.external_data_file
+        not geometry.external_data_file
         and not batch.bits & unusual
         and batch.whole
         and batch.highest_data_offset + geometry.cluster_size <= batch.file_size

@@ -41,7 +41,18 @@ class Bitmap(Struct, frozen=True, dict=True):
     type: int
     granularity_bits: int
     extra_data_size: int
-    name: Untrusted
+    name_length: int
+
+    @property
+    def name(self) -> Untrusted:
+        """The name; cut out of the entry when somebody asks, since thousands of names may have 64 KiB each."""
+        begin = ENTRY_HEADER_SIZE + self.extra_data_size
+        return Untrusted(self.data[begin : begin + self.name_length])
+
+    @property
+    def padding(self) -> bytes:
+        """The bytes that fill the entry up to a multiple of 8, as far as the directory holds them."""
+        return self.data[ENTRY_HEADER_SIZE + self.extra_data_size + self.name_length :]
 
     @cached_property
     def structure(self) -> Structure:
@@ -121,5 +132,5 @@ def _bitmap(data: bytes, offset: int, directory_offset: int, index: int) -> Bitm
         type=kind,
         granularity_bits=granularity_bits,
         extra_data_size=extra_length,
-        name=Untrusted(entry[ENTRY_HEADER_SIZE + extra_length : end]),
+        name_length=name_length,
     )

@@ -17,12 +17,13 @@ class Limits(Struct, frozen=True):
     """What a check may cost; None is no limit.
 
     `seconds` of wall time; `memory` bytes of the whole process, of which what is left over the base is spent on
-    counting references; `table_entries` of L1 tables of snapshots; `table_bytes` of L2 tables; `residue_bytes` that
-    are searched for remains.
+    counting references; `snapshot_tables` are L1 tables of snapshots and `table_entries` the entries in them;
+    `table_bytes` of L2 tables; `residue_bytes` that are searched for remains.
     """
 
     seconds: float | None = None
     memory: int | None = None
+    snapshot_tables: int | None = 4096
     table_entries: int | None = 64 << 20
     table_bytes: int | None = None
     residue_bytes: int | None = None

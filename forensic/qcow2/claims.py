@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.entries import distinct
+from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.references import Claim, Metadata, Owner, TableSets
-from forensic.qcow2.tables import L1Table, L2Batch
+from forensic.qcow2.tables import I64, L1Table, L2Batch
 
 MAX_CLAIMS = 8
 """Claims on one cluster that are listed; a bomb makes millions."""
@@ -33,13 +34,14 @@ class Claims(Struct, frozen=True):
         if not found:
             return found
         for cluster, claims in found.items():
-            claims += self._metadata_on(cluster)
+            claims += islice(self._metadata_on(cluster), MAX_CLAIMS - 1)  # room for what they are in conflict with
         for batch in self.sets.batches(self.evidence, self.active):
+            wanted = np.array([cluster for cluster in found if len(found[cluster]) < MAX_CLAIMS], dtype=np.uint64)
+            if not len(wanted) or self.out_of_time():
+                break
             for cluster, claim in _data_on(batch, wanted):
                 if len(found[cluster]) < MAX_CLAIMS:
                     found[cluster].append(claim)
-            if self.out_of_time():
-                break
         return found
 
     def _metadata_on(self, cluster: int) -> Iterator[Claim]:
@@ -67,8 +69,9 @@ def _data_on(batch: L2Batch, wanted: np.ndarray[tuple[int, ...], np.dtype[np.uin
     if geometry.external_data_file:
         return
     aligned = (batch.data_offsets & np.uint64(geometry.cluster_size - 1)) == 0
-    hits = np.isin(batch.data_offsets >> bits, wanted) & (batch.data_offsets != 0) & aligned
-    for table, index in np.argwhere(hits & batch.in_file()).tolist():
+    clusters = batch.data_offsets >> bits
+    hits = is_among(clusters, wanted) & (batch.data_offsets != 0) & aligned & batch.in_file()
+    for table, index in _first_of_each(np.argwhere(hits), clusters[hits]):
         claim = _claim(batch, table, index, Owner.DATA, int(batch.data_offsets[table, index]), geometry.cluster_size)
         yield claim.host_offset >> geometry.cluster_bits, claim
     if not batch.bits & COMPRESSED:
@@ -78,11 +81,21 @@ def _data_on(batch: L2Batch, wanted: np.ndarray[tuple[int, ...], np.dtype[np.uin
     first, last = begins >> bits, (begins + lengths - np.uint64(1)) >> bits
     near = np.searchsorted(wanted, first)
     touches = (near < len(wanted)) & (wanted[np.minimum(near, len(wanted) - 1)] <= last)
-    for table, index in np.argwhere(touches & batch.compressed & batch.in_file()).tolist():
+    touches &= batch.compressed & batch.in_file()
+    for table, index in _first_of_each(np.argwhere(touches), first[touches]):
         claim = _claim(batch, table, index, Owner.COMPRESSED, int(begins[table, index]), int(lengths[table, index]))
         for cluster in range(int(first[table, index]), int(last[table, index]) + 1):
             if cluster in wanted:
                 yield cluster, claim
+
+
+def _first_of_each(entries: I64, clusters: U64) -> list[list[int]]:
+    """Of the entries (table, index) that lead to one host cluster the first `MAX_CLAIMS`."""
+    order = np.argsort(clusters, kind="stable")
+    ordered = clusters[order]
+    rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    chosen: list[list[int]] = entries[np.sort(order[rank < MAX_CLAIMS])].tolist()
+    return chosen
 
 
 def _claim(batch: L2Batch, table: int, index: int, owner: Owner, host_offset: int, length: int) -> Claim:

@@ -47,6 +47,10 @@ class Outcome(IntEnum):
 
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
+"""The last three bytes of the magic number of a skippable frame; the first is 0x50 to 0x5f."""
+MAX_FRAMES = 256
+"""Frames of one cluster that are examined; writers make one. A cluster's sectors hold half a million empty ones."""
 ZSTD_WINDOW_LIMIT = 1 << 27
 """Bytes of history a zstd frame may ask for: the library's own default, which is QEMU's; more is a memory bomb."""
 
@@ -157,10 +161,13 @@ def stream_end(stored: bytes, compression_type: int, cluster_size: int) -> int |
     if compression_type == Codec.ZSTD:
         return _zstd_frame_end(stored)
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    stream.decompress(stored, cluster_size)
-    if not stream.eof:
-        # The mark that ends the stream may still have to be read, though the cluster is full.
-        stream.decompress(stream.unconsumed_tail, 1)
+    try:
+        stream.decompress(stored, cluster_size)
+        if not stream.eof:
+            # The mark that ends the stream may still have to be read, though the cluster is full.
+            stream.decompress(stream.unconsumed_tail, 1)
+    except zlib.error:
+        return None
     return len(stored) - len(stream.unused_data) if stream.eof else None
 
 
@@ -186,8 +193,8 @@ def _examine_deflate(stored: bytes, cluster_size: int) -> Outcome:
         return Outcome.SHORT if stream.eof else Outcome.CUT
     try:
         return Outcome.TOO_LONG if stream.decompress(stream.unconsumed_tail, 1) else Outcome.OK
-    except zlib.error:  # behind a full cluster nobody reads
-        return Outcome.OK
+    except zlib.error:  # the cluster is full, and what comes next is not the end of a stream
+        return Outcome.TOO_LONG
 
 
 def _is_zlib(stored: bytes, cluster_size: int) -> bool:
@@ -198,6 +205,8 @@ def _is_zlib(stored: bytes, cluster_size: int) -> bool:
 
 
 def _examine_zstd(stored: bytes, cluster_size: int) -> Outcome:
+    if _frames(stored) >= MAX_FRAMES:
+        return Outcome.NOT_DECODED
     end = _zstd_frame_end(stored)
     reader = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).stream_reader(stored[:end])
     try:
@@ -220,7 +229,19 @@ def _read_fully(reader: zstandard.ZstdDecompressionReader, length: int) -> bytes
     return b"".join(pieces)
 
 
-def _zstd_frame_end(stored: bytes) -> int | None:
+def _frames(stored: bytes) -> int:
+    """How many whole frames stand one after the other, those included that a decoder skips; `MAX_FRAMES` at most."""
+    rest, count = memoryview(stored), 0
+    while count < MAX_FRAMES and rest:
+        skipped = rest[1:4] == SKIPPABLE_MAGIC and rest[0] >> 4 == 5
+        end = 8 + int.from_bytes(rest[4:8], "little") if skipped else _zstd_frame_end(rest)
+        if not end:
+            break
+        rest, count = rest[end:], count + 1
+    return count
+
+
+def _zstd_frame_end(stored: bytes | memoryview) -> int | None:
     """Where the first frame ends, from the headers of its blocks; None if it is not wholly there."""
     try:
         at = zstandard.frame_header_size(stored)

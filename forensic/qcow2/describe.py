@@ -37,6 +37,10 @@ CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
 
+MAX_LISTED = 4096
+"""Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
+
+
 def describe(image: Identified, measured: Measured | None = None) -> dict[str, Json]:
     """The sections of `result` that tell what an image is; with what a check measured, if there was one."""
     if isinstance(image, ForeignFile):
@@ -50,6 +54,7 @@ def describe(image: Identified, measured: Measured | None = None) -> dict[str, J
         "references": list(references(cluster)),
         "snapshots": _snapshots(image, measured) if usable and image.header.nb_snapshots else [],
         "bitmaps": _bitmaps(image, measured),
+        **_not_listed(image, usable),
     }
 
 
@@ -185,6 +190,16 @@ def reference(kind: str, declared: Untrusted | None, declared_format: Untrusted 
     }
 
 
+def _not_listed(image: Qcow2Image, usable: bool) -> dict[str, Json]:
+    """How many snapshots and bitmaps are left out of the lists, if any are."""
+    found = {
+        "snapshots": len(image.snapshots.snapshots) if usable and image.header.nb_snapshots else 0,
+        "bitmaps": len(image.bitmaps.bitmaps) if image.bitmaps else 0,
+    }
+    left_out: dict[str, Json] = {kind: count - MAX_LISTED for kind, count in found.items() if count > MAX_LISTED}
+    return {"not_listed": left_out} if left_out else {}
+
+
 def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
     return [
         _shares(measured, snapshot.index)
@@ -199,7 +214,7 @@ def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
             **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
             "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }
-        for snapshot in image.snapshots.snapshots
+        for snapshot in image.snapshots.snapshots[:MAX_LISTED]
     ]
 
 
@@ -222,7 +237,7 @@ def _bitmaps(image: Qcow2Image, measured: Measured | None) -> list[Json]:
             **_with_hex("table_host_offset", bitmap.table_offset),
             "table_entries": bitmap.table_size,
         }
-        for bitmap in (image.bitmaps.bitmaps if image.bitmaps else ())
+        for bitmap in (image.bitmaps.bitmaps[:MAX_LISTED] if image.bitmaps else ())
     ]
 
 

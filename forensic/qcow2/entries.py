@@ -30,6 +30,15 @@ def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     return found
 
 
+def is_among(values: U64, ordered: U64) -> npt.NDArray[np.bool_]:
+    """Which of the values are among others that are in rising order."""
+    if not len(ordered):
+        return np.zeros(values.shape, dtype=np.bool_)
+    near = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: npt.NDArray[np.bool_] = ordered[near] == values
+    return found
+
+
 def refcounts(raw: bytes | memoryview | npt.NDArray[np.uint8], refcount_order: int) -> npt.NDArray[np.unsignedinteger]:
     """The refcounts in (part of) a refcount block, in the narrowest type that holds them.
 

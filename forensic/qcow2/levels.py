@@ -53,6 +53,9 @@ class Level(Protocol):
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """The rows that cover a guest range within `size`."""
 
+    def most_extents(self) -> int:
+        """How many extents all distinct tables could make; more come only from tables that are used again and again."""
+
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """The same as runs, neighbours of one kind merged, as far as that can be had without arrays; maybe nothing."""
 
@@ -216,6 +219,12 @@ class Qcow2Level(Struct, frozen=True, dict=True):
             rows["guest_offset"] -= self.base
             yield rows
 
+    def most_extents(self) -> int:
+        """One for each entry and subcluster of a distinct L2 table, one for each L1 entry."""
+        from forensic.qcow2.mapping import most_extents
+
+        return most_extents(self.image.evidence, self.l1)
+
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """The runs of an L1 table that begins with the disk, up to the first entry that needs a closer look."""
         place = self.l1_place
@@ -299,6 +308,10 @@ class RawLevel(Struct, frozen=True):
 
         for runs in self.few_runs(guest_start, guest_end):
             yield np.array(runs, dtype=ROW)
+
+    def most_extents(self) -> int:
+        """One."""
+        return 1
 
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """One run of data."""

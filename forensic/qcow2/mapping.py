@@ -23,9 +23,9 @@ from forensic.qcow2.bits import (
     compressed_host_offset,
     compressed_stored_length,
 )
-from forensic.qcow2.entries import U64
+from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.states import Reason, State
-from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, stored_clusters
 
 ROW = np.dtype(
     [
@@ -55,7 +55,7 @@ def row_batches(
     coverage = l1.geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))
-    for begin, end, readable, allocated in _l1_runs(l1, first, known):
+    for begin, end, readable, allocated in _l1_runs(evidence, l1, first, known):
         if readable:
             indices = np.arange(begin, end, dtype=np.int64)
             for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
@@ -70,6 +70,14 @@ def row_batches(
         yield single_row(start, guest_end - start, State.ABSENT, reason)
 
 
+def most_extents(evidence: Evidence, l1: L1Table) -> int:
+    """How many extents the entries of all distinct L2 tables can make, each table counted once."""
+    places = distinct(l1.l2_offsets()[l1.readable()])
+    tables = int(np.count_nonzero(stored_clusters(evidence, places, l1.geometry.cluster_size)))
+    each = l1.geometry.l2_entry_count * (SUBCLUSTERS if l1.geometry.extended_l2 else 1)
+    return len(l1.entries) + tables * each
+
+
 def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
     """The same rows, neighbours of one kind merged across batches as they are within one."""
     last = np.zeros(0, dtype=ROW)
@@ -80,12 +88,19 @@ def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
     yield last
 
 
-def _l1_runs(l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:
-    """Runs of L1 entries of one kind: (begin, end, leads to readable tables, has an offset at all)."""
+def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:
+    """Runs of L1 entries of one kind: (begin, end, leads to readable tables, has an offset at all).
+
+    An L2 table that lies in a hole of the file maps nothing, as if there were no table.
+    """
     if first >= end:
         return
     readable = l1.readable()[first:end]
-    allocated = l1.l2_offsets()[first:end] != 0
+    offsets = l1.l2_offsets()[first:end]
+    places = distinct(offsets[readable])
+    in_hole = readable & is_among(offsets, places[~stored_clusters(evidence, places, l1.geometry.cluster_size)])
+    readable &= ~in_hole
+    allocated = (offsets != 0) & ~in_hole
     kind = readable.astype(np.int8) + allocated.astype(np.int8)
     breaks = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), end - first]
     for begin, stop in pairwise(breaks):

@@ -12,7 +12,7 @@ from forensic.evidence import Evidence
 from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec
 from forensic.qcow2.content import Fault, read_data
-from forensic.qcow2.entries import U64, big_endian
+from forensic.qcow2.entries import U64, big_endian, distinct
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
 from forensic.qcow2.levels import Cluster, LastDecoded, decoded_cluster, put_cluster
 from forensic.qcow2.mapping import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
@@ -169,6 +169,11 @@ class Qcow1Level(Struct, frozen=True):
         if known < last:
             start = max(guest_start, max(first, known) * coverage)
             yield single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
+
+    def most_extents(self) -> int:
+        """One for each entry of a distinct L2 table, one for each L1 entry."""
+        tables = distinct(self.l1.entries[self.l1.readable()])
+        return len(self.l1.entries) + len(tables) * self.l1.header.l2_entry_count
 
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """Nothing: images of version 1 are too rare to be decoded in two ways."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.budget import Budget, Limits, Unexamined
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.image import Identified, Qcow2Image
 from forensic.qcow2.references import TableSets
 from forensic.qcow2.tables import ENTRY_SIZE, Bools, L2Batch, read_refcount_table
-from forensic.qcow2.walk import l1_tables
+from forensic.qcow2.walk import l1_tables_within
 
 HostRange = tuple[int, int, str]
 """Host offset, length in bytes, kind."""
@@ -34,13 +35,15 @@ def known_ranges(image: Identified) -> Iterator[HostRange]:
     refcounts = read_refcount_table(image.evidence, geometry)
     yield refcounts.host_offset, refcounts.claimed_entries * ENTRY_SIZE, "refcounts"
     sets = TableSets()
-    for table, times in l1_tables(image):
+    for table, times in l1_tables_within(image, Budget(Limits())):
+        if isinstance(table, Unexamined):
+            break
         yield table.host_offset, len(table.entries) * L1_ENTRY_SIZE, "L1 table"
         sets.add(table, times)
     units = Units(image.evidence.size, geometry.cluster_size)
     units.mark("refcounts", refcounts.block_offsets()[refcounts.readable()], geometry.cluster_size)
+    units.mark("L2 table", sets.distinct()[0], geometry.cluster_size)
     for batch in sets.batches(image.evidence, image.l1):
-        units.mark("L2 table", batch.host_offsets, geometry.cluster_size)
         if not geometry.external_data_file:
             _mark_data(units, batch)
     yield from units.ranges()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,12 @@ from msgspec.structs import replace
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmaps import BitmapDirectory
 from forensic.qcow2.bits import COPIED, OFFSET_MASK
-from forensic.qcow2.entries import U64, distinct
+from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS
-from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l2_batches
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l2_batches, stored_clusters
 from forensic.untrusted import Json
 
 SETS_AT_ONCE = 8
@@ -85,11 +86,34 @@ class TableSet(Struct, frozen=True):
     saved_state_end: int
 
 
+class DistinctTables(Struct, frozen=True):
+    """Every L2 table once: set after set, those of a set in file order, each with the first set that leads there.
+
+    `set_numbers[t]` is the number of that set, `l1_indices[t]` its L1 entry, `host_offsets[t]` where the table lies.
+    """
+
+    set_numbers: I64
+    l1_indices: I64
+    host_offsets: U64
+
+    def only(self, wanted: U64) -> DistinctTables:
+        """Those at the host offsets of `wanted`, which are in rising order."""
+        chosen = is_among(self.host_offsets, wanted)
+        return DistinctTables(self.set_numbers[chosen], self.l1_indices[chosen], self.host_offsets[chosen])
+
+    def by_set(self) -> Iterator[tuple[int, I64, U64]]:
+        """The tables of each set that has any: its number, the L1 indices, the host offsets."""
+        edges = np.flatnonzero(np.diff(self.set_numbers, prepend=-1, append=-1))
+        for begin, end in pairwise(edges.tolist()):
+            yield int(self.set_numbers[begin]), self.l1_indices[begin:end], self.host_offsets[begin:end]
+
+
 class TableSets(Struct):
     """All table sets, filled as the L1 tables are walked."""
 
     sets: list[TableSet] = field(default_factory=list)
     lost: str | None = None
+    _order: DistinctTables | None = None
 
     def add(self, table: L1Table, times: int) -> None:
         """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
@@ -122,31 +146,43 @@ class TableSets(Struct):
             references[np.searchsorted(offsets, tables.host_offsets)] += tables.references * tables.times
         return offsets, references
 
-    def membership(self, offsets: U64, first_set: int) -> npt.NDArray[np.uint8]:
-        """For each L2 table a bit for each of `SETS_AT_ONCE` sets from `first_set` that leads to it."""
+    def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
+        """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
+        chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
+        offsets = distinct(np.concatenate([tables.host_offsets for tables in chosen]))
         masks = np.zeros(len(offsets), dtype=np.uint8)
-        for bit, tables in enumerate(self.sets[first_set : first_set + SETS_AT_ONCE]):
+        for bit, tables in enumerate(chosen):
             masks[np.searchsorted(offsets, tables.host_offsets)] |= np.uint8(1 << bit)
-        return masks
+        return offsets, masks
 
     def batches(self, evidence: Evidence, active: L1Table, wanted: U64 | None = None) -> Iterator[L2Batch]:
         """Every L2 table that any set leads to, once, in file order, named after the first set that leads there.
 
-        With `wanted` only the tables at these host offsets. Reading in file order keeps the disk's head still and
-        finds neighbours that one call can read together.
+        With `wanted` only the tables at these host offsets, in rising order. A table in a hole of the file maps nothing
+        and is left out. Reading in file order keeps the disk's head still and finds neighbours that one call can read
+        together.
         """
-        seen = np.zeros(0, dtype=np.uint64)
-        for tables in self.sets:
-            fresh = np.ones(len(tables.host_offsets), dtype=np.bool_)
-            if len(seen):
-                fresh = ~np.isin(tables.host_offsets, seen)
-            if len(self.sets) > 1:
-                seen = np.concatenate([seen, tables.host_offsets[fresh]])
-            if wanted is not None:
-                fresh &= np.isin(tables.host_offsets, wanted)
-            indices, offsets = tables.l1_indices[fresh], tables.host_offsets[fresh]
-            for batch in believed_l2_batches(evidence, active.geometry, tables.owner, indices, offsets):
-                yield replace(batch, saved_state_end=tables.saved_state_end)
+        tables = self._in_order() if wanted is None else self._in_order().only(wanted)
+        for number, indices, offsets in tables.by_set():
+            there = stored_clusters(evidence, offsets, active.geometry.cluster_size)
+            owner = self.sets[number]
+            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
+                yield replace(batch, saved_state_end=owner.saved_state_end)
+
+    def _in_order(self) -> DistinctTables:
+        """Worked out once, when all sets are there: there may be thousands, and many walks."""
+        if self._order is None:
+            lengths = [len(tables.host_offsets) for tables in self.sets]
+            numbers = np.repeat(np.arange(len(lengths)), lengths)
+            indices = np.concatenate([tables.l1_indices for tables in self.sets])
+            offsets = np.concatenate([tables.host_offsets for tables in self.sets])
+            if len(lengths) > 1:
+                by_offset = np.argsort(offsets, kind="stable")
+                ordered = offsets[by_offset]
+                first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
+                numbers, indices, offsets = numbers[first], indices[first], offsets[first]
+            self._order = DistinctTables(numbers, indices, offsets)
+        return self._order
 
 
 class Metadata(Struct, frozen=True):

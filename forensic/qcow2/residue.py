@@ -104,7 +104,7 @@ def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
         if judged and end % size:
             yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)
     for snapshot in image.snapshots.snapshots if image.header.nb_snapshots and image.snapshots.host_offset else ():
-        texts = len(snapshot.id.raw) + len(snapshot.name.raw)
+        texts = snapshot.id_length + snapshot.name_length
         end = snapshot.host_offset + EXTRA_OFFSET + snapshot.extra_data_size + texts
         yield from _slack(
             evidence, f"padding of snapshots[{snapshot.index}]", end, snapshot.host_offset + snapshot.length

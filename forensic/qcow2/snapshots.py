@@ -47,8 +47,8 @@ class Snapshot(Struct, frozen=True, dict=True):
     length: int
     l1_table_offset: int
     l1_size: int
-    id: Untrusted
-    name: Untrusted
+    id_length: int
+    name_length: int
     date_sec: int
     date_nsec: int
     vm_clock_nsec: int
@@ -56,6 +56,18 @@ class Snapshot(Struct, frozen=True, dict=True):
     extra_data_size: int
     disk_size: int | None
     icount: int | None
+
+    @property
+    def id(self) -> Untrusted:
+        """The unique ID string."""
+        texts = EXTRA_OFFSET + self.extra_data_size
+        return Untrusted(self.data[texts : texts + self.id_length])
+
+    @property
+    def name(self) -> Untrusted:
+        """The name; cut out of the entry when somebody asks, since thousands of names may have 64 KiB each."""
+        begin = EXTRA_OFFSET + self.extra_data_size + self.id_length
+        return Untrusted(self.data[begin : begin + self.name_length])
 
     @property
     def owner(self) -> str:
@@ -73,8 +85,8 @@ class Snapshot(Struct, frozen=True, dict=True):
         begin, length = {
             **FIELD_PLACES,
             "extra_data.unknown": (EXTRA_OFFSET + KNOWN_EXTRA_BYTES, len(self.unknown_extra_data)),
-            "id": (texts, len(self.id.raw)),
-            "name": (texts + len(self.id.raw), len(self.name.raw)),
+            "id": (texts, self.id_length),
+            "name": (texts + self.id_length, self.name_length),
         }[name]
         there = not name.startswith("extra_data.") or begin + length <= texts
         return (self.host_offset + begin, length) if there and length else None
@@ -162,8 +174,8 @@ def _snapshot(data: bytes, index: int, host_offset: int) -> Snapshot:
         length=(texts + id_length + name_length + 7) // 8 * 8,
         l1_table_offset=l1_table_offset,
         l1_size=l1_size,
-        id=Untrusted(data[texts : texts + id_length]),
-        name=Untrusted(data[texts + id_length : texts + id_length + name_length]),
+        id_length=id_length,
+        name_length=name_length,
         date_sec=date_sec,
         date_nsec=date_nsec,
         vm_clock_nsec=vm_clock_nsec,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.entries import U64, refcounts
-from forensic.qcow2.tables import I64, RefcountTable, read_clusters
+from forensic.qcow2.tables import I64, RefcountTable, read_clusters, stored_clusters
 
 Counts = npt.NDArray[np.unsignedinteger]
 Bools = npt.NDArray[np.bool_]
@@ -118,8 +118,10 @@ class StoredRefcounts:
         # Only a part of the first block may be meant, so it is not taken for another entry's.
         alone = int(len(readable) > 0 and readable[0] == first)
         offsets, rows = np.unique(self.table.block_offsets()[readable[alone:]], return_index=True)
-        offsets = np.concatenate([self.table.block_offsets()[readable[:alone]], offsets])
-        rows = np.concatenate([np.arange(alone), rows + alone])
+        # A block in a hole of the file counts nothing.
+        there = stored_clusters(self._evidence, offsets, self.table.geometry.cluster_size)
+        offsets = np.concatenate([self.table.block_offsets()[readable[:alone]], offsets[there]])
+        rows = np.concatenate([np.arange(alone), rows[there] + alone])
         for batch, found, present in self._blocks(offsets):
             for index, offset, block, length in zip(
                 readable[rows[batch]].tolist(), offsets[batch].tolist(), found, present.tolist(), strict=True

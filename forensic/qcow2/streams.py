@@ -16,9 +16,12 @@ from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, f
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.old_tables import ends_like_first_entry
+from forensic.qcow2.tables import stored_clusters
 
 WINDOW_BYTES = 4 << 20
 """Bytes of neighbouring streams that are read at once and decoded by one thread."""
+WINDOW_STREAMS = 1 << 14
+"""Streams of one window at most: of a bomb as many begin there as it has bytes."""
 GAP_BYTES = 64 << 10
 """Bytes between two streams that are rather read than skipped."""
 BATCH_STREAMS = 1 << 16
@@ -26,9 +29,15 @@ MAX_WORKERS = 4
 WINDOWS_AHEAD = 2
 """Windows that wait for each thread; together with those at work they bound the memory."""
 
-DECODED_BYTES_ALWAYS = 4 << 30
-DECODED_BYTES_PER_FILE_BYTE = 64
-"""What is decoded of a file at most: streams that overlap could ask for any amount of work."""
+EFFORT_ALWAYS = 4 << 30
+EFFORT_PER_FILE_BYTE = 64
+"""What decoding may cost at most, in bytes that a fast codec makes: streams that overlap could ask for any amount."""
+
+EFFORT_OF_ONE = 4096
+"""What a stream costs at least, however small its cluster."""
+
+SLOW_FACTOR = 4
+"""How much more a stream costs that the fast codec does not take, so that others have to say what is wrong with it."""
 
 
 class Tail(Struct, frozen=True):
@@ -74,6 +83,10 @@ class Streams(Struct, frozen=True):
         """Where the last sector of each ends."""
         return self.host_offsets + self.stored_lengths
 
+    def only(self, rows: npt.NDArray[np.int64]) -> Streams:
+        """Some of them."""
+        return Streams(self.host_offsets[rows], self.stored_lengths[rows], self.guest_offsets[rows], self.owners[rows])
+
     def next_offsets(self) -> U64:
         """Where the next stream that begins behind the start of each begins; far away for the last."""
         behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
@@ -81,20 +94,19 @@ class Streams(Struct, frozen=True):
 
 
 class Allowance(Struct):
-    """How many more bytes may be decoded."""
+    """What decoding may still cost, in the unit of `EFFORT_ALWAYS`."""
 
-    decoded_bytes: int
+    effort: int
 
     @classmethod
     def for_file(cls, size: int) -> Allowance:
         """What a file of this size is worth."""
-        return cls(max(DECODED_BYTES_ALWAYS, size * DECODED_BYTES_PER_FILE_BYTE))
+        return cls(max(EFFORT_ALWAYS, size * EFFORT_PER_FILE_BYTE))
 
-    def take(self, count: int, cluster_size: int) -> int:
-        """How many of `count` streams may be decoded; they are taken off."""
-        granted = min(count, self.decoded_bytes // cluster_size)
-        self.decoded_bytes -= granted * cluster_size
-        return granted
+    def spend(self, effort: int) -> bool:
+        """Take it off; whether there was so much left."""
+        self.effort -= effort
+        return self.effort >= 0
 
 
 class _Window(Struct, frozen=True):
@@ -104,28 +116,33 @@ class _Window(Struct, frozen=True):
     end: int
 
 
-class _Decoded(Struct, frozen=True):
+class _Decoded(Struct):
     window: _Window
     outcomes: list[int]
     surplus: list[int]
     tails: list[Tail]
+    effort: int
 
 
 def decode_streams(
     evidence: Evidence, geometry: Geometry, owner_names: tuple[str, ...], streams: Streams, allowance: Allowance
 ) -> Iterator[StreamBatch]:
-    """Decode all streams and tell what became of each, batch after batch."""
+    """Decode all streams and tell what became of each, batch after batch.
+
+    Those that the allowance does not cover are NOT_DECODED; which ones depends on the file alone, not on the machine.
+    """
     count = len(streams.host_offsets)
-    has_codec = geometry.compression_type in list(Codec)
-    granted = allowance.take(count, geometry.cluster_size) if has_codec else 0
-    outcomes = np.full(count, Outcome.NOT_DECODED, dtype=np.uint8)
+    # Where the file has a hole there are zeros, which no codec takes for a stream: nothing has to be read.
+    there = stored_clusters(evidence, streams.host_offsets, 2 * geometry.cluster_size)
+    rows = np.flatnonzero(there) if geometry.compression_type in list(Codec) else np.zeros(0, dtype=np.int64)
+    outcomes = np.where(there, Outcome.NOT_DECODED, Outcome.FAILED).astype(np.uint8)
     surplus = np.zeros(count, dtype=np.int64)
     tails: list[Tail] = []
     done = 0
-    next_offsets = streams.next_offsets()
+    stored, next_offsets = streams.only(rows), streams.next_offsets()[rows]
 
     def work(window: _Window) -> _Decoded:
-        return _decode_window(evidence, geometry, streams, next_offsets, window)
+        return _decode_window(evidence, geometry, stored, next_offsets, window)
 
     def batch(end: int) -> StreamBatch:
         part = slice(done, end)
@@ -141,13 +158,16 @@ def decode_streams(
             tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    for decoded in _in_threads(work, _windows(streams, granted)):
-        part = slice(decoded.window.first, decoded.window.end)
-        outcomes[part], surplus[part] = decoded.outcomes, decoded.surplus
-        tails += decoded.tails
-        if part.stop - done >= BATCH_STREAMS:
-            yield batch(part.stop)
-            done, tails = part.stop, []
+    for decoded in _in_threads(work, _windows(stored)):
+        if not allowance.spend(decoded.effort):
+            break
+        chosen = rows[decoded.window.first : decoded.window.end]
+        outcomes[chosen], surplus[chosen] = decoded.outcomes, decoded.surplus
+        tails += [Tail(int(rows[tail.index]), tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
+        end = int(chosen[-1]) + 1
+        if end - done >= BATCH_STREAMS:
+            yield batch(end)
+            done, tails = end, []
     if done < count:
         yield batch(count)
 
@@ -167,13 +187,14 @@ def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window])
             yield waiting.popleft().result()
 
 
-def _windows(streams: Streams, count: int) -> Iterator[_Window]:
-    """Cut the first `count` streams where there is a gap, or where enough has been gathered."""
-    starts, ends = streams.host_offsets[:count], np.maximum.accumulate(streams.ends[:count])
+def _windows(streams: Streams) -> Iterator[_Window]:
+    """Cut the streams where there is a gap, or where enough has been gathered."""
+    starts, ends = streams.host_offsets, np.maximum.accumulate(streams.ends)
     gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
-    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), count], strict=True):
+    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), len(starts)], strict=True):
         while first < end:
             full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
+            full = min(full, first + WINDOW_STREAMS)
             yield _Window(first, full)
             first = full
 
@@ -183,7 +204,7 @@ def _decode_window(
 ) -> _Decoded:
     part = slice(window.first, window.end)
     starts, ends = streams.host_offsets[part].tolist(), streams.ends[part].tolist()
-    result = _Decoded(window, [], [], [])
+    result = _Decoded(window, [], [], [], 0)
     if not starts:
         return result
     try:
@@ -195,6 +216,8 @@ def _decode_window(
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
         stored = raw[start - starts[0] : end - starts[0]]
         outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
+        effort = max(geometry.cluster_size, len(stored), EFFORT_OF_ONE)
+        result.effort += effort if outcome == Outcome.OK else effort * SLOW_FACTOR
         result.outcomes.append(outcome)
         result.surplus.append(surplus)
         if tail is not None:

@@ -276,6 +276,26 @@ def within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
     return inside
 
 
+def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int) -> Bools:
+    """Which of these clusters, given in file order, the file system stores, at least in part.
+
+    The others lie in a hole of the file, wholly inside it, and read as zeros: asking costs two system calls a run of
+    neighbours, reading a million of them costs a minute.
+    """
+    size, end = np.uint64(cluster_size), np.uint64(evidence.size)
+    found: Bools = host_offsets + size > end  # how much of it there is only reading can tell
+    at = 0
+    while at < len(host_offsets):
+        data = evidence.next_data_from(int(host_offsets[at]))
+        if data >= evidence.size:
+            break
+        first = int(np.searchsorted(host_offsets, np.uint64(max(0, data - cluster_size + 1))))
+        stop = int(np.searchsorted(host_offsets, np.uint64(evidence.hole_from(data))))
+        found[max(at, first) : stop] = True
+        at = max(stop, first, at + 1)
+    return found
+
+
 def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
     """Whole clusters as an array [cluster, byte], neighbours read with one call; and how many bytes of each exist."""
     size = geometry.cluster_size

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from forensic.qcow2.budget import Budget, Unexamined
 from forensic.qcow2.claims import Claims
-from forensic.qcow2.entries import U64, distinct
+from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import MAX_MANY, SATURATED, Use, Window
 from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, TableSets
@@ -98,7 +98,9 @@ class UsageCounter:
         self.last_used = 0
         self.window = self._new_window(0)
         self.window.elsewhere_wanted = True
-        self.masks = self.sets.membership(self.l2_offsets, 0)
+        first_sets, masks = self.sets.membership(0)
+        self.masks = np.zeros(len(self.l2_offsets), dtype=np.uint8)
+        self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
 
     def _window_clusters(self) -> int:
         """Host clusters that are counted at once: whole stretches, as many as the limit allows."""
@@ -108,7 +110,7 @@ class UsageCounter:
 
     def add(self, batch: L2Batch) -> None:
         """Count what a batch of L2 tables refers to."""
-        self._count(self.window, batch, self.masks)
+        self._count(self.window, batch)
         if batch.owner == "active":
             self._add_totals(batch)
         if batch.overwritten and not self.lost:
@@ -136,7 +138,7 @@ class UsageCounter:
             wanted = distinct(tables[later == number])
             window = self._new_window(first)
             for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
-                self._count(window, batch, self.masks)
+                self._count(window, batch)
             self._mark_other_sets(window, wanted)
             yield from self._compare(window)
             done = window.end
@@ -168,10 +170,9 @@ class UsageCounter:
         end = min(self.clusters, first + self.window_clusters)
         return _window(self.claims, first, end, self.l2_offsets, self.l2_references)
 
-    def _count(self, window: Window, batch: L2Batch, masks: npt.NDArray[np.uint8], counted: bool = True) -> None:
+    def _count(self, window: Window, batch: L2Batch) -> None:
         rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
-        times = self.l2_references[rows] if counted else np.zeros(len(rows), dtype=np.int64)
-        window.add_tables(batch, times, masks[rows])
+        window.add_tables(batch, self.l2_references[rows], self.masks[rows])
 
     def _mark_other_sets(self, window: Window, tables: U64 | None) -> None:
         """Tell the table sets apart for which the first pass had no bits."""
@@ -179,12 +180,13 @@ class UsageCounter:
             if self.budget.out_of_time():
                 return
             window.next_sets()
-            masks = self.sets.membership(self.l2_offsets, first)
-            wanted = self.l2_offsets[masks != 0]
+            offsets, masks = self.sets.membership(first)
             if tables is not None:
-                wanted = wanted[np.isin(wanted, tables)]
-            for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
-                self._count(window, batch, masks, counted=False)
+                wanted = is_among(offsets, tables)
+                offsets, masks = offsets[wanted], masks[wanted]
+            for batch in self.sets.batches(self.evidence, self.claims.active, offsets):
+                rows = np.searchsorted(offsets, batch.host_offsets)
+                window.add_tables(batch, np.zeros(len(rows), dtype=np.int64), masks[rows])
 
     def _windows(self, later: U64) -> list[int]:
         """The windows after the first in which anything is referenced or has a refcount."""

@@ -122,13 +122,11 @@ def _tables(
 ) -> Iterator[Structure]:
     """The L1 tables, the L2 tables that they lead to, and what all references add up to."""
     sets = TableSets()
-    for table, times in l1_tables(image):
-        stop = budget.exceeded("L1 table entries", budget.limits.table_entries, len(table.entries))
-        if stop:
-            yield Unexamined(L1Table, f"{stop} before the L1 table of {table.owner}", limit=True)
-            sets.lost = sets.lost or stop
+    for table, times in l1_tables_within(image, budget):
+        if isinstance(table, Unexamined):
+            yield table
+            sets.lost = sets.lost or table.reason
             break
-        budget.spend("L1 table entries", len(table.entries))
         yield table
         sets.add(table, times)
     if not sets.sets:
@@ -206,7 +204,10 @@ def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
     budget = Budget(Limits())
     refcount_table = read_refcount_table(image.evidence, image.geometry)
     sets = TableSets()
-    for table, times in l1_tables(image):
+    for table, times in l1_tables_within(image, budget):
+        if isinstance(table, Unexamined):
+            sets.lost = sets.lost or table.reason
+            break
         sets.add(table, times)
     bitmap_tables = [table for table in read_bitmap_tables(image, budget) if isinstance(table, BitmapTable)]
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
@@ -239,6 +240,21 @@ def _structures_of_version_1(image: Qcow1Image, with_streams: bool, budget: Budg
         if with_streams:
             yield from counter.streams(batch)
     yield from counter.results()
+
+
+def l1_tables_within(image: Qcow2Image, budget: Budget) -> Iterator[tuple[L1Table | Unexamined, int]]:
+    """`l1_tables` as far as the limits allow; the last one says what was left out."""
+    limits = budget.limits
+    for number, (table, times) in enumerate(l1_tables(image)):
+        stop = budget.exceeded("L1 table entries", limits.table_entries, len(table.entries))
+        if number:
+            stop = stop or budget.exceeded("L1 tables of snapshots", limits.snapshot_tables, 1)
+            budget.spend("L1 tables of snapshots", 1)
+        if stop:
+            yield Unexamined(L1Table, f"{stop} before the L1 table of {table.owner}", limit=True), times
+            return
+        budget.spend("L1 table entries", len(table.entries))
+        yield table, times
 
 
 def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:

@@ -128,6 +128,8 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         marked = bitmap.get("dirty_bytes")
         dirty = "" if marked is None else f", marks {size(number(marked))}"
         yield "bitmap", f'"{text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}{dirty}'
+    if more := _not_listed(result, "bitmaps"):
+        yield "bitmaps", f"{more:,} more are not listed"
 
 
 def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -199,6 +201,10 @@ def _reference_fact(reference: Mapping[str, Json]) -> str:
     return f"{name}{of_format}; " + ("supplied by the examiner" if reference["followed"] else "not opened")
 
 
+def _not_listed(result: Mapping[str, Json], kind: str) -> int:
+    return number(section(result.get("not_listed", {})).get(kind, 0))
+
+
 def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[str, str]]:
     snapshots = sections(result["snapshots"])
     for snapshot in snapshots:
@@ -209,5 +215,8 @@ def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[
             + _machine_state(snapshot)
             + _shares(snapshot),
         )
-    if claimed != len(snapshots):
-        yield "snapshots", f"{claimed:,} claimed, {len(snapshots):,} readable"
+    more = _not_listed(result, "snapshots")
+    if claimed != len(snapshots) + more:
+        yield "snapshots", f"{claimed:,} claimed, {len(snapshots) + more:,} readable"
+    if more:
+        yield "snapshots", f"{more:,} more are not listed"

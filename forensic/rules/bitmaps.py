@@ -181,7 +181,7 @@ def bitmap_entry_padding(directory: BitmapDirectory) -> Iterator[Problem]:
     Next: look at the bytes.
     """
     for bitmap in directory.bitmaps:
-        padding = bitmap.structure.raw("padding")
+        padding = bitmap.padding
         if any(padding):
             yield of_bitmap(bitmap, f"is padded with {padding.hex(' ')}, expected zeros")
 

@@ -111,8 +111,8 @@ def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
     """
 
     def described() -> Iterator[Problem]:
-        places = zip(overlaps.first.tolist(), overlaps.first_end.tolist(), overlaps.second.tolist(), strict=True)
-        for begin, end, second in places:
+        for place in zip(overlaps.first, overlaps.first_end, overlaps.second, strict=True):
+            begin, end, second = map(int, place)  # one by one: there may be millions, and few are worded
             same = "is mapped twice" if begin == second else f"ends at {end:#x}, another one begins at {second:#x}"
             yield Problem(f"the stream at host offset {begin:#x} {same}", (host(begin, end - begin),), "")
 

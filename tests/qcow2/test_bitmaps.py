@@ -33,7 +33,8 @@ def read(
 
 
 def facts(bitmap: Bitmap) -> dict[str, object]:
-    return {name: value for name, value in asdict(bitmap).items() if name != "data"}
+    stored = {name: value for name, value in asdict(bitmap).items() if name != "data"}
+    return stored | {"name": bitmap.name, "padding": bitmap.padding}
 
 
 def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
@@ -50,6 +51,8 @@ def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
             "granularity_bits": 16,
             "extra_data_size": 3,
             "name": Untrusted(b"backup"),
+            "name_length": 6,
+            "padding": bytes(7),
         }
     ]
     assert (found.claimed, found.reserved, found.size, found.missing, found.file_size) == (1, 0, 40, None, 552)

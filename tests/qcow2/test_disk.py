@@ -38,6 +38,10 @@ class Invented:
         """A name, if the level is to have one."""
         return Untrusted(b"name") if self.declares else None
 
+    def most_extents(self) -> int:
+        """One a cluster."""
+        return len(self.states)
+
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """Nothing."""
         return iter(())

@@ -6,17 +6,24 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forensic.checking import check
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence
 from forensic.measured import Measured
+from forensic.qcow2.allocation import _sums_of_batch
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.mapping import rows_of
 from forensic.qcow2.states import State
+from forensic.qcow2.tables import L2Batch
 from samples import recipes
 from samples.kinds import Kind
-from tests.images import QCOW2, sample
+from tests.images import QCOW2, geometry, sample
 from tests.oracles import require
 from tests.rules.judging import damaged, poke
 
@@ -131,3 +138,17 @@ def test_what_cannot_be_known_is_not_there(tmp_path: Path) -> None:
     found = known(path)
     assert found.end_of_data is None
     assert not {"free", "leaked", "metadata"} & found.allocation.keys()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 5 << 16, 6 << 16]), st.integers(0, (1 << 64) - 1)), min_size=1, max_size=64)
+)
+def test_subclusters_are_counted_as_the_mapping_has_them(entries: list[tuple[int, int]]) -> None:
+    shape = replace(geometry(), cluster_bits=16, extended_l2=True)
+    first, second = (np.array([words], dtype=np.uint64) for words in zip(*entries, strict=True))
+    at = np.zeros(1, dtype=np.int64)
+    batch = L2Batch("active", shape, 1 << 30, at, at.astype(np.uint64), np.array([len(entries)]), first, second)
+    rows = rows_of(batch, None)
+    expected = {state: int(rows["length"][rows["state"] == state].sum()) for state in State}
+    sums = _sums_of_batch(batch)
+    assert {state: int(sums[state]) for state in State} == expected

@@ -33,7 +33,8 @@ def read(folder: Path, content: bytes, claimed: int, host_offset: int = 0) -> Sn
 
 
 def facts(snapshot: Snapshot) -> dict[str, object]:
-    return {name: value for name, value in asdict(snapshot).items() if name != "data"}
+    stored = {name: value for name, value in asdict(snapshot).items() if name != "data"}
+    return stored | {"id": snapshot.id, "name": snapshot.name}
 
 
 def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
@@ -46,7 +47,9 @@ def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
         "l1_table_offset": 0x600,
         "l1_size": 3,
         "id": Untrusted(b"id"),
+        "id_length": 2,
         "name": Untrusted(b"first"),
+        "name_length": 5,
         "date_sec": 1000,
         "date_nsec": 5,
         "vm_clock_nsec": 6,

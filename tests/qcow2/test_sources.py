@@ -30,7 +30,7 @@ from forensic.qcow2.states import Reason, State
 from samples import oracle
 from samples.bench import Bench
 from samples.kinds import KINDS, PASSPHRASE, Built, Kind, build
-from tests.images import COMMITTED, SOUND, described, sample
+from tests.images import COMMITTED, SOUND, described, sample, with_texts
 from tests.oracles import require
 
 NEEDY = [kind for kind in KINDS.values() if kind.backing or kind.data_file or kind.passphrase or kind.format == "qcow"]
@@ -470,7 +470,8 @@ def test_a_snapshot_is_found_by_id_then_by_name_then_by_its_place(tmp_path: Path
             with pytest.raises(WrongSupply, match="no snapshot has the id, name or index"):
                 find_snapshot(image, word)
         first, second = table.snapshots
-        image.__dict__["snapshots"] = replace(table, snapshots=(first, replace(second, id=first.id)))
+        same_id = with_texts(second, first.id.raw, second.name.raw)
+        image.__dict__["snapshots"] = replace(table, snapshots=(first, same_id))
         with pytest.raises(WrongSupply, match="2 snapshots have the id 1: choose among #0, #1"):
             find_snapshot(image, "1")
         assert find_snapshot(image, "second").index == 1

@@ -1,5 +1,6 @@
 """Every distinct stream is decoded once, in file order, and what follows it is looked at."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -167,13 +168,24 @@ def test_many_streams_come_in_groups_and_none_is_lost(tmp_path: Path, monkeypatc
 
 
 def test_work_is_limited_and_what_was_not_done_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "DECODED_BYTES_ALWAYS", 0)
-    monkeypatch.setattr(streams, "DECODED_BYTES_PER_FILE_BYTE", 1)
-    found = many(tmp_path, 100)
-    allowed = found.evidence.size // CLUSTER
-    assert 0 < allowed < 100
-    outcomes = [int(outcome) for batch in decoded(found) for outcome in batch.outcomes]
-    assert outcomes == [Outcome.OK] * allowed + [Outcome.NOT_DECODED] * (100 - allowed)
+    monkeypatch.setattr(streams, "WINDOW_BYTES", 4096)
+    monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
+    for effort, allowed in ((39 * 4096, 36), (40 * 4096, 40), (100 * 4096 - 1, 96), (100 * 4096, 100)):
+        monkeypatch.setattr(streams, "EFFORT_ALWAYS", effort)
+        outcomes = [int(outcome) for batch in decoded(many(tmp_path, 100)) for outcome in batch.outcomes]
+        assert outcomes == [Outcome.OK] * allowed + [Outcome.NOT_DECODED] * (100 - allowed)
+
+
+def test_streams_in_a_hole_of_the_file_are_no_streams_and_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
+    monkeypatch.setattr(streams, "EFFORT_ALWAYS", 4096)
+    begins = [DATA, DATA + (1 << 20), DATA + (2 << 20)]
+    found = image(tmp_path, [descriptor(begin, len(ZEROS)) for begin in begins], ZEROS)
+    os.truncate(found.evidence.path, 8192 * CLUSTER)
+    batch = only(Qcow2Image(Evidence(found.evidence.path)))
+    assert batch.outcomes.tolist() == [Outcome.OK, Outcome.FAILED, Outcome.FAILED]
 
 
 @pytest.mark.parametrize("name", ["deflate-512", "deflate-4k", "zstd-512", "zstd-4k", "extended-deflate-16k"])

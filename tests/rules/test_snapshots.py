@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
-from forensic.untrusted import Untrusted
+from tests.images import with_texts
 from tests.rules.judging import opened_sample, problems
 
 COVERAGE = 512 * 64
@@ -62,7 +62,7 @@ def test_a_saved_state_has_its_l1_entries_behind_those_of_the_disk(table: Snapsh
 )
 def test_ids_tell_snapshots_apart(ids: tuple[bytes, ...], repeated: int, table: SnapshotTable) -> None:
     first = table.snapshots[0]
-    entries = [replace(first, index=index, id=Untrusted(raw)) for index, raw in enumerate(ids)]
+    entries = [replace(with_texts(first, raw, b""), index=index) for index, raw in enumerate(ids)]
     assert hits("snapshot-duplicate-id", table, *entries) == repeated
 
 
@@ -71,5 +71,5 @@ def test_names_may_be_missing_but_are_reported_when_they_repeat(
     names: tuple[bytes, ...], repeated: int, table: SnapshotTable
 ) -> None:
     first = table.snapshots[0]
-    entries = [replace(first, index=index, name=Untrusted(raw)) for index, raw in enumerate(names)]
+    entries = [replace(with_texts(first, b"1", raw), index=index) for index, raw in enumerate(names)]
     assert hits("snapshot-duplicate-name", table, *entries) == repeated
