@@ -100,8 +100,12 @@ def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     if not header.backing_file_offset or not header.backing_file_size:
         return None
     end = header.backing_file_offset + min(header.backing_file_size, MAX_BACKING_NAME)
-    # Some writers pad the name with zeros, which say nothing; what comes behind a zero is kept.
-    return Untrusted(data[header.backing_file_offset : end].rstrip(b"\0"))
+    return Untrusted(data[header.backing_file_offset : end])
+
+
+def without_padding(name: Untrusted | None) -> Untrusted | None:
+    """The name without zeros at its end, with which some writers pad it; what comes behind a zero is kept."""
+    return None if name is None else Untrusted(name.raw.rstrip(b"\0"))
 
 
 class FeatureName(Struct, frozen=True):

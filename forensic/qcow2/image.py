@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
-from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
+from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions, without_padding
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
 from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
@@ -65,7 +65,7 @@ class Qcow2Image:
             header,
             resolve(header),
             parse_extensions(header, data),
-            backing_file_name(header, data),
+            without_padding(backing_file_name(header, data)),
             self.evidence.size,
             self.evidence.path,
         )
