@@ -80,6 +80,13 @@ class WorkerFailed(ForensicError):
         self.reason = reason
 
 
+class InternalError(ForensicError):
+    """Something that cannot be has happened; no result that came of it is given out."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"internal error: {what}")
+
+
 class RangeNotRead(ForensicError):
     """A guest range has no bytes that can be read, and the caller asked to stop there rather than to fill it."""
 

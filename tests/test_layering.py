@@ -18,8 +18,9 @@ WRITTEN = [path for path in FILES if path != ROOT / "forensic" / "format" / "qco
 FLOORS = (
     ("forensic.format", "forensic.untrusted", "forensic.version"),
     ("forensic.errors",),  # floor 1 as well, but its messages are shown by untrusted
-    ("forensic.structure", "forensic.evidence", "forensic.finding", "forensic.measured", "forensic.words"),
-    ("forensic.qcow2", "forensic.report"),
+    ("forensic.evidence",),
+    ("forensic.structure", "forensic.excerpt", "forensic.finding", "forensic.measured", "forensic.words"),
+    ("forensic.qcow2", "forensic.report", "forensic.second_reader"),
     ("forensic.rules", "forensic.extraction"),
     ("forensic.checking",),
     ("forensic",),
@@ -109,7 +110,20 @@ def test_rich_is_used_only_where_something_is_printed() -> None:
 
 
 def test_kaitai_objects_are_turned_into_ours_in_one_place() -> None:
-    assert importers_of("kaitaistruct") == {"forensic.format.qcow2", "forensic.structure"}
+    second_reader = {"forensic.second_reader.entries", "forensic.second_reader.header"}
+    assert importers_of("kaitaistruct") == {"forensic.format.qcow2", "forensic.structure"} | second_reader
+
+
+def test_the_second_reader_shares_no_code_with_the_first() -> None:
+    shared = ("forensic.evidence", "forensic.format.qcow2", "forensic.errors", "forensic.untrusted")
+    used = {
+        name
+        for path in FILES
+        if is_within(module_of(path), "forensic.second_reader")
+        for name in imports(path)
+        if is_within(name, "forensic", "tui")
+    }
+    assert {name for name in used if not is_within(name, "forensic.second_reader", *shared)} == set()
 
 
 def test_the_library_loads_no_dataclasses() -> None:

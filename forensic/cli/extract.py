@@ -97,7 +97,9 @@ def _add_hashes(parser: Parser) -> None:
     )
     parser.add_argument("--sidecars", action="store_true", help="write OUT.raw.sha256 and so on, as sha256sum does")
     parser.add_argument(
-        "--verify", action="store_true", help="read output and inputs again and compare; 6 if one differs"
+        "--verify",
+        action="store_true",
+        help="read output and inputs again, and the disk by a second, independent reader; 6 if something differs",
     )
 
 

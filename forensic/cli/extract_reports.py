@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
 DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
+LISTED_DIFFERENCES = 20
+"""Ranges on which two readings differ that are printed; the report lists them all."""
+
 STREAMED = (LEDGER, MAP, MANIFEST)
 """Reports that are written while the disk is read, since they may be far larger than memory."""
 
@@ -146,6 +149,7 @@ class ExtractionReports:
         from forensic.extraction.account import Status
 
         if extraction.status in (Status.FAILED, Status.ABORTED):
+            self._print_differences(extraction)
             return
         stream = sys.stdout if extraction.path else sys.stderr
         ledger = extraction.ledger
@@ -154,6 +158,8 @@ class ExtractionReports:
         print(f", {ledger.bytes_missing:,} not read", file=stream)
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
+        if extraction.compared:
+            print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
             what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
@@ -165,6 +171,13 @@ class ExtractionReports:
                 complaint = f"{name} changed while it was read; nobody can vouch for the output"
                 print(f"qcowscope: {complaint}", file=sys.stderr)
         self._print_sources()
+
+    def _print_differences(self, extraction: Extraction) -> None:
+        """Where a second reading gave something else."""
+        compared = extraction.compared
+        for one in compared.differences[:LISTED_DIFFERENCES] if compared else ():
+            reason = f" ({one.reason})" if one.reason else ""
+            print(f"differs: {one.length:,} bytes at guest offset {one.guest_offset:#x}{reason}", file=sys.stderr)
 
     def __enter__(self) -> ExtractionReports:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -13,6 +14,9 @@ from forensic.extraction.ledger import Ledger, missing_json
 from forensic.extraction.segments import Segment
 from forensic.extraction.windows import ALGORITHM, Piecewise
 from forensic.untrusted import Json
+
+if TYPE_CHECKING:
+    from forensic.extraction.second_opinion import Comparison
 
 REPORTED_CHECKPOINTS = 256
 
@@ -31,7 +35,8 @@ class Extraction(Struct):
 
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
-    were extracted, `verified_output` those of the output read again.
+    were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
+    independent of the first, had in common with the output; None if it did not come so far.
     """
 
     target: str
@@ -49,6 +54,7 @@ class Extraction(Struct):
     checkpoints: Sequence[Checkpoint] = ()
     piecewise: Piecewise | None = None
     verified_output: dict[str, str] | None = None
+    compared: Comparison | None = None
 
     @property
     def complete(self) -> bool:
@@ -75,6 +81,7 @@ class Extraction(Struct):
             "hashes": self.hashes,
             "checkpoints": self._checkpoints(),
             "segments": self._segments(),
+            "compared": self.compared.as_json() if self.compared else None,
         }
 
     def hashes_json(self, container_sha256: str | None, verified_sha256: str | None = None) -> dict[str, Json]:

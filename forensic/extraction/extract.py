@@ -14,17 +14,20 @@ from forensic.extraction.journal import Journal, Resumption, begun_otherwise, fi
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
+from forensic.extraction.output_bytes import KeptBytes
 from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
 from forensic.extraction.reading import Filled, Missing
 from forensic.extraction.record import Record
 from forensic.extraction.same_key import decrypts_as_before
+from forensic.extraction.second_opinion import Unread
 from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
 from forensic.extraction.steps import Done, filled_steps
 from forensic.extraction.stretch import Stretch, length_of, taken
 from forensic.extraction.survey import survey
+from forensic.extraction.whole_comparison import compare
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
 from forensic.qcow2.image import Qcow2Image
@@ -76,6 +79,8 @@ class Extractor:
             refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)
         found = survey(disk, start, self._end)
         self._runs = found.runs
+        self._places = found.places
+        self._passing = self._kept_places() if output is None else None
         if settings.strict and found.missing.ranges:
             raise not_read(found.missing.ranges[0])
         if output is not None:
@@ -142,6 +147,7 @@ class Extractor:
             record.finish()
             if self._settings.verify:
                 self._verify(progress)
+            self._compare(progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
@@ -183,6 +189,8 @@ class Extractor:
                 raise not_read(faults[0])
             if isinstance(step, Hole) or not output.any_order:
                 output.take(extraction.done, stretch)
+            if self._passing:
+                self._passing.take(step.guest_offset, stretch)
             record.faults(faults)
             record.take(stretch, extraction.done + length_of(stretch))
             if journal:
@@ -240,6 +248,30 @@ class Extractor:
                 f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
                 "or what is in it decides which files are read"
             )
+
+    def _kept_places(self) -> KeptBytes:
+        """Where what goes to standard output is compared: nothing can be read back, and no hash is known yet."""
+        return KeptBytes(self._places.chosen(self._start, self._end, self._end))
+
+    def _compare(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        """Compare the output with a second reading of the disk, all of it or some places. Raises `OutputDiffers`."""
+        unread = Unread.of(self.extraction.ledger.unreadable())
+        self.extraction.compared = compare(
+            self._disk,
+            self._passing or self._partials(),
+            self._passing.places if self._passing else self._places.chosen(self._start, self._end, self._seed()),
+            (self._start, self._end),
+            self._settings.verify,
+            unread,
+            progress,
+            cancelled,
+        )
+        if not self.extraction.compared.agrees:
+            raise OutputDiffers(self.extraction.path or "-", self.extraction.compared.sentence)
+
+    def _seed(self) -> int:
+        """A number that follows from the hash of the output."""
+        return int(next(iter(self.extraction.hashes.values()), f"{self._end:x}"), 16)
 
     def _output(self, resumption: Resumption | None) -> Output:
         if self.extraction.path is None:

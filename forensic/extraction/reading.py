@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from forensic.extraction.plan import Part, Piece
+from forensic.extraction.joint_streams import JointStreams
+from forensic.extraction.plan import Piece
 from forensic.extraction.stretch import Stretch, clear
-from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.states import Reason
 
@@ -75,15 +75,16 @@ def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
     """Read, decrypt and decode all parts of a piece into a buffer of its length; long parts in between stay blank."""
     found: list[Missing] = []
     blank: list[tuple[int, int]] = []
-    streams = _Streams(disk, piece.parts)
+    streams = JointStreams(disk, piece.parts)
     position = 0
-    for number, (start, length, host_offset, stored_length, depth, skip) in enumerate(piece.parts):
+    for start, length, host_offset, stored_length, depth, skip in piece.parts:
         if start > position:
             _leave_blank(data, position, start, blank)
         position = start + length
         place = data[start:position]
         guest_offset = piece.guest_offset + start
-        if stored_length and (stored := streams.stored(number)):
+        stored = streams.stored(depth, host_offset, stored_length) if stored_length else None
+        if stored is not None:
             faults = disk.decode_stored(depth, stored, skip, place)
         else:
             faults = disk.read(depth, guest_offset, host_offset, stored_length, skip, place)
@@ -101,36 +102,3 @@ def _leave_blank(data: memoryview, start: int, end: int, blank: list[tuple[int, 
         blank.append((start, end))
     else:
         clear(data[start:end])
-
-
-class _Streams:
-    """The stored bytes of compressed clusters that lie side by side in the file, read together."""
-
-    def __init__(self, disk: Disk, parts: Sequence[Part]) -> None:
-        self._disk = disk
-        self._parts = parts
-        self._numbers = range(0)  # of the parts whose streams are here
-        self._host_offset = 0
-        self._bytes = b""
-
-    def stored(self, number: int) -> bytes:
-        """The stored bytes of a part; nothing if it has to be read by itself. Parts must be asked for in order."""
-        if number not in self._numbers:
-            self._read_from(number)
-        _, _, host_offset, stored_length, _, _ = self._parts[number]
-        start = host_offset - self._host_offset
-        return self._bytes[start : start + stored_length]
-
-    def _read_from(self, first: int) -> None:
-        """Read the streams of a part and of those that follow it in the file, if there are any."""
-        _, _, start, stored_length, depth, _ = self._parts[first]
-        end, number = start + stored_length, first + 1
-        while number < len(self._parts):
-            _, _, host_offset, stored_length, level, _ = self._parts[number]
-            # A stream begins in the last sector of the one before it, since what is stored is rounded up to sectors.
-            if not stored_length or level != depth or not 0 <= end - host_offset < SECTOR_SIZE:
-                break
-            end, number = host_offset + stored_length, number + 1
-        self._numbers = range(first, number)
-        self._host_offset = start
-        self._bytes = self._disk.stored(depth, start, end - start) if number > first + 1 else b""

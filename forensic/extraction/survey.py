@@ -7,6 +7,7 @@ from collections import Counter
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from forensic.extraction.places import Places
 from forensic.extraction.plan import PIECE_BYTES, parts_to_read
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
@@ -42,7 +43,7 @@ class Survey(Struct):
 
     The counters are in guest bytes and add up to the length of the range; `stored` is how many bytes of the output
     may have to be stored, since they come from a place where the file is no hole. `runs` are those of the range, None
-    if they are too many to be kept.
+    if they are too many to be kept. `places` chooses where the output is compared with a second reading.
     """
 
     by_state: Counter[State] = field(default_factory=Counter)
@@ -50,6 +51,7 @@ class Survey(Struct):
     missing: MissingRanges = field(default_factory=MissingRanges)
     stored: int = 0
     runs: list[list[Run]] | None = None
+    places: Places = field(default_factory=Places)
 
 
 def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
@@ -60,6 +62,7 @@ def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
     by_state = [0] * len(State)
     for runs in disk.readable_runs(guest_start, guest_end):
         count += len(runs)
+        found.places.see(runs)
         if count <= KEPT_RUNS:
             kept.append(runs)
         for guest_offset, length, host_offset, stored_length, state, reason, depth, _ in runs:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.excerpt import Excerpt, read_excerpt
 from forensic.qcow2.content import Fault
 from forensic.qcow2.levels import Level
 from forensic.qcow2.names import last_name
@@ -139,12 +140,12 @@ class Disk(Struct, frozen=True):
             return level.read_compressed(host_offset, stored_length, skip, buffer)
         return level.read_data(guest_offset, host_offset, buffer)
 
-    def stored(self, depth: int, host_offset: int, length: int) -> bytes:
-        """Stored bytes of a level's image, fewer where the file ends; nothing if not all can be read."""
+    def stored(self, depth: int, host_offset: int, end: int) -> Excerpt | None:
+        """What a level's image holds from `host_offset` to `end`; None if not all of it can be read."""
         try:
-            return self.levels[depth].evidences[0].read_at(host_offset, length)
+            return read_excerpt(self.levels[depth].evidences[0], host_offset, end)
         except ReadFailed:
-            return b""
+            return None
 
     def decode_stored(self, depth: int, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with what a stream that was read already decodes to, from its byte `skip` on."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
+from forensic.excerpt import read_excerpt
 from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import U64
@@ -208,13 +209,13 @@ def _decode_window(
     if not starts:
         return result
     try:
-        raw = evidence.read_at(starts[0], max(ends) - starts[0])
+        excerpt = read_excerpt(evidence, min(starts), max(ends))
     except ReadFailed:
         result.outcomes.extend([Outcome.NOT_DECODED] * len(starts))
         result.surplus.extend([0] * len(starts))
         return result
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
-        stored = raw[start - starts[0] : end - starts[0]]
+        stored = excerpt.part(start, end - start)
         outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
         effort = max(geometry.cluster_size, len(stored), EFFORT_OF_ONE)
         result.effort += effort if outcome == Outcome.OK else effort * SLOW_FACTOR

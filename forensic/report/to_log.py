@@ -194,6 +194,10 @@ def _state(report: Report) -> Iterator[str]:
         yield "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW - nobody can vouch for the output"
     yield f"Exit status {number(report.run['exit_code'])}"
     yield f"Digest of the result (SHA256) {report.digest()}"
+    if compared := section(extraction["compared"]):
+        yield f"{text(compared['summary']).capitalize()}."
+        for one in sections(compared["differences"])[:LISTED_RANGES]:
+            yield f"  differs: {number(one['length']):,} bytes at virtual offset {number(one['virtual_offset']):,}"
 
 
 def _vouched_for(read: Mapping[str, Json]) -> bool:

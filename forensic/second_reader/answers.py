@@ -1,0 +1,113 @@
+"""What one layer of a disk says about some guest bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from forensic.evidence import Evidence, ReadFailed
+
+READ_AT_ONCE = 1 << 20
+RETRY_BYTES = 4096
+"""Bytes that are given up together around a bad sector."""
+
+
+class Kind(IntEnum):
+    """What is known of a guest range."""
+
+    DATA = 0
+    ZEROS = 1
+    BELOW = 2  # the layer has nothing there: the backing file shows through, if there is one
+    UNREADABLE = 3
+
+
+class Answer(Struct, frozen=True):
+    """The next `length` guest bytes: `data`, or zeros, or unreadable for `reason` (a reason code of the reports)."""
+
+    kind: Kind
+    length: int
+    data: bytes = b""
+    reason: str = ""
+
+
+def data(found: bytes) -> Answer:
+    """Bytes that were read."""
+    return Answer(Kind.DATA, len(found), found)
+
+
+def zeros(length: int) -> Answer:
+    """Bytes that are zero."""
+    return Answer(Kind.ZEROS, length)
+
+
+def below(length: int) -> Answer:
+    """Bytes that the layer does not have."""
+    return Answer(Kind.BELOW, length)
+
+
+def unreadable(length: int, reason: str) -> Answer:
+    """Bytes that cannot be read, and why."""
+    return Answer(Kind.UNREADABLE, length, reason=reason)
+
+
+class Layer(Protocol):
+    """One file of a backing chain: `size` in guest bytes; `hides_below` says why nothing shows through, if so.
+
+    `hides_below` is a reason code where a backing file is declared, and empty where none is.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def hides_below(self) -> str: ...
+
+    def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
+        """What the layer says about a guest range within its size, in order and without a gap."""
+
+
+def stored_bytes(evidence: Evidence, host_offset: int, length: int) -> Iterator[Answer]:
+    """Plain bytes of a file, holes as zeros; what lies past its end or on a bad sector is unreadable."""
+    inside = max(0, min(length, evidence.size - host_offset))
+    position, end = host_offset, host_offset + inside
+    while position < end:
+        start = min(evidence.next_data_from(position), end)
+        if start > position:
+            yield zeros(start - position)
+            position = start
+        stored_end = min(end, max(start + 1, evidence.hole_from(start))) if start < end else end
+        while position < stored_end:
+            step = min(READ_AT_ONCE, stored_end - position)
+            yield from _read(evidence, position, step)
+            position += step
+    if inside < length:
+        yield unreadable(length - inside, "entry_beyond_eof")
+
+
+def _read(evidence: Evidence, host_offset: int, length: int) -> Iterator[Answer]:
+    try:
+        yield data(evidence.read_at(host_offset, length))
+    except ReadFailed:
+        for position in range(host_offset, host_offset + length, RETRY_BYTES):
+            step = min(RETRY_BYTES, host_offset + length - position)
+            try:
+                yield data(evidence.read_at(position, step))
+            except ReadFailed:
+                yield unreadable(step, "io_error")
+
+
+class RawLayer:
+    """A raw file: guest offsets are host offsets."""
+
+    hides_below = ""
+
+    def __init__(self, evidence: Evidence) -> None:
+        """Read this file."""
+        self._evidence = evidence
+        self.size = evidence.size
+
+    def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
+        """See `Layer`."""
+        return stored_bytes(self._evidence, guest_offset, length)
