@@ -92,6 +92,18 @@ class Identity(Struct, frozen=True):
         )
 
 
+A_PIPE = "a pipe cannot be read, since tables lead back and forth in an image: write it to a file first"
+
+
+def _is_pipe(path: str | bytes) -> bool:
+    """Whether a path that leads to no file, such as `/dev/stdin`, is that of a pipe."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
 class Evidence:
     """One evidence file; use it as a context manager or call `close`.
 
@@ -110,7 +122,8 @@ class Evidence:
             self.path = os.path.realpath(self.path_as_given)
             self._fd, self.open_flags = _open_read_only(self.path)
         except (OSError, ValueError) as error:
-            raise EvidenceUnreadable(self.path_as_given, _reason(error)) from error
+            reason = A_PIPE if _is_pipe(self.path_as_given) else _reason(error)
+            raise EvidenceUnreadable(self.path_as_given, reason) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(self._fd)

@@ -71,7 +71,15 @@ def _add_what(parser: Parser) -> None:
     )
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument(
-        "--strict", action="store_true", help="stop at the first range that cannot be read, with exit status 1"
+        "--strict",
+        action="store_true",
+        help="stop at the first range that cannot be read, with exit status 1; refuse a supplied file that is not the "
+        "one that its image declares",
+    )
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="give a compressed cluster that is cut or broken as far as it can be decoded; it counts as not read",
     )
     parser.add_argument(
         "--resume",

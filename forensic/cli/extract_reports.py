@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+SALVAGED = "salvaged"
 DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
@@ -168,8 +169,9 @@ class ExtractionReports:
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
-            print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-        for caveat in self._disk.caveats:
+            what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
+            print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
+        for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
         stream.flush()
         cautioned(self._disk.evidences, DONE)

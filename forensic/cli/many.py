@@ -16,6 +16,7 @@ from forensic.cli.output import image_counter, print_lines
 from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.header import MAGIC
 from forensic.report.model import SCHEMA
 from forensic.report.to_jsonl import json_line
@@ -23,6 +24,9 @@ from forensic.report.to_text import Line
 from forensic.untrusted import Json, shown
 
 NOT_COMPLETED = 1
+SUFFIXES = (".qcow2", ".qcow", ".qc2")
+"""Files that are named like this should be images."""
+
 IMAGES_OF_A_PROCESS = 32
 """So few images are looked at in one process; further ones are not started for less."""
 
@@ -86,7 +90,8 @@ def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> i
 def find_images(paths: Sequence[str]) -> Search:
     """The files that were named, and the images inside directories, names sorted.
 
-    Inside a directory only regular files that begin like a qcow2 image count, and no symbolic link is followed.
+    Inside a directory only regular files count that begin like a qcow2 image, have the tables of one further on, or are
+    named like one, so that an image whose beginning was lost is not passed over; and no symbolic link is followed.
     """
     search = Search()
     for path in paths:
@@ -112,7 +117,7 @@ def _consider(search: Search, path: str) -> None:
             search.left_out["symbolic links"] += 1
         elif not stat.S_ISREG(mode):
             search.left_out["special files"] += 1
-        elif _begins_like_an_image(path):
+        elif path.lower().endswith(SUFFIXES) or _is_like_an_image(path):
             search.paths.append(path)
         else:
             search.left_out["other files"] += 1
@@ -122,10 +127,11 @@ def _consider(search: Search, path: str) -> None:
         search.paths.append(path)  # looking at it again gives the reason its place in the output
 
 
-def _begins_like_an_image(path: str) -> bool:
+def _is_like_an_image(path: str) -> bool:
+    """Whether a file begins like an image, or has the tables of one behind a first cluster that was overwritten."""
     with Evidence(path) as evidence:
         try:
-            return evidence.read_at(0, len(MAGIC)) == MAGIC
+            return evidence.read_at(0, len(MAGIC)) == MAGIC or cluster_size_of_headless(evidence) is not None
         except ReadFailed:
             return True
 

@@ -60,6 +60,7 @@ def _as_json(found: Ownership) -> Json:
         "cluster": {"host_offset": found.cluster_host_offset, "length": found.cluster_size},
         "refcount_stored": found.stored,
         "references_counted": found.counted,
+        "not_known": found.lost,
         "owners": [claim.as_json() for claim in found.claims],
     }
 
@@ -70,8 +71,12 @@ def _lines(found: Ownership, file_size: int) -> Iterator[str]:
     if found.host_offset >= file_size:
         yield f"  the file ends at {file_size:#x}"
     yield f"  refcount stored: {stored}, references counted: {found.counted:,}"
-    if not found.claims:
+    if not found.claims and found.lost:
+        yield f"  owner not known: {found.lost}"
+    elif not found.claims:
         yield "  no owner: nothing in the image refers to this cluster"
+    elif found.lost:
+        yield f"  there may be more owners: {found.lost}"
     for claim in found.claims:
         within = claim.host_offset <= found.host_offset < claim.host_offset + claim.length
         place = f"{claim.host_offset:#x} to {claim.host_offset + claim.length:#x}"

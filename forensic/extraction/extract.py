@@ -6,8 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
-from forensic.errors import EvidenceInUse, Interrupted, OutputDiffers, OutputFailed, RangeNotRead
-from forensic.evidence import ReadFailed
+from forensic.errors import (
+    EvidenceInUse,
+    EvidenceUnreadable,
+    Interrupted,
+    OutputDiffers,
+    OutputFailed,
+    RangeNotRead,
+    WrongSupply,
+)
+from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
 from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
@@ -30,6 +38,7 @@ from forensic.extraction.stretch import Stretch, in_parts, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.extraction.whole_comparison import compare
 from forensic.qcow2.disk import Disk
+from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.states import Reason
@@ -79,6 +88,8 @@ class Extractor:
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
             raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+        if settings.strict and disk.contradictions:
+            raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         parts = [] if output is None else segments(output, length, settings.split)
         if output is not None:
             touched = [*(part.path for part in parts), journal_path(output)]
@@ -123,6 +134,7 @@ class Extractor:
             raise
         finally:
             record.stop()
+        extraction.caveats = (*extraction.caveats, *self._container_notes())
         incomplete = extraction.ledger.bytes_missing
         extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
@@ -241,6 +253,22 @@ class Extractor:
         extraction.verified_output = hashes.hexdigests()
         if extraction.verified_output != extraction.hashes:
             raise OutputDiffers(extraction.path or "-", "reads back differently from what was written to it")
+
+    def _container_notes(self) -> Iterator[str]:
+        """Whether the disk itself begins like a disk image: whoever probes it opens what that image names."""
+        path, parts = self.extraction.path, self.extraction.segments
+        if path is None or self._start or not parts:
+            return
+        try:
+            with Evidence(parts[0].path) as written:
+                kind = container_at(written.read_at(0, SIGNATURE_BYTES))
+        except (EvidenceUnreadable, ReadFailed):
+            return
+        if kind:
+            yield (
+                f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
+                "or what is in it decides which files are read"
+            )
 
     def _kept_places(self) -> KeptBytes:
         """Where what goes to standard output is compared: nothing can be read back, and no hash is known yet."""

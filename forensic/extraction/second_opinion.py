@@ -24,9 +24,9 @@ from forensic.untrusted import Json
 LISTED_DIFFERENCES = 1000
 """Ranges that differ which are listed; all are counted."""
 
-NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code})
-"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time, and what crashes
-one decoder another may take."""
+NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code, Reason.SALVAGED.code})
+"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time, what crashes one
+decoder another may take, and what is salvaged of a broken stream nobody vouches for."""
 
 
 class Method(StrEnum):

@@ -143,7 +143,7 @@ def _version_1(image: Qcow1Image) -> Json:
 
 def version_1_references(image: Qcow1Image) -> list[dict[str, Json]]:
     """The backing file, which is the only other file that version 1 can name."""
-    return [] if image.backing_file is None else [_reference("backing", image.backing_file, None)]
+    return [reference("backing", image.backing_file, None)] if image.has_backing_file else []
 
 
 def _crypt_name(method: int, known: Collection[CryptMethod]) -> str:
@@ -174,15 +174,16 @@ def references(cluster: HeaderCluster) -> list[dict[str, Json]]:
     """The other files that an image names, as it names them."""
     references: list[dict[str, Json]] = []
     data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
-    if cluster.backing_file is not None:
+    if cluster.header.backing_file_offset or cluster.header.backing_file_size:
         declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
-        references.append(_reference("backing", cluster.backing_file, declared_format))
+        references.append(reference("backing", cluster.backing_file, declared_format))
     if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
-        references.append(_reference("data_file", data_file, None))
+        references.append(reference("data_file", data_file, None))
     return references
 
 
-def _reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+def reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+    """One file that an image names, or should name; `declared` is None where the name is damaged or missing."""
     return {
         "kind": kind,
         "declared": declared.as_json() if declared else None,
@@ -213,6 +214,7 @@ def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
             "created_at": _moment(snapshot.date_sec),
             **_with_hex("vm_clock_ns", snapshot.vm_clock_nsec),
             **_with_hex("vm_state_size", snapshot.vm_state_size),
+            "icount": snapshot.icount,
             **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
             "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
-from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
+from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions, without_padding
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
 from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
@@ -72,7 +72,7 @@ class Qcow2Image:
             header,
             resolve(header),
             parse_extensions(header, data),
-            backing_file_name(header, data),
+            without_padding(backing_file_name(header, data)),
             self.evidence.size,
             self.evidence.path,
             len(data) < min(_header_cluster_size(data), self.evidence.size),
@@ -103,8 +103,12 @@ class Qcow2Image:
 
     @property
     def has_backing_file(self) -> bool:
-        """Whether what is not allocated comes from another file; an empty name is none."""
-        return self.backing_file is not None and bool(self.backing_file.raw)
+        """Whether what is not allocated comes from another file: offset or length of its name is set.
+
+        A writer that removes the name clears both. With one of them, or a name that is not where it should be, the
+        reference is damaged, and what it hides is missing, not zero.
+        """
+        return bool(self.header.backing_file_offset or self.header.backing_file_size)
 
     @property
     def encrypted(self) -> bool:
@@ -142,16 +146,18 @@ class Qcow2Image:
     @cached_property
     def l1(self) -> L1Table:
         """The L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
-        from forensic.qcow2.tables import read_l1
+        from forensic.qcow2.tables import believed_l1, read_l1
 
         geometry = self.geometry
-        return read_l1(
-            self.evidence,
-            geometry,
-            "active",
-            geometry.l1_table_offset,
-            geometry.l1_entry_count,
-            geometry.virtual_size,
+        return believed_l1(
+            read_l1(
+                self.evidence,
+                geometry,
+                "active",
+                geometry.l1_table_offset,
+                geometry.l1_entry_count,
+                geometry.virtual_size,
+            )
         )
 
     def disk(self) -> Disk:

@@ -163,6 +163,15 @@ def _allocation_facts(allocation: Mapping[str, Json]) -> Iterator[tuple[str, str
             yield label, ", ".join(held)
 
 
+def _machine_state(snapshot: Mapping[str, Json]) -> str:
+    """The memory that was saved with a snapshot, and the time on the machine's clock."""
+    if not number(snapshot["vm_state_size"]):
+        return ", no machine state"
+    seconds, nanoseconds = divmod(number(snapshot["vm_clock_ns"]), 1_000_000_000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{nanoseconds // 1_000_000:03}"
+    return f", machine state {size(number(snapshot['vm_state_size']))}, machine clock {clock}"
+
+
 def _shares(snapshot: Mapping[str, Json]) -> str:
     if "unique_clusters" not in snapshot:
         return ""
@@ -209,7 +218,9 @@ def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[
         yield (
             "snapshot",
             f'{snapshot["index"]}: id "{text(snapshot["id"])}", name "{text(snapshot["name"])}", '
-            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}" + _shares(snapshot),
+            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}"
+            + _machine_state(snapshot)
+            + _shares(snapshot),
         )
     more = _not_listed(result, "snapshots")
     if claimed != len(snapshots) + more:

@@ -8,8 +8,9 @@ from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Incompatible
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.names import is_network_path
 from forensic.rules.header import in_header
-from forensic.rules.references import Named
+from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -103,6 +104,9 @@ def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     """
     named = data_file(cluster)
     if named is None or named.is_system_path:
+        return
+    if named.is_foreign_path:
+        yield named.problem(f", {FOREIGN[is_network_path(named.name.raw)]}")
         return
     if named.climbs or (named.path.startswith(b"/") and not named.in_directory_of_image):
         yield named.problem(", which lies outside the directory of the image")

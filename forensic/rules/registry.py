@@ -35,6 +35,8 @@ class Rule(Struct, frozen=True):
     title: str
     sections: dict[str, str]
     check: Callable[[object], Iterable[Problem]]
+    also: tuple[type[object], ...] = ()
+    """Other structures that the rule examines, such as the header of version 1."""
 
     @property
     def spec(self) -> str:
@@ -66,21 +68,24 @@ def rule(
     severity: Severity,
     finding_class: FindingClass,
     confidence: Confidence = Confidence.CERTAIN,
+    also: tuple[type[object], ...] = (),
 ) -> Callable[[Callable[[Examined], Iterable[Problem]]], Callable[[Examined], Iterable[Problem]]]:
-    """Register the decorated function as a rule about structures of the type `examines`."""
+    """Register the decorated function as a rule about structures of the type `examines`, and of those in `also`."""
 
     def register(judge: Callable[[Examined], Iterable[Problem]]) -> Callable[[Examined], Iterable[Problem]]:
+        judged: Callable[..., Iterable[Problem]] = judge
+
         def check(structure: object) -> Iterable[Problem]:
-            if not isinstance(structure, examines):
+            if not isinstance(structure, (examines, *also)):
                 raise TypeError(f"{code} examines {examines.__name__}, not {type(structure).__name__}")
-            return judge(structure)
+            return judged(structure)
 
         code = judge.__name__.replace("_", "-")
         if code in _RULES:
             raise ValueError(f"two rules are called {code}")
         title, sections = _documentation(judge)
         family = judge.__module__.rpartition(".")[2]
-        _RULES[code] = Rule(code, examines, family, severity, finding_class, confidence, title, sections, check)
+        _RULES[code] = Rule(code, examines, family, severity, finding_class, confidence, title, sections, check, also)
         return judge
 
     return register
