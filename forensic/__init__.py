@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forensic.entropy import sampled_entropy
     from forensic.errors import (
         BadReport,
+        EvidenceInUse,
         EvidenceUnreadable,
         ForensicError,
         Interrupted,
@@ -93,6 +94,7 @@ _HOME = {
     "forensic.entropy": ("sampled_entropy",),
     "forensic.errors": (
         "BadReport",
+        "EvidenceInUse",
         "EvidenceUnreadable",
         "ForensicError",
         "Interrupted",
@@ -185,6 +187,7 @@ __all__ = [
     "Disk",
     "DiskView",
     "Evidence",
+    "EvidenceInUse",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",

@@ -22,6 +22,18 @@ class EvidenceUnreadable(ForensicError):
         self.reason = reason
 
 
+class EvidenceInUse(ForensicError):
+    """Another process holds the file and may write to it; what would be read is a moving target."""
+
+    def __init__(self, path: str | os.PathLike[str], what: str) -> None:
+        super().__init__(
+            f"{shown(path)}: is held by another process, which {what}; what would be extracted is a moving target "
+            "(--in-use extracts it nevertheless)"
+        )
+        self.path = path
+        self.what = what
+
+
 class NotAnImage(ForensicError):
     """The file is not a qcow2 image; `found` says what its first bytes look like."""
 

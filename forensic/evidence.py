@@ -24,9 +24,19 @@ from forensic.untrusted import Json, shown
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
 
-# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver).
+# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of
+# the first hundred for each thing that it does, one of the second for each thing that nobody else may do meanwhile.
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
+QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what it holds"), (103, "may resize it"))
+"""The bytes that are locked by those who write; readers lock others, and are no danger."""
+
 _FLOCK = struct.Struct("hhqqi4x")
+
+BLOCK = 512
+"""Bytes of the smallest block that a medium can fail to deliver."""
+
+UNREAD_LISTED = 1000
+"""Ranges that could not be read which are remembered one by one; further ones are counted."""
 
 
 class ReadFailed(Exception):
@@ -37,6 +47,24 @@ class ReadFailed(Exception):
         self.host_offset = host_offset
         self.length = length
         self.reason = reason
+
+
+class Unread(Struct, frozen=True):
+    """A host range that the file system did not deliver, and why."""
+
+    host_offset: int
+    length: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.length:,} bytes at host offset {self.host_offset:#x} cannot be read: {self.reason}"
+
+
+class UnreadRanges(Struct, frozen=True):
+    """Every range that could not be read while a file was looked at; those that are not listed are counted."""
+
+    ranges: tuple[Unread, ...]
+    not_listed: int
 
 
 class Identity(Struct, frozen=True):
@@ -64,6 +92,18 @@ class Identity(Struct, frozen=True):
         )
 
 
+A_PIPE = "a pipe cannot be read, since tables lead back and forth in an image: write it to a file first"
+
+
+def _is_pipe(path: str | bytes) -> bool:
+    """Whether a path that leads to no file, such as `/dev/stdin`, is that of a pipe."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
 class Evidence:
     """One evidence file; use it as a context manager or call `close`.
 
@@ -82,12 +122,19 @@ class Evidence:
             self.path = os.path.realpath(self.path_as_given)
             self._fd, self.open_flags = _open_read_only(self.path)
         except (OSError, ValueError) as error:
-            raise EvidenceUnreadable(self.path_as_given, _reason(error)) from error
+            reason = A_PIPE if _is_pipe(self.path_as_given) else _reason(error)
+            raise EvidenceUnreadable(self.path_as_given, reason) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(self._fd)
             raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {_kind(status.st_mode)}")
+        if stream := _stream_that_is(status):
+            os.close(self._fd)
+            raise EvidenceUnreadable(self.path_as_given, f"{stream} is an input; evidence is never written to")
         self.before = Identity.of(status)
+        self._unread: dict[tuple[int, int], Unread] = {}
+        self.unread_not_listed = 0
+        self._writer = self._ask_for_writer()
         self.disk_usage = status.st_blocks * 512
 
     @property
@@ -104,6 +151,20 @@ class Evidence:
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
+    def read_up_to_bad(self, host_offset: int, length: int) -> bytes:
+        """The bytes up to `length`, to the end of the file, or to the first block that cannot be read.
+
+        `unread` remembers that block. A read that fails says only where it began, so blocks are tried one by one.
+        """
+        with contextlib.suppress(ReadFailed):
+            return self.read_at(host_offset, length)
+        found = bytearray()
+        end = min(host_offset + length, self.size)
+        with contextlib.suppress(ReadFailed):
+            while (at := host_offset + len(found)) < end:
+                found += self.read_at(at, min(BLOCK - at % BLOCK, end - at))
+        return bytes(found)
+
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
@@ -111,10 +172,34 @@ class Evidence:
             try:
                 count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
             except OSError as error:
-                raise ReadFailed(host_offset + done, len(buffer) - done, _reason(error)) from error
+                raise self._failed(host_offset + done, len(buffer) - done, _reason(error)) from error
             if not count:
-                raise ReadFailed(host_offset + done, len(buffer) - done, "the file is shorter than when it was opened")
+                raise self._failed(
+                    host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
+                )
             done += count
+
+    @property
+    def unread(self) -> tuple[Unread, ...]:
+        """Every range that could not be read so far, whoever asked for it; what was made of it is not known here."""
+        return tuple(sorted(self._unread.values(), key=lambda one: (one.host_offset, one.length)))
+
+    def note_unread(self, host_offset: int, length: int, reason: str) -> None:
+        """Remember a range that could not be read; another process, which read for this one, may have met it."""
+        end = host_offset + length
+        within = [place for place in self._unread if host_offset <= place[0] and sum(place) <= end]
+        if within:
+            return  # it is known already which part of it is to blame
+        for place in [place for place in self._unread if place[0] <= host_offset and end <= sum(place)]:
+            del self._unread[place]
+        if len(self._unread) < UNREAD_LISTED:
+            self._unread[host_offset, length] = Unread(host_offset, length, reason)
+        else:
+            self.unread_not_listed += 1
+
+    def _failed(self, host_offset: int, length: int, reason: str) -> ReadFailed:
+        self.note_unread(host_offset, length, reason)
+        return ReadFailed(host_offset, length, reason)
 
     def next_data_from(self, host_offset: int) -> int:
         """The host offset of the next byte at or after this one that the file system stores; the size if none.
@@ -168,14 +253,58 @@ class Evidence:
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
 
-        The locks are only asked for, never taken.
+        The locks are only asked for, never taken. One who only reads holds locks as well; see `writer`.
         """
-        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH, 0)
+        kind = self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH)
+        return None if kind is None else kind != fcntl.F_UNLCK
+
+    def writer(self) -> str | None:
+        """What another process that holds the file may do to it, as the end of a sentence; None if none was seen.
+
+        One that held it when it was opened counts, though it may be gone by now. Locks are all that is looked at: a
+        program that takes none is not noticed.
+        """
+        self._writer = self._writer or self._ask_for_writer()
+        return self._writer
+
+    def _ask_for_writer(self) -> str | None:
+        if not self.in_use():
+            return None
+        for byte, what in QEMU_WRITES:
+            if self._lock(byte, 1) not in (None, fcntl.F_UNLCK):
+                return what
+        return "has locked it for itself" if self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH) == fcntl.F_WRLCK else None
+
+    def _lock(self, first: int, length: int) -> int | None:
+        """The kind of a lock by which another process keeps these bytes from being locked; None if nobody can tell."""
+        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
         try:
-            answer = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query)
+            return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])
         except OSError:
             return None
-        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+    def notes(self) -> list[str]:
+        """What a reader of any result has to know about how the file was read, in sentences about it."""
+        found = []
+        if writer := self.writer():
+            found.append(f"is held by another process, which {writer}: what was read is a moving target")
+        after = self.after()
+        if after != self.before:
+            found.append(f"changed while it was read; nobody can vouch for the result ({self._change(after)})")
+        if count := len(self._unread) + self.unread_not_listed:
+            ranges = "a range" if count == 1 else f"{count:,} ranges"
+            found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")
+        return found
+
+    def _change(self, after: Identity | None) -> str:
+        before = self.before
+        if after is None:
+            return "its name leads to nothing any more"
+        if (after.device, after.inode) != (before.device, before.inode):
+            return "another file has its name now"
+        if after.size != before.size:
+            return f"it had {before.size:,} bytes and has {after.size:,}"
+        return "its times or permissions are not what they were"
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
@@ -196,7 +325,11 @@ class Evidence:
             "mtime_ns": self.before.mtime_ns,
             "ctime_ns": self.before.ctime_ns,
             "open_flags": list(self.open_flags),
-            "in_use": {"locked": self.in_use()},
+            "in_use": {"locked": self.in_use(), "writer": self.writer()},
+            "notes": self.notes(),
+            "unread": [
+                {"host_offset": one.host_offset, "length": one.length, "reason": one.reason} for one in self.unread
+            ],
             "integrity": self.integrity(),
         }
 
@@ -226,6 +359,16 @@ class Evidence:
 
 def _times(identity: Identity) -> Json:
     return {"size": identity.size, "mtime_ns": identity.mtime_ns, "ctime_ns": identity.ctime_ns}
+
+
+def _stream_that_is(status: os.stat_result) -> str | None:
+    """The name of one of our own streams if what goes there would be written into this very file."""
+    for descriptor, name in ((1, "standard output"), (2, "standard error")):
+        with contextlib.suppress(OSError):
+            stream = os.fstat(descriptor)
+            if (stream.st_dev, stream.st_ino) == (status.st_dev, status.st_ino):
+                return name
+    return None
 
 
 def _open_read_only(path: str) -> tuple[int, tuple[str, ...]]:

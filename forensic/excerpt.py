@@ -12,7 +12,7 @@ class Excerpt(Struct, frozen=True):
     """What a file of `file_size` bytes holds from `host_offset` on, as far as it was read."""
 
     host_offset: int
-    data: bytes
+    data: bytes | memoryview
     file_size: int
 
     def part(self, host_offset: int, length: int) -> bytes:
@@ -21,7 +21,7 @@ class Excerpt(Struct, frozen=True):
         Raises `InternalError` for anything that was not read: an offset counted wrong must never give other bytes.
         """
         start = host_offset - self.host_offset
-        found = self.data[start : start + length] if start >= 0 else b""
+        found = bytes(self.data[start : start + length]) if start >= 0 else b""
         if start < 0 or len(found) != max(0, min(length, self.file_size - host_offset)):
             raise InternalError(
                 f"{length} bytes at host offset {host_offset:#x} were asked for where {len(self.data)} "

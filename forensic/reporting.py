@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
 
 from forensic.checking import check
-from forensic.errors import OutputDiffers
+from forensic.errors import Interrupted, OutputDiffers
 from forensic.extraction.account import Extraction
 from forensic.extraction.inputs import InputHashes
-from forensic.extraction.new_file import NewFile, refuse
+from forensic.extraction.journal import journal_path
+from forensic.extraction.new_file import NewFile
+from forensic.extraction.output_paths import refuse
 from forensic.qcow2.consent import inputs_of, references_of
 from forensic.qcow2.describe import describe
 from forensic.qcow2.disk import Disk
@@ -38,18 +40,27 @@ class ReportRequest(Struct, frozen=True):
 
     def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
         """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
-        refuse([*outputs, *(path for _, path in self.targets)], disk.evidences, self.force)
+        journals = [journal_path(output) for output in outputs]
+        refuse([*outputs, *journals, *(path for _, path in self.targets)], disk.evidences, self.force)
 
 
 def write_extraction_reports(
-    request: ReportRequest, image: Qcow2Image | Qcow1Image, disk: Disk, extraction: Extraction, run: Run
+    request: ReportRequest,
+    image: Qcow2Image | Qcow1Image,
+    disk: Disk,
+    extraction: Extraction,
+    run: Run,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Report | None:
-    """Judge the image, hash what was read, and write every report; None if none is wanted. Raises `OutputFailed`."""
+    """Judge the image, hash what was read, and write every report; None if none is wanted.
+
+    Raises `OutputFailed`, and `Interrupted` once `cancelled` says so.
+    """
     if not request.targets:
         return None
-    hashes = InputHashes(disk.evidences)
+    hashes = InputHashes(disk.evidences, cancelled)
     try:
-        report = _report(request, image, disk, extraction, run, hashes)
+        report = _report(request, image, disk, extraction, run, hashes, cancelled)
     finally:
         hashes.stop()
     for name, path in request.targets:
@@ -69,8 +80,13 @@ def _report(
     extraction: Extraction,
     run: Run,
     hashes: InputHashes,
+    cancelled: Callable[[], bool] | None,
 ) -> Report:
-    judgement = check(image)
+    def go_on(_: str) -> None:
+        if cancelled and cancelled():
+            raise Interrupted("the reports of the extraction were not written")
+
+    judgement = check(image, go_on)
     result = describe(image, judgement.measured) | judgement.as_json()
     result["references"] = references_of(disk, lambda evidence: hashes.of(evidence) or "")
     result["extraction"] = extraction.as_json()

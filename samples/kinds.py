@@ -275,7 +275,7 @@ def _version_1() -> list[Kind]:
             "old qcow overlay",
             makers.version_1_overlay,
             True,
-            expect=("version-1-image",),
+            expect=("version-1-image", "backing-file-declared"),
             format="qcow",
             backing=raw,
         ),

@@ -20,6 +20,7 @@ FLOORS = (
     ("forensic.errors",),  # floor 1 as well, but its messages are shown by untrusted
     ("forensic.evidence",),
     ("forensic.structure", "forensic.excerpt", "forensic.finding", "forensic.measured", "forensic.words"),
+    ("forensic.processes",),
     ("forensic.qcow2", "forensic.report", "forensic.second_reader"),
     ("forensic.rules", "forensic.extraction"),
     ("forensic.checking",),

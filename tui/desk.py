@@ -176,6 +176,8 @@ class Desk:
         stored = "none" if owned.stored is None else f"{owned.stored:,}"
         sign = "=" if owned.stored == owned.counted else "≠"
         claims = [f"{claim.owner.value}  {claim.path}" for claim in owned.claims[:MAX_CLAIMS_SHOWN]]
+        if owned.lost:
+            claims.append(f"{'more owners' if claims else 'owner'} not known: {owned.lost}")
         return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(claims or ["nothing refers to it"])]
 
     def other_side(self) -> Range | None:

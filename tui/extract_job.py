@@ -100,15 +100,17 @@ def run_extraction(
     settings = Settings(hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force)
     request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
     run = Run(plan.words())
+    extraction: Extraction | None = None
     try:
         with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
             request.refuse([plan.output_path], disk)
             strip = Strip(disk, STRIP_CELLS)
             progress = _progress(post, strip)
             extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
-            report = write_extraction_reports(request, image, disk, extraction, run)
+            report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
     except Interrupted:
-        post(Extracted(None, "stopped; the partial file was removed"))
+        done = "the disk was extracted, its reports were not written" if extraction else "the partial file was removed"
+        post(Extracted(None, f"stopped; {done}"))
     except (*FAILURES, ValueError) as error:
         post(Extracted(None, str(error)))
     else:

@@ -13,6 +13,7 @@ from types import FrameType
 
 import forensic.cli.light_msgspec  # noqa: F401 - before anything that loads msgspec in its own way
 from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, UNMEASURED, Parser, Subparsers, UsageError
+from forensic.cli.standard_streams import complain, give_up_standard_output, prepare
 from forensic.errors import ForensicError
 from forensic.untrusted import shown
 from forensic.version import __version__
@@ -32,6 +33,8 @@ COMMANDS = {
 }
 """Every command and the module here that adds it to the parser; only the one that is asked for is loaded."""
 
+NOT_COMPLETED = 1
+
 COLLECTED_AFTER = 50_000
 """Objects after which Python looks for garbage; loading a command's modules makes fewer, and no garbage."""
 
@@ -44,24 +47,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(COLLECTED_AFTER)
     # An interpreter that ends looks for garbage in all that was ever loaded, which takes as long as many an image.
     atexit.register(gc.freeze)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    prepare()
+    _end_on_signals()
     try:
-        status = _run(arguments)
+        status = _ended(arguments)
         sys.stdout.flush()
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return UsageError.exit_status
-    except ForensicError as error:
-        print(f"qcowscope: {error}", file=sys.stderr)
-        return error.exit_status
     except KeyboardInterrupt:
-        print("qcowscope: interrupted", file=sys.stderr)
+        complain("qcowscope: interrupted")
+        give_up_standard_output()
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter would complain once more when it flushes the broken stream at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_standard_output()
         return BROKEN_PIPE
+    except OSError as error:
+        # What reads evidence and writes files has its own errors; what is left is what was printed.
+        what = shown(error.filename) if isinstance(error.filename, str | bytes) else "standard output"
+        complain(f"qcowscope: {what}: {(error.strerror or 'cannot be written').lower()}")
+        give_up_standard_output()
+        return NOT_COMPLETED
     return status
+
+
+def _ended(arguments: list[str]) -> int:
+    """Run a command, and say why it could not do what was asked."""
+    try:
+        return _run(arguments)
+    except SystemExit:  # help and version have been printed
+        sys.stdout.flush()
+        raise
+    except UsageError as error:
+        complain(str(error))
+        return UsageError.exit_status
+    except ForensicError as error:
+        complain(f"qcowscope: {error}")
+        return error.exit_status
 
 
 def make_parser(commands: Iterable[str] = COMMANDS) -> Parser:
@@ -103,6 +122,16 @@ def _command_for(paths: Sequence[str]) -> str:
     return "tui" if len(paths) == 1 and on_a_terminal() else "info"
 
 
-def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:
+def _end_on_signals() -> None:
     """Being told to end is treated like Ctrl-C, so that half-written output is removed."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    # Where it is ignored, as in the background of a script, it stays so.
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _as_interrupt)
+
+
+def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:
+    """End, and let nobody interrupt the tidying up."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
-from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.report.formats import FORMATS, render
@@ -103,7 +103,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
-        status = _status(image, judgement, fail_on)
+        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else NOT_COMPLETED
         result = describe(image, judgement.measured) | judgement.as_json(fail_on)
         if options.format == "text" and not targets:
             report = Report(result, evidence.as_json())
@@ -111,9 +111,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = make_report(evidence, result, this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])
         write_reports(targets, report, options.force)
-        complaint = str(NotAnImage(path, image.description)) if isinstance(image, ForeignFile) else ""
+        refusal = [str(image.refusal())] if isinstance(image, ForeignFile) else []
+        complaint = "\n".join([*refusal, *cautions_about([evidence])])
         if options.format == "text":
-            return Outcome(status, "" if complaint else list(check_lines(report)), complaint)
+            return Outcome(status, "" if refusal else list(check_lines(report)), complaint)
         if is_many(options.images) and options.format in ("json", "jsonl"):
             return Outcome(status, json_line(report.as_json()), complaint)
         return Outcome(status, render(options.format, report), complaint)
@@ -125,6 +126,6 @@ def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> int:
     from forensic.report.model import EXIT_STATUS
 
     if isinstance(image, ForeignFile):
-        return NotAnImage.exit_status
+        return image.refusal().exit_status
     failed = any(made.failed for made in judgement.checks)
     return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]

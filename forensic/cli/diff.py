@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
 from forensic.errors import NotAnImage
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Supplies = Callable[[Qcow2Image | Qcow1Image, argparse.Namespace], Supplied]
 
 SCHEMA = "qcowscope-diff/1"
-FAILED, NOT_ALL_COMPARED = 1, 5
+NOT_ALL_COMPARED = 5
 OF_OTHER = ("other_format", "other_backing", "other_data_file", "other_key_file")
 IN_TOTAL = {
     "differs": ("byte differs", "bytes differ"),
@@ -79,13 +80,9 @@ def run(options: argparse.Namespace) -> int:
             _print_text(found, lengths)
             for caveat in dict.fromkeys((*first.caveats, *second.caveats)):
                 print(f"note: {caveat}")
-        changed = [one for one in (*first.evidences, *second.evidences) if not one.unchanged()]
-        for evidence in changed:
-            name = shown(evidence.path_as_given)
-            print(f"qcowscope: {name} changed while it was read; nobody can vouch for the result", file=sys.stderr)
-    if changed:
-        return FAILED
-    return NOT_ALL_COMPARED if lengths[Relation.NOT_COMPARED] else 0
+        sys.stdout.flush()
+        status = NOT_ALL_COMPARED if lengths[Relation.NOT_COMPARED] else 0
+        return cautioned((*first.evidences, *second.evidences), status)
 
 
 def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
@@ -124,10 +121,11 @@ def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.N
 
     evidence = opened.enter_context(Evidence(path))
     image = identify(evidence)
-    if wanted == Format.RAW or (wanted is None and isinstance(image, ForeignFile)):
+    is_foreign = isinstance(image, ForeignFile) and not image.unreadable
+    if wanted == Format.RAW or (wanted is None and is_foreign):
         return raw_disk(evidence, None if wanted else image)
     if isinstance(image, ForeignFile):
-        raise NotAnImage(path, image.description)
+        raise image.refusal()
     if wanted not in (None, format_of(image)):
         raise NotAnImage(path, f"it is a {format_of(image)} image, and is to be read as {wanted}")
     return opened.enter_context(open_disk(image, None, supplies(image, options)))
@@ -159,7 +157,8 @@ def _print_json(first: Disk, second: Disk, found: Iterator[Difference], lengths:
             entry["reasons"] = list(one.reasons)
         print(separator + json.dumps(entry), end="")
         separator = ",\n"
-    caveats = list(dict.fromkeys((*first.caveats, *second.caveats)))
+    cautions = cautions_about((*first.evidences, *second.evidences))
+    caveats = list(dict.fromkeys((*first.caveats, *second.caveats, *cautions)))
     print(f'\n], "bytes": {json.dumps(dict(sorted(lengths.items())))}, "caveats": {json.dumps(caveats)}}}')
 
 

@@ -66,9 +66,20 @@ def _add_what(parser: Parser) -> None:
         help="only this range of the disk; sizes look like 4096, 0x1000, 64KiB, 2G, 63s (sectors)",
     )
     parser.add_argument("--split", metavar="SIZE", help="write OUT.raw.001, OUT.raw.002, … of at most this size each")
+    parser.add_argument(
+        "--in-use", action="store_true", help="extract though another process may be writing to a file that is read"
+    )
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument(
-        "--strict", action="store_true", help="stop at the first range that cannot be read, with exit status 1"
+        "--strict",
+        action="store_true",
+        help="stop at the first range that cannot be read, with exit status 1; refuse a supplied file that is not the "
+        "one that its image declares",
+    )
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="give a compressed cluster that is cut or broken as far as it can be decoded; it counts as not read",
     )
     parser.add_argument(
         "--resume",
@@ -116,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
             extractor = Extractor(disk, output, settings)
         except ValueError as error:
             raise UsageError(f"qcowscope extract: {error}") from error
-        reports.refuse(extractor.extraction.segments)
+        reports.refuse(extractor.extraction.segments, [options.key_file] if options.key_file else [])
         this_run.options = reports.options()
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
@@ -124,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
             verified = DONE if failure else _verify_sources(reports)
             status = _status(extractor, disk, failure, verified)
             try:
-                reports.write(extractor.extraction, this_run, status, case)
+                status = reports.write(extractor.extraction, this_run, status, case)
             except OutputFailed:
                 if failure is None:
                     raise  # otherwise what stopped the extraction is what has to be said
@@ -158,7 +169,7 @@ def _status(
         return BROKEN_PIPE
     if failure:
         return failure.exit_status
-    if not all(evidence.unchanged() for evidence in disk.evidences):
+    if extractor.tables_unread or not all(evidence.unchanged() for evidence in disk.evidences):
         return FAILED
     return verified_sources or (0 if extractor.extraction.complete else INCOMPLETE)
 
@@ -177,6 +188,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
         resume=options.resume,
         keep_partial=options.keep_partial,
         force=options.force,
+        in_use=options.in_use,
     )
     if output is None:
         for name in ("split", "resume", "verify", "sidecars", "keep_partial"):

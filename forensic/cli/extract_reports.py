@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.output import make_report, write_new_file
 from forensic.cli.parser import UsageError
 from forensic.cli.reports import ReportTarget, with_map, write_reports
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+SALVAGED = "salvaged"
 DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
@@ -65,16 +67,17 @@ class ExtractionReports:
         if any(target.format == MANIFEST for target in targets) and not settings.hash_window:
             raise UsageError("qcowscope extract: --report manifest needs --hash-window SIZE")
 
-    def refuse(self, segments: Sequence[Segment]) -> None:
+    def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
         from forensic.extraction.journal import journal_path
-        from forensic.extraction.new_file import refuse
+        from forensic.extraction.output_paths import Input, refuse
 
         outputs = [segment.path for segment in segments]
         if self._output:
             outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
-        refuse([*outputs, *reports], self._disk.evidences, self._settings.force, self._settings.resume)
+        inputs: list[Input] = [*self._disk.evidences, *key_files]
+        refuse([*outputs, *reports], inputs, self._settings.force, self._settings.resume)
 
     def options(self) -> dict[str, Json]:
         """The settings in effect, for the record."""
@@ -117,8 +120,11 @@ class ExtractionReports:
             return NOT_COMPLETED
         return MISMATCH if self._input_hashes.differing else DONE
 
-    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> None:
-        """Write everything that is written in the end. Raises `OutputFailed`."""
+    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> int:
+        """Write everything that is written in the end. Raises `OutputFailed`.
+
+        The exit status: looking through the image once more, for the report, may meet what cannot be read.
+        """
         from forensic.extraction.account import Status
         from forensic.extraction.sidecars import sidecar_text
 
@@ -127,7 +133,7 @@ class ExtractionReports:
                 write_new_file(path, sidecar_text(extraction, name), self._settings.force)
         targets = self._written_in_the_end()
         if not targets:
-            return
+            return status
         from forensic.checking import check
         from forensic.finding import Severity
         from forensic.qcow2.consent import inputs_of, references_of
@@ -140,8 +146,11 @@ class ExtractionReports:
         result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)
         inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
+        if status == DONE and any(evidence.unread for evidence in self._disk.evidences):
+            status = NOT_COMPLETED
         report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
+        return status
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""
@@ -160,14 +169,12 @@ class ExtractionReports:
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
-            print(f"not read: {length:,} bytes, filled with zeros: {code}", file=sys.stderr)
-        for caveat in self._disk.caveats:
+            what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
+            print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
+        for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
-        for evidence in self._disk.evidences:
-            if not evidence.unchanged():
-                name = shown(evidence.path_as_given)
-                complaint = f"{name} changed while it was read; nobody can vouch for the output"
-                print(f"qcowscope: {complaint}", file=sys.stderr)
+        stream.flush()
+        cautioned(self._disk.evidences, DONE)
         self._print_sources()
 
     def _print_differences(self, extraction: Extraction) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
-from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
@@ -43,16 +43,21 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with Evidence(path) as evidence:
         image = identify(evidence)
         result = describe(image)
-        status, complaint = 0, ""
+        status = 0
+        said = cautions_about([evidence])
+        if not vouched_for([evidence]):
+            status = NOT_COMPLETED
         if isinstance(image, ForeignFile):
-            status, complaint = NotAnImage.exit_status, str(NotAnImage(path, image.description))
+            refusal = image.refusal()
+            status, said = status or refusal.exit_status, [str(refusal), *said]
             if not options.json:
-                return Outcome(status, "", complaint)
+                return Outcome(status, "", "\n".join(said))
             from forensic.checking import check
 
             result |= check(image).as_json()
         else:
             result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
+        complaint = "\n".join(said)
         if not options.json:
             return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
         report = make_report(evidence, result, this_run, status)

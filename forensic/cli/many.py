@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import stat
 import sys
 from collections import Counter
@@ -12,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct, field
 
 from forensic.cli.output import image_counter, print_lines
+from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.header import MAGIC
 from forensic.report.model import SCHEMA
 from forensic.report.to_jsonl import json_line
@@ -21,6 +24,9 @@ from forensic.report.to_text import Line
 from forensic.untrusted import Json, shown
 
 NOT_COMPLETED = 1
+SUFFIXES = (".qcow2", ".qcow", ".qc2")
+"""Files that are named like this should be images."""
+
 IMAGES_OF_A_PROCESS = 32
 """So few images are looked at in one process; further ones are not started for less."""
 
@@ -29,7 +35,7 @@ PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
 
 
 class Outcome(Struct, frozen=True):
-    """What one image gave: an exit status, what to print, and a sentence for standard error if something failed."""
+    """What one image gave: an exit status, what to print, and a line for standard error for all that has to be said."""
 
     status: int
     output: str | Sequence[Line] = ""
@@ -84,7 +90,8 @@ def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> i
 def find_images(paths: Sequence[str]) -> Search:
     """The files that were named, and the images inside directories, names sorted.
 
-    Inside a directory only regular files that begin like a qcow2 image count, and no symbolic link is followed.
+    Inside a directory only regular files count that begin like a qcow2 image, have the tables of one further on, or are
+    named like one, so that an image whose beginning was lost is not passed over; and no symbolic link is followed.
     """
     search = Search()
     for path in paths:
@@ -110,7 +117,7 @@ def _consider(search: Search, path: str) -> None:
             search.left_out["symbolic links"] += 1
         elif not stat.S_ISREG(mode):
             search.left_out["special files"] += 1
-        elif _begins_like_an_image(path):
+        elif path.lower().endswith(SUFFIXES) or _is_like_an_image(path):
             search.paths.append(path)
         else:
             search.left_out["other files"] += 1
@@ -120,10 +127,11 @@ def _consider(search: Search, path: str) -> None:
         search.paths.append(path)  # looking at it again gives the reason its place in the output
 
 
-def _begins_like_an_image(path: str) -> bool:
+def _is_like_an_image(path: str) -> bool:
+    """Whether a file begins like an image, or has the tables of one behind a first cluster that was overwritten."""
     with Evidence(path) as evidence:
         try:
-            return evidence.read_at(0, len(MAGIC)) == MAGIC
+            return evidence.read_at(0, len(MAGIC)) == MAGIC or cluster_size_of_headless(evidence) is not None
         except ReadFailed:
             return True
 
@@ -146,18 +154,59 @@ def _worthwhile_jobs(images: int) -> int:
 def _shared(
     jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
 ) -> Iterator[Outcome]:
-    """The same by several processes; one that is killed takes down the rest, which is then said of each image."""
+    """The same by several processes. One that is killed takes the others with it; what they were at is tried again.
+
+    An image at which a process is killed when it is alone is reported, and the rest goes on.
+    """
+    rest, suspects = paths, 0
+    while rest:
+        # A suspect is alone, so that it is known who was to blame; there are as many as were under way together.
+        count = 1 if suspects else jobs
+        done = 0
+        for outcome in _in_a_pool(count, rest[:1] if suspects else rest, options, look, json_lines):
+            if outcome is None:
+                break
+            yield outcome
+            done += 1
+        if suspects:
+            if not done:
+                message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
+                yield _failure(rest[0], message, NOT_COMPLETED, json_lines)
+            rest, suspects = rest[1:], suspects - 1
+        else:
+            rest = rest[done:]
+            suspects = min(len(rest), 2 * jobs + 1)
+
+
+def _in_a_pool(
+    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
+) -> Iterator[Outcome | None]:
+    """What each image gives, in the order of the paths; None, and no more, if a process was killed."""
+    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(jobs) as pool:
+    pool = ProcessPoolExecutor(jobs, initializer=_leave_ending_to_the_parent)
+    try:
         futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
-        for path, future in zip(paths, futures, strict=True):
+        for future in futures:
             try:
                 yield future.result()
             except BrokenProcessPool:
-                message = f"{shown(path)}: not looked at, since a process was killed"
-                yield _failure(path, message, NOT_COMPLETED, json_lines)
+                yield None
+                return
+        pool.shutdown()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():  # they only read
+            process.kill()
+        raise
+
+
+def _leave_ending_to_the_parent() -> None:
+    """Ctrl-C reaches all processes of a terminal; what is to be said of it is said by one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: bool) -> Outcome:
@@ -189,7 +238,8 @@ def _print(outcome: Outcome, separate: bool = False) -> None:
         print_lines(outcome.output)
     if outcome.complaint:
         sys.stdout.flush()
-        print(f"qcowscope: {outcome.complaint}", file=sys.stderr)
+        for line in outcome.complaint.splitlines():
+            complain(f"qcowscope: {line}")
 
 
 def _print_left_out(search: Search) -> None:

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import NOT_COMPLETED, cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_snapshot, disk_of
+from forensic.cli.standard_streams import complain
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -40,14 +42,25 @@ def run(options: argparse.Namespace) -> int:
     from forensic.qcow2.image import open_any
 
     with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
+        lacks = _lacks_backing(disk)
         print_runs = _print_json if options.json else _print_text
-        ended_at = print_runs(_bounded(disk))
+        ended_at = print_runs(_bounded(disk), lacks)
+        sys.stdout.flush()
+        for caveat in disk.caveats:
+            complain(f"note: {caveat}")
+        status = 0
         if ended_at < disk.size:
             where = f"guest offset {ended_at:#x} of {disk.size:#x}"
             reason = "L1 entries lead to the same L2 tables again and again"
-            print(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}", file=sys.stderr)
-            return 1
-    return 0
+            complain(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}")
+            status = NOT_COMPLETED
+        return cautioned(disk.evidences, status)
+
+
+def _lacks_backing(disk: Disk) -> int | None:
+    """The level whose unallocated ranges come from a file that was not supplied."""
+    last = len(disk.levels) - 1
+    return None if disk.levels[last].backing_file is None else last
 
 
 def _bounded(disk: Disk) -> Iterator[list[Run]]:
@@ -64,23 +77,24 @@ def _bounded(disk: Disk) -> Iterator[list[Run]]:
         yield runs
 
 
-def _print_json(found: Iterator[list[Run]]) -> int:
+def _print_json(found: Iterator[list[Run]], lacks: int | None) -> int:
     """One extent a line, printed as it is found: a list of millions need not fit into memory. Gives where they end."""
     separator, end = "[", 0
     for runs in found:
-        print(separator + ",\n".join(_lines(runs)), end="")
+        print(separator + ",\n".join(_lines(runs, lacks)), end="")
         separator, end = ",\n", runs[-1][0] + runs[-1][1]
     print("[]" if separator == "[" else "]")
     return end
 
 
-def _lines(runs: list[Run]) -> Iterator[str]:
+def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
     """Extents as JSON, with the names of qemu-img map, and `state`, where it is stored, why it is absent.
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
     from forensic.qcow2.states import Reason, State, is_located
 
+    unallocated = int(State.UNALLOCATED)
     compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
     located = [is_located(state, Reason.NONE) for state in State]
     constant = {int(state): json.dumps(_said_of(state))[1:-1] for state in State}
@@ -94,6 +108,8 @@ def _lines(runs: list[Run]) -> Iterator[str]:
             line += f', "offset": {host_offset}'
         if reason:
             line += f', "reason": "{Reason(reason).code}"'
+        elif state == unallocated and depth == lacks:
+            line += f', "reason": "{Reason.BACKING_NOT_SUPPLIED.code}"'
         yield line + "}"
 
 
@@ -110,7 +126,8 @@ def _said_of(state: State) -> dict[str, Json]:
     }
 
 
-def _print_text(found: Iterator[list[Run]]) -> int:
+def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
+    from forensic.qcow2.states import Reason, State
     from forensic.qcow2.states import extent as extent_of
 
     end = 0
@@ -119,6 +136,9 @@ def _print_text(found: Iterator[list[Run]]) -> int:
         end = extent.guest_offset + extent.length
         place = f"{extent.host_offset:#018x}" if extent.host_offset is not None else "-"
         state = extent.state.name.lower().replace("_", " ")
-        reason = f" ({extent.reason.code})" if extent.reason else ""
+        why = extent.reason
+        if extent.state == State.UNALLOCATED and extent.depth == lacks:
+            why = Reason.BACKING_NOT_SUPPLIED
+        reason = f" ({why.code})" if why else ""
         print(f"{extent.guest_offset:#018x}  {extent.length:#18x}  {place:>18}  {extent.depth:>5}  {state}{reason}")
     return end

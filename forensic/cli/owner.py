@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.untrusted import Json
 
@@ -41,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(_as_json(found), indent=2, sort_keys=True))
         else:
             print("\n".join(_lines(found, image.evidence.size)))
-    return 0
+        sys.stdout.flush()
+        return cautioned([image.evidence], 0)
 
 
 def _host_offset(text: str) -> int:
@@ -57,6 +60,7 @@ def _as_json(found: Ownership) -> Json:
         "cluster": {"host_offset": found.cluster_host_offset, "length": found.cluster_size},
         "refcount_stored": found.stored,
         "references_counted": found.counted,
+        "not_known": found.lost,
         "owners": [claim.as_json() for claim in found.claims],
     }
 
@@ -67,8 +71,12 @@ def _lines(found: Ownership, file_size: int) -> Iterator[str]:
     if found.host_offset >= file_size:
         yield f"  the file ends at {file_size:#x}"
     yield f"  refcount stored: {stored}, references counted: {found.counted:,}"
-    if not found.claims:
+    if not found.claims and found.lost:
+        yield f"  owner not known: {found.lost}"
+    elif not found.claims:
         yield "  no owner: nothing in the image refers to this cluster"
+    elif found.lost:
+        yield f"  there may be more owners: {found.lost}"
     for claim in found.claims:
         within = claim.host_offset <= found.host_offset < claim.host_offset + claim.length
         place = f"{claim.host_offset:#x} to {claim.host_offset + claim.length:#x}"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
+from forensic.untrusted import shown_whole
+
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
 
@@ -31,7 +33,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""
         self.formatter_class = argparse.HelpFormatter
-        raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {message}")
+        raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {shown_whole(message)}")
 
     def format_help(self) -> str:
         """The help in colour; rich is loaded only for those who ask for help."""

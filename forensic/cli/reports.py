@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from forensic.cli.output import write_new_file
 from forensic.cli.parser import Parser, UsageError
-from forensic.errors import OutputFailed
 from forensic.report.formats import DRAWS_MAP, FORMATS, render
 from forensic.untrusted import shown
 
@@ -65,17 +64,10 @@ def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidenc
 
     Raises `OutputFailed`.
     """
-    for path in (target.path for target in targets):
-        if path.exists():
-            status = path.stat()
-            if any(evidence.is_same_file(status) for evidence in inputs):
-                raise OutputFailed(path, "is an input; evidence is never written to")
-            if not path.is_file():
-                raise OutputFailed(path, "is not a regular file")
-            if not force:
-                raise OutputFailed(path, "exists already; --force overwrites it")
-        if not path.absolute().parent.is_dir():
-            raise OutputFailed(path, "there is no such directory")
+    if targets:
+        from forensic.extraction.output_paths import refuse
+
+        refuse([target.path for target in targets], inputs, force)
 
 
 def write_reports(targets: Sequence[ReportTarget], report: Report, force: bool) -> None:

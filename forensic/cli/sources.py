@@ -63,7 +63,13 @@ def add_key(parser: Parser) -> None:
     group.add_argument(
         "--key-file",
         metavar="PATH",
-        help="file with the passphrase; a newline at its end is not part of it (without: asked for on the terminal)",
+        help="file with the passphrase, used as it is, and for LUKS once more without a newline at its end "
+        "(without this option: asked for on the terminal)",
+    )
+    group.add_argument(
+        "--key-without-newline",
+        action="store_true",
+        help="the newline at the end of the key file is not part of the passphrase (legacy AES cannot tell)",
     )
     group.add_argument(
         "--allow-slow-key", action="store_true", help="derive the key however many rounds the image asks for"
@@ -97,7 +103,15 @@ def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, wit
     if options.ciphertext and options.key_file:
         raise UsageError("--ciphertext and --key-file exclude each other")
     passphrase = None if options.ciphertext else _passphrase(image, options.key_file)
-    return Supplied(backing, options.data_file, passphrase, options.ciphertext, options.allow_slow_key)
+    return Supplied(
+        backing,
+        options.data_file,
+        passphrase,
+        options.ciphertext,
+        options.allow_slow_key,
+        options.key_without_newline,
+        getattr(options, "salvage", False),
+    )
 
 
 def supplied_to_other(image: Qcow2Image | Qcow1Image, options: argparse.Namespace) -> Supplied:

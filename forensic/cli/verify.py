@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forensic.cli.cautions import cautioned
 from forensic.cli.output import progress_bar
 from forensic.cli.parser import Subparsers, add_command
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import EvidenceUnreadable
+from forensic.evidence import Evidence
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare; 6 if something differs, 1 if all agrees but the report itself does not vouch for the output."""
     from forensic.extraction.verify import verify
 
+    _caution_about_use(options)
     with progress_bar("verifying") as progress:
         outcome = verify(options.raw, options.report, progress, options.manifest)
     for line in _lines(outcome):
@@ -85,6 +88,16 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
     for evidence in changed:
         raise EvidenceUnreadable(evidence.path_as_given, "changed while it was read; this comparison says nothing")
     return found.agrees
+
+
+def _caution_about_use(options: argparse.Namespace) -> None:
+    """Say it now: a file that changes while it is read ends the comparison."""
+    from forensic.extraction.expected import read_expected
+    from forensic.extraction.verify import raw_files
+
+    for path in raw_files(options.raw, len(read_expected(options.report).segments)):
+        with Evidence(path) as evidence:
+            cautioned([evidence], 0)
 
 
 def _lines(outcome: Verification) -> Iterator[str]:

@@ -88,6 +88,7 @@ class WindowComparison:
         self._differences = Differences()
         self._pieces = PieceHash(ALGORITHM, manifest.window, self._compare)
         self._worker: Worker[Stretch] = Worker("window hash thread", self._pieces.take)
+        self._pieces.stopped = lambda: self._worker.stopping
 
     def take(self, stretch: Stretch) -> None:
         """Pass a stretch on. Raises what ended the thread."""

@@ -49,9 +49,20 @@ def new_digest(name: str) -> Digest:
     return hashlib.new(name, usedforsecurity=False)
 
 
-def update(digest: Digest, stretch: Stretch) -> None:
-    """Let a digest take a stretch; a hash cannot skip zeros."""
+class HashingStopped(Exception):
+    """Nobody wants the hash any more."""
+
+
+def never() -> bool:
+    """For those whom nobody stops."""
+    return False
+
+
+def update(digest: Digest, stretch: Stretch, stopped: Callable[[], bool] = never) -> None:
+    """Let a digest take a stretch; a hash cannot skip zeros. Raises `HashingStopped` as soon as it is `stopped`."""
     for part in as_bytes(stretch):
+        if stopped():
+            raise HashingStopped
         digest.update(part)
 
 
@@ -74,6 +85,7 @@ class WholeHash:
         """`name` is one of `HASHES`; without `step` there are no checkpoints."""
         self.name = name
         self.checkpoints: list[Checkpoint] = []
+        self.stopped: Callable[[], bool] = never
         self._digest = new_digest(name)
         self._step = step
         self._done = 0
@@ -81,10 +93,10 @@ class WholeHash:
     def take(self, stretch: Stretch) -> None:
         """Take what comes next."""
         if self._step is None:
-            update(self._digest, stretch)
+            update(self._digest, stretch, self.stopped)
             return
         for part in cut(stretch, self._done, self._step):
-            update(self._digest, part)
+            update(self._digest, part, self.stopped)
             self._done += length_of(part)
             if self._done % self._step == 0:
                 # All digests can tell what they have so far and go on.
@@ -98,28 +110,33 @@ class WholeHash:
 class PieceHash:
     """The hash of each piece of `size` bytes; the last one may be shorter.
 
-    `emit` gets a digest and for how many pieces in a row it stands. Pieces of nothing but zeros that come as a run of
+    `emit` gets a digest and for how many pieces in a row it stands. Pieces of nothing but zeros that come as runs of
     zeros share one digest, computed once: they cost nothing.
     """
 
     def __init__(self, name: str, size: int, emit: Callable[[bytes, int], None]) -> None:
         """`name` is one of `HASHES`."""
+        self.stopped: Callable[[], bool] = never
         self._name = name
         self._size = size
         self._emit = emit
         self._digest = new_digest(name)
         self._done = 0
+        self._zeros = 0  # that the piece begins with and the digest has not taken yet
         self._of_zeros: bytes | None = None
 
     def take(self, stretch: Stretch) -> None:
         """Take what comes next."""
         while length_of(stretch):
-            if isinstance(stretch, int) and self._done == 0 and stretch >= self._size:
-                self._emit(self.of_zeros(), stretch // self._size)
-                stretch %= self._size
-                continue
+            if isinstance(stretch, int) and self._done == self._zeros:
+                count, self._done = divmod(self._done + stretch, self._size)
+                self._zeros = self._done
+                if count:
+                    self._emit(self.of_zeros(), count)
+                return
             part, stretch = taken(stretch, self._size - self._done)
-            update(self._digest, part)
+            self._take_zeros()
+            update(self._digest, part, self.stopped)
             self._done += length_of(part)
             if self._done == self._size:
                 self._end_piece()
@@ -127,15 +144,20 @@ class PieceHash:
     def finish(self) -> None:
         """End the last piece, if it is a short one."""
         if self._done:
+            self._take_zeros()
             self._end_piece()
 
     def of_zeros(self) -> bytes:
         """The digest of a whole piece of zeros."""
         if self._of_zeros is None:
             digest = new_digest(self._name)
-            update(digest, self._size)
+            update(digest, self._size, self.stopped)
             self._of_zeros = digest.digest()
         return self._of_zeros
+
+    def _take_zeros(self) -> None:
+        update(self._digest, self._zeros, self.stopped)
+        self._zeros = 0
 
     def _end_piece(self) -> None:
         self._emit(self._digest.digest(), 1)

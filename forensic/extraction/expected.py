@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from forensic.errors import BadReport
+from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.account import Status
 from forensic.extraction.digests import HASHES, Checkpoint, usable_hashes
@@ -54,7 +54,9 @@ def read_expected(report: Path) -> Expected:
             document = json.loads(evidence.read_at(0, evidence.size))
             result, digest = document["result"], document["result_digest"]["value"]
             expected = _expected(result["extraction"], result.get("hashes"), document)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ReadFailed) as error:
+        except ReadFailed as error:
+            raise EvidenceUnreadable(report, str(error)) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise BadReport(report, "not a report of an extraction") from error
     if not _are_segments(expected.segments, expected.size):
         raise BadReport(report, "lists segments that are not those of one disk")

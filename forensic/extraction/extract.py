@@ -6,15 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
-from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead
-from forensic.evidence import ReadFailed
+from forensic.errors import (
+    EvidenceInUse,
+    EvidenceUnreadable,
+    Interrupted,
+    OutputDiffers,
+    OutputFailed,
+    RangeNotRead,
+    WrongSupply,
+)
+from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.account import Extraction, Status
 from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption
+from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.line_file import LineFile
-from forensic.extraction.new_file import flush_to_disk, partial_of, refuse
+from forensic.extraction.new_file import flush_to_disk, partial_of
 from forensic.extraction.output_bytes import KeptBytes
+from forensic.extraction.output_paths import refuse
 from forensic.extraction.plan import Hole
 from forensic.extraction.ranges import RangeWalk, RangeWriter
 from forensic.extraction.reading import Filled, Missing
@@ -25,12 +34,14 @@ from forensic.extraction.segments import read_in_a_row, segments
 from forensic.extraction.settings import Settings
 from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
 from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch, length_of, taken
+from forensic.extraction.stretch import Stretch, in_parts, length_of, taken
 from forensic.extraction.survey import survey
 from forensic.extraction.whole_comparison import compare
 from forensic.qcow2.disk import Disk
+from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -64,18 +75,28 @@ class Extractor:
     """One extraction, from the refusals before the first byte to the account of it, which is there however it ends."""
 
     def __init__(self, disk: Disk, output: Path | None, settings: Settings) -> None:
-        """Look through the tables; nothing is written. Raises `OutputFailed` and `RangeNotRead` if it cannot begin."""
+        """Look through the tables; nothing is written.
+
+        Raises `OutputFailed`, `EvidenceInUse` and `RangeNotRead` if it cannot begin.
+        """
         self._disk = disk
         self._settings = settings
+        for evidence in disk.evidences:
+            if (what := evidence.writer()) and not settings.in_use:
+                raise EvidenceInUse(evidence.path_as_given, what)
         start, length = settings.guest_range or (0, disk.size)
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
             raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+        if settings.strict and disk.contradictions:
+            raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         parts = [] if output is None else segments(output, length, settings.split)
         if output is not None:
-            refuse([part.path for part in parts], disk.evidences, settings.force, settings.resume)
+            touched = [*(part.path for part in parts), journal_path(output)]
+            refuse(touched, disk.evidences, settings.force, settings.resume)
         found = survey(disk, start, self._end)
         self._runs = found.runs
+        self.tables_unread = any(evidence.unread for evidence in disk.evidences)
         self._places = found.places
         self._passing = self._kept_places() if output is None else None
         if settings.strict and found.missing.ranges:
@@ -113,6 +134,7 @@ class Extractor:
             raise
         finally:
             record.stop()
+        extraction.caveats = (*extraction.caveats, *self._container_notes())
         incomplete = extraction.ledger.bytes_missing
         extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
@@ -142,7 +164,7 @@ class Extractor:
                 self._go_through(steps, record, output, journal, progress, cancelled)
             record.finish()
             if self._settings.verify:
-                self._verify(progress)
+                self._verify(progress, cancelled)
             self._compare(progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
@@ -176,24 +198,26 @@ class Extractor:
         cancelled: Callable[[], bool] | None,
     ) -> None:
         extraction = self.extraction
+        hashed = bool(self._settings.hashes or self._settings.hash_window)  # otherwise zeros cost nothing
         for step in steps:
-            if cancelled and cancelled():
-                raise Interrupted(f"extraction stopped at guest offset {step.guest_offset:#x}")
             faults = () if isinstance(step, Hole) else step.faults
             stretch: Stretch = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
-            if isinstance(step, Hole) or not output.any_order:
-                output.take(extraction.done, stretch)
             if self._passing:
                 self._passing.take(step.guest_offset, stretch)
             record.faults(faults)
-            record.take(stretch, extraction.done + length_of(stretch))
             if journal:
                 journal.faults(faults)
-                journal.checkpoints(extraction.checkpoints)
-            if progress:
-                progress(extraction.done, extraction.size)
+            for part in in_parts(stretch) if hashed else (stretch,):
+                _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
+                if isinstance(step, Hole) or not output.any_order:
+                    output.take(extraction.done, part)
+                record.take(part, extraction.done + length_of(part))
+                if journal:
+                    journal.checkpoints(extraction.checkpoints)
+                if progress:
+                    progress(extraction.done, extraction.size)
 
     def _note_the_last(self, journal: Journal, record: Record) -> None:
         record.catch_up()
@@ -209,7 +233,7 @@ class Extractor:
         for stretch in head_of(self._partials(), resumption.done):
             record.take(stretch, self.extraction.done + length_of(stretch))
 
-    def _verify(self, progress: Progress | None) -> None:
+    def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
         """Read the output again, from the medium as far as the system lets us. Raises `OutputDiffers`."""
         extraction = self.extraction
         for path in self._partials():
@@ -217,6 +241,7 @@ class Extractor:
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
             for offset, stretch in read_in_a_row(self._partials()):
+                _stop_if(cancelled, "the output was written and not verified")
                 hashes.take(stretch)
                 if progress:
                     progress(offset + length_of(stretch), extraction.size)
@@ -228,6 +253,22 @@ class Extractor:
         extraction.verified_output = hashes.hexdigests()
         if extraction.verified_output != extraction.hashes:
             raise OutputDiffers(extraction.path or "-", "reads back differently from what was written to it")
+
+    def _container_notes(self) -> Iterator[str]:
+        """Whether the disk itself begins like a disk image: whoever probes it opens what that image names."""
+        path, parts = self.extraction.path, self.extraction.segments
+        if path is None or self._start or not parts:
+            return
+        try:
+            with Evidence(parts[0].path) as written:
+                kind = container_at(written.read_at(0, SIGNATURE_BYTES))
+        except (EvidenceUnreadable, ReadFailed):
+            return
+        if kind:
+            yield (
+                f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
+                "or what is in it decides which files are read"
+            )
 
     def _kept_places(self) -> KeptBytes:
         """Where what goes to standard output is compared: nothing can be read back, and no hash is known yet."""
@@ -246,6 +287,10 @@ class Extractor:
             progress,
             cancelled,
         )
+        if any(evidence.unread for evidence in self._disk.evidences):
+            self.extraction.compared.leave_out_what_was_not_read()
+            # What lies in the ledger as unreadable is known already; anything else was met by the second reading alone.
+            self.tables_unread |= Reason.IO_ERROR.code not in self.extraction.ledger.bytes_by_reason
         if not self.extraction.compared.agrees:
             raise OutputDiffers(self.extraction.path or "-", self.extraction.compared.sentence)
 
@@ -307,6 +352,11 @@ def head_of(paths: Sequence[Path], length: int) -> Iterator[Stretch]:
         yield part
         if offset + length_of(part) == length:
             return
+
+
+def _stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
+    if cancelled and cancelled():
+        raise Interrupted(what)
 
 
 def not_read(missing: Missing) -> RangeNotRead:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
-from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkpoint_step
+from forensic.extraction.digests import Checkpoint, PieceHash, WholeHash, checkpoint_step, new_digest
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.worker import Worker
+
+PATIENCE_AT_THE_END = 0.3
+"""Seconds that an extraction which was told to end still hashes what it has, so that less is lost."""
 
 
 class Hashes:
@@ -25,6 +30,7 @@ class Hashes:
         digests: list[WholeHash | PieceHash] = [*self._wholes, *self._pieces]
         for digest in digests:
             worker: Worker[Stretch] = Worker("hash thread", digest.take)
+            digest.stopped = partial(getattr, worker, "stopping")
             self._workers.callback(worker.stop)
             self._queues.append(worker)
 
@@ -44,6 +50,15 @@ class Hashes:
             queue.finish()
         for digest in self._pieces:
             digest.finish()
+        for name, found in self._of_segments.items():
+            if not found:  # a disk of no bytes is one empty file
+                found.append(new_digest(name).hexdigest())
+
+    def catch_up(self) -> None:
+        """Wait a little for what was given; the checkpoints are then those reached. Raises what ended a thread."""
+        give_up = time.monotonic() + PATIENCE_AT_THE_END
+        for queue in self._queues:
+            queue.catch_up(max(0.0, give_up - time.monotonic()))
 
     def stop(self) -> None:
         """End the threads, finished or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 
 
@@ -15,9 +16,10 @@ class _Stopped(Exception):
 class InputHashes:
     """SHA-256 of every input as it stands, one after the other in a thread of its own; and again, if that is wanted."""
 
-    def __init__(self, evidences: Sequence[Evidence]) -> None:
-        """Start the thread; `stop` must be called in the end."""
+    def __init__(self, evidences: Sequence[Evidence], cancelled: Callable[[], bool] | None = None) -> None:
+        """Start the thread; `stop` must be called in the end. It stops by itself once `cancelled` says so."""
         self._stopping = False
+        self._cancelled = cancelled
         self._pool = ThreadPoolExecutor(1, "input hash")
         self._found: dict[Evidence, Future[str]] = {
             evidence: self._pool.submit(evidence.sha256, self._progress) for evidence in evidences
@@ -25,11 +27,13 @@ class InputHashes:
         self._again: dict[Evidence, str | None] = {}
 
     def of(self, evidence: Evidence) -> str | None:
-        """The hash of one of the files, waiting for it; None if it cannot be read to its end."""
+        """The hash of one of the files, waiting for it; None if it cannot be read to its end. Raises `Interrupted`."""
         try:
             return self._found[evidence].result()
         except ReadFailed:
             return None
+        except _Stopped:
+            raise Interrupted("the files that were read were not hashed") from None
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Read every file once more, from the medium as far as the system lets us."""
@@ -68,5 +72,5 @@ class InputHashes:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _progress(self, done: int) -> None:
-        if self._stopping:
+        if self._stopping or (self._cancelled and self._cancelled()):
             raise _Stopped

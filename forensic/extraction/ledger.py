@@ -10,7 +10,7 @@ from heapq import merge
 
 from forensic.extraction.reading import Missing
 from forensic.extraction.survey import MissingRanges, Survey
-from forensic.qcow2.states import State
+from forensic.qcow2.states import Reason, State
 from forensic.untrusted import Json
 
 FILLED = "filled"
@@ -80,7 +80,7 @@ def missing_json(missing: MissingRanges) -> list[Json]:
             "length": entry.length,
             "reason_code": entry.reason.code,
             "host_offset": entry.host_offset,
-            "filled_with": "00",
+            "filled_with": "decoded bytes" if entry.reason == Reason.SALVAGED else "00",
         }
         for entry in missing.ranges
     ]

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
-from collections.abc import Sequence
+import stat
+import time
 from typing import TYPE_CHECKING
 
 from forensic.errors import OutputFailed
-from forensic.evidence import Evidence
-from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+BEING_WRITTEN = "is being written by another run"
+LOCK_PATIENCE = 0.5
+"""Seconds to wait for a lock: processes of a run that was killed hold it until they have noticed."""
 
 
 class NewFile:
     """One output file, from its creation under the partial name to its final name.
 
-    Every method raises `OutputFailed`.
+    The partial file is locked for as long as it is open, so that no second run writes to it, removes it or goes on
+    with it. Every method raises `OutputFailed`.
     """
 
     def __init__(self, path: Path, force: bool = False) -> None:
@@ -29,11 +34,12 @@ class NewFile:
         self._force = force
         try:
             if force:
-                self.partial.unlink(missing_ok=True)
+                _remove_left_over(self.partial)
             # Neither a file that is there nor a link to one is ever written into.
             self._fd = os.open(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise OutputFailed(self.partial, reason_of(error)) from error
+        self._lock()
 
     @classmethod
     def again(cls, path: Path, force: bool = False) -> NewFile:
@@ -44,6 +50,7 @@ class NewFile:
             file._fd = os.open(file.partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise OutputFailed(file.partial, reason_of(error)) from error
+        file._lock()
         return file
 
     def set_size(self, size: int) -> None:
@@ -75,13 +82,16 @@ class NewFile:
             raise OutputFailed(self.partial, reason_of(error)) from error
 
     def complete(self) -> None:
-        """Give the file its name."""
+        """Give the file its name; until then it stays locked."""
         try:
-            self._close()
-            if self._force:
-                self.partial.replace(self.path)
-            else:
-                _rename_without_overwriting(self.partial, self.path)
+            with contextlib.ExitStack() as locked:
+                if self._fd >= 0:
+                    locked.callback(os.close, os.dup(self._fd))
+                self._close()
+                if self._force:
+                    self.partial.replace(self.path)
+                else:
+                    _rename_without_overwriting(self.partial, self.path)
         except OSError as error:
             raise OutputFailed(self.path, reason_of(error)) from error
 
@@ -94,11 +104,18 @@ class NewFile:
 
     def abandon(self, keep: bool = False) -> None:
         """Give up: remove the partial file, or leave it under its partial name; does nothing after `complete`."""
-        with contextlib.suppress(OSError):
-            self._close()
         if not keep:
             with contextlib.suppress(OSError):
                 self.partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._close()
+
+    def _lock(self) -> None:
+        """Take the lock; the file of another run, which was quicker, is left alone."""
+        if _locked(self._fd, fcntl.LOCK_EX) and _is_at(self._fd, self.partial):
+            return
+        self._close()
+        raise OutputFailed(self.partial, BEING_WRITTEN)
 
     def _close(self) -> None:
         descriptor, self._fd = self._fd, -1
@@ -124,40 +141,59 @@ def flush_to_disk(partial: Path) -> None:
         raise OutputFailed(partial, reason_of(error)) from error
 
 
-def refuse(paths: Sequence[Path], inputs: Sequence[Evidence], force: bool, resume: bool = False) -> None:
-    """Raise `OutputFailed` for the first path that must not or cannot be written, before anything is.
-
-    No two may need one name, now or while they are written. None may be an input, by whatever name or link, nor exist,
-    unless `force` says so, or `resume` of what an interrupted run has left. The folder it is in must exist.
-    """
-    from pathlib import Path
-
-    named: set[Path] = set()
-    for path in paths:
-        if not path.name or path.is_dir():
-            raise OutputFailed(path, "is a directory")
-        if path.exists() and not path.is_file():
-            raise OutputFailed(path, "is not a regular file")
-        if not path.parent.is_dir():
-            raise OutputFailed(path, "there is no such directory")
-        for written in (path, partial_of(path)):
-            place = Path(os.path.realpath(path.parent)) / written.name
-            if place in named:
-                raise OutputFailed(path, f"is in the way of another output, which needs {shown(place)}")
-            named.add(place)
-            _refuse_inputs(written, inputs)
-            if os.path.lexists(written) and not force and not (resume and written != path):
-                left = "" if written == path else ", from a run that was not completed; --resume goes on with it"
-                raise OutputFailed(written, f"exists already{left}; --force overwrites it")
-
-
-def _refuse_inputs(path: Path, inputs: Sequence[Evidence]) -> None:
+def is_being_written(partial: Path) -> bool:
+    """Whether another run, or another thread of this one, holds the lock of a partial file."""
     try:
-        status = path.stat()
+        descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_left_over(partial: Path) -> None:
+    """Remove what an earlier run has left, but not what another one is writing. Raises `OSError`."""
+    try:
+        descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
         return
-    if any(evidence.is_same_file(status) for evidence in inputs):
-        raise OutputFailed(path, "is an input; evidence is never written to")
+    except OSError:  # a link, a socket, or a file that may be removed but not read
+        partial.unlink(missing_ok=True)
+        return
+    try:
+        if not _locked(descriptor, fcntl.LOCK_EX):
+            raise BlockingIOError(errno.EAGAIN, BEING_WRITTEN)
+        partial.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    """Take a lock that ends with the descriptor, and with those that a fork has made of it; False if others hold it."""
+    give_up = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(LOCK_PATIENCE / 10)
+        except OSError:
+            return True  # a file system without locks
+        else:
+            return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether a path still leads to the open file."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    mine = os.fstat(descriptor)
+    return (mine.st_dev, mine.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _rename_without_overwriting(partial: Path, path: Path) -> None:

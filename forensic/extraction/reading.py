@@ -89,7 +89,8 @@ def fill(disk: Disk, piece: Piece, data: memoryview) -> Filled:
         else:
             faults = disk.read(depth, guest_offset, host_offset, stored_length, skip, place)
         for fault in faults:
-            clear(place[fault.start : fault.start + fault.length])
+            if fault.reason != Reason.SALVAGED:
+                clear(place[fault.start : fault.start + fault.length])
             tried = host_offset if stored_length else host_offset + fault.start
             found.append(Missing(guest_offset + fault.start, fault.length, fault.reason, tried, stored_length))
     _leave_blank(data, position, len(data), blank)

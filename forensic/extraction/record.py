@@ -67,9 +67,9 @@ class Record:
             self._extraction.piecewise = self._windows.finish()
 
     def catch_up(self) -> None:
-        """Wait until what was taken is hashed, so that an extraction that was stopped can go on from there."""
+        """Let what was taken be hashed, so that an extraction that was stopped can go on from there."""
         with suppress(ForensicError):
-            self._hashes.finish()
+            self._hashes.catch_up()
 
     def stop(self) -> None:
         """End the threads, finished or not."""

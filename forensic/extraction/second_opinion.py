@@ -24,9 +24,10 @@ from forensic.untrusted import Json
 LISTED_DIFFERENCES = 1000
 """Ranges that differ which are listed; all are counted."""
 
-NOT_JUDGED = frozenset({Reason.IO_ERROR.code, "entry_doubtful"})
-"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time, and whether an
-entry is to be believed is a judgement that the second reader does not make."""
+NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code, Reason.SALVAGED.code, "entry_doubtful"})
+"""Reasons on which two readings need not agree: a sector that is bad now may be good the next time, what crashes one
+decoder another may take, what is salvaged of a broken stream nobody vouches for, and whether an entry is to be believed
+is a judgement that the second reader does not make."""
 
 
 class Method(StrEnum):
@@ -83,6 +84,12 @@ class Comparison(Struct):
             self.differences.append(difference)
         else:
             self.differences_not_listed += 1
+
+    def leave_out_what_was_not_read(self) -> None:
+        """Where reads have failed: what only the second reading lacks is not judged, since that says nothing of it."""
+        left_out = [one for one in self.differences if one.what == "unreadable_second"]
+        self.bytes_not_judged += sum(one.length for one in left_out)
+        self.differences = [one for one in self.differences if one.what != "unreadable_second"]
 
     def include(self, other: Comparison) -> None:
         """Add what was found in the ranges that follow."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
-from forensic.extraction.stretch import Stretch
+from forensic.extraction.stretch import Stretch, in_parts, length_of
 
 MAX_SEGMENTS = 100_000
 """More files than that in one folder serve nobody; a hostile size must not make them."""
@@ -60,6 +60,8 @@ def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Stretch]]:
             for start, stretch in _stretches(evidence):
                 yield base + start, stretch
             base += evidence.size
+            if not evidence.unchanged():
+                raise EvidenceUnreadable(path, evidence.notes()[-1])
 
 
 def read_part(paths: Sequence[Path], offset: int, length: int) -> bytes:
@@ -81,9 +83,9 @@ def _stretches(evidence: Evidence) -> Iterator[tuple[int, Stretch]]:
     position = 0
     while position < evidence.size:
         start = min(evidence.next_data_from(position), evidence.size)
-        if start > position:
-            yield position, start - position
-        position = start
+        for part in in_parts(start - position) if start > position else ():
+            yield position, part
+            position += length_of(part)
         end = min(max(evidence.hole_from(start), start + 1), evidence.size) if start < evidence.size else start
         while position < end:
             data = evidence.read_at(position, min(READ_AT_ONCE, end - position))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
 
 from forensic.errors import OutputFailed
+from forensic.extraction.new_file import NewFile
+from forensic.extraction.sidecars import sum_line
 
 CHUNK = 1 << 20
 
@@ -25,29 +28,28 @@ class Saved(Struct, frozen=True):
 def save_range(read: Callable[[int, int], bytes | str], offset: int, length: int, path: Path) -> Saved:
     """Write `length` bytes from `offset` to a new file, and `PATH.sha256` beside it in the format of sha256sum.
 
-    Raises `OutputFailed` if one of the files exists, cannot be written, or the bytes cannot be had.
+    Raises `OutputFailed` if one of the files exists, cannot be written, or the bytes cannot be had; then neither is
+    left behind.
     """
-    beside = path.with_name(path.name + ".sha256")
-    if os.path.lexists(beside):
-        raise OutputFailed(beside, "exists already")
+    beside = path.with_name(path.name + ".sha256") if path.name else path
+    for wanted in (path, beside):
+        if os.path.lexists(wanted):
+            raise OutputFailed(wanted, "exists already")
     digest = hashlib.sha256()
-    try:
-        with path.open("xb") as stream:
-            done = 0
-            while done < length:
-                data = read(offset + done, min(CHUNK, length - done))
-                if isinstance(data, str) or not data:
-                    raise OutputFailed(path, f"bytes at {offset + done:#x} cannot be had: {data or 'the end'}")
-                stream.write(data)
-                digest.update(data)
-                done += len(data)
-        with beside.open("x", encoding="utf-8") as stream_of_hash:
-            stream_of_hash.write(f"{digest.hexdigest()}  {path.name}\n")
-    except FileExistsError as error:
-        raise OutputFailed(path, "exists already") from error
-    except OSError as error:
-        raise OutputFailed(path, (error.strerror or "cannot be written").lower()) from error
-    except OutputFailed:
-        path.unlink(missing_ok=True)
-        raise
+    with ExitStack() as undo:
+        file = NewFile(path)
+        undo.callback(file.abandon)
+        done = 0
+        while done < length:
+            data = read(offset + done, min(CHUNK, length - done))
+            if isinstance(data, str) or not data:
+                raise OutputFailed(path, f"bytes at {offset + done:#x} cannot be had: {data or 'the end'}")
+            file.append(data)
+            digest.update(data)
+            done += len(data)
+        file_of_hash = NewFile(beside)
+        undo.callback(file_of_hash.abandon)
+        file_of_hash.append(os.fsencode(sum_line(digest.hexdigest(), path.name)))
+        file.complete()
+        file_of_hash.complete()
     return Saved(path, length, digest.hexdigest())

@@ -74,7 +74,7 @@ class RawFile:
 
     def complete(self) -> None:
         """Give all files their names."""
-        for file in self._files:
+        for file in reversed(self._files):  # the first one holds the lock
             file.complete()
 
     def abandon(self, keep: bool) -> None:
@@ -96,11 +96,15 @@ class RawFile:
 
     def _next_file(self) -> None:
         segment = self.segments[len(self._files)]
-        if self._files:
-            self._files[-1].close()
+        self._close_last()
         file = NewFile(segment.path, self._force)
         self._files.append(file)
         file.set_size(segment.length)
+
+    def _close_last(self) -> None:
+        """Close the file that is full, unless it is the first: its lock keeps other runs away from all of them."""
+        if len(self._files) > 1:
+            self._files[-1].close()
 
     def _go_on(self, done: int) -> None:
         """Open what is there; whatever lies behind the first `done` bytes is not believed, and removed."""
@@ -108,8 +112,7 @@ class RawFile:
             if segment.offset >= done:
                 partial_of(segment.path).unlink(missing_ok=True)
                 continue
-            if self._files:
-                self._files[-1].close()
+            self._close_last()
             file = NewFile.again(segment.path, self._force)
             self._files.append(file)
             if done < segment.offset + segment.length:

@@ -11,6 +11,10 @@ ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
 
+PART = 16 << 20
+"""Bytes of a run of zeros that are given on at once: hundredths of a second's work for those who hash."""
+
+
 def length_of(stretch: Stretch) -> int:
     """Bytes of a stretch."""
     return stretch if isinstance(stretch, int) else len(stretch)
@@ -36,6 +40,14 @@ def cut(stretch: Stretch, position: int, step: int) -> Iterator[Stretch]:
         part, stretch = taken(stretch, step - position % step)
         position += length_of(part)
         yield part
+
+
+def in_parts(stretch: Stretch) -> Iterator[Stretch]:
+    """The stretch, a long run of zeros in parts of `PART` bytes, between which one can stop and tell how far one is."""
+    while isinstance(stretch, int) and stretch > PART:
+        yield PART
+        stretch -= PART
+    yield stretch
 
 
 def as_bytes(stretch: Stretch) -> Iterator[memoryview]:

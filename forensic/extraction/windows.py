@@ -42,6 +42,7 @@ class WindowHashes:
         self._run: tuple[int, int, bytes] = (0, 0, b"")
         self._append(f"# {MANIFEST_SCHEMA} algorithm {ALGORITHM} window {window} size {size}")
         self._worker: Worker[Stretch] = Worker("window hash thread", self._pieces.take)
+        self._pieces.stopped = lambda: self._worker.stopping
 
     def take(self, stretch: Stretch) -> None:
         """Pass a stretch on. Raises what ended the thread."""

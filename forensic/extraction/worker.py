@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import Full, Queue
+from contextlib import suppress
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from forensic.errors import ForensicError, WorkerFailed
@@ -24,14 +25,15 @@ class Worker(Generic[Item]):
     """Calls `take` with every item given, in a thread of its own.
 
     The thread starts with the first item. Whoever gives never waits for a thread that has ended: what ended it is
-    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened.
+    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened; whoever takes long
+    over an item asks `stopping`.
     """
 
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:
         self._name = name
         self._take = take
         self._queue: Queue[Item | None] = Queue(DEPTH)
-        self._stopping = False
+        self.stopping = False
         self._pool: ThreadPoolExecutor | None = None
         self._ended: Future[None] | None = None
 
@@ -44,10 +46,19 @@ class Worker(Generic[Item]):
         self._put(None)
         self._raise_failure()
 
+    def catch_up(self, seconds: float) -> None:
+        """Wait until everything given was taken, but no longer than this. Raises what ended the thread."""
+        self._put(None)
+        with suppress(TimeoutError):
+            self._raise_failure(seconds)
+
     def stop(self) -> None:
         """End the thread, without the items that still wait; does nothing after `finish`."""
-        self._stopping = True
+        self.stopping = True
         while self._ended and not self._ended.done():
+            with suppress(Empty):
+                while True:  # nobody takes any more what waits, and there has to be room for the word to end
+                    self._queue.get_nowait()
             try:
                 self._queue.put(None, timeout=PATIENCE)
                 break
@@ -70,13 +81,13 @@ class Worker(Generic[Item]):
                 continue
         self._raise_failure()
 
-    def _raise_failure(self) -> None:
-        error = self._ended.exception() if self._ended else None
+    def _raise_failure(self, seconds: float | None = None) -> None:
+        error = self._ended.exception(seconds) if self._ended else None
         if isinstance(error, ForensicError):
             raise error
         if error is not None:
             raise WorkerFailed(self._name, f"{type(error).__name__}: {error}") from error
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self._stopping:
+        while (item := self._queue.get()) is not None and not self.stopping:
             self._take(item)

@@ -36,14 +36,19 @@ class AllocationCounter:
         self._whole_tables = {State.UNALLOCATED: unallocated * coverage, State.ABSENT: absent}
 
     def add(self, batch: L2Batch) -> None:
-        """Count a batch of L2 tables of the active disk, each as often as the L1 table names it."""
+        """Count a batch of L2 tables of the active disk, each as often as the L1 table names it.
+
+        What the file holds counts once: a table that the L1 table names twice leads to the same streams.
+        """
         places = np.minimum(np.searchsorted(self._offsets, batch.host_offsets), len(self._offsets) - 1)
         if not len(self._offsets):
             return
         times = np.where(self._offsets[places] == batch.host_offsets, self._times[places], 0)
         for each in distinct(times[times > 0]).tolist():
             chosen = times == each
-            self._sums += each * (_sums_of_batch(batch if chosen.all() else _only(batch, np.flatnonzero(chosen))))
+            sums = _sums_of_batch(batch if chosen.all() else _only(batch, np.flatnonzero(chosen)))
+            self._sums[:STORED] += each * sums[:STORED]
+            self._sums[STORED] += sums[STORED]
 
     def bytes_by_state(self) -> Mapping[State, int]:
         """Guest bytes in each state."""
@@ -131,4 +136,10 @@ def _only(batch: L2Batch, tables: I64) -> L2Batch:
         present=batch.present[tables],
         entries=batch.entries[tables],
         bitmaps=None if batch.bitmaps is None else batch.bitmaps[tables],
+        overwritten=tuple(
+            replace(found, row=row)
+            for row, table in enumerate(tables.tolist())
+            for found in batch.overwritten
+            if found.row == table
+        ),
     )

@@ -73,6 +73,7 @@ class BitmapDirectory(Struct, frozen=True):
     missing: str | None
     cluster_size: int
     file_size: int
+    unread: bool = False
 
 
 def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) -> BitmapDirectory:
@@ -81,11 +82,12 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
     claimed, size = structure.integer("num_bitmaps"), structure.integer("len_bitmap_directory")
     host_offset = structure.integer("ofs_bitmap_directory")
     missing: str | None
+    unread = False
     try:
         placed = host_offset and host_offset % cluster_size == 0
         data = evidence.read_at(host_offset, min(size, MAX_DIRECTORY_BYTES)) if placed else b""
     except ReadFailed as failure:
-        data, missing = b"", failure.reason
+        data, missing, unread = b"", failure.reason, True
     else:
         missing = "the file ends inside the directory" if len(data) < min(size, MAX_DIRECTORY_BYTES) else None
     bitmaps: list[Bitmap] = []
@@ -110,6 +112,7 @@ def read_bitmaps(evidence: Evidence, extension: Extension, cluster_size: int) ->
         missing=missing,
         cluster_size=cluster_size,
         file_size=evidence.size,
+        unread=unread,
     )
 
 

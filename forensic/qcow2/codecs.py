@@ -44,6 +44,7 @@ class Outcome(IntEnum):
     WRONG_CODEC = 5  # a stream of the other codec
     ZLIB_HEADER = 6  # deflate with a header around it
     NOT_DECODED = 7  # not read, or left out for its cost
+    DECODER_FAILED = 8  # it crashes the decoder
 
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -53,6 +54,9 @@ MAX_FRAMES = 256
 """Frames of one cluster that are examined; writers make one. A cluster's sectors hold half a million empty ones."""
 ZSTD_WINDOW_LIMIT = 1 << 27
 """Bytes of history a zstd frame may ask for: the library's own default, which is QEMU's; more is a memory bomb."""
+
+SALVAGE_STEP = 512
+"""Bytes of a broken stream that are decoded at once."""
 
 _thread = threading.local()
 
@@ -69,6 +73,54 @@ def decode(stored: bytes, compression_type: int, cluster_size: int) -> Decoded:
     if compression_type == Codec.ZSTD:
         return _decode_zstd(stored, cluster_size)
     return Decoded(b"", "compression_unknown")
+
+
+class Partial(Struct, frozen=True):
+    """What a broken stream gives before it breaks, and the reason code of the break."""
+
+    data: bytes
+    fault: str
+
+
+def salvaged(stored: bytes, compression_type: int, cluster_size: int) -> bytes:
+    """What can be decoded of a broken stream before the break; at most a cluster. Nothing vouches for these bytes."""
+    if compression_type == Codec.DEFLATE:
+        return _salvaged_deflate(stored, cluster_size)
+    return _salvaged_zstd(stored, cluster_size) if compression_type == Codec.ZSTD else b""
+
+
+def _salvaged_deflate(stored: bytes, cluster_size: int) -> bytes:
+    """In small steps, since what the last step gave is lost when it fails; the step that fails goes byte by byte."""
+    stream, data = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    for start in range(0, len(stored), SALVAGE_STEP):
+        before, room = stream.copy(), cluster_size - len(data)
+        try:
+            data += stream.decompress(stored[start : start + SALVAGE_STEP], room)
+        except zlib.error:
+            for at in range(start, len(stored)):
+                if len(data) >= cluster_size:
+                    break
+                try:
+                    data += before.decompress(stored[at : at + 1], cluster_size - len(data))
+                except zlib.error:
+                    break
+            break
+        if stream.eof or len(data) >= cluster_size:
+            break
+    return bytes(data[:cluster_size])
+
+
+def _salvaged_zstd(stored: bytes, cluster_size: int) -> bytes:
+    reader = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).stream_reader(
+        stored, read_across_frames=True
+    )
+    data = bytearray()
+    try:
+        while len(data) < cluster_size and (piece := reader.read(min(SALVAGE_STEP, cluster_size - len(data)))):
+            data += piece
+    except zstandard.ZstdError:
+        pass
+    return bytes(data)
 
 
 def fills_cluster(stored: bytes, compression_type: int, cluster_size: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import references, version_1_references
+from forensic.qcow2.describe import reference, references, version_1_references
 from forensic.qcow2.disk import Disk, Input, Role
 from forensic.qcow2.levels import Level, Qcow2Level
 from forensic.qcow2.qcow1_tables import Qcow1Level
@@ -23,10 +23,13 @@ def references_of(disk: Disk, sha256_of: Sha256Of) -> list[Json]:
     """
     found: list[Json] = []
     for depth, level in enumerate(disk.levels):
-        for reference in _named_by(level):
-            role = Role(str(reference["kind"]))
+        named = _named_by(level)
+        if _input(disk, Role.BACKING, depth + 1) and not any(one["kind"] == Role.BACKING for one in named):
+            named.append(reference("backing", None, None))  # supplied though nothing is declared
+        for each in named:
+            role = Role(str(each["kind"]))
             supplied = _input(disk, role, depth + 1 if role == Role.BACKING else depth)
-            found.append(reference | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
+            found.append(each | {"level": depth} | (_followed(supplied, sha256_of) if supplied else {}))
     return found
 
 
@@ -44,6 +47,7 @@ def inputs_of(disk: Disk, sha256_of: Sha256Of, sha256_again: Sha256Of = lambda e
             "hashes": {"sha256": found} if (found := sha256_of(evidence)) else {},
             "verified_source": {"sha256": again} if (again := sha256_again(evidence)) else None,
             "integrity": evidence.integrity(),
+            "notes": evidence.notes(),
         }
         for role, evidence in roles
     ]

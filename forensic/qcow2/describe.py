@@ -7,7 +7,7 @@ import datetime
 import sys
 from collections.abc import Collection
 
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import ExtensionType, feature_names
@@ -43,6 +43,10 @@ MAX_LISTED = 4096
 
 def describe(image: Identified, measured: Measured | None = None) -> dict[str, Json]:
     """The sections of `result` that tell what an image is; with what a check measured, if there was one."""
+    return {"source": {"in_use": image.evidence.writer() is not None}} | _described(image, measured)
+
+
+def _described(image: Identified, measured: Measured | None) -> dict[str, Json]:
     if isinstance(image, ForeignFile):
         return {"image": {"format": image.format, "description": image.description, "file_size": image.evidence.size}}
     if isinstance(image, Qcow1Image):
@@ -96,7 +100,7 @@ def _image(image: Qcow2Image, cluster: HeaderCluster) -> dict[str, Json]:
                 **_with_hex("table_host_offset", geometry.refcount_table_offset),
                 "table_clusters": geometry.refcount_table_clusters,
             },
-            "l2_tables": _used_entries(image.evidence, geometry.l1_table_offset, geometry.l1_entry_count),
+            "l2_tables": _used_entries(image, geometry.l1_table_offset, geometry.l1_entry_count),
         }
     return described
 
@@ -132,14 +136,14 @@ def _version_1(image: Qcow1Image) -> Json:
         "snapshot_count": 0,
     }
     if not header.unusable:
-        tables = _used_entries(image.evidence, header.l1_table_offset, header.l1_entry_count)
+        tables = _used_entries(image, header.l1_table_offset, header.l1_entry_count)
         described |= {"cluster_size": header.cluster_size, "extended_l2": False, "l2_tables": tables}
     return described
 
 
 def version_1_references(image: Qcow1Image) -> list[dict[str, Json]]:
     """The backing file, which is the only other file that version 1 can name."""
-    return [] if image.backing_file is None else [_reference("backing", image.backing_file, None)]
+    return [reference("backing", image.backing_file, None)] if image.has_backing_file else []
 
 
 def _crypt_name(method: int, known: Collection[CryptMethod]) -> str:
@@ -170,15 +174,16 @@ def references(cluster: HeaderCluster) -> list[dict[str, Json]]:
     """The other files that an image names, as it names them."""
     references: list[dict[str, Json]] = []
     data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
-    if cluster.backing_file is not None:
+    if cluster.header.backing_file_offset or cluster.header.backing_file_size:
         declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
-        references.append(_reference("backing", cluster.backing_file, declared_format))
+        references.append(reference("backing", cluster.backing_file, declared_format))
     if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
-        references.append(_reference("data_file", data_file, None))
+        references.append(reference("data_file", data_file, None))
     return references
 
 
-def _reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+def reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> dict[str, Json]:
+    """One file that an image names, or should name; `declared` is None where the name is damaged or missing."""
     return {
         "kind": kind,
         "declared": declared.as_json() if declared else None,
@@ -209,6 +214,7 @@ def _snapshots(image: Qcow2Image, measured: Measured | None) -> list[Json]:
             "created_at": _moment(snapshot.date_sec),
             **_with_hex("vm_clock_ns", snapshot.vm_clock_nsec),
             **_with_hex("vm_state_size", snapshot.vm_state_size),
+            "icount": snapshot.icount,
             **_with_hex("virtual_size", image.virtual_size if snapshot.disk_size is None else snapshot.disk_size),
             "l1": {"entries": snapshot.l1_size, **_with_hex("host_offset", snapshot.l1_table_offset)},
         }
@@ -253,11 +259,13 @@ def _luks(luks: LuksHeader) -> Json:
     }
 
 
-def _used_entries(evidence: Evidence, host_offset: int, entry_count: int) -> int | None:
-    """How many entries of an L1 table are in use; without numpy, since `info` is to start at once."""
+def _used_entries(image: Qcow2Image | Qcow1Image, host_offset: int, entry_count: int) -> int | None:
+    """How many entries of the L1 table are in use; without numpy, since `info` is to start at once."""
+    if "l1" in vars(image) and len(image.l1.entries) == entry_count:  # who has walked the tables has read it
+        return sum(map(bool, image.l1.entries.tolist()))
     length = min(entry_count, MAX_L1_ENTRIES) * L1_ENTRY_SIZE
     try:
-        raw = evidence.read_at(host_offset, length)
+        raw = image.evidence.read_at(host_offset, length)
     except ReadFailed:
         return None
     entries = array.array("Q", raw[: len(raw) // L1_ENTRY_SIZE * L1_ENTRY_SIZE])

@@ -18,6 +18,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt, read_excerpt
 from forensic.qcow2.content import Fault
 from forensic.qcow2.levels import Level
+from forensic.qcow2.names import last_name
 from forensic.qcow2.states import Extent, Reason, Run, extent
 from forensic.untrusted import Untrusted
 
@@ -51,7 +52,7 @@ class Input(Struct, frozen=True):
         """Whether the declared name ends in the name of the file; None if nothing is declared."""
         if self.declared is None:
             return None
-        return self.declared.raw.rpartition(b"/")[2] == os.fsencode(os.path.basename(self.evidence.path_as_given))
+        return last_name(self.declared.raw) == os.fsencode(os.path.basename(self.evidence.path_as_given))
 
 
 class Disk(Struct, frozen=True):
@@ -59,7 +60,7 @@ class Disk(Struct, frozen=True):
 
     `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
     supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong into every report
-    of what is read from it.
+    of what is read from it; `contradictions` are those of them by which a supplied file is not the declared one.
     """
 
     target: str
@@ -67,6 +68,7 @@ class Disk(Struct, frozen=True):
     levels: tuple[Level, ...]
     inputs: tuple[Input, ...] = ()
     caveats: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

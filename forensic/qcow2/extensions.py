@@ -103,6 +103,11 @@ def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
     return Untrusted(data[header.backing_file_offset : end])
 
 
+def without_padding(name: Untrusted | None) -> Untrusted | None:
+    """The name without zeros at its end, with which some writers pad it; what comes behind a zero is kept."""
+    return None if name is None else Untrusted(name.raw.rstrip(b"\0"))
+
+
 class FeatureName(Struct, frozen=True):
     """One entry of the feature name table."""
 

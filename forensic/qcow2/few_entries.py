@@ -1,7 +1,8 @@
 """Guest offset to host offset without arrays, for disks with few entries, which take less time than loading numpy.
 
-Only what needs no judgement is decoded here. At the first entry that a rule would have something to say about, after
-the first `FEW_ENTRIES`, or on a bad sector this ends, and `forensic.qcow2.mapping` takes over from the last run on.
+Only what needs no judgement is decoded here. At the first table with an entry that a rule would have something to say
+about, after the first `FEW_ENTRIES`, or on a bad sector this ends, and `forensic.qcow2.mapping` takes over from the
+last run on: whether a table is damaged as a whole, so that none of its entries is to be believed, is decided there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from forensic.qcow2.bits import (
     compressed_host_offset,
     compressed_stored_length,
 )
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.states import Run, State
 
 FEW_ENTRIES = 1 << 20
@@ -55,12 +56,11 @@ def few_runs(
     """
     coverage = geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
-    l1_end = l1_host_offset + last * L1_ENTRY_SIZE
+    l1_end = l1_host_offset + l1_entry_count * L1_ENTRY_SIZE
     if (
         guest_start >= guest_end
         or geometry.external_data_file
-        or not last <= l1_entry_count <= MAX_L1_ENTRIES
-        or last - first > FEW_ENTRIES
+        or not last <= l1_entry_count <= FEW_ENTRIES
         or not l1_host_offset
         or l1_host_offset % geometry.cluster_size
         or l1_end > evidence.size
@@ -69,15 +69,15 @@ def few_runs(
         return
     runs = _Runs(geometry, evidence.size, guest_start, guest_end)
     try:
-        for index, entry in enumerate(_words(_read(evidence, l1_end - (last - first) * L1_ENTRY_SIZE, l1_end)), first):
-            runs.take(index, _table(evidence, geometry, entry))
+        for index, entry in enumerate(_l1(evidence, geometry, l1_host_offset, l1_end)[first:last], first):
+            runs.take(index, _table(evidence, entry, geometry.cluster_size))
             if found := runs.ended():
                 yield found
             if runs.stopped:
                 return
         runs.finish()
     except _Enough:
-        pass
+        return
     if found := runs.ended():
         yield found
 
@@ -110,13 +110,22 @@ def _whole_clusters(words: array[int]) -> array[int]:
     return entries
 
 
-def _table(evidence: Evidence, geometry: Geometry, l1_entry: int) -> bytes | None:
-    """The L2 table that an L1 entry leads to; None if it leads nowhere."""
-    host_offset = l1_entry & ~COPIED
+def _l1(evidence: Evidence, geometry: Geometry, host_offset: int, end: int) -> array[int]:
+    """The L1 table, all of it: one bad entry may be one of many. Raises `_Enough`."""
+    entries = _words(_read(evidence, host_offset, end))
+    not_an_offset = ~(COPIED | OFFSET_MASK) | geometry.cluster_size - 1
+    if any(entry & not_an_offset or entry & OFFSET_MASK >= evidence.size for entry in entries):
+        raise _Enough
+    return entries
+
+
+def _table(evidence: Evidence, l1_entry: int, cluster_size: int) -> bytes | None:
+    """The L2 table that an L1 entry leads to; None if it leads nowhere. Raises `_Enough`."""
+    host_offset = l1_entry & OFFSET_MASK
     if not host_offset:
         return None
-    end = host_offset + geometry.cluster_size
-    if host_offset & ~OFFSET_MASK or host_offset % geometry.cluster_size or end > evidence.size:
+    end = host_offset + cluster_size
+    if end > evidence.size:
         raise _Enough
     return _read(evidence, host_offset, end)
 
@@ -131,10 +140,11 @@ class _Runs:
         self._geometry = geometry
         self._file_size = file_size
         self._guest_start, self._guest_end = guest_start, guest_end
-        self._first_cluster = guest_start >> geometry.cluster_bits
+        self._table_start = guest_start // geometry.l1_coverage * geometry.l2_entry_count
+        self._table_end = self._table_start
         self._entries_left = FEW_ENTRIES
         self._bytes_left = FEW_TABLE_BYTES
-        self._begun: list[tuple[int, int]] = [(self._first_cluster, 0)]
+        self._begun: list[tuple[int, int]] = [(self._table_start, 0)]
         self._expected = self._step = (
             0  # the entry that would continue the run in hand, by how much the next one differs
         )
@@ -148,6 +158,7 @@ class _Runs:
     def take(self, l1_index: int, table: bytes | None) -> None:
         """Take the next L2 table; None maps nothing. Raises `_Enough`."""
         cluster = l1_index * self._geometry.l2_entry_count
+        self._table_start, self._table_end = cluster, cluster + self._geometry.l2_entry_count
         if table is None:
             if self._expected:
                 self._expected = self._step = 0
@@ -165,9 +176,6 @@ class _Runs:
                 self._take(cluster + start // entry_size, _whole_clusters(words) if entry_size == 16 else words)
 
     def _take(self, cluster: int, entries: array[int]) -> None:
-        before = self._first_cluster - cluster
-        if before > 0:
-            entries, cluster = entries[before:], self._first_cluster
         begun, expected, step = self._begun, self._expected, self._step
         cluster_size = self._geometry.cluster_size
         not_an_offset = ~OFFSET_MASK | cluster_size - 1
@@ -198,7 +206,10 @@ class _Runs:
         return self._geometry.cluster_size if place else 0
 
     def ended(self) -> list[Run]:
-        """The runs that have ended since they were last asked for, up to the first that needs a closer look."""
+        """The runs that have ended since they were last asked for.
+
+        If any in the table in hand needs a closer look, only those that ended before that table.
+        """
         bits, found = self._geometry.cluster_bits, list[Run]()
         guest_start, guest_end, file_size = self._guest_start, self._guest_end, self._file_size
         for (begin, entry), (end, _) in pairwise(self._begun):
@@ -215,7 +226,7 @@ class _Runs:
             elif entry & ZERO_FLAG:
                 host_offset = entry & OFFSET_MASK
                 state = _ZERO_ALLOCATED if host_offset else _ZERO
-                self.stopped = bool(host_offset) and host_offset + length > OFFSET_MASK  # into the reserved bits
+                self.stopped = bool(host_offset) and host_offset + length > file_size
             elif entry + length > file_size:
                 self.stopped = True
             if self.stopped:
@@ -226,7 +237,20 @@ class _Runs:
             else:
                 found.append(run)
         del self._begun[:-1]
+        if self.stopped or self._in_hand_past_file_end():
+            self.stopped = True
+            table = self._table_start << bits
+            return [run for run in found if run[0] + run[1] <= table]
         return found
+
+    def _in_hand_past_file_end(self) -> bool:
+        """Whether the run in hand, as far as it goes now, reaches past the end of the file."""
+        begin, entry = self._begun[-1]
+        if entry & COMPRESSED:
+            return compressed_host_offset(entry, self._geometry.cluster_bits) >= self._file_size
+        host_offset = entry & OFFSET_MASK
+        length = self._table_end - begin << self._geometry.cluster_bits
+        return host_offset != 0 and host_offset + length > self._file_size
 
     def _clipped(self, run: Run) -> Iterator[Run]:
         """The part of a run that is asked for, if any is."""

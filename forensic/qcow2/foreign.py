@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from forensic.evidence import Evidence
+from forensic.errors import EvidenceUnreadable, NotAnImage
+from forensic.evidence import Evidence, ReadFailed
 from forensic.untrusted import Untrusted
+
+RAW_DISK = "it looks like a raw disk or boot sector"
 
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"conectix", "a VHD (Virtual PC) image"),
@@ -29,12 +33,41 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 """Offset, bytes, what it is; the first that fits is named."""
 
 
+MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
+FIRST_REFCOUNTS = bytes.fromhex("0001 0001 0001")
+
+SIGNATURE_BYTES = 512
+"""Bytes at the start of a file in which all signatures lie."""
+
+QCOW_MAGIC = b"QFI\xfb"
+CONTAINERS = 9
+"""So many of the signatures, the first, are of disk images in which other files can be named or hidden."""
+
+
+def container_at(start: bytes) -> str | None:
+    """What disk image the first bytes look like, an image in an image; None for anything else."""
+    if start.startswith(QCOW_MAGIC):
+        return "a qcow2 image"
+    for offset, signature, name in SIGNATURES[:CONTAINERS]:
+        if start[offset : offset + len(signature)] == signature:
+            return name
+    return None
+
+
 class ForeignFile(Struct, frozen=True):
-    """A file that is not an image of ours, with what it looks like."""
+    """A file that is not an image of ours, with what it looks like; or of which that cannot be told: `unreadable`."""
 
     evidence: Evidence
     start: bytes
     description: str
+    unreadable: bool = False
+    signature: bool = False
+    """Whether it is known what the first bytes are."""
+
+    def refusal(self) -> NotAnImage | EvidenceUnreadable:
+        """The error for those who need an image."""
+        path = self.evidence.path_as_given
+        return EvidenceUnreadable(path, self.description) if self.unreadable else NotAnImage(path, self.description)
 
     @property
     def format(self) -> str:
@@ -43,10 +76,40 @@ class ForeignFile(Struct, frozen=True):
 
 
 def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
-    """Say what the first bytes look like."""
+    """Say what the first bytes look like, and what lies behind them."""
     if not start:
         return ForeignFile(evidence, start, "the file is empty")
+    found = _by_first_bytes(evidence, start)
+    if cluster_size := cluster_size_of_headless(evidence):
+        tables = f"refcounts of a qcow2 image with clusters of {cluster_size:,} bytes lie behind its first cluster"
+        return replace(found, description=f"{found.description}, but {tables}: consistent with an overwritten header")
+    return found
+
+
+def cluster_size_of_headless(evidence: Evidence) -> int | None:
+    """The cluster size of a qcow2 image whose header was overwritten, by where QEMU puts the first refcounts.
+
+    The second cluster is the refcount table and leads to a block, which says that header, table and block are in use
+    once; at every size a few bytes tell. None if there is no such thing.
+    """
+    for bits in range(MIN_CLUSTER_BITS, MAX_CLUSTER_BITS + 1):
+        size = 1 << bits
+        if evidence.size < 3 * size:
+            return None
+        try:
+            table = evidence.read_at(size, 16)
+            block = int.from_bytes(table[:8], "big")
+            if block < 2 * size or block % size or int.from_bytes(table[8:], "big") % size:
+                continue
+            if evidence.read_at(block, len(FIRST_REFCOUNTS)) == FIRST_REFCOUNTS:
+                return size
+        except ReadFailed:
+            continue
+    return None
+
+
+def _by_first_bytes(evidence: Evidence, start: bytes) -> ForeignFile:
     for offset, signature, name in SIGNATURES:
         if start[offset : offset + len(signature)] == signature:
-            return ForeignFile(evidence, start, f"it looks like {name}")
+            return ForeignFile(evidence, start, f"it looks like {name}", True)
     return ForeignFile(evidence, start, f"it begins with {start[:4].hex(' ')} ({Untrusted(start[:4])})")

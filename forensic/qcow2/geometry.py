@@ -29,6 +29,8 @@ class Geometry(Struct, frozen=True):
     external_data_file: bool
     header_length: int
     crypt_method: int
+    dirty: bool = False
+    """Whether the dirty bit says that refcounts and copied bits may be stale."""
 
     @property
     def cluster_size(self) -> int:
@@ -108,4 +110,5 @@ def resolve(header: Header) -> Geometry | Unusable:
         external_data_file=bool(header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE),
         header_length=header.header_length,
         crypt_method=header.crypt_method,
+        dirty=bool(header.incompatible_features & Incompatible.DIRTY),
     )

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
-from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions
+from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions, without_padding
 from forensic.qcow2.foreign import ForeignFile, look_at
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
 from forensic.qcow2.header import MAGIC, MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
@@ -34,7 +34,8 @@ if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who 
 class HeaderCluster(Struct, frozen=True):
     """The first cluster of the file: header, extensions, backing file name, and the geometry that follows.
 
-    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up.
+    `image_path` is where the image itself was found, to compare names in it with; no name is ever looked up. `cut`
+    says that the data ends at a bad sector, and not at the end of the cluster or of the file.
     """
 
     data: bytes
@@ -44,6 +45,12 @@ class HeaderCluster(Struct, frozen=True):
     backing_file: Untrusted | None
     file_size: int
     image_path: str
+    cut: bool = False
+
+    @property
+    def extensions_unknown(self) -> bool:
+        """Whether there may be extensions in what could not be read."""
+        return self.cut and not self.extensions.ended
 
 
 class Qcow2Image:
@@ -65,9 +72,10 @@ class Qcow2Image:
             header,
             resolve(header),
             parse_extensions(header, data),
-            backing_file_name(header, data),
+            without_padding(backing_file_name(header, data)),
             self.evidence.size,
             self.evidence.path,
+            len(data) < min(_header_cluster_size(data), self.evidence.size),
         )
 
     @property
@@ -95,8 +103,12 @@ class Qcow2Image:
 
     @property
     def has_backing_file(self) -> bool:
-        """Whether what is not allocated comes from another file; an empty name is none."""
-        return self.backing_file is not None and bool(self.backing_file.raw)
+        """Whether what is not allocated comes from another file: offset or length of its name is set.
+
+        A writer that removes the name clears both. With one of them, or a name that is not where it should be, the
+        reference is damaged, and what it hides is missing, not zero.
+        """
+        return bool(self.header.backing_file_offset or self.header.backing_file_size)
 
     @property
     def encrypted(self) -> bool:
@@ -134,16 +146,18 @@ class Qcow2Image:
     @cached_property
     def l1(self) -> L1Table:
         """The L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
-        from forensic.qcow2.tables import read_l1
+        from forensic.qcow2.tables import believed_l1, read_l1
 
         geometry = self.geometry
-        return read_l1(
-            self.evidence,
-            geometry,
-            "active",
-            geometry.l1_table_offset,
-            geometry.l1_entry_count,
-            geometry.virtual_size,
+        return believed_l1(
+            read_l1(
+                self.evidence,
+                geometry,
+                "active",
+                geometry.l1_table_offset,
+                geometry.l1_entry_count,
+                geometry.virtual_size,
+            )
         )
 
     def disk(self) -> Disk:
@@ -186,8 +200,8 @@ def identify(evidence: Evidence) -> Identified:
     """The image in a file, or what else the file's first bytes look like."""
     try:
         start = evidence.read_at(0, 512)
-    except ReadFailed:
-        start = b""
+    except ReadFailed as failure:
+        return ForeignFile(evidence, b"", f"its first bytes cannot be read: {failure.reason}", unreadable=True)
     if start[:8] == V1_START:
         return Qcow1Image(evidence)
     if start[:4] == MAGIC:
@@ -213,15 +227,16 @@ def open_any(path: str | os.PathLike[str]) -> Qcow2Image | Qcow1Image:
     image = identify(evidence)
     if isinstance(image, ForeignFile):
         evidence.close()
-        raise NotAnImage(path, image.description)
+        raise image.refusal()
     return image
 
 
 def _first_cluster(evidence: Evidence) -> bytes:
     """The header cluster, whose size stands in itself; bounded whatever it claims."""
-    try:
-        cluster_bits = int.from_bytes(evidence.read_at(20, 4), "big")
-        bounded = min(max(cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
-        return evidence.read_at(0, 1 << bounded)
-    except ReadFailed:
-        return b""
+    start = evidence.read_up_to_bad(0, MIN_CLUSTER_SIZE)
+    return evidence.read_up_to_bad(0, _header_cluster_size(start))
+
+
+def _header_cluster_size(start: bytes) -> int:
+    """Bytes of the header cluster by its own word, within what the format allows."""
+    return 1 << min(max(int.from_bytes(start[20:24], "big"), MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.codecs import decode
+from forensic.qcow2.codecs import Partial, decode, salvaged
 from forensic.qcow2.content import Fault, read_data
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.few_entries import few_runs
@@ -30,8 +30,9 @@ class Level(Protocol):
 
     `size` is in guest bytes. Rows are UNALLOCATED where the next level shows through. `data_lacks` says why data
     cannot be read though it is mapped (a key or a data file was not supplied). `backing_file` is the name of the next
-    level as this one declares it (None: there is none), `backing_format` what that is to be read as, `encryption` the
-    method by which data is encrypted. `plain_data` is the file whose holes are zeros of the guest, or None.
+    level as this one declares it (None: there is none; empty: a damaged one), `backing_format` what that is to be read
+    as, `encryption` the method by which data is encrypted. `plain_data` is the file whose holes are zeros of the
+    guest, or None.
     """
 
     @property
@@ -68,6 +69,20 @@ class Level(Protocol):
         """The same with stored bytes that were read already."""
 
 
+Cluster = bytes | bytearray | Partial | Reason
+"""A decoded cluster, what could be salvaged of it, or why there is none."""
+
+
+def decoded_cluster(stored: bytes, compression_type: int, cluster_size: int, salvage: bool) -> Cluster:
+    """Decode one compressed cluster; what a broken one gives before it breaks only with `salvage`."""
+    found = decode(stored, compression_type, cluster_size)
+    if not found.fault:
+        return found.data
+    if salvage and (data := salvaged(stored, compression_type, cluster_size)):
+        return Partial(data, found.fault)
+    return Reason[found.fault.upper()]
+
+
 class LastDecoded(Struct, frozen=True):
     """The cluster that a thread decoded last, for a reader who takes a cluster in several parts."""
 
@@ -78,8 +93,8 @@ class LastDecoded(Struct, frozen=True):
         evidence: Evidence,
         host_offset: int,
         stored_length: int,
-        decoder: Callable[[bytes], bytes | bytearray | Reason],
-    ) -> bytes | bytearray | Reason:
+        decoder: Callable[[bytes], Cluster],
+    ) -> Cluster:
         """The decoded cluster, or why there is none."""
         key = (host_offset, stored_length)
         if getattr(self.thread, "key", None) != key:
@@ -88,15 +103,24 @@ class LastDecoded(Struct, frozen=True):
             except ReadFailed:
                 return Reason.IO_ERROR
             self.thread.key = key
-        cluster: bytes | bytearray | Reason = self.thread.cluster
+        cluster: Cluster = self.thread.cluster
         return cluster
 
 
-def put_cluster(cluster: bytes | bytearray | Reason, skip: int, buffer: memoryview) -> list[Fault]:
+def put_cluster(cluster: Cluster, skip: int, buffer: memoryview) -> list[Fault]:
     """Fill the buffer from a decoded cluster.
 
-    What a broken stream gives before it breaks is not vouched for by any checksum, so it is not passed on as data.
+    What a broken stream gives before it breaks is not vouched for by any checksum, so it is not passed on as data; if
+    it is asked for, it is in the buffer and a fault of its own says so.
     """
+    if isinstance(cluster, Partial):
+        there = max(0, min(len(cluster.data) - skip, len(buffer)))
+        buffer[:there] = memoryview(cluster.data)[skip : skip + there]
+        faults = (
+            Fault(0, there, Reason.SALVAGED),
+            Fault(there, len(buffer) - there, Reason[cluster.fault.upper()]),
+        )
+        return [fault for fault in faults if fault.length]
     if isinstance(cluster, Reason):
         return [Fault(0, len(buffer), cluster)]
     buffer[:] = memoryview(cluster)[skip : skip + len(buffer)]
@@ -122,7 +146,8 @@ class Qcow2Level(Struct, frozen=True, dict=True):
     """A qcow2 image read through one of its L1 tables.
 
     The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies behind the disk.
-    Encrypted data is decrypted with `cipher`, or given as it is stored if `as_stored` asks for that.
+    Encrypted data is decrypted with `cipher`, or given as it is stored if `as_stored` asks for that. With `salvage` a
+    compressed cluster that breaks is given as far as it can be decoded.
     """
 
     image: Qcow2Image
@@ -133,15 +158,17 @@ class Qcow2Level(Struct, frozen=True, dict=True):
     cipher: SectorCipher | None = None
     as_stored: bool = False
     decoded: LastDecoded = field(default_factory=LastDecoded)
+    salvage: bool = False
 
     @cached_property
     def l1(self) -> L1Table:
         """The L1 table."""
-        from forensic.qcow2.tables import read_l1
+        from forensic.qcow2.tables import believed_l1, read_l1
 
         place = self.l1_place
-        return read_l1(
-            self.image.evidence, self.image.geometry, place.owner, place.host_offset, place.entry_count, place.disk_size
+        evidence, geometry = self.image.evidence, self.image.geometry
+        return believed_l1(
+            read_l1(evidence, geometry, place.owner, place.host_offset, place.entry_count, place.disk_size)
         )
 
     @property
@@ -160,8 +187,8 @@ class Qcow2Level(Struct, frozen=True, dict=True):
 
     @property
     def backing_file(self) -> Untrusted | None:
-        """The declared backing file, unless its name is empty; behind the end of the disk it has nothing to say."""
-        return self.image.backing_file if self.image.has_backing_file and not self.base else None
+        """The declared backing file, empty where its name is damaged; past the end of the disk it says nothing."""
+        return (self.image.backing_file or Untrusted(b"")) if self.image.has_backing_file and not self.base else None
 
     @property
     def backing_format(self) -> Untrusted | None:
@@ -228,10 +255,9 @@ class Qcow2Level(Struct, frozen=True, dict=True):
         """The same with stored bytes that were read already."""
         return put_cluster(self._decode(stored), skip, buffer)
 
-    def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
+    def _decode(self, stored: bytes) -> Cluster:
         geometry = self.image.geometry
-        decoded = decode(stored, geometry.compression_type, geometry.cluster_size)
-        return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
+        return decoded_cluster(stored, geometry.compression_type, geometry.cluster_size, self.salvage)
 
 
 class RawLevel(Struct, frozen=True):

@@ -25,7 +25,7 @@ from forensic.qcow2.bits import (
 )
 from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.states import Reason, State
-from forensic.qcow2.tables import L1Table, L2Batch, read_l2_batches, stored_clusters
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, stored_clusters
 
 ROW = np.dtype(
     [
@@ -58,7 +58,7 @@ def row_batches(
     for begin, end, readable, allocated in _l1_runs(evidence, l1, first, known):
         if readable:
             indices = np.arange(begin, end, dtype=np.int64)
-            for batch in read_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
+            for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
                 yield clipped(rows_of(batch, data_size), guest_start, guest_end)
         else:
             state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
@@ -66,7 +66,8 @@ def row_batches(
             yield clipped(whole, guest_start, guest_end)
     if known < last:
         start = max(guest_start, max(first, known) * coverage)
-        yield single_row(start, guest_end - start, State.ABSENT, Reason.L2_UNREADABLE)
+        reason = Reason.ENTRY_DOUBTFUL if l1.overwritten else Reason.L2_UNREADABLE
+        yield single_row(start, guest_end - start, State.ABSENT, reason)
 
 
 def most_extents(evidence: Evidence, l1: L1Table) -> int:
@@ -137,6 +138,9 @@ def _cluster_rows(batch: L2Batch) -> Rows:
     _set_compressed(rows, entries, compressed, batch)
     unknown = ~batch.in_file().reshape(-1)
     mark_absent(rows, unknown, Reason.L2_UNREADABLE)
+    for table in batch.overwritten:
+        begin = table.row * batch.entries.shape[1]
+        rows["reason"][begin : begin + table.present] = Reason.ENTRY_DOUBTFUL
     return rows
 
 

@@ -49,6 +49,8 @@ class Qcow1Header(Struct, frozen=True):
     l1_table_offset: int
     backing_file: Untrusted | None
     file_size: int
+    image_path: str = ""
+    """Where the image itself was found, to compare names in it with; no name is ever looked up."""
 
     @property
     def unusable(self) -> str | None:
@@ -115,8 +117,8 @@ class Qcow1Image:
 
     @property
     def has_backing_file(self) -> bool:
-        """Whether what is not allocated comes from another file; an empty name is none."""
-        return self.backing_file is not None and bool(self.backing_file.raw)
+        """Whether what is not allocated comes from another file: offset or length of its name is set."""
+        return bool(self.header.backing_file_offset or self.header.backing_file_size)
 
     @property
     def encrypted(self) -> bool:
@@ -184,13 +186,14 @@ def _read_header(evidence: Evidence) -> Qcow1Header:
         l1_table_offset=structure.integer("ofs_l1_table"),
         backing_file=_backing_name(evidence, offset, length),
         file_size=evidence.size,
+        image_path=evidence.path,
     )
 
 
 def _backing_name(evidence: Evidence, offset: int, length: int) -> Untrusted | None:
-    if not offset:
+    if not offset or not length:
         return None
     try:
-        return Untrusted(evidence.read_at(offset, min(length, MAX_BACKING_NAME)))
+        return Untrusted(evidence.read_at(offset, min(length, MAX_BACKING_NAME)).rstrip(b"\0"))
     except ReadFailed:
         return Untrusted(b"")

@@ -10,11 +10,11 @@ from msgspec import Struct, field
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import SECTOR_SIZE
-from forensic.qcow2.codecs import Codec, decode
+from forensic.qcow2.codecs import Codec
 from forensic.qcow2.content import Fault, read_data
 from forensic.qcow2.entries import U64, big_endian, distinct
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
-from forensic.qcow2.levels import LastDecoded, put_cluster
+from forensic.qcow2.levels import Cluster, LastDecoded, decoded_cluster, put_cluster
 from forensic.qcow2.mapping import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.states import Reason, Run, State
@@ -115,6 +115,7 @@ class Qcow1Level(Struct, frozen=True):
     cipher: SectorCipher | None = None
     as_stored: bool = False
     decoded: LastDecoded = field(default_factory=LastDecoded)
+    salvage: bool = False
 
     @property
     def size(self) -> int:
@@ -134,8 +135,8 @@ class Qcow1Level(Struct, frozen=True):
 
     @property
     def backing_file(self) -> Untrusted | None:
-        """The declared backing file, unless its name is empty."""
-        return self.image.backing_file if self.image.has_backing_file else None
+        """The declared backing file, empty where its name is damaged."""
+        return (self.image.backing_file or Untrusted(b"")) if self.image.has_backing_file else None
 
     @property
     def backing_format(self) -> Untrusted | None:
@@ -195,9 +196,8 @@ class Qcow1Level(Struct, frozen=True):
         """The same with stored bytes that were read already."""
         return put_cluster(self._decode(stored), skip, buffer)
 
-    def _decode(self, stored: bytes) -> bytes | bytearray | Reason:
-        decoded = decode(stored, Codec.DEFLATE, self.l1.header.cluster_size)
-        return Reason[decoded.fault.upper()] if decoded.fault else decoded.data
+    def _decode(self, stored: bytes) -> Cluster:
+        return decoded_cluster(stored, Codec.DEFLATE, self.l1.header.cluster_size, self.salvage)
 
     def _rows_without_tables(self, run: I64) -> Rows:
         """A run of L1 entries of which none leads to a table: empty ones, and ones that lead out of the file."""

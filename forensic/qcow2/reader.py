@@ -98,6 +98,8 @@ class DiskReader(io.RawIOBase):
         if missing != Reason.NONE and not self._fill_missing:
             raise OSError(errno.EIO, f"guest offset {guest_offset:#x} cannot be read: {missing.code}")
         for fault in faults:
+            if fault.reason == Reason.SALVAGED:
+                continue
             part[fault.start : fault.start + fault.length] = bytes(fault.length)
 
     def _rows_around(self, stretch: int) -> Rows:

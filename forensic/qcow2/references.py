@@ -19,7 +19,7 @@ from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS
-from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, read_l2_batches, stored_clusters
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l2_batches, stored_clusters
 from forensic.untrusted import Json
 
 SETS_AT_ONCE = 8
@@ -118,6 +118,8 @@ class TableSets(Struct):
     def add(self, table: L1Table, times: int) -> None:
         """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
         size = table.geometry.cluster_size
+        if table.overwritten:
+            self.lost = self.lost or f"the L1 table of {table.owner} is overwritten"
         if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
             self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
         indices, used = _readable_entries(table)
@@ -164,7 +166,7 @@ class TableSets(Struct):
         for number, indices, offsets in tables.by_set():
             there = stored_clusters(evidence, offsets, active.geometry.cluster_size)
             owner = self.sets[number]
-            for batch in read_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
+            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
                 yield replace(batch, saved_state_end=owner.saved_state_end)
 
     def _in_order(self) -> DistinctTables:

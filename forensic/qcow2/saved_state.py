@@ -9,7 +9,7 @@ import numpy as np
 
 from forensic.evidence import ReadFailed
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.tables import read_l2_batches
+from forensic.qcow2.tables import believed_l2_batches
 
 START = b"QEVM"
 """What a machine's saved state begins with."""
@@ -47,7 +47,7 @@ def _parts(image: Qcow2Image) -> Iterator[bytes]:
         return
     first = geometry.l1_entries_needed
     indices = np.flatnonzero(l1.readable()[first:])[:MAX_TABLES] + first
-    for batch in read_l2_batches(image.evidence, geometry, l1.owner, indices, l1.l2_offsets()[indices]):
+    for batch in believed_l2_batches(image.evidence, geometry, l1.owner, indices, l1.l2_offsets()[indices]):
         for offset in batch.data_offsets[batch.data_offsets != 0].tolist():
             try:
                 yield image.evidence.read_at(offset, geometry.cluster_size)

@@ -98,7 +98,10 @@ class Snapshot(Struct, frozen=True, dict=True):
 
 
 class SnapshotTable(Struct, frozen=True):
-    """The entries that could be read; fewer than `claimed` where the table is broken, and `missing` says why."""
+    """The entries that could be read; fewer than `claimed` where the table is broken, and `missing` says why.
+
+    `unread` says that it is the medium that is broken.
+    """
 
     host_offset: int
     claimed: int
@@ -107,6 +110,7 @@ class SnapshotTable(Struct, frozen=True):
     geometry: Geometry
     file_size: int
     disk_usage: int
+    unread: bool = False
 
     @property
     def cluster_size(self) -> int:
@@ -125,33 +129,36 @@ def read_snapshots(evidence: Evidence, host_offset: int, claimed: int, geometry:
     found: list[Snapshot] = []
     missing = None
     offset = host_offset
+    unread = False
     while len(found) < min(claimed, MAX_SNAPSHOTS):
         if offset - host_offset > MAX_TABLE_BYTES:
             missing = f"entry {len(found)} begins more than {MAX_TABLE_BYTES:,} bytes into the table"
             break
-        snapshot = _read_snapshot(evidence, len(found), offset)
+        try:
+            snapshot = _read_snapshot(evidence, len(found), offset)
+        except ReadFailed as failure:
+            snapshot, unread = failure.reason, True
         if isinstance(snapshot, str):
             missing = f"entry {len(found)} at host offset {offset:#x}: {snapshot}"
             break
         found.append(snapshot)
         offset += snapshot.length
-    return SnapshotTable(host_offset, claimed, tuple(found), missing, geometry, evidence.size, evidence.disk_usage)
+    return SnapshotTable(
+        host_offset, claimed, tuple(found), missing, geometry, evidence.size, evidence.disk_usage, unread
+    )
 
 
 def _read_snapshot(evidence: Evidence, index: int, host_offset: int) -> Snapshot | str:
-    """One entry, or why it cannot be read."""
-    try:
-        head = evidence.read_at(host_offset, ENTRY_HEADER_SIZE)
-        if len(head) < ENTRY_HEADER_SIZE:
-            return "the file ends inside the entry"
-        id_length, name_length = int.from_bytes(head[12:14], "big"), int.from_bytes(head[14:16], "big")
-        extra_length = int.from_bytes(head[36:40], "big")
-        end = ENTRY_HEADER_SIZE + extra_length + id_length + name_length
-        if end > MAX_ENTRY_BYTES:
-            return f"the entry claims {extra_length:,} bytes of extra data"
-        data = evidence.read_at(host_offset, (end + 7) // 8 * 8)
-    except ReadFailed as failure:
-        return failure.reason
+    """One entry, or why there is none. Raises `ReadFailed`."""
+    head = evidence.read_at(host_offset, ENTRY_HEADER_SIZE)
+    if len(head) < ENTRY_HEADER_SIZE:
+        return "the file ends inside the entry"
+    id_length, name_length = int.from_bytes(head[12:14], "big"), int.from_bytes(head[14:16], "big")
+    extra_length = int.from_bytes(head[36:40], "big")
+    end = ENTRY_HEADER_SIZE + extra_length + id_length + name_length
+    if end > MAX_ENTRY_BYTES:
+        return f"the entry claims {extra_length:,} bytes of extra data"
+    data = evidence.read_at(host_offset, (end + 7) // 8 * 8)
     if len(data) < end:
         return "the file ends inside the entry"
     return _snapshot(data, index, host_offset)

@@ -7,17 +7,16 @@ opened. That is the only consent there is: no flag makes the toolkit follow a na
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from forensic.errors import Unsupported, WrongSupply
+from forensic.errors import KeyRejected, Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.caveats import caveats, contradictions, undeclared
 from forensic.qcow2.disk import Disk, Input, Role
-from forensic.qcow2.doubts import doubts
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Identified, Qcow2Image, identify
@@ -53,6 +52,9 @@ class BackingFile(Struct, frozen=True):
 class Supplied(Struct, frozen=True):
     """All that the examiner supplies: backing files nearest first, a data file, a passphrase.
 
+    A passphrase that ends with a newline is tried as it is, as QEMU uses it, and if LUKS rejects it without the
+    newline; with `without_newline` only without it, which the old AES encryption cannot tell. `salvage` asks for what
+    broken compressed clusters give before they break.
     `as_stored` asks for encrypted data as it is, `allow_slow_key` for key derivation however long it takes.
     """
 
@@ -61,6 +63,8 @@ class Supplied(Struct, frozen=True):
     passphrase: bytes | None = None
     as_stored: bool = False
     allow_slow_key: bool = False
+    without_newline: bool = False
+    salvage: bool = False
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """What rich shows: all but the passphrase, which has to stand in no message and no log."""
@@ -100,7 +104,15 @@ def open_disk(
         opening.close()
         raise
     inputs = tuple(opening.inputs)
-    return Disk(_target(target), levels[0].size, tuple(levels), inputs, tuple(_caveats(levels, inputs, supplied)))
+    against = tuple(contradictions(levels, inputs))
+    said = (
+        *undeclared(levels, inputs),
+        *against,
+        *opening.key_notes,
+        *(("compressed clusters that break are given as far as they can be decoded",) if supplied.salvage else ()),
+        *caveats(levels, inputs, supplied.as_stored, supplied.passphrase is not None),
+    )
+    return Disk(_target(target), levels[0].size, tuple(levels), inputs, said, against)
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
@@ -135,7 +147,7 @@ def find_snapshot(image: Qcow2Image | Qcow1Image, word: str) -> Snapshot:
 
 
 def read_key_file(path: str | os.PathLike[str]) -> bytes:
-    """The passphrase in a file; one newline at its end is not part of it.
+    """The passphrase in a file, as it is: a newline at its end may be part of it, see `Supplied`.
 
     Raises `EvidenceUnreadable` for what is no regular file, `WrongSupply` if it is empty or too long for a passphrase.
     """
@@ -143,10 +155,10 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
         if file.size > MAX_KEY_BYTES:
             raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, which no passphrase is")
         try:
-            passphrase = file.read_at(0, file.size).removesuffix(b"\n")
+            passphrase = file.read_at(0, file.size)
         except ReadFailed as failure:
             raise WrongSupply(path, failure.reason) from failure
-    if not passphrase:
+    if passphrase in (b"", b"\n"):
         raise WrongSupply(path, "holds no passphrase")
     return passphrase
 
@@ -157,34 +169,12 @@ def _target(target: Snapshot | SavedState | None) -> str:
     return "active" if target is None else f"snapshot:{target.index}"
 
 
-def _caveats(levels: list[Level], inputs: tuple[Input, ...], supplied: Supplied) -> Iterator[str]:
-    for depth, level in enumerate(levels):
-        name = f"backing file {depth}" if depth else "the image"
-        if isinstance(level, Qcow2Level):
-            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1_place.host_offset))
-        if depth and level.size > levels[depth - 1].size:
-            surplus = level.size - levels[depth - 1].size
-            yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
-        if level.encryption and supplied.as_stored:
-            yield f"{name}: data is given as it is stored, encrypted with {level.encryption}, not as the guest saw it"
-        elif level.encryption == "aes" and supplied.passphrase is not None:
-            yield f"{name}: the old AES encryption has no means to tell a wrong passphrase from the right one"
-    for one in inputs:
-        if one.format_from == "probed":
-            yield (
-                f"backing file {one.depth} was taken for {one.format} by its first bytes; neither the command line nor "
-                "the image says what it is"
-            )
-        if one.role == Role.DATA_FILE and one.evidence.size > levels[one.depth].size:
-            surplus = one.evidence.size - levels[one.depth].size
-            yield f"the data file is {surplus:,} bytes longer than its disk; these are not part of the disk"
-
-
 class _Opening:
     """The files opened so far, so that none is opened twice and all are closed when one fails."""
 
     def __init__(self, supplied: Supplied, first: Evidence) -> None:
         self.inputs: list[Input] = []
+        self.key_notes: list[str] = []
         self._supplied = supplied
         self._opened = [first]
 
@@ -216,8 +206,10 @@ class _Opening:
         """The backing file of the level above."""
         if depth >= MAX_LEVELS:
             raise WrongSupply(backing.path, f"the chain has more than {MAX_LEVELS} files")
-        if above.backing_file is None:
-            raise WrongSupply(backing.path, f"{shown(above.evidences[0].path_as_given)} declares no backing file")
+        if isinstance(above, RawLevel) or (isinstance(above, Qcow2Level) and above.base):
+            what = "a raw disk" if isinstance(above, RawLevel) else "a saved machine state"
+            name = shown(above.evidences[0].path_as_given)
+            raise WrongSupply(backing.path, f"{name} declares no backing file: it is read as {what}")
         evidence = self._open(backing.path)
         image = identify(evidence)
         found = format_of(image)
@@ -236,7 +228,8 @@ class _Opening:
         if isinstance(image, Qcow1Image):
             from forensic.qcow2.qcow1_tables import Qcow1Level
 
-            return Qcow1Level(image, image.l1, self._cipher(image), self._supplied.as_stored)
+            cipher, supplied = self._cipher(image), self._supplied
+            return Qcow1Level(image, image.l1, cipher, supplied.as_stored, salvage=supplied.salvage)
         return self._qcow2_level(image, active_l1(image), image.virtual_size, 0, depth)
 
     def _qcow2_level(self, image: Qcow2Image, l1: L1Place, size: int, base: int, depth: int) -> Level:
@@ -244,7 +237,8 @@ class _Opening:
         if path is not None and image.geometry.external_data_file and not self.has_data_file:
             data_file = self._open(path)
             self.inputs.append(Input(Role.DATA_FILE, depth, data_file, image.data_file, Format.RAW, "declared"))
-        return Qcow2Level(image, l1, size, base, data_file, self._cipher(image), self._supplied.as_stored)
+        cipher, supplied = self._cipher(image), self._supplied
+        return Qcow2Level(image, l1, size, base, data_file, cipher, supplied.as_stored, salvage=supplied.salvage)
 
     def _cipher(self, image: Qcow2Image | Qcow1Image) -> SectorCipher | None:
         passphrase = self._supplied.passphrase
@@ -252,11 +246,31 @@ class _Opening:
             return None
         from forensic.qcow2 import keys
 
+        shorter = passphrase.removesuffix(b"\n")
+        if self._supplied.without_newline:
+            passphrase = shorter
+        path = image.evidence.path_as_given
         if isinstance(image, Qcow1Image) or image.header.crypt_method == CryptMethod.AES:
-            return keys.unlock_legacy(image.evidence.path_as_given, passphrase)
+            if passphrase != shorter:
+                self.key_notes.append(
+                    f"{shown(path)}: the passphrase was used with the newline at its end, as QEMU does; "
+                    "--key-without-newline leaves it out"
+                )
+            return keys.unlock_legacy(path, passphrase)
         if image.luks is None:
-            raise Unsupported(image.evidence.path_as_given, "the image is LUKS encrypted, but has no LUKS header")
-        return keys.unlock_luks(image.evidence, image.luks, passphrase, self._supplied.allow_slow_key)
+            raise Unsupported(path, "the image is LUKS encrypted, but has no LUKS header")
+        slow = self._supplied.allow_slow_key
+        try:
+            cipher = keys.unlock_luks(image.evidence, image.luks, passphrase, slow)
+        except KeyRejected:
+            if passphrase == shorter:
+                raise
+            cipher = keys.unlock_luks(image.evidence, image.luks, shorter, slow)
+            self.key_notes.append(f"{shown(path)}: the passphrase fits without the newline at its end")
+            return cipher
+        if passphrase != shorter:
+            self.key_notes.append(f"{shown(path)}: the passphrase fits with the newline at its end")
+        return cipher
 
     def _open(self, path: str | os.PathLike[str]) -> Evidence:
         evidence = Evidence(path)

@@ -34,6 +34,9 @@ class Reason(IntEnum):
     KEY_NOT_SUPPLIED = 10
     IO_ERROR = 11
     ENTRY_MISPLACED = 12
+    DECODER_FAILED = 13  # the decoder crashed on it
+    ENTRY_DOUBTFUL = 14  # its table is damaged as a whole, see `forensic.qcow2.overwritten`
+    SALVAGED = 15  # decoded before the stream breaks, on request; no checksum vouches for it
 
     @property
     def code(self) -> str:

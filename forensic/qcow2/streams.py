@@ -1,17 +1,23 @@
-"""Compressed streams: every distinct one decoded once, in file order, a few threads at a time."""
+"""Compressed streams: every distinct one decoded once, in file order, by a few processes at a time.
+
+Processes rather than threads: the codecs are native code, and one that crashes must not end the check.
+"""
 
 from __future__ import annotations
 
+import marshal
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.excerpt import read_excerpt
+from forensic.excerpt import Excerpt
+from forensic.processes import Attempt, Processes, Promise
 from forensic.qcow2.bits import SECTOR_SIZE
 from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import U64
@@ -20,7 +26,7 @@ from forensic.qcow2.old_tables import ends_like_first_entry
 from forensic.qcow2.tables import stored_clusters
 
 WINDOW_BYTES = 4 << 20
-"""Bytes of neighbouring streams that are read at once and decoded by one thread."""
+"""Bytes of neighbouring streams that are read at once and decoded by one process."""
 WINDOW_STREAMS = 1 << 14
 """Streams of one window at most: of a bomb as many begin there as it has bytes."""
 GAP_BYTES = 64 << 10
@@ -28,7 +34,7 @@ GAP_BYTES = 64 << 10
 BATCH_STREAMS = 1 << 16
 MAX_WORKERS = 4
 WINDOWS_AHEAD = 2
-"""Windows that wait for each thread; together with those at work they bound the memory."""
+"""Windows that wait for each process; together with those at work they bound the memory."""
 
 EFFORT_ALWAYS = 4 << 30
 EFFORT_PER_FILE_BYTE = 64
@@ -118,11 +124,14 @@ class _Window(Struct, frozen=True):
 
 
 class _Decoded(Struct):
+    """What became of the streams of a window, what that has cost, and which host ranges could not be read, and why."""
+
     window: _Window
     outcomes: list[int]
     surplus: list[int]
     tails: list[Tail]
     effort: int
+    unread: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 def decode_streams(
@@ -142,8 +151,10 @@ def decode_streams(
     done = 0
     stored, next_offsets = streams.only(rows), streams.next_offsets()[rows]
 
+    room = bytearray()  # each process has its own, as soon as it writes into it
+
     def work(window: _Window) -> _Decoded:
-        return _decode_window(evidence, geometry, stored, next_offsets, window)
+        return _decode_window(evidence, geometry, stored, next_offsets, window, room)
 
     def batch(end: int) -> StreamBatch:
         part = slice(done, end)
@@ -159,7 +170,9 @@ def decode_streams(
             tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    for decoded in _in_threads(work, _windows(stored)):
+    for decoded in _side_by_side(work, _windows(stored)):
+        for unread in decoded.unread:
+            evidence.note_unread(*unread)
         if not allowance.spend(decoded.effort):
             break
         chosen = rows[decoded.window.first : decoded.window.end]
@@ -173,19 +186,72 @@ def decode_streams(
         yield batch(count)
 
 
-def _in_threads(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
-    """The results in the order of the windows; the codecs let go of the interpreter while they work."""
-    from concurrent.futures import Future, ThreadPoolExecutor  # slow to load, and most images have no streams
-
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[_Decoded]] = deque()
-        for window in windows:
-            waiting.append(pool.submit(work, window))
+def _side_by_side(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
+    """The results in the order of the windows; without other processes, if the system lets us have none."""
+    first = next(windows, None)
+    if first is None:
+        return
+    second = next(windows, None)
+    workers = 1 if second is None else min(MAX_WORKERS, os.cpu_count() or 1)
+    every = chain((first,), () if second is None else (second,), windows)
+    try:
+        pool = Processes("decoder", lambda message: _as_message(work(_asked_in(message))), _salvaged, workers)
+    except OSError:
+        yield from map(work, every)
+        return
+    with pool:
+        waiting: deque[Promise] = deque()
+        for window in every:
+            waiting.append(pool.submit(marshal.dumps((window.first, window.end))))
             if len(waiting) > workers * (1 + WINDOWS_AHEAD):
-                yield waiting.popleft().result()
+                yield _from_message(waiting.popleft()())
         while waiting:
-            yield waiting.popleft().result()
+            yield _from_message(waiting.popleft()())
+
+
+def _asked_in(message: bytes) -> _Window:
+    return _Window(*marshal.loads(message))
+
+
+def _as_message(decoded: _Decoded) -> bytes:
+    tails = [(tail.index, tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
+    window = (decoded.window.first, decoded.window.end)
+    return marshal.dumps((window, bytes(decoded.outcomes), decoded.surplus, tails, decoded.effort, decoded.unread))
+
+
+def _from_message(message: bytes) -> _Decoded:
+    window, outcomes, surplus, tails, effort, unread = marshal.loads(message)
+    return _Decoded(_Window(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], effort, unread)
+
+
+def _salvaged(message: bytes, attempt: Attempt) -> bytes:
+    """What became of the streams of a window at which a process crashed: those that do it are found by halving."""
+    whole = _asked_in(message)
+    together = _Decoded(whole, [], [], [], 0)
+
+    def go_through(first: int, end: int) -> None:
+        answer = attempt(marshal.dumps((first, end)))
+        if answer is not None:
+            part = _from_message(answer)
+            together.outcomes.extend(part.outcomes)
+            together.surplus.extend(part.surplus)
+            together.tails.extend(part.tails)
+            together.unread.extend(part.unread)
+            together.effort += part.effort
+        elif end - first == 1:
+            together.outcomes.append(Outcome.DECODER_FAILED)
+            together.surplus.append(0)
+            together.effort += EFFORT_OF_ONE * SLOW_FACTOR
+        else:
+            middle = (first + end) // 2
+            go_through(first, middle)
+            go_through(middle, end)
+
+    middle = (whole.first + whole.end) // 2
+    if middle > whole.first:
+        go_through(whole.first, middle)
+    go_through(middle, whole.end)
+    return _as_message(together)
 
 
 def _windows(streams: Streams) -> Iterator[_Window]:
@@ -200,22 +266,37 @@ def _windows(streams: Streams) -> Iterator[_Window]:
             first = full
 
 
+def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) -> Excerpt | None:
+    """The bytes of neighbouring streams, in a room that is used over and over; None if not all can be read."""
+    length = min(end, evidence.size) - start
+    if len(room) < length:
+        room.extend(bytes(length - len(room)))
+    place = memoryview(room)[:length]
+    try:
+        evidence.read_into(start, place)
+    except ReadFailed:
+        return None  # one by one, so that only those on a bad sector are lost
+    return Excerpt(start, place, evidence.size)
+
+
 def _decode_window(
-    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window
+    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window, room: bytearray
 ) -> _Decoded:
     part = slice(window.first, window.end)
-    starts, ends = streams.host_offsets[part].tolist(), streams.ends[part].tolist()
+    starts = streams.host_offsets[part].tolist()
+    ends = (streams.host_offsets[part] + streams.stored_lengths[part]).tolist()
     result = _Decoded(window, [], [], [], 0)
     if not starts:
         return result
-    try:
-        excerpt = read_excerpt(evidence, min(starts), max(ends))
-    except ReadFailed:
-        result.outcomes.extend([Outcome.NOT_DECODED] * len(starts))
-        result.surplus.extend([0] * len(starts))
-        return result
+    together = _read_together(evidence, min(starts), max(ends), room)
     for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
-        stored = excerpt.part(start, end - start)
+        try:
+            stored = together.part(start, end - start) if together else evidence.read_at(start, end - start)
+        except ReadFailed as failure:
+            result.unread.append((failure.host_offset, failure.length, failure.reason))
+            result.outcomes.append(Outcome.NOT_DECODED)
+            result.surplus.append(0)
+            continue
         outcome, surplus, tail = _judge(evidence, geometry, stored, start, end, following)
         effort = max(geometry.cluster_size, len(stored), EFFORT_OF_ONE)
         result.effort += effort if outcome == Outcome.OK else effort * SLOW_FACTOR

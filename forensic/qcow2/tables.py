@@ -8,11 +8,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET
 from forensic.qcow2.entries import U64, big_endian
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
+from forensic.qcow2.overwritten import Overwritten, overwritten_l1, overwritten_l2
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +34,7 @@ class L1Table(Struct, frozen=True, dict=True):
     """The L1 table of the active disk or of a snapshot, as far as the file holds it.
 
     `entries` may be shorter than `claimed_entries`: entries past the end of the file, past the limit or on a bad
-    sector are missing, not zero.
+    sector are missing, not zero. Of a table that is damaged as a whole (`overwritten`) all are missing.
 
     A running machine's state is saved behind the end of the disk, which is `disk_size` bytes long: `saved_state_size`
     bytes of it belong to this table's own snapshot. `saved_state_end` is the guest offset up to which the snapshots of
@@ -48,6 +50,7 @@ class L1Table(Struct, frozen=True, dict=True):
     disk_size: int = 0
     saved_state_size: int = 0
     saved_state_end: int = 0
+    overwritten: Overwritten | None = None
 
     def entry_host_offset(self, index: int) -> int:
         """Where an entry lies in the file."""
@@ -73,7 +76,8 @@ class L2Batch(Struct, frozen=True, dict=True):
 
     `l1_indices[t]` is the L1 entry that leads to table t, `host_offsets[t]` where it lies, `present[t]` how many of
     its entries the file holds (the rest of the row is zero and means nothing). With subclusters `bitmaps[t, i]` is
-    the second word of the entry, otherwise None. `saved_state_end` is that of the L1 table.
+    the second word of the entry, otherwise None. `saved_state_end` is that of the L1 table. Tables that are damaged as
+    a whole are in `overwritten`; of these no entry is `present`.
     """
 
     owner: str
@@ -85,6 +89,7 @@ class L2Batch(Struct, frozen=True, dict=True):
     entries: U64
     bitmaps: U64 | None
     saved_state_end: int = 0
+    overwritten: tuple[Overwritten, ...] = ()
 
     def entry_host_offset(self, table: int, index: int) -> int:
         """Where an entry lies in the file."""
@@ -177,25 +182,47 @@ def read_l1(
     return L1Table(owner, host_offset, entry_count, entries, geometry, evidence.size, disk_size)
 
 
+def believed_l1(table: L1Table) -> L1Table:
+    """The table; one that is damaged as a whole without its entries."""
+    damaged = overwritten_l1(table.entries, table.geometry, table.file_size)
+    return replace(table, entries=table.entries[:0], overwritten=damaged) if damaged else table
+
+
 def read_l2_batches(
     evidence: Evidence, geometry: Geometry, owner: str, l1_indices: I64, host_offsets: U64
 ) -> Iterator[L2Batch]:
-    """Read the L2 tables at these host offsets, in this order, in batches of about `BATCH_BYTES`."""
+    """Read the L2 tables at these host offsets, in this order, in batches of about `BATCH_BYTES`, as they are."""
     step = max(1, BATCH_BYTES // geometry.cluster_size)
     for start in range(0, len(host_offsets), step):
         offsets = host_offsets[start : start + step]
         raw, present_bytes = read_clusters(evidence, geometry, offsets)
         words = raw.view(">u8").astype(np.uint64)
+        present = present_bytes // geometry.l2_entry_size
+        for table in np.flatnonzero(present_bytes < geometry.cluster_size).tolist():
+            words[table, int(present[table]) * geometry.l2_entry_size // ENTRY_SIZE :] = 0  # the torn last entry
         yield L2Batch(
             owner,
             geometry,
             evidence.size,
             l1_indices[start : start + step],
             offsets,
-            present_bytes // geometry.l2_entry_size,
+            present,
             words[:, 0::2] if geometry.extended_l2 else words,
             words[:, 1::2] if geometry.extended_l2 else None,
         )
+
+
+def believed_l2_batches(
+    evidence: Evidence, geometry: Geometry, owner: str, l1_indices: I64, host_offsets: U64
+) -> Iterator[L2Batch]:
+    """The same, of tables that are damaged as a whole no entry."""
+    for batch in read_l2_batches(evidence, geometry, owner, l1_indices, host_offsets):
+        damaged = overwritten_l2(batch.entries, batch.bitmaps, batch.present, geometry, evidence.size)
+        for found in damaged:
+            batch.entries[found.row], batch.present[found.row] = 0, 0
+            if batch.bitmaps is not None:
+                batch.bitmaps[found.row] = 0
+        yield replace(batch, overwritten=damaged) if damaged else batch
 
 
 def read_refcount_table(evidence: Evidence, geometry: Geometry) -> RefcountTable:
@@ -301,9 +328,5 @@ def _read_one_by_one(
 
 
 def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    """The bytes up to the end of the file or the first bad sector; each try may meet one that was still good before."""
-    while True:
-        try:
-            return evidence.read_at(host_offset, length)
-        except ReadFailed as failure:
-            length = failure.host_offset - host_offset
+    """The bytes up to the end of the file or the first bad sector."""
+    return evidence.read_up_to_bad(host_offset, length)

@@ -113,6 +113,8 @@ class UsageCounter:
         self._count(self.window, batch)
         if batch.owner == "active":
             self._add_totals(batch)
+        if batch.overwritten and not self.lost:
+            self.lost = f"an L2 table of {batch.owner} is overwritten"
         if not batch.whole and not self.lost:
             self.lost = f"an L2 table of {batch.owner} could not be read to its end"
 
@@ -303,7 +305,10 @@ class UsageCounter:
 
 
 class Ownership(Struct, frozen=True):
-    """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read."""
+    """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read.
+
+    `lost` is why not everything that refers to it may be known; None if all tables could be read.
+    """
 
     host_offset: int
     cluster_host_offset: int
@@ -311,9 +316,10 @@ class Ownership(Struct, frozen=True):
     claims: tuple[Claim, ...]
     stored: int | None
     counted: int
+    lost: str | None = None
 
 
-def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int) -> Ownership:
+def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int, lost: str | None = None) -> Ownership:
     """Everything that claims the host cluster around a byte of the file; the claims on the very byte come first."""
     size = claims.active.geometry.cluster_size
     cluster = host_offset // size
@@ -322,6 +328,8 @@ def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int) -> O
     for batch in claims.sets.batches(claims.evidence, claims.active):
         times = references[np.searchsorted(offsets, batch.host_offsets)]
         window.add_tables(batch, times, np.zeros(len(times), dtype=np.uint8))
+        if not batch.whole:
+            lost = lost or f"not all L2 tables of {batch.owner} could be read"
     found = claims.on_clusters([cluster])[cluster]
     found.sort(key=lambda claim: not claim.host_offset <= host_offset < claim.host_offset + claim.length)
     refcount = None
@@ -330,7 +338,7 @@ def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int) -> O
         stretch = stored.read(first, cluster - first + 1)
         refcount = int(stretch.counts[-1]) if stretch.block[-1] != Block.UNREADABLE else None
     counted = int(window.count_of(np.array([0]))[0])
-    return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted)
+    return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted, lost)
 
 
 def _window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> Window:

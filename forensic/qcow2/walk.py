@@ -23,6 +23,7 @@ from forensic.qcow2.measuring import Measuring
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
+from forensic.qcow2.qcow1_usage import Qcow1Counter, Qcow1Usage
 from forensic.qcow2.references import TableSets, bitmaps_kept, metadata_of
 from forensic.qcow2.residue import (
     SEARCHED,
@@ -39,7 +40,7 @@ from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
-from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, read_l1, read_refcount_table
+from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l1, read_l1, read_refcount_table
 from forensic.qcow2.usage import (
     ClusterUsage,
     FreeClusters,
@@ -56,6 +57,7 @@ Structure = (
     | Qcow1Header
     | Qcow1L1
     | Qcow1L2Batch
+    | Qcow1Usage
     | HeaderCluster
     | L1Table
     | L2Batch
@@ -87,7 +89,7 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
         yield image
         return
     if isinstance(image, Qcow1Image):
-        yield from _structures_of_version_1(image)
+        yield from _structures_of_version_1(image, with_streams, Budget(limits or Limits()))
         return
     yield image.header_cluster
     if isinstance(image.header_cluster.geometry, Unusable):
@@ -209,7 +211,8 @@ def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
         sets.add(table, times)
     bitmap_tables = [table for table in read_bitmap_tables(image, budget) if isinstance(table, BitmapTable)]
     claims = _claims(image, budget, refcount_table, bitmap_tables, sets)
-    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset)
+    lost = sets.lost or _lost(image, refcount_table, bitmap_tables)
+    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset, lost)
 
 
 def _claims(
@@ -223,14 +226,20 @@ def _claims(
     return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
-def _structures_of_version_1(image: Qcow1Image) -> Iterator[Structure]:
+def _structures_of_version_1(image: Qcow1Image, with_streams: bool, budget: Budget) -> Iterator[Structure]:
     yield image.header
     if image.header.unusable:
         return
     yield image.l1
     indices = np.flatnonzero(image.l1.readable())
     _, first = np.unique(image.l1.entries[indices], return_index=True)
-    yield from read_qcow1_batches(image.evidence, image.l1, indices[first])
+    counter = Qcow1Counter.begin(image, budget)
+    for batch in read_qcow1_batches(image.evidence, image.l1, indices[first]):
+        yield batch
+        counter.add(batch)
+        if with_streams:
+            yield from counter.streams(batch)
+    yield from counter.results()
 
 
 def l1_tables_within(image: Qcow2Image, budget: Budget) -> Iterator[tuple[L1Table | Unexamined, int]]:
@@ -273,7 +282,7 @@ def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
     for place, snapshot in first_at.items():
         if place != active:
             disk_size = snapshot.disk_size or image.virtual_size
-            table = read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size)
+            table = believed_l1(read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size))
             yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]
 
 

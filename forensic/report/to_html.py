@@ -11,7 +11,7 @@ from forensic.report.map_svg import legend, map_svg
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import number, section, sections, size, text
+from forensic.report.values import cautions, number, section, sections, size, text
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -49,6 +49,8 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield element("p", f"qcowscope {text(report.tool.get('version'))} · report on a disk image", class_="brand")
     yield element("h1", name, class_="long")
     yield _verdict(report)
+    for caution in cautions(report.source, report.run):
+        yield element("p", f"Caution: {caution}", class_="card caution")
     yield from _case(report)
     yield element("h2", "The image")
     yield element("div", facts(image_facts(report)), class_="card")

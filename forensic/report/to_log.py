@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from forensic.report.model import Report
-from forensic.report.values import items, number, section, sections, size, text, words
+from forensic.report.values import cautions, items, number, section, sections, size, text, words
 from forensic.untrusted import Json, shown
 
 SECTOR = 512
@@ -67,6 +67,8 @@ def _source(report: Report) -> Iterator[str]:
     yield _fact("Opened with", " ".join(map(text, items(source["open_flags"]))))
     locked = section(source["in_use"])["locked"]
     yield _fact("In use by others", NOT_DONE if locked is None else "yes" if locked else "no")
+    for caution in cautions(source, report.run):
+        yield _fact("Caution", caution)
 
 
 def _disk(report: Report) -> Iterator[str]:

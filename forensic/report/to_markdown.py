@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import number, place, section, sections, sentence, text, words
+from forensic.report.values import cautions, number, place, section, sections, sentence, text, words
 from forensic.untrusted import Json
 
 LISTED_PROBLEMS = 16
@@ -35,6 +35,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield f"Verdict: **{quoted(text(summary['verdict']))}**"
     yield ""
+    for caution in cautions(report.source, report.run):
+        yield f"**Caution:** {quoted(caution)}"
+        yield ""
     yield from _table(("", "image"), image_facts(report))
     if "extraction" in report.result:
         yield from _extraction(section(report.result["extraction"]))

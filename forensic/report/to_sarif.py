@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import items, number, section, sections, sentence, text
+from forensic.report.values import cautions, items, number, section, sections, sentence, text
 from forensic.untrusted import Json
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -42,7 +42,7 @@ def _run(report: Report) -> dict[str, Json]:
     rule_ids = [text(check["id"]) for check in checks]
     run: dict[str, Json] = {
         "tool": {"driver": _driver(report, checks, by_rule)},
-        "invocations": [_invocation(report.run, checks)],
+        "invocations": [_invocation(report.run, checks, cautions(report.source, report.run))],
         "artifacts": [_artifact(report, uri)],
         "results": [_finding_result(finding, rule_ids, uri) for finding in findings]
         + [_check_result(check, index, uri) for index, check in enumerate(checks) if text(check["id"]) not in by_rule],
@@ -161,7 +161,7 @@ def _artifact(report: Report, uri: str) -> Json:
     return artifact | ({"hashes": hashes} if hashes else {})
 
 
-def _invocation(run: Mapping[str, Json], checks: list[Mapping[str, Json]]) -> Json:
+def _invocation(run: Mapping[str, Json], checks: list[Mapping[str, Json]], said: list[str]) -> Json:
     command = [text(word) for word in items(run.get("command_line"))]
     failed = [check for check in checks if text(check["reason"]).startswith("internal error")]
     invocation: dict[str, Json] = {
@@ -171,7 +171,8 @@ def _invocation(run: Mapping[str, Json], checks: list[Mapping[str, Json]]) -> Js
         "toolExecutionNotifications": [
             {"level": "error", "message": _message(text(check["reason"])), "associatedRule": {"id": text(check["id"])}}
             for check in failed
-        ],
+        ]
+        + [{"level": "warning", "message": _message(caution)} for caution in said],
     }
     names = {
         "started_at": "startTimeUtc",

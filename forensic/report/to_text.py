@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import items, number, section, sections, size, text, words
+from forensic.report.values import cautions, items, number, section, sections, size, text, words
 from forensic.untrusted import Json
 
 Line = Sequence[tuple[str, str]]
@@ -52,6 +52,7 @@ def report_lines(report: Report) -> Iterator[Line]:
 def info_lines(report: Report) -> Iterator[Line]:
     """What an image is."""
     yield [(text(report.source["path_as_given"]), "title")]
+    yield from _caution_lines(report)
     for label, fact in image_facts(report):
         yield [(f"  {label:13} ", "label"), (fact, "")]
 
@@ -60,6 +61,7 @@ def check_lines(report: Report) -> Iterator[Line]:
     """The verdict, the findings with their first places, and how many checks were made."""
     verdict = text(section(report.result["summary"])["verdict"])
     yield [(f"{text(report.source['path_as_given'])}: ", "title"), (verdict, verdict)]
+    yield from _caution_lines(report)
     for finding in sections(report.result["findings"]):
         yield from _finding_lines(finding)
     checks = sections(report.result["checks"])
@@ -68,6 +70,11 @@ def check_lines(report: Report) -> Iterator[Line]:
     yield [(f"checks: {counts}", "quiet")]
     for reason in sorted({text(check["reason"]) for check in checks if check["status"] == CheckStatus.NOT_RUN}):
         yield [(f"not run: {reason}", "quiet")]
+
+
+def _caution_lines(report: Report) -> Iterator[Line]:
+    for caution in cautions(report.source, report.run):
+        yield [(f"  {'caution':13} ", "label"), (caution, "high")]
 
 
 def extraction_lines(report: Report) -> Iterator[Line]:
@@ -156,6 +163,15 @@ def _allocation_facts(allocation: Mapping[str, Json]) -> Iterator[tuple[str, str
             yield label, ", ".join(held)
 
 
+def _machine_state(snapshot: Mapping[str, Json]) -> str:
+    """The memory that was saved with a snapshot, and the time on the machine's clock."""
+    if not number(snapshot["vm_state_size"]):
+        return ", no machine state"
+    seconds, nanoseconds = divmod(number(snapshot["vm_clock_ns"]), 1_000_000_000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{nanoseconds // 1_000_000:03}"
+    return f", machine state {size(number(snapshot['vm_state_size']))}, machine clock {clock}"
+
+
 def _shares(snapshot: Mapping[str, Json]) -> str:
     if "unique_clusters" not in snapshot:
         return ""
@@ -202,7 +218,9 @@ def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[
         yield (
             "snapshot",
             f'{snapshot["index"]}: id "{text(snapshot["id"])}", name "{text(snapshot["name"])}", '
-            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}" + _shares(snapshot),
+            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}"
+            + _machine_state(snapshot)
+            + _shares(snapshot),
         )
     more = _not_listed(result, "snapshots")
     if claimed != len(snapshots) + more:

@@ -68,3 +68,9 @@ def size(length: int) -> str:
 def place(value: Mapping[str, Json]) -> str:
     """A range of a finding: where, how long, and in which address space."""
     return f"{text(value['space'])} {number(value['offset']):#x}, {number(value['length']):,} bytes"
+
+
+def cautions(source: Mapping[str, Json], run: Mapping[str, Json]) -> list[str]:
+    """What a reader has to know about how the image and the files beside it were read, one sentence each."""
+    read = [(source.get("path_as_given"), source), *((one.get("path"), one) for one in sections(run.get("inputs"))[1:])]
+    return [f"{text(path)} {text(note)}" for path, one in read for note in items(one.get("notes"))]

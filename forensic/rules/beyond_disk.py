@@ -39,7 +39,11 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     return at_l1_entries(
         table,
         beyond & (table.l2_offsets() != 0),
-        lambda _, __: f"the virtual disk ends with entry {table.geometry.l1_entries_needed - 1}",
+        lambda _, __: (
+            f"the virtual disk ends with entry {table.geometry.l1_entries_needed - 1}"
+            if table.geometry.l1_entries_needed
+            else "the virtual disk has a size of 0 bytes and needs no entry"
+        ),
     )
 
 

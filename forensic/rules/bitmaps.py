@@ -106,7 +106,7 @@ def bitmap_directory_entries(directory: BitmapDirectory) -> Iterator[Problem]:
         0 < directory.size <= MAX_DIRECTORY_BYTES and directory.host_offset + directory.size <= directory.file_size
     )
     placed = directory.host_offset and directory.host_offset % directory.cluster_size == 0
-    if not placed or not readable or not 1 <= directory.claimed <= MAX_BITMAPS:
+    if directory.unread or not placed or not readable or not 1 <= directory.claimed <= MAX_BITMAPS:
         return
     if found < directory.claimed or used != directory.size:
         yield Problem(

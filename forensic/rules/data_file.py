@@ -8,8 +8,9 @@ from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Incompatible
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.names import is_network_path
 from forensic.rules.header import in_header
-from forensic.rules.references import Named
+from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -42,7 +43,7 @@ def data_file_name_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: refuses the image unless it is given the file.
     Next: look for a file of the virtual disk's size beside the image.
     """
-    if _has_data_file(cluster) and _named(cluster) is None:
+    if _has_data_file(cluster) and _named(cluster) is None and not cluster.extensions_unknown:
         yield Problem(
             "incompatible feature bit 2 is set, but no header extension 0x44415441 was found",
             in_header(cluster, "incompatible_features.has_external_data_file"),
@@ -103,6 +104,9 @@ def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     """
     named = data_file(cluster)
     if named is None or named.is_system_path:
+        return
+    if named.is_foreign_path:
+        yield named.problem(f", {FOREIGN[is_network_path(named.name.raw)]}")
         return
     if named.climbs or (named.path.startswith(b"/") and not named.in_directory_of_image):
         yield named.problem(", which lies outside the directory of the image")

@@ -43,7 +43,7 @@ def encryption_header_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: search the file for the bytes 4c 55 4b 53 ba be, with which the header begins.
     """
     pointer = cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
-    if cluster.header.crypt_method == CryptMethod.LUKS and pointer is None:
+    if cluster.header.crypt_method == CryptMethod.LUKS and pointer is None and not cluster.extensions_unknown:
         yield Problem(
             "crypt_method is 2 (LUKS), but no header extension 0x0537be77 was found",
             in_header(cluster, "crypt_method"),

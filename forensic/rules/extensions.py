@@ -48,7 +48,7 @@ def extension_outside_area(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: read the header cluster as hex; the extensions before this one are sound.
     """
     for extension in cluster.extensions.extensions:
-        if not extension.complete:
+        if not extension.complete and not cluster.cut:
             yield _at(
                 extension,
                 f"claims {extension.length:,} bytes, {len(extension.data):,} are left in the extension area",
@@ -66,7 +66,7 @@ def extension_end_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: look at the last extension's bytes.
     """
     found = cluster.extensions
-    if found.extensions and not found.ended and found.extensions[-1].complete and not found.capped:
+    if found.extensions and not found.ended and not cluster.cut and found.extensions[-1].complete and not found.capped:
         yield _at(found.extensions[-1], f"is the last one, and the area ends at {found.end_offset:#x} without a marker")
 
 

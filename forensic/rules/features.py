@@ -130,7 +130,7 @@ def bitmaps_bit_without_extension(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: look at leaked clusters for bitmap tables and data.
     """
     flagged = cluster.header.autoclear_features & Autoclear.BITMAPS
-    if flagged and cluster.extensions.first(ExtensionType.BITMAPS) is None:
+    if flagged and cluster.extensions.first(ExtensionType.BITMAPS) is None and not cluster.extensions_unknown:
         yield Problem(
             "autoclear feature bit 0 is set, but no header extension 0x23852875 was found",
             in_header(cluster, "autoclear_features.has_consistent_bitmaps"),

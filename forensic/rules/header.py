@@ -19,6 +19,7 @@ from forensic.qcow2.header import (
     CryptMethod,
 )
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.rules.registry import rule
 
 MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)
@@ -33,6 +34,10 @@ def in_header(cluster: HeaderCluster, field: str) -> tuple[Range, ...]:
     return (host(offset, length),) if length else ()
 
 
+FILLED_BY_QEMU_1 = bytes(96) + bytes.fromhex("00000004 00000068")
+"""What QEMU 1.x leaves behind the extensions of a version 2 header; only the last eight bytes are not zero."""
+
+
 @rule(ForeignFile, Severity.INFO, FindingClass.INFO)
 def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
     """The file is not a qcow2 image of version 2 or 3.
@@ -42,7 +47,8 @@ def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
     QEMU: probes the file and may take it for an image of another format, or for a raw disk.
     Next: find out what the file is before it is opened with anything that guesses.
     """
-    yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
+    if not file.unreadable:
+        yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
 
 
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -182,8 +188,8 @@ def header_refcount_order(cluster: HeaderCluster) -> Iterator[Problem]:
         )
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def header_crypt_method(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION, also=(Qcow1Header,))
+def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The encryption method is unknown.
 
     Why: whether the data is plain or encrypted cannot be told; it is read as it is stored.
@@ -191,6 +197,12 @@ def header_crypt_method(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: refuses the image.
     Next: look at the data: a partition table at guest offset 0 speaks for plain.
     """
+    if isinstance(cluster, Qcow1Header):
+        offset, length = cluster.field_range("crypt_method")
+        if cluster.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
+            text = f"crypt_method is {cluster.crypt_method}, expected 0 (none) or 1 (AES) in version 1"
+            yield Problem(text, (host(offset, length),) if length else (), "header")
+        return
     method = cluster.header.crypt_method
     if method not in list(CryptMethod):
         yield Problem(
@@ -258,7 +270,8 @@ def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[P
     """A version 2 header has bytes where version 3 has its fields.
 
     Why: the extensions of version 2 begin there and have ended, so the bytes mean nothing; consistent with a version
-    that was changed by hand.
+    that was changed by hand. QEMU 1.x wrote a refcount order of 4 and a header length of 104 there in ordinary work,
+    which is no finding.
     Spec: Header, bytes 72-103
     QEMU: does not look.
     Next: read the bytes as version 3 fields; if they make sense, compare the refcounts and zero flags with them.
@@ -268,7 +281,7 @@ def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[P
         return
     left = cluster.data[ended:V3_LENGTH]
     named = 0 < header.backing_file_offset < V3_LENGTH
-    if any(left) and not named:
+    if any(left) and not named and left != FILLED_BY_QEMU_1[ended:]:
         yield Problem(
             f"bytes {ended} to {V3_LENGTH - 1} of a version 2 header are not zero: {left.hex(' ')}",
             (host(ended, len(left)),),

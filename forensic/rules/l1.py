@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.bits import L1_RESERVED
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.image import HeaderCluster
@@ -87,6 +87,27 @@ def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
             f"the L1 table at host offset {table.host_offset:#x} ends at {end:#x}, the file at {table.file_size:#x}",
             (host(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
             "L1",
+        )
+
+
+@rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION, Confidence.LIKELY)
+def l1_table_overwritten(table: L1Table) -> Iterator[Problem]:
+    """An L1 table was overwritten as a whole.
+
+    Why: most of its entries are such as no writer can have meant, so none is believed: its whole disk is doubtful, also
+    where an entry is zero, and the L2 tables that it led to are not known.
+    Spec: Cluster mapping, L1 table entry
+    QEMU: check reports the entries one by one; convert writes zeros for those without an offset.
+    Next: what lies in its place tells who wrote there; search the file for L2 tables that no entry points to.
+    """
+    if found := table.overwritten:
+        path = f"{table.owner} L1"
+        yield Problem(
+            f"the L1 table of {table.owner} at host offset {table.host_offset:#x} is overwritten by {found.content}: "
+            f"{found.impossible:,} of the {found.set_entries:,} entries that are not zero are impossible",
+            (host(table.host_offset, found.present * L1_ENTRY_SIZE),),
+            path,
+            {"overwritten_by": found.content.name.lower(), "impossible_entries": found.impossible},
         )
 
 

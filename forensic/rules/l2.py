@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
 from forensic.qcow2.bits import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
@@ -37,6 +37,37 @@ def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Proble
             )
 
     return Problems(len(tables), described)
+
+
+@rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION, Confidence.LIKELY)
+def l2_table_overwritten(batch: L2Batch) -> Iterable[Problem]:
+    """An L2 table was overwritten as a whole.
+
+    Why: most of its entries are such as no writer can have meant, so none is believed, neither offsets nor zeros: the
+    whole guest range of the table is doubtful, and the clusters that it led to are not known.
+    Spec: Cluster mapping, L2 table entry
+    QEMU: check reports the entries one by one; convert writes zeros for those that happen to have the zero flag.
+    Next: what lies in its place tells who wrote there; search the file for clusters that no entry points to.
+    """
+    if not batch.overwritten:
+        return ()
+    geometry = batch.geometry
+
+    def described() -> Iterator[Problem]:
+        for table in batch.overwritten:
+            path = f"{batch.owner} L1[{int(batch.l1_indices[table.row])}]"
+            place = int(batch.host_offsets[table.row])
+            guest_offset = batch.guest_offset(table.row, 0)
+            yield Problem(
+                f"the L2 table of {path} at host offset {place:#x} (guest offset {guest_offset:#x}) is overwritten by "
+                f"{table.content}: {table.impossible:,} of the {table.set_entries:,} entries that are not zero are "
+                "impossible",
+                (host(place, geometry.cluster_size), guest(guest_offset, geometry.l1_coverage)),
+                path,
+                {"overwritten_by": table.content.name.lower(), "impossible_entries": table.impossible},
+            )
+
+    return Problems(len(batch.overwritten), described)
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)

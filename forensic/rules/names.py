@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 from forensic.untrusted import SHOWN_LIMIT, Untrusted
@@ -15,8 +16,8 @@ Name = tuple[str, Untrusted, tuple[Range, ...]]
 """What the name is of, the name, and where it lies."""
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.ANOMALY)
-def name_control_characters(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.ANOMALY, also=(Qcow1Header,))
+def name_control_characters(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """A name in the header cluster has control characters, invisible characters or bytes that are not UTF-8.
 
     Why: printed as it is, it can move the cursor, fake other output or run commands of the terminal.
@@ -28,8 +29,8 @@ def name_control_characters(cluster: HeaderCluster) -> Iterator[Problem]:
         yield from _harmful(name)
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.HIDDEN_DATA)
-def name_hidden_after_nul(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.HIDDEN_DATA, also=(Qcow1Header,))
+def name_hidden_after_nul(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """A name in the header cluster goes on after a NUL byte.
 
     Why: names have a length and no terminator; readers in C stop at the NUL and show only what comes before.
@@ -121,10 +122,13 @@ def _hidden(name: Name) -> Iterator[Problem]:
         )
 
 
-def _header_names(cluster: HeaderCluster) -> Iterator[Name]:
+def _header_names(cluster: HeaderCluster | Qcow1Header) -> Iterator[Name]:
+    header = cluster.header if isinstance(cluster, HeaderCluster) else cluster
     if cluster.backing_file:
         raw = cluster.backing_file.raw
-        yield "backing file name", cluster.backing_file, (host(cluster.header.backing_file_offset, len(raw)),)
+        yield "backing file name", cluster.backing_file, (host(header.backing_file_offset, len(raw)),)
+    if isinstance(cluster, Qcow1Header):
+        return
     kinds = {ExtensionType.BACKING_FORMAT: "backing format name", ExtensionType.DATA_FILE: "data file name"}
     for extension in cluster.extensions.extensions:
         if extension.known in kinds:

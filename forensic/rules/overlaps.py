@@ -172,7 +172,9 @@ def l1_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
     QEMU: check reports it as an error.
     Next: reading does not look at the bit; never open the original for writing.
     """
-    return at_clusters(usage, _wrong_copied(usage) & usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
+    if usage.geometry.dirty:
+        return ()  # see refcount-stale
+    return at_clusters(usage, wrong_copied(usage) & usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
 
 
 @rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
@@ -184,10 +186,12 @@ def l2_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
     QEMU: check reports it as an error.
     Next: reading does not look at the bit; never open the original for writing.
     """
-    return at_clusters(usage, _wrong_copied(usage) & ~usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
+    if usage.geometry.dirty:
+        return ()  # see refcount-stale
+    return at_clusters(usage, wrong_copied(usage) & ~usage.uses(Use.METADATA), lambda row: _copied_words(usage, row))
 
 
-def _wrong_copied(usage: ClusterUsage) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def wrong_copied(usage: ClusterUsage) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Which clusters the active disk names with a copied bit that is wrong; unknown refcounts judge nothing."""
     one = usage.stored == 1
     wrong = (usage.uses(Use.COPIED) & ~one) | (usage.uses(Use.NOT_COPIED) & one)

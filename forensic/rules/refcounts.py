@@ -12,7 +12,7 @@ from forensic.qcow2.bits import REFCOUNT_TABLE_RESERVED
 from forensic.qcow2.stored import Block
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
 from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
-from forensic.rules.overlaps import at_clusters
+from forensic.rules.overlaps import at_clusters, wrong_copied
 from forensic.rules.registry import rule
 
 # The width of version 2 is always 16 bits, whatever stands where version 3 has its refcount order: the geometry decides
@@ -167,11 +167,36 @@ def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
     QEMU: check reports it as an error.
     Next: reading does not need refcounts; never open the original for writing.
     """
-    wrong = (usage.stored < usage.counted) & (usage.block == Block.STORED) & ~_overflow(usage)
+    if usage.geometry.dirty:
+        return ()  # see refcount-stale
     return at_clusters(
         usage,
-        wrong,
+        _too_low(usage),
         lambda row: f"has refcount {usage.stored[row]} and {usage.counted[row]} references",
+    )
+
+
+@rule(ClusterUsage, Severity.LOW, FindingClass.ANOMALY)
+def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
+    """A refcount or copied bit is not up to date, as the dirty bit says.
+
+    Why: with lazy refcounts a writer leaves them behind while the image is in use; the dirty bit announces that, and
+    guest data and mapping are whole. The image was not closed, so the guest's last writes may be missing.
+    Spec: Header, incompatible feature bit 0; Reference counts
+    QEMU: check reports each as an error all the same; opening the image for writing repairs them.
+    Next: reading needs no refcounts; never open the original for writing.
+    """
+    if not usage.geometry.dirty:
+        return ()
+    low = _too_low(usage) | ((usage.block == Block.NONE) & (usage.counted > 0))
+    return at_clusters(
+        usage,
+        low | wrong_copied(usage),
+        lambda row: (
+            f"has refcount {usage.stored[row]} and {usage.counted[row]} references"
+            + ("" if low[row] else ", and the copied bit disagrees")
+            + "; the dirty bit is set"
+        ),
     )
 
 
@@ -220,7 +245,7 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
     Next: reading does not need refcounts; never open the original for writing.
     """
     per_block = usage.geometry.refcounts_per_block
-    if per_block is None:
+    if per_block is None or usage.geometry.dirty:
         return
     missing = (usage.block == Block.NONE) & (usage.counted > 0)
     for index, count in zip(
@@ -254,6 +279,12 @@ def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
         f"refcount_table[{block.table_index}]",
         {"clusters": len(numbers)},
     )
+
+
+def _too_low(usage: ClusterUsage) -> npt.NDArray[np.bool_]:
+    """Which clusters have a stored refcount that is lower than their number of references."""
+    low: npt.NDArray[np.bool_] = (usage.stored < usage.counted) & (usage.block == Block.STORED) & ~_overflow(usage)
+    return low
 
 
 def _overflow(usage: ClusterUsage) -> npt.NDArray[np.bool_]:

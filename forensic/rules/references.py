@@ -12,9 +12,10 @@ from msgspec import Struct
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.header import Header
 from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_protocol
-from forensic.rules.header import in_header
+from forensic.qcow2.names import is_network_path, is_protocol, is_windows_path
+from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -26,6 +27,9 @@ STORAGE_DIRECTORIES = (
     b"/media/",
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
+
+
+FOREIGN = ("a path of Windows, outside the directory of the image", "a path to a share of a server (UNC)")
 
 
 class Named(Struct, frozen=True):
@@ -55,7 +59,12 @@ class Named(Struct, frozen=True):
     @property
     def climbs(self) -> bool:
         """Whether the name goes up with `..`."""
-        return b".." in self.path.split(b"/")
+        return b".." in re.split(rb"[/\\]", self.path)
+
+    @property
+    def is_foreign_path(self) -> bool:
+        """Whether it is an absolute name of Windows, with a drive letter or of a server."""
+        return is_windows_path(self.name.raw.removeprefix(b"file:"))
 
     @property
     def in_directory_of_image(self) -> bool:
@@ -73,17 +82,21 @@ class Named(Struct, frozen=True):
         return Problem(f'the {self.kind} is "{self.name}"{what}', self.place, self.kind)
 
 
-def backing_file(cluster: HeaderCluster) -> Named | None:
+def _header_of(cluster: HeaderCluster | Qcow1Header) -> Header | Qcow1Header:
+    return cluster.header if isinstance(cluster, HeaderCluster) else cluster
+
+
+def backing_file(cluster: HeaderCluster | Qcow1Header) -> Named | None:
     """The backing file that the image names."""
     name = cluster.backing_file
     if name is None or not name.raw:
         return None
-    place = (host(cluster.header.backing_file_offset, len(name.raw)),)
+    place = (host(_header_of(cluster).backing_file_offset, len(name.raw)),)
     return Named("backing file", name, place, cluster.image_path)
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
-def backing_name_outside_header(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION, also=(Qcow1Header,))
+def backing_name_outside_header(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file name leaves the header cluster or is too long.
 
     Why: a reader that trusts the length reads or allocates too much (CVE-2014-0144).
@@ -91,15 +104,19 @@ def backing_name_outside_header(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: refuses the image.
     Next: what lies within the cluster is shown; the rest is not part of a name.
     """
-    header = cluster.header
-    if not header.backing_file_offset or not isinstance(cluster.geometry, Geometry):
+    header = _header_of(cluster)
+    if isinstance(cluster, Qcow1Header):  # it has no header cluster: the name may lie anywhere in the file
+        limit = cluster.file_size
+    elif isinstance(cluster.geometry, Geometry):
+        limit = cluster.geometry.cluster_size
+    else:
         return
-    room = min(MAX_BACKING_NAME, cluster.geometry.cluster_size - header.backing_file_offset)
-    if header.backing_file_size > room:
+    room = min(MAX_BACKING_NAME, limit - header.backing_file_offset)
+    if header.backing_file_offset and header.backing_file_size > room:
         yield Problem(
             f"the backing file name at host offset {header.backing_file_offset:#x} is {header.backing_file_size} bytes "
             f"long, expected at most {max(room, 0)}",
-            in_header(cluster, "ofs_backing_file"),
+            (host(8, 8),),
             "header",
         )
 
@@ -125,8 +142,8 @@ def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
         )
 
 
-@rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY)
-def backing_name_incomplete(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY, also=(Qcow1Header,))
+def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """Only one of offset and length of the backing file name is set.
 
     Why: consistent with a name that was removed by something else than QEMU, which clears both.
@@ -134,7 +151,8 @@ def backing_name_incomplete(cluster: HeaderCluster) -> Iterator[Problem]:
     QEMU: says nothing and takes the image for one without a backing file.
     Next: look for a name behind the extensions in the header cluster; the disk may need a backing file after all.
     """
-    offset, length = cluster.header.backing_file_offset, cluster.header.backing_file_size
+    header = _header_of(cluster)
+    offset, length = header.backing_file_offset, header.backing_file_size
     if bool(offset) != bool(length):
         yield Problem(f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host(8, 12),), "header")
 
@@ -150,12 +168,13 @@ def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: say the format when the backing file is supplied; never let it be guessed.
     """
     named = backing_file(cluster)
-    if named and not named.name.raw.startswith(b"json:") and not cluster.extensions.text(ExtensionType.BACKING_FORMAT):
+    known = cluster.extensions.text(ExtensionType.BACKING_FORMAT) or cluster.extensions_unknown
+    if named and not named.name.raw.startswith(b"json:") and not known:
         yield named.problem(", and no header extension 0xe2792aca names its format")
 
 
-@rule(HeaderCluster, Severity.INFO, FindingClass.REFERENCE)
-def backing_file_declared(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.INFO, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_declared(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The image names a backing file.
 
     Why: what the image does not hold comes from there; the image alone is not the whole disk. Whether the file's size
@@ -168,8 +187,8 @@ def backing_file_declared(cluster: HeaderCluster) -> Iterator[Problem]:
         yield named.problem("; it was not opened")
 
 
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
-def backing_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_protocol(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file name is a protocol or a json: description.
 
     Why: opening the image makes a host connect to a network service or assemble any block device.
@@ -182,8 +201,8 @@ def backing_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
         yield named.problem(", which is not a file name but a protocol")
 
 
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
-def backing_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_system_path(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file is a device or a system file of the host.
 
     Why: whoever converts the image copies the host's own data into the output.
@@ -196,8 +215,8 @@ def backing_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
         yield named.problem(", a path of the host system")
 
 
-@rule(HeaderCluster, Severity.HIGH, FindingClass.REFERENCE)
-def backing_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.HIGH, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_outside_directory(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file lies outside the directory of the image.
 
     Why: on the host that opens the image another file may stand there than on the one that wrote it.
@@ -206,12 +225,14 @@ def backing_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: check that the place belongs to the image's system.
     """
     named = backing_file(cluster)
-    if named and not named.is_system_path and (named.climbs or _elsewhere(named)):
+    if named and named.is_foreign_path:
+        yield named.problem(f", {FOREIGN[is_network_path(named.name.raw)]}")
+    elif named and not named.is_system_path and (named.climbs or _elsewhere(named)):
         yield named.problem(", which lies outside the directory of the image")
 
 
-@rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE)
-def backing_file_in_storage_directory(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_in_storage_directory(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file has an absolute name in a directory where hosts keep disk images.
 
     Why: managers of virtual machines write such names in ordinary work; opened on another host, the name leads to
@@ -225,8 +246,8 @@ def backing_file_in_storage_directory(cluster: HeaderCluster) -> Iterator[Proble
         yield named.problem(", an absolute name")
 
 
-@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE)
-def backing_file_is_image(cluster: HeaderCluster) -> Iterator[Problem]:
+@rule(HeaderCluster, Severity.CRITICAL, FindingClass.REFERENCE, also=(Qcow1Header,))
+def backing_file_is_image(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file is the image itself.
 
     Why: a chain without end: whoever follows it never finishes. Only names are compared here, since nothing that an

@@ -5,7 +5,9 @@ The docstring has a first line (the title) and the sections `Why:`, `Spec:`, `QE
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TypeVar
 
 from msgspec import Struct
@@ -33,6 +35,8 @@ class Rule(Struct, frozen=True):
     title: str
     sections: dict[str, str]
     check: Callable[[object], Iterable[Problem]]
+    also: tuple[type[object], ...] = ()
+    """Other structures that the rule examines, such as the header of version 1."""
 
     @property
     def spec(self) -> str:
@@ -64,21 +68,24 @@ def rule(
     severity: Severity,
     finding_class: FindingClass,
     confidence: Confidence = Confidence.CERTAIN,
+    also: tuple[type[object], ...] = (),
 ) -> Callable[[Callable[[Examined], Iterable[Problem]]], Callable[[Examined], Iterable[Problem]]]:
-    """Register the decorated function as a rule about structures of the type `examines`."""
+    """Register the decorated function as a rule about structures of the type `examines`, and of those in `also`."""
 
     def register(judge: Callable[[Examined], Iterable[Problem]]) -> Callable[[Examined], Iterable[Problem]]:
+        judged: Callable[..., Iterable[Problem]] = judge
+
         def check(structure: object) -> Iterable[Problem]:
-            if not isinstance(structure, examines):
+            if not isinstance(structure, (examines, *also)):
                 raise TypeError(f"{code} examines {examines.__name__}, not {type(structure).__name__}")
-            return judge(structure)
+            return judged(structure)
 
         code = judge.__name__.replace("_", "-")
         if code in _RULES:
             raise ValueError(f"two rules are called {code}")
         title, sections = _documentation(judge)
         family = judge.__module__.rpartition(".")[2]
-        _RULES[code] = Rule(code, examines, family, severity, finding_class, confidence, title, sections, check)
+        _RULES[code] = Rule(code, examines, family, severity, finding_class, confidence, title, sections, check, also)
         return judge
 
     return register
@@ -94,9 +101,25 @@ def rule_of(code: str) -> Rule | None:
     return _RULES.get(code)
 
 
+def _written_documentation(check: Callable[..., object]) -> str:
+    """The docstring as it stands in the source: an interpreter that is told to optimise (-OO) has thrown it away."""
+    return _docstrings_in(check.__code__.co_filename).get(check.__name__, "") if sys.flags.optimize > 1 else ""
+
+
+@cache
+def _docstrings_in(file: str) -> dict[str, str]:
+    import ast
+    import linecache
+
+    functions = [
+        node for node in ast.parse("".join(linecache.getlines(file))).body if isinstance(node, ast.FunctionDef)
+    ]
+    return {function.name: ast.get_docstring(function) or "" for function in functions}
+
+
 def _documentation(check: Callable[..., object]) -> tuple[str, dict[str, str]]:
     """Title and sections of a rule's docstring. Raises `ValueError` if one is missing."""
-    lines = [line.strip() for line in (check.__doc__ or "").splitlines()]
+    lines = [line.strip() for line in (check.__doc__ or _written_documentation(check)).splitlines()]
     sections: dict[str, str] = {}
     current = ""
     for line in lines[1:]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.evidence import UnreadRanges
+from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.budget import Unexamined
+from forensic.qcow2.codecs import Codec
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
@@ -21,8 +23,18 @@ AMPLE_L1_BYTES = 1 << 20
 """An L1 table up to this size is no burden: in 64 KiB clusters it maps 64 TiB."""
 
 AMPLE_SNAPSHOT_L1_BYTES = 256 << 20
-MAX_COMPRESSION_RATIO = 1032
+MAX_DEFLATE_RATIO = 1032
 """What deflate can make of one byte at most."""
+
+ZSTD_FRAME_BYTES, ZSTD_BLOCK_BYTES, ZSTD_BLOCK_HOLDS = 6, 4, 128 << 10
+"""The smallest zstd frame: magic, two bytes of header, and four for each block that repeats one byte."""
+
+
+def smallest_stream(geometry: Geometry) -> float:
+    """The fewest bytes of the file from which a whole cluster can be decoded."""
+    if geometry.compression_type == Codec.ZSTD:
+        return ZSTD_FRAME_BYTES + ZSTD_BLOCK_BYTES * -(-geometry.cluster_size // ZSTD_BLOCK_HOLDS)
+    return geometry.cluster_size / MAX_DEFLATE_RATIO
 
 
 @rule(Unexamined, Severity.MEDIUM, FindingClass.RESOURCE)
@@ -36,6 +48,24 @@ def limit_reached(part: Unexamined) -> Iterator[Problem]:
     """
     if part.limit:
         yield Problem(f"{part.reason}; {part.structure.__name__} and what follows was not judged in full", (), "")
+
+
+@rule(UnreadRanges, Severity.HIGH, FindingClass.RESOURCE)
+def evidence_unreadable(unread: UnreadRanges) -> Problems:
+    """Parts of the file could not be read.
+
+    Why: what lies there was not judged, and what follows from it is not known: the verdict is undetermined, whatever
+    else was found. It says something about the medium, or about who changes the file, and nothing about the image.
+    Spec: General
+    QEMU: check stops at the first read that fails.
+    Next: copy the file with a tool that goes on after bad sectors and lists them (ddrescue), and look at the copy.
+    """
+
+    def described() -> Iterator[Problem]:
+        for one in unread.ranges:
+            yield Problem(str(one), (host(one.host_offset, one.length),), "file")
+
+    return Problems(len(unread.ranges) + unread.not_listed, described)
 
 
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.RESOURCE)
@@ -85,9 +115,10 @@ def mapping_amplification(totals: Totals) -> Iterator[Problem]:
     Next: do not convert the image without a limit.
     """
     size = totals.geometry.cluster_size
-    if totals.data_clusters > 2 * -(-totals.file_size // size):
+    in_file = not totals.geometry.external_data_file
+    if in_file and totals.data_clusters > 2 * -(-totals.file_size // size):
         what, mapped = "data", totals.data_clusters * size
-    elif totals.compressed_clusters * size > MAX_COMPRESSION_RATIO * totals.file_size:
+    elif totals.compressed_clusters * smallest_stream(totals.geometry) > totals.file_size:
         what, mapped = "compressed data", totals.compressed_clusters * size
     else:
         return

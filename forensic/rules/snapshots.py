@@ -93,7 +93,7 @@ def snapshot_table_outside_file(table: SnapshotTable) -> Iterator[Problem]:
     QEMU: reads missing bytes as zeros and makes empty snapshots of them.
     Next: look for the rest of the file.
     """
-    if table.missing:
+    if table.missing and not table.unread:
         yield Problem(
             f"{len(table.snapshots):,} of {table.claimed:,} entries could be read: {table.missing}",
             (host(table.host_offset, table.end_offset - table.host_offset),),

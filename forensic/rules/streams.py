@@ -22,9 +22,17 @@ def compressed_stream_broken(batch: StreamBatch) -> Iterable[Problem]:
     Why: its bytes are lost; what a broken stream gives before it breaks is vouched for by nothing.
     Spec: Compressed Clusters Descriptor; Header, byte 104
     QEMU: check says nothing, since it never decodes; reading the cluster fails.
-    Next: look at the stream's first bytes; something else may have been written over it.
+    Next: look at the stream's first bytes; something else may have been written over it. One that crashes the decoder
+    is worth a closer look, in a place where nothing can come to harm.
     """
-    return _with_outcome(batch, Outcome.FAILED, "cannot be decoded")
+    broken = (batch.outcomes == Outcome.FAILED) | (batch.outcomes == Outcome.DECODER_FAILED)
+    return _at(batch, np.flatnonzero(broken).tolist(), lambda index: _BROKEN[Outcome(int(batch.outcomes[index]))])
+
+
+_BROKEN = {
+    Outcome.FAILED: "cannot be decoded",
+    Outcome.DECODER_FAILED: "crashes the decoder (decoder_failed)",
+}
 
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.CORRUPTION)

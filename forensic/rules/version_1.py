@@ -8,9 +8,10 @@ import numpy as np
 
 from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
 from forensic.qcow2.bits import SECTOR_SIZE
-from forensic.qcow2.names import scheme
+from forensic.qcow2.entries import U64
 from forensic.qcow2.qcow1 import Qcow1Header
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
+from forensic.qcow2.qcow1_usage import Qcow1Usage
 from forensic.qcow2.tables import ENTRY_SIZE, Bools
 from forensic.rules.registry import rule
 
@@ -39,21 +40,6 @@ def version_1_header_unusable(header: Qcow1Header) -> Iterator[Problem]:
     if header.unusable:
         places = (*_place(header, "cluster_bits"), *_place(header, "l2_bits"))
         yield Problem(header.unusable, places, "header")
-
-
-@rule(Qcow1Header, Severity.HIGH, FindingClass.REFERENCE)
-def version_1_backing_file_elsewhere(header: Qcow1Header) -> Iterator[Problem]:
-    """A version 1 image names a backing file that does not lie beside it.
-
-    Why: whoever opens such an image with QEMU reads that file or place on his own machine.
-    Spec: none; bytes 8-19 of the header
-    QEMU: opens the file by the name in the image.
-    Next: do not open the image with QEMU; obtain the backing file from where the image was.
-    """
-    name = header.backing_file.raw if header.backing_file else b""
-    if scheme(name) != "plain" or name.startswith(b"/") or b".." in name.split(b"/"):
-        place = (host(header.backing_file_offset, len(name)),)
-        yield Problem(f'the backing file is "{header.backing_file}"', place, "backing file")
 
 
 @rule(Qcow1L1, Severity.HIGH, FindingClass.CORRUPTION)
@@ -120,6 +106,43 @@ def version_1_l2_entry_unaligned(batch: Qcow1L2Batch) -> Iterable[Problem]:
     """
     unaligned = ~batch.compressed() & (batch.entries % np.uint64(SECTOR_SIZE) != 0)
     return _at_entries(batch, unaligned, lambda offset: f"host offset {offset:#x}, not a multiple of 0x200")
+
+
+@rule(Qcow1Usage, Severity.CRITICAL, FindingClass.CORRUPTION)
+def version_1_data_overlaps_metadata(usage: Qcow1Usage) -> Iterable[Problem]:
+    """A data cluster of a version 1 image lies where a table or the header is.
+
+    Why: the guest reads the table as data, and whoever writes to the disk overwrites it.
+    Spec: none; each cluster belongs to one place of the disk
+    QEMU: does not look.
+    Next: compare the L2 entry with its neighbours.
+    """
+    return _at_clusters(usage, usage.in_metadata, usage.in_metadata_guest, "where the header or a table is")
+
+
+@rule(Qcow1Usage, Severity.HIGH, FindingClass.CORRUPTION)
+def version_1_data_cluster_shared(usage: Qcow1Usage) -> Iterable[Problem]:
+    """Two places of the disk of a version 1 image lead to the same bytes.
+
+    Why: version 1 has no snapshots and shares nothing, so one of the entries is wrong.
+    Spec: none; each cluster belongs to one place of the disk
+    QEMU: does not look.
+    Next: look at the bytes to tell which of the places they belong to.
+    """
+    return _at_clusters(usage, usage.twice, usage.twice_guest, "where another data cluster is")
+
+
+def _at_clusters(usage: Qcow1Usage, offsets: U64, guests: U64, what: str) -> Problems:
+    size = usage.header.cluster_size
+
+    def described() -> Iterator[Problem]:
+        for offset, guest_offset in zip(offsets.tolist(), guests.tolist(), strict=True):
+            yield Problem(
+                f"the data of guest offset {guest_offset:#x} lies at host offset {offset:#x}, {what}",
+                (host(offset, size), guest(guest_offset, size)),
+            )
+
+    return Problems(len(offsets), described)
 
 
 def _place(header: Qcow1Header, name: str) -> tuple[Range, ...]:

@@ -38,6 +38,8 @@ class Header(Struct, frozen=True):
     compression_type: int
     snapshots_offset: int
     l2_bits: int
+    refcount_table_clusters: int = 0
+    refcount_order: int = 4
 
     @property
     def cluster_size(self) -> int:
@@ -139,13 +141,15 @@ def _later_version(image: Qcow2) -> Header:
         size=common.size,
         l1_offset=common.ofs_l1_table,
         l1_entries=common.num_l1_entries,
-        has_backing_file=bool(common.ofs_backing_file and common.len_backing_file),
+        has_backing_file=bool(common.ofs_backing_file or common.len_backing_file),  # one alone is a damaged reference
         encryption=_number(common.crypt_method),
         extended_l2=bool(getattr(incompatible, "has_extended_l2_entries", False)),
         external_data_file=bool(getattr(incompatible, "has_external_data_file", False)),
         compression_type=_number(getattr(newer, "compression_type", 0)),
         snapshots_offset=common.ofs_snapshots,
         l2_bits=0,
+        refcount_table_clusters=common.num_refcount_table_clusters,
+        refcount_order=_number(getattr(newer, "refcount_order", 4)) if newer else 4,
     )
 
 
@@ -157,7 +161,7 @@ def _version_1(image: Qcow2, evidence: Evidence) -> Header:
         size=old.size,
         l1_offset=old.ofs_l1_table,
         l1_entries=-(-old.size // (1 << (old.cluster_bits + old.l2_bits))),
-        has_backing_file=bool(old.ofs_backing_file and old.len_backing_file),
+        has_backing_file=bool(old.ofs_backing_file or old.len_backing_file),
         encryption=_number(old.crypt_method),
         extended_l2=False,
         external_data_file=False,

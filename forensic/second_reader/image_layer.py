@@ -8,10 +8,12 @@ from forensic.second_reader.answers import Answer, Kind, StoredFile, below, data
 from forensic.second_reader.decoding import decoded
 from forensic.second_reader.entries import ClusterEntry, StreamEntry, l2_entry, l2_table_offset, version_1_entry
 from forensic.second_reader.header import AES, L1, LONGEST_L1, LUKS, Header
+from forensic.second_reader.overwritten import l1_is_overwritten, l2_is_overwritten
 from forensic.second_reader.source import Source
 from forensic.second_reader.tables import Tables
 
 SECTOR = 512
+TABLES_REMEMBERED = 1 << 16
 SUBCLUSTERS = 32
 NOTHING = ClusterEntry(0, copied=False, zero_flag=False)
 
@@ -26,6 +28,7 @@ class ImageLayer:
         self._data_file = StoredFile(source.data_file) if source.data_file else None
         self._tables = Tables(source.evidence)
         self._last_stream: tuple[StreamEntry, Answer] | None = None
+        self._overwritten: dict[int, bool] = {}
         self.size = l1.size
         # Behind the end of the disk, where a machine's state is saved, the backing file has nothing.
         self.hides_below = "backing_not_supplied" if header.has_backing_file and not l1.base else ""
@@ -45,6 +48,9 @@ class ImageLayer:
         coverage = self._header.l1_coverage
         position, end = guest_offset + self._l1.base, guest_offset + self._l1.base + length
         known_end = min(end, self._l1_believed * coverage)
+        if position < end and self._l1_is_overwritten():
+            yield unreadable(end - position, "entry_doubtful")
+            return
         nothing = 0  # guest bytes without an L2 table that were not answered for yet
         while position < known_end:
             stop = min(known_end, (position // coverage + 1) * coverage)
@@ -57,6 +63,8 @@ class ImageLayer:
                     nothing = 0
                 if table is None:
                     yield unreadable(stop - position, "l2_unreadable")
+                elif self._is_overwritten(table):
+                    yield from self._doubtful(table, position, stop)
                 else:
                     yield from self._through_table(table, position, stop)
             position = stop
@@ -86,6 +94,37 @@ class ImageLayer:
             offset = l2_table_offset(raw)
             aligned = offset % header.cluster_size == 0
         return offset if aligned and offset < self._image.size else None
+
+    def _l1_is_overwritten(self) -> bool:
+        if self._header.version == 1:
+            return False
+        if -1 not in self._overwritten:
+            raw = self._tables.whole(self._l1.host_offset, self._l1_believed * 8)
+            self._overwritten[-1] = l1_is_overwritten(raw, self._header, self._image.size)
+        return self._overwritten[-1]
+
+    def _is_overwritten(self, table: int) -> bool:
+        """Whether something else was written over an L2 table; worked out once for each of the last tables."""
+        header = self._header
+        if header.version == 1:
+            return False
+        if table not in self._overwritten:
+            if len(self._overwritten) > TABLES_REMEMBERED:
+                self._overwritten = {key: found for key, found in self._overwritten.items() if key < 0}
+            raw = self._tables.whole(table, header.cluster_size)
+            whole = len(raw) // header.l2_entry_size * header.l2_entry_size
+            self._overwritten[table] = l2_is_overwritten(raw[:whole], header, self._image.size)
+        return self._overwritten[table]
+
+    def _doubtful(self, table: int, position: int, end: int) -> Iterator[Answer]:
+        """The range of a table that was overwritten: doubtful as far as the file holds it."""
+        header = self._header
+        there = len(self._tables.whole(table, header.cluster_size)) // header.l2_entry_size * header.cluster_size
+        limit = max(position, min(end, position // header.l1_coverage * header.l1_coverage + there))
+        if position < limit:
+            yield unreadable(limit - position, "entry_doubtful")
+        if limit < end:
+            yield unreadable(end - limit, "l2_unreadable")
 
     def _through_table(self, table: int, position: int, end: int) -> Iterator[Answer]:
         """The clusters that an L2 table maps from `position` to `end`; neighbours with nothing there are one answer."""

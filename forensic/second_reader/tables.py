@@ -30,6 +30,12 @@ class Tables:
         raw = self._table(table_offset + page, length)[start - page : start - page + entry_size]
         return raw if len(raw) == entry_size else None
 
+    def whole(self, table_offset: int, table_length: int) -> bytes:
+        """As much of a table as there is."""
+        if table_length > 2 << 20:
+            return self._read(table_offset, table_length)
+        return self._table(table_offset, table_length)
+
     def _table(self, host_offset: int, length: int) -> bytes:
         key = (host_offset, length)
         if key in self._kept:

@@ -37,9 +37,27 @@ def names_of(out: str) -> list[str]:
 
 def test_a_directory_gives_one_line_for_each_image_in_the_order_of_names(store: Path) -> None:
     finished = qcowscope("check", "--json", store)
-    assert names_of(finished.out) == ["a.img", "b.qcow2", "l2-entry-outside-file.qcow2"]
+    assert names_of(finished.out) == ["a.img", "b.qcow2", "empty.qcow2", "l2-entry-outside-file.qcow2"]
     assert finished.status == 2
-    assert finished.err == "qcowscope: left out: 2 symbolic links, 2 other files, 1 special files\n"
+    assert finished.err == (
+        f"qcowscope: {store}/empty.qcow2: not a qcow2 image: the file is empty\n"
+        "qcowscope: left out: 2 symbolic links, 1 special files, 1 other files\n"
+    )
+
+
+@pytest.mark.parametrize("cluster", ["data-512", "data-4k", "extended-16k"])
+@pytest.mark.parametrize("name", ["vm.qcow2", "vm.img", "vm"])
+def test_an_image_without_its_beginning_is_named(tmp_path: Path, cluster: str, name: str) -> None:
+    content = sound(cluster).read_bytes()
+    size = 1 << int.from_bytes(content[20:24], "big")
+    (tmp_path / name).write_bytes(b"log " * (size // 4) + content[size:])
+    (tmp_path / "disk.raw").write_bytes(b"log " * 4096)
+    shutil.copyfile(sound("data-512"), tmp_path / "sound.qcow2")
+    finished = qcowscope("check", tmp_path)
+    assert finished.status == 63
+    assert f"{name}: not a qcow2 image: it begins with 6c 6f 67 20 (log ), but refcounts" in finished.err
+    assert f"clusters of {size:,} bytes" in finished.err
+    assert "left out: 1 other files" in finished.err
 
 
 def test_info_and_json_lines_do_the_same(store: Path) -> None:
@@ -47,7 +65,7 @@ def test_info_and_json_lines_do_the_same(store: Path) -> None:
     assert names_of(qcowscope("check", "--format", "jsonl", store).out) == names_of(
         qcowscope("check", "--json", store).out
     )
-    assert qcowscope("info", store).status == 0
+    assert qcowscope("info", store).status == 63  # for the file that is named like an image and is empty
 
 
 def test_a_line_is_the_report_that_one_image_alone_would_give(store: Path) -> None:
@@ -148,5 +166,5 @@ def test_progress_is_shown_on_a_terminal_while_results_go_elsewhere(store: Path,
             said += piece
     os.close(terminal)
     assert process.wait(timeout=120) == 2
-    assert b"3/3" in said
-    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 3
+    assert b"4/4" in said
+    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 4

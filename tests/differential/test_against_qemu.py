@@ -60,6 +60,9 @@ WE_ALONE = {
 }
 """Rules of severity medium and above that speak of random damage with which qemu-img check is content."""
 
+QEMU_ALONE = {"refcount-stale"}
+"""Rules of ours that explain what qemu-img check counts as errors: the dirty bit announces refcounts that are stale."""
+
 OF_OTHER_FILES = (b"Could not open backing file", b"No such file or directory")
 """QEMU refuses an image for a file that it names; we never look whether there is one."""
 
@@ -74,6 +77,11 @@ def disagreement(word: str, verdict: Verdict) -> bool:
     if word == "corrupt":
         return verdict != Verdict.CORRUPT
     return word != "ok" and verdict == Verdict.CLEAN
+
+
+def explained(judgement: Judgement) -> bool:
+    """Whether we know a reason for what QEMU calls an error."""
+    return any(finding.rule in QEMU_ALONE for finding in judgement.findings)
 
 
 def refused_for_another_file(path: Path) -> bool:
@@ -91,7 +99,7 @@ def test_no_fault_that_qemu_finds_in_random_damage_is_missed(kind: Kind, tmp_pat
     for damage in damages(sample(kind).read_bytes(), kind.name, CHANGES):
         path.write_bytes(damage.content)
         word, judgement = oracle.check_word(path), judged(path)
-        if disagreement(word, judgement.verdict()) and not refused_for_another_file(path):
+        if disagreement(word, judgement.verdict()) and not (explained(judgement) or refused_for_another_file(path)):
             missed.append((damage.what, word, judgement.verdict().value))
         if word == "ok":
             alone |= {finding.rule for finding in judgement.findings if finding.severity.rank >= Severity.MEDIUM.rank}
@@ -101,6 +109,7 @@ def test_no_fault_that_qemu_finds_in_random_damage_is_missed(kind: Kind, tmp_pat
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_no_fault_that_qemu_finds_in_a_recipe_is_missed(recipe: recipes.Recipe, tmp_path: Path) -> None:
-    verdict = judged(recipes.apply(recipe, tmp_path / "image.qcow2")).verdict()
+    judgement = judged(recipes.apply(recipe, tmp_path / "image.qcow2"))
+    verdict = judgement.verdict()
     needs_more = recipe.base in ("luks-4k", "aes-4k") or recipe.code.startswith(("backing-", "data-file-"))
-    assert needs_more or not disagreement(recipe.qemu, verdict)
+    assert needs_more or explained(judgement) or not disagreement(recipe.qemu, verdict)

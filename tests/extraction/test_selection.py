@@ -1,6 +1,8 @@
 """A saved selection has the bytes, its hash beside it, and never replaces anything."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -34,4 +36,23 @@ def test_bytes_that_cannot_be_had_leave_no_file(tmp_path: Path) -> None:
         save_range(lambda offset, length: "bad sector", 0, 10, tmp_path / "part.bin")
     with pytest.raises(OutputFailed, match="cannot be had"):
         save_range(read, 2550, 100, tmp_path / "part.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failing_write", [1, 2])
+def test_a_disk_that_is_full_leaves_no_cut_file(
+    failing_write: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, count = os.write, 0
+
+    def write(descriptor: int, data: memoryview) -> int:
+        nonlocal count
+        count += 1
+        if count == failing_write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OutputFailed, match="no space left on device"):
+        save_range(read, 0, 1000, tmp_path / "part.bin")
     assert list(tmp_path.iterdir()) == []

@@ -58,7 +58,7 @@ def test_stopping_does_not_wait_for_what_still_waits() -> None:
     begun.wait()
     stopper = threading.Thread(target=worker.stop)
     stopper.start()
-    while not worker._stopping:
+    while not worker.stopping:
         pass
     go_on.set()
     stopper.join()

@@ -131,11 +131,21 @@ def test_whole_clusters_of_extended_entries_need_no_arrays(tmp_path: Path) -> No
         assert [run[1] // CLUSTER for run in few(image, 0, 4 * CLUSTER)] == [2, 1, 1]
 
 
-def test_what_needs_a_closer_look_leaves_the_run_before_it_to_the_arrays(tmp_path: Path) -> None:
-    words = [0, 0, 5 * 512, 6 * 512, 7 * 512 | 1 << 58, 8 * 512]  # a reserved bit in the midst of one run
-    with opened(tmp_path, tiny(words)) as image:
-        assert [run[:2] for run in few(image, 0, 6 * 512)] == [(0, 1024)]
-        assert [(found.guest_offset, found.length) for found in image.extents(0, 6 * 512)] == [(0, 1024), (1024, 2048)]
+@pytest.mark.parametrize("bad", [7 * 512 | 1 << 58, 7 * 512 + 8, 1 << 40, 1 << 40 | ZERO, COMPRESSED | 1 << 40])
+@pytest.mark.parametrize("at", [2, 64, 65, 127])
+def test_a_table_that_needs_a_closer_look_is_left_to_the_arrays_and_so_is_the_run_before_it(
+    tmp_path: Path, bad: int, at: int
+) -> None:
+    words = [0, 5 * 512, 6 * 512, 0, 8 * 512] + [9 * 512 + 512 * number for number in range(3)] + [0] * 120
+    words[60:64] = [5 * 512 + 512 * number for number in range(4)]
+    words[64:66] = [9 * 512, 10 * 512]  # the run goes on in the second table
+    words[at] = bad
+    content = tiny(words, l1_entries=[L2 * 512, 5 * 512], head=header(virtual_size=SIZE, l1_size=2))
+    with opened(tmp_path, content) as image:
+        found = few(image, 0, SIZE)
+        assert sum(run[1] for run in found) in ((0,) if at < 64 else (60 * 512, 64 * 512))
+        assert_alike(image, 0, SIZE)
+        assert_alike(image, 40 * 512, 70 * 512)
 
 
 def test_offsets_that_run_into_the_reserved_bits_are_left_to_the_arrays(tmp_path: Path) -> None:

@@ -243,6 +243,7 @@ class ExtractScreen(ImageScreen):
         parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE IT WAS READ"
         parts.append(line(("source  ", "dim"), unchanged))
+        parts += [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
         parts += [
             line((f"  {entry.guest_offset:#x} +{entry.length:#x}  ", "dim"), entry.reason.code)
             for entry in ledger.unreadable().ranges[:LISTED_RANGES]

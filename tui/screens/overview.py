@@ -80,8 +80,10 @@ class OverviewScreen(ImageScreen):
         for label, words in facts_of(self.desk.facts, self.desk.image.evidence.disk_usage):
             table.add_row(plain(label), words)
         evidence = self.desk.image.evidence
-        if evidence.in_use():
-            table.add_row(plain("in use"), plain("another process holds locks on the file", "bold"))
+        if writer := evidence.writer():
+            table.add_row(plain("in use"), plain(f"another process holds the file and {writer}", "bold"))
+        elif evidence.in_use():
+            table.add_row(plain("in use"), plain("another process reads the file"))
         return table
 
     def _show_verdict(self) -> None:
@@ -121,9 +123,10 @@ class OverviewScreen(ImageScreen):
     def _hash_lines(self) -> list[Text]:
         hashes = self.desk.hashes
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
+        cautions = [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
         if not hashes:
-            return [line(("sha256  ", "dim"), ("H computes it", "dim"), "   ", unchanged)]
-        parts = [line(("file    ", "dim"), unchanged), Text()]
+            return [line(("sha256  ", "dim"), ("H computes it", "dim"), "   ", unchanged), *cautions]
+        parts = [line(("file    ", "dim"), unchanged), *cautions, Text()]
         return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
 
     def _show_volumes(self) -> None:

@@ -1,0 +1,94 @@
+"""A native decoder that crashes loses one cluster: the command goes on, and so do the images after it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samples.kinds import KINDS
+from tests.commands import qcowscope
+from tests.images import SOUND, sample
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+CRASHING = """
+import os, sys
+import forensic.qcow2.codecs as codecs
+
+victim = bytes.fromhex(sys.argv.pop(1))
+
+def crashing(decode):
+    def decoded(stored, *arguments, **options):
+        if bytes(stored[:len(victim)]) == victim:
+            os.abort()
+        return decode(stored, *arguments, **options)
+    return decoded
+
+codecs.deflate.deflate_decompress = crashing(codecs.deflate.deflate_decompress)
+codecs._zstd_frame = crashing(codecs._zstd_frame)
+
+from forensic.cli import main
+sys.exit(main())
+"""
+
+
+def streams(image: Path) -> list[tuple[int, int, bytes]]:
+    """Guest offset, length, and the stored bytes of each compressed cluster."""
+    extents = json.loads(qcowscope("map", "--json", image).out)
+    content = image.read_bytes()
+    return [
+        (one["start"], one["length"], content[one["stored_offset"] : one["stored_offset"] + 24])
+        for one in extents
+        if one["compressed"]
+    ]
+
+
+def run(victim: bytes, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CRASHING, victim.hex(), *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+IMAGES = [sample(KINDS[name]) for name in ("deflate-4k", "zstd-4k") if name in KINDS]
+
+each = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.stem)
+
+
+@each
+def test_a_check_goes_on(image: Path) -> None:
+    guest_offset, _, victim = streams(image)[-1]
+    done = run(victim, "check", "--json", image)
+    assert done.returncode == 2
+    findings = json.loads(done.stdout)["result"]["findings"]
+    (broken,) = (finding for finding in findings if finding["rule"] == "compressed-stream-broken")
+    assert broken["count"] == 1
+    assert f"guest offset {guest_offset:#x}" in broken["observation"]
+    assert "decoder_failed" in broken["observation"]
+
+
+@each
+def test_an_extraction_goes_on_and_its_report_as_well(image: Path, tmp_path: Path) -> None:
+    guest_offset, length, victim = streams(image)[2]  # the first has a twin
+    whole, out, report = tmp_path / "whole.raw", tmp_path / "out.raw", tmp_path / "out.json"
+    assert qcowscope("extract", image, "-o", whole).status == 0
+    done = run(victim, "extract", image, "-o", out, "--report", f"json:{report}")
+    assert (done.returncode, "decoder_failed" in done.stderr) == (5, True)
+    expected = bytearray(whole.read_bytes())
+    expected[guest_offset : guest_offset + length] = bytes(length)
+    assert out.read_bytes() == expected
+    unreadable = json.loads(report.read_text(encoding="utf-8"))["result"]["extraction"]["unreadable"]
+    places = [(one["virtual_offset"], one["length"], one["reason_code"]) for one in unreadable]
+    assert places == [(guest_offset, length, "decoder_failed")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_many_images_lose_none(jobs: int) -> None:
+    victim = streams(IMAGES[0])[0][2]
+    sound = [SOUND / "data-4k.qcow2", IMAGES[-1], SOUND / "data-512.qcow2"]
+    done = run(victim, "check", "--jobs", jobs, *sound[:1], IMAGES[0], *sound[1:])
+    assert done.returncode == 2
+    verdicts = [line.rpartition(" ")[2] for line in done.stdout.splitlines() if line.startswith("/")]
+    assert verdicts == ["clean", "corrupt", "clean", "clean"]
