@@ -80,9 +80,10 @@ def _facts(disk: Disk, folder: Path) -> list[str]:
     with FileBytes([folder / "out.raw"], 0) as output:
         comparison = compare_whole(disk, output, 0, disk.size, Unread.of(missing))
     facts = [f"{one.what} {one.guest_offset:#x} {one.length:#x} {one.reason}" for one in comparison.differences]
-    if comparison.agrees and comparison.bytes != disk.size:
+    if comparison.agrees and comparison.bytes + comparison.bytes_not_judged != disk.size:
         facts.append(f"{comparison.bytes} of {disk.size} bytes compared")
     first = [(one.guest_offset, one.end, one.reason.code) for one in missing.ranges]
-    if not missing.not_listed and first != reasons(disk):
+    judged = not missing.not_listed and not comparison.bytes_not_judged
+    if judged and first != reasons(disk):
         facts.append(f"reasons: {first[:3]} and {reasons(disk)[:3]}")
     return facts
