@@ -1,4 +1,4 @@
-"""What a wheel holds beside the two packages: shell completions and the manual page, made from the command line's parser.
+"""What a wheel holds beside the two packages: shell completions and the manual page, made from the parser.
 
 Hatchling runs this for each wheel (`tool.hatch.build.targets.wheel.hooks.custom`); an editable install does without.
 """

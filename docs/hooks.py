@@ -1,7 +1,7 @@
 """The pages of the documentation that come from the code: mkdocs runs this (`hooks` in mkdocs.yml) at each build.
 
-Nothing here is committed: one page a rule from the registry, the help of each command from the parser, the table of keys
-from the interface, and the changelog, the schema and the pictures from where they are kept.
+None of them is committed: one page a rule from the registry, the help of each command from the parser, the tables of
+keys from the interface, and the changelog, the schema and the pictures from where they are kept.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A block marked `console` is a session: each line that begins with `$ ` is run by
 standard output and error; a line `…` stands for any lines. A block marked `python` is run as it is, and a block marked
 `text` right after it is what it prints. All blocks of a page share one folder, with the samples in it.
 
-`python -m tests.transcripts` writes today's outputs into the pages (sessions with `…` are named instead).
+`make transcripts` writes today's outputs into the pages (sessions with `…` are named instead).
 """
 
 import os
@@ -30,6 +30,8 @@ class Session:
     end: int
     written: str
     ran: str
+    replaceable: bool = True
+    """Whether what was run may take the place of what is written; a program that failed and an abridged session stay."""
 
     @property
     def holds(self) -> bool:
@@ -81,12 +83,12 @@ def sessions(text: str, folder: Path) -> Iterator[Session]:
         language, written = block[1], block[2]
         place = (block.start(2), block.end(2))
         if language == "console":
-            yield Session(*place, written, shell.session(written))
+            yield Session(*place, written, shell.session(written), ANY_LINES not in written)
         elif language == "text" and printed is not None:
             yield Session(*place, written, printed)
         printed = shell.run(sys.executable, "-c", written) if language == "python" else None
         if language == "python" and shell.status:
-            yield Session(*place, written, printed or "")
+            yield Session(*place, written, printed or "", replaceable=False)
 
 
 def unchecked_commands(text: str) -> list[str]:
@@ -101,15 +103,15 @@ def unchecked_commands(text: str) -> list[str]:
 
 
 def rewritten(text: str) -> tuple[str, list[str]]:
-    """A page with today's outputs, and the sessions that only a human can shorten."""
+    """A page with today's outputs, and what only a human can mend."""
     by_hand: list[str] = []
     with TemporaryDirectory() as folder:
         changed = [session for session in sessions(text, Path(folder)) if not session.holds]
     for session in reversed(changed):
-        if ANY_LINES in session.written:
-            by_hand.append(session.ran)
-        else:
+        if session.replaceable:
             text = text[: session.start] + session.ran + text[session.end :]
+        else:
+            by_hand.append(session.ran)
     return text, by_hand
 
 
@@ -121,7 +123,7 @@ def main() -> int:
         page.write_text(text, encoding="utf-8")
         for ran in by_hand:
             left = 1
-            print(f"{page.relative_to(ROOT)}: to be shortened by hand:\n{ran}")
+            print(f"{page.relative_to(ROOT)}: to be mended by hand; it printed\n{ran}")
     return left
 
 

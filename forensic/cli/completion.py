@@ -9,10 +9,10 @@ from forensic.cli.parser import Parser, Subparsers, add_command
 
 SHELLS = ("bash", "zsh", "fish")
 
-PATHS = frozenset(
-    """backing data_file image images key_file manifest other other_backing other_data_file other_key_file output raw
-    report""".split()
-)
+PATHS = {
+    *("image", "images", "other", "raw", "report", "output", "manifest", "key_file", "other_key_file"),
+    *("backing", "data_file", "other_backing", "other_data_file"),
+}
 """The arguments that take the name of a file."""
 
 
