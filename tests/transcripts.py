@@ -31,7 +31,7 @@ class Session:
     written: str
     ran: str
     replaceable: bool = True
-    """Whether what was run may take the place of what is written; a program that failed and an abridged session stay."""
+    """Whether what was run may take the place of what is written: not if a program failed or the session is abridged."""
 
     @property
     def holds(self) -> bool:
