@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -60,7 +61,8 @@ def pages() -> dict[str, str]:
     """Every generated page by its name below docs/."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     rules = all_rules()
-    made = {f"rules/{rule.code}.md": "\n".join(rule_page(rule)) + "\n" for rule in rules}
+    shown_by = samples_by_rule()
+    made = {f"rules/{rule.code}.md": "\n".join(rule_page(rule, shown_by[rule.code])) + "\n" for rule in rules}
     return made | {"rules/index.md": "\n".join(rule_index(rules)) + "\n", "changelog.md": changelog}
 
 
@@ -72,7 +74,16 @@ def rule_index(rules: list[Rule]) -> Iterator[str]:
         yield re.sub(r"^\| `([a-z0-9-]+)`", r"| [`\1`](\1.md)", line)
 
 
-def rule_page(rule: Rule) -> Iterator[str]:
+def samples_by_rule() -> dict[str, list[recipes.Recipe]]:
+    """The recipes whose images show each rule's finding."""
+    found: dict[str, list[recipes.Recipe]] = defaultdict(list)
+    for recipe in recipes.all_recipes():
+        for code in recipe.expect:
+            found[code].append(recipe)
+    return found
+
+
+def rule_page(rule: Rule, shown_by: list[recipes.Recipe]) -> Iterator[str]:
     """What a rule says, and the samples that show it."""
     yield from (f"# {rule.code}", "", f"**{_plain(rule.title)}.**", "")
     yield from ("| Severity | Class | Confidence | Part of the format |", "|---|---|---|---|")
@@ -84,7 +95,6 @@ def rule_page(rule: Rule) -> Iterator[str]:
         ("What to do next", "Next"),
     ):
         yield from ("", f"## {heading}", "", _plain(sentence(rule.sections[section])))
-    shown_by = [recipe for recipe in recipes.all_recipes() if rule.code in recipe.expect]
     if shown_by:
         yield from ("", "## Samples that show it", "", "Written by `python samples/recipes.py NAME OUT.qcow2`:", "")
         yield from (f"- `{recipe.name}`: {_plain(recipe.title)}" for recipe in shown_by)

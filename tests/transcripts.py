@@ -31,7 +31,7 @@ class Session:
     written: str
     ran: str
     replaceable: bool = True
-    """Whether what was run may take the place of what is written: not if a program failed or the session is abridged."""
+    """Whether the output may be written into the page: not of a program that failed or an abridged session."""
 
     @property
     def holds(self) -> bool:
