@@ -23,9 +23,9 @@ def add(subparsers: Subparsers) -> None:
         "completion",
         run,
         "print the completion script of a shell",
-        "An installed package brings these scripts along; this command is for shells that do not look there.",
+        "The installed package includes these scripts; this command is for shells that do not find them.",
     )
-    parser.add_argument("shell", metavar="bash|zsh|fish", choices=SHELLS, help="the shell that is to complete")
+    parser.add_argument("shell", metavar="bash|zsh|fish", choices=SHELLS, help="the shell to complete in")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def script(shell: str) -> str:
 
     parser = make_parser()
     for command in commands_of(parser).values():
-        command.description = (command.description or "").partition(". ")[0]  # it stands beside the command's name
+        command.description = (command.description or "").partition(". ")[0]  # shown beside the command's name
         for action in command._actions:
             if action.dest in PATHS and action.metavar != "FORMAT:PATH":
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
