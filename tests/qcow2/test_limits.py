@@ -22,7 +22,7 @@ from forensic.qcow2.keys import MAX_STRIPES, SLOW_ROUNDS, unlock_luks
 from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
 from forensic.qcow2.snapshots import MAX_ENTRY_BYTES, read_snapshots
 from forensic.qcow2.sources import MAX_KEY_BYTES, read_key_file
-from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, believed_l1, read_l1, read_refcount_table
+from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, read_l1, read_refcount_table
 from tests.images import SOUND, geometry, written
 
 AROUND = pytest.mark.parametrize("by", [-1, 0, 1])
@@ -101,9 +101,7 @@ def test_an_entry_of_a_snapshot_table_is_read_up_to_the_limit(by: int, tmp_path:
 
 
 @AROUND
-def test_a_snapshot_table_ends_at_a_number_of_bytes(
-    by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_snapshot_table_ends_at_a_number_of_bytes(by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "MAX_TABLE_BYTES", 80 + by)
     entry = struct.pack(">QIHHIIQII", 512, 1, 0, 0, 0, 0, 0, 0, 0)
     with Evidence(written(tmp_path, entry * 4)) as evidence:
@@ -134,11 +132,14 @@ def luks_of_sample(image: Qcow2Image, **changes: int) -> LuksHeader:
 @AROUND
 def test_a_key_slot_is_tried_up_to_so_many_stripes(by: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(Evidence, "read_at", lambda self, host_offset, length: asked.append(length) or b"")
+
+    def read_at(self: Evidence, host_offset: int, length: int) -> bytes:
+        asked.append(length)
+        return b""
+
     with Qcow2Image(Evidence(SOUND / "luks-4k.qcow2")) as image:
-        monkeypatch.undo()
         luks = luks_of_sample(image, stripes=MAX_STRIPES + by)
-        monkeypatch.setattr(Evidence, "read_at", lambda self, host_offset, length: asked.append(length) or b"")
+        monkeypatch.setattr(Evidence, "read_at", read_at)
         with pytest.raises(KeyRejected):
             unlock_luks(image.evidence, luks, b"wrong")
     assert asked == ([] if by > 0 else [luks.key_bytes * (MAX_STRIPES + by)])
