@@ -113,3 +113,41 @@ def judged(*classes: tuple[FindingClass, Severity]) -> Judgement:
 )
 def test_each_verdict_has_its_exit_status(judgement: Judgement, verdict: Verdict, status: int) -> None:
     assert (judgement.verdict(), EXIT_STATUS[judgement.verdict()]) == (verdict, status)
+
+
+CLASSES: list[FindingClass] = [each for each in FindingClass if each != FindingClass.INFO]
+
+
+@pytest.mark.parametrize("fail_on", list(Severity))
+@pytest.mark.parametrize("severity", list(Severity))
+@pytest.mark.parametrize("kind", list(FindingClass))
+@pytest.mark.parametrize(("undetermined", "incomplete"), [(False, False), (True, False), (False, True), (True, True)])
+def test_the_verdict_of_one_finding_of_each_kind(
+    kind: FindingClass, severity: Severity, fail_on: Severity, undetermined: bool, incomplete: bool
+) -> None:
+    judgement = Judgement((replace(FINDING, finding_class=kind, severity=severity),), (), undetermined, incomplete)
+    counts = severity.rank >= fail_on.rank
+    if undetermined:
+        expected = Verdict.UNDETERMINED
+    elif counts and kind == FindingClass.CORRUPTION:
+        expected = Verdict.CORRUPT
+    elif incomplete:
+        expected = Verdict.UNDETERMINED
+    elif kind == FindingClass.LEAK:
+        expected = Verdict.LEAKS  # whatever its severity
+    else:
+        expected = Verdict.SUSPICIOUS if counts and kind != FindingClass.INFO else Verdict.CLEAN
+    assert judgement.verdict(fail_on) == expected
+
+
+@pytest.mark.parametrize("other", CLASSES)
+def test_corruption_outweighs_suspicion_and_suspicion_leaks(other: FindingClass) -> None:
+    of: dict[FindingClass, Finding] = {kind: replace(FINDING, finding_class=kind) for kind in CLASSES}
+    with_corruption = Judgement((of[other], of[FindingClass.CORRUPTION]), ())
+    with_leak = Judgement((of[FindingClass.LEAK], of[other]), ())
+    assert with_corruption.verdict() == Verdict.CORRUPT
+    leaks_alone: dict[FindingClass, Verdict] = {
+        FindingClass.LEAK: Verdict.LEAKS,
+        FindingClass.CORRUPTION: Verdict.CORRUPT,
+    }
+    assert with_leak.verdict() == leaks_alone.get(other, Verdict.SUSPICIOUS)
