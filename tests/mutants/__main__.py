@@ -146,7 +146,7 @@ def run(module: str, tests: list[str], trees: list[Path], sample: int, seed: int
     if not survives(trees[0], module, source, tests, 600):
         print(f"{module}: its tests fail without any change", flush=True)
         return False
-    patience = 20 + 5 * (time.monotonic() - begun)
+    patience = 15 + 3 * (time.monotonic() - begun)
     free: SimpleQueue[Path] = SimpleQueue()
     for tree in trees:
         free.put(tree)
