@@ -197,6 +197,46 @@ def test_a_stream_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path, mon
     assert faults == (Missing(2 * CLUSTER, CLUSTER, Reason.IO_ERROR, FIRST + 1400, 1160),)
 
 
+@pytest.mark.parametrize("guest_offset", [0, 3 * CLUSTER])
+@pytest.mark.parametrize("lead", [0, SECTOR])
+@pytest.mark.parametrize("first_bad", [0, SECTOR, 3 * SECTOR])
+def test_what_cannot_be_read_of_plain_data_is_named_where_it_lies_on_both_sides(
+    first_bad: int, lead: int, guest_offset: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = random.Random(5).randbytes(2 * CLUSTER)
+    bad = range(FIRST + first_bad, FIRST + first_bad + SECTOR)
+    real = Evidence.read_into
+
+    def read_into(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        if host_offset < bad.stop and bad.start < host_offset + len(buffer):
+            raise ReadFailed(max(host_offset, bad.start), 1, "input/output error")
+        real(self, host_offset, buffer)
+
+    with disk_of(tmp_path, bytes(FIRST) + noise) as disk:
+        monkeypatch.setattr(Evidence, "read_into", read_into)
+        piece = Piece(guest_offset, lead + 2 * CLUSTER, [(lead, 2 * CLUSTER, FIRST, 0, 0, 0)])
+        stretches, whole, faults = filled(disk, piece)
+    (fault,) = faults
+    assert (fault.guest_offset - guest_offset - lead, fault.end - guest_offset - lead) == (
+        first_bad,
+        first_bad + SECTOR,
+    )
+    assert (fault.host_offset, fault.stored_length, fault.reason) == (bad.start, 0, Reason.IO_ERROR)
+    expected = bytes(lead) + noise[:first_bad] + bytes(SECTOR) + noise[first_bad + SECTOR :]
+    assert stretches == whole == expected
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_only_long_parts_without_anything_to_read_are_named_as_blank(by: int, tmp_path: Path) -> None:
+    length = LONG_BLANK + by
+    with disk_of(tmp_path, bytes(FIRST) + b"x" * CLUSTER) as disk:
+        piece = Piece(0, 2 * length + CLUSTER, [(length, CLUSTER, FIRST, 0, 0, 0)])
+        buffer = memoryview(bytearray([DIRT]) * piece.length)
+        blank = fill(disk, piece, buffer).blank
+    assert blank == (() if by < 0 else ((0, length), (length + CLUSTER, piece.length)))
+    assert bytes(buffer[:length]) == (bytes(length) if by < 0 else bytes([DIRT]) * length)
+
+
 @pytest.mark.parametrize("hashes", [(), ("sha256",)], ids=["written", "hashed"])
 @pytest.mark.parametrize("long_blank", [SECTOR, LONG_BLANK])
 @pytest.mark.parametrize("seed", range(3))

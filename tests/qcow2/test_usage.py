@@ -10,7 +10,7 @@ import pytest
 from forensic import open_image
 from forensic.checking import check
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2 import usage
+from forensic.qcow2 import bitmap_tables, usage
 from forensic.qcow2.image import Qcow2Image, identify
 from forensic.qcow2.references import Owner
 from forensic.qcow2.walk import ownership
@@ -202,6 +202,15 @@ def test_a_table_on_a_bad_sector_leaves_leaks_unjudged(tmp_path: Path, monkeypat
     path = written(tmp_path, tiny([]))
     monkeypatch.setattr(Evidence, "read_into", failing)
     assert_leaks_are_left_unjudged(path, "an L2 table of active could not be read to its end")
+
+
+def test_bitmap_tables_beyond_the_limit_leave_leaks_unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bitmap_tables, "MAX_TABLES_COST", bitmap_tables.TABLE_COST + 8)
+    with open_image(SOUND / "bitmaps-512.qcow2") as image:
+        assert isinstance(image, Qcow2Image)
+        assert ownership(image, 0).lost == "not all bitmap tables were read"
+        checks = {made.code: made for made in check(image, strict=True).checks}
+    assert checks["refcount-too-high"].status.value == "not_run"
 
 
 def test_the_original_is_not_touched(tmp_path: Path) -> None:
