@@ -199,31 +199,58 @@ def test_a_stream_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path, mon
 
 @pytest.mark.parametrize("guest_offset", [0, 3 * CLUSTER])
 @pytest.mark.parametrize("lead", [0, SECTOR])
-@pytest.mark.parametrize("first_bad", [0, SECTOR, 3 * SECTOR])
+@pytest.mark.parametrize("first_bad", [0, CLUSTER, 2 * CLUSTER])
 def test_what_cannot_be_read_of_plain_data_is_named_where_it_lies_on_both_sides(
     first_bad: int, lead: int, guest_offset: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = random.Random(5).randbytes(2 * CLUSTER)
-    bad = range(FIRST + first_bad, FIRST + first_bad + SECTOR)
+    """A bad sector takes the 4 KiB around it."""
+    noise = random.Random(5).randbytes(3 * CLUSTER)
+    bad = FIRST + first_bad + 700
     real = Evidence.read_into
 
     def read_into(self: Evidence, host_offset: int, buffer: memoryview) -> None:
-        if host_offset < bad.stop and bad.start < host_offset + len(buffer):
-            raise ReadFailed(max(host_offset, bad.start), 1, "input/output error")
+        if host_offset <= bad < host_offset + len(buffer):
+            raise ReadFailed(bad, 1, "input/output error")
         real(self, host_offset, buffer)
 
     with disk_of(tmp_path, bytes(FIRST) + noise) as disk:
         monkeypatch.setattr(Evidence, "read_into", read_into)
-        piece = Piece(guest_offset, lead + 2 * CLUSTER, [(lead, 2 * CLUSTER, FIRST, 0, 0, 0)])
+        piece = Piece(guest_offset, lead + len(noise), [(lead, len(noise), FIRST, 0, 0, 0)])
         stretches, whole, faults = filled(disk, piece)
-    (fault,) = faults
-    assert (fault.guest_offset - guest_offset - lead, fault.end - guest_offset - lead) == (
-        first_bad,
-        first_bad + SECTOR,
-    )
-    assert (fault.host_offset, fault.stored_length, fault.reason) == (bad.start, 0, Reason.IO_ERROR)
-    expected = bytes(lead) + noise[:first_bad] + bytes(SECTOR) + noise[first_bad + SECTOR :]
+    assert faults == (Missing(guest_offset + lead + first_bad, CLUSTER, Reason.IO_ERROR, FIRST + first_bad),)
+    expected = bytes(lead) + noise[:first_bad] + bytes(CLUSTER) + noise[first_bad + CLUSTER :]
     assert stretches == whole == expected
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("together", [2, 3])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_as_many_neighbours_are_read_together_as_the_bytes_allow(
+    groups: int, together: int, by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many groups, and one more behind them for which nothing is left."""
+    content, parts, ends = bytearray(FIRST), list[Part](), 0
+    stream, cluster = stream_of(700, 1)
+    for at in range((groups + 1) * together):
+        content += bytes(3 * SECTOR + -len(content) % SECTOR if at and at % together == 0 else 0)
+        begins, ends = len(content), -(-(len(content) + len(stream)) // SECTOR) * SECTOR
+        parts.append((at * CLUSTER, CLUSTER, begins, ends - begins, 0, 0))
+        content += stream
+    span = parts[together - 1][2] + parts[together - 1][3] - FIRST
+    monkeypatch.setattr(joint_streams, "JOINT_BYTES", groups * span + by)
+    asked: list[int] = []
+    real = Disk.stored
+
+    def stored(self: Disk, depth: int, host_offset: int, end: int) -> object:
+        asked.append(end - host_offset)
+        return real(self, depth, host_offset, end)
+
+    monkeypatch.setattr(Disk, "stored", stored)
+    with disk_of(tmp_path, bytes(content)) as disk:
+        stretches, _, faults = filled(disk, Piece(0, len(parts) * CLUSTER, parts))
+    assert (stretches, faults) == (cluster * len(parts), ())
+    assert sum(asked) <= groups * span + by
+    assert (asked == [span] * groups) == (by >= 0)
 
 
 @pytest.mark.parametrize("by", [-1, 0, 1])

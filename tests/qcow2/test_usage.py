@@ -149,6 +149,7 @@ BROKEN = {
     "l1-table-outside-file": ACTIVE,
     "l1-table-overwritten": "the L1 table of active is overwritten",
     "l1-table-unaligned": ACTIVE,
+    "limit-reached": "the limit of 67,108,864 L1 table entries was reached before the L1 table of snapshot 15",
     "l2-table-overwritten": "an L2 table of active is overwritten",
     "refcount-table-outside-file": REFCOUNTS,
     "refcount-table-unaligned": REFCOUNTS,
