@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,14 @@ def test_only_short_remains_behind_a_table_or_mostly_of_zeros_are_left_by_qemu(
     path.write_bytes(ended_by(structure) + payload)
     left = length <= SHORT and (structure == "L1 table" or payload.count(0) > length // 4)
     assert ("residue-appended" in codes_of(path)) == (not left)
+
+
+@pytest.mark.parametrize(("zeros", "appended"), [(0, False), (1, False), (511, False), (512, True), (2000, True)])
+def test_a_stream_that_ends_the_file_is_padded_by_less_than_a_sector(
+    zeros: int, appended: bool, tmp_path: Path
+) -> None:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
+    stream = deflate.compress(random.Random(3).randbytes(500) + bytes(CLUSTER - 500)) + deflate.flush()
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(ended_by("data") + stream + bytes(zeros))
+    assert ("residue-appended" in codes_of(path)) == appended
