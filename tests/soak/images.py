@@ -17,6 +17,7 @@ from samples.oracle import ENVIRONMENT
 PASSPHRASE = "soak"
 CLUSTER_SIZES = (512, 512, 1024, 4096, 4096, 4096, 8192, 65536, 65536, 2 << 20)
 SECTOR = 512
+TRIES = 5
 
 
 @dataclass
@@ -55,9 +56,7 @@ class Maker:
         self.made = Made(self._folder / "disk.qcow2", cluster, encrypted)
         self.made.key_file.write_text(PASSPHRASE)
         self._options = self._shape(cluster, encrypted)
-        self._qemu_img(
-            "create", "-q", *self._secret(), "-f", "qcow2", "-o", self._options, "disk.qcow2", str(self._size)
-        )
+        self._create("disk.qcow2", str(self._size), *self._secret())
         for _ in range(rng.randrange(2, 9)):
             self._step()
         if not encrypted and rng.random() < 0.3:
@@ -184,9 +183,7 @@ class Maker:
         """The image becomes the backing file of another one, which is written to, and maybe rebased."""
         base = self._folder / "base.qcow2"
         self.made.path.replace(base)
-        self._qemu_img(
-            "create", "-q", "-f", "qcow2", "-o", self._options, "-b", "base.qcow2", "-F", "qcow2", "disk.qcow2"
-        )
+        self._create("disk.qcow2", "", "-b", "base.qcow2", "-F", "qcow2")
         self.made.backing = [base]
         self._snapshots, self._bitmaps = [], []
         for _ in range(self._rng.randrange(1, 4)):
@@ -209,9 +206,12 @@ class Maker:
         return [*self._secret(), "--image-opts", *words, options]
 
     def _create(self, name: str, size: str = "", *words: str) -> None:
+        """Make an image; under load QEMU fails now and then to measure how long LUKS takes, and tries again."""
         options = ["-q", "-f", "qcow2", "-o", self._options, *words]
-        if not self._qemu_img("create", *options, name, *([size] if size else [])):
-            raise RuntimeError(f"QEMU does not do this: {self.made.steps[-1]}")
+        for _ in range(TRIES):
+            if self._qemu_img("create", *options, name, *([size] if size else [])) and (self._folder / name).exists():
+                return
+        raise RuntimeError(f"QEMU does not do this: {self.made.steps[-1]}")
 
     def _qemu_img(self, *words: str) -> bool:
         return self._run(["qemu-img", *words])
