@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs transcripts bench ksy samples clean
+.PHONY: demo test lint docs transcripts bench mutants ksy samples clean
 
 demo: $(READY)  ## check and extract a sample, verify the result against its report
 	$(BIN)/python samples/demo.py $(BIN)/qcowscope
@@ -30,6 +30,11 @@ bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; s
 	$(BIN)/python -m tests.bench --peer-python bench-output/peers/bin/python \
 	  --markdown bench-output/bench.md --json bench-output/bench.json
 	$(BIN)/python -m tests.bench.screens --markdown bench-output/screens.md
+
+mutants: $(READY)  ## an hour: does a test fail when a line is changed? (MODULE=mapping SAMPLE=40 SEED=11 for a part)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
+	$(BIN)/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
+	  $(if $(SEED),--seed $(SEED))
 
 ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py

@@ -3,6 +3,7 @@
 `python samples/recipes.py NAME OUT.qcow2` makes one to try.
 """
 
+import re
 import shutil
 import struct
 import sys
@@ -30,6 +31,8 @@ HEADER_FIELDS_OF_VERSION_1 = {
     "l2_bits": 33, "crypt_method": 36, "l1_table_offset": 40,
 }  # fmt: skip
 
+RANGE = re.compile(r"(?:(guest) )?(\S+), (\d+) bytes?")
+
 Table = dict[str, object]
 
 
@@ -56,8 +59,22 @@ class Extension:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a finding must say: its severity, its confidence, how many problems, and where the first of them is."""
+
+    code: str
+    severity: str
+    confidence: str
+    count: int
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How to damage one sound sample, what the checker must say then, and what qemu-img check says."""
+    """How to damage one sound sample, what the checker must say then, and what qemu-img check says.
+
+    `expect` are the codes; `findings` says more of each, unless the recipe gives the codes alone.
+    """
 
     name: str
     title: str
@@ -71,6 +88,7 @@ class Recipe:
     truncate: int | str | None = None
     extend: int | None = None
     append: bytes = b""
+    findings: tuple[Expected, ...] = ()
 
     @property
     def code(self) -> str:
@@ -171,6 +189,18 @@ def _with_name(extension: Extension, name: str) -> Extension:
     return replace(extension, data=data, length=extension.length + len(data) - len(extension.data))
 
 
+def find_range(place: str, places: dict[str, int]) -> tuple[str, int, int]:
+    """Turn `l2+8, 8 bytes` or `guest 0x200, 512 bytes` into address space, offset and length."""
+    match = RANGE.fullmatch(place)
+    if match is None:
+        raise RecipeError(f"{place!r} is not a range like 'l2+8, 8 bytes' or 'guest 0x200, 512 bytes'")
+    space, at, length = match.groups()
+    number = int(at, 0) if at[0].isdigit() else at
+    if space and not isinstance(number, int):
+        raise RecipeError(f"{place!r}: only a number is a place on the virtual disk")
+    return space or "host", _resolve(number, places), int(length)
+
+
 def _replace_extensions(content: bytearray, extensions: list[Extension]) -> None:
     """Put these extensions and an end marker in place of all the others, and zeros after them."""
     places = find_places(bytes(content))
@@ -240,11 +270,13 @@ def _recipe(name: str, table: Table) -> Recipe:
     if qemu not in QEMU_WORDS:
         raise RecipeError(f"qemu is {qemu!r}, not one of {', '.join(QEMU_WORDS)}")
     extensions = tuple(_extension(each) for each in _tables(table, "extension"))
+    expect = table.get("expect")
+    findings = tuple(_expected(*each) for each in expect.items()) if isinstance(expect, dict) else ()
     return Recipe(
         name=name,
         title=_text(table, "title"),
         base=_text(table, "base"),
-        expect=_texts(table, "expect"),
+        expect=tuple(found.code for found in findings) if findings else _texts(table, "expect"),
         qemu=qemu,
         extensions=extensions or None,
         backing=_text(table, "backing") if "backing" in table else None,
@@ -253,7 +285,16 @@ def _recipe(name: str, table: Table) -> Recipe:
         truncate=_place(table["truncate"]) if "truncate" in table else None,
         extend=_number(table, "extend") if "extend" in table else None,
         append=_hex(table, "append") if "append" in table else b"",
+        findings=findings,
     )
+
+
+def _expected(code: str, value: object) -> Expected:
+    if not isinstance(value, dict):
+        raise RecipeError(f"what is expected of {code} is not a table")
+    _no_unknown(value, {"severity", "confidence", "count", "places"})
+    places = _texts(value, "places")
+    return Expected(code, _text(value, "severity"), _text(value, "confidence"), _number(value, "count"), places)
 
 
 def _extension(table: Table) -> Extension:

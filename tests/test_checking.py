@@ -13,11 +13,13 @@ from forensic.qcow2.image import HeaderCluster, identify
 from forensic.report.model import Check, CheckStatus, Judgement
 from forensic.rules import Rule, all_rules
 from samples.kinds import Kind
-from samples.recipes import Recipe, all_recipes, apply
+from samples.recipes import Recipe, all_recipes, apply, find_places, find_range
 from tests.images import COMMITTED, QCOW2, header, sample, tiny, written
 
 RECIPES = all_recipes()
 SLOW = "snapshot-count-too-large"  # 65536 entries to read
+
+Said = tuple[str, str, str, int, list[tuple[str, int, int]]]
 
 
 def judged(path: Path) -> Judgement:
@@ -37,6 +39,29 @@ def test_a_damaged_sample_gives_exactly_the_codes_of_its_recipe(recipe: Recipe, 
     assert all(finding.problems and finding.observation for finding in found.findings)
     places = [place for each in found.findings for problem in each.problems for place in problem.ranges]
     assert all(place.offset >= 0 and place.length >= 0 for place in places)
+    assert [said(finding) for finding in found.findings] == expected(recipe, found.findings)
+
+
+def said(finding: Finding) -> Said:
+    """What a recipe writes down of a finding: code, severity, confidence, count, and where its first problem is."""
+    places = [(place.space.value, place.offset, place.length) for place in finding.problems[0].ranges]
+    return finding.rule, finding.severity.value, finding.confidence.value, finding.count, places
+
+
+def expected(recipe: Recipe, order: Iterable[Finding]) -> list[Said]:
+    """The same as the recipe has it, in the order in which the findings come."""
+    names = find_places(recipe.base_image.read_bytes())
+    by_code = {
+        each.code: (
+            each.code, each.severity, each.confidence, each.count, [find_range(place, names) for place in each.places],
+        )
+        for each in recipe.findings
+    }  # fmt: skip
+    return [by_code[finding.rule] for finding in order]
+
+
+def test_every_recipe_says_what_each_of_its_findings_must_say() -> None:
+    assert [recipe.name for recipe in RECIPES if tuple(each.code for each in recipe.findings) != recipe.expect] == []
 
 
 @pytest.mark.parametrize("kind", COMMITTED, ids=lambda kind: kind.name)

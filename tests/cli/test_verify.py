@@ -246,6 +246,20 @@ def test_what_a_report_does_not_vouch_for_is_no_plain_match(
     assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not vouch for it")
 
 
+@pytest.mark.parametrize("number", [1, 2, 6])
+def test_a_segment_that_differs_is_no_match_though_the_disk_agrees(number: int, tmp_path: Path) -> None:
+    """Of such a report at least one hash is wrong, and nobody can say which."""
+    raw = extracted(tmp_path, "--split", "3M")
+    segments = json.loads((tmp_path / "d.json").read_text())["result"]["extraction"]["segments"]
+    assert len(segments) == 6
+    segments[number - 1]["hashes"]["sha256"] = "0" * 64
+    rewritten(tmp_path / "d.json", {"segments": segments})
+    done = verified(raw)
+    assert done.status == 6
+    assert f"segment {number} differs" in done.out
+    assert done.out.splitlines()[-1].endswith("does not match")
+
+
 @pytest.mark.parametrize(
     "segments",
     [

@@ -197,6 +197,73 @@ def test_a_stream_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path, mon
     assert faults == (Missing(2 * CLUSTER, CLUSTER, Reason.IO_ERROR, FIRST + 1400, 1160),)
 
 
+@pytest.mark.parametrize("guest_offset", [0, 3 * CLUSTER])
+@pytest.mark.parametrize("lead", [0, SECTOR])
+@pytest.mark.parametrize("first_bad", [0, CLUSTER, 2 * CLUSTER])
+def test_what_cannot_be_read_of_plain_data_is_named_where_it_lies_on_both_sides(
+    first_bad: int, lead: int, guest_offset: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad sector takes the 4 KiB around it."""
+    noise = random.Random(5).randbytes(3 * CLUSTER)
+    bad = FIRST + first_bad + 700
+    real = Evidence.read_into
+
+    def read_into(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        if host_offset <= bad < host_offset + len(buffer):
+            raise ReadFailed(bad, 1, "input/output error")
+        real(self, host_offset, buffer)
+
+    with disk_of(tmp_path, bytes(FIRST) + noise) as disk:
+        monkeypatch.setattr(Evidence, "read_into", read_into)
+        piece = Piece(guest_offset, lead + len(noise), [(lead, len(noise), FIRST, 0, 0, 0)])
+        stretches, whole, faults = filled(disk, piece)
+    assert faults == (Missing(guest_offset + lead + first_bad, CLUSTER, Reason.IO_ERROR, FIRST + first_bad),)
+    expected = bytes(lead) + noise[:first_bad] + bytes(CLUSTER) + noise[first_bad + CLUSTER :]
+    assert stretches == whole == expected
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("together", [2, 3])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_as_many_neighbours_are_read_together_as_the_bytes_allow(
+    groups: int, together: int, by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many groups, and one more behind them for which nothing is left."""
+    content, parts, ends = bytearray(FIRST), list[Part](), 0
+    stream, cluster = stream_of(700, 1)
+    for at in range((groups + 1) * together):
+        content += bytes(3 * SECTOR + -len(content) % SECTOR if at and at % together == 0 else 0)
+        begins, ends = len(content), -(-(len(content) + len(stream)) // SECTOR) * SECTOR
+        parts.append((at * CLUSTER, CLUSTER, begins, ends - begins, 0, 0))
+        content += stream
+    span = parts[together - 1][2] + parts[together - 1][3] - FIRST
+    monkeypatch.setattr(joint_streams, "JOINT_BYTES", groups * span + by)
+    asked: list[int] = []
+    real = Disk.stored
+
+    def stored(self: Disk, depth: int, host_offset: int, end: int) -> object:
+        asked.append(end - host_offset)
+        return real(self, depth, host_offset, end)
+
+    monkeypatch.setattr(Disk, "stored", stored)
+    with disk_of(tmp_path, bytes(content)) as disk:
+        stretches, _, faults = filled(disk, Piece(0, len(parts) * CLUSTER, parts))
+    assert (stretches, faults) == (cluster * len(parts), ())
+    assert sum(asked) <= groups * span + by
+    assert (asked == [span] * groups) == (by >= 0)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_only_long_parts_without_anything_to_read_are_named_as_blank(by: int, tmp_path: Path) -> None:
+    length = LONG_BLANK + by
+    with disk_of(tmp_path, bytes(FIRST) + b"x" * CLUSTER) as disk:
+        piece = Piece(0, 2 * length + CLUSTER, [(length, CLUSTER, FIRST, 0, 0, 0)])
+        buffer = memoryview(bytearray([DIRT]) * piece.length)
+        blank = fill(disk, piece, buffer).blank
+    assert blank == (() if by < 0 else ((0, length), (length + CLUSTER, piece.length)))
+    assert bytes(buffer[:length]) == (bytes(length) if by < 0 else bytes([DIRT]) * length)
+
+
 @pytest.mark.parametrize("hashes", [(), ("sha256",)], ids=["written", "hashed"])
 @pytest.mark.parametrize("long_blank", [SECTOR, LONG_BLANK])
 @pytest.mark.parametrize("seed", range(3))

@@ -124,6 +124,28 @@ def test_any_table_of_extended_entries_gives_the_same_extents(
         assert_alike(image, *part)
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    st.sampled_from((9, 12, 14)),
+    st.dictionaries(st.integers(0, 2047), st.sampled_from((5, 6, COPIED, COMPRESSED, ZERO)), max_size=8),
+    st.booleans(),
+)
+def test_entries_anywhere_in_a_table_of_any_size_give_the_same_extents(
+    tmp_path_factory: pytest.TempPathFactory, bits: int, entries: dict[int, int], extended: bool
+) -> None:
+    bits, width = (14, 2) if extended else (bits, 1)
+    count = (1 << bits) // 8 // width
+    words = [0] * (count * width)
+    for place, kind in entries.items():
+        index = place % count * width
+        words[index] = kind << bits if kind < 8 else kind | 5 << bits
+        words[index + width - 1] |= WHOLE if extended and not words[index] & (COMPRESSED | ZERO) else 0
+    head = header(cluster_bits=bits, virtual_size=count << bits, features=extended << 4)
+    with opened(tmp_path_factory.getbasetemp(), tiny(words, cluster_bits=bits, head=head)) as image:
+        assert_alike(image, 0, count << bits)
+        assert_alike(image, 3, (count << bits) - 5)
+
+
 def test_whole_clusters_of_extended_entries_need_no_arrays(tmp_path: Path) -> None:
     head = header(cluster_bits=14, virtual_size=4 * CLUSTER, features=1 << 4)
     words = [5 * CLUSTER, WHOLE, 6 * CLUSTER, WHOLE, 0, 0, COMPRESSED | 7 * CLUSTER, 0]
@@ -161,6 +183,68 @@ def test_many_entries_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest
     with opened(tmp_path, tiny([5 * 512, 0, 6 * 512, 0] * 32, l1_entries=[L2 * 512, 5 * 512], head=head)) as image:
         assert len(few(image, 0, SIZE)) == 63
         assert_alike(image, 0, SIZE)
+
+
+def image_at(folder: Path, l1_offset: int, l1: list[int], size: int, features: int = 0) -> Qcow2Image:
+    """An image of 16 clusters and of an L1 table that may begin anywhere."""
+    head = header(virtual_size=size, l1_size=len(l1), l1_offset=l1_offset, features=features)
+    content = bytearray(tiny([COPIED | 5 * 512], head=head))
+    content[15 * 512 :] = bytes(512)  # may be taken for an L2 table
+    content[l1_offset : l1_offset + len(l1) * 8] = b"".join(entry.to_bytes(8, "big") for entry in l1)
+    return opened(folder, bytes(content[: 16 * 512]))
+
+
+LEADING = COPIED | L2 * 512
+LAST = 16 * 512 - 8
+
+
+@pytest.mark.parametrize(
+    ("l1_offset", "l1", "size", "features", "taken"),
+    [
+        (3 * 512, [LEADING], 1 << 15, 0, True),
+        (3 * 512, [LEADING], 1 << 15, 4, False),  # data lies in another file
+        (3 * 512, [LEADING], (1 << 15) + 1, 0, False),  # an L1 entry is missing
+        (3 * 512, [LEADING, 0], (1 << 15) + 1, 0, True),
+        (3 * 512 + 8, [LEADING], 1 << 15, 0, False),  # no cluster boundary
+        (3 * 512 + 256, [LEADING], 1 << 15, 0, False),
+        (15 * 512, [LEADING] + [0] * 63, 1 << 15, 0, True),  # ends where the file ends
+        (15 * 512, [LEADING] + [0] * 64, 1 << 15, 0, False),
+        (3 * 512, [15 * 512], 1 << 15, 0, True),
+        (3 * 512, [16 * 512], 1 << 15, 0, False),  # leads behind the file
+        (3 * 512, [LEADING | 1], 1 << 15, 0, False),
+        (3 * 512, [LEADING | 1 << 56], 1 << 15, 0, False),
+        (3 * 512, [LEADING, 16 * 512], 1 << 15, 0, False),  # also where the disk does not need the entry
+    ],
+)
+def test_an_l1_table_that_a_rule_would_report_is_left_to_the_arrays(
+    l1_offset: int, l1: list[int], size: int, features: int, taken: bool, tmp_path: Path
+) -> None:
+    with image_at(tmp_path, l1_offset, l1, size, features) as image:
+        assert bool(list(image.disk().levels[0].few_runs(0, size))) == taken
+        if not features:
+            assert_alike(image, 0, size)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 511, 512])
+def test_a_table_that_the_file_end_cuts_is_left_to_the_arrays(kept: int, tmp_path: Path) -> None:
+    content = tiny([0] * 64, head=header(virtual_size=1 << 15))[: L2 * 512 + kept]
+    with opened(tmp_path, content) as image:
+        assert bool(few(image, 0, 1 << 15)) == (kept == 512)
+        assert_alike(image, 0, 1 << 15)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("limited", ["entries of the L1 table", "clusters of the file"])
+def test_a_large_table_or_file_is_left_to_the_arrays(
+    limited: str, by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    l1 = [0] * (16 if limited == "clusters of the file" else 32 + by)
+    clusters = 32 + by if limited == "clusters of the file" else 16
+    monkeypatch.setattr(few_entries, "FEW_ENTRIES", 32)
+    head = header(virtual_size=1 << 15, l1_size=len(l1))
+    with opened(tmp_path, tiny([], l1_entries=l1, head=head, file_clusters=clusters)) as image:
+        assert bool(few(image, 0, 1 << 15)) == (by <= 0)
+        assert_alike(image, 0, 1 << 15)
 
 
 def test_tables_of_many_bytes_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

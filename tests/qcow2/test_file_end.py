@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import zlib
 from pathlib import Path
 
 import pytest
 
+from forensic.qcow2.file_end import SHORT
 from samples.bench import Bench, prose
-from tests.images import SOUND
+from tests.images import COPIED, SOUND, header, tiny
 from tests.oracles import require
 from tests.rules.judging import codes_of
 
@@ -76,3 +78,42 @@ def test_a_stream_over_an_old_directory_shows_its_end(tmp_path: Path) -> None:
     bench.run("qemu-img", "bitmap", "--remove", bench.image, "b3")
     bench.io("write -P 7 108544 4096", *(f"write -c -P 3 {guest} 4k" for guest in range(4096, 65536, 4096)))
     assert "compressed-stream-tail" not in codes_of(bench.path(bench.image))
+
+
+CLUSTER = 4096
+
+
+def ended_by(structure: str) -> bytes:
+    """An image of 4 KiB clusters that ends with a cluster of data, a whole L2 table, or a short L1 table."""
+    if structure == "data":
+        return tiny([COPIED | 5 * CLUSTER], cluster_bits=12, file_clusters=6)
+    if structure == "L2 table":
+        return tiny([], cluster_bits=12, file_clusters=5)
+    head = header(cluster_bits=12, l1_offset=6 * CLUSTER)
+    return tiny([], cluster_bits=12, file_clusters=6, head=head) + (4 * CLUSTER).to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("length", [1, 255, 256, 257, 512, 1024, 2048, 4000, 4095, 4097, 5000])
+@pytest.mark.parametrize("structure", ["data", "L2 table", "L1 table"])
+@pytest.mark.parametrize("zeros", [0, 0.2, 0.3, 0.9], ids=lambda share: f"zeros-{share}")
+def test_only_short_remains_behind_a_table_or_mostly_of_zeros_are_left_by_qemu(
+    structure: str, length: int, zeros: float, tmp_path: Path
+) -> None:
+    """Whatever is longer than `SHORT` and looks like no structure was appended, of whichever length it is."""
+    payload = bytearray(byte or 1 for byte in random.Random(length).randbytes(length))
+    payload[: int(length * zeros)] = bytes(int(length * zeros))
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(ended_by(structure) + payload)
+    left = length <= SHORT and (structure == "L1 table" or payload.count(0) > length // 4)
+    assert ("residue-appended" in codes_of(path)) == (not left)
+
+
+@pytest.mark.parametrize(("zeros", "appended"), [(0, False), (1, False), (511, False), (512, True), (2000, True)])
+def test_a_stream_that_ends_the_file_is_padded_by_less_than_a_sector(
+    zeros: int, appended: bool, tmp_path: Path
+) -> None:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
+    stream = deflate.compress(random.Random(3).randbytes(500) + bytes(CLUSTER - 500)) + deflate.flush()
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(ended_by("data") + stream + bytes(zeros))
+    assert ("residue-appended" in codes_of(path)) == appended

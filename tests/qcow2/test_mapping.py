@@ -295,6 +295,37 @@ def test_each_mixture_of_subclusters_is_mapped(tmp_path: Path, words: tuple[int,
     assert subclusters(words, tmp_path) == found
 
 
+def state_of_subcluster(allocated: bool, is_zero: bool, has_cluster: bool) -> State:
+    """As the specification's table of subclusters has it."""
+    if (allocated and is_zero) or (allocated and not has_cluster):
+        return State.ABSENT
+    if is_zero:
+        return State.ZERO_ALLOCATED if has_cluster else State.ZERO
+    return State.DATA if allocated else State.UNALLOCATED
+
+
+WHOLE = (1 << 32) - 1
+FEW_BITS = st.one_of(
+    st.sampled_from([0, WHOLE]),
+    st.integers(0, 31).map(lambda number: 1 << number),
+    st.integers(0, 31).map(lambda number: WHOLE ^ 1 << number),
+    st.integers(0, WHOLE),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(FEW_BITS, FEW_BITS, st.booleans())
+def test_each_subcluster_is_what_its_two_bits_say(
+    tmp_path_factory: pytest.TempPathFactory, allocated: int, is_zero: int, has_cluster: bool
+) -> None:
+    words = [5 << 14 if has_cluster else 0, is_zero << 32 | allocated]
+    found = subclusters(words, tmp_path_factory.getbasetemp())
+    assert [state for extent in found for state in [extent.state] * (extent.length // 512)] == [
+        state_of_subcluster(bool(allocated >> number & 1), bool(is_zero >> number & 1), has_cluster)
+        for number in range(32)
+    ]
+
+
 def test_data_runs_on_from_one_cluster_into_the_next(tmp_path: Path) -> None:
     words = [HOST, bits(*range(16, 32)), 6 << 14, bits(*range(4)), 0, 0xFFFF_FFFF << 32]
     assert extents(tmp_path, tiny(words, cluster_bits=14, head=EXTENDED)) == [

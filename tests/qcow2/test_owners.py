@@ -121,6 +121,32 @@ def test_a_stream_counts_every_cluster_that_it_touches() -> None:
     assert set(np.flatnonzero(window.use & Use.COMPRESSED).tolist()) == {9, 20, 21}
 
 
+@given(
+    bits=st.sampled_from([9, 12]),
+    begins=st.integers(0, CLUSTERS * 512 - 1),
+    sectors=st.integers(0, 15),
+    first=st.integers(0, 20),
+)
+def test_a_stream_of_any_length_counts_the_clusters_from_its_first_byte_to_its_last_sector(
+    bits: int, begins: int, sectors: int, first: int
+) -> None:
+    """Up to three clusters: a descriptor may claim almost two, and begin at the end of one."""
+    shape, size, file_size = replace(geometry(), cluster_bits=bits), 1 << bits, CLUSTERS * 512
+    sectors %= 1 << (bits - 8)
+    row = [COMPRESSED | sectors << 70 - bits | begins] + [0] * (ENTRIES - 1)
+    ends = begins // 512 * 512 + (sectors + 1) * 512
+    touched = set(range(begins // size, (ends - 1) // size + 1)) if ends < file_size + size else set()
+    window = Window(first, file_size // size, 1)
+    window.elsewhere_wanted = True
+    window.add_tables(batch([row], shape=shape), np.array([1]), np.array([1], dtype=np.uint8))
+    inside = {cluster for cluster in touched if first <= cluster < window.end}
+    counts = counted(window, first, window.end)
+    assert {first + number for number, count in enumerate(counts) if count == 1} == inside
+    assert set((np.flatnonzero(window.use & Use.COMPRESSED) + first).tolist()) == inside
+    noted = {number for windows, _ in window.elsewhere for number in windows.tolist()}
+    assert noted == {cluster // window.end for cluster in touched - inside}
+
+
 def test_metadata_on_metadata_is_an_overlap() -> None:
     window = Window(0, CLUSTERS, 1)
     window.add_range(2, 5)

@@ -1,5 +1,6 @@
 """Saved states of machines that no snapshot speaks of: known by how they begin and how they end."""
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from forensic.evidence import Evidence
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.saved_state import is_left_behind
-from tests.images import COPIED, header, tiny, written
+from forensic.qcow2.walk import l1_tables
+from tests.images import COPIED, header, opened, tiny, written
 
 LEFT = [COPIED | 6 * 512, COPIED | 7 * 512]
 
@@ -42,3 +44,29 @@ def test_a_saved_state_is_told_from_other_bytes(
 def test_where_nothing_is_mapped_nothing_is_left(tmp_path: Path) -> None:
     with Qcow2Image(Evidence(written(tmp_path, tiny([])))) as image:
         assert not is_left_behind(image)
+
+
+COVERAGE = 64 * 512
+"""Guest bytes of one L1 entry in clusters of 512 bytes."""
+
+
+@pytest.mark.parametrize(
+    ("disk_size", "begins"),
+    [(512, 1), (COVERAGE - 512, 1), (COVERAGE, 1), (COVERAGE + 512, 2), (2 * COVERAGE, 2), (2 * COVERAGE + 512, 3)],
+)
+@pytest.mark.parametrize("state_size", [1, COVERAGE + 5])
+@pytest.mark.parametrize("of_its_own", [True, False])
+def test_a_saved_state_begins_at_the_first_table_behind_the_disk(
+    disk_size: int, begins: int, state_size: int, of_its_own: bool, tmp_path: Path
+) -> None:
+    """The disk may have had another size when the snapshot was made; only then its entry says so."""
+    extra = struct.pack(">QQ", state_size, disk_size) if of_its_own else struct.pack(">Q", state_size)
+    entry = struct.pack(">QIHHIIQII", 7 * 512, 1, 0, 0, 0, 0, 0, state_size, len(extra)) + extra
+    smaller = struct.pack(">QIHHIIQII", 8 * 512, 1, 0, 0, 0, 0, 0, 1, 16) + struct.pack(">QQ", 1, 512)
+    virtual_size = 4 * COVERAGE if of_its_own else disk_size
+    head = header(virtual_size=virtual_size, l1_size=5, snapshots=(2, 6 * 512))
+    content = bytearray(tiny([], head=head, l1_entries=[0] * 5))
+    content[6 * 512 : 7 * 512] = (entry + smaller).ljust(512, b"\0")
+    with opened(tmp_path, bytes(content)) as image:
+        (active, _), *_ = l1_tables(image)
+    assert active.saved_state_end == begins * COVERAGE + state_size

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
-from forensic.report.model import EXIT_STATUS, Judgement, Report, Verdict
+from forensic.measured import Measured
+from forensic.report.model import EXIT_STATUS, Check, CheckStatus, Judgement, Report, Verdict, digest_of
 from forensic.report.values import items, section, sections
 from tests.commands import damaged, qcowscope, sound
 
@@ -113,3 +115,94 @@ def judged(*classes: tuple[FindingClass, Severity]) -> Judgement:
 )
 def test_each_verdict_has_its_exit_status(judgement: Judgement, verdict: Verdict, status: int) -> None:
     assert (judgement.verdict(), EXIT_STATUS[judgement.verdict()]) == (verdict, status)
+
+
+CLASSES: list[FindingClass] = [each for each in FindingClass if each != FindingClass.INFO]
+
+
+@pytest.mark.parametrize("kind", list(FindingClass))
+def test_the_verdict_of_one_finding_of_each_kind(kind: FindingClass) -> None:
+    for severity, fail_on, undetermined, incomplete in product(Severity, Severity, (False, True), (False, True)):
+        judgement = Judgement((replace(FINDING, finding_class=kind, severity=severity),), (), undetermined, incomplete)
+        counts = severity.rank >= fail_on.rank
+        if undetermined:
+            expected = Verdict.UNDETERMINED
+        elif counts and kind == FindingClass.CORRUPTION:
+            expected = Verdict.CORRUPT
+        elif incomplete:
+            expected = Verdict.UNDETERMINED
+        elif kind == FindingClass.LEAK:
+            expected = Verdict.LEAKS  # whatever its severity
+        else:
+            expected = Verdict.SUSPICIOUS if counts and kind != FindingClass.INFO else Verdict.CLEAN
+        assert judgement.verdict(fail_on) == expected, (severity, fail_on, undetermined, incomplete)
+
+
+@pytest.mark.parametrize("other", CLASSES)
+def test_corruption_outweighs_suspicion_and_suspicion_leaks(other: FindingClass) -> None:
+    of: dict[FindingClass, Finding] = {kind: replace(FINDING, finding_class=kind) for kind in CLASSES}
+    with_corruption = Judgement((of[other], of[FindingClass.CORRUPTION]), ())
+    with_leak = Judgement((of[FindingClass.LEAK], of[other]), ())
+    assert with_corruption.verdict() == Verdict.CORRUPT
+    leaks_alone: dict[FindingClass, Verdict] = {
+        FindingClass.LEAK: Verdict.LEAKS,
+        FindingClass.CORRUPTION: Verdict.CORRUPT,
+    }
+    assert with_leak.verdict() == leaks_alone.get(other, Verdict.SUSPICIOUS)
+
+
+def test_every_verdict_has_its_exit_status() -> None:
+    assert {verdict.value: status for verdict, status in EXIT_STATUS.items()} == {
+        "clean": 0, "undetermined": 1, "corrupt": 2, "leaks": 3, "suspicious": 4,
+    }  # fmt: skip
+
+
+def test_findings_are_counted_by_severity_and_class_and_the_worst_comes_first() -> None:
+    kinds = [
+        (Severity.LOW, FindingClass.ANOMALY), (Severity.CRITICAL, FindingClass.CORRUPTION),
+        (Severity.INFO, FindingClass.INFO), (Severity.LOW, FindingClass.LEAK), (Severity.MEDIUM, FindingClass.LEAK),
+    ]  # fmt: skip
+    findings = tuple(
+        replace(FINDING, rule=f"rule-{number}", severity=severity, finding_class=kind)
+        for number, (severity, kind) in enumerate(kinds)
+    )
+    judgement = Judgement(findings, ())
+    assert [finding.rule for finding in judgement.worst_first()] == ["rule-1", "rule-4", "rule-0", "rule-3", "rule-2"]
+    summary = judgement.summary()
+    assert summary == {
+        "verdict": "corrupt",
+        "counts_by_severity": {"info": 1, "low": 2, "medium": 1, "high": 0, "critical": 1},
+        "counts_by_class": {
+            "corruption": 1, "leak": 2, "reference": 0, "spec_violation": 0, "hidden_data": 0, "anomaly": 1,
+            "resource": 0, "policy": 0, "info": 1,
+        },
+    }  # fmt: skip
+
+
+def test_what_was_measured_stands_in_the_result() -> None:
+    known = Judgement((), (), measured=Measured({"data": 7}, 0.5, 512, {}, {}))
+    assert known.summary()["readable_fraction"] == 0.5
+    assert known.as_json()["allocation"] == {"data": 7}
+    unknown = Judgement((), (), measured=Measured({"data": 7}, None, 512, {}, {}))
+    assert "readable_fraction" not in unknown.summary()
+    assert "allocation" not in Judgement((), ()).as_json()
+
+
+def test_a_check_names_the_findings_that_are_its_own() -> None:
+    other = replace(FINDING, rule="other-rule")
+    made = Check("some-rule", "Title", CheckStatus.FAIL, "", 2)
+    assert made.failed is False
+    assert made.as_json([other, FINDING]) == {
+        "id": "some-rule", "title": "Title", "status": "fail", "reason": "", "count": 2, "findings": [FINDING.id],
+    }  # fmt: skip
+    assert made.as_json()["findings"] == []
+
+
+def test_a_report_holds_notes_only_if_there_are_any() -> None:
+    assert "annotations" not in Report({}).as_json()
+    assert Report({}, annotations=[{"text": "seen"}]).as_json()["annotations"] == [{"text": "seen"}]
+
+
+def test_the_digest_is_that_of_the_canonical_form() -> None:
+    assert digest_of({"b": [1, "ü"], "a": None}) == hashlib.sha256('{"a":null,"b":[1,"ü"]}'.encode()).hexdigest()
+    assert digest_of("\ud800") == hashlib.sha256(b'"\xed\xa0\x80"').hexdigest()

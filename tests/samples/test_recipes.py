@@ -33,6 +33,25 @@ def test_a_recipe_is_known_by_its_file_name(tmp_path: Path) -> None:
     assert recipe == recipes.Recipe("some-code--variant", "t", "data-512", (), "ok")
 
 
+def test_what_is_expected_may_be_codes_alone_or_say_more_of_each(tmp_path: Path) -> None:
+    alone = recipes.load(written(tmp_path, HEAD.replace("[]", '["a", "b"]')))
+    assert (alone.expect, alone.findings) == (("a", "b"), ())
+    more = '{a = {severity = "low", confidence = "likely", count = 2, places = ["l2+8, 8 bytes"]}}'
+    full = recipes.load(written(tmp_path, HEAD.replace("[]", more)))
+    assert (full.expect, full.findings) == (
+        ("a",), (recipes.Expected("a", "low", "likely", 2, ("l2+8, 8 bytes",)),),
+    )  # fmt: skip
+
+
+def test_a_range_is_named_by_a_structure_or_a_number() -> None:
+    places = {"l2": 0x800}
+    found = [recipes.find_range(text, places) for text in ("l2+8, 8 bytes", "0x10, 1 byte", "guest 512, 4096 bytes")]
+    assert found == [("host", 0x808, 8), ("host", 16, 1), ("guest", 512, 4096)]
+    for text in ("l2+8", "guest l2, 8 bytes", "l3, 8 bytes", "l2, x bytes"):
+        with pytest.raises(recipes.RecipeError):
+            recipes.find_range(text, places)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -40,6 +59,9 @@ def test_a_recipe_is_known_by_its_file_name(tmp_path: Path) -> None:
         (HEAD + "surprise = 1", "unknown key surprise"),
         (HEAD.replace('"ok"', '"fine"'), "qemu is 'fine'"),
         (HEAD.replace("[]", '"code"'), "not a list of texts"),
+        (HEAD.replace("[]", "{code = 1}"), "what is expected of code is not a table"),
+        (HEAD.replace("[]", "{code = {severity = 1, places = []}}"), "severity is 1, not a text"),
+        (HEAD.replace("[]", "{code = {colour = 1}}"), "unknown key colour"),
         (HEAD + "[[poke]]\nat = 1\nu8 = 1\ncolour = 2", "unknown key colour"),
         (HEAD + "[[poke]]\nat = 1", "this one has 0"),
         (HEAD + "[[poke]]\nat = 1\nu8 = 1\nu16 = 1", "this one has 2"),
