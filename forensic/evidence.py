@@ -92,7 +92,7 @@ class Identity(Struct, frozen=True):
         )
 
 
-A_PIPE = "a pipe cannot be read, since tables lead back and forth in an image: write it to a file first"
+A_PIPE = "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first"
 
 
 def _is_pipe(path: str | bytes) -> bool:
@@ -160,9 +160,11 @@ class Evidence:
             return self.read_at(host_offset, length)
         found = bytearray()
         end = min(host_offset + length, self.size)
-        with contextlib.suppress(ReadFailed):
-            while (at := host_offset + len(found)) < end:
+        while (at := host_offset + len(found)) < end:
+            try:
                 found += self.read_at(at, min(BLOCK - at % BLOCK, end - at))
+            except ReadFailed as failure:  # a file that was cut short may still hold the beginning of the block
+                return bytes(found) + self.read_up_to_bad(at, failure.host_offset - at)
         return bytes(found)
 
     def read_into(self, host_offset: int, buffer: memoryview) -> None:

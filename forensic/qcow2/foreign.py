@@ -111,5 +111,5 @@ def cluster_size_of_headless(evidence: Evidence) -> int | None:
 def _by_first_bytes(evidence: Evidence, start: bytes) -> ForeignFile:
     for offset, signature, name in SIGNATURES:
         if start[offset : offset + len(signature)] == signature:
-            return ForeignFile(evidence, start, f"it looks like {name}", True)
+            return ForeignFile(evidence, start, f"it looks like {name}", signature=True)
     return ForeignFile(evidence, start, f"it begins with {start[:4].hex(' ')} ({Untrusted(start[:4])})")

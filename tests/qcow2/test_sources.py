@@ -290,7 +290,7 @@ def test_a_wrong_passphrase_is_rejected_and_shown_nowhere() -> None:
     supplied = Supplied((BackingFile("base.raw"),), passphrase=b"hunter2", as_stored=True)
     assert repr(supplied) == (
         "Supplied(backing=(BackingFile(path='base.raw', format=None),), data_file=None, as_stored=True, "
-        "allow_slow_key=False)"
+        "allow_slow_key=False, without_newline=False, salvage=False)"
     )
     assert "hunter2" not in pretty_repr(supplied)
 

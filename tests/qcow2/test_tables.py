@@ -189,4 +189,6 @@ def test_a_medium_that_fails_again_gives_what_could_be_read_in_the_end(
     content = bytes(range(256)) * 16
     monkeypatch.setattr(WearingOut, "bad", [*bad], raising=False)
     with WearingOut(written(tmp_path, content)) as evidence:
-        assert read_what_is_there(evidence, 100, 4096) == content[100 : min([*bad, 4096])]
+        found = read_what_is_there(evidence, 100, 4096)
+    assert content[100:].startswith(found)
+    assert len(found) >= min([*bad, 4096]) - 100

@@ -146,7 +146,7 @@ names = st.one_of(
     st.binary(min_size=1, max_size=1023),
     st.text(min_size=1, max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.lists(st.sampled_from(EVIL), min_size=1, max_size=4).map(lambda parts: b"".join(parts)[:1023]),
-)
+).filter(lambda name: not name.endswith(b"\0"))  # NULs at the end are padding
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

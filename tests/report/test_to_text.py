@@ -21,7 +21,10 @@ def test_what_the_disk_and_the_file_hold_is_said_after_a_check() -> None:
     assert ("disk holds", "2.5 KiB (2,560 bytes) of data, 13.5 KiB (13,824 bytes) not allocated") in facts
     assert ("file holds", "5 KiB (5,120 bytes) of metadata") in facts
     shares = [fact.partition("bytes), ")[2] for label, fact in facts if label == "snapshot"]
-    assert shares == ["1 cluster of its own, 3 shared", "0 clusters of its own, 5 shared"]
+    assert shares == [
+        "no machine state, 1 cluster of its own, 3 shared",
+        "no machine state, 0 clusters of its own, 5 shared",
+    ]
 
 
 def test_what_bitmaps_mark_is_said_after_a_check() -> None:

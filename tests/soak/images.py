@@ -17,6 +17,7 @@ from samples.oracle import ENVIRONMENT
 PASSPHRASE = "soak"
 CLUSTER_SIZES = (512, 512, 1024, 4096, 4096, 4096, 8192, 65536, 65536, 2 << 20)
 SECTOR = 512
+TRIES = 5
 
 
 @dataclass
@@ -209,9 +210,12 @@ class Maker:
         return [*self._secret(), "--image-opts", *words, options]
 
     def _create(self, name: str, size: str = "", *words: str) -> None:
+        """Make an image; under load QEMU fails now and then to measure how long LUKS takes, and tries again."""
         options = ["-q", "-f", "qcow2", "-o", self._options, *words]
-        if not self._qemu_img("create", *options, name, *([size] if size else [])):
-            raise RuntimeError(f"QEMU does not do this: {self.made.steps[-1]}")
+        for _ in range(TRIES):
+            if self._qemu_img("create", *options, name, *([size] if size else [])) and (self._folder / name).exists():
+                return
+        raise RuntimeError(f"QEMU does not do this: {self.made.steps[-1]}")
 
     def _qemu_img(self, *words: str) -> bool:
         return self._run(["qemu-img", *words])

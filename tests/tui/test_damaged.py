@@ -31,7 +31,7 @@ from tui.app import QcowscopeApp
 RECIPES = [
     recipe
     for recipe in recipes.all_recipes()
-    if recipe.code != "not-qcow2" and not recipe.code.startswith("version-1")  # those are walked through elsewhere
+    if recipe.code != "not-qcow2" and not recipe.base.startswith("version-1")  # those are walked through elsewhere
 ]
 FAMILIES = ("header", "l1", "l2", "refcount", "snapshot", "extension")
 ONE_A_FAMILY = [next(recipe for recipe in RECIPES if recipe.code.startswith(family)) for family in FAMILIES]
