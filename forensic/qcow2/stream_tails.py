@@ -28,6 +28,9 @@ LONGEST_PERIOD = 8
 LONGEST_LITERALS = 128
 """Characters in a row that zstd may keep as they are, since coding them would gain nothing."""
 
+_ALIKE = bytes((0, *range(0xC0, 0x100)))
+"""Bytes that recur in any text of UTF-16 or of UTF-8 beyond ASCII."""
+
 _ASCII = rb"[\t\n\r\x20-\x7e]"
 _CHARACTER = rb"(?:%b|[\xc3-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2})" % _ASCII
 _RUNS = re.compile(rb"(?:%b\0)+%b?|(?:\0%b)+|%b{8,}|%b+" % (_ASCII, _ASCII, _ASCII, _CHARACTER, _ASCII))
@@ -72,7 +75,8 @@ def _is_text(run: bytes, length: int) -> bool:
     """Whether characters in a row are more than chance, or a stream that repeats itself, makes of so many bytes."""
     if len(set(run)) < FEWEST_CHARACTERS:
         return False
-    if any(3 * _same_after(run, period) > len(run) for period in range(1, LONGEST_PERIOD + 1)):
+    telling = run.translate(None, _ALIKE)
+    if any(3 * _same_after(telling, period) > len(telling) for period in range(1, LONGEST_PERIOD + 1)):
         return False
     if len(run) == length:
         return length >= SHORTEST_TEXT
