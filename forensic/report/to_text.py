@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import cautions, items, number, section, sections, size, text, words
+from forensic.report.values import cautions, comparison, items, number, section, sections, size, text, words
 from forensic.untrusted import Json
 
 Line = Sequence[tuple[str, str]]
@@ -88,6 +88,8 @@ def extraction_lines(report: Report) -> Iterator[Line]:
     facts += [(name, text(value)) for name, value in section(extraction["hashes"]).items()]
     for label, fact in facts:
         yield [(f"  {label:13} ", "label"), (fact, "")]
+    for label, fact in comparison(extraction):
+        yield [(f"  {label:13} ", "label"), (fact, "high" if label == "differs" else "")]
     unreadable = sections(extraction["unreadable"])
     for entry in unreadable[:SHOWN_UNREADABLE]:
         where = f"{number(entry['length']):,} bytes at guest offset {number(entry['virtual_offset']):#x}"
