@@ -201,7 +201,9 @@ def run_plan(plan: ExtractionPlan) -> Extracted:
     return outcomes[-1]
 
 
-@pytest.mark.parametrize(("recipe", "status"), [(None, 0), ("compressed-stream-broken", 5), ("l1-entry-outside-file", 5)])
+@pytest.mark.parametrize(
+    ("recipe", "status"), [(None, 0), ("compressed-stream-broken", 5), ("l1-entry-outside-file", 5)]
+)
 def test_the_report_has_the_exit_status_that_the_command_gives(recipe: str | None, status: int, tmp_path: Path) -> None:
     image = damaged(recipe, tmp_path) if recipe else SNAPSHOTS
     run_plan(ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",)))
