@@ -235,7 +235,10 @@ class Extractor:
             record.take(stretch, self.extraction.done + length_of(stretch))
 
     def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        """Read the output again, from the medium as far as the system lets us. Raises `OutputDiffers`."""
+        """Read the output again, from the medium as far as the system lets us.
+
+        Raises `OutputDiffers`, and `OutputFailed` where it cannot be read: that says nothing of its bytes.
+        """
         extraction = self.extraction
         for path in self._partials():
             flush_to_disk(path)
@@ -248,7 +251,7 @@ class Extractor:
                     progress(offset + length_of(stretch), extraction.size)
             hashes.finish()
         except ReadFailed as error:
-            raise OutputDiffers(extraction.path or "-", f"cannot be read back: {error}") from error
+            raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
         finally:
             hashes.stop()
         extraction.verified_output = hashes.hexdigests()

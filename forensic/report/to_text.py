@@ -116,7 +116,8 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     if "version" not in image:
         yield "format", f"{text(image['format'])}: {text(image['description'])}"
         return
-    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} version {image['version']}"
+    version = f"version {image['version']}" if image["version"] else "of a version that is not known"
+    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} {version}"
     yield "virtual size", size(number(image["virtual_size"]))
     on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
     yield "file size", size(number(image["file_size"])) + on_disk
