@@ -242,6 +242,16 @@ def l2_tables_in_a_hole(path: Path) -> None:
     bomb.done()
 
 
+def every_other_l1_entry(path: Path) -> None:
+    """4,194,304 L1 entries of which every other one leads to an L2 table of zeros that is stored."""
+    tables = 4 * CLUSTER + MAX_L1 * 8
+    bomb = Bomb(path, tables + CLUSTER)
+    bomb.put(0, header(MAX_L1 << 29, MAX_L1, 4 * CLUSTER, refcount_order=6))
+    bomb.put(4 * CLUSTER, struct.pack(">QQ", tables, 0) * (MAX_L1 // 2))
+    bomb.put(tables, bytes(CLUSTER))
+    bomb.done()
+
+
 def refcount_blocks_in_a_hole(path: Path) -> None:
     """A million refcount blocks, one after the other in a hole of a file of 64 GiB."""
     count = 1 << 20
@@ -374,6 +384,7 @@ BOMBS: dict[str, Callable[[Path], None]] = {
         snapshots_with_long_names,
         bitmaps_with_long_names,
         l2_tables_in_a_hole,
+        every_other_l1_entry,
         refcount_blocks_in_a_hole,
         small_clusters_of_eight_tebibytes,
         checkerboard_of_subclusters,

@@ -127,18 +127,20 @@ def _said_of(state: State) -> dict[str, Json]:
 
 
 def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
-    from forensic.qcow2.states import Reason, State
-    from forensic.qcow2.states import extent as extent_of
+    """One extent a line; the words that extents have in common are put together once. Gives where they end."""
+    from forensic.qcow2.states import Reason, State, is_located
 
     end = 0
+    states = [state.name.lower().replace("_", " ") for state in State]
+    reasons = {int(reason): f" ({reason.code})" if reason else "" for reason in Reason}
+    unallocated, not_supplied = int(State.UNALLOCATED), int(Reason.BACKING_NOT_SUPPLIED)
     print(f"{'guest offset':>18}  {'length':>18}  {'host offset':>18}  level  state")
-    for extent in (extent_of(run) for runs in found for run in runs):
-        end = extent.guest_offset + extent.length
-        place = f"{extent.host_offset:#018x}" if extent.host_offset is not None else "-"
-        state = extent.state.name.lower().replace("_", " ")
-        why = extent.reason
-        if extent.state == State.UNALLOCATED and extent.depth == lacks:
-            why = Reason.BACKING_NOT_SUPPLIED
-        reason = f" ({why.code})" if why else ""
-        print(f"{extent.guest_offset:#018x}  {extent.length:#18x}  {place:>18}  {extent.depth:>5}  {state}{reason}")
+    for runs in found:
+        lines = []
+        for guest_offset, length, host_offset, _, state, reason, depth, _ in runs:
+            place = f"{host_offset:#018x}" if is_located(state, reason) else "                 -"
+            why = reasons[not_supplied if state == unallocated and depth == lacks else reason]
+            lines.append(f"{guest_offset:#018x}  {length:#18x}  {place}  {depth:>5}  {states[state]}{why}")
+        print("\n".join(lines))
+        end = runs[-1][0] + runs[-1][1]
     return end

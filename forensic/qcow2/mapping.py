@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import (
@@ -25,7 +26,7 @@ from forensic.qcow2.bits import (
 )
 from forensic.qcow2.entries import U64, distinct, is_among
 from forensic.qcow2.states import Reason, State
-from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, stored_clusters
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, stored_clusters, within_file
 
 ROW = np.dtype(
     [
@@ -39,6 +40,9 @@ ROW = np.dtype(
         ("skip", np.uint32),  # of a compressed cluster: decoded bytes before the row's first
     ]
 )
+L1_ENTRIES_AT_ONCE = 1 << 18
+ROWS_AT_ONCE = 1 << 16
+
 Rows = npt.NDArray[np.void]
 """Extents as an array of `ROW`; host offsets count in the file that holds the data of level `depth`."""
 
@@ -55,14 +59,14 @@ def row_batches(
     coverage = l1.geometry.l1_coverage
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))
-    for begin, end, readable, allocated in _l1_runs(evidence, l1, first, known):
-        if readable:
-            indices = np.arange(begin, end, dtype=np.int64)
-            for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, l1.l2_offsets()[begin:end]):
+    for run in _l1_runs(evidence, l1, first, known):
+        indices = np.arange(run.begin, run.begin + len(run.l2_offsets), dtype=np.int64)
+        if run.readable:
+            for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, run.l2_offsets):
                 yield clipped(rows_of(batch, data_size), guest_start, guest_end)
         else:
-            state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if allocated else (State.UNALLOCATED, Reason.NONE)
-            whole = single_row(begin * coverage, (end - begin) * coverage, state, reason)
+            state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if run.allocated else (State.UNALLOCATED, Reason.NONE)
+            whole = single_row(run.begin * coverage, len(indices) * coverage, state, reason)
             yield clipped(whole, guest_start, guest_end)
     if known < last:
         start = max(guest_start, max(first, known) * coverage)
@@ -79,32 +83,41 @@ def most_extents(evidence: Evidence, l1: L1Table) -> int:
 
 
 def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
-    """The same rows, neighbours of one kind merged across batches as they are within one."""
+    """The same rows, neighbours of one kind merged across batches as they are within one; not too many at a time."""
     last = np.zeros(0, dtype=ROW)
     for batch in batches:
         rows = coalesced(np.concatenate([last, batch]))
-        yield rows[:-1]
+        for start in range(0, len(rows) - 1, ROWS_AT_ONCE):
+            yield rows[start : min(start + ROWS_AT_ONCE, len(rows) - 1)]
         last = rows[-1:]
     yield last
 
 
-def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[tuple[int, int, bool, bool]]:
-    """Runs of L1 entries of one kind: (begin, end, leads to readable tables, has an offset at all).
+class _L1Run(Struct, frozen=True):
+    """L1 entries of one kind from entry `begin` on: whether they lead to tables, and whether they name any place."""
+
+    begin: int
+    l2_offsets: U64
+    readable: bool
+    allocated: bool
+
+
+def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[_L1Run]:
+    """The entries `first` to `end`, some at a time, since a table may have four million.
 
     An L2 table that lies in a hole of the file maps nothing, as if there were no table.
     """
-    if first >= end:
-        return
-    readable = l1.readable()[first:end]
-    offsets = l1.l2_offsets()[first:end]
-    places = distinct(offsets[readable])
-    in_hole = readable & is_among(offsets, places[~stored_clusters(evidence, places, l1.geometry.cluster_size)])
-    readable &= ~in_hole
-    allocated = (offsets != 0) & ~in_hole
-    kind = readable.astype(np.int8) + allocated.astype(np.int8)
-    breaks = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), end - first]
-    for begin, stop in pairwise(breaks):
-        yield first + begin, first + stop, bool(readable[begin]), bool(allocated[begin])
+    size = l1.geometry.cluster_size
+    for start in range(first, end, L1_ENTRIES_AT_ONCE):
+        offsets = l1.entries[start : min(end, start + L1_ENTRIES_AT_ONCE)] & np.uint64(OFFSET_MASK)
+        readable = within_file(offsets, size, l1.file_size)
+        places = distinct(offsets[readable])
+        in_hole = readable & is_among(offsets, places[~stored_clusters(evidence, places, size)])
+        readable &= ~in_hole
+        allocated = (offsets != 0) & ~in_hole
+        kind = readable.astype(np.int8) + allocated.astype(np.int8)
+        for begin, stop in pairwise([0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(offsets)]):
+            yield _L1Run(start + begin, offsets[begin:stop], bool(readable[begin]), bool(allocated[begin]))
 
 
 def single_row(guest_offset: int, length: int, state: State, reason: Reason = Reason.NONE, depth: int = 0) -> Rows:

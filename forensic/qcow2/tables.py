@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET
+from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SUBCLUSTERS
 from forensic.qcow2.entries import U64, big_endian
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.overwritten import Overwritten, overwritten_l1, overwritten_l2
@@ -192,7 +192,7 @@ def read_l2_batches(
     evidence: Evidence, geometry: Geometry, owner: str, l1_indices: I64, host_offsets: U64
 ) -> Iterator[L2Batch]:
     """Read the L2 tables at these host offsets, in this order, in batches of about `BATCH_BYTES`, as they are."""
-    step = max(1, BATCH_BYTES // geometry.cluster_size)
+    step = max(1, BATCH_BYTES // (SUBCLUSTERS if geometry.extended_l2 else 1) // geometry.cluster_size)
     for start in range(0, len(host_offsets), step):
         offsets = host_offsets[start : start + step]
         raw, present_bytes = read_clusters(evidence, geometry, offsets)

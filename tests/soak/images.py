@@ -56,9 +56,7 @@ class Maker:
         self.made = Made(self._folder / "disk.qcow2", cluster, encrypted)
         self.made.key_file.write_text(PASSPHRASE)
         self._options = self._shape(cluster, encrypted)
-        self._qemu_img(
-            "create", "-q", *self._secret(), "-f", "qcow2", "-o", self._options, "disk.qcow2", str(self._size)
-        )
+        self._create("disk.qcow2", str(self._size), *self._secret())
         for _ in range(rng.randrange(2, 9)):
             self._step()
         if not encrypted and rng.random() < 0.3:
@@ -185,9 +183,7 @@ class Maker:
         """The image becomes the backing file of another one, which is written to, and maybe rebased."""
         base = self._folder / "base.qcow2"
         self.made.path.replace(base)
-        self._qemu_img(
-            "create", "-q", "-f", "qcow2", "-o", self._options, "-b", "base.qcow2", "-F", "qcow2", "disk.qcow2"
-        )
+        self._create("disk.qcow2", "", "-b", "base.qcow2", "-F", "qcow2")
         self.made.backing = [base]
         self._snapshots, self._bitmaps = [], []
         for _ in range(self._rng.randrange(1, 4)):
