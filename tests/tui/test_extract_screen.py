@@ -234,3 +234,18 @@ def test_an_image_that_is_in_use_is_extracted_once_the_box_is_ticked(drive: Driv
     with held(image, WRITER):
         drive(image, story, (170, 50))
     assert sha256_of(tmp_path / "out.raw") == raw_sha256_of("snapshots-512")
+
+
+def test_the_report_of_an_image_that_changed_meanwhile_says_1(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(SNAPSHOTS.read_bytes())
+
+    def post(message: Message) -> bool:
+        image.touch()
+        return True
+
+    with open_image(image) as opened:
+        plan = ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",))
+        run_extraction(post, opened, plan, [], Control())
+    report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
+    assert report["run"]["exit_code"] == 1
