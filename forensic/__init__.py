@@ -138,7 +138,7 @@ _HOME = {
     "forensic.qcow2.fields": ("Inspection", "Row"),
     "forensic.qcow2.inspection": ("inspect", "stored_refcount"),
     "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
-    "forensic.qcow2.mapping": ("Extent", "Reason", "State"),
+    "forensic.qcow2.states": ("Extent", "Reason", "State"),
     "forensic.qcow2.orphans": ("Orphans", "find_orphans"),
     "forensic.qcow2.outline": ("Node", "outline"),
     "forensic.qcow2.qcow1": ("Qcow1Image",),

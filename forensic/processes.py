@@ -4,6 +4,8 @@ Decoders are native code, and the bytes they are given are hostile: one that cra
 cluster. So whoever gave the message at which a process crashed finds out, with throw-away processes, which part of it
 is to blame, and starts another in its place. That forks a process that may have threads by then; what is done in the
 child takes no lock that another thread could have held.
+
+A crash is an end by a signal. An exception is an error of ours: no input is to blame, and it is raised here.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ Salvage = Callable[[bytes, Attempt], bytes]
 """Answers a message at which a process crashed."""
 
 Promise = Callable[[], bytes]
-"""Waits for an answer. Raises `WorkerFailed` if whoever should give it is gone."""
+"""Waits for an answer. Raises `WorkerFailed` if whoever should give it is gone, or has met an error of ours."""
 
 MOST_CRASHES = 4096
 """Crashes of one member after which it is given up: each costs some milliseconds."""
 
 _HEAD = 4
+_ERROR = 1 << 31
+"""In the head of an answer: it is the text of an exception."""
 _READ_AT_ONCE = 1 << 16
 _ENDED_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -178,10 +182,14 @@ class _Member:
             raise _Gone
         self._received += received
         while len(self._received) >= _HEAD:
-            end = _HEAD + int.from_bytes(self._received[:_HEAD], "little")
+            head = int.from_bytes(self._received[:_HEAD], "little")
+            end = _HEAD + head % _ERROR
             if len(self._received) < end:
                 break
-            self._answered.append(bytes(self._received[_HEAD:end]))
+            answer = bytes(self._received[_HEAD:end])
+            if head & _ERROR:
+                raise WorkerFailed(self._name, answer.decode(errors="replace"))
+            self._answered.append(answer)
             del self._received[:end]
 
     def _recover(self) -> None:
@@ -210,7 +218,7 @@ class _Member:
         with _signals_held_back():
             process = os.fork()
             if not process:
-                _act(lambda: _write(sink, self._work(message)))
+                _act(lambda: _write(sink, _answer_to(message, self._work)))
         os.close(sink)
         answer = bytearray()
         try:
@@ -222,12 +230,24 @@ class _Member:
         finally:
             os.close(source)
             code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        return None if code else bytes(answer)
+        if _is_crash(code):
+            return None
+        if code or int.from_bytes(answer[:_HEAD], "little") & _ERROR:
+            raise WorkerFailed(self._name, answer[_HEAD:].decode(errors="replace") or f"it ended with {code}")
+        return bytes(answer[_HEAD:])
 
 
 def _is_crash(exit_code: int) -> bool:
-    """Whether a process ended neither as it should nor because somebody ended it."""
-    return bool(exit_code) and -exit_code not in _ENDED_FROM_OUTSIDE
+    """Whether a process ended by a signal that nobody sent it."""
+    return exit_code < 0 and -exit_code not in _ENDED_FROM_OUTSIDE
+
+
+def _answer_to(message: bytes, work: Work) -> bytes:
+    """The answer with its head, or the exception that there was instead."""
+    try:
+        return _framed(work(message))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+        return _framed(f"{type(error).__name__}: {error}".encode(errors="replace"), _ERROR)
 
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -276,7 +296,7 @@ def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int], par
             and (head := _read(messages, _HEAD))
             and (message := _read(messages, int.from_bytes(head, "little")))
         ):
-            answer = _framed(work(message))
+            answer = _answer_to(message, work)
             try:
                 _write(answers, answer)
             except BrokenPipeError:
@@ -302,5 +322,5 @@ def _read(descriptor: int, length: int) -> bytes:
     return found
 
 
-def _framed(message: bytes) -> bytes:
-    return len(message).to_bytes(_HEAD, "little") + message
+def _framed(message: bytes, flag: int = 0) -> bytes:
+    return (len(message) | flag).to_bytes(_HEAD, "little") + message

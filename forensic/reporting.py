@@ -104,10 +104,10 @@ def _report(
 
 def _exit_status(disk: Disk, extraction: Extraction) -> int:
     """What `qcowscope extract` would have returned."""
-    if extraction.compared and not extraction.compared.agrees:
-        return OutputDiffers.exit_status
     if not all(evidence.unchanged() for evidence in disk.evidences):
         return FAILED
+    if extraction.compared and not extraction.compared.agrees:
+        return OutputDiffers.exit_status
     return 0 if extraction.complete else INCOMPLETE
 
 

@@ -57,8 +57,29 @@ def test_every_way_to_crash_is_one(number: signal.Signals) -> None:
         assert members.submit(b"ab")() == b"ba"
 
 
-def test_an_error_of_ours_ends_no_more_than_a_crash() -> None:
-    assert answers([b"ab", b"aE", b"cd"]) == [b"ba", b"a-", b"dc"]
+@pytest.mark.parametrize("messages", [[b"ab", b"aE", b"cd"], [b"ab", b"aXE", b"cd"]], ids=["at once", "in salvage"])
+def test_an_error_of_ours_is_no_crash_but_is_raised_with_what_it_says(messages: list[bytes]) -> None:
+    with pytest.raises(WorkerFailed, match="internal error: the worker ended: ValueError: an error of ours"):
+        answers(messages)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_attempt_that_somebody_ended_has_not_crashed(number: signal.Signals) -> None:
+    with (
+        Processes("worker", work, lambda _, attempt: attempt(f"X{int(number)}".encode()) or b"", 1) as members,
+        pytest.raises(WorkerFailed, match=f"it ended with -{int(number)}"),
+    ):
+        members.submit(b"aX")()
+
+
+def test_an_end_without_a_signal_is_no_crash() -> None:
+    with (
+        Processes("worker", lambda _: os._exit(3), lambda *_: b"salvaged", 1) as members,
+        pytest.raises(WorkerFailed, match="the process is gone"),
+    ):
+        members.submit(b"a")()
 
 
 def test_a_crash_while_messages_are_long_loses_none() -> None:

@@ -12,6 +12,7 @@ from textual.message import Message
 from forensic import (
     LOG,
     BackingFile,
+    EvidenceInUse,
     Extraction,
     Fate,
     Interrupted,
@@ -28,6 +29,7 @@ from forensic import (
     extract,
     open_disk,
     render,
+    shown,
     write_extraction_reports,
 )
 from tui.extraction_plan import ExtractionPlan
@@ -97,7 +99,9 @@ def run_extraction(
     post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
 ) -> None:
     """Extract, then write the reports; every outcome is a message."""
-    settings = Settings(hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force)
+    settings = Settings(
+        hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
+    )
     request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
     run = Run(plan.words())
     extraction: Extraction | None = None
@@ -111,6 +115,9 @@ def run_extraction(
     except Interrupted:
         done = "the disk was extracted, its reports were not written" if extraction else "the partial file was removed"
         post(Extracted(None, f"stopped; {done}"))
+    except EvidenceInUse as error:
+        held = f"{shown(error.path)} is held by another process, which {error.what}"
+        post(Extracted(None, f"{held}; tick “in-use” to extract nevertheless"))
     except (*FAILURES, ValueError) as error:
         post(Extracted(None, str(error)))
     else:

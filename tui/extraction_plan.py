@@ -32,6 +32,7 @@ class ExtractionPlan:
     sparse: bool = True
     verify: bool = False
     force: bool = False
+    in_use: bool = False
     supplies: Supplies = Supplies()
     case: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,6 +64,7 @@ class ExtractionPlan:
         for name, path in self.report_paths() if self.output else ():
             words += ["--report", f"{name}:{path}"]
         words += ["--no-sparse"] * (not self.sparse) + ["--verify"] * self.verify + ["--force"] * self.force
+        words += ["--in-use"] * self.in_use
         for path_of_backing in self.supplies.backing:
             words += ["--backing", path_of_backing]
         words += ["--data-file", self.supplies.data_file] if self.supplies.data_file else []

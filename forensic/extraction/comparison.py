@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, field
 
 from forensic.errors import BadReport
-from forensic.extraction.digests import Checkpoint, PieceHash
+from forensic.extraction.digests import Checkpoint, PieceHash, update_repeatedly
 from forensic.extraction.manifest import Manifest
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.windows import ALGORITHM, Piecewise
@@ -24,14 +24,14 @@ class Differences(Struct):
     ranges: list[tuple[int, int]] = field(default_factory=list)
     not_listed: int = 0
 
-    def add(self, start: int, end: int) -> None:
-        """Enter the next window."""
+    def add(self, start: int, end: int, count: int = 1) -> None:
+        """Enter the next windows, so many."""
         if self.ranges and self.ranges[-1][1] == start:
             self.ranges[-1] = (self.ranges[-1][0], end)
         elif len(self.ranges) < LISTED_WINDOWS:
             self.ranges.append((start, end))
         else:
-            self.not_listed += 1
+            self.not_listed += count
 
 
 class Verification(Struct, frozen=True):
@@ -82,7 +82,8 @@ class WindowComparison:
         """Start the thread; `stop` must be called in the end."""
         self._manifest = manifest
         self._piecewise = piecewise
-        self._expected: Iterator[bytes] = manifest.windows()
+        self._expected: Iterator[tuple[bytes, int]] = manifest.runs()
+        self._run: tuple[bytes, int] = (b"", 0)  # what is left of the run that was read last
         self._list = hashlib.sha256()
         self._position = 0
         self._differences = Differences()
@@ -101,8 +102,11 @@ class WindowComparison:
         if self._position < self._manifest.size:  # a manifest may claim any number of windows past the end of the disk
             self._differences.add(self._position, self._manifest.size)
             return self._differences
-        for digest in self._expected:  # none, but that the last line of the manifest is looked at as well
-            self._enter(digest, None)
+        left = self._run[1]
+        for _, count in self._expected:  # none, but that the last line of the manifest is looked at as well
+            left += count
+        if left:
+            self._differences.add(self._position, self._position + left * self._manifest.window, left)
         if self._piecewise and self._piecewise.digest_of_list != self._list.hexdigest():
             raise BadReport(self._manifest.path, "is not the manifest of this report")
         return self._differences
@@ -112,14 +116,21 @@ class WindowComparison:
         self._worker.stop()
 
     def _compare(self, digest: bytes, count: int) -> None:
-        for _ in range(count):
-            self._enter(next(self._expected, None), digest)
+        """So many windows with this digest come next; the manifest has runs as well, and none is taken one by one."""
+        while count:
+            if not self._run[1]:
+                self._run = next(self._expected, (b"", count))
+            expected, left = self._run
+            together = min(count, left)
+            self._enter(expected, digest, together)
+            self._run, count = (expected, left - together), count - together
 
-    def _enter(self, expected: bytes | None, found: bytes | None) -> None:
-        end = self._position + self._manifest.window
-        if expected is not None:
-            self._list.update(expected)
-            end = min(end, self._manifest.size) if self._position < self._manifest.size else end
+    def _enter(self, expected: bytes, found: bytes, count: int) -> None:
+        end = self._position + count * self._manifest.window
+        if expected:
+            if self._piecewise:
+                update_repeatedly(self._list, expected, count, self._pieces.stopped)
+            end = min(end, self._manifest.size)
         if expected != found:
-            self._differences.add(self._position, end)
+            self._differences.add(self._position, end, count)
         self._position = end

@@ -66,6 +66,20 @@ def update(digest: Digest, stretch: Stretch, stopped: Callable[[], bool] = never
         digest.update(part)
 
 
+DIGESTS_AT_ONCE = 1 << 15
+
+
+def update_repeatedly(digest: Digest, part: bytes, count: int, stopped: Callable[[], bool] = never) -> None:
+    """Let a digest take the same bytes so many times. Raises `HashingStopped` as soon as it is `stopped`."""
+    whole, rest = divmod(count, DIGESTS_AT_ONCE)
+    many = memoryview(part * DIGESTS_AT_ONCE if whole else b"")
+    for _ in range(whole):
+        if stopped():
+            raise HashingStopped
+        digest.update(many)
+    digest.update(memoryview(part * rest))
+
+
 class Checkpoint(Struct, frozen=True):
     """The hash of the first `length` bytes of the disk; it tells where two disks begin to differ."""
 

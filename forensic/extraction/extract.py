@@ -9,6 +9,7 @@ from pathlib import Path
 from forensic.errors import (
     EvidenceInUse,
     EvidenceUnreadable,
+    ForensicError,
     Interrupted,
     OutputDiffers,
     OutputFailed,
@@ -42,7 +43,7 @@ from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.states import Reason
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown
 from forensic.version import __version__
 
 Progress = Callable[[int, int], None]
@@ -234,7 +235,10 @@ class Extractor:
             record.take(stretch, self.extraction.done + length_of(stretch))
 
     def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        """Read the output again, from the medium as far as the system lets us. Raises `OutputDiffers`."""
+        """Read the output again, from the medium as far as the system lets us.
+
+        Raises `OutputDiffers`, and `OutputFailed` where it cannot be read: that says nothing of its bytes.
+        """
         extraction = self.extraction
         for path in self._partials():
             flush_to_disk(path)
@@ -247,12 +251,12 @@ class Extractor:
                     progress(offset + length_of(stretch), extraction.size)
             hashes.finish()
         except ReadFailed as error:
-            raise OutputDiffers(extraction.path or "-", f"cannot be read back: {error}") from error
+            raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
         finally:
             hashes.stop()
         extraction.verified_output = hashes.hexdigests()
         if extraction.verified_output != extraction.hashes:
-            raise OutputDiffers(extraction.path or "-", "reads back differently from what was written to it")
+            raise self._differs("reads back differently from what was written to it")
 
     def _container_notes(self) -> Iterator[str]:
         """Whether the disk itself begins like a disk image: whoever probes it opens what that image names."""
@@ -292,7 +296,17 @@ class Extractor:
             # What lies in the ledger as unreadable is known already; anything else was met by the second reading alone.
             self.tables_unread |= Reason.IO_ERROR.code not in self.extraction.ledger.bytes_by_reason
         if not self.extraction.compared.agrees:
-            raise OutputDiffers(self.extraction.path or "-", self.extraction.compared.sentence)
+            raise self._differs(self.extraction.compared.sentence)
+
+    def _differs(self, reason: str) -> OutputDiffers:
+        """The error; if what was read has changed meanwhile, nothing can be said of the readers."""
+        changed = [evidence for evidence in self._disk.evidences if not evidence.unchanged()]
+        if changed:
+            reason += f"; {shown(changed[0].path_as_given)} has changed meanwhile"
+        error = OutputDiffers(self.extraction.path or "-", reason)
+        if changed:
+            error.exit_status = ForensicError.exit_status
+        return error
 
     def _seed(self) -> int:
         """A number that follows from the hash of the output."""

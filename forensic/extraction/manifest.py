@@ -26,8 +26,8 @@ class Manifest:
         if self.window < SMALLEST_WINDOW:
             raise BadReport(path, f"has windows of {self.window} bytes; the smallest are {SMALLEST_WINDOW}")
 
-    def windows(self) -> Iterator[bytes]:
-        """The digest of each window. Raises `BadReport` where the file is damaged or cut short."""
+    def runs(self) -> Iterator[tuple[bytes, int]]:
+        """Digests, and how many windows in a row have each. Raises `BadReport` for a file that is damaged or cut."""
         end = 0
         for line in self._lines:
             if line.startswith(b"# end "):
@@ -36,9 +36,7 @@ class Manifest:
             if entry is None or int(entry["offset"]) != end or not 0 < int(entry["length"]) <= self.size - end:
                 raise BadReport(self.path, f"the line for offset {end} is damaged or missing")
             end += int(entry["length"])
-            digest = unhexlify(entry["digest"])
-            for _ in range(-(-int(entry["length"]) // self.window)):
-                yield digest
+            yield unhexlify(entry["digest"]), -(-int(entry["length"]) // self.window)
         else:
             raise BadReport(self.path, "ends before its last line")
         if end != self.size:

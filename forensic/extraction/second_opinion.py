@@ -18,7 +18,7 @@ from forensic.qcow2.levels import RawLevel
 from forensic.qcow2.states import Reason
 from forensic.second_reader.answers import Answer, Kind
 from forensic.second_reader.reader import SecondReader
-from forensic.second_reader.source import Secret, Source
+from forensic.second_reader.source import Passphrase, Source
 from forensic.untrusted import Json
 
 LISTED_DIFFERENCES = 1000
@@ -162,23 +162,28 @@ class Unread:
             start = stop
 
 
-def second_reader_of(disk: Disk) -> SecondReader:
-    """The same disk, from the same files and with the same keys, for the other reader. Raises `Unsupported`."""
-    sources = []
-    for level in disk.levels:
-        if isinstance(level, RawLevel):
-            sources.append(Source(level.evidence, is_raw=True))
-            continue
-        cipher = getattr(level, "cipher", None)
-        sources.append(
-            Source(
-                level.evidences[0],
-                data_file=getattr(level, "data_file", None),
-                key=Secret(cipher.key) if cipher else None,
-                as_stored=getattr(level, "as_stored", False),
-            )
+def sources_of(disk: Disk) -> list[Source]:
+    """The files of a disk and the passphrase, from which the other reader finds and derives all else by itself.
+
+    Readers of one list derive a key once.
+    """
+    passphrase = Passphrase(disk.key.passphrase, disk.key.allow_slow) if disk.key else None
+    return [
+        Source(level.evidences[0], is_raw=True)
+        if isinstance(level, RawLevel)
+        else Source(
+            level.evidences[0],
+            data_file=getattr(level, "data_file", None),
+            passphrase=passphrase,
+            as_stored=getattr(level, "as_stored", False),
         )
-    return SecondReader(sources, "active" if disk.target == "raw" else disk.target)
+        for level in disk.levels
+    ]
+
+
+def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> SecondReader:
+    """The same disk for the other reader, of its own sources or of those of `sources_of`. Raises `Unsupported`."""
+    return SecondReader(sources or sources_of(disk), "active" if disk.target == "raw" else disk.target)
 
 
 def compare_places(

@@ -146,7 +146,7 @@ class StandardOutput:
                 except BrokenPipeError:
                     raise
                 except OSError as error:
-                    raise OutputFailed("-", reason_of(error)) from error
+                    raise OutputFailed("standard output", reason_of(error)) from error
 
     def complete(self) -> None:
         """Nothing is left to do."""

@@ -19,9 +19,11 @@ from forensic.extraction.second_opinion import (
     compare_places,
     compare_range,
     second_reader_of,
+    sources_of,
 )
 from forensic.qcow2.disk import Disk
 from forensic.second_reader.reader import SecondReader
+from forensic.second_reader.source import Source
 
 if TYPE_CHECKING:  # slow to load, and the places are compared without it
     from concurrent.futures import Future
@@ -77,10 +79,11 @@ def compare_whole(
 
     found = Comparison(Method.WHOLE)
     # An empty disk is one part all the same, so that a header that cannot be read a second time is noticed.
-    second_reader_of(disk)
+    sources = sources_of(disk)
+    second_reader_of(disk, sources)
     step = max(PART_BYTES, -(-(end - start) // PARTS))
     step += -step % PART_BYTES
-    work = _Work(disk, output, unread)
+    work = _Work(disk, sources, output, unread)
     done = 0
     waiting: deque[tuple[int, Future[Comparison]]] = deque()
 
@@ -121,15 +124,15 @@ class _Stopped(Exception):
 class _Work:
     """Compares parts, with a reader for each thread."""
 
-    def __init__(self, disk: Disk, output: FileBytes, unread: Unread) -> None:
+    def __init__(self, disk: Disk, sources: Sequence[Source], output: FileBytes, unread: Unread) -> None:
         self.stopping = False
-        self._disk, self._output, self._unread = disk, output, unread
+        self._disk, self._sources, self._output, self._unread = disk, sources, output, unread
         self._thread = threading.local()
 
     def compare(self, start: int, end: int) -> Comparison:
         """Compare one part."""
         if not hasattr(self._thread, "reader"):
-            self._thread.reader = second_reader_of(self._disk)
+            self._thread.reader = second_reader_of(self._disk, self._sources)
         reader: SecondReader = self._thread.reader
         found = Comparison(Method.WHOLE)
         compare_range(reader, self._output, start, end, self._unread, found, self._passed)

@@ -6,13 +6,12 @@ import hashlib
 
 from msgspec import Struct
 
-from forensic.extraction.digests import PieceHash
+from forensic.extraction.digests import PieceHash, update_repeatedly
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.stretch import Stretch
 from forensic.extraction.worker import Worker
 
 ALGORITHM = "sha256"
-DIGESTS_AT_ONCE = 1 << 15
 SMALLEST_WINDOW = 512
 MANIFEST_SCHEMA = "qcowscope-manifest/1"
 
@@ -64,11 +63,7 @@ class WindowHashes:
         self._worker.stop()
 
     def _listed(self, digest: bytes, count: int) -> None:
-        whole, rest = divmod(count, DIGESTS_AT_ONCE)
-        many = digest * DIGESTS_AT_ONCE if whole else b""
-        for _ in range(whole):
-            self._list.update(many)
-        self._list.update(digest * rest)
+        update_repeatedly(self._list, digest, count, self._pieces.stopped)
         first, before, same = self._run
         if digest == same and digest == self._pieces.of_zeros():
             self._run = (first, before + count, same)

@@ -55,7 +55,6 @@ class BlockCipher:
         """Raises `ValueError` for a key whose length AES does not know."""
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())
         self._encrypt = encrypt
-        self.key = key
 
     def __call__(self, blocks: Blocks, room: bytearray) -> Blocks:
         """The blocks encrypted or decrypted, as a view of `room`, which must have a block more than they need."""
@@ -114,12 +113,6 @@ class SectorCipher(Struct, frozen=True):
     decrypt_blocks: BlockCipher
     encrypt_blocks: BlockCipher
     initial: Callable[[U64], Blocks]
-
-    @property
-    def key(self) -> bytes:
-        """The key, which for XTS is two keys; for the second reader alone."""
-        two = self.decrypt_blocks.key + self.encrypt_blocks.key
-        return two if self.mode == Mode.XTS else self.decrypt_blocks.key
 
     def decrypt(self, data: memoryview, first_sector: int) -> None:
         """Decrypt a buffer of whole sectors in place."""

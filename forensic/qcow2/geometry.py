@@ -90,6 +90,8 @@ def resolve(header: Header) -> Geometry | Unusable:
     Only what makes every later offset meaningless is refused; other faults are for the rules to report, and the
     geometry is then the one under which most of the image can still be read.
     """
+    if header.truncated and not header.version:  # what is missing reads as zeros
+        return Unusable("the file ends inside the header")
     if header.version not in (2, 3):
         return Unusable(f"version {header.version} of the format is not known")
     if header.truncated:

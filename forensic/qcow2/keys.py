@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 
 from forensic.errors import KeyRejected, Unsupported
 from forensic.evidence import Evidence, ReadFailed
@@ -18,8 +19,9 @@ MAX_STRIPES = 1 << 16
 """QEMU and cryptsetup write 4000."""
 
 SLOW_ROUNDS = 1 << 26
-"""Rounds of key derivation that one key slot may ask for: some twenty seconds. Two seconds of a fast machine, as
-QEMU and cryptsetup choose by default, are a tenth of that."""
+"""Rounds of key derivation that all key slots in use may ask for together, for every passphrase that is tried: some
+twenty seconds. Two seconds of a fast machine, as QEMU and cryptsetup choose by default for a slot, are a tenth of that.
+"""
 
 
 def unlock_legacy(path: str | os.PathLike[str], passphrase: bytes) -> SectorCipher:
@@ -29,11 +31,13 @@ def unlock_legacy(path: str | os.PathLike[str], passphrase: bytes) -> SectorCiph
     return legacy_cipher(passphrase)
 
 
-def unlock_luks(evidence: Evidence, luks: LuksHeader, passphrase: bytes, allow_slow: bool = False) -> SectorCipher:
-    """The cipher of a LUKS image, by the first key slot that the passphrase opens.
+def unlock_luks(
+    evidence: Evidence, luks: LuksHeader, passphrases: Sequence[bytes], allow_slow: bool = False
+) -> tuple[SectorCipher, bytes]:
+    """The cipher of a LUKS image by the first key slot that the first of the passphrases opens, and that passphrase.
 
-    Raises `KeyRejected` if it opens none, `Unsupported` if the header cannot be used or asks for more than
-    `SLOW_ROUNDS` rounds of key derivation (without `allow_slow`).
+    Raises `KeyRejected` if they open none, `Unsupported` if the header cannot be used, or if all that may have to be
+    tried asks for more than `SLOW_ROUNDS` rounds of key derivation (without `allow_slow`).
     """
     path = evidence.path_as_given
     if luks.missing or luks.magic != LUKS_MAGIC or luks.version != 1:
@@ -42,12 +46,13 @@ def unlock_luks(evidence: Evidence, luks: LuksHeader, passphrase: bytes, allow_s
     active = [slot for slot in luks.slots if slot.state == SLOT_ACTIVE]
     if not active:
         raise Unsupported(path, "no key slot is in use, so no passphrase can open the image")
-    for slot in active:
-        if not allow_slow:
-            _refuse_slow(path, luks, slot)
-        key = _master_key(evidence, luks, slot, passphrase, make_cipher)
-        if key is not None and hmac.compare_digest(_digest(luks, key), luks.master_key_digest):
-            return make_cipher(key)
+    if not allow_slow:
+        _refuse_slow(path, luks, active, len(passphrases))
+    for passphrase in passphrases:
+        for slot in active:
+            key = _master_key(evidence, luks, slot, passphrase, make_cipher)
+            if key is not None and hmac.compare_digest(_digest(luks, key), luks.master_key_digest):
+                return make_cipher(key), passphrase
     raise KeyRejected(path, f"the passphrase opens none of the {len(active)} key slots in use")
 
 
@@ -87,13 +92,16 @@ def _unknown(path: str | os.PathLike[str], luks: LuksHeader) -> Unsupported:
     return Unsupported(path, f"the LUKS header asks for {cipher}, which is not known")
 
 
-def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slot: KeySlot) -> None:
+def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slots: list[KeySlot], tries: int) -> None:
     digest_size = hashlib.new(luks.hash_spec.text, usedforsecurity=False).digest_size
-    rounds = slot.iterations * -(-luks.key_bytes // digest_size) + luks.master_key_iterations
+    parts = -(-luks.key_bytes // digest_size)
+    rounds = tries * sum(slot.iterations * parts + luks.master_key_iterations for slot in slots)
     if rounds > SLOW_ROUNDS:
+        what = "the key slot in use asks" if len(slots) == 1 else f"the {len(slots)} key slots in use ask"
+        twice = ", with the newline at its end and without" if tries > 1 else ""
         raise Unsupported(
             path,
-            f"a key slot asks for {rounds:,} rounds of key derivation, more than {SLOW_ROUNDS:,}; "
+            f"{what} for {rounds:,} rounds of key derivation to try the passphrase{twice}, more than {SLOW_ROUNDS:,}; "
             "--allow-slow-key tries it all the same",
         )
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from forensic.errors import KeyRejected, Unsupported, WrongSupply
+from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.caveats import caveats, contradictions, undeclared
-from forensic.qcow2.disk import Disk, Input, Role
+from forensic.qcow2.disk import Disk, Input, Role, SuppliedKey
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.image import Identified, Qcow2Image, identify
@@ -66,6 +66,19 @@ class Supplied(Struct, frozen=True):
     without_newline: bool = False
     salvage: bool = False
 
+    @property
+    def words(self) -> tuple[bytes, ...]:
+        """The passphrase in each way in which it is tried."""
+        if self.passphrase is None:
+            return ()
+        shorter = self.passphrase.removesuffix(b"\n")
+        return tuple(dict.fromkeys((shorter,) if self.without_newline else (self.passphrase, shorter)))
+
+    @property
+    def key(self) -> SuppliedKey | None:
+        """The passphrase for the second reader."""
+        return SuppliedKey(self.words[0], self.allow_slow_key) if self.words else None
+
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """What rich shows: all but the passphrase, which has to stand in no message and no log."""
         return [(name, value) for name, value in asdict(self).items() if name != "passphrase"]
@@ -112,7 +125,7 @@ def open_disk(
         *(("compressed clusters that break are given as far as they can be decoded",) if supplied.salvage else ()),
         *caveats(levels, inputs, supplied.as_stored, supplied.passphrase is not None),
     )
-    return Disk(_target(target), levels[0].size, tuple(levels), inputs, said, against)
+    return Disk(_target(target), levels[0].size, tuple(levels), inputs, said, against, supplied.key)
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
@@ -241,35 +254,25 @@ class _Opening:
         return Qcow2Level(image, l1, size, base, data_file, cipher, supplied.as_stored, salvage=supplied.salvage)
 
     def _cipher(self, image: Qcow2Image | Qcow1Image) -> SectorCipher | None:
-        passphrase = self._supplied.passphrase
-        if passphrase is None or not image.encrypted or self._supplied.as_stored:
+        words = self._supplied.words
+        if not words or not image.encrypted or self._supplied.as_stored:
             return None
         from forensic.qcow2 import keys
 
-        shorter = passphrase.removesuffix(b"\n")
-        if self._supplied.without_newline:
-            passphrase = shorter
         path = image.evidence.path_as_given
         if isinstance(image, Qcow1Image) or image.header.crypt_method == CryptMethod.AES:
-            if passphrase != shorter:
+            if len(words) > 1:
                 self.key_notes.append(
                     f"{shown(path)}: the passphrase was used with the newline at its end, as QEMU does; "
                     "--key-without-newline leaves it out"
                 )
-            return keys.unlock_legacy(path, passphrase)
+            return keys.unlock_legacy(path, words[0])
         if image.luks is None:
             raise Unsupported(path, "the image is LUKS encrypted, but has no LUKS header")
-        slow = self._supplied.allow_slow_key
-        try:
-            cipher = keys.unlock_luks(image.evidence, image.luks, passphrase, slow)
-        except KeyRejected:
-            if passphrase == shorter:
-                raise
-            cipher = keys.unlock_luks(image.evidence, image.luks, shorter, slow)
-            self.key_notes.append(f"{shown(path)}: the passphrase fits without the newline at its end")
-            return cipher
-        if passphrase != shorter:
-            self.key_notes.append(f"{shown(path)}: the passphrase fits with the newline at its end")
+        cipher, word = keys.unlock_luks(image.evidence, image.luks, words, self._supplied.allow_slow_key)
+        if len(words) > 1:
+            how = "with" if word == words[0] else "without"
+            self.key_notes.append(f"{shown(path)}: the passphrase fits {how} the newline at its end")
         return cipher
 
     def _open(self, path: str | os.PathLike[str]) -> Evidence:

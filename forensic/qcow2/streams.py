@@ -19,10 +19,10 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt
 from forensic.processes import Attempt, Processes, Promise
 from forensic.qcow2.bits import SECTOR_SIZE
-from forensic.qcow2.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
+from forensic.qcow2.codecs import Codec, Outcome, examine, fills_cluster, stream_end
 from forensic.qcow2.entries import U64
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.old_tables import ends_like_first_entry
+from forensic.qcow2.stream_tails import is_leftover, read_or_nothing
 from forensic.qcow2.tables import stored_clusters
 
 WINDOW_BYTES = 4 << 20
@@ -304,7 +304,7 @@ def _decode_window(
         result.surplus.append(surplus)
         if tail is not None:
             begins, data = tail
-            leftover = _is_leftover(evidence, geometry, begins, data, end)
+            leftover = is_leftover(evidence, geometry, begins, data, end)
             result.tails.append(Tail(window.first + index, begins, data, leftover))
     return result
 
@@ -318,7 +318,7 @@ def _judge(
         # The next stream follows at once, as QEMU packs them: this one ends there or before.
         return Outcome.OK, _sectors(next_start, end), None
     if not fills_cluster(stored, codec, size):
-        outcome = examine(stored, lambda: _read_or_nothing(evidence, end, 2 * size), codec, size)
+        outcome = examine(stored, lambda: read_or_nothing(evidence, end, 2 * size), codec, size)
         if outcome != Outcome.OK:
             return outcome, 0, None
     length = stream_end(stored, codec, size)
@@ -332,26 +332,3 @@ def _judge(
 def _sectors(begins: int, ends: int) -> int:
     """Whole sectors between two host offsets."""
     return max(0, ends - -(-begins // SECTOR_SIZE) * SECTOR_SIZE) // SECTOR_SIZE
-
-
-def _is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes, end: int) -> bool:
-    """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
-
-    When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before.
-    """
-    codec, size = geometry.compression_type, geometry.cluster_size
-    if begins % size < SECTOR_SIZE and ends_like_first_entry(begins % size, data):
-        return True  # in the cluster there was a short table before
-    if any(_read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
-        return True
-    if fills_cluster(_read_or_nothing(evidence, begins, 2 * size), codec, size):
-        return True
-    # What was there before can only seem to end where its rest lay in the next cluster.
-    return end % size == 0 and (begins + len(data) == end or could_begin_stream(data, codec))
-
-
-def _read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    try:
-        return evidence.read_at(host_offset, length)
-    except ReadFailed:
-        return b""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.markup import Html, element, together
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import items, number, place, section, sections, sentence, size, text, words
+from forensic.report.values import comparison, items, number, place, section, sections, sentence, size, text, words
 from forensic.untrusted import Json
 
 LISTED_PROBLEMS = 12
@@ -62,7 +62,8 @@ def extraction_section(extraction: Mapping[str, Json]) -> Iterator[Html]:
     ]
     amounts = [(meaning, size(number(extraction[name]))) for _, name, meaning in SHARES]
     hashes = [(f"{name} of the virtual disk", text(value)) for name, value in section(extraction["hashes"]).items()]
-    content = [element("div", *bars, class_="bar"), facts([("virtual disk", size(expected)), *amounts, *hashes])]
+    said = [("virtual disk", size(expected)), *amounts, *hashes, *comparison(extraction)]
+    content = [element("div", *bars, class_="bar"), facts(said)]
     yield element("div", *content, class_="card extraction")
     unreadable = sections(extraction["unreadable"])
     if unreadable:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import cautions, number, place, section, sections, sentence, text, words
+from forensic.report.values import cautions, comparison, number, place, section, sections, sentence, text, words
 from forensic.untrusted import Json
 
 LISTED_PROBLEMS = 16
@@ -109,7 +109,7 @@ def _extraction(extraction: Mapping[str, Json]) -> Iterator[str]:
         for name in ("bytes_expected", "bytes_read", "bytes_zero", "bytes_filled")
     ]
     rows += [(f"{name} of the virtual disk", text(value)) for name, value in section(extraction["hashes"]).items()]
-    yield from _table(("", "virtual disk"), rows)
+    yield from _table(("", "virtual disk"), [*rows, *comparison(extraction)])
     unreadable = sections(extraction["unreadable"])
     if not unreadable:
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forensic.report.model import CheckStatus, Report
-from forensic.report.values import cautions, items, number, section, sections, size, text, words
+from forensic.report.values import cautions, comparison, items, number, section, sections, size, text, words
 from forensic.untrusted import Json
 
 Line = Sequence[tuple[str, str]]
@@ -88,6 +88,8 @@ def extraction_lines(report: Report) -> Iterator[Line]:
     facts += [(name, text(value)) for name, value in section(extraction["hashes"]).items()]
     for label, fact in facts:
         yield [(f"  {label:13} ", "label"), (fact, "")]
+    for label, fact in comparison(extraction):
+        yield [(f"  {label:13} ", "label"), (fact, "high" if label == "differs" else "")]
     unreadable = sections(extraction["unreadable"])
     for entry in unreadable[:SHOWN_UNREADABLE]:
         where = f"{number(entry['length']):,} bytes at guest offset {number(entry['virtual_offset']):#x}"
@@ -114,7 +116,8 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     if "version" not in image:
         yield "format", f"{text(image['format'])}: {text(image['description'])}"
         return
-    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} version {image['version']}"
+    version = f"version {image['version']}" if image["version"] else "of a version that is not known"
+    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} {version}"
     yield "virtual size", size(number(image["virtual_size"]))
     on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
     yield "file size", size(number(image["file_size"])) + on_disk

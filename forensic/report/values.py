@@ -74,3 +74,24 @@ def cautions(source: Mapping[str, Json], run: Mapping[str, Json]) -> list[str]:
     """What a reader has to know about how the image and the files beside it were read, one sentence each."""
     read = [(source.get("path_as_given"), source), *((one.get("path"), one) for one in sections(run.get("inputs"))[1:])]
     return [f"{text(path)} {text(note)}" for path, one in read for note in items(one.get("notes"))]
+
+
+LISTED_DIFFERENCES = 20
+
+
+def comparison(extraction: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What two readings of an extraction had in common, and where they differ: a label and a sentence each."""
+    compared = section(extraction.get("compared"))
+    if not compared:
+        return []
+    facts = [("two readings", sentence(compared["summary"]))]
+    if number(compared["bytes_not_judged"]):
+        facts.append(("not compared", f"{number(compared['bytes_not_judged']):,} bytes, on which nothing can be said"))
+    differences = sections(compared["differences"])
+    for one in differences[:LISTED_DIFFERENCES]:
+        where = f"{number(one['length']):,} bytes at guest offset {number(one['virtual_offset']):#x}"
+        facts.append(("differs", f"{where}: {words(one['what'])}"))
+    more = len(differences) - LISTED_DIFFERENCES + number(compared["differences_not_listed"])
+    if more > 0:
+        facts.append(("differs", f"and {more:,} more ranges"))
+    return facts

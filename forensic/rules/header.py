@@ -51,6 +51,10 @@ def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
         yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
 
 
+VERSION_END = 8
+"""Bytes of the file up to the end of its version."""
+
+
 @rule(HeaderCluster, Severity.CRITICAL, FindingClass.CORRUPTION)
 def header_version(cluster: HeaderCluster) -> Iterator[Problem]:
     """The version is neither 2 nor 3.
@@ -61,7 +65,7 @@ def header_version(cluster: HeaderCluster) -> Iterator[Problem]:
     Next: compare the header with a sound one; a single flipped bit in the version can be undone on a copy.
     """
     version = cluster.header.version
-    if version not in (2, 3):
+    if version not in (2, 3) and cluster.file_size >= VERSION_END:
         yield Problem(f"version is {version}, expected 2 or 3", in_header(cluster, "version"), "header")
 
 

@@ -129,7 +129,8 @@ def compressed_stream_tail(batch: StreamBatch) -> Iterable[Problem]:
     """Bytes behind the end of a compressed stream, in sectors that no other stream claims, are not zero.
 
     Why: no reader looks at them. Only streams that no other one follows at once are judged: between two that QEMU
-    packed together there is no room.
+    packed together there is no room. Within the last sector of a stream only text counts: anything else can be the
+    rest of a former stream. Text can be the rest of plain data, where the cluster held that before.
     Spec: Compressed Clusters Descriptor
     QEMU: says nothing.
     Next: look at the bytes.
@@ -142,7 +143,8 @@ def compressed_stream_leftover(batch: StreamBatch) -> Iterable[Problem]:
     """Behind the end of a compressed stream there is what was in the cluster before.
 
     Why: when the guest writes to a compressed cluster its stream stays in the file, and a freed cluster that is used
-    again keeps what it held. The bytes are consistent with either: they decode, or go on behind the last sector.
+    again keeps what it held. The bytes are consistent with either: they decode, go on behind the last sector, or are
+    no text and so few that they can be the rest of a former stream.
     Spec: Compressed Clusters Descriptor
     QEMU: leaves them there in ordinary work.
     Next: decode what follows; it is an earlier state of some guest cluster.

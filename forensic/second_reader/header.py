@@ -107,13 +107,14 @@ def snapshot_l1(evidence: Evidence, header: Header, index: int, saved_state: boo
     return L1(entry.ofs_l1_table, entry.num_l1_entries, state, base)
 
 
-def luks_header(evidence: Evidence) -> Qcow2.Luks1Header:
-    """The LUKS header to which an extension points. Raises `Unsupported` if there is none."""
+def luks_at(evidence: Evidence) -> tuple[Qcow2.Luks1Header, int]:
+    """The LUKS header to which an extension points, and its host offset. Raises `Unsupported` if there is none."""
     image = _image(evidence)
     try:
         for node in image.header_extensions.extensions:
             if node.extension.type == Qcow2.HeaderExtensionType.encryption_header:
-                return parsed(Qcow2.Luks1Header, evidence.read_at(node.extension.data.ofs_header, LUKS_HEADER_BYTES))
+                host_offset = int(node.extension.data.ofs_header)
+                return parsed(Qcow2.Luks1Header, evidence.read_at(host_offset, LUKS_HEADER_BYTES)), host_offset
     except (*BROKEN, ReadFailed) as error:
         raise Unsupported(evidence.path_as_given, "the LUKS header cannot be read a second time") from error
     raise Unsupported(evidence.path_as_given, "no extension points to a LUKS header")

@@ -35,13 +35,16 @@ class ImageLayer:
         self._lacks = ""
         if header.external_data_file and source.data_file is None:
             self._lacks = "data_file_not_supplied"
-        elif header.encryption in (AES, LUKS) and source.key is None and not source.as_stored:
+        elif header.encryption in (AES, LUKS) and source.passphrase is None and not source.as_stored:
             self._lacks = "key_not_supplied"
         self._decryption = None
-        if header.encryption in (AES, LUKS) and source.key is not None and not source.as_stored:
+        passphrase = source.passphrase
+        if header.encryption in (AES, LUKS) and passphrase is not None and not source.as_stored:
             from forensic.second_reader.keys import decryption_of
 
-            self._decryption = decryption_of(source.evidence, header, source.key.key)
+            self._decryption = passphrase.opened(
+                source.evidence, lambda: decryption_of(source.evidence, header, passphrase)
+            )
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """See `Layer`."""

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from forensic.evidence import Evidence
 
+if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
+    from forensic.second_reader.decryption import SectorDecryption
 
-class Secret:
-    """A key; it is in no text form of anything that holds it."""
 
-    def __init__(self, key: bytes) -> None:
-        """Keep the key."""
-        self.key = key
+class Passphrase:
+    """What the examiner supplied; it is in no text form of anything that holds it.
+
+    `raw` is tried as it is and, if that opens nothing, without a newline at its end. What it opens once is kept, so
+    that several readers of one source derive their keys once. `allow_slow` lifts the limit on how long that may take.
+    """
+
+    def __init__(self, raw: bytes, allow_slow: bool = False) -> None:
+        """Nothing is derived yet."""
+        self.raw = raw
+        self.allow_slow = allow_slow
+        self._opened: dict[Evidence, SectorDecryption] = {}
+        self._lock = threading.Lock()
+
+    def opened(self, evidence: Evidence, derive: Callable[[], SectorDecryption]) -> SectorDecryption:
+        """What the passphrase gives for this file: from before, or derived now."""
+        with self._lock:
+            if evidence not in self._opened:
+                self._opened[evidence] = derive()
+            return self._opened[evidence]
 
 
 class Source(Struct, frozen=True):
     """One layer of a disk, the image itself first, then its backing files.
 
-    `is_raw` says that the file is a raw disk. `key` is the key of the data (of LUKS the master key, of the older
-    encryption the passphrase cut or padded to 16 bytes); `as_stored` asks for encrypted data as it is.
+    `is_raw` says that the file is a raw disk. `as_stored` asks for encrypted data as it is, without the `passphrase`.
     """
 
     evidence: Evidence
     is_raw: bool = False
     data_file: Evidence | None = None
-    key: Secret | None = None
+    passphrase: Passphrase | None = None
     as_stored: bool = False

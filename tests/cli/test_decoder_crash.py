@@ -1,6 +1,7 @@
 """A native decoder that crashes loses one cluster: the command goes on, and so do the images after it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ victim = bytes.fromhex(sys.argv.pop(1))
 def crashing(decode):
     def decoded(stored, *arguments, **options):
         if bytes(stored[:len(victim)]) == victim:
+            if os.environ.get("RAISE"):
+                raise RuntimeError("an error of ours")
             os.abort()
         return decode(stored, *arguments, **options)
     return decoded
@@ -45,10 +48,10 @@ def streams(image: Path) -> list[tuple[int, int, bytes]]:
     ]
 
 
-def run(victim: bytes, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(victim: bytes, *arguments: object, raises: bool = False) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", CRASHING, victim.hex(), *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | ({"RAISE": "1"} if raises else {}),
     )  # fmt: skip
 
 
@@ -92,3 +95,17 @@ def test_many_images_lose_none(jobs: int) -> None:
     assert done.returncode == 2
     verdicts = [line.rpartition(" ")[2] for line in done.stdout.splitlines() if line.startswith("/")]
     assert verdicts == ["clean", "corrupt", "clean", "clean"]
+
+
+@each
+@pytest.mark.parametrize("command", ["check", "extract"])
+def test_an_exception_of_ours_is_an_internal_error_and_no_damage(image: Path, command: str, tmp_path: Path) -> None:
+    _, _, victim = streams(image)[2]
+    output = ("-o", tmp_path / "out.raw") if command == "extract" else ("--json",)
+    done = run(victim, command, image, *output, raises=True)
+    assert done.returncode == 1
+    assert "internal error" in done.stderr
+    assert "RuntimeError: an error of ours" in done.stderr
+    assert "decoder_failed" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.raw").exists()

@@ -79,3 +79,23 @@ def test_streams_of_sixteen_writers_at_a_time(size: str, codec: str, tmp_path: P
     command = ["qemu-img", "convert", "-c", "-W", "-m", "16", "-O", "qcow2", "-o", options, "disk.raw", "image.qcow2"]
     oracle.run(command, tmp_path)
     compare(tmp_path)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("seed", range(6))
+def test_what_rewriting_leaves_behind_streams_is_no_more_than_a_note(seed: int, codec: str, tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    rng = random.Random(seed)
+    size = rng.choice((512, 1024, 2048, 4096))
+    options = f"cluster_size={size},compression_type={codec}"
+    oracle.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, "image.qcow2", str(64 * size)], tmp_path)
+    requests = []
+    for number in range(400):
+        (tmp_path / f"{number}").write_bytes(rng.randbytes(rng.randrange(size)).ljust(size, b"\0"))
+        place = f"{rng.randrange(64) * size} {size}"
+        requests.append(f"write -c -s {number} {place}" if rng.random() < 0.8 else f"discard {place}")
+    for start in range(0, len(requests), 100):
+        io(tmp_path, requests[start : start + 100])
+    with Evidence(tmp_path / "image.qcow2") as evidence:
+        judgement = check(identify(evidence))
+    assert [one.rule for one in judgement.findings if one.severity.rank > Severity.INFO.rank] == []

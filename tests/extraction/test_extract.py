@@ -413,6 +413,20 @@ class TestVerify:
         assert extraction.verified_output == extraction.hashes
         assert {segment["verified"] for segment in _segments(extraction)} == {"match"}
 
+    def test_what_cannot_be_read_back_is_not_called_different(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unreadable(files: object) -> object:
+            raise ReadFailed(0, 512, "input/output error")
+
+        monkeypatch.setattr(extracting, "read_in_a_row", unreadable)
+        with large(tmp_path) as image:
+            extractor = Extractor(image.disk(), tmp_path / "out.raw", Settings(verify=True))
+            with pytest.raises(OutputFailed, match=r"cannot be read back: .*input/output error") as raised:
+                extractor.run()
+        assert raised.value.exit_status == 1
+        assert not (tmp_path / "out.raw").exists()
+
     def test_what_reads_back_differently_gets_no_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def flush(partial: Path) -> None:
             with partial.open("r+b") as stream:

@@ -109,6 +109,51 @@ def test_the_report_and_the_terminal_say_what_was_compared(options: list[str], t
     assert compared["method"] == ("whole" if "--verify" in options else "places")
 
 
+FORMATS = ("text", "markdown", "html", "log")
+
+
+def reports_of(path: Path, folder: Path) -> tuple[int, str, dict[str, str]]:
+    """Exit status, standard error, and the reports without markup of an extraction."""
+    targets = [word for name in FORMATS for word in ("--report", f"{name}:{folder / name}")]
+    done = qcowscope("extract", path, "-o", folder / "out.raw", "--verify", *targets)
+    read = {name: (folder / name).read_text(encoding="utf-8").replace("\\", "") for name in FORMATS}
+    return done.status, done.err, read
+
+
+def test_each_format_says_that_two_readings_agree(tmp_path: Path) -> None:
+    _, _, reports = reports_of(written(tmp_path, mixed.image()), tmp_path)
+    sentence = f"Two independent readings agree over {mixed.SIZE:,} bytes (all of it)"
+    assert [name for name in FORMATS if sentence not in reports[name]] == []
+
+
+def test_each_format_says_where_two_readings_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong_from(monkeypatch, lambda _: True)
+    with image_of(tmp_path):
+        status, _, reports = reports_of(tmp_path / "image.qcow2", tmp_path)
+    assert status == 6
+    assert [name for name in FORMATS if "Two independent readings differ in" not in reports[name]] == []
+    place = "1 bytes at guest offset 0x10000: bytes"
+    assert [name for name in FORMATS if name != "log" and place not in reports[name]] == []
+    assert "1 bytes at virtual offset 65,536" in reports["log"]
+
+
+def test_readings_of_a_file_that_changes_meanwhile_may_differ_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(_: int) -> bool:
+        with (tmp_path / "image.qcow2").open("r+b") as stream:
+            stream.write(b"Q")
+        return True
+
+    wrong_from(monkeypatch, wrong)
+    with image_of(tmp_path):
+        status, err, reports = reports_of(tmp_path / "image.qcow2", tmp_path)
+    assert status == 1
+    assert "two independent readings differ" in err
+    assert "image.qcow2 has changed meanwhile" in err
+    assert "Exit status 1\n" in reports["log"]
+
+
 def test_wrong_bytes_on_standard_output_are_found_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong_from(monkeypatch, lambda _: True)
     with image_of(tmp_path) as image:

@@ -12,6 +12,7 @@ from rich.pretty import pretty_repr
 
 from forensic.errors import EvidenceUnreadable, ForensicError, KeyRejected, Unsupported, WrongSupply
 from forensic.evidence import Evidence
+from forensic.extraction.second_opinion import second_reader_of
 from forensic.qcow2.consent import inputs_of, references_of
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import open_any, open_image
@@ -27,6 +28,7 @@ from forensic.qcow2.sources import (
     read_key_file,
 )
 from forensic.qcow2.states import Reason, State
+from forensic.second_reader import answers
 from samples import oracle
 from samples.bench import Bench
 from samples.kinds import KINDS, PASSPHRASE, Built, Kind, build
@@ -53,6 +55,14 @@ def committed(kind: Kind) -> Supplied:
 
 def sha256_of(disk: Disk) -> str:
     return hashlib.sha256(disk.reader().read()).hexdigest()
+
+
+def second_sha256_of(disk: Disk) -> str:
+    """By the reader that has the files and the passphrase from here, and nothing else."""
+    found = hashlib.sha256()
+    for answer in second_reader_of(disk).answers(0, disk.size):
+        found.update(answer.data if answer.kind == answers.Kind.DATA else bytes(answer.length))
+    return found.hexdigest()
 
 
 def qemu_map(disk: Disk) -> list[dict[str, int | bool]]:
@@ -103,6 +113,7 @@ def test_with_all_that_it_needs_each_kind_gives_the_bytes_that_qemu_img_gives(ki
     built = build(kind.name, tmp_path)
     with open_any(built.image) as image, open_disk(image, None, supplies(built)) as disk:
         assert sha256_of(disk) == built.raw_sha256
+        assert second_sha256_of(disk) == built.raw_sha256
         assert disk.size == built.virtual_size
 
 

@@ -16,6 +16,7 @@ from forensic import (
     Node,
     Qcow2Image,
     back_references,
+    host,
     inspect,
     look_inside,
     open_image,
@@ -77,3 +78,31 @@ def test_a_damaged_image_is_walked_through(recipe: recipes.Recipe, tmp_path: Pat
         assert "READ-ONLY" in screen_text(app)
 
     drive(tmp_path / "image.qcow2", story, (80, 24))
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "words"),
+    [
+        ("l1-table-overwritten", "0xa00", "owner not known: the L1 table of active is overwritten"),
+        ("l2-table-overwritten", "0xa00", "owner not known: not all L2 tables of active could be read"),
+        ("l2-table-overwritten", "0x0", "more owners not known"),
+    ],
+)
+def test_the_inspector_does_not_say_that_nothing_refers_to_what_lost_tables_may(
+    drive: Drive, tmp_path: Path, name: str, place: str, words: str
+) -> None:
+    recipe = recipes.load(recipes.HERE / "damaged" / f"{name}.toml")
+    image = recipes.apply(recipe, tmp_path / "image.qcow2")
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2")
+        app.desk.go(host(int(place, 0), 1))
+        for _ in range(4):
+            await pilot.pause(0.3)
+            await settled(app, pilot)
+        said = " ".join("\n".join(app.desk.claims()).split())
+        assert words in said
+        assert "nothing refers to it" not in said
+        assert words[:24] in " ".join(screen_text(app).replace("│", " ").split())
+
+    drive(image, story, (200, 60))

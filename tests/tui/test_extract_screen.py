@@ -7,6 +7,7 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
 from rich.text import Text
 from textual.message import Message
 from textual.pilot import Pilot
@@ -14,6 +15,8 @@ from textual.widgets import Button, Checkbox, Input, Select
 
 from forensic import extract, open_image
 from samples import recipes
+from tests.cli.test_in_use import WRITER, held
+from tests.commands import damaged, qcowscope
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.extract_job import Control, Extracted, run_extraction
@@ -182,3 +185,67 @@ def test_a_pause_holds_the_thread_until_it_goes_on() -> None:
     control.pause()
     asked.join(10)
     assert (asked.is_alive(), control.cancelled()) == (False, False)
+
+
+def run_plan(plan: ExtractionPlan) -> Extracted:
+    """The last message of an extraction."""
+    outcomes: list[Message] = []
+
+    def post(message: Message) -> bool:
+        outcomes.append(message)
+        return True
+
+    with open_image(plan.image) as image:
+        run_extraction(post, image, plan, [], Control())
+    assert isinstance(outcomes[-1], Extracted)
+    return outcomes[-1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "status"), [(None, 0), ("compressed-stream-broken", 5), ("l1-entry-outside-file", 5)]
+)
+def test_the_report_has_the_exit_status_that_the_command_gives(recipe: str | None, status: int, tmp_path: Path) -> None:
+    image = damaged(recipe, tmp_path) if recipe else SNAPSHOTS
+    run_plan(ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",)))
+    done = qcowscope("extract", image, "-o", tmp_path / "other.raw")
+    report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
+    assert (done.status, report["run"]["exit_code"]) == (status, status)
+
+
+def test_an_image_that_is_in_use_is_extracted_once_the_box_is_ticked(drive: Drive, tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(SNAPSHOTS.read_bytes())
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
+        await pilot.press("f5")
+        await settled(app, pilot)
+        said = " ".join(screen_text(app).replace("│", " ").split())
+        assert "nothing was extracted" in said
+        assert "tick “in-use” to extract nevertheless" in said
+        assert not (tmp_path / "out.raw").exists()
+        app.screen.query_one("#tick-in-use", Checkbox).value = True
+        assert "--in-use" in app.screen.query_one(ExtractForm).plan.command()
+        await pilot.press("f5")
+        await settled(app, pilot)
+        assert "EXTRACTION LOG" in screen_text(app)
+
+    with held(image, WRITER):
+        drive(image, story, (170, 50))
+    assert sha256_of(tmp_path / "out.raw") == raw_sha256_of("snapshots-512")
+
+
+def test_the_report_of_an_image_that_changed_meanwhile_says_1(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    image.write_bytes(SNAPSHOTS.read_bytes())
+
+    def post(message: Message) -> bool:
+        image.touch()
+        return True
+
+    with open_image(image) as opened:
+        plan = ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",))
+        run_extraction(post, opened, plan, [], Control())
+    report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
+    assert report["run"]["exit_code"] == 1

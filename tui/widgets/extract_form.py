@@ -45,7 +45,7 @@ class ExtractForm(VerticalScroll):
         yield _row("output", Input(self._first.output, placeholder="path of the raw image", id="output", compact=True))
         yield _row("hashes", _ticks(*self._hashes))
         yield _row("reports", _ticks(*REPORT_ENDINGS))
-        yield _row("options", _ticks("sparse", "verify", "overwrite"))
+        yield _row("options", _ticks("sparse", "verify", "overwrite", "in-use"))
         if self._needs:
             yield Label("what the image needs: never followed by itself", classes="label")
         for what, words in self._needs.items():
@@ -69,6 +69,7 @@ class ExtractForm(VerticalScroll):
             self._ticked("sparse"),
             self._ticked("verify"),
             self._ticked("overwrite"),
+            self._ticked("in-use"),
             self.supplies,
             {each: self._value(each) for each in CASE_FIELDS},
         )
