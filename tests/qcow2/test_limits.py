@@ -141,7 +141,7 @@ def test_a_key_slot_is_tried_up_to_so_many_stripes(by: int, monkeypatch: pytest.
         luks = luks_of_sample(image, stripes=MAX_STRIPES + by)
         monkeypatch.setattr(Evidence, "read_at", read_at)
         with pytest.raises(KeyRejected):
-            unlock_luks(image.evidence, luks, b"wrong")
+            unlock_luks(image.evidence, luks, [b"wrong"])
     assert asked == ([] if by > 0 else [luks.key_bytes * (MAX_STRIPES + by)])
 
 
@@ -152,9 +152,9 @@ def test_a_key_slot_is_tried_up_to_so_many_rounds(by: int, monkeypatch: pytest.M
         assert image.luks is not None
         luks = luks_of_sample(image, iterations=SLOW_ROUNDS - image.luks.master_key_iterations + by)
         with pytest.raises(Unsupported if by > 0 else KeyRejected):
-            unlock_luks(image.evidence, luks, b"wrong")
+            unlock_luks(image.evidence, luks, [b"wrong"])
         with pytest.raises(KeyRejected):
-            unlock_luks(image.evidence, luks, b"wrong", allow_slow=True)
+            unlock_luks(image.evidence, luks, [b"wrong"], allow_slow=True)
 
 
 @AROUND
