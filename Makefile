@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench mutants ksy samples clean
+.PHONY: demo test lint docs transcripts bench mutants ksy samples clean
 
 demo: $(READY)  ## check and extract a sample, verify the result against its report
 	$(BIN)/python samples/demo.py $(BIN)/qcowscope
@@ -16,6 +16,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## build the documentation into site/; a warning is an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+transcripts: $(READY)  ## run the sessions of README and docs/ again, and write what they print today
+	$(BIN)/python -m tests.transcripts
 
 bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; see python -m tests.bench --help)
 	-$(PYTHON) -m venv bench-output/peers && \
@@ -41,4 +48,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build demo-output bench-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site demo-output bench-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "explain",
     "rules": "rules",
     "schema": "schema",
+    "completion": "completion",
 }
 """Every command and the module here that adds it to the parser; only the one that is asked for is loaded."""
 

@@ -25,8 +25,16 @@ from forensic.qcow2.bits import (
     compressed_stored_length,
 )
 from forensic.qcow2.entries import U64, distinct, is_among
+from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.states import Reason, State
-from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, stored_clusters, within_file
+from forensic.qcow2.tables import (
+    L1Table,
+    L2Batch,
+    believed_l2_batches,
+    read_clusters,
+    stored_clusters,
+    within_file,
+)
 
 ROW = np.dtype(
     [
@@ -41,6 +49,8 @@ ROW = np.dtype(
     ]
 )
 L1_ENTRIES_AT_ONCE = 1 << 18
+OFTEN = 64
+"""L1 entries that lead to one L2 table, from which on it is worth asking whether the table maps anything."""
 ROWS_AT_ONCE = 1 << 16
 
 Rows = npt.NDArray[np.void]
@@ -105,19 +115,34 @@ class _L1Run(Struct, frozen=True):
 def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[_L1Run]:
     """The entries `first` to `end`, some at a time, since a table may have four million.
 
-    An L2 table that lies in a hole of the file maps nothing, as if there were no table.
+    An L2 table that lies in a hole of the file maps nothing, as if there were no table. One that many entries lead to
+    is looked at once, so that a million entries that lead to a table of zeros are not a million tables to read.
     """
     size = l1.geometry.cluster_size
     for start in range(first, end, L1_ENTRIES_AT_ONCE):
         offsets = l1.entries[start : min(end, start + L1_ENTRIES_AT_ONCE)] & np.uint64(OFFSET_MASK)
         readable = within_file(offsets, size, l1.file_size)
-        places = distinct(offsets[readable])
-        in_hole = readable & is_among(offsets, places[~stored_clusters(evidence, places, size)])
-        readable &= ~in_hole
-        allocated = (offsets != 0) & ~in_hole
+        used = np.sort(offsets[readable])
+        places = distinct(used)
+        times = np.diff(np.searchsorted(used, places), append=len(used))
+        stored = stored_clusters(evidence, places, size)
+        often = places[stored & (times >= OFTEN)]
+        empty = distinct(np.concatenate([places[~stored], often[_all_zero(evidence, l1.geometry, often)]]))
+        maps_nothing = readable & is_among(offsets, empty)
+        readable &= ~maps_nothing
+        allocated = (offsets != 0) & ~maps_nothing
         kind = readable.astype(np.int8) + allocated.astype(np.int8)
         for begin, stop in pairwise([0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(offsets)]):
             yield _L1Run(start + begin, offsets[begin:stop], bool(readable[begin]), bool(allocated[begin]))
+
+
+def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.NDArray[np.bool_]:
+    """Which of these clusters hold nothing but zeros."""
+    found = np.zeros(len(host_offsets), dtype=np.bool_)
+    for number in range(len(host_offsets)):
+        raw, present = read_clusters(evidence, geometry, host_offsets[number : number + 1])
+        found[number] = int(present[0]) == geometry.cluster_size and not raw.any()
+    return found
 
 
 def single_row(guest_offset: int, length: int, state: State, reason: Reason = Reason.NONE, depth: int = 0) -> Rows:

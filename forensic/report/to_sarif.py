@@ -13,6 +13,7 @@ from urllib.parse import quote
 from forensic.report.model import CheckStatus, Report
 from forensic.report.values import cautions, items, number, section, sections, sentence, text
 from forensic.untrusted import Json
+from forensic.version import DOCUMENTATION, rule_page
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"info": "none", "low": "note", "medium": "warning", "high": "error", "critical": "error"}
@@ -61,6 +62,7 @@ def _driver(report: Report, checks: list[Mapping[str, Json]], by_rule: Mapping[s
     return {
         "name": "qcowscope",
         "semanticVersion": text(report.tool.get("version")),
+        "informationUri": DOCUMENTATION,
         "rules": [_rule(check, by_rule.get(text(check["id"]))) for check in checks],
     }
 
@@ -72,6 +74,7 @@ def _rule(check: Mapping[str, Json], finding: Mapping[str, Json] | None) -> Json
         "id": code,
         "shortDescription": _message(text(check["title"]) + "."),
         "help": _message(f"qcowscope explain {code}"),
+        "helpUri": rule_page(code),
     }
     if finding is not None:
         severity = text(finding["severity"])

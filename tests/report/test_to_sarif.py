@@ -73,6 +73,7 @@ def test_a_rule_with_a_finding_brings_its_documentation(tmp_path: Path) -> None:
     assert "Why it matters: The guest range is absent, not zero." in text
     assert "What QEMU does:" in text
     assert section(rules["header-dirty"]["help"])["text"] == "qcowscope explain header-dirty"
+    assert rules["header-dirty"]["helpUri"] == "https://qcowscope.readthedocs.io/rules/header-dirty/"
 
 
 def test_fingerprints_are_those_of_the_findings(tmp_path: Path) -> None:
