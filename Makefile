@@ -31,7 +31,7 @@ bench: $(READY)  ## time our commands and their peers in turn (needs qemu-img; s
 	  --markdown bench-output/bench.md --json bench-output/bench.json
 	$(BIN)/python -m tests.bench.screens --markdown bench-output/screens.md
 
-mutants: $(READY)  ## an hour: does a test fail when a line is changed? (MODULE=mapping SAMPLE=40 SEED=11 for a part)
+mutants: $(READY)  ## does a test fail when a line is changed? (MODULE=mapping SAMPLE=40 SEED=11 for a part)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
 	$(BIN)/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(SEED),--seed $(SEED))
