@@ -23,7 +23,7 @@ class Limits(Struct, frozen=True):
 
     seconds: float | None = None
     memory: int | None = None
-    snapshot_tables: int | None = 4096
+    snapshot_tables: int | None = 2048
     table_entries: int | None = 64 << 20
     table_bytes: int | None = None
     residue_bytes: int | None = None
