@@ -279,8 +279,8 @@ def small_clusters_of_eight_tebibytes(path: Path) -> None:
 
 
 def checkerboard_of_subclusters(path: Path) -> None:
-    """Extended L2 entries whose subclusters are allocated in turn: 33 million extents in 16 MiB of tables."""
-    tables = 256
+    """Extended L2 entries whose subclusters are allocated in turn: 4 million extents in 2 MiB of tables."""
+    tables = 32
     bomb = Bomb(path, (8 + tables) * CLUSTER)
     fields = bytearray(header(tables * 4096 * CLUSTER, tables))
     fields[72:80] = struct.pack(">Q", 16)

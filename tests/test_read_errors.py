@@ -38,7 +38,8 @@ class Medium:
 
     def preadv(self, descriptor: int, buffers: Sequence[memoryview], offset: int) -> int:
         end = offset + sum(map(len, buffers))
-        if any(offset < bad_end and bad_start < end for bad_start, bad_end in self.bad):
+        being_written = os.readlink(f"/proc/self/fd/{descriptor}").endswith(".partial")  # that lies on another medium
+        if not being_written and any(offset < bad_end and bad_start < end for bad_start, bad_end in self.bad):
             raise OSError(errno.EIO, "Input/output error")
         return os.preadv(descriptor, buffers, offset)
 
