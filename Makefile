@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs transcripts bench mutants ksy samples clean
+.PHONY: demo test lint docs transcripts bench mutants soak ksy samples clean
 
 demo: $(READY)  ## check and extract a sample, verify the result against its report
 	$(BIN)/python samples/demo.py $(BIN)/qcowscope
@@ -35,6 +35,9 @@ mutants: $(READY)  ## does a test fail when a line is changed? (MODULE=mapping S
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,mutants]'
 	$(BIN)/python -m tests.mutants $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE)) \
 	  $(if $(SEED),--seed $(SEED))
+
+soak: $(READY)  ## hold every way to read a disk against QEMU, on images that it makes in any order (FOR=600 seconds)
+	$(BIN)/python -m tests.soak --seconds $(or $(FOR),600)
 
 ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py
