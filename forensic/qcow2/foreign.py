@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.untrusted import Untrusted
 
 RAW_DISK = "it looks like a raw disk or boot sector"
@@ -33,7 +34,6 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 """Offset, bytes, what it is; the first that fits is named."""
 
 
-MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 FIRST_REFCOUNTS = bytes.fromhex("0001 0001 0001")
 
 SIGNATURE_BYTES = 512

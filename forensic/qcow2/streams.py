@@ -143,9 +143,10 @@ def decode_streams(
     """
     count = len(streams.host_offsets)
     # Where the file has a hole there are zeros, which no codec takes for a stream: nothing has to be read.
+    has_codec = geometry.compression_type in list(Codec)
     there = stored_clusters(evidence, streams.host_offsets, 2 * geometry.cluster_size)
-    rows = np.flatnonzero(there) if geometry.compression_type in list(Codec) else np.zeros(0, dtype=np.int64)
-    outcomes = np.where(there, Outcome.NOT_DECODED, Outcome.FAILED).astype(np.uint8)
+    rows = np.flatnonzero(there) if has_codec else np.zeros(0, dtype=np.int64)
+    outcomes = np.where(there | (not has_codec), Outcome.NOT_DECODED, Outcome.FAILED).astype(np.uint8)
     surplus = np.zeros(count, dtype=np.int64)
     tails: list[Tail] = []
     done = 0
