@@ -74,6 +74,28 @@ class WrongSupply(ForensicError):
         self.reason = reason
 
 
+class BadPlan(ForensicError):
+    """A recovery plan that cannot be understood or says what cannot be; the reason names the line."""
+
+    exit_status = 64
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: not a plan that can be used: {shown(reason)}")
+        self.path = path
+        self.reason = reason
+
+
+class WrongEvidence(ForensicError):
+    """A recovery plan that was made for another file."""
+
+    exit_status = 6
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: the plan does not belong to this file: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class OutputFailed(ForensicError):
     """The output cannot be written: it exists, it is the input itself, the space does not suffice, a write failed."""
 

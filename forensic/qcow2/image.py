@@ -26,6 +26,7 @@ from forensic.untrusted import Untrusted
 if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
     from forensic.qcow2.disk import Disk
     from forensic.qcow2.mapping import Rows
+    from forensic.qcow2.planned import Planned
     from forensic.qcow2.reader import DiskReader
     from forensic.qcow2.states import Extent
     from forensic.qcow2.tables import L1Table
@@ -58,14 +59,18 @@ class Qcow2Image:
 
     format = "qcow2"
 
-    def __init__(self, evidence: Evidence) -> None:
-        """Look at the header of a file whose magic has been seen; see `open_image` and `identify`."""
+    def __init__(self, evidence: Evidence, planned: Planned | None = None) -> None:
+        """Look at the header of a file whose magic has been seen; see `open_image` and `identify`.
+
+        What is `planned` takes the place of the header cluster and of the L1 table of the active disk.
+        """
         self.evidence = evidence
+        self.planned = planned
 
     @cached_property
     def header_cluster(self) -> HeaderCluster:
         """The first cluster, decoded."""
-        data = _first_cluster(self.evidence)
+        data = self.planned.header if self.planned else _first_cluster(self.evidence)
         header = parse_header(data)
         return HeaderCluster(
             data,
@@ -149,6 +154,8 @@ class Qcow2Image:
         from forensic.qcow2.tables import believed_l1, read_l1
 
         geometry = self.geometry
+        if self.planned:
+            return self.planned.l1(geometry, self.evidence.size)
         return believed_l1(
             read_l1(
                 self.evidence,

@@ -22,6 +22,7 @@ from forensic.untrusted import Untrusted
 if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone, numpy for those that need arrays
     from forensic.qcow2.crypto import SectorCipher
     from forensic.qcow2.mapping import Rows
+    from forensic.qcow2.planned import Planned
     from forensic.qcow2.tables import L1Table
 
 
@@ -167,9 +168,16 @@ class Qcow2Level(Struct, frozen=True, dict=True):
 
         place = self.l1_place
         evidence, geometry = self.image.evidence, self.image.geometry
+        if self.planned:
+            return self.planned.l1(geometry, evidence.size)
         return believed_l1(
             read_l1(evidence, geometry, place.owner, place.host_offset, place.entry_count, place.disk_size)
         )
+
+    @property
+    def planned(self) -> Planned | None:
+        """The recovery plan that this level is read by; it says nothing about snapshots."""
+        return self.image.planned if self.l1_place.owner == "active" else None
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:
@@ -217,7 +225,7 @@ class Qcow2Level(Struct, frozen=True, dict=True):
         start, end = guest_start + self.base, guest_end + self.base
         for rows in row_batches(self.image.evidence, self.l1, start, end, data_size):
             rows["guest_offset"] -= self.base
-            yield rows
+            yield self.planned.marked(rows) if self.planned else rows
 
     def most_extents(self) -> int:
         """One for each entry and subcluster of a distinct L2 table, one for each L1 entry."""
@@ -228,7 +236,7 @@ class Qcow2Level(Struct, frozen=True, dict=True):
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
         """The runs of an L1 table that begins with the disk, up to the first entry that needs a closer look."""
         place = self.l1_place
-        if not self.base:
+        if not self.base and not self.planned:
             yield from few_runs(
                 self.image.evidence,
                 self.image.geometry,

@@ -37,6 +37,10 @@ class Reason(IntEnum):
     DECODER_FAILED = 13  # the decoder crashed on it
     ENTRY_DOUBTFUL = 14  # its table is damaged as a whole, see `forensic.qcow2.overwritten`
     SALVAGED = 15  # decoded before the stream breaks, on request; no checksum vouches for it
+    NOT_RECOVERED = 16  # these four: a recovery plan says so
+    EMPTINESS_DOUBTFUL = 17
+    OVERWRITTEN = 18
+    SUSPECT_ZONE = 19
 
     @property
     def code(self) -> str:

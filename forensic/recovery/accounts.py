@@ -1,0 +1,190 @@
+"""The accounts of a file: which clusters tables and structures claim, how often, and what the stored refcounts say.
+
+They close when nothing is in use that nobody claims. Only then can "not allocated" be believed: otherwise an empty
+entry may be one that was wiped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.qcow2.bits import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import U64
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.stored import STRETCH_CLUSTERS, Block, StoredRefcounts
+from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
+from forensic.recovery.scan import I64, Bools, Scan, Sector
+
+MAX_CLUSTERS = 1 << 27
+"""Host clusters that are accounted for; a file with more is read by its pointers alone."""
+
+AGREEMENT = 0.999
+"""The share of claimed clusters whose stored refcount has to say that they are in use, for refcounts to be believed."""
+
+Counts = npt.NDArray[np.uint8]
+
+
+class Accounts:
+    """Claims on the clusters of a file under one geometry, filled table after table."""
+
+    def __init__(self, evidence: Evidence, scan: Scan, geometry: Geometry) -> None:
+        """Read the stored refcounts; nothing is claimed yet but the header."""
+        self.evidence, self.scan, self.geometry = evidence, scan, geometry
+        self.clusters = -(-evidence.size // geometry.cluster_size)
+        self.possible = self.clusters <= MAX_CLUSTERS and not geometry.external_data_file
+        size = self.clusters if self.possible else 0
+        self.data = np.zeros(size, dtype=np.uint8)
+        self.streams = np.zeros(size, dtype=np.bool_)
+        self.metadata = np.zeros(size, dtype=np.uint8)
+        self.others = np.zeros(size, dtype=np.bool_)
+        self.stored, self._known = self._read_stored(size)
+        self.claim_range(0, geometry.cluster_size)
+
+    def claim_range(self, host_offset: int, length: int) -> None:
+        """A structure lies here."""
+        if length > 0 and host_offset < self.evidence.size:
+            first = host_offset >> self.geometry.cluster_bits
+            end = -(-(host_offset + length) // self.geometry.cluster_size)
+            self._add(self.metadata, np.arange(first, min(end, self.clusters), dtype=np.int64))
+
+    def claim_clusters(self, host_offsets: U64) -> None:
+        """Structures of one cluster each lie here."""
+        self._add(self.metadata, (host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64))
+
+    def claim_refcounts(self) -> None:
+        """The refcount table and its blocks lie where the geometry says."""
+        table = read_refcount_table(self.evidence, self.geometry)
+        if len(table.entries) and self._known is not None:
+            self.claim_range(table.host_offset, self.geometry.refcount_table_clusters * self.geometry.cluster_size)
+            self.claim_clusters(table.block_offsets()[table.readable()])
+
+    def claim_tables(self, host_offsets: U64, of_others: bool = False) -> None:
+        """L2 tables of the disk, or of other disks in the file (its snapshots), and what they lead to."""
+        if not self.possible:
+            return
+        bits = np.uint64(self.geometry.cluster_bits)
+        self._add(self.metadata, (host_offsets >> bits).astype(np.int64), of_others)
+        for batch, good in self.batches(np.arange(len(host_offsets)), host_offsets):
+            places, streams = located(batch, good)
+            self._add(self.data, (places[places != 0] >> bits).astype(np.int64), of_others)
+            for part in _spans(batch, streams, self.geometry.cluster_bits, self.clusters):
+                (self.others if of_others else self.streams)[part] = True
+
+    def batches(self, l1_indices: I64, host_offsets: U64) -> Iterator[tuple[L2Batch, Bools]]:
+        """L2 tables as they are, and which of their entries lie in sectors that read as parts of a table."""
+        kinds = [Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED]
+        kinds += [Sector.EXTENDED] if self.geometry.extended_l2 else []
+        like = np.append(np.isin(self.scan.sectors, kinds), np.zeros(self.geometry.cluster_size >> 9, dtype=np.bool_))
+        if self.geometry.external_data_file:
+            like[:] = True  # its offsets count in another file, whose size is not known
+        per_table = self.geometry.cluster_size // SECTOR_SIZE
+        inside = host_offsets < np.uint64(self.evidence.size)
+        l1_indices, host_offsets = l1_indices[inside], host_offsets[inside]
+        for batch in read_l2_batches(self.evidence, self.geometry, "active", l1_indices, host_offsets):
+            first = (batch.host_offsets >> np.uint64(9)).astype(np.int64)
+            good = like[first[:, np.newaxis] + np.arange(per_table)]
+            good = np.repeat(good, SECTOR_SIZE // self.geometry.l2_entry_size, axis=1) & batch.in_file()
+            yield batch, good
+
+    @property
+    def claimed(self) -> Bools:
+        """Which clusters anything claims."""
+        found: Bools = (self.data > 0) | self.streams | (self.metadata > 0) | self.others
+        return found
+
+    @property
+    def usable(self) -> bool:
+        """Whether the stored refcounts agree with what is claimed, so that they can be believed elsewhere."""
+        if self.stored is None or self._known is None:
+            return False
+        claimed = self.claimed & self._known
+        count = int(np.count_nonzero(self.claimed))
+        if not count:
+            return False
+        in_use = int(np.count_nonzero(claimed & (self.stored > 0)))
+        plain = claimed & ~self.streams & ~self.others & (self.data + self.metadata == 1)
+        ones = int(np.count_nonzero(plain & (self.stored == 1)))
+        few = int(np.count_nonzero(plain & (self.stored <= 64)))
+        return in_use >= AGREEMENT * count and few >= 0.9 * np.count_nonzero(plain) and (ones > 0 or count <= 4)
+
+    @property
+    def twice(self) -> Bools:
+        """Which clusters are claimed as guest data and once more, as data or as anything else."""
+        found: Bools = (self.data > 1) | ((self.data > 0) & (self.streams | (self.metadata > 0)))
+        return found | (self.streams & (self.metadata > 0))
+
+    @property
+    def unexplained(self) -> Bools:
+        """Which clusters are in use though nothing claims them: by their refcount, or else since they are not zero."""
+        if not self.possible:
+            return np.ones(1, dtype=np.bool_)
+        if self.usable and self.stored is not None:
+            found: Bools = (self.stored > 0) & ~self.claimed
+            return found
+        return ~self.scan.zero_clusters(self.geometry.cluster_bits) & ~self.claimed
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything that is in use is claimed."""
+        return not self.unexplained.any()
+
+    def in_use(self, host_offsets: U64) -> Bools:
+        """Which clusters are in use by their refcount; where refcounts cannot be believed, all."""
+        if not self.possible or not self.usable or self.stored is None:
+            return np.ones(len(host_offsets), dtype=np.bool_)
+        found: Bools = self.stored[(host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)] > 0
+        return found
+
+    def _add(self, counts: Counts, clusters: I64, of_others: bool = False) -> None:
+        if not self.possible:
+            return
+        clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
+        if of_others:
+            self.others[clusters] = True
+            return
+        numbers, times = np.unique(clusters, return_counts=True)
+        counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, 255)
+
+    def _read_stored(self, size: int) -> tuple[Counts | None, Bools | None]:
+        """The stored refcounts, up to 255, and of which clusters they are known."""
+        geometry = self.geometry
+        if not size or geometry.refcount_order is None:
+            return None, None
+        stored = StoredRefcounts(self.evidence, read_refcount_table(self.evidence, geometry))
+        if not stored.usable:
+            return None, None
+        counts, known = np.zeros(size, dtype=np.uint8), np.ones(size, dtype=np.bool_)
+        step = max(stored.per_block, STRETCH_CLUSTERS)
+        for first in range(0, size, step):
+            if not stored.has_blocks(first):
+                continue
+            found = stored.read(first, min(step, size - first))
+            counts[first : first + step] = np.minimum(found.counts, 255)
+            known[first : first + step] = found.block != Block.UNREADABLE
+        return counts, known
+
+
+def located(batch: L2Batch, good: Bools) -> tuple[U64, Bools]:
+    """The host offset of each entry that has one (0: none), and which entries are streams; of good entries alone."""
+    streams = batch.compressed & good
+    places = np.where(good, batch.data_offsets, np.uint64(0))
+    return places, streams
+
+
+def _spans(batch: L2Batch, streams: Bools, cluster_bits: int, clusters: int) -> Iterator[I64]:
+    """The clusters that streams lie in."""
+    if not streams.any():
+        return
+    entries = batch.entries[streams]
+    begin = compressed_host_offset(entries, cluster_bits)
+    end = begin + compressed_stored_length(entries, cluster_bits)
+    first = (begin >> np.uint64(cluster_bits)).astype(np.int64)
+    last = ((end - np.uint64(1)) >> np.uint64(cluster_bits)).astype(np.int64)
+    for step in range(int((last - first).max()) + 1):
+        part = first + step
+        yield part[(part <= last) & (part < clusters)]

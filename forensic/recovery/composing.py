@@ -1,0 +1,106 @@
+"""From tables and their slots to a plan: of each guest range where it lies, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.qcow2.entries import U64
+from forensic.qcow2.tables import I64
+from forensic.recovery.accounts import Accounts
+from forensic.recovery.certainty import Standing, Why, Whys, whys_of
+from forensic.recovery.plan import GuestRange, Slot
+
+MAX_RANGES = 1 << 18
+"""Ranges of one kind in a plan; with more of them whole slots lose their certainty instead."""
+
+
+class Ranges(Struct):
+    """Runs of clusters that are less sure than their table, in guest order: first, after the last, why."""
+
+    begin: list[I64]
+    end: list[I64]
+    why: list[Whys]
+
+    def add(self, first_cluster: int, whys: Whys) -> None:
+        """Enter the entries of tables that map neighbouring clusters from `first_cluster` on."""
+        edges = np.flatnonzero(np.diff(whys)) + 1
+        starts = np.concatenate([[0], edges])
+        ends = np.concatenate([edges, [len(whys)]])
+        marked = whys[starts] != Why.NONE
+        self.begin.append(starts[marked] + first_cluster)
+        self.end.append(ends[marked] + first_cluster)
+        self.why.append(whys[starts][marked])
+
+    def joined(self) -> Iterator[tuple[int, int, Why]]:
+        """All of them, neighbours of one kind as one."""
+        if not self.begin:
+            return
+        begin, end, why = np.concatenate(self.begin), np.concatenate(self.end), np.concatenate(self.why)
+        order = np.argsort(begin, kind="stable")
+        begin, end, why = begin[order], end[order], why[order]
+        breaks = np.flatnonzero((begin[1:] != end[:-1]) | (why[1:] != why[:-1])) + 1
+        starts = np.concatenate([[0], breaks]) if len(begin) else breaks
+        stops = np.concatenate([breaks, [len(begin)]]) if len(begin) else breaks
+        for first, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            yield int(begin[first]), int(end[stop - 1]), Why(int(why[first]))
+
+
+def judge_tables(accounts: Accounts, slots: I64, tables: U64, standing: Standing) -> tuple[Ranges, int]:
+    """Why entries of placed tables are less sure than the tables, and the guest offset after the last used entry."""
+    found = Ranges([], [], [])
+    geometry = accounts.geometry
+    last = 0
+    for batch, good in accounts.batches(slots, tables):
+        whys = whys_of(batch, good, standing)
+        for row, slot in enumerate(batch.l1_indices.tolist()):
+            found.add(slot * geometry.l2_entry_count, whys[row])
+            used = np.flatnonzero(good[row] & (batch.entries[row] != 0))
+            if len(used):
+                last = max(last, (slot * geometry.l2_entry_count + int(used[-1]) + 1) << geometry.cluster_bits)
+    return found, last
+
+
+def ranges_of(found: Ranges, cluster_bits: int, size: int) -> tuple[list[GuestRange], list[GuestRange], bool]:
+    """The inferred and the unknown ranges of a plan, within the disk; whether there are more than a plan may hold."""
+    inferred: list[GuestRange] = []
+    unknown: list[GuestRange] = []
+    for begin, end, why in found.joined():
+        start, stop = begin << cluster_bits, min(end << cluster_bits, size)
+        if start >= stop:
+            continue
+        ranges = inferred if why < Why.NOT_RECOVERED else unknown
+        if len(ranges) >= MAX_RANGES:
+            return inferred, unknown, True
+        ranges.append(GuestRange(start, stop - start, why.code))
+    return inferred, unknown, False
+
+
+def slots_of(slots: I64, tables: U64, decisions: list[str]) -> list[Slot]:
+    """The L1 entries of a plan; neighbours of one decision whose tables lie equally far apart are one line."""
+    found: list[Slot] = []
+    for slot, table, decision in zip(slots.tolist(), tables.tolist(), decisions, strict=True):
+        last = found[-1] if found else None
+        if last and last.decision == decision and last.slot + last.count == slot:
+            step = table - (last.l2_offset + (last.count - 1) * last.step)
+            if step > 0 and (last.count == 1 or step == last.step):
+                found[-1] = Slot(last.slot, last.l2_offset, decision, last.count + 1, step)
+                continue
+        found.append(Slot(slot, table, decision))
+    return found
+
+
+def fill_run(evidence: Evidence, limit: int) -> int:
+    """How far the file begins with one byte again and again, up to `limit` bytes."""
+    first = evidence.read_up_to_bad(0, 1)
+    at = 0
+    while first and at < limit:
+        piece = evidence.read_up_to_bad(at, min(1 << 20, limit - at))
+        same = len(piece) - len(piece.lstrip(first))
+        at += same
+        if same < len(piece) or not piece:
+            break
+    return at

@@ -1,0 +1,318 @@
+"""What the tables of a file are read by: the header's geometry where it holds, otherwise one that its content gives."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.errors import ForensicError
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bits import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
+from forensic.qcow2.codecs import decode
+from forensic.qcow2.entries import U64, big_endian, refcounts
+from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MAX_L1_ENTRIES, MAX_REFCOUNT_ORDER, MIN_CLUSTER_BITS, Geometry, resolve
+from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible, parse_header
+from forensic.qcow2.snapshots import Snapshot, read_snapshots
+from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
+from forensic.recovery.certainty import Method
+from forensic.recovery.scan import Scan, Sector, Signature
+
+FEWEST_ENTRIES = 4
+"""Entries without which a cluster size by content is not believed against a header."""
+
+EXTENDED_SHARE = 0.2
+TABLES_TRIED = 1 << 12
+DEFLATE, ZSTD = 0, 1
+
+
+class Knowledge(Struct, frozen=True):
+    """What the examiner knows better than the file; sizes in bytes, offsets in the file."""
+
+    cluster_size: int | None = None
+    virtual_size: int | None = None
+    l1_offset: int | None = None
+    header: bytes | None = None
+
+
+class Layout(Struct):
+    """A geometry, and where the L1 table of the active disk lies.
+
+    `header` is the header cluster by which the image is read, and `form` whether it is the file's own, mended or made,
+    as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
+    `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
+    `doubtful` says that the content contradicts the header and nothing decides between them.
+    """
+
+    geometry: Geometry
+    header: bytes
+    candidates: Candidates
+    l1: U64
+    by_content: dict[str, str]
+    size_known: bool
+    snapshots: tuple[Snapshot, ...] = ()
+    l1_copies: tuple[tuple[int, U64], ...] = ()
+    form: str = "file"
+    l1_method: Method = Method.HEADER
+    doubtful: bool = False
+
+    @property
+    def named(self) -> U64:
+        """The host offsets in the L1 table that lead to a cluster boundary inside the reach of the format."""
+        return self.l1 & np.uint64(OFFSET_MASK)
+
+
+def header_of(evidence: Evidence) -> bytes | None:
+    """The first cluster with its magic as it has to be, if what follows the magic reads as a header; None otherwise."""
+    raw = evidence.read_up_to_bad(0, SECTOR_SIZE)
+    if len(raw) < V3_LENGTH:
+        return None
+    mended = MAGIC + raw[4:]
+    if mended[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
+        return None
+    bits = int.from_bytes(mended[20:24], "big")
+    if not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
+        return None
+    return MAGIC + evidence.read_up_to_bad(0, 1 << bits)[4:]
+
+
+def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
+    """The layout that a header says; None if it gives no geometry."""
+    geometry = resolve(parse_header(header))
+    if not isinstance(geometry, Geometry):
+        return None
+    candidates = find_candidates(evidence, scan, geometry.cluster_bits, geometry.extended_l2)
+    count = min(geometry.l1_entry_count, MAX_L1_ENTRIES, max(0, evidence.size - geometry.l1_table_offset) // 8)
+    aligned = geometry.l1_table_offset % geometry.cluster_size == 0
+    l1 = read_table(evidence, geometry.l1_table_offset, 8 * count) if aligned and count else np.zeros(0, np.uint64)
+    return Layout(geometry, header, candidates, l1, by_content, size_known=geometry.virtual_size > 0)
+
+
+def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> Layout | None:
+    """The layout that the tables themselves give; None if there are none."""
+    if knowledge.cluster_size is not None:
+        bits, witnesses = knowledge.cluster_size.bit_length() - 1, FEWEST_ENTRIES
+    else:
+        found = cluster_bits_by_content(evidence, scan)
+        if found is None:
+            return None
+        bits, witnesses = found
+    extended = _is_extended(scan)
+    candidates = find_candidates(evidence, scan, bits, extended)
+    if not len(candidates.host_offsets):
+        return None
+    table, order = _refcounts_by_content(evidence, candidates, bits)
+    fields: dict[str, str] = {"cluster_bits": f"{witnesses:,} entries are aligned to {1 << bits:,} bytes"}
+    made = _Made(bits, extended, table, order, _compression_type(evidence, scan, candidates, bits, extended))
+    geometry = resolve(parse_header(made.header(0, 0, 0)))
+    if not isinstance(geometry, Geometry):
+        return None
+    snapshots = _snapshots_by_content(evidence, scan, geometry)
+    copies = l1_tables_by_content(evidence, candidates, geometry)
+    listed = {snapshot.l1_table_offset for snapshot in snapshots}
+    offset, l1 = 0, np.zeros(0, np.uint64)
+    chosen = [one for one in copies if one[0] not in listed]
+    if knowledge.l1_offset is not None:
+        offset = knowledge.l1_offset
+        l1 = _trimmed(read_table(evidence, offset, 1 << bits))
+        fields["l1_table_offset"] = "the examiner says so"
+    elif chosen:
+        offset, l1 = chosen[0]
+        fields["l1_table_offset"] = f"most of its {np.count_nonzero(l1):,} entries lead to tables"
+    size = knowledge.virtual_size or 0
+    header = made.header(size, offset, len(l1))
+    geometry = resolve(parse_header(header))
+    if not isinstance(geometry, Geometry):
+        return None
+    others = tuple(one for one in copies if one[0] != offset)
+    known = knowledge.virtual_size is not None
+    method = Method.EXAMINER if knowledge.l1_offset is not None else Method.L1_BY_CONTENT
+    return Layout(geometry, header, candidates, l1, fields, known, snapshots, others, "plan", method)
+
+
+class _Made(Struct, frozen=True):
+    """What a made header says."""
+
+    cluster_bits: int
+    extended: bool
+    refcount_table: tuple[int, int]
+    refcount_order: int
+    compression_type: int
+
+    def header(self, size: int, l1_offset: int, l1_size: int) -> bytes:
+        """The header cluster."""
+        features = Incompatible.EXTENDED_L2 if self.extended else 0
+        features |= Incompatible.COMPRESSION_TYPE if self.compression_type else 0
+        offset, clusters = self.refcount_table
+        fixed = struct.pack(
+            ">4sIQIIQIIQQIIQ", MAGIC, 3, 0, 0, self.cluster_bits, size, 0, l1_size, l1_offset, offset, clusters, 0, 0
+        )
+        fixed += struct.pack(">QQQIIB7x", features, 0, 0, self.refcount_order, 112, self.compression_type)
+        return fixed.ljust(1 << self.cluster_bits, b"\0")
+
+
+def mended(header: bytes, virtual_size: int, l1_entries: int, l1_offset: int) -> bytes:
+    """The header with its magic, and with another disk size and L1 table."""
+    tables = struct.pack(">IQ", l1_entries, l1_offset)
+    return MAGIC + header[4:24] + struct.pack(">Q", virtual_size) + header[32:36] + tables + header[48:]
+
+
+def made_header(geometry: Geometry, luks: tuple[int, int] = (0, 0)) -> bytes:
+    """A header cluster that says what a geometry does, with the pointer to a LUKS header if there is one."""
+    table = (geometry.refcount_table_offset, geometry.refcount_table_clusters)
+    order = 4 if geometry.refcount_order is None else geometry.refcount_order
+    made = _Made(geometry.cluster_bits, geometry.extended_l2, table, order, geometry.compression_type)
+    raw = made.header(geometry.virtual_size, geometry.l1_table_offset, geometry.l1_entry_count)
+    if not luks[0]:
+        return raw
+    pointer = struct.pack(">IIQQ", ExtensionType.ENCRYPTION_HEADER, 16, *luks)
+    raw = raw[:32] + struct.pack(">I", CryptMethod.LUKS) + raw[36:112] + pointer + raw[112 + len(pointer) :]
+    return raw
+
+
+def _is_extended(scan: Scan) -> bool:
+    kinds = np.bincount(scan.sectors, minlength=len(Sector))
+    tables = int(kinds[Sector.STANDARD] + kinds[Sector.COMPRESSED] + kinds[Sector.EXTENDED])
+    return tables > 0 and int(kinds[Sector.EXTENDED]) >= max(1, EXTENDED_SHARE * tables)
+
+
+def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: Geometry) -> list[tuple[int, U64]]:
+    """Every run of clusters that reads as an L1 table, and its entries; those with most tables first.
+
+    An entry that leads to a table which the run named before begins another L1 table: that of a snapshot may lie next
+    to that of the disk.
+    """
+    l1 = candidates.chosen(candidates.l1_like & ~candidates.partial)
+    found: list[tuple[int, U64]] = []
+    for offset in l1.host_offsets.tolist():
+        words = read_table(evidence, offset, geometry.cluster_size)
+        if found:
+            begin, before = found[-1]
+            follows = begin + len(before) * 8 == offset
+            if follows and not np.isin(words[words != 0], before).any():
+                found[-1] = (begin, np.concatenate([before, words]))
+                continue
+        found.append((offset, words))
+    trimmed = [(offset, _trimmed(words)) for offset, words in found]
+    return sorted(trimmed, key=lambda one: (-int(np.count_nonzero(one[1])), one[0]))
+
+
+def _trimmed(words: U64) -> U64:
+    used = np.flatnonzero(words)
+    return words[: int(used[-1]) + 1] if len(used) else words[:0]
+
+
+def _refcounts_by_content(evidence: Evidence, candidates: Candidates, bits: int) -> tuple[tuple[int, int], int]:
+    """Host offset and clusters of the refcount table, and the order of the refcounts; zeros if there is none.
+
+    The table and its first block must be counted once by the blocks that the table leads to. QEMU puts the table into
+    the second cluster; it has no copied bits.
+    """
+    size = 1 << bits
+    plain = candidates.host_offsets[(candidates.copied == 0) & (candidates.flagged == 0) & (candidates.streams == 0)]
+    for offset in dict.fromkeys([size, *plain[:TABLES_TRIED].tolist()]):
+        entries = big_endian(evidence.read_up_to_bad(offset, size))
+        blocks = (entries & np.uint64(REFCOUNT_TABLE_OFFSET)).tolist()
+        if not blocks or not blocks[0] or blocks[0] % size or blocks[0] >= evidence.size:
+            continue
+        for order in (4, *(one for one in range(MAX_REFCOUNT_ORDER + 1) if one != 4)):
+            if _counts_itself(evidence, blocks, offset, bits, order):
+                return (offset, _table_clusters(evidence, offset, size)), order
+    return (0, 0), 4
+
+
+def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int, order: int) -> bool:
+    per_block = (8 << bits) >> order
+    for place in (table, blocks[0]):
+        number, index = divmod(place >> bits, per_block)
+        if number >= len(blocks) or not blocks[number] or blocks[number] % (1 << bits):
+            return False
+        counts = refcounts(evidence.read_up_to_bad(blocks[number], 1 << bits), order)
+        if index >= len(counts) or int(counts[index]) != 1:
+            return False
+    return True
+
+
+def _table_clusters(evidence: Evidence, offset: int, size: int) -> int:
+    """The clusters of a refcount table: as many as read as one."""
+    count = 1
+    while count < (8 << 20) // size:
+        words = big_endian(evidence.read_up_to_bad(offset + count * size, size))
+        used = words[words != 0]
+        if not len(used) or bool(((used & np.uint64(size - 1)) != 0).any()) or int(used.max()) >= evidence.size:
+            break
+        if bool((used & np.uint64(COPIED)).any()):
+            break
+        count += 1
+    return count
+
+
+def _compression_type(evidence: Evidence, scan: Scan, candidates: Candidates, bits: int, extended: bool) -> int:
+    """Which codec decodes the first streams that tables name; deflate if there are none."""
+    from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+
+    with_streams = candidates.host_offsets[candidates.streams > 0]
+    votes = [0, 0]
+    for offset in with_streams[:4].tolist():
+        words = read_table(evidence, offset, 1 << bits)
+        words = words[0::2] if extended else words
+        for entry in words[(words & np.uint64(COMPRESSED)) != 0][:8].tolist():
+            entry &= COMPRESSED - 1
+            try:
+                stored = evidence.read_at(compressed_host_offset(entry, bits), compressed_stored_length(entry, bits))
+            except (ReadFailed, ForensicError):
+                continue
+            for codec in (DEFLATE, ZSTD):
+                votes[codec] += not decode(stored, codec, 1 << bits).fault
+    return ZSTD if votes[ZSTD] > votes[DEFLATE] else DEFLATE
+
+
+def _snapshots_by_content(evidence: Evidence, scan: Scan, geometry: Geometry) -> tuple[Snapshot, ...]:
+    """The entries of the longest snapshot table that reads as one."""
+    tables = snapshot_tables(evidence, scan, geometry)
+    return max(tables, key=len, default=())
+
+
+def snapshot_tables(evidence: Evidence, scan: Scan, geometry: Geometry) -> list[tuple[Snapshot, ...]]:
+    """Every snapshot table that begins with a cluster, in use or not, as far as its entries read as such."""
+    sectors = scan.signatures[Signature.SNAPSHOT].sectors
+    per_cluster = geometry.cluster_size // SECTOR_SIZE
+    found = []
+    for sector in sectors[sectors % per_cluster == 0].tolist():
+        entries: list[Snapshot] = []
+        table = read_snapshots(evidence, sector * SECTOR_SIZE, 1024, geometry)
+        for snapshot in table.snapshots:
+            if not _believable(snapshot, evidence.size, geometry):
+                break
+            entries.append(snapshot)
+        if entries:
+            found.append(tuple(entries))
+    return found
+
+
+def _believable(snapshot: Snapshot, file_size: int, geometry: Geometry) -> bool:
+    raw = snapshot.id.raw
+    return (
+        0 < snapshot.l1_table_offset < file_size
+        and snapshot.l1_table_offset % geometry.cluster_size == 0
+        and 0 < snapshot.l1_size <= MAX_L1_ENTRIES
+        and raw.isdigit()
+        and snapshot.date_nsec < 10**9
+        and snapshot.extra_data_size <= 1024
+    )
+
+
+def is_coherent(layout: Layout, file_size: int) -> bool:
+    """Whether most L1 entries that lead into the file lead to clusters that read as tables, and it has any."""
+    entries = layout.l1[layout.l1 != 0]
+    if not len(entries):
+        return False
+    if layout.geometry.external_data_file:
+        return True
+    clean = (entries & np.uint64(L1_RESERVED)) == 0
+    offsets = entries & np.uint64(OFFSET_MASK)
+    inside = int(np.count_nonzero(~clean | (offsets < np.uint64(file_size))))
+    tables = int(np.count_nonzero(clean & np.isin(offsets, layout.candidates.host_offsets)))
+    return tables > 0 and tables >= 0.6 * inside

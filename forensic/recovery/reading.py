@@ -1,0 +1,166 @@
+"""A plan carried out: an image whose header and L1 table come from the plan, and of each range how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from msgspec.structs import replace
+
+from forensic.errors import BadPlan
+from forensic.evidence import Evidence
+from forensic.qcow2.bits import COPIED
+from forensic.qcow2.geometry import Geometry, resolve
+from forensic.qcow2.header import Header, parse_header
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.planned import UNKNOWN, Judged, Planned
+from forensic.qcow2.states import Reason
+from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
+from forensic.recovery.layout import made_header, mended
+from forensic.recovery.plan import GuestRange, Plan, certainty_of, read_plan, verify_evidence
+
+LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9}
+"""How confident one may be of a range that is less sure than its table."""
+
+
+def open_planned(evidence: Evidence, path: str) -> Qcow2Image:
+    """The image that the plan in a file describes.
+
+    Raises `EvidenceUnreadable`, `BadPlan`, and `WrongEvidence` for a plan of another file.
+    """
+    plan = read_plan(path)
+    verify_evidence(plan, evidence, path)
+    return Qcow2Image(evidence, planned_by(plan, evidence, path))
+
+
+def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planned:
+    """What is to be read in place of the file's own tables. Raises `BadPlan` for a header that cannot be."""
+    header = _header(plan, evidence)
+    geometry = resolve(parse_header(header))
+    if not isinstance(geometry, Geometry):
+        raise BadPlan(path, f"its header gives no geometry: {geometry.reason}")
+    same = (geometry.cluster_bits, geometry.virtual_size, geometry.extended_l2)
+    if same != (plan.geometry.cluster_bits, plan.geometry.virtual_size, plan.geometry.extended_l2):
+        raise BadPlan(path, "its geometry is not that of the header that it says it uses")
+    entries = np.zeros(geometry.l1_entries_needed, dtype=np.uint64)
+    for one in plan.l1:
+        if one.decision in plan.decisions:
+            offsets = one.l2_offset + one.step * np.arange(one.count, dtype=np.uint64)
+            entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
+    starts, judged, unknown = _judged(plan, geometry)
+    offset = plan.geometry.l1_table_offset
+    return Planned(plan.target, header, offset, entries, unknown, starts, judged, plan.examiner)
+
+
+def _header(plan: Plan, evidence: Evidence) -> bytes:
+    """The header cluster by which the plan reads."""
+    one = plan.geometry
+    size = 1 << one.cluster_bits
+    if one.header != "plan":
+        raw = evidence.read_up_to_bad(0, size).ljust(size, b"\0")
+        if one.header == "file":
+            return raw
+        coverage = size * (size // (16 if one.extended_l2 else 8))
+        return mended(raw, one.virtual_size, -(-one.virtual_size // coverage), one.l1_table_offset)
+    made = Geometry(
+        version=one.version,
+        cluster_bits=one.cluster_bits,
+        virtual_size=one.virtual_size,
+        l1_table_offset=one.l1_table_offset,
+        l1_entry_count=0,
+        refcount_table_offset=one.refcount_table_offset,
+        refcount_table_clusters=one.refcount_table_clusters,
+        refcount_order=one.refcount_order,
+        extended_l2=one.extended_l2,
+        compression_type=1 if one.compression == "zstd" else 0,
+        external_data_file=False,
+        header_length=112,
+        crypt_method=0,
+    )
+    made = replace(made, l1_entry_count=made.l1_entries_needed)
+    return made_header(made, (one.luks_offset, one.luks_length))
+
+
+def _judged(plan: Plan, geometry: Geometry) -> tuple[list[int], list[Judged], tuple[tuple[int, int, Reason], ...]]:
+    """How sure each guest range is, and which are not to be read: tables and gaps first, then what lowers them."""
+    size, coverage = geometry.virtual_size, geometry.l1_coverage
+    base = list(_bases(plan, size, coverage))
+    lowered = sorted(
+        [*((one, Certainty.INFERRED) for one in plan.inferred), *((one, Certainty.UNKNOWN) for one in plan.unknown)],
+        key=lambda one: one[0].guest_offset,
+    )
+    starts: list[int] = []
+    judged: list[Judged] = []
+    unknown: list[tuple[int, int, Reason]] = []
+    at = 0
+    for start, end, what, why in base:
+        while start < end:
+            while at < len(lowered) and lowered[at][0].guest_offset + lowered[at][0].length <= start:
+                at += 1
+            one, stop = what, end
+            reason = why
+            if at < len(lowered) and lowered[at][0].guest_offset < end:
+                part, how = lowered[at]
+                if part.guest_offset > start:
+                    stop = part.guest_offset
+                else:
+                    stop = min(end, part.guest_offset + part.length)
+                    one, reason = _lower(what, part, how), _reason(part) if how == Certainty.UNKNOWN else why
+            if not judged or judged[-1] != one:
+                starts.append(start)
+                judged.append(one)
+            if one.certainty == UNKNOWN:
+                last = unknown[-1] if unknown else None
+                if last and last[1] == start and last[2] == reason:
+                    unknown[-1] = (last[0], stop, reason)
+                else:
+                    unknown.append((start, stop, reason))
+            start = stop
+    if not starts:
+        starts, judged = [0], [Judged(UNKNOWN, 0.0, "", "")]
+    return starts, judged, tuple(unknown)
+
+
+def _bases(plan: Plan, size: int, coverage: int) -> Iterator[tuple[int, int, Judged, Reason]]:
+    """The guest ranges of tables and of the gaps between them, in order."""
+    gap = _of_decision(plan, plan.empty)
+    position = 0
+    for one in plan.l1:
+        start, end = one.slot * coverage, min(size, (one.slot + one.count) * coverage)
+        if position < start:
+            yield position, start, gap, Reason.EMPTINESS_DOUBTFUL
+        if start < end:
+            yield start, end, _of_decision(plan, one.decision), Reason.NOT_RECOVERED
+        position = max(position, end)
+    if position < size:
+        yield position, size, gap, Reason.EMPTINESS_DOUBTFUL
+
+
+def _of_decision(plan: Plan, name: str) -> Judged:
+    decision = plan.decisions.get(name)
+    if decision is None:
+        return Judged(UNKNOWN, 0.0, name, "")
+    version = "older" if decision.method == Method.OLD_SNAPSHOT else "current"
+    how = certainty_of(plan, name)
+    return Judged(how.value, decision.confidence, name, decision.method.value, version)
+
+
+def _lower(what: Judged, part: GuestRange, how: Certainty) -> Judged:
+    """The same range, less sure; what is unknown stays so."""
+    if how == Certainty.UNKNOWN or what.certainty == UNKNOWN:
+        return replace(what, certainty=UNKNOWN, confidence=0.0)
+    confidence = min(what.confidence, LOWERED.get(_why(part), CONFIDENCE[Method.OPEN_ACCOUNTS]))
+    return replace(what, certainty=Certainty.INFERRED.value, confidence=confidence)
+
+
+def _why(part: GuestRange) -> Why:
+    return next((why for why in Why if why.code == part.why), Why.NOT_RECOVERED)
+
+
+def _reason(part: GuestRange) -> Reason:
+    """The reason by which an unknown range is filled; of words that are not ours, that it was not recovered."""
+    return {
+        Why.EMPTINESS_DOUBTFUL: Reason.EMPTINESS_DOUBTFUL,
+        Why.OVERWRITTEN: Reason.OVERWRITTEN,
+        Why.SUSPECT_ZONE: Reason.SUSPECT_ZONE,
+    }.get(_why(part), Reason.NOT_RECOVERED)

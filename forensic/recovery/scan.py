@@ -1,0 +1,328 @@
+"""One pass over a file: what each sector looks like by itself, whatever the header says.
+
+A sector is read as 64 big-endian words. Whether it can be part of a table is decided by the bits that no entry has:
+nearly all data fails in its first or 37th word, so only the rest is looked at whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from forensic.errors import Interrupted
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.bits import COMPRESSED, COPIED, L2_STANDARD_RESERVED, SECTOR_SIZE
+
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+WORDS = SECTOR_SIZE // 8
+PIECE_BYTES = 512 << 10
+"""Bytes that are read and looked at together: they stay in the processor's cache between the two."""
+
+THREADS = 2
+BEYOND_FILE = 16
+"""An offset is thinkable up to so many times the size of the file, which may have been cut."""
+
+LISTED = 1 << 20
+"""Places of one kind that are remembered; a planted file could have one in every sector."""
+
+LOWEST_STREAM_BITS = 49
+"""The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
+
+
+class Sector(IntEnum):
+    """What a sector looks like. Of a table with compressed and other entries a sector is `COMPRESSED`."""
+
+    OTHER = 0
+    ZERO = 1
+    STANDARD = 2
+    COMPRESSED = 3
+    EXTENDED = 4
+    UNREAD = 5
+
+
+class Signature(IntEnum):
+    """What may begin with a sector; the bytes are looked at again by whoever wants to know."""
+
+    QCOW2 = 0
+    GPT = 1
+    EXT = 2
+    XFS = 3
+    XFS_AGF = 4
+    XFS_AGI = 5
+    XFS_INODE = 6
+    XFS_BLOCK = 7
+    NTFS_RECORD = 8
+    BTRFS = 9
+    LUKS = 10
+    NTFS_BOOT = 11
+    SNAPSHOT = 12
+
+
+def _word(text: bytes) -> np.uint64:
+    """Eight bytes as a word of this machine, as they are compared."""
+    return np.frombuffer(text.ljust(8, b"\0"), dtype=np.uint64)[0]
+
+
+FIRST_4 = _word(b"\xff\xff\xff\xff")
+FIRST_2 = _word(b"\xff\xff")
+
+BY_FIRST_WORD: tuple[tuple[Signature, np.uint64, np.uint64], ...] = (
+    (Signature.QCOW2, FIRST_4, _word(b"QFI\xfb")),
+    (Signature.GPT, FIRST_4, _word(b"EFI ")),
+    (Signature.XFS, FIRST_4, _word(b"XFSB")),
+    (Signature.XFS_AGF, FIRST_4, _word(b"XAGF")),
+    (Signature.XFS_AGI, FIRST_4, _word(b"XAGI")),
+    (Signature.XFS_INODE, FIRST_2, _word(b"IN")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3B")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3C")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"IAB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"FIB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"BMA3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XDB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XDD3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"RMB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"R3FC")),
+    (Signature.NTFS_RECORD, FIRST_4, _word(b"FILE")),
+    (Signature.LUKS, FIRST_4, _word(b"LUKS")),
+)
+EXT_WORD, EXT_MASK, EXT_VALUE = 7, FIRST_2, _word(b"\x53\xef")
+BTRFS_WORD, BTRFS_VALUE = 8, _word(b"_BHRfS_M")
+
+
+class Places(Struct, frozen=True):
+    """Sectors, by number, that begin with one signature; `more` were not remembered."""
+
+    sectors: I64
+    more: int = 0
+
+
+class Scan(Struct, frozen=True):
+    """One byte for each sector of the file, and where known structures seem to begin."""
+
+    sectors: Bytes
+    signatures: dict[Signature, Places]
+    file_size: int
+
+    def zero_clusters(self, cluster_bits: int) -> Bools:
+        """Which clusters hold nothing but zeros, or cannot be read."""
+        return self._all_in(cluster_bits, (Sector.ZERO, Sector.UNREAD))
+
+    def _all_in(self, cluster_bits: int, kinds: tuple[Sector, ...]) -> Bools:
+        good = np.zeros(len(self.sectors), dtype=np.bool_)
+        for kind in kinds:
+            good |= self.sectors == kind
+        found: Bools = np.logical_and.reduceat(good, self.starts(cluster_bits)) if len(good) else good
+        return found
+
+    def starts(self, cluster_bits: int) -> I64:
+        """The first sector of each cluster."""
+        return np.arange(0, len(self.sectors), 1 << (cluster_bits - 9), dtype=np.int64)
+
+    def count(self, cluster_bits: int, kind: Sector) -> I64:
+        """How many sectors of a kind each cluster has."""
+        if not len(self.sectors):
+            return np.zeros(0, dtype=np.int64)
+        is_kind = (self.sectors == kind).astype(np.int64)
+        counts: I64 = np.add.reduceat(is_kind, self.starts(cluster_bits))
+        return counts
+
+
+class _Masks(Struct, frozen=True):
+    """The bits by which a word is judged, as they stand in memory."""
+
+    standard: np.uint64
+    stream: np.uint64
+    stream_value: np.uint64
+
+
+def scan(
+    evidence: Evidence,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Scan:
+    """Look at every stored sector once; holes of the file are zeros. Raises `Interrupted`."""
+    sectors = np.full(-(-evidence.size // SECTOR_SIZE), Sector.ZERO, dtype=np.uint8)
+    masks = _masks(evidence.size)
+    found: dict[Signature, list[I64]] = {signature: [] for signature in Signature}
+    done = 0
+    with ThreadPoolExecutor(THREADS, "scan") as pool:
+        workers = [_Worker(evidence, sectors, masks) for _ in range(THREADS)]
+        for group in _groups(evidence):
+            if cancelled and cancelled():
+                raise Interrupted("the scan of the file")
+            jobs = [pool.submit(worker.look_at, *piece) for worker, piece in zip(workers, group, strict=False)]
+            for job, piece in zip(jobs, group, strict=False):
+                for signature, places in job.result():
+                    found[signature].append(places)
+                done = piece[0] + piece[1]
+            if progress:
+                progress(done, evidence.size)
+    return Scan(sectors, {signature: _listed(parts) for signature, parts in found.items()}, evidence.size)
+
+
+def _listed(parts: list[I64]) -> Places:
+    places = np.concatenate([np.zeros(0, np.int64), *parts])
+    return Places(np.sort(places[:LISTED]), max(0, len(places) - LISTED))
+
+
+def _masks(file_size: int) -> _Masks:
+    highest = max(9, (file_size * BEYOND_FILE - 1).bit_length())
+    too_far = ((1 << 56) - 1) & ~((1 << min(highest, 56)) - 1)
+    stream_far = ((1 << LOWEST_STREAM_BITS) - 1) & ~((1 << min(highest, LOWEST_STREAM_BITS)) - 1)
+    return _Masks(
+        _big(L2_STANDARD_RESERVED | COMPRESSED | too_far), _big(COPIED | COMPRESSED | stream_far), _big(COMPRESSED)
+    )
+
+
+def _big(value: int) -> np.uint64:
+    return np.frombuffer(value.to_bytes(8, "big"), dtype=np.uint64)[0]
+
+
+def _groups(evidence: Evidence) -> Iterator[list[tuple[int, int]]]:
+    """The stored parts of the file in pieces, as many together as there are threads."""
+    group: list[tuple[int, int]] = []
+    at = 0
+    while (start := evidence.next_data_from(at)) < evidence.size:
+        start -= start % SECTOR_SIZE
+        end = min(evidence.size, max(start + 1, evidence.hole_from(start)))
+        end = min(evidence.size, end + -end % SECTOR_SIZE)
+        for piece in range(max(start, at), end, PIECE_BYTES * 4):
+            group.append((piece, min(PIECE_BYTES * 4, end - piece)))
+            if len(group) == THREADS:
+                yield group
+                group = []
+        at = max(end, at)
+    if group:
+        yield group
+
+
+class _Worker:
+    """Looks at pieces; one of its buffers serves them all."""
+
+    def __init__(self, evidence: Evidence, sectors: Bytes, masks: _Masks) -> None:
+        self._evidence, self._sectors, self._masks = evidence, sectors, masks
+        self._buffer = np.zeros(PIECE_BYTES, dtype=np.uint8)
+
+    def look_at(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
+        """Classify the sectors of a range; where structures may begin."""
+        found: list[tuple[Signature, I64]] = []
+        for at in range(host_offset, host_offset + length, PIECE_BYTES):
+            found += self._piece(at, min(PIECE_BYTES, host_offset + length - at))
+        return found
+
+    def _piece(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
+        buffer = self._buffer[: length + -length % SECTOR_SIZE]
+        buffer[length:] = 0
+        try:
+            self._evidence.read_into(host_offset, buffer[:length].data)
+        except ReadFailed:
+            return self._sector_by_sector(host_offset, length)
+        words = buffer.view(np.uint64).reshape(-1, WORDS)
+        first = host_offset // SECTOR_SIZE
+        self._classify(words, self._sectors[first : first + len(words)])
+        return _signatures(words, first, self._masks)
+
+    def _sector_by_sector(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
+        found: list[tuple[Signature, I64]] = []
+        for at in range(host_offset, host_offset + length, SECTOR_SIZE):
+            buffer = np.zeros(SECTOR_SIZE, dtype=np.uint8)
+            place = self._sectors[at // SECTOR_SIZE : at // SECTOR_SIZE + 1]
+            try:
+                self._evidence.read_into(at, buffer[: min(SECTOR_SIZE, host_offset + length - at)].data)
+            except ReadFailed:
+                place[:] = Sector.UNREAD
+                continue
+            words = buffer.view(np.uint64).reshape(-1, WORDS)
+            self._classify(words, place)
+            found += _signatures(words, at // SECTOR_SIZE, self._masks)
+        return found
+
+    def _classify(self, words: Words, kinds: Bytes) -> None:
+        masks = self._masks
+        maybe = _entry_like(words[:, 0], masks) & _entry_like(words[:, 36], masks)
+        kinds[:] = Sector.OTHER
+        rows = np.flatnonzero(maybe)
+        if not len(rows):
+            return
+        looked_at = words if len(rows) == len(words) else words[rows]
+        used = np.bitwise_or.reduce(looked_at, axis=1) != 0
+        kinds[rows[~used]] = Sector.ZERO
+        rows, looked_at = rows[used], looked_at[used]
+        if len(rows):
+            kinds[rows] = self._kinds(looked_at)
+
+    def _kinds(self, words: Words) -> Bytes:
+        masks = self._masks
+        standard = (words & masks.standard) == 0
+        streams = (words & masks.stream) == masks.stream_value
+        entries = standard | streams
+        kinds = np.full(len(words), Sector.OTHER, dtype=np.uint8)
+        whole = entries.all(axis=1)
+        kinds[whole] = Sector.STANDARD
+        kinds[whole & streams.any(axis=1)] = Sector.COMPRESSED
+        kinds[~whole & _extended(words, entries, streams)] = Sector.EXTENDED
+        return kinds
+
+
+def _entry_like(words: Words, masks: _Masks) -> Bools:
+    standard: Bools = (words & masks.standard) == 0
+    standard |= (words & masks.stream) == masks.stream_value
+    return standard
+
+
+def _extended(words: Words, entries: Bools, streams: Bools) -> Bools:
+    """Entries with bitmaps: no part both allocated and zero, none allocated without a cluster, none of a stream."""
+    first, bitmaps = words[:, 0::2], words[:, 1::2].byteswap()
+    allocated, zero = bitmaps & np.uint64(0xFFFF_FFFF), bitmaps >> np.uint64(32)
+    place = first & _big(0x00FF_FFFF_FFFF_FE00)
+    good = entries[:, 0::2] & ((allocated & zero) == 0) & ((place != 0) | (allocated == 0))
+    good &= (first & _big(1)) == 0
+    good |= streams[:, 0::2] & (bitmaps == 0)
+    found: Bools = good.all(axis=1)
+    return found
+
+
+def _snapshot_like(words: Words, begin: Words, masks: _Masks) -> Bools:
+    """Sectors that may begin with an entry of a snapshot table: an L1 table, a short id, nanoseconds, little extra."""
+    found: Bools = ((begin & (masks.standard | _big(COPIED | 0x1FF))) == 0) & (begin != 0)
+    if found.any():
+        rows = np.flatnonzero(found)
+        head = words[rows].byteswap()
+        ids = head[:, 1] >> np.uint64(16) & np.uint64(0xFFFF)
+        nanoseconds = head[:, 2] & np.uint64(0xFFFF_FFFF)
+        extra = head[:, 4] & np.uint64(0xFFFF_FFFF)
+        good = (head[:, 1] >> np.uint64(32) > 0) & (ids > 0) & (ids <= 20) & (nanoseconds < 10**9) & (extra <= 1024)
+        found[rows] = good
+    return found
+
+
+def _signatures(words: Words, first: int, masks: _Masks) -> list[tuple[Signature, I64]]:
+    found: list[tuple[Signature, I64]] = []
+    begin = words[:, 0].copy()
+    letters = (begin & _word(b"\x80\x80")) == 0  # what all but one of the signatures have in common
+    letters &= (begin & _word(b"\xff\xff")) != 0
+    rows = np.flatnonzero(letters)
+    if len(rows):
+        head = begin[rows]
+        for signature, mask, value in BY_FIRST_WORD:
+            hits = rows[(head & mask) == value]
+            if len(hits):
+                found.append((signature, hits + first))
+    for signature, hits in (
+        (Signature.SNAPSHOT, np.flatnonzero(_snapshot_like(words, begin, masks))),
+        (Signature.EXT, np.flatnonzero((words[:, EXT_WORD] & EXT_MASK) == EXT_VALUE)),
+        (Signature.BTRFS, np.flatnonzero(words[:, BTRFS_WORD] == BTRFS_VALUE)),
+        (Signature.NTFS_BOOT, np.flatnonzero((begin & _word(b"\0\0\0\xff\xff\xff\xff\xff")) == _word(b"\0\0\0NTFS "))),
+    ):
+        if len(hits):
+            found.append((signature, hits + first))
+    return found
