@@ -16,6 +16,7 @@ from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MAX_L1_ENTRIES, MAX_REFCOU
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible, parse_header
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
+from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.scan import Scan, Sector, Signature
@@ -84,6 +85,7 @@ def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: 
     if not isinstance(geometry, Geometry):
         return None
     candidates = find_candidates(evidence, scan, geometry.cluster_bits, geometry.extended_l2)
+    candidates = _without_refcounts(evidence, candidates, geometry)
     count = min(geometry.l1_entry_count, MAX_L1_ENTRIES, max(0, evidence.size - geometry.l1_table_offset) // 8)
     aligned = geometry.l1_table_offset % geometry.cluster_size == 0
     l1 = read_table(evidence, geometry.l1_table_offset, 8 * count) if aligned and count else np.zeros(0, np.uint64)
@@ -109,6 +111,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     geometry = resolve(parse_header(made.header(0, 0, 0)))
     if not isinstance(geometry, Geometry):
         return None
+    candidates = _without_refcounts(evidence, candidates, geometry)
     snapshots = _snapshots_by_content(evidence, scan, geometry)
     copies = l1_tables_by_content(evidence, candidates, geometry)
     listed = {snapshot.l1_table_offset for snapshot in snapshots}
@@ -221,6 +224,23 @@ def _refcounts_by_content(evidence: Evidence, candidates: Candidates, bits: int)
             if _counts_itself(evidence, blocks, offset, bits, order):
                 return (offset, _table_clusters(evidence, offset, size)), order
     return (0, 0), 4
+
+
+def _without_refcounts(evidence: Evidence, candidates: Candidates, geometry: Geometry) -> Candidates:
+    """The candidates without the refcount table and its blocks, if these count themselves.
+
+    Refcounts of 64 bits read as entries with the zero flag.
+    """
+    table = read_refcount_table(evidence, geometry)
+    blocks = table.block_offsets().tolist()
+    offset, bits, order = geometry.refcount_table_offset, geometry.cluster_bits, geometry.refcount_order
+    if order is None or not blocks or not blocks[0] or blocks[0] >= evidence.size or blocks[0] % (1 << bits):
+        return candidates
+    if not _counts_itself(evidence, blocks, offset, bits, order):
+        return candidates
+    own = np.arange(geometry.refcount_table_clusters, dtype=np.uint64) * np.uint64(1 << bits) + np.uint64(offset)
+    places = np.concatenate([table.block_offsets(), own])
+    return candidates.chosen(~np.isin(candidates.host_offsets, places))
 
 
 def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int, order: int) -> bool:

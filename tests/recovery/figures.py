@@ -1,0 +1,121 @@
+"""What a recovery was worth: of the bytes that are still in the file, how many it gives, and how sure it was of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forensic.errors import NotAnImage
+from forensic.evidence import Evidence
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.planned import Planned
+from forensic.qcow2.states import State
+from forensic.recovery.reading import planned_by
+from forensic.recovery.plan import Plan
+from forensic.recovery.recover import recover
+from tests.recovery.images import Made
+
+BLOCK = 512
+
+
+@dataclass
+class Figures:
+    """Bytes by what was said of them: of those that hold something and are still in the file, and of all."""
+
+    there: int = 0
+    certain: int = 0
+    inferred: int = 0
+    wrong_certain: int = 0
+    wrong_inferred: int = 0
+    all_inferred: int = 0
+    first_wrong: int | None = None
+    damage: tuple[str, ...] = ()
+
+    @property
+    def right_share(self) -> float:
+        return (self.certain + self.inferred) / self.there if self.there else 1.0
+
+    @property
+    def certain_share(self) -> float:
+        return self.certain / self.there if self.there else 1.0
+
+    def __str__(self) -> str:
+        wrong = f" WRONG CERTAIN {self.wrong_certain} at {self.first_wrong:#x}" if self.wrong_certain else ""
+        wrong += f" wrong inferred {100 * self.wrong_inferred / max(1, self.all_inferred):.1f}%" if self.wrong_inferred else ""
+        there = max(1, self.there)
+        return f"{100 * self.certain / there:5.1f}/{100 * self.inferred / there:5.1f}{wrong}"
+
+
+def figures_of(made: Made) -> Figures:
+    """Recover, read through the plan, and compare with the truth."""
+    with Evidence(made.path) as evidence:
+        try:
+            recovery = recover(evidence)
+        except NotAnImage:
+            found = Figures(damage=("nothing",))
+            found.there = sum(_content(made, start, length) for start, _, length in made.data)
+            return found
+        found = compared(made, evidence, recovery.plan)
+        found.damage = tuple(recovery.damage)
+        return found
+
+
+def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:
+    """The figures of a plan."""
+    planned = planned_by(plan, evidence)
+    image = Qcow2Image(evidence, planned)
+    found = Figures()
+    size = len(made.truth)
+    got = bytearray(size)
+    said = bytearray(size // BLOCK + 1)  # 0 unknown, 1 inferred, 2 certain
+    reader = image.disk().reader(fill_missing=True)
+    for extent in image.extents():
+        if extent.state == State.ABSENT:
+            continue
+        for start, end, judged in planned.parts(extent.guest_offset, extent.guest_offset + extent.length):
+            end = min(end, size)
+            if start >= end:
+                continue
+            word = {"certain": 2, "inferred": 1, "unknown": 0}[judged.certainty]
+            said[start // BLOCK : -(-end // BLOCK)] = bytes([word]) * (-(-end // BLOCK) - start // BLOCK)
+            if extent.state in (State.DATA, State.COMPRESSED):
+                reader.seek(start)
+                got[start:end] = reader.read(end - start)
+    lost = np.frombuffer(_lost(made, size), dtype=np.uint8)[: size // BLOCK]
+    words = np.frombuffer(bytes(said), dtype=np.uint8)[: size // BLOCK]
+    truth = np.frombuffer(made.truth, dtype=np.uint64)[: size // BLOCK * (BLOCK // 8)].reshape(-1, BLOCK // 8)
+    here = np.frombuffer(bytes(got), dtype=np.uint64)[: size // BLOCK * (BLOCK // 8)].reshape(-1, BLOCK // 8)
+    right, used = (here == truth).all(axis=1), truth.any(axis=1)
+    judged_blocks = (words > 0) & (lost != 1)  # what the damage changed in data, without a trace, nobody can know
+    there = used & (lost == 0)
+    found.there = BLOCK * int(np.count_nonzero(there))
+    found.certain = BLOCK * int(np.count_nonzero(there & right & (words == 2)))
+    found.inferred = BLOCK * int(np.count_nonzero(there & right & (words == 1)))
+    found.all_inferred = BLOCK * int(np.count_nonzero(judged_blocks & (words == 1)))
+    wrong = np.flatnonzero(judged_blocks & ~right & (words == 2))
+    found.wrong_certain = BLOCK * len(wrong)
+    found.first_wrong = int(wrong[0]) * BLOCK if len(wrong) else None
+    found.wrong_inferred = BLOCK * int(np.count_nonzero(judged_blocks & ~right & (words == 1)))
+    return found
+
+
+def _content(made: Made, start: int, length: int) -> int:
+    truth = made.truth
+    return sum(BLOCK for at in range(start, start + length, BLOCK) if any(truth[at : at + BLOCK]))
+
+
+def _lost(made: Made, size: int) -> bytearray:
+    """Blocks whose bytes the damage hit: 1 in the middle of the file, 2 at its start, where it leaves a trace."""
+    lost = bytearray(size // BLOCK + 1)
+    for begin, end in made.hit:
+        for guest, host, length in made.data:
+            first, last = max(begin, host), min(end, host + length)
+            if first < last:
+                start = (guest + first - host) // BLOCK
+                stop = -(-(guest + last - host) // BLOCK)
+                lost[start:stop] = bytes([2 if begin == 0 or end == len(made.content) else 1]) * (stop - start)
+    return lost
+
+
+__all__ = ["Figures", "Planned", "compared", "figures_of"]
