@@ -25,6 +25,7 @@ COMMANDS = {
     "owner": "owner",
     "extract": "extract",
     "diff": "diff",
+    "recover": "recover",
     "verify": "verify",
     "tui": "tui",
     "explain": "explain",

@@ -10,6 +10,7 @@ from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
+from forensic.cli.sources import add_plan, identified
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.report.formats import FORMATS, render
@@ -35,6 +36,7 @@ def add(subparsers: Subparsers) -> None:
         "Needs no key, no backing file and no data file; nothing that the image names is opened.",
     )
     add_images(parser)
+    add_plan(parser)
     add_json(parser)
     parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
     parser.add_argument(
@@ -81,7 +83,6 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     from forensic.qcow2.budget import Limits
     from forensic.qcow2.describe import describe
     from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import identify
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
@@ -101,7 +102,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     )
     with Evidence(path) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
-        image = identify(evidence)
+        image = identified(evidence, options)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on) if vouched_for([evidence]) else NOT_COMPLETED
         result = describe(image, judgement.measured) | judgement.as_json(fail_on)

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
-from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
+from forensic.cli.sources import (
+    FORMATS,
+    OTHER,
+    add_files,
+    add_key,
+    add_plan,
+    open_as_planned,
+    supplied_by,
+    supplied_to_other,
+)
 from forensic.errors import NotAnImage
 from forensic.untrusted import Json, shown
 
@@ -61,6 +70,7 @@ def add(subparsers: Subparsers) -> None:
         parser.add_argument(
             option, metavar="raw|qcow2|qcow", choices=FORMATS, help=f"how to read {name} (else as the file looks)"
         )
+    add_plan(parser)
     add_files(parser)
     add_files(parser, OTHER)
     add_key(parser)
@@ -101,10 +111,9 @@ def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
 
 def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
     """Two snapshots of one image, or one and the active disk."""
-    from forensic.qcow2.image import open_any
     from forensic.qcow2.sources import find_snapshot, open_disk
 
-    image = open_any(options.image)
+    image = open_as_planned(options)
     opened.callback(image.close)
     supplied = supplied_by(image, options)
     targets = [find_snapshot(image, word) for word in options.snapshot]
@@ -118,9 +127,12 @@ def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.N
     from forensic.qcow2.foreign import ForeignFile
     from forensic.qcow2.image import identify
     from forensic.qcow2.sources import Format, format_of, open_disk, raw_disk
+    from forensic.recovery.reading import open_planned
 
     evidence = opened.enter_context(Evidence(path))
     image = identify(evidence)
+    if options.plan and supplies is supplied_by:
+        image = open_planned(evidence, options.plan)
     is_foreign = isinstance(image, ForeignFile) and not image.unreadable
     if wanted == Format.RAW or (wanted is None and is_foreign):
         return raw_disk(evidence, None if wanted else image)

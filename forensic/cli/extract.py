@@ -11,7 +11,7 @@ from forensic.cli.extract_reports import DONE, EXTRACTION_FORMATS, ExtractionRep
 from forensic.cli.output import progress_bar, start_run
 from forensic.cli.parser import BROKEN_PIPE, Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
-from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
+from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import ForensicError, Interrupted, OutputFailed
 from forensic.numbers import parse_range, parse_size
 from forensic.untrusted import shown
@@ -54,6 +54,7 @@ def add(subparsers: Subparsers) -> None:
     _add_hashes(parser)
     add_snapshot(parser)
     parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
+    add_plan(parser)
     add_files(parser)
     add_key(parser)
     _add_case_data(parser)
@@ -115,12 +116,11 @@ def _add_case_data(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
     from forensic.extraction.extract import Extractor
-    from forensic.qcow2.image import open_any
 
     this_run = start_run()
     targets = report_targets("extract", options.report, EXTRACTION_FORMATS)
     output = None if str(options.output) == "-" else options.output
-    with open_any(options.image) as image, disk_of(image, options) as disk:
+    with open_as_planned(options) as image, disk_of(image, options) as disk:
         settings = _settings(options, output, disk)
         reports = ExtractionReports(targets, image, disk, output, settings, options.sidecars)
         try:

@@ -8,10 +8,10 @@ from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
+from forensic.cli.sources import add_plan, identified
 from forensic.evidence import Evidence
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
-from forensic.qcow2.image import identify
 from forensic.report.model import Report
 from forensic.report.to_json import to_json
 from forensic.report.to_jsonl import json_line
@@ -28,6 +28,7 @@ def add(subparsers: Subparsers) -> None:
         "Reads the header and single structures only; nothing that the image names is opened.",
     )
     add_images(parser)
+    add_plan(parser)
     add_json(parser)
 
 
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 def _look(path: str, options: argparse.Namespace) -> Outcome:
     this_run = start_run(None, options.images, path)
     with Evidence(path) as evidence:
-        image = identify(evidence)
+        image = identified(evidence, options)
         result = describe(image)
         status = 0
         said = cautions_about([evidence])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import NOT_COMPLETED, cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
-from forensic.cli.sources import add_files, add_snapshot, disk_of
+from forensic.cli.sources import add_files, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.cli.standard_streams import complain
 from forensic.untrusted import Json, shown
 
@@ -34,14 +34,13 @@ def add(subparsers: Subparsers) -> None:
     add_image(parser)
     add_json(parser)
     add_snapshot(parser)
+    add_plan(parser)
     add_files(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the extents of the active disk or of a snapshot; no key is needed, and no file that it lies on."""
-    from forensic.qcow2.image import open_any
-
-    with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
+    with open_as_planned(options) as image, disk_of(image, options, with_key=False) as disk:
         lacks = _lacks_backing(disk)
         print_runs = _print_json if options.json else _print_text
         ended_at = print_runs(_bounded(disk), lacks)

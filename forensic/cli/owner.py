@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
+from forensic.cli.sources import add_plan, open_as_planned
+from forensic.errors import NotAnImage
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
@@ -29,15 +31,18 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--at", required=True, type=_host_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)"
     )
+    add_plan(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the claims on one host cluster."""
-    from forensic.qcow2.image import open_image
+    from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.walk import ownership
 
-    with open_image(options.image) as image:
+    with open_as_planned(options) as image:
+        if isinstance(image, Qcow1Image):
+            raise NotAnImage(options.image, "it is a qcow version 1 image")
         found = ownership(image, options.at)
         if options.json:
             print(json.dumps(_as_json(found), indent=2, sort_keys=True))

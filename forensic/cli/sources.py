@@ -12,7 +12,8 @@ from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.evidence import Evidence
+    from forensic.qcow2.image import Identified, Qcow2Image
     from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.sources import Supplied
 
@@ -24,6 +25,46 @@ def add_snapshot(parser: Parser) -> None:
     parser.add_argument(
         "--snapshot", metavar="ID|NAME|INDEX", help="a snapshot instead of the active disk: its id, name, or #index"
     )
+
+
+def add_plan(parser: Parser) -> None:
+    """`--plan`."""
+    parser.add_argument(
+        "--plan", metavar="PLAN.json", help="read the disk by this plan, which qcowscope recover has written"
+    )
+
+
+def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
+    """The image of the options, read by the plan if there is one.
+
+    Raises what `open_any` raises, and `BadPlan` and `WrongEvidence`.
+    """
+    from forensic.qcow2.image import open_any
+
+    if options.plan is None:
+        return open_any(options.image)
+    from forensic.evidence import Evidence
+    from forensic.recovery.reading import open_planned
+
+    evidence = Evidence(options.image)
+    try:
+        return open_planned(evidence, options.plan)
+    except BaseException:
+        evidence.close()
+        raise
+
+
+def identified(evidence: Evidence, options: argparse.Namespace) -> Identified:
+    """The same of a file that is open, among others perhaps. Raises `UsageError` for one plan of many images."""
+    from forensic.qcow2.image import identify
+
+    if options.plan is None:
+        return identify(evidence)
+    if len(options.images) > 1 or evidence.path_as_given != options.images[0]:
+        raise UsageError("--plan takes one image")
+    from forensic.recovery.reading import open_planned
+
+    return open_planned(evidence, options.plan)
 
 
 OTHER = "other-"

@@ -7,6 +7,7 @@ import os
 import sys
 
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
+from forensic.cli.sources import add_plan, open_as_planned
 
 
 def add(subparsers: Subparsers) -> None:
@@ -19,6 +20,7 @@ def add(subparsers: Subparsers) -> None:
         "The image is opened read-only; nothing that it names is opened.",
     )
     add_image(parser)
+    add_plan(parser)
 
 
 def on_a_terminal() -> bool:
@@ -30,11 +32,9 @@ def run(options: argparse.Namespace) -> int:
     """Run until the examiner leaves. Raises `UsageError` without a terminal, `NotAnImage` before one is touched."""
     if not on_a_terminal():
         raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
-    from forensic.qcow2.image import open_any
-
     if os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    with open_any(options.image) as image:
+    with open_as_planned(options) as image:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 

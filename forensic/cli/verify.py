@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from forensic.cli.cautions import cautioned
 from forensic.cli.output import progress_bar
 from forensic.cli.parser import Subparsers, add_command
-from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
+from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence
 from forensic.untrusted import shown
@@ -43,6 +43,7 @@ def add(subparsers: Subparsers) -> None:
     )
     add_snapshot(parser)
     parser.add_argument("--vm-state", action="store_true", help="the machine state saved with the --snapshot")
+    add_plan(parser)
     add_files(parser)
     add_key(parser)
 
@@ -73,9 +74,8 @@ _UNVOUCHED = "agrees with the report, but the report does not vouch for it"
 def _agrees_with_image(options: argparse.Namespace) -> bool:
     """Whether a second reading of the image gives the same bytes; prints what it gives. Raises `UsageError`."""
     from forensic.extraction.verify import compare_with_image
-    from forensic.qcow2.image import open_any
 
-    with open_any(options.image) as image, disk_of(image, options) as disk:
+    with open_as_planned(options) as image, disk_of(image, options) as disk:
         with progress_bar("reading the image again") as progress:
             found = compare_with_image(disk, options.raw, options.report, progress)
         changed = [evidence for evidence in disk.evidences if not evidence.unchanged()]

@@ -1,0 +1,154 @@
+"""`qcowscope recover`: what of a damaged image can be had back, and the plan to read it by."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forensic.cli.cautions import NOT_COMPLETED, cautioned, vouched_for
+from forensic.cli.output import progress_bar, write_new_file
+from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
+from forensic.evidence import Evidence
+from forensic.numbers import parse_size
+from forensic.untrusted import Json, shown
+
+if TYPE_CHECKING:
+    from forensic.recovery.layout import Knowledge
+    from forensic.recovery.recover import Recovery
+    from forensic.recovery.summary import Summary
+
+INCOMPLETE = 5
+SCHEMA = "qcowscope-recovery/1"
+LISTED_DECISIONS = 20
+HEADER_BYTES = 1 << 21
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = add_command(
+        subparsers,
+        "recover",
+        run,
+        "say what of a damaged image can be had back, and write the plan by which other commands read it",
+        "Reads the whole file once and writes nothing to it. The exit status is 0 if all of the disk is certain, 5 if "
+        "something is inferred or unknown, 63 if there is no trace of an image.",
+    )
+    add_image(parser)
+    parser.add_argument("-o", "--output", metavar="PLAN.json", type=Path, help="write the plan, for --plan elsewhere")
+    parser.add_argument("--force", action="store_true", help="replace a plan that exists")
+    add_json(parser)
+    _add_knowledge(parser)
+
+
+def _add_knowledge(parser: Parser) -> None:
+    group = parser.add_argument_group("what the examiner knows better")
+    group.add_argument("--cluster-size", metavar="SIZE", help="the cluster size, such as 64KiB")
+    group.add_argument("--virtual-size", metavar="SIZE", help="the size of the disk")
+    group.add_argument("--l1", metavar="OFFSET", help="where in the file the L1 table lies")
+    group.add_argument(
+        "--header-from", metavar="FILE", help="a file that begins with the header, such as a new image of the same kind"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make a plan; 5 if not all of the disk is certain. Raises `UsageError`, `NotAnImage`, `OutputFailed`."""
+    from forensic.extraction.output_paths import refuse
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.recovery.plan import to_json
+    from forensic.recovery.reading import planned_by
+    from forensic.recovery.recover import recover
+    from forensic.recovery.summary import sum_up
+
+    knowledge = _knowledge(options)
+    with Evidence(options.image) as evidence:
+        if options.output:
+            refuse([options.output], [evidence], options.force)
+        with progress_bar("scanning") as progress:
+            recovery = recover(evidence, knowledge, progress)
+        summary = sum_up(Qcow2Image(evidence, planned_by(recovery.plan, evidence)).disk())
+        if options.output:
+            write_new_file(options.output, to_json(recovery.plan), options.force)
+        if options.json:
+            print(json.dumps(_as_json(recovery, summary), indent=2, sort_keys=True))
+        else:
+            print("\n".join(_lines(options, recovery, summary)))
+        sys.stdout.flush()
+        if not vouched_for([evidence]):
+            return cautioned([evidence], NOT_COMPLETED)
+        return cautioned([evidence], 0 if summary.complete else INCOMPLETE)
+
+
+def _knowledge(options: argparse.Namespace) -> Knowledge:
+    from forensic.recovery.layout import Knowledge
+
+    size = _size("--cluster-size", options.cluster_size)
+    if size is not None and (size.bit_count() != 1 or not 512 <= size <= 2 << 20):
+        raise UsageError("qcowscope recover: --cluster-size is not a power of two from 512 to 2 MiB")
+    header = None
+    if options.header_from:
+        with Evidence(options.header_from) as file:
+            header = file.read_up_to_bad(0, HEADER_BYTES)
+        if header[:4] != b"QFI\xfb":
+            raise UsageError(f"qcowscope recover: --header-from {shown(options.header_from)} begins with no header")
+    return Knowledge(size, _size("--virtual-size", options.virtual_size), _size("--l1", options.l1), header)
+
+
+def _size(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"qcowscope recover: {option}: {shown(str(error))}") from error
+
+
+def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) -> Iterator[str]:
+    plan = recovery.plan
+    word = "damaged" if recovery.damage else "not damaged, as far as its tables go"
+    yield f"{shown(options.image)}: {word}"
+    for sentence in recovery.damage:
+        yield f"  {sentence}"
+    yield f"disk: {plan.geometry.virtual_size:,} bytes in clusters of {1 << plan.geometry.cluster_bits:,}"
+    yield f"{'':10}{'data':>20}{'zero':>20}{'not read':>20}"
+    for name in ("certain", "inferred", "unknown"):
+        data, zero, absent = summary.row(name)
+        yield f"{name:10}{data:>20,}{zero:>20,}{absent:>20,}"
+    for number, (name, decision) in enumerate(plan.decisions.items()):
+        if number == LISTED_DECISIONS:
+            yield f"and {len(plan.decisions) - number:,} more decisions; see the plan"
+            break
+        because = f": {decision.because[0]}" if decision.because else ""
+        yield f"{name}  {decision.certainty.value} {decision.confidence:.2f}  {decision.method.value}  {decision.what}{because}"
+    if plan.segments:
+        count = len(plan.segments) + plan.segments_not_listed
+        yield f"{count:,} L2 tables could not be placed; their data is not part of the disk"
+    if summary.inferred:
+        yield summary.sentence
+    if options.output:
+        yield f"plan: {shown(options.output)}"
+
+
+def _as_json(recovery: Recovery, summary: Summary) -> Json:
+    plan = recovery.plan
+    return {
+        "schema": SCHEMA,
+        "damage": list(recovery.damage),
+        "virtual_size": plan.geometry.virtual_size,
+        "cluster_size": 1 << plan.geometry.cluster_bits,
+        "bytes": summary.as_json(),
+        "decisions": {
+            name: {
+                "what": one.what,
+                "class": one.certainty.value,
+                "confidence": one.confidence,
+                "method": one.method.value,
+                "because": list(one.because),
+            }
+            for name, one in plan.decisions.items()
+        },
+        "unplaced_tables": len(plan.segments) + plan.segments_not_listed,
+    }

@@ -1,0 +1,69 @@
+"""What a plan gives: guest bytes by how sure they are, by state and by method."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from msgspec import Struct, field
+
+from forensic.qcow2.disk import Disk
+from forensic.qcow2.planned import UNKNOWN
+from forensic.qcow2.states import State
+from forensic.recovery.certainty import Certainty
+from forensic.untrusted import Json
+
+READ = (State.DATA, State.COMPRESSED)
+
+
+class Summary(Struct):
+    """Guest bytes by certainty and state, and by method."""
+
+    by_state: Counter[tuple[str, State]] = field(default_factory=Counter)
+    by_method: Counter[str] = field(default_factory=Counter)
+
+    def row(self, certainty: str) -> tuple[int, int, int]:
+        """Of one class the bytes of data, of zeros, and those that are not read."""
+        data = sum(count for (word, state), count in self.by_state.items() if word == certainty and state in READ)
+        absent = self.by_state[certainty, State.ABSENT]
+        whole = sum(count for (word, _), count in self.by_state.items() if word == certainty)
+        return data, whole - data - absent, absent
+
+    @property
+    def inferred(self) -> int:
+        """Bytes that were placed by inference."""
+        return sum(self.row(Certainty.INFERRED))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all is certain."""
+        return all(word == Certainty.CERTAIN for word, _ in self.by_state)
+
+    @property
+    def sentence(self) -> str:
+        """What has to be said wherever inferred bytes are given."""
+        return f"{self.inferred:,} bytes are placed by inference; the image does not say that they belong there"
+
+    def as_json(self) -> Json:
+        """The sums."""
+        classes: dict[str, Json] = {}
+        for certainty in Certainty:
+            data, zero, absent = self.row(certainty.value)
+            classes[certainty.value] = {"data": data, "zero": zero, "not_read": absent}
+        return {"by_certainty": classes, "by_method": dict(sorted(self.by_method.items()))}
+
+
+def sum_up(disk: Disk) -> Summary:
+    """Go through the tables of a disk that is read by a plan."""
+    found = Summary()
+    planned = getattr(disk.levels[0], "planned", None)
+    if planned is None:
+        return found
+    for runs in disk.readable_runs():
+        for guest_offset, length, _, _, state, _, _, _ in runs:
+            if state == State.ABSENT:
+                found.by_state[UNKNOWN, State.ABSENT] += length
+                continue
+            for start, end, judged in planned.parts(guest_offset, guest_offset + length):
+                found.by_state[judged.certainty, State(state)] += end - start
+                found.by_method[judged.method] += end - start
+    return found
