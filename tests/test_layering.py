@@ -22,7 +22,7 @@ FLOORS = (
     ("forensic.structure", "forensic.excerpt", "forensic.finding", "forensic.measured", "forensic.words"),
     ("forensic.processes",),
     ("forensic.qcow2", "forensic.report", "forensic.second_reader"),
-    ("forensic.rules", "forensic.extraction"),
+    ("forensic.rules", "forensic.extraction", "forensic.recovery"),
     ("forensic.checking",),
     ("forensic",),
     ("tui",),

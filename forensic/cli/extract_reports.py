@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from msgspec.structs import asdict
 
@@ -21,6 +21,7 @@ from forensic.untrusted import Json, shown
 if TYPE_CHECKING:
     from forensic.evidence import Evidence
     from forensic.extraction.account import Extraction
+    from forensic.extraction.certainties import Certainties
     from forensic.extraction.line_file import LineFile
     from forensic.extraction.ranges import RangeWriter
     from forensic.extraction.segments import Segment
@@ -96,7 +97,8 @@ class ExtractionReports:
                 writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MAP:
-                writers.append(MapFile(target.path, start, start + length, force))
+                planned = getattr(self._disk.levels[0], "planned", None) is not None
+                writers.append(MapFile(target.path, start, start + length, force, planned))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MANIFEST:
                 self.manifest = LineFile(target.path, force)
@@ -171,11 +173,21 @@ class ExtractionReports:
         for code, length in ledger.bytes_by_reason.items():
             what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
+        if extraction.certainties:
+            self._print_certainties(extraction.certainties, stream)
         for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
         stream.flush()
         cautioned(self._disk.evidences, DONE)
         self._print_sources()
+
+    def _print_certainties(self, found: Certainties, stream: TextIO) -> None:
+        """How sure the bytes are, and the hash of those that are certain."""
+        sums = ", ".join(f"{length:,} {word}" for word, length in found.as_sums().items())
+        print(f"by the plan: {sums}", file=stream)
+        print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
+        if found.by_class["inferred"]:
+            print(f"note: {found.sentence}", file=sys.stderr)
 
     def _print_differences(self, extraction: Extraction) -> None:
         """Where a second reading gave something else."""

@@ -16,6 +16,7 @@ from forensic.extraction.windows import ALGORITHM, Piecewise
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
+    from forensic.extraction.certainties import Certainties
     from forensic.extraction.second_opinion import Comparison
 
 REPORTED_CHECKPOINTS = 256
@@ -55,16 +56,19 @@ class Extraction(Struct):
     piecewise: Piecewise | None = None
     verified_output: dict[str, str] | None = None
     compared: Comparison | None = None
+    certainties: Certainties | None = None
 
     @property
     def complete(self) -> bool:
         """Whether the whole range was written and every byte of it was had."""
-        return self.status == Status.COMPLETE
+        sure = self.certainties is None or self.certainties.complete
+        return self.status == Status.COMPLETE and sure
 
     def as_json(self) -> dict[str, Json]:
         """The object `result.extraction` holds."""
         unreadable = self.ledger.unreadable()
-        return {
+        recovery: dict[str, Json] = {"recovery": self.certainties.as_json()} if self.certainties else {}
+        return recovery | {
             "target": self.target,
             "virtual_range": {"offset": self.guest_start, "length": self.size},
             "status": self.status.value,

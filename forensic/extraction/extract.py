@@ -18,6 +18,7 @@ from forensic.errors import (
 )
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.account import Extraction, Status
+from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.hashing import Hashes, leading
 from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
 from forensic.extraction.ledger import Ledger
@@ -41,6 +42,7 @@ from forensic.extraction.whole_comparison import compare
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
 from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.planned import Planned
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.states import Reason
 from forensic.untrusted import Json, shown
@@ -106,6 +108,9 @@ class Extractor:
             _refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
+        self._planned: Planned | None = getattr(disk.levels[0], "planned", None)
+        if self._planned:
+            self.extraction.certainties = Certainties(self._planned.target, self._planned.examiner)
 
     def run(
         self,
@@ -122,8 +127,15 @@ class Extractor:
         threads as well, which takes longer.
         """
         extraction = self.extraction
+        certain = None
+        if extraction.certainties and self._planned:
+            writers = [*writers, CertaintySums(extraction.certainties)]
+            absent = extraction.ledger.unreadable()
+            if not absent.not_listed:  # otherwise it is not known which bytes were read
+                unreadable = [(one.guest_offset, one.end) for one in absent.ranges]
+                certain = CertainHash(self._planned, unreadable, self._start)
         walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
-        record = Record(extraction, self._settings, walk, manifest, missed)
+        record = Record(extraction, self._settings, walk, manifest, missed, certain)
         try:
             self._write(record, walk, progress, cancelled, begun)
         except BaseException as error:
@@ -346,6 +358,7 @@ class Extractor:
             "tool version": __version__,
             "image": inputs,
             "target": self._disk.target,
+            "recovery plan": self._planned.digest if self._planned else None,
             "supply of files and keys": [
                 *(level.data_lacks.code for level in self._disk.levels),
                 *self._disk.caveats,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from forensic.extraction.ledger import FILLED, Ledger
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.ranges import GuestRange
+from forensic.qcow2.planned import Judged
 from forensic.qcow2.states import Reason
 from forensic.untrusted import Json
 from forensic.version import __version__
@@ -21,6 +23,7 @@ MAP_HEAD = (
     "# + read, - cannot be read, ? not tried: a backing file, data file or key was not supplied\n"
     "# current_pos  current_status  current_pass\n"
 )
+MAP_OF_PLAN = "# / placed by inference of a recovery plan: the image does not say that it belongs there\n"
 MAP_COLUMNS = "#      pos        size  status\n"
 
 
@@ -31,6 +34,7 @@ class LedgerFile:
         """Create the file. Raises `OutputFailed`."""
         self._lines = LineFile(path, force)
         self._count = 0
+        self._certainty: Counter[str] = Counter()
         self._lines.add(json.dumps({"type": "header", "schema": LEDGER_SCHEMA, **header}))
 
     def write(self, entry: GuestRange) -> None:
@@ -44,6 +48,9 @@ class LedgerFile:
             line += f', "stored_length": {entry.stored_length}'
         if entry.skip:
             line += f', "skip": {entry.skip}'
+        if entry.judged:
+            line += _certainty(entry.judged)
+            self._certainty[entry.judged.certainty] += entry.length
         if entry.reason != Reason.NONE:
             line += f', "reason_code": "{entry.reason.code}", "filled_with": "00"'
         self._lines.add(line + "}")
@@ -53,6 +60,8 @@ class LedgerFile:
         trailer: dict[str, Json] = {"type": "trailer", "complete": complete, "ranges": self._count}
         if complete:
             trailer |= {"bytes_by_state": ledger.bytes_by_state, "bytes_by_reason": ledger.bytes_by_reason}
+            if self._certainty:
+                trailer["bytes_by_certainty"] = dict(sorted(self._certainty.items()))
         self._lines.add(json.dumps(trailer))
         self._lines.complete()
 
@@ -61,21 +70,37 @@ class LedgerFile:
         self._lines.abandon()
 
 
-class MapFile:
-    """A ddrescue map: `+` was read or is zero by the image's word, `-` cannot be read, `?` was not tried."""
+def _certainty(judged: Judged) -> str:
+    """What a line says of how sure a range is; strings come from a plan, so they are written as JSON."""
+    line = f', "certainty": "{judged.certainty}", "confidence": {judged.confidence:.2f}'
+    if judged.decision:
+        line += f', "basis": [{json.dumps(judged.decision)}]'
+    return line + f', "version": "{judged.version}"'
 
-    def __init__(self, path: Path, guest_start: int, guest_end: int, force: bool = False) -> None:
+
+class MapFile:
+    """A ddrescue map: `+` was read or is zero by the image's word, `-` cannot be read, `?` was not tried.
+
+    Where a recovery plan was used `/` is what it has placed by inference.
+    """
+
+    def __init__(self, path: Path, guest_start: int, guest_end: int, force: bool = False, planned: bool = False) -> None:
         """Create the file; offsets in it are those of the virtual disk. Raises `OutputFailed`."""
         self._lines = LineFile(path, force)
         self._start, self._end, self._status = guest_start, guest_start, "+"
         self._guest_end = guest_end
-        self._status_place = len(MAP_HEAD)
+        head = MAP_HEAD + (MAP_OF_PLAN if planned else "")
+        self._status_place = len(head)
         # The line that says how it ended stands at the beginning; it is written over in the end.
-        self._lines.file.append((MAP_HEAD + _status_line(guest_start, "?") + MAP_COLUMNS).encode("ascii"))
+        self._lines.file.append((head + _status_line(guest_start, "?") + MAP_COLUMNS).encode("ascii"))
 
     def write(self, entry: GuestRange) -> None:
         """Take one range; neighbours of one status become one line."""
-        self._take(entry.end, "+" if entry.state != FILLED else "?" if entry.reason in NOT_TRIED else "-")
+        if entry.state == FILLED:
+            self._take(entry.end, "?" if entry.reason in NOT_TRIED else "-")
+        else:
+            sure = entry.judged is None or entry.judged.certainty == "certain"
+            self._take(entry.end, "+" if sure else "/")
 
     def finish(self, ledger: Ledger, complete: bool) -> None:
         """Write the last line and give the file its name; what was not reached was not tried."""

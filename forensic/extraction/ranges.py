@@ -14,7 +14,12 @@ from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
 from forensic.extraction.reading import Missing
 from forensic.qcow2.disk import Disk
+from forensic.qcow2.planned import UNKNOWN, Judged, Planned
 from forensic.qcow2.states import Reason, State, is_located
+
+
+NOTHING_KNOWN = Judged(UNKNOWN, 0.0, "", "", UNKNOWN)
+"""How sure a plan is of what was not read."""
 
 
 class GuestRange(Struct, frozen=True):
@@ -22,7 +27,7 @@ class GuestRange(Struct, frozen=True):
 
     `host_offset` counts in the file that holds the data of level `depth` of the chain. Of a compressed cluster
     `stored_length` bytes are stored there, and `skip` decoded bytes come before the range. `reason` is why it was
-    filled.
+    filled. `judged` is how sure a recovery plan is of it, if there is one.
     """
 
     guest_offset: int
@@ -33,6 +38,7 @@ class GuestRange(Struct, frozen=True):
     stored_length: int = 0
     skip: int = 0
     reason: Reason = Reason.NONE
+    judged: Judged | None = None
 
     @property
     def end(self) -> int:
@@ -116,7 +122,8 @@ class RangeWalk:
         if end == fault.end:
             self._faults.popleft()
         part = _part(row, self._position, end)
-        return replace(part, state=FILLED, reason=fault.reason)
+        judged = part.judged and NOTHING_KNOWN
+        return replace(part, state=FILLED, reason=fault.reason, judged=judged)
 
     def _emit(self, entry: GuestRange) -> None:
         if self._pending and _continues(self._pending, entry):
@@ -127,11 +134,25 @@ class RangeWalk:
 
 
 def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
+    planned: Planned | None = getattr(disk.levels[0], "planned", None)
     for runs in disk.readable_runs(guest_start, guest_end):
         for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
             place = host_offset if is_located(state, reason) else None
             name = state_name(State(state))
-            yield GuestRange(guest_offset, length, name, depth, place, stored_length, skip, Reason(reason))
+            entry = GuestRange(guest_offset, length, name, depth, place, stored_length, skip, Reason(reason))
+            if planned is None:
+                yield entry
+            else:
+                yield from _judged(planned, entry)
+
+
+def _judged(planned: Planned, entry: GuestRange) -> Iterator[GuestRange]:
+    """A range in parts that are as sure throughout; what is filled is unknown."""
+    if entry.state == FILLED:
+        yield replace(entry, judged=NOTHING_KNOWN)
+        return
+    for start, end, judged in planned.parts(entry.guest_offset, entry.end):
+        yield replace(_part(entry, start, end), judged=judged)
 
 
 def _part(row: GuestRange, start: int, end: int) -> GuestRange:
@@ -146,6 +167,8 @@ def _part(row: GuestRange, start: int, end: int) -> GuestRange:
 
 def _continues(before: GuestRange, entry: GuestRange) -> bool:
     if (before.state, before.depth, before.reason) != (entry.state, entry.depth, entry.reason):
+        return False
+    if before.judged != entry.judged:
         return False
     if before.stored_length or entry.stored_length:
         same = (before.host_offset, before.stored_length) == (entry.host_offset, entry.stored_length)

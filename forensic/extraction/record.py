@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 
 from forensic.errors import ForensicError
 from forensic.extraction.account import Extraction
+from forensic.extraction.certainties import CertainHash
 from forensic.extraction.hashing import Hashes
 from forensic.extraction.line_file import LineFile
 from forensic.extraction.ranges import RangeWalk
@@ -26,12 +27,14 @@ class Record:
         walk: RangeWalk | None,
         manifest: LineFile | None,
         missed: Callable[[Missing], None] | None = None,
+        certain: CertainHash | None = None,
     ) -> None:
         """Start the threads; `missed` is told of every range that could not be read."""
         self._extraction = extraction
         self._walk = walk
         self._missed = missed
         self._running = ExitStack()
+        self._certain = certain
         self._hashes = Hashes(settings.hashes, extraction.size, settings.split)
         self._running.callback(self._hashes.stop)
         self._windows: WindowHashes | None = None
@@ -48,12 +51,16 @@ class Record:
                 self._walk.fault(missing)
             if self._missed:
                 self._missed(missing)
+            if self._certain:
+                self._certain.fault(missing)
 
     def take(self, stretch: Stretch, done: int) -> None:
         """What comes next, after which `done` bytes are done. Raises what ended a thread."""
         self._hashes.take(stretch)
         if self._windows:
             self._windows.take(stretch)
+        if self._certain:
+            self._certain.take(stretch)
         self._extraction.done = done
         if self._walk:
             self._walk.reached(self._extraction.guest_start + done)
@@ -65,6 +72,8 @@ class Record:
         self._extraction.segment_hashes = self._hashes.of_segments(len(self._extraction.segments))
         if self._windows:
             self._extraction.piecewise = self._windows.finish()
+        if self._certain and self._extraction.certainties:
+            self._extraction.certainties.sha256 = self._certain.hexdigest()
 
     def catch_up(self) -> None:
         """Let what was taken be hashed, so that an extraction that was stopped can go on from there."""

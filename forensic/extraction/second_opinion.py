@@ -14,11 +14,12 @@ from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
 from forensic.extraction.survey import MissingRanges
 from forensic.qcow2.disk import Disk
-from forensic.qcow2.levels import RawLevel
+from forensic.qcow2.levels import Level, RawLevel
+from forensic.qcow2.planned import Planned
 from forensic.qcow2.states import Reason
 from forensic.second_reader.answers import Answer, Kind
 from forensic.second_reader.reader import SecondReader
-from forensic.second_reader.source import Passphrase, Source
+from forensic.second_reader.source import Passphrase, PlannedTables, Source
 from forensic.untrusted import Json
 
 LISTED_DIFFERENCES = 1000
@@ -176,9 +177,22 @@ def sources_of(disk: Disk) -> list[Source]:
             data_file=getattr(level, "data_file", None),
             passphrase=passphrase,
             as_stored=getattr(level, "as_stored", False),
+            planned=_planned(level),
         )
         for level in disk.levels
     ]
+
+
+def _planned(level: Level) -> PlannedTables | None:
+    """What the other reader has to take from a recovery plan, in plain numbers."""
+    planned: Planned | None = getattr(level, "planned", None)
+    if planned is None:
+        return None
+    from forensic.qcow2.bits import OFFSET_MASK
+
+    tables = tuple(entry & OFFSET_MASK for entry in planned.l1_entries.tolist())
+    unknown = tuple((start, end, reason.code) for start, end, reason in planned.unknown)
+    return PlannedTables(planned.header, tables, unknown)
 
 
 def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> SecondReader:

@@ -173,6 +173,11 @@ def _seal_of_ranges(plan: Plan) -> str:
     return _digest([plan.evidence, plan.geometry, plan.inferred, plan.unknown, plan.suspect, plan.target])
 
 
+def digest_of(plan: Plan) -> str:
+    """What two plans have in common if they are the same."""
+    return _digest(plan)
+
+
 def to_json(plan: Plan) -> str:
     """The plan as text: one line for each slot, range and decision, in a fixed order."""
     document = msgspec.to_builtins(plan)

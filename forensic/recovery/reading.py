@@ -17,7 +17,7 @@ from forensic.qcow2.planned import UNKNOWN, Judged, Planned
 from forensic.qcow2.states import Reason
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.layout import made_header, mended
-from forensic.recovery.plan import GuestRange, Plan, certainty_of, read_plan, verify_evidence
+from forensic.recovery.plan import GuestRange, Plan, certainty_of, digest_of, read_plan, verify_evidence
 
 LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9}
 """How confident one may be of a range that is less sure than its table."""
@@ -49,7 +49,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
             entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
     starts, judged, unknown = _judged(plan, geometry)
     offset = plan.geometry.l1_table_offset
-    return Planned(plan.target, header, offset, entries, unknown, starts, judged, plan.examiner)
+    return Planned(plan.target, header, offset, entries, unknown, starts, judged, plan.examiner, digest_of(plan))
 
 
 def _header(plan: Plan, evidence: Evidence) -> bytes:

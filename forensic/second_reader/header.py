@@ -71,9 +71,12 @@ class L1(Struct, frozen=True):
     base: int = 0
 
 
-def read_header(evidence: Evidence) -> Header:
-    """The header of a version 1, 2 or 3 image. Raises `Unsupported` for one by which nothing can be located."""
-    image = _image(evidence)
+def read_header(evidence: Evidence, in_place: bytes = b"") -> Header:
+    """The header of a version 1, 2 or 3 image. Raises `Unsupported` for one by which nothing can be located.
+
+    With `in_place` these bytes stand for the file's first cluster.
+    """
+    image = _parsed(in_place) if in_place else _image(evidence)
     version = getattr(image, "version", 0)
     try:
         found = _version_1(image, evidence) if version == 1 else _later_version(image)
@@ -107,9 +110,9 @@ def snapshot_l1(evidence: Evidence, header: Header, index: int, saved_state: boo
     return L1(entry.ofs_l1_table, entry.num_l1_entries, state, base)
 
 
-def luks_at(evidence: Evidence) -> tuple[Qcow2.Luks1Header, int]:
+def luks_at(evidence: Evidence, in_place: bytes = b"") -> tuple[Qcow2.Luks1Header, int]:
     """The LUKS header to which an extension points, and its host offset. Raises `Unsupported` if there is none."""
-    image = _image(evidence)
+    image = _parsed(in_place) if in_place else _image(evidence)
     try:
         for node in image.header_extensions.extensions:
             if node.extension.type == Qcow2.HeaderExtensionType.encryption_header:
@@ -127,6 +130,10 @@ def _image(evidence: Evidence) -> Qcow2:
         raw = evidence.read_at(0, 1 << cluster_bits if cluster_bits in CLUSTER_BITS else 512)
     except ReadFailed as failure:
         raise Unsupported(evidence.path_as_given, f"the header cannot be read: {failure.reason}") from failure
+    return _parsed(raw)
+
+
+def _parsed(raw: bytes) -> Qcow2:
     image = Qcow2(KaitaiStream(BytesIO(raw)))
     with suppress(*BROKEN):  # what was read so far may be all that is needed
         image._read()

@@ -27,6 +27,7 @@ class ImageLayer:
         self._file = StoredFile(source.evidence)
         self._data_file = StoredFile(source.data_file) if source.data_file else None
         self._tables = Tables(source.evidence)
+        self._planned = source.planned.l2_tables if source.planned else None
         self._last_stream: tuple[StreamEntry, Answer] | None = None
         self._overwritten: dict[int, bool] = {}
         self.size = l1.size
@@ -42,8 +43,9 @@ class ImageLayer:
         if header.encryption in (AES, LUKS) and passphrase is not None and not source.as_stored:
             from forensic.second_reader.keys import decryption_of
 
+            head = source.planned.header if source.planned else b""
             self._decryption = passphrase.opened(
-                source.evidence, lambda: decryption_of(source.evidence, header, passphrase)
+                source.evidence, lambda: decryption_of(source.evidence, header, passphrase, head)
             )
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
@@ -86,6 +88,9 @@ class ImageLayer:
     def _l2_table(self, index: int) -> int | None:
         """The host offset of an L2 table, 0 if there is none; None if the entry or the table cannot be read."""
         header = self._header
+        if self._planned is not None:
+            offset = self._planned[index] if index < len(self._planned) else 0
+            return offset if offset < self._image.size else None
         raw = self._tables.entry(self._l1.host_offset, self._l1_believed * 8, index, 8)
         if raw is None:
             return None
@@ -99,7 +104,7 @@ class ImageLayer:
         return offset if aligned and offset < self._image.size else None
 
     def _l1_is_overwritten(self) -> bool:
-        if self._header.version == 1:
+        if self._header.version == 1 or self._planned is not None:
             return False
         if -1 not in self._overwritten:
             raw = self._tables.whole(self._l1.host_offset, self._l1_believed * 8)

@@ -20,12 +20,17 @@ MOST_ROUNDS = 1 << 26
 """Rounds of key derivation for all attempts together, unless the passphrase may take as long as it likes."""
 
 
-def decryption_of(evidence: Evidence, header: Header, passphrase: Passphrase) -> SectorDecryption:
-    """How sectors are decrypted with this passphrase. Raises `Unsupported` where it gives no key for the image."""
+def decryption_of(
+    evidence: Evidence, header: Header, passphrase: Passphrase, in_place: bytes = b""
+) -> SectorDecryption:
+    """How sectors are decrypted with this passphrase. Raises `Unsupported` where it gives no key for the image.
+
+    With `in_place` these bytes stand for the file's first cluster.
+    """
     if header.encryption == AES:
         # The sectors of the older encryption are numbered by where they lie on the disk.
         return SectorDecryption(aes_key(passphrase.raw), "cbc", "plain64", "", by_host_offset=False)
-    luks, host_offset = luks_at(evidence)
+    luks, host_offset = luks_at(evidence, in_place)
     try:
         return _opened(evidence, luks, host_offset, passphrase)
     except (ValueError, TypeError) as error:

@@ -8,6 +8,7 @@ from forensic.errors import Unsupported
 from forensic.second_reader.answers import Answer, Kind, Layer, RawLayer, unreadable, zeros
 from forensic.second_reader.header import active_l1, read_header, snapshot_l1
 from forensic.second_reader.image_layer import ImageLayer
+from forensic.second_reader.planned_layer import PlannedLayer
 from forensic.second_reader.source import Source
 
 
@@ -55,10 +56,11 @@ class SecondReader:
 def _layer(source: Source, target: str) -> Layer:
     if source.is_raw:
         return RawLayer(source.evidence)
-    header = read_header(source.evidence)
+    header = read_header(source.evidence, source.planned.header if source.planned else b"")
     kind, _, index = target.partition(":")
     if kind in ("snapshot", "vm-state") and index.isdecimal() and header.version > 1:
         return ImageLayer(source, header, snapshot_l1(source.evidence, header, int(index), kind == "vm-state"))
     if target != "active":
         raise Unsupported(source.evidence.path_as_given, f"the image has no {target} to read a second time")
-    return ImageLayer(source, header, active_l1(header))
+    layer = ImageLayer(source, header, active_l1(header))
+    return PlannedLayer(layer, source.planned) if source.planned else layer

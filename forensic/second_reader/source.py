@@ -36,10 +36,23 @@ class Passphrase:
             return self._opened[evidence]
 
 
+class PlannedTables(Struct, frozen=True):
+    """What a recovery plan says in place of the file.
+
+    The header cluster, the host offset of the L2 table of each slot (0: none), and the guest ranges that are not to be
+    read: start, end, reason code, in order.
+    """
+
+    header: bytes
+    l2_tables: tuple[int, ...]
+    unknown: tuple[tuple[int, int, str], ...]
+
+
 class Source(Struct, frozen=True):
     """One layer of a disk, the image itself first, then its backing files.
 
     `is_raw` says that the file is a raw disk. `as_stored` asks for encrypted data as it is, without the `passphrase`.
+    With `planned` the active disk is read by these tables.
     """
 
     evidence: Evidence
@@ -47,3 +60,4 @@ class Source(Struct, frozen=True):
     data_file: Evidence | None = None
     passphrase: Passphrase | None = None
     as_stored: bool = False
+    planned: PlannedTables | None = None

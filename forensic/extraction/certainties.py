@@ -1,0 +1,151 @@
+"""How sure the bytes of an extraction are, where a recovery plan says so: sums, and a hash of the certain ones alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+
+from msgspec import Struct, field
+
+from forensic.extraction.ledger import Ledger
+from forensic.extraction.ranges import GuestRange
+from forensic.extraction.reading import Missing
+from forensic.extraction.stretch import Stretch, length_of
+from forensic.qcow2.planned import UNKNOWN, Planned
+from forensic.untrusted import Json
+
+CERTAIN, INFERRED = "certain", "inferred"
+CLASSES = (CERTAIN, INFERRED, UNKNOWN)
+LISTED_RANGES = 10_000
+ZEROS = bytes(1 << 20)
+
+
+class Certainties(Struct):
+    """Guest bytes by class and by method, and the ranges that are certain with the hash of their bytes in a row."""
+
+    target: str
+    examiner: tuple[str, ...] = ()
+    by_class: Counter[str] = field(default_factory=Counter)
+    by_method: Counter[str] = field(default_factory=Counter)
+    sha256: str = ""
+    ranges: list[tuple[int, int]] = field(default_factory=list)
+    not_listed: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is inferred or unknown."""
+        return not self.by_class[INFERRED] and not self.by_class[UNKNOWN]
+
+    @property
+    def sentence(self) -> str:
+        """What has to be said wherever inferred bytes are given."""
+        count = self.by_class[INFERRED]
+        return f"{count:,} bytes are placed by inference; the image does not say that they belong there"
+
+    def add(self, entry: GuestRange) -> None:
+        """Enter the next range."""
+        judged = entry.judged
+        word = judged.certainty if judged else UNKNOWN
+        self.by_class[word] += entry.length
+        if judged and word != UNKNOWN:
+            self.by_method[judged.method] += entry.length
+        if word != CERTAIN:
+            return
+        if self.ranges and sum(self.ranges[-1]) == entry.guest_offset:
+            start, length = self.ranges[-1]
+            self.ranges[-1] = (start, length + entry.length)
+        elif len(self.ranges) < LISTED_RANGES:
+            self.ranges.append((entry.guest_offset, entry.length))
+        else:
+            self.not_listed += 1
+
+    def as_sums(self) -> dict[str, int]:
+        """Bytes by class, the surest first."""
+        return {word: self.by_class[word] for word in CLASSES}
+
+    def as_json(self) -> Json:
+        """The object `result.extraction.recovery` holds."""
+        ranges: list[Json] = [{"virtual_offset": start, "length": length} for start, length in self.ranges]
+        return {
+            "target": self.target,
+            "examiner": list(self.examiner),
+            "bytes_by_certainty": self.as_sums(),
+            "bytes_by_method": dict(sorted(self.by_method.items())),
+            "sentence": self.sentence,
+            "certain": {"sha256": self.sha256, "ranges": ranges, "ranges_not_listed": self.not_listed},
+        }
+
+
+class CertaintySums:
+    """Sums up ranges as they come; a `RangeWriter` that writes nothing."""
+
+    def __init__(self, into: Certainties) -> None:
+        """Fill `into`."""
+        self._into = into
+
+    def write(self, entry: GuestRange) -> None:
+        """The next range."""
+        self._into.add(entry)
+
+    def finish(self, ledger: Ledger, complete: bool) -> None:
+        """Nothing is left to do."""
+
+    def abandon(self) -> None:
+        """Nothing was written."""
+
+
+class CertainHash:
+    """SHA-256 of the certain bytes of a disk in guest order, as they pass by."""
+
+    def __init__(self, planned: Planned, unreadable: list[tuple[int, int]], guest_start: int) -> None:
+        """`unreadable` are ranges that the tables give no bytes for, in order."""
+        self._planned, self._at = planned, guest_start
+        self._absent = deque(unreadable)
+        self._faults: deque[tuple[int, int]] = deque()
+        self._digest = hashlib.sha256()
+
+    def fault(self, missing: Missing) -> None:
+        """A range that could not be read; it comes with the bytes that are taken next."""
+        self._faults.append((missing.guest_offset, missing.end))
+
+    def take(self, stretch: Stretch) -> None:
+        """What comes next."""
+        begin, self._at = self._at, self._at + length_of(stretch)
+        for start, end, judged in self._planned.parts(begin, self._at):
+            if judged.certainty == CERTAIN:
+                for first, stop in self._readable(start, end):
+                    self._update(stretch, first - begin, stop - begin)
+
+    def hexdigest(self) -> str:
+        """The hash of all that was taken."""
+        return self._digest.hexdigest()
+
+    def _readable(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of a range that were read."""
+        found = [(start, end)]
+        for left_out in (self._absent, self._faults):
+            while left_out and left_out[0][1] <= start:
+                left_out.popleft()
+            found = [part for one in found for part in _without(one, left_out)]
+        return found
+
+    def _update(self, stretch: Stretch, start: int, end: int) -> None:
+        if not isinstance(stretch, int):
+            self._digest.update(memoryview(stretch)[start:end])
+            return
+        for at in range(start, end, len(ZEROS)):
+            self._digest.update(memoryview(ZEROS)[: min(len(ZEROS), end - at)])
+
+
+def _without(part: tuple[int, int], left_out: deque[tuple[int, int]]) -> list[tuple[int, int]]:
+    start, end = part
+    found = []
+    for first, stop in left_out:
+        if first >= end:
+            break
+        if stop > start:
+            if first > start:
+                found.append((start, first))
+            start = stop
+    return [*found, (start, end)] if start < end else found
+
