@@ -122,7 +122,8 @@ def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) ->
             yield f"and {len(plan.decisions) - number:,} more decisions; see the plan"
             break
         because = f": {decision.because[0]}" if decision.because else ""
-        yield f"{name}  {decision.certainty.value} {decision.confidence:.2f}  {decision.method.value}  {decision.what}{because}"
+        how = f"{decision.certainty.value} {decision.confidence:.2f}  {decision.method.value}"
+        yield f"{name}  {how}  {decision.what}{because}"
     if plan.segments:
         count = len(plan.segments) + plan.segments_not_listed
         yield f"{count:,} L2 tables could not be placed; their data is not part of the disk"

@@ -11,8 +11,8 @@ from forensic.cli.parser import Parser, UsageError
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.qcow2.disk import Disk
     from forensic.evidence import Evidence
+    from forensic.qcow2.disk import Disk
     from forensic.qcow2.image import Identified, Qcow2Image
     from forensic.qcow2.qcow1 import Qcow1Image
     from forensic.qcow2.sources import Supplied

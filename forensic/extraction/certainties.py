@@ -1,4 +1,4 @@
-"""How sure the bytes of an extraction are, where a recovery plan says so: sums, and a hash of the certain ones alone."""
+"""How sure the bytes of an extraction are, by a recovery plan: sums, and a hash of the certain ones alone."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Certainties(Struct):
     sha256: str = ""
     ranges: list[tuple[int, int]] = field(default_factory=list)
     not_listed: int = 0
+    size_certain: bool = True
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is inferred or unknown."""
-        return not self.by_class[INFERRED] and not self.by_class[UNKNOWN]
+        """Whether nothing is inferred or unknown, the size of the disk included."""
+        return self.size_certain and not self.by_class[INFERRED] and not self.by_class[UNKNOWN]
 
     @property
     def sentence(self) -> str:
@@ -148,4 +149,3 @@ def _without(part: tuple[int, int], left_out: deque[tuple[int, int]]) -> list[tu
                 found.append((start, first))
             start = stop
     return [*found, (start, end)] if start < end else found
-

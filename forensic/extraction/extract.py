@@ -110,7 +110,9 @@ class Extractor:
         self.extraction.leading_hash = leading(settings.hashes)
         self._planned: Planned | None = getattr(disk.levels[0], "planned", None)
         if self._planned:
-            self.extraction.certainties = Certainties(self._planned.target, self._planned.examiner)
+            self.extraction.certainties = Certainties(
+                self._planned.target, self._planned.examiner, size_certain=self._planned.size_certain
+            )
 
     def run(
         self,

@@ -84,7 +84,9 @@ class MapFile:
     Where a recovery plan was used `/` is what it has placed by inference.
     """
 
-    def __init__(self, path: Path, guest_start: int, guest_end: int, force: bool = False, planned: bool = False) -> None:
+    def __init__(
+        self, path: Path, guest_start: int, guest_end: int, force: bool = False, planned: bool = False
+    ) -> None:
         """Create the file; offsets in it are those of the virtual disk. Raises `OutputFailed`."""
         self._lines = LineFile(path, force)
         self._start, self._end, self._status = guest_start, guest_start, "+"

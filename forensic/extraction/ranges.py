@@ -17,7 +17,6 @@ from forensic.qcow2.disk import Disk
 from forensic.qcow2.planned import UNKNOWN, Judged, Planned
 from forensic.qcow2.states import Reason, State, is_located
 
-
 NOTHING_KNOWN = Judged(UNKNOWN, 0.0, "", "", UNKNOWN)
 """How sure a plan is of what was not read."""
 

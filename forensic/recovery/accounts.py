@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
@@ -26,7 +25,11 @@ MAX_CLUSTERS = 1 << 27
 AGREEMENT = 0.999
 """The share of claimed clusters whose stored refcount has to say that they are in use, for refcounts to be believed."""
 
+MOST_COUNTED = 255
+"""References of one cluster beyond which they are not counted."""
+
 Counts = npt.NDArray[np.uint8]
+Times = npt.NDArray[np.uint16]
 
 
 class Accounts:
@@ -39,9 +42,9 @@ class Accounts:
         self.possible = self.clusters <= MAX_CLUSTERS and not geometry.external_data_file
         size = self.clusters if self.possible else 0
         self.data = np.zeros(size, dtype=np.uint8)
-        self.streams = np.zeros(size, dtype=np.bool_)
+        self.streams = np.zeros(size, dtype=np.uint16)
         self.metadata = np.zeros(size, dtype=np.uint8)
-        self.others = np.zeros(size, dtype=np.bool_)
+        self.others = np.zeros(size, dtype=np.uint16)
         self.stored, self._known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
@@ -68,12 +71,12 @@ class Accounts:
         if not self.possible:
             return
         bits = np.uint64(self.geometry.cluster_bits)
-        self._add(self.metadata, (host_offsets >> bits).astype(np.int64), of_others)
+        self._add(self.others if of_others else self.metadata, (host_offsets >> bits).astype(np.int64))
         for batch, good in self.batches(np.arange(len(host_offsets)), host_offsets):
             places, streams = located(batch, good)
-            self._add(self.data, (places[places != 0] >> bits).astype(np.int64), of_others)
+            self._add(self.others if of_others else self.data, (places[places != 0] >> bits).astype(np.int64))
             for part in _spans(batch, streams, self.geometry.cluster_bits, self.clusters):
-                (self.others if of_others else self.streams)[part] = True
+                self._add(self.others if of_others else self.streams, part)
 
     def batches(self, l1_indices: I64, host_offsets: U64) -> Iterator[tuple[L2Batch, Bools]]:
         """L2 tables as they are, and which of their entries lie in sectors that read as parts of a table."""
@@ -94,7 +97,7 @@ class Accounts:
     @property
     def claimed(self) -> Bools:
         """Which clusters anything claims."""
-        found: Bools = (self.data > 0) | self.streams | (self.metadata > 0) | self.others
+        found: Bools = (self.data > 0) | (self.streams > 0) | (self.metadata > 0) | (self.others > 0)
         return found
 
     @property
@@ -107,31 +110,38 @@ class Accounts:
         if not count:
             return False
         in_use = int(np.count_nonzero(claimed & (self.stored > 0)))
-        plain = claimed & ~self.streams & ~self.others & (self.data + self.metadata == 1)
+        plain = claimed & (self.streams == 0) & (self.others == 0) & (self.data + self.metadata == 1)
         ones = int(np.count_nonzero(plain & (self.stored == 1)))
         few = int(np.count_nonzero(plain & (self.stored <= 64)))
-        return in_use >= AGREEMENT * count and few >= 0.9 * np.count_nonzero(plain) and (ones > 0 or count <= 4)
+        believable = few >= 0.9 * int(np.count_nonzero(plain)) and (ones > 0 or count <= 4)
+        return in_use >= AGREEMENT * count and believable
 
     @property
     def twice(self) -> Bools:
         """Which clusters are claimed as guest data and once more, as data or as anything else."""
-        found: Bools = (self.data > 1) | ((self.data > 0) & (self.streams | (self.metadata > 0)))
-        return found | (self.streams & (self.metadata > 0))
+        streams, metadata = self.streams > 0, self.metadata > 0
+        found: Bools = (self.data > 1) | ((self.data > 0) & (streams | metadata)) | (streams & metadata)
+        return found
 
     @property
     def unexplained(self) -> Bools:
-        """Which clusters are in use though nothing claims them: by their refcount, or else since they are not zero."""
+        """Which clusters are in use more often than they are claimed: by their refcount, or else since they are not zero.
+
+        A cluster that a snapshot shares with the disk has two references; when the entry of one of them was wiped, only
+        the count tells.
+        """
         if not self.possible:
             return np.ones(1, dtype=np.bool_)
         if self.usable and self.stored is not None:
-            found: Bools = (self.stored > 0) & ~self.claimed
+            times = self.data.astype(np.uint16) + self.metadata + self.streams + self.others
+            found: Bools = self.stored > np.minimum(times, MOST_COUNTED)
             return found
         return ~self.scan.zero_clusters(self.geometry.cluster_bits) & ~self.claimed
 
     @property
     def closed(self) -> bool:
         """Whether everything that is in use is claimed."""
-        return not self.unexplained.any()
+        return not bool(self.unexplained.any())
 
     def in_use(self, host_offsets: U64) -> Bools:
         """Which clusters are in use by their refcount; where refcounts cannot be believed, all."""
@@ -140,15 +150,12 @@ class Accounts:
         found: Bools = self.stored[(host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)] > 0
         return found
 
-    def _add(self, counts: Counts, clusters: I64, of_others: bool = False) -> None:
+    def _add(self, counts: Counts | Times, clusters: I64) -> None:
         if not self.possible:
             return
         clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
-        if of_others:
-            self.others[clusters] = True
-            return
         numbers, times = np.unique(clusters, return_counts=True)
-        counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, 255)
+        counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, MOST_COUNTED)
 
     def _read_stored(self, size: int) -> tuple[Counts | None, Bools | None]:
         """The stored refcounts, up to 255, and of which clusters they are known."""
@@ -164,7 +171,7 @@ class Accounts:
             if not stored.has_blocks(first):
                 continue
             found = stored.read(first, min(step, size - first))
-            counts[first : first + step] = np.minimum(found.counts, 255)
+            counts[first : first + step] = np.minimum(found.counts, MOST_COUNTED)
             known[first : first + step] = found.block != Block.UNREADABLE
         return counts, known
 

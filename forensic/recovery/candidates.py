@@ -56,8 +56,17 @@ class Candidates(Struct, frozen=True):
 
     def chosen(self, which: Bools | I64) -> Candidates:
         """Some of them."""
-        columns = [getattr(self, name)[which] for name in self.__struct_fields__[:-1]]
-        return Candidates(*columns, self.more)
+        return Candidates(
+            self.host_offsets[which],
+            self.used[which],
+            self.located[which],
+            self.copied[which],
+            self.flagged[which],
+            self.streams[which],
+            self.tables[which],
+            self.partial[which],
+            self.more,
+        )
 
     def index(self, host_offset: int) -> int | None:
         """The place of a table in the columns."""
@@ -72,11 +81,13 @@ def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended:
     for at, words, good in _read(evidence, scan, offsets, cluster_bits, extended):
         parts.append(_judged(words, good, offsets[at : at + len(words)], offsets, cluster_bits))
     if not parts:
-        nothing = np.zeros(0, dtype=np.int64)
-        return Candidates(offsets[:0], *(nothing,) * 6, partial[:0], more)
+        no = np.zeros(0, dtype=np.int64)
+        return Candidates(offsets[:0], no, no, no, no, no, no, partial[:0], more)
     kept = np.concatenate([part[0] for part in parts])
-    columns = [np.concatenate([part[1][number] for part in parts])[kept] for number in range(6)]
-    return Candidates(offsets[kept], *columns, partial[kept], more)
+    used, located, copied, flagged, streams, tables = (
+        np.concatenate([part[1][number] for part in parts])[kept] for number in range(6)
+    )
+    return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, partial[kept], more)
 
 
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:

@@ -1,8 +1,8 @@
 """How sure a byte is. This is the only place that says *certain*.
 
 *Certain* means that it follows from metadata that is intact, not that nobody has tampered with it: a forged pointer
-costs an attacker nothing. *Inferred* has a method and a number behind it. *Unknown* has neither, and is never passed off
-as zeros.
+costs an attacker nothing. *Inferred* has a method and a number behind it. *Unknown* has neither, and is never passed
+off as zeros.
 """
 
 from __future__ import annotations
@@ -133,8 +133,13 @@ def of_anchors(agreeing: int, checked: bool, rivals: int, current: bool, suspect
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 
+def of_size(by_header: bool, told: bool) -> Certainty:
+    """The size of the disk, where the header or the examiner gives it and no table maps more."""
+    return Certainty.CERTAIN if by_header and not told else Certainty.INFERRED
+
+
 def of_emptiness(closed: bool, all_placed_certainly: bool) -> Certainty:
-    """That a slot without a table is empty: certain only if the accounts close, and no table was placed by inference."""
+    """A slot without a table is empty: certain only if the accounts close, and no table was placed by inference."""
     if not closed:
         return Certainty.UNKNOWN
     return Certainty.CERTAIN if all_placed_certainly else Certainty.INFERRED
@@ -163,9 +168,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE
     if not standing.closed:
-        whys[empty] = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)[
-            empty
-        ]
+        doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
+        whys[empty] = doubt[empty]
     whys[~good] = Why.OVERWRITTEN
     return whys
 
@@ -185,9 +189,7 @@ def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[
     return first, last
 
 
-def _any(
-    marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], clusters: int
-) -> Bools:
+def _any(marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], clusters: int) -> Bools:
     """Whether any of the clusters from `first` to `last` is marked; what lies past the end of the file is not."""
     sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(marked)])
     begin, end = np.clip(first, 0, clusters), np.clip(last + 1, 0, clusters)

@@ -1,4 +1,4 @@
-"""What the tables of a file are read by: the header's geometry where it holds, otherwise one that its content gives."""
+"""What tables are read by: the header's geometry where it holds, otherwise one that the content gives."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
 from forensic.qcow2.codecs import decode
 from forensic.qcow2.entries import U64, big_endian, refcounts
-from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MAX_L1_ENTRIES, MAX_REFCOUNT_ORDER, MIN_CLUSTER_BITS, Geometry, resolve
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.geometry import (
+    MAX_CLUSTER_BITS,
+    MAX_L1_ENTRIES,
+    MAX_REFCOUNT_ORDER,
+    MIN_CLUSTER_BITS,
+    Geometry,
+    resolve,
+)
 from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible, parse_header
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
@@ -171,8 +178,7 @@ def made_header(geometry: Geometry, luks: tuple[int, int] = (0, 0)) -> bytes:
     if not luks[0]:
         return raw
     pointer = struct.pack(">IIQQ", ExtensionType.ENCRYPTION_HEADER, 16, *luks)
-    raw = raw[:32] + struct.pack(">I", CryptMethod.LUKS) + raw[36:112] + pointer + raw[112 + len(pointer) :]
-    return raw
+    return raw[:32] + struct.pack(">I", CryptMethod.LUKS) + raw[36:112] + pointer + raw[112 + len(pointer) :]
 
 
 def _is_extended(scan: Scan) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence, ReadFailed
@@ -341,7 +341,8 @@ def verify_evidence(plan: Plan, evidence: Evidence, path: str) -> None:
         except ReadFailed as failure:
             raise WrongEvidence(path, str(failure)) from failure
         if found != region.sha256:
-            raise WrongEvidence(path, f"{region.length:,} bytes at host offset {region.offset:#x} are not those of its file")
+            what = f"{region.length:,} bytes at host offset {region.offset:#x}"
+            raise WrongEvidence(path, f"{what} are not those of its file")
 
 
 def region_of(evidence: Evidence, offset: int, length: int) -> Region:

@@ -11,7 +11,7 @@ from forensic.errors import BadPlan
 from forensic.evidence import Evidence
 from forensic.qcow2.bits import COPIED
 from forensic.qcow2.geometry import Geometry, resolve
-from forensic.qcow2.header import Header, parse_header
+from forensic.qcow2.header import parse_header
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.planned import UNKNOWN, Judged, Planned
 from forensic.qcow2.states import Reason
@@ -49,7 +49,23 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
             entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
     starts, judged, unknown = _judged(plan, geometry)
     offset = plan.geometry.l1_table_offset
-    return Planned(plan.target, header, offset, entries, unknown, starts, judged, plan.examiner, digest_of(plan))
+    return Planned(
+        plan.target,
+        header,
+        offset,
+        entries,
+        unknown,
+        starts,
+        judged,
+        plan.examiner,
+        digest_of(plan),
+        size_certain(plan),
+    )
+
+
+def size_certain(plan: Plan) -> bool:
+    """Whether the size of the disk is certain."""
+    return certainty_of(plan, plan.geometry.decision) == Certainty.CERTAIN
 
 
 def _header(plan: Plan, evidence: Evidence) -> bytes:

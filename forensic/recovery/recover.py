@@ -18,6 +18,7 @@ from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.recovery import certainty as sure
 from forensic.recovery.accounts import Accounts
+from forensic.recovery.by_anchors import by_anchors, by_order
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import fill_run, judge_tables, ranges_of, slots_of
@@ -42,6 +43,9 @@ from forensic.version import __version__
 
 LISTED_SEGMENTS = 10_000
 MAX_REGIONS = 1024
+FEWEST_PLACED = 2
+"""Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -88,6 +92,8 @@ def recover(
         raise Unsupported(evidence.path_as_given, "recovery knows versions 2 and 3; this is a version 1 image")
     work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
     _place(work)
+    if work.layout.form == "plan" and not (knowledge and knowledge.header) and not _is_trace(work):
+        raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
     return Recovery(_plan(work), work.damage)
 
 
@@ -107,8 +113,6 @@ def begin(
     orphans = without_nested(orphans_of(layout.candidates, accounts), accounts)
     suspect, everywhere = _suspect(evidence, found, layout, l1)
     work = _Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
-    if layout.form == "plan" and not knowledge.header and not _is_trace(work):
-        raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
     work.damage += _damage(work)
     return work
 
@@ -118,7 +122,9 @@ def _is_trace(work: _Work) -> bool:
 
     An image in the middle of a file, such as one on a guest's disk, has tables whose offsets count from elsewhere.
     """
-    return bool(work.l1.any()) or work.geometry.refcount_table_clusters > 0
+    if work.l1.any() or work.geometry.refcount_table_clusters:
+        return True
+    return sum(one.method == Method.ANCHORS for one in work.placed) >= FEWEST_PLACED
 
 
 def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[list[HostRange], bool]:
@@ -146,17 +152,25 @@ def _damage(work: _Work) -> list[str]:
         found.append("the header is lost")
     elif "magic" in layout.by_content:
         found.append("the magic of the header is wrong")
-    found += [f"{name} does not come from the header: {why}" for name, why in layout.by_content.items() if name != "magic"]
+    found += [
+        f"{name} does not come from the header: {why}" for name, why in layout.by_content.items() if name != "magic"
+    ]
     if layout.doubtful:
         found.append("the tables look like those of another cluster size than the header says")
     if len(work.broken):
         found.append(f"{len(work.broken):,} L1 entries lead to no table")
-    if not np.count_nonzero(work.l1):
+    if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
         found.append("no L1 table leads to any table")
     if len(work.orphans.host_offsets):
         found.append(f"{len(work.orphans.host_offsets):,} L2 tables without an L1 entry")
-    if not work.accounts.usable:
-        found.append("the refcounts do not agree with the tables")
+    accounts = work.accounts
+    if not accounts.possible:
+        return found
+    count = int(np.count_nonzero(accounts.unexplained))
+    if not accounts.usable:
+        found.append(f"the refcounts do not agree with the tables; {count:,} clusters that nothing claims are not zero")
+    elif count:
+        found.append(f"{count:,} clusters are in use more often than anything claims them")
     return found
 
 
@@ -168,17 +182,20 @@ def _place(work: _Work) -> None:
     if not lost:
         return
     others = _other_l1_tables(work)
-    needed = slots_needed(work.geometry, layout.l1, len(work.orphans.host_offsets) + np.count_nonzero(work.l1))
+    needed = slots_needed(work.geometry, layout.l1, len(work.orphans.host_offsets) + int(np.count_nonzero(work.l1)))
     known = [(slot, table) for _, entries in others for slot, table in enumerate(entries.tolist()) if table]
     known += [(int(slot), int(work.l1[slot])) for slot in np.flatnonzero(work.l1)]
     free = set(empty_slots(work.l1, needed).tolist())
     wholly_lost = not work.l1.any()
-    for step in (
-        lambda: by_twins(accounts, in_use, known) if others else [],
-        lambda: by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost),
-        lambda: _only_slot(work, in_use, needed, free),
-    ):
-        _take(work, step(), free)
+    if others:
+        _take(work, by_twins(accounts, in_use, known), free)
+    _take(work, by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost), free)
+    _take(work, _only_slot(work, in_use, needed, free), free)
+    if free and len(work.placed) < len(in_use):
+        doubtful = work.everywhere or layout.doubtful
+        known += [(one.slot, one.host_offset) for one in work.placed]
+        _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
+        _take(work, by_order(in_use, _all_placed(work), sorted(free)), free)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
         work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
@@ -191,6 +208,12 @@ def _in_use(work: _Work) -> U64:
     orphans = work.orphans.host_offsets
     in_use = orphans[work.accounts.in_use(orphans)]
     return in_use if len(in_use) or work.l1.any() else orphans
+
+
+def _all_placed(work: _Work) -> list[tuple[int, int]]:
+    """Slots and tables that are known so far."""
+    by_l1 = [(int(slot), int(work.l1[slot])) for slot in np.flatnonzero(work.l1)]
+    return by_l1 + [(one.slot, one.host_offset) for one in work.placed]
 
 
 def _take(work: _Work, found: list[Placed], free: set[int]) -> None:
@@ -264,6 +287,11 @@ def _plan(work: _Work) -> Plan:
         if slot not in taken:
             whole = np.full(geometry.l2_entry_count, Why.OVERWRITTEN, dtype=np.uint8)
             judged.add(slot * geometry.l2_entry_count, whole)
+    size = f"D{len(decisions) + 1}"
+    known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
+    decisions[size] = _on_size(
+        geometry.virtual_size, known, "size" in work.layout.by_content or work.layout.form == "plan"
+    )
     inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, geometry.virtual_size)
     if too_many:
         raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
@@ -274,7 +302,7 @@ def _plan(work: _Work) -> Plan:
         f"qcowscope {__version__}",
         ACTIVE,
         EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
-        _geometry_of_plan(work, geometry),
+        _geometry_of_plan(work, geometry, size),
         tuple(slots_of(slots[inside], tables[inside], named)),
         name,
         tuple(inferred),
@@ -284,6 +312,17 @@ def _plan(work: _Work) -> Plan:
         *_segments(work),
     )
     return sealed(plan)
+
+
+def _on_size(size: int, known: bool, told: bool) -> Decision:
+    """The decision on the size of the disk: by header or examiner, or no less than what its tables map."""
+    if known:
+        what, method = f"the disk has {size:,} bytes", Method.EXAMINER if told else Method.HEADER
+        because = "the examiner says so" if told else "the header says so"
+        return Decision(what, sure.of_size(True, told), CONFIDENCE[method], method, (because,))
+    method = Method.CONTENT
+    what = f"the disk has {size:,} bytes, or more that are zero"
+    return Decision(what, sure.of_size(False, told), CONFIDENCE[method], method, ("its tables map nothing after that",))
 
 
 def _decisions(work: _Work) -> dict[str, Decision]:
@@ -329,9 +368,7 @@ def _named_twice(work: _Work) -> I64:
 def _rows(work: _Work, decisions: dict[str, Decision]) -> list[tuple[int, int, str]]:
     """Slot, table and decision of every table."""
     twice = set(_named_twice(work).tolist())
-    rows = [
-        (slot, int(work.l1[slot]), "D2" if slot in twice else "D1") for slot in np.flatnonzero(work.l1).tolist()
-    ]
+    rows = [(slot, int(work.l1[slot]), "D2" if slot in twice else "D1") for slot in np.flatnonzero(work.l1).tolist()]
     first = len(decisions) - len(work.placed) + 1
     return rows + [(one.slot, one.host_offset, f"D{number}") for number, one in enumerate(work.placed, first)]
 
@@ -371,7 +408,7 @@ def _with_known_size(work: _Work, last: int, slots: int) -> Geometry:
     return replace(geometry, virtual_size=size, l1_entry_count=count)
 
 
-def _geometry_of_plan(work: _Work, geometry: Geometry) -> GeometryOfPlan:
+def _geometry_of_plan(work: _Work, geometry: Geometry, decision: str) -> GeometryOfPlan:
     layout = work.layout
     form = layout.form
     if form == "file" and geometry.virtual_size != layout.geometry.virtual_size:
@@ -390,6 +427,7 @@ def _geometry_of_plan(work: _Work, geometry: Geometry) -> GeometryOfPlan:
         refcount_table_clusters=geometry.refcount_table_clusters,
         luks_offset=luks[0],
         luks_length=luks[1],
+        decision=decision,
     )
 
 
@@ -416,6 +454,6 @@ def _regions(work: _Work, tables: U64) -> tuple[Region, ...]:
 
 def _segments(work: _Work) -> tuple[tuple[Segment, ...], int]:
     orphans = work.orphans
-    in_use = np.flatnonzero(work.accounts.in_use(orphans.host_offsets)) if len(orphans.host_offsets) else []
+    in_use = np.flatnonzero(work.accounts.in_use(orphans.host_offsets)).tolist()
     found = [Segment(int(orphans.host_offsets[at]), int(orphans.located[at] + orphans.streams[at])) for at in in_use]
     return tuple(found[:LISTED_SEGMENTS]), max(0, len(found) - LISTED_SEGMENTS)

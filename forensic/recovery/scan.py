@@ -6,6 +6,7 @@ nearly all data fails in its first or 37th word, so only the rest is looked at w
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
@@ -69,7 +70,7 @@ class Signature(IntEnum):
 
 def _word(text: bytes) -> np.uint64:
     """Eight bytes as a word of this machine, as they are compared."""
-    return np.frombuffer(text.ljust(8, b"\0"), dtype=np.uint64)[0]
+    return np.uint64(int.from_bytes(text.ljust(8, b"\0"), sys.byteorder))
 
 
 FIRST_4 = _word(b"\xff\xff\xff\xff")
@@ -184,7 +185,7 @@ def _masks(file_size: int) -> _Masks:
 
 
 def _big(value: int) -> np.uint64:
-    return np.frombuffer(value.to_bytes(8, "big"), dtype=np.uint64)[0]
+    return _word(value.to_bytes(8, "big"))
 
 
 def _groups(evidence: Evidence) -> Iterator[list[tuple[int, int]]]:

@@ -36,11 +36,11 @@ class Placed(Struct, frozen=True):
 
 
 def orphans_of(candidates: Candidates, accounts: Accounts) -> Candidates:
-    """The candidates that nothing claims, without those that lead to other tables and those that lie in another's data."""
-    free = np.ones(len(candidates.host_offsets), dtype=np.bool_)
-    if accounts.possible:
-        clusters = (candidates.host_offsets >> np.uint64(accounts.geometry.cluster_bits)).astype(np.int64)
-        free &= ~accounts.claimed[clusters]
+    """The candidates that nothing claims, without those that lead to other tables; none without accounts."""
+    if not accounts.possible:
+        return candidates.chosen(np.zeros(len(candidates.host_offsets), dtype=np.bool_))
+    clusters = (candidates.host_offsets >> np.uint64(accounts.geometry.cluster_bits)).astype(np.int64)
+    free = ~accounts.claimed[clusters]
     free &= ~(candidates.l1_like & (candidates.tables > 0))
     free &= (candidates.located + candidates.streams) > 0
     free &= (candidates.used > 1) | (candidates.copied > 0)  # a single word proves nothing
@@ -90,9 +90,7 @@ def by_other_l1(
         choices = list(dict.fromkeys(offset for _, offset in named if len(slots_of[offset]) == 1))
         if choices:
             because = f"{named[0][0]} has it in this slot"
-            placed.append(
-                Placed(slot, choices[0], Method.OTHER_L1, Certainty.INFERRED, because, tuple(choices[1:]))
-            )
+            placed.append(Placed(slot, choices[0], Method.OTHER_L1, Certainty.INFERRED, because, tuple(choices[1:])))
     return placed
 
 
@@ -142,8 +140,8 @@ def is_current(evidence: Evidence, geometry: Geometry, accounts: Accounts, host_
 
 def slots_needed(geometry: Geometry, l1: U64, evidence_tables: int) -> int:
     """How many slots there may be; a size that nothing confirms counts only as far as there is evidence for it."""
-    by_size = geometry.l1_entries_needed
-    return max(len(l1), min(by_size, 64 * max(1, evidence_tables)))
+    most = 64 * max(1, evidence_tables)
+    return max(len(l1), min(geometry.l1_entries_needed, most) if geometry.virtual_size else most)
 
 
 def empty_slots(l1: U64, count: int) -> I64:

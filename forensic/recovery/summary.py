@@ -20,6 +20,7 @@ class Summary(Struct):
 
     by_state: Counter[tuple[str, State]] = field(default_factory=Counter)
     by_method: Counter[str] = field(default_factory=Counter)
+    size_certain: bool = True
 
     def row(self, certainty: str) -> tuple[int, int, int]:
         """Of one class the bytes of data, of zeros, and those that are not read."""
@@ -36,7 +37,7 @@ class Summary(Struct):
     @property
     def complete(self) -> bool:
         """Whether all is certain."""
-        return all(word == Certainty.CERTAIN for word, _ in self.by_state)
+        return self.size_certain and all(word == Certainty.CERTAIN for word, _ in self.by_state)
 
     @property
     def sentence(self) -> str:
@@ -58,6 +59,7 @@ def sum_up(disk: Disk) -> Summary:
     planned = getattr(disk.levels[0], "planned", None)
     if planned is None:
         return found
+    found.size_certain = planned.size_certain
     for runs in disk.readable_runs():
         for guest_offset, length, _, _, state, _, _, _ in runs:
             if state == State.ABSENT:

@@ -78,7 +78,7 @@ def _told(evidence: Evidence, layout: Layout, knowledge: Knowledge) -> Layout:
 
 
 def _against_content(evidence: Evidence, found: Scan, layout: Layout, knowledge: Knowledge) -> Layout:
-    """A header that leads to tables, unless the entries of all tables say another cluster size and the accounts agree."""
+    """A header that leads to tables, unless all tables say another cluster size and the accounts agree."""
     by_content = cluster_bits_by_content(evidence, found)
     differs = by_content is not None and by_content[0] != layout.geometry.cluster_bits
     if layout.geometry.external_data_file or not differs or (by_content and by_content[1] < MANY_WITNESSES):
@@ -86,9 +86,9 @@ def _against_content(evidence: Evidence, found: Scan, layout: Layout, knowledge:
     if accounts_of(evidence, found, layout, kept(evidence, layout)[0]).usable:
         return layout
     other = layout_by_content(evidence, found, knowledge)
-    if other and is_coherent(other, evidence.size):
-        if accounts_of(evidence, found, other, kept(evidence, other)[0]).usable:
-            return other
+    coherent = other is not None and is_coherent(other, evidence.size)
+    if other and coherent and accounts_of(evidence, found, other, kept(evidence, other)[0]).usable:
+        return other
     return replace(layout, doubtful=True)
 
 

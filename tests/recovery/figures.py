@@ -1,4 +1,4 @@
-"""What a recovery was worth: of the bytes that are still in the file, how many it gives, and how sure it was of them."""
+"""What a recovery was worth: of the bytes still in the file, how many it gives, and how sure it was of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.planned import Planned
 from forensic.qcow2.states import State
-from forensic.recovery.reading import planned_by
 from forensic.recovery.plan import Plan
+from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.recovery.images import Made
 
@@ -42,7 +41,11 @@ class Figures:
 
     def __str__(self) -> str:
         wrong = f" WRONG CERTAIN {self.wrong_certain} at {self.first_wrong:#x}" if self.wrong_certain else ""
-        wrong += f" wrong inferred {100 * self.wrong_inferred / max(1, self.all_inferred):.1f}%" if self.wrong_inferred else ""
+        wrong += (
+            f" wrong inferred {100 * self.wrong_inferred / max(1, self.all_inferred):.1f}%"
+            if self.wrong_inferred
+            else ""
+        )
         there = max(1, self.there)
         return f"{100 * self.certain / there:5.1f}/{100 * self.inferred / there:5.1f}{wrong}"
 
@@ -54,7 +57,7 @@ def figures_of(made: Made) -> Figures:
             recovery = recover(evidence)
         except NotAnImage:
             found = Figures(damage=("nothing",))
-            found.there = sum(_content(made, start, length) for start, _, length in made.data)
+            found.there = sum(_content(made, start, length) for start, _, length, _ in made.data)
             return found
         found = compared(made, evidence, recovery.plan)
         found.damage = tuple(recovery.damage)
@@ -69,19 +72,22 @@ def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:
     size = len(made.truth)
     got = bytearray(size)
     said = bytearray(size // BLOCK + 1)  # 0 unknown, 1 inferred, 2 certain
-    reader = image.disk().reader(fill_missing=True)
-    for extent in image.extents():
-        if extent.state == State.ABSENT:
+    disk = image.disk()
+    for run in (run for runs in disk.runs() for run in runs):
+        guest_offset, length, host_offset, stored_length, state, _, _, skip = run
+        if state == State.ABSENT:
             continue
-        for start, end, judged in planned.parts(extent.guest_offset, extent.guest_offset + extent.length):
+        body = bytearray(length if state in (State.DATA, State.COMPRESSED) else 0)
+        if body and disk.read(0, guest_offset, host_offset, stored_length, skip, memoryview(body)):
+            continue  # what cannot be read is unknown
+        for start, end, judged in planned.parts(guest_offset, guest_offset + length):
             end = min(end, size)
             if start >= end:
                 continue
             word = {"certain": 2, "inferred": 1, "unknown": 0}[judged.certainty]
             said[start // BLOCK : -(-end // BLOCK)] = bytes([word]) * (-(-end // BLOCK) - start // BLOCK)
-            if extent.state in (State.DATA, State.COMPRESSED):
-                reader.seek(start)
-                got[start:end] = reader.read(end - start)
+            if body:
+                got[start:end] = body[start - guest_offset : end - guest_offset]
     lost = np.frombuffer(_lost(made, size), dtype=np.uint8)[: size // BLOCK]
     words = np.frombuffer(bytes(said), dtype=np.uint8)[: size // BLOCK]
     truth = np.frombuffer(made.truth, dtype=np.uint64)[: size // BLOCK * (BLOCK // 8)].reshape(-1, BLOCK // 8)
@@ -109,13 +115,13 @@ def _lost(made: Made, size: int) -> bytearray:
     """Blocks whose bytes the damage hit: 1 in the middle of the file, 2 at its start, where it leaves a trace."""
     lost = bytearray(size // BLOCK + 1)
     for begin, end in made.hit:
-        for guest, host, length in made.data:
-            first, last = max(begin, host), min(end, host + length)
-            if first < last:
+        trace = 2 if begin == 0 or end == len(made.content) else 1
+        for guest, host, length, stored in made.data:
+            first, last = max(begin, host), min(end, host + (stored or length))
+            if first < last and stored:
+                lost[guest // BLOCK : -(-(guest + length) // BLOCK)] = bytes([trace]) * -(-length // BLOCK)
+            elif first < last:
                 start = (guest + first - host) // BLOCK
                 stop = -(-(guest + last - host) // BLOCK)
-                lost[start:stop] = bytes([2 if begin == 0 or end == len(made.content) else 1]) * (stop - start)
+                lost[start:stop] = bytes([trace]) * (stop - start)
     return lost
-
-
-__all__ = ["Figures", "Planned", "compared", "figures_of"]

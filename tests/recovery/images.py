@@ -6,7 +6,6 @@ images that were created again. A guest byte counts as lost if the damage hit th
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -15,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forensic.qcow2.image import open_image
+from forensic.qcow2.states import State
 from samples.oracle import ENVIRONMENT
 
 MIB = 1 << 20
@@ -23,12 +24,11 @@ OFFSET = 0x00FF_FFFF_FFFF_FE00
 
 @dataclass
 class Made:
-    """An image, the bytes of its disk, and where each guest range of data lies in the file: guest, host, length."""
+    """An image, the bytes of its disk, and where its data lies: guest and host offset, length, stored length."""
 
     path: Path
     truth: bytes
-    data: list[tuple[int, int, int]]
-    streams: list[tuple[int, int]]
+    data: list[tuple[int, int, int, int]]
     cluster: int
     content: bytearray = field(default_factory=bytearray)
     hit: list[tuple[int, int]] = field(default_factory=list)
@@ -77,7 +77,9 @@ def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
     names = []
     for number in range(40):
         length = int(size / 400 * rng.random() ** 2 * 4) + 1
-        text = b"".join(b"line %d of file %d %x\n" % (line, number, rng.getrandbits(64)) for line in range(length // 32))
+        text = b"".join(
+            b"line %d of file %d %x\n" % (line, number, rng.getrandbits(64)) for line in range(length // 32)
+        )
         body = rng.randbytes(length) if number % 2 else text
         (files / f"f{number:02}").write_bytes(body)
         names.append(f"f{number:02}")
@@ -136,12 +138,12 @@ class Kind:
 
 KINDS = [
     Kind("noise c512", "noise", 8 * MIB, "cluster_size=512,compat=0.10"),
-    Kind("noise c64k", "noise", 128 * MIB, "cluster_size=65536"),
+    Kind("noise c64k", "noise", 40 * MIB, "cluster_size=65536"),
     Kind("noise c2M", "noise", 64 * MIB, "cluster_size=2M"),
     Kind("noise w8k rc1", "noise", 32 * MIB, "cluster_size=8192,refcount_bits=1", "guest"),
     Kind("noise c4k rc64", "noise", 32 * MIB, "cluster_size=4096,refcount_bits=64"),
     Kind("ext4 c4k", "ext4", 64 * MIB, "cluster_size=4096"),
-    Kind("ext4 c64k", "ext4", 128 * MIB, "cluster_size=65536"),
+    Kind("ext4 c64k", "ext4", 64 * MIB, "cluster_size=65536"),
     Kind("ext4 zstd 8k", "ext4", 64 * MIB, "cluster_size=8192,compression_type=zstd", "-c"),
     Kind("ext4 zlib 64k", "ext4", 64 * MIB, "cluster_size=65536", "-c"),
     Kind("ext4 w8k", "ext4", 64 * MIB, "cluster_size=8192", "guest"),
@@ -174,18 +176,15 @@ def known(image: Path) -> Made:
     """An image as it is now: its bytes, and where they lie."""
     truth_file = image.with_suffix(".truth")
     run("qemu-img", "convert", "-O", "raw", image, truth_file)
-    said = subprocess.run(
-        ["qemu-img", "map", "--output=json", str(image)], check=True, capture_output=True, env=ENVIRONMENT
-    )
-    data, streams = [], []
-    for one in json.loads(said.stdout):
-        if one["data"] and "offset" in one:
-            data.append((one["start"], one["offset"], one["length"]))
-        elif one["data"]:
-            streams.append((one["start"], one["length"]))
+    with open_image(image) as opened:
+        data = [
+            (one.guest_offset, one.host_offset, one.length, one.stored_length or 0)
+            for one in opened.extents()
+            if one.host_offset is not None and one.state in (State.DATA, State.COMPRESSED)
+        ]
     truth = truth_file.read_bytes()
     content = bytearray(image.read_bytes())
-    made = Made(image, truth, data, streams, 1 << int.from_bytes(content[20:24], "big"), content)
+    made = Made(image, truth, data, 1 << int.from_bytes(content[20:24], "big"), content)
     truth_file.unlink()
     return made
 
@@ -257,6 +256,11 @@ def _random_metadata(made: Made, rng: random.Random) -> None:
         made.put(at, rng.choice([bytes(size), rng.randbytes(size), bytes(made.content[source : source + size])]))
 
 
+def _l1_and_refcounts_zero(made: Made, rng: random.Random) -> None:
+    _l1_zero(made, rng)
+    _refcounts(made, b"\0")
+
+
 TEXT = b"".join(b"[ %04d.%06d] systemd[1]: Started Journal Service.\n" % (i, i * 37) for i in range(3000))
 
 DAMAGES: dict[str, Damage] = {
@@ -265,7 +269,7 @@ DAMAGES: dict[str, Damage] = {
     "header cluster random": lambda made, rng: made.put(0, rng.randbytes(made.cluster)),
     "magic": lambda made, rng: made.put(0, bytes(4)),
     "cluster_bits wrong": _field(20, 4, 14),
-    "l1_table_offset wrong": _field(40, 8, 0x7000000),
+    "l1_table_offset wrong": _field(40, 8, 0x70000000),
     "l1_size 0": _field(36, 4, 0),
     "size 0": _field(24, 8, 0),
     "refcounts zero": lambda made, rng: _refcounts(made, b"\0"),
@@ -281,7 +285,7 @@ DAMAGES: dict[str, Damage] = {
     "sectors of L2 zero": _l2_sectors_zero,
     "all L2 random": lambda made, rng: _some_l2(made, rng, 1, rng.randbytes),
     "cut": _cut,
-    "L1 and refcounts zero": lambda made, rng: (_l1_zero(made, rng), _refcounts(made, b"\0")) and None,
+    "L1 and refcounts zero": _l1_and_refcounts_zero,
     "random metadata": _random_metadata,
 }
 
@@ -294,7 +298,7 @@ def damaged(kind: Kind, damage: str, folder: Path, seed: int) -> Made:
 
 def damaged_again(made: Made, damage: str, seed: int) -> Made:
     """The same image with a damage."""
-    copy = Made(made.path, made.truth, made.data, made.streams, made.cluster, bytearray(made.content))
+    copy = Made(made.path, made.truth, made.data, made.cluster, bytearray(made.content))
     DAMAGES[damage](copy, random.Random(seed))
     copy.save()
     return copy

@@ -1,0 +1,41 @@
+"""What an anchor says, and what those who look for them have in common."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.recovery.crc import Blocks
+from forensic.recovery.scan import I64
+
+MOST_OF_A_KIND = 1 << 14
+"""Structures of one kind that are looked at; of more, those that are spread evenly over the file."""
+
+
+class Anchor(Struct, frozen=True):
+    """A structure at `host_offset` that says it lies `place` bytes behind the start of its file system.
+
+    With `absolute` the place counts from the start of the disk. `checked` says that its checksum is right. Anchors of
+    one `system` (an identity of the file system) have one start, and it has `span` bytes (0: not known).
+    """
+
+    kind: str
+    host_offset: int
+    place: int
+    checked: bool
+    system: bytes = b""
+    absolute: bool = False
+    span: int = 0
+
+
+def some_of(sectors: I64) -> I64:
+    """Not too many of the places."""
+    return sectors[:: -(-len(sectors) // MOST_OF_A_KIND) or 1]
+
+
+def blocks_at(evidence: Evidence, sectors: I64, length: int) -> Blocks:
+    """What lies at these sectors, a row each; zeros in place of what cannot be read."""
+    rows = [evidence.read_up_to_bad(sector * 512, length).ljust(length, b"\0") for sector in sectors.tolist()]
+    found: Blocks = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), length)
+    return found

@@ -1,0 +1,97 @@
+"""Kinds × damages: no byte that is called certain is wrong, and the rows of what has to be had back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forensic.errors import NotAnImage
+from forensic.evidence import Evidence
+from forensic.recovery.recover import recover
+from samples.kinds import Kind as Sample
+from tests.images import QCOW2, sample
+from tests.oracles import require
+from tests.recovery.figures import figures_of
+from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
+
+MAY_BE_WRONG = 0.02
+"""The share of what is inferred that may be wrong; of what is certain none."""
+
+TOOLS = {"ext4": "mkfs.ext4", "xfs": "mkfs.xfs"}
+
+ALL_KINDS = {kind.name for kind in KINDS}
+ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
+SNAPSHOTS = {"2 snapshots 8k"}
+
+ROWS: tuple[tuple[str, set[str], float, float], ...] = (
+    ("none", ALL_KINDS, 1, 1),
+    ("header cluster zero", ALL_KINDS, 0.999, 0.99),
+    ("header cluster random", ALL_KINDS, 0.999, 0.99),
+    ("magic", ALL_KINDS, 0.999, 0.99),
+    ("cluster_bits wrong", ALL_KINDS, 0.999, 0.99),
+    ("l1_table_offset wrong", ALL_KINDS, 0.999, 0.99),
+    ("l1_size 0", ALL_KINDS, 0.999, 0.99),
+    ("size 0", ALL_KINDS, 0.999, 0.99),
+    ("refcounts zero", ALL_KINDS, 1, 1),
+    ("refcounts ff", ALL_KINDS, 1, 1),
+    ("cut", ALL_KINDS - SNAPSHOTS, 1, 1),
+    ("L1 zero", ONE_SLOT, 0.99, 0.95),
+    ("L1 zero", SNAPSHOTS, 0.99, 0),
+    ("half of L1 zero", SNAPSHOTS, 0.99, 0.4),
+    ("created again", ONE_SLOT, 0.99, 0),
+    ("L1 and refcounts zero", ONE_SLOT | SNAPSHOTS, 0.99, 0),
+)
+"""Damage, kinds, the shares that have to come back at least: right, and certain."""
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kind, Made]]:
+    kind: Kind = request.param
+    require("qemu-img", "qemu-io", *([TOOLS[kind.content]] if kind.content in TOOLS else []))
+    yield kind, make(kind, tmp_path_factory.mktemp("recovery"), seed=1)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage: str) -> None:
+    kind, image = made
+    found = figures_of(damaged_again(image, damage, seed=1))
+    assert found.wrong_certain == 0, found.first_wrong
+    assert found.wrong_inferred <= MAY_BE_WRONG * found.all_inferred or damage == "random metadata", str(found)
+    for name, kinds, right, certain in ROWS:
+        if name == damage and kind.name in kinds:
+            assert found.right_share >= right, str(found)
+            assert found.certain_share >= certain, str(found)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tuple[Kind, Made], seed: int) -> None:
+    found = figures_of(damaged_again(made[1], "random metadata", seed))
+    assert found.wrong_certain == 0, found.first_wrong
+
+
+@pytest.mark.parametrize("kind", [kind for kind in QCOW2 if not kind.data_file], ids=lambda kind: kind.name)
+def test_a_sound_sample_is_certain_throughout(kind: Sample) -> None:
+    with Evidence(sample(kind)) as evidence:
+        recovery = recover(evidence)
+    assert recovery.damage == []
+    assert {one.certainty for one in recovery.plan.decisions.values()} <= {"certain"}
+    assert (recovery.plan.unknown, recovery.plan.inferred) == ((), ())
+
+
+@pytest.mark.parametrize("body", ["noise", "text", "zeros", "small", "nested"])
+def test_what_is_no_image_gives_nothing(body: str, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    content = {
+        "noise": rng.randbytes(1 << 20),
+        "text": TEXT * 8,
+        "zeros": bytes(1 << 20),
+        "small": b"x",
+        "nested": rng.randbytes(3 << 16) + sample(QCOW2[0]).read_bytes() + rng.randbytes(1 << 16),
+    }[body]
+    path = tmp_path / "disk.raw"
+    path.write_bytes(content)
+    with Evidence(path) as evidence, pytest.raises(NotAnImage):
+        recover(evidence)
