@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import NOT_COMPLETED, cautioned, vouched_for
 from forensic.cli.output import progress_bar, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
+from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.numbers import parse_size
 from forensic.untrusted import Json, shown
@@ -41,6 +42,17 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("-o", "--output", metavar="PLAN.json", type=Path, help="write the plan, for --plan elsewhere")
     parser.add_argument("--force", action="store_true", help="replace a plan that exists")
     add_json(parser)
+    parser.add_argument(
+        "--target",
+        metavar="active|deleted:N",
+        default="active",
+        help="the disk to make a plan of: the active one, or a deleted snapshot by its number in --deleted-snapshots",
+    )
+    parser.add_argument(
+        "--deleted-snapshots",
+        action="store_true",
+        help="list the deleted snapshots that are still in the file; with -o DIR, write a plan of each",
+    )
     _add_knowledge(parser)
 
 
@@ -60,15 +72,16 @@ def run(options: argparse.Namespace) -> int:
     from forensic.qcow2.image import Qcow2Image
     from forensic.recovery.plan import to_json
     from forensic.recovery.reading import planned_by
-    from forensic.recovery.recover import recover
     from forensic.recovery.summary import sum_up
 
     knowledge = _knowledge(options)
+    if options.deleted_snapshots:
+        return _list_deleted(options, knowledge)
     with Evidence(options.image) as evidence:
         if options.output:
             refuse([options.output], [evidence], options.force)
         with progress_bar("scanning") as progress:
-            recovery = recover(evidence, knowledge, progress)
+            recovery = _recovery(options.target, evidence, knowledge, progress)
         summary = sum_up(Qcow2Image(evidence, planned_by(recovery.plan, evidence)).disk())
         if options.output:
             write_new_file(options.output, to_json(recovery.plan), options.force)
@@ -80,6 +93,69 @@ def run(options: argparse.Namespace) -> int:
         if not vouched_for([evidence]):
             return cautioned([evidence], NOT_COMPLETED)
         return cautioned([evidence], 0 if summary.complete else INCOMPLETE)
+
+
+def _recovery(
+    target: str, evidence: Evidence, knowledge: Knowledge, progress: Callable[[int, int], None] | None
+) -> Recovery:
+    """The plan of one disk. Raises `UsageError` for a target that is none, `WrongSupply` for one that is not there."""
+    from forensic.recovery.recover import recover, recover_deleted
+
+    if target == "active":
+        return recover(evidence, knowledge, progress)
+    kind, _, number = target.partition(":")
+    if kind != "deleted" or not number.isdecimal() or len(number) > 6:
+        raise UsageError("qcowscope recover: --target is active or deleted:N")
+    found = recover_deleted(evidence, knowledge, progress)
+    if int(number) >= len(found):
+        raise WrongSupply(evidence.path_as_given, f"{len(found)} deleted snapshots can be found in it")
+    return found[int(number)][1]
+
+
+def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
+    """List what is left of deleted snapshots, and write the plans; 0 if there are any or none."""
+    from forensic.qcow2.image import Qcow2Image
+    from forensic.recovery.plan import to_json
+    from forensic.recovery.reading import planned_by
+    from forensic.recovery.recover import recover_deleted
+    from forensic.recovery.summary import sum_up
+
+    rows: list[Json] = []
+    with Evidence(options.image) as evidence:
+        with progress_bar("scanning") as progress:
+            found = recover_deleted(evidence, knowledge, progress)
+        if options.output and found:
+            options.output.mkdir(exist_ok=True)
+        for number, (snapshot, recovery) in enumerate(found):
+            summary = sum_up(Qcow2Image(evidence, planned_by(recovery.plan, evidence)).disk())
+            row: dict[str, Json] = {
+                "target": f"deleted:{number}",
+                "id": snapshot.id.as_json(),
+                "name": snapshot.name.as_json(),
+                "date_sec": snapshot.date_sec,
+                "host_offset": snapshot.host_offset,
+                "bytes": summary.as_json(),
+            }
+            rows.append(row)
+            if options.output:
+                write_new_file(options.output / f"deleted-{number}.json", to_json(recovery.plan), options.force)
+            if not options.json:
+                data, zero, _ = summary.row("inferred")
+                absent = summary.row("unknown")[2]
+                sizes = f"{data:,} bytes of data and {zero:,} of zeros inferred, {absent:,} overwritten"
+                print(f'deleted:{number}  id {snapshot.id}  "{snapshot.name}"  {_moment(snapshot.date_sec)}  {sizes}')
+        if options.json:
+            print(json.dumps({"schema": SCHEMA, "deleted_snapshots": rows}, indent=2, sort_keys=True))
+        elif not found:
+            print("no entry of a deleted snapshot is left in the file")
+        sys.stdout.flush()
+        return cautioned([evidence], 0 if vouched_for([evidence]) else NOT_COMPLETED)
+
+
+def _moment(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _knowledge(options: argparse.Namespace) -> Knowledge:
@@ -112,6 +188,8 @@ def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) ->
     yield f"{shown(options.image)}: {word}"
     for sentence in recovery.damage:
         yield f"  {sentence}"
+    for sentence in recovery.notes:
+        yield f"  {sentence}"
     yield f"disk: {plan.geometry.virtual_size:,} bytes in clusters of {1 << plan.geometry.cluster_bits:,}"
     yield f"{'':10}{'data':>20}{'zero':>20}{'not read':>20}"
     for name in ("certain", "inferred", "unknown"):
@@ -138,6 +216,7 @@ def _as_json(recovery: Recovery, summary: Summary) -> Json:
     return {
         "schema": SCHEMA,
         "damage": list(recovery.damage),
+        "notes": list(recovery.notes),
         "virtual_size": plan.geometry.virtual_size,
         "cluster_size": 1 << plan.geometry.cluster_bits,
         "bytes": summary.as_json(),

@@ -125,7 +125,7 @@ class Accounts:
 
     @property
     def unexplained(self) -> Bools:
-        """Which clusters are in use more often than they are claimed: by their refcount, or else since they are not zero.
+        """Which clusters are in use more often than claimed: by their refcount, or else since they are not zero.
 
         A cluster that a snapshot shares with the disk has two references; when the entry of one of them was wiped, only
         the count tells.

@@ -133,6 +133,11 @@ def of_anchors(agreeing: int, checked: bool, rivals: int, current: bool, suspect
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 
+def of_old_snapshot() -> Certainty:
+    """A deleted snapshot is never certain: a cluster that the disk shares with it may have been rewritten in place."""
+    return Certainty.INFERRED
+
+
 def of_size(by_header: bool, told: bool) -> Certainty:
     """The size of the disk, where the header or the examiner gives it and no table maps more."""
     return Certainty.CERTAIN if by_header and not told else Certainty.INFERRED

@@ -16,12 +16,14 @@ from forensic.qcow2.header import MAGIC
 from forensic.qcow2.image import identify
 from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.by_anchors import by_anchors, by_order
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import fill_run, judge_tables, ranges_of, slots_of
+from forensic.recovery.generations import deleted_snapshots, judge_old_tables, old_tables
 from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.plan import (
     SCHEMA,
@@ -71,6 +73,7 @@ class _Work(Struct):
     everywhere: bool
     placed: list[Placed] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def geometry(self) -> Geometry:
@@ -94,7 +97,62 @@ def recover(
     _place(work)
     if work.layout.form == "plan" and not (knowledge and knowledge.header) and not _is_trace(work):
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
-    return Recovery(_plan(work), work.damage)
+    return Recovery(_plan(work), work.damage, work.notes)
+
+
+def recover_deleted(
+    evidence: Evidence,
+    knowledge: Knowledge | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[tuple[Snapshot, Recovery]]:
+    """The plan of each deleted snapshot of which the entry is left, oldest first. Raises as `recover` does."""
+    if isinstance(identify(evidence), Qcow1Image):
+        raise Unsupported(evidence.path_as_given, "recovery knows versions 2 and 3; this is a version 1 image")
+    work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
+    snapshots = deleted_snapshots(evidence, work.found, work.layout)
+    return [
+        (snapshot, Recovery(_plan_of_deleted(work, number, snapshot), work.damage, work.notes))
+        for number, snapshot in enumerate(snapshots)
+    ]
+
+
+def _plan_of_deleted(work: _Work, number: int, snapshot: Snapshot) -> Plan:
+    """The plan by which the disk of a deleted snapshot is read."""
+    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot)
+    current = _all_placed(work)
+    for _, entries in _other_l1_tables(work):
+        current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
+    judged = judge_old_tables(work.accounts, current, old)
+    size = snapshot.disk_size or work.geometry.virtual_size
+    geometry = replace(work.geometry, virtual_size=size)
+    inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, size)
+    if too_many:
+        raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
+    how, method = sure.of_old_snapshot(), Method.OLD_SNAPSHOT
+    because = (f"an entry of an old snapshot table lies at {snapshot.host_offset:#x}",)
+    confidence = CONFIDENCE[method]
+    decisions = {
+        "D1": Decision("the tables of the snapshot are those of its old L1 table", how, confidence, method, because),
+        "D2": Decision("slots without a table were empty", how, confidence, method, because),
+        "D3": Decision(f"the disk had {size:,} bytes", how, confidence, method, because),
+    }
+    inside = old.slots < geometry.l1_entries_needed
+    slots, tables = old.slots[inside], old.tables[inside]
+    plan = Plan(
+        SCHEMA,
+        f"qcowscope {__version__}",
+        f"deleted:{number}",
+        EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
+        _geometry_of_plan(work, geometry, "D3"),
+        tuple(slots_of(slots, tables, ["D1"] * len(slots))),
+        "D2" if len(old.slots) + len(old.gone) else "",
+        tuple(inferred),
+        tuple(unknown),
+        tuple(work.suspect),
+        decisions,
+    )
+    return sealed(plan)
 
 
 def begin(
@@ -114,6 +172,8 @@ def begin(
     suspect, everywhere = _suspect(evidence, found, layout, l1)
     work = _Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
     work.damage += _damage(work)
+    if left := len(work.orphans.host_offsets) - len(_in_use(work)):
+        work.notes.append(f"{left:,} L2 tables that nothing leads to are not in use: remains of what was deleted")
     return work
 
 
@@ -161,8 +221,8 @@ def _damage(work: _Work) -> list[str]:
         found.append(f"{len(work.broken):,} L1 entries lead to no table")
     if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
         found.append("no L1 table leads to any table")
-    if len(work.orphans.host_offsets):
-        found.append(f"{len(work.orphans.host_offsets):,} L2 tables without an L1 entry")
+    if count := len(_in_use(work)):
+        found.append(f"{count:,} L2 tables without an L1 entry")
     accounts = work.accounts
     if not accounts.possible:
         return found

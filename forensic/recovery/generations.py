@@ -1,0 +1,127 @@
+"""What the file held before: snapshots that were deleted, as far as nothing was written over them since.
+
+Nothing of this is ever certain: a cluster that the disk shares with a snapshot is rewritten in place once its count is
+one, and nothing shows that it was.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.qcow2.bits import L1_RESERVED, OFFSET_MASK
+from forensic.qcow2.entries import U64, is_among
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.qcow2.snapshots import Snapshot
+from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.candidates import Candidates, read_table
+from forensic.recovery.certainty import Why, Whys
+from forensic.recovery.composing import Ranges
+from forensic.recovery.layout import Layout, snapshot_tables
+from forensic.recovery.scan import I64, Scan
+from forensic.recovery.understanding import image_of
+
+MOST_DELETED = 1024
+
+
+class OldTables(Struct, frozen=True):
+    """The L2 tables of a deleted snapshot: slots and places, and the slots whose table is gone."""
+
+    slots: I64
+    tables: U64
+    gone: I64
+
+
+def deleted_snapshots(evidence: Evidence, found: Scan, layout: Layout) -> list[Snapshot]:
+    """Entries of snapshot tables that the header does not list any more, oldest first."""
+    listed = set()
+    if layout.form != "plan":
+        image = image_of(evidence, layout)
+        snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+        listed = {_identity(snapshot) for snapshot in snapshots}
+    old: dict[tuple[object, ...], Snapshot] = {}
+    for table in snapshot_tables(evidence, found, layout.geometry):
+        for snapshot in table:
+            if _identity(snapshot) not in listed:
+                old.setdefault(_identity(snapshot), snapshot)
+    ordered = sorted(old.values(), key=lambda one: (one.date_sec, one.date_nsec, one.l1_table_offset))
+    return ordered[:MOST_DELETED]
+
+
+def _identity(snapshot: Snapshot) -> tuple[object, ...]:
+    return (snapshot.l1_table_offset, snapshot.l1_size, snapshot.id.raw, snapshot.date_sec, snapshot.date_nsec)
+
+
+def old_tables(evidence: Evidence, candidates: Candidates, accounts: Accounts, snapshot: Snapshot) -> OldTables:
+    """The tables that a deleted snapshot's L1 table leads to, as far as both still read as tables."""
+    geometry = accounts.geometry
+    count = min(snapshot.l1_size, MAX_L1_ENTRIES, max(0, evidence.size - snapshot.l1_table_offset) // L1_ENTRY_SIZE)
+    entries = read_table(evidence, snapshot.l1_table_offset, count * L1_ENTRY_SIZE)
+    if _taken_since(accounts, snapshot.l1_table_offset):
+        entries = entries[:0]
+    offsets = entries & np.uint64(OFFSET_MASK)
+    used = np.flatnonzero(entries)
+    clean = ((entries[used] & np.uint64(L1_RESERVED)) == 0) & is_among(offsets[used], candidates.host_offsets)
+    if accounts.possible:
+        clusters = np.minimum(offsets[used] >> np.uint64(geometry.cluster_bits), np.uint64(accounts.clusters - 1))
+        clean &= (accounts.data[clusters.astype(np.int64)] == 0) & (accounts.streams[clusters.astype(np.int64)] == 0)
+    return OldTables(used[clean], offsets[used][clean], used[~clean])
+
+
+def _taken_since(accounts: Accounts, host_offset: int) -> bool:
+    """Whether something else lies there now."""
+    return bool(accounts.possible and accounts.claimed[host_offset >> accounts.geometry.cluster_bits])
+
+
+def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: OldTables) -> Ranges:
+    """Which entries of old tables lead to clusters that something else was written to since.
+
+    A cluster that is free, or that belongs to the same guest offset of the disk as it is or of one of its snapshots
+    (`current`: slots and tables), is taken for what it was; that is an inference. Any other was taken by somebody else.
+    """
+    geometry, found = accounts.geometry, Ranges([], [], [])
+    guest = _guest_numbers(accounts, current)
+    bits = np.uint64(geometry.cluster_bits)
+    for batch, good in accounts.batches(old.slots, old.tables):
+        places, streams = located(batch, good)
+        numbers = batch.l1_indices[:, np.newaxis] * geometry.l2_entry_count + np.arange(geometry.l2_entry_count)
+        clusters = np.minimum(places >> bits, np.uint64(max(0, accounts.clusters - 1))).astype(np.int64)
+        taken = accounts.claimed[clusters] & (guest[clusters] != numbers) & (places != 0)
+        whys: Whys = np.zeros(batch.entries.shape, dtype=np.uint8)
+        whys[taken] = Why.OVERWRITTEN
+        for table, index in zip(*np.nonzero(streams), strict=True):
+            if _stream_taken(accounts, int(batch.entries[table, index]), geometry.cluster_bits):
+                whys[table, index] = Why.OVERWRITTEN
+        whys[~good] = Why.OVERWRITTEN
+        for row, slot in enumerate(batch.l1_indices.tolist()):
+            found.add(slot * geometry.l2_entry_count, whys[row])
+    for slot in old.gone.tolist():
+        whole = np.full(geometry.l2_entry_count, Why.OVERWRITTEN, dtype=np.uint8)
+        found.add(slot * geometry.l2_entry_count, whole)
+    return found
+
+
+def _stream_taken(accounts: Accounts, entry: int, cluster_bits: int) -> bool:
+    """Whether a stream lies where plain data or a table lies now; beside other streams it may be."""
+    from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+
+    entry &= COMPRESSED - 1
+    begin = compressed_host_offset(entry, cluster_bits)
+    end = begin + compressed_stored_length(entry, cluster_bits)
+    part = slice(begin >> cluster_bits, ((end - 1) >> cluster_bits) + 1)
+    return bool((accounts.data[part] > 0).any() or (accounts.metadata[part] > 0).any())
+
+
+def _guest_numbers(accounts: Accounts, current: list[tuple[int, int]]) -> I64:
+    """For each host cluster the guest cluster that it belongs to now; -1 for none."""
+    guest = np.full(max(1, accounts.clusters), -1, dtype=np.int64)
+    per_table = accounts.geometry.l2_entry_count
+    slots = np.array([slot for slot, _ in current], dtype=np.int64)
+    tables = np.array([table for _, table in current], dtype=np.uint64)
+    for batch, good in accounts.batches(slots, tables):
+        places, _ = located(batch, good)
+        inside = (places != 0) & (places < np.uint64(accounts.evidence.size))
+        numbers = batch.l1_indices[:, np.newaxis] * per_table + np.arange(per_table)
+        guest[(places[inside] >> np.uint64(accounts.geometry.cluster_bits)).astype(np.int64)] = numbers[inside]
+    return guest
