@@ -18,6 +18,7 @@ from forensic.qcow2.image import Identified, Qcow2Image
 from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.residue import FreeResidue, Residue
 from forensic.qcow2.streams import StreamBatch
+from forensic.qcow2.unreferenced import Unreferenced
 from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.qcow2.walk import structures
 from forensic.report.model import Check, CheckStatus, Judgement
@@ -141,7 +142,7 @@ def _gap(image: Identified) -> str | None:
 def _results_of(image: Identified) -> tuple[type[object], ...]:
     """What the walk over an image makes only where it met something, so that without it all is in order."""
     if isinstance(image, Qcow2Image):
-        return (Unexamined, ClusterUsage, LeakedClusters, RefcountsBeyondFile, Residue, FreeResidue)
+        return (Unexamined, ClusterUsage, LeakedClusters, RefcountsBeyondFile, Residue, FreeResidue, Unreferenced)
     return (Unexamined,)
 
 

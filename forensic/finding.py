@@ -34,6 +34,7 @@ class FindingClass(StrEnum):
     REFERENCE = "reference"
     SPEC_VIOLATION = "spec_violation"
     HIDDEN_DATA = "hidden_data"
+    RECOVERY = "recovery"
     ANOMALY = "anomaly"
     RESOURCE = "resource"
     POLICY = "policy"

@@ -177,9 +177,22 @@ class ExtractionReports:
             self._print_certainties(extraction.certainties, stream)
         for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
+        if hint := self._recovery_hint(extraction):
+            print(hint, file=sys.stderr)
         stream.flush()
         cautioned(self._disk.evidences, DONE)
         self._print_sources()
+
+    def _recovery_hint(self, extraction: Extraction) -> str:
+        """The line that says that `recover` may read more, where tables are lost or none leads to anything."""
+        ledger = extraction.ledger
+        lost = ledger.bytes_by_reason.keys() & {"l2_unreadable", "entry_doubtful"}
+        metadata = 8 << int.from_bytes(self._image.evidence.read_up_to_bad(20, 4), "big") % 32
+        nothing = not ledger.bytes_read and not ledger.bytes_missing and self._image.evidence.disk_usage > metadata
+        if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
+            return ""
+        why = "tables that cannot be believed" if lost else "the file holds more than its tables lead to"
+        return f"recover may read more: {why}"
 
     def _print_certainties(self, found: Certainties, stream: TextIO) -> None:
         """How sure the bytes are, and the hash of those that are certain."""

@@ -82,7 +82,8 @@ def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
     found = _by_first_bytes(evidence, start)
     if cluster_size := cluster_size_of_headless(evidence):
         tables = f"refcounts of a qcow2 image with clusters of {cluster_size:,} bytes lie behind its first cluster"
-        return replace(found, description=f"{found.description}, but {tables}: consistent with an overwritten header")
+        meant = "consistent with an overwritten header; qcowscope recover may read it"
+        return replace(found, description=f"{found.description}, but {tables}: {meant}")
     return found
 
 

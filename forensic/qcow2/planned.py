@@ -42,7 +42,8 @@ class Planned(Struct, frozen=True):
     `header` is the header cluster, `l1_entries` the L1 table of the active disk, which lies at `l1_offset` if it is in
     the file at all. `unknown` are guest ranges that are not to be read: start, end, reason, in order. `judged` says of
     the range from each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan.
-    `size_certain` says whether the size of the disk is.
+    `size_certain` says whether the
+    `size` of the disk is.
     """
 
     target: str
@@ -55,6 +56,7 @@ class Planned(Struct, frozen=True):
     examiner: tuple[str, ...] = ()
     digest: str = ""
     size_certain: bool = True
+    size: int = 0
 
     def l1(self, geometry: Geometry, file_size: int) -> L1Table:
         """The L1 table of the disk."""

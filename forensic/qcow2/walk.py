@@ -20,6 +20,7 @@ from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.image import HeaderCluster, Identified, Qcow2Image
 from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.measuring import Measuring
+from forensic.qcow2.planned import Planned
 from forensic.qcow2.qcow1 import Qcow1Header, Qcow1Image
 from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.qcow1_tables import read_l2_batches as read_qcow1_batches
@@ -41,6 +42,7 @@ from forensic.qcow2.stored import StoredRefcounts
 from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.qcow2.streams import Allowance, StreamBatch, decode_streams
 from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable, believed_l1, read_l1, read_refcount_table
+from forensic.qcow2.unreferenced import Unreferenced, UnreferencedSearch
 from forensic.qcow2.usage import (
     ClusterUsage,
     FreeClusters,
@@ -74,6 +76,8 @@ Structure = (
     | Totals
     | Measured
     | Unexamined
+    | Unreferenced
+    | Planned
 )
 """What rules examine, and at the end what was measured."""
 
@@ -95,6 +99,8 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
     if isinstance(image.header_cluster.geometry, Unusable):
         return
     yield header_residue(image.header_cluster, image.evidence)
+    if image.planned:
+        yield image.planned
     budget = Budget(limits or Limits())
     refcount_table = read_refcount_table(image.evidence, image.geometry)
     yield refcount_table
@@ -139,6 +145,8 @@ def _tables(
     allowance = Allowance.for_file(image.evidence.size)
     measuring = Measuring(image, sets, bitmap_tables)
     file_end = FileEnd(image.evidence, image.geometry)
+    listed = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    unreferenced = UnreferencedSearch(image.l1, listed, image.evidence, budget)
     for batch in sets.batches(image.evidence, image.l1):
         stop = budget.exceeded("bytes of L2 tables", budget.limits.table_bytes, batch.entries.nbytes)
         if stop:
@@ -152,6 +160,7 @@ def _tables(
         streams.add(batch)
         measuring.add(batch)
         file_end.add(batch)
+        unreferenced.see(batch)
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
@@ -162,7 +171,7 @@ def _tables(
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, claims.metadata)
-    yield from _results(budget, counter, measuring, file_end)
+    yield from _results(budget, counter, measuring, file_end, unreferenced)
     yield measuring.measured(counter, with_streams)
 
 
@@ -178,14 +187,23 @@ def _decoded(
             yield batch
 
 
-def _results(budget: Budget, counter: UsageCounter, measuring: Measuring, file_end: FileEnd) -> Iterator[Structure]:
+def _results(
+    budget: Budget,
+    counter: UsageCounter,
+    measuring: Measuring,
+    file_end: FileEnd,
+    unreferenced: UnreferencedSearch,
+) -> Iterator[Structure]:
     """What the references add up to, and what lies where nothing refers to."""
     free = FreeSearch(counter.evidence, budget)
     for result in counter.results():
         measuring.add_usage(result)
         if isinstance(result, FreeClusters):
-            yield from free.search(result.begins, result.ends, result.last_used_end)
+            for residue in free.search(result.begins, result.ends, result.last_used_end):
+                unreferenced.add(residue)
+                yield residue
         else:
+            unreferenced.leaks += len(result.clusters) if isinstance(result, LeakedClusters) else 0
             yield result
     yield counter.totals()
     if counter.lost:
@@ -193,7 +211,10 @@ def _results(budget: Budget, counter: UsageCounter, measuring: Measuring, file_e
             yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
         return
     appended = file_end.appended(counter.metadata, counter.l2_offsets, budget)
-    yield from free.rest(counter.stored.counted_end, appended)
+    for residue in free.rest(counter.stored.counted_end, appended):
+        unreferenced.add(residue)
+        yield residue
+    yield unreferenced.found()
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)

@@ -60,6 +60,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         plan.examiner,
         digest_of(plan),
         size_certain(plan),
+        geometry.virtual_size,
     )
 
 

@@ -68,8 +68,28 @@ def check_lines(report: Report) -> Iterator[Line]:
     status = [check["status"] for check in checks]
     counts = ", ".join(f"{status.count(kind.value)} {words(kind.value)}" for kind in CheckStatus)
     yield [(f"checks: {counts}", "quiet")]
+    if hint := recovery_hint(report):
+        yield [(hint, "")]
     for reason in sorted({text(check["reason"]) for check in checks if check["status"] == CheckStatus.NOT_RUN}):
         yield [(f"not run: {reason}", "quiet")]
+
+
+RECOVERY_CODES = ("orphan-l2-tables", "l1-table-wiped", "l2-table-wiped", "deleted-snapshot-remains")
+
+
+def recovery_hint(report: Report) -> str:
+    """The line that says that `recover` may read more; empty where nothing speaks for it."""
+    found = [finding for finding in sections(report.result["findings"]) if text(finding["rule"]) in RECOVERY_CODES]
+    if not found:
+        return ""
+    counts = {text(finding["rule"]): number(finding["count"]) for finding in found}
+    words_of = (
+        ("orphan-l2-tables", "L2 table without an L1 entry", "L2 tables without an L1 entry"),
+        ("l2-table-wiped", "L2 table that was wiped", "L2 tables that were wiped"),
+        ("deleted-snapshot-remains", "deleted snapshot", "deleted snapshots"),
+    )
+    parts = [counted(counts[code], one, many) for code, one, many in words_of if code in counts]
+    return f"recover may read more: {', '.join(parts) or 'an L1 table that was wiped'}"
 
 
 def _caution_lines(report: Report) -> Iterator[Line]:

@@ -1,0 +1,114 @@
+"""Rules about tables that lost their place: what `qcowscope recover` may read more of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
+from forensic.qcow2.planned import Planned
+from forensic.qcow2.unreferenced import Unreferenced
+from forensic.rules.registry import rule
+
+
+@rule(Unreferenced, Severity.INFO, FindingClass.RECOVERY)
+def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
+    """Clusters that nothing refers to read as L2 tables.
+
+    Why: QEMU leaves the tables of what it deletes, and a table whose L1 entry was lost stays where it is. Both lead to
+    guest data that the image does not name any more.
+    Spec: Cluster mapping
+    QEMU: does not look; check -r leaks frees them, and they are written over sooner or later.
+    Next: run qcowscope recover before anything else writes to the image.
+    """
+
+    def described() -> Iterator[Problem]:
+        for offset, entries in zip(found.tables.tolist(), found.entries.tolist(), strict=True):
+            yield Problem(
+                f"the cluster at host offset {offset:#x} reads as an L2 table that nothing refers to "
+                f"({entries:,} entries, all inside the file)",
+                (host(offset, found.geometry.cluster_size),),
+            )
+
+    return Problems(len(found.tables), described)
+
+
+@rule(Unreferenced, Severity.MEDIUM, FindingClass.RECOVERY)
+def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
+    """The L1 table is empty, and L2 tables lie in the file that nothing refers to.
+
+    Why: a disk that was never written to has no L2 tables. This one had; its L1 table was zeroed, or a new image was
+    created over it. Reading it gives zeros for all of the disk.
+    Spec: L1 table entry
+    QEMU: reads zeros, and check calls the image clean or leaking.
+    Next: copy the image before anything writes to it, and run qcowscope recover.
+    """
+    if found.l1_is_empty and len(found.tables) and not found.snapshots:
+        place = host(found.l1.host_offset, 8 * len(found.l1.entries))
+        yield Problem(
+            f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
+            f"leads to an L2 table, but {len(found.tables):,} clusters read as such, the first at "
+            f"{int(found.tables[0]):#x}",
+            (place,),
+            "L1",
+        )
+
+
+@rule(Unreferenced, Severity.MEDIUM, FindingClass.RECOVERY)
+def l2_table_wiped(found: Unreferenced) -> Iterable[Problem]:
+    """An L2 table is all zeros, while clusters are in use that nothing refers to.
+
+    Why: QEMU makes no empty L2 table in an ordinary way, and frees the clusters of one that it empties. A table that
+    was zeroed leaves its clusters in use; reading them gives zeros.
+    Spec: L2 table entry
+    QEMU: reads zeros, and check reports leaks.
+    Next: copy the image before anything repairs it, since repairing leaks frees the data; then run qcowscope recover.
+    """
+    if not found.leaks:
+        return
+    for offset in found.empty_tables:
+        yield Problem(
+            f"the L2 table at host offset {offset:#x} is all zeros, and {found.leaks:,} clusters are in use that "
+            "nothing refers to",
+            (host(offset, found.geometry.cluster_size),),
+        )
+
+
+@rule(Unreferenced, Severity.INFO, FindingClass.RECOVERY)
+def deleted_snapshot_remains(found: Unreferenced) -> Iterable[Problem]:
+    """An entry of a snapshot table that is not in use is left in the file.
+
+    Why: QEMU writes a new snapshot table when a snapshot is created or deleted, and does not wipe the old one. As long
+    as nothing was written over its tables and data a deleted snapshot can be read.
+    Spec: Snapshots
+    QEMU: does not look.
+    Next: qcowscope recover --deleted-snapshots says how much of it is left.
+    """
+    for snapshot in found.snapshots:
+        yield Problem(
+            f'the entry at host offset {snapshot.host_offset:#x} is of a snapshot with id "{snapshot.id}" and name '
+            f'"{snapshot.name}", whose L1 table lay at {snapshot.l1_table_offset:#x}',
+            (host(snapshot.host_offset, snapshot.length),),
+        )
+
+
+@rule(Planned, Severity.LOW, FindingClass.RECOVERY)
+def recovered_by_inference(planned: Planned) -> Iterable[Problem]:
+    """The disk is read by a recovery plan, which infers where bytes belong.
+
+    Why: what a plan infers is likely, and the image does not say it. Whoever relies on it has to know.
+    Spec: Cluster mapping
+    QEMU: knows no plans.
+    Next: look at the decisions of the plan; the ledger of an extraction names the one for each range.
+    """
+    ends = [*planned.starts[1:], planned.size]
+    ranges = [
+        (start, end - start, judged)
+        for start, end, judged in zip(planned.starts, ends, planned.judged, strict=True)
+        if judged.certainty == "inferred"
+    ]
+    if ranges:
+        total = sum(length for _, length, _ in ranges)
+        yield Problem(
+            f"{total:,} bytes are placed by inference; the image does not say that they belong there",
+            tuple(guest(start, length) for start, length, _ in ranges[:64]),
+        )
