@@ -42,6 +42,17 @@ STREAMED = (LEDGER, MAP, MANIFEST)
 EXTRACTION_FORMATS = (*FORMATS, LOG, *STREAMED)
 
 
+def _holds_more(image: Identified) -> bool:
+    """Whether a file whose tables lead to nothing goes on after what a new image has: header, refcounts, L1 table."""
+    from forensic.qcow2.image import Qcow2Image
+
+    if not isinstance(image, Qcow2Image) or image.header.nb_snapshots:
+        return False
+    geometry = image.geometry
+    end = geometry.l1_table_offset + 8 * geometry.l1_entry_count
+    return image.evidence.next_data_from(end + geometry.cluster_size) < image.evidence.size
+
+
 class ExtractionReports:
     """The reports of one extraction; as a context manager it removes those that were begun and not completed."""
 
@@ -187,8 +198,7 @@ class ExtractionReports:
         """The line that says that `recover` may read more, where tables are lost or none leads to anything."""
         ledger = extraction.ledger
         lost = ledger.bytes_by_reason.keys() & {"l2_unreadable", "entry_doubtful"}
-        metadata = 8 << int.from_bytes(self._image.evidence.read_up_to_bad(20, 4), "big") % 32
-        nothing = not ledger.bytes_read and not ledger.bytes_missing and self._image.evidence.disk_usage > metadata
+        nothing = not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
         if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
             return ""
         why = "tables that cannot be believed" if lost else "the file holds more than its tables lead to"

@@ -178,6 +178,11 @@ def digest_of(plan: Plan) -> str:
     return _digest(plan)
 
 
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of a plan, from the types by which one is read."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **msgspec.json.schema(Plan)}
+
+
 def to_json(plan: Plan) -> str:
     """The plan as text: one line for each slot, range and decision, in a fixed order."""
     document = msgspec.to_builtins(plan)

@@ -1,0 +1,118 @@
+"""`recover` and `--plan`: from an accident to the bytes, with the commands of the guide."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands import damaged, qcowscope, sound
+from tests.report.test_schema import complaints
+
+
+def wiped(folder: Path) -> Path:
+    return damaged("l1-table-wiped", folder)
+
+
+def planned(folder: Path, image: Path) -> Path:
+    plan = folder / "plan.json"
+    qcowscope("recover", image, "-o", plan)
+    return plan
+
+
+def test_a_wiped_l1_table_is_not_clean_and_comes_back(tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    checked = qcowscope("check", image)
+    assert checked.status == 4
+    assert checked.out.splitlines()[-1] == "recover may read more: 1 L2 table without an L1 entry"
+    plan = planned(tmp_path, image)
+    done = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw", "--verify")
+    qcowscope("extract", sound("data-512"), "-o", tmp_path / "sound.raw")
+    assert (tmp_path / "disk.raw").read_bytes() == (tmp_path / "sound.raw").read_bytes()
+    assert "two independent readings agree" in done.out
+    assert "by the plan: " in done.out
+
+
+def test_extract_says_that_recover_may_read_more(tmp_path: Path) -> None:
+    done = qcowscope("extract", wiped(tmp_path), "-o", tmp_path / "disk.raw")
+    assert "recover may read more" in done.err
+    assert "recover" not in qcowscope("extract", sound("data-512"), "-o", tmp_path / "sound.raw").err
+    assert "recover" not in qcowscope("extract", sound("empty-512"), "-o", tmp_path / "empty.raw").err
+
+
+@pytest.mark.parametrize("command", ["info", "check", "map", "diff", "owner"])
+def test_every_command_reads_by_the_plan(command: str, tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    plan = planned(tmp_path, image)
+    more: list[str | Path] = {"owner": ["--at", "0xa00"], "diff": [sound("data-512")]}.get(command, [])  # type: ignore[assignment]
+    done = qcowscope(command, image, *more, "--plan", plan)
+    assert done.status == 0, done.out + done.err
+    expected = {"map": "data", "diff": "no difference", "owner": "guest data", "info": "virtual size", "check": "clean"}
+    assert expected[command] in done.out
+
+
+def test_a_sound_image_is_complete_and_certain(tmp_path: Path) -> None:
+    done = qcowscope("recover", sound("snapshots-512"), "--json")
+    found = done.json()
+    assert done.status == 0
+    assert found["damage"] == []
+
+
+def test_what_is_no_image_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no image" * 1000)
+    assert qcowscope("recover", path).status == 63
+
+
+def test_a_plan_of_another_file_and_a_broken_plan_are_refused(tmp_path: Path) -> None:
+    plan = planned(tmp_path, wiped(tmp_path))
+    assert qcowscope("map", sound("data-512"), "--plan", plan).status == 6
+    plan.write_text("{")
+    assert qcowscope("map", wiped(tmp_path), "--plan", plan).status == 64
+
+
+def test_a_plan_is_not_replaced_unless_asked_for(tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    plan = planned(tmp_path, image)
+    assert qcowscope("recover", image, "-o", plan).status == 1
+    assert qcowscope("recover", image, "-o", plan, "--force").status != 1
+    assert qcowscope("recover", image, "-o", image, "--force").status == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--cluster-size", "1000"], ["--cluster-size", "x"], ["--target", "older"], ["--target", "deleted:x"]],
+)
+def test_options_that_make_no_sense_are_wrong_usage(options: list[str], tmp_path: Path) -> None:
+    assert qcowscope("recover", wiped(tmp_path), *options).status == 64
+
+
+def test_the_ledger_the_map_and_the_report_say_how_sure_each_range_is(tmp_path: Path) -> None:
+    image = damaged("deleted-snapshot-remains", tmp_path)
+    plan = tmp_path / "plan.json"
+    assert qcowscope("recover", image, "--target", "deleted:1", "-o", plan).status == 5
+    reports = [f"--report={kind}:{tmp_path / kind}" for kind in ("ledger", "map", "json")]
+    done = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw", *reports)
+    assert done.status == 5
+    ranges = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert {one["certainty"] for one in ranges[1:-1]} == {"inferred"}
+    assert {one["version"] for one in ranges[1:-1]} == {"older"}
+    assert {word for one in ranges[1:-1] for word in one["basis"]} <= {"D1", "D2"}
+    size = (tmp_path / "disk.raw").stat().st_size
+    assert ranges[-1]["bytes_by_certainty"] == {"inferred": size}
+    assert (tmp_path / "map").read_text().splitlines()[-1].endswith("/")
+    report = json.loads((tmp_path / "json").read_text())
+    assert complaints(report) == []
+    recovery = report["result"]["extraction"]["recovery"]
+    assert recovery["bytes_by_certainty"] == {"certain": 0, "inferred": size, "unknown": 0}
+    assert recovery["bytes_by_method"] == {"old_snapshot": size}
+
+
+def test_deleted_snapshots_are_listed_and_their_plans_written(tmp_path: Path) -> None:
+    image = damaged("deleted-snapshot-remains", tmp_path)
+    done = qcowscope("recover", image, "--deleted-snapshots", "-o", tmp_path / "plans")
+    assert done.out.startswith('deleted:0  id 1  "first"')
+    assert (tmp_path / "plans" / "deleted-0.json").is_file()
+    none = qcowscope("recover", sound("snapshots-512"), "--deleted-snapshots")
+    assert none.out == "no entry of a deleted snapshot is left in the file\n"

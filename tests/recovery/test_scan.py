@@ -1,0 +1,114 @@
+"""What a sector looks like, held against a plain reading of it word by word."""
+
+from __future__ import annotations
+
+import random
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forensic.errors import Interrupted
+from forensic.evidence import Evidence, ReadFailed
+from forensic.recovery.crc import crc32c
+from forensic.recovery.scan import Sector, Signature, scan
+
+COPIED, COMPRESSED = 1 << 63, 1 << 62
+
+
+def kinds_of(folder: Path, *sectors: bytes) -> list[int]:
+    path = folder / "file"
+    path.write_bytes(b"".join(sector.ljust(512, b"\0") for sector in sectors) + bytes(1 << 16))
+    with Evidence(path) as evidence:
+        return scan(evidence).sectors[: len(sectors)].tolist()
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f">{len(values)}Q", *values)
+
+
+def test_sectors_of_tables_are_told_from_others(tmp_path: Path) -> None:
+    standard = words(COPIED | 0x10000, 0, 0x20000, 1)
+    streams = words(COPIED | 0x10000, COMPRESSED | 0x12345)
+    extended = words(COPIED | 0x10000, 0xFFFF_FFFF, 0, 0xFFFF_FFFF << 32)
+    found = kinds_of(tmp_path, b"", standard, streams, extended, b"text, text, text", bytes(288) + b" ", words(1 << 57))
+    assert found == [
+        Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED, Sector.EXTENDED, Sector.OTHER, Sector.OTHER, Sector.OTHER,
+    ]  # fmt: skip
+
+
+def test_extended_entries_with_impossible_bitmaps_are_none(tmp_path: Path) -> None:
+    both = words(COPIED | 0x10000, 0x1_0000_0001)
+    nowhere = words(0, 0xFFFF_FFFF)
+    of_stream = words(COMPRESSED | 0x12345, 0xFFFF_FFFF)
+    assert kinds_of(tmp_path, both, nowhere, of_stream) == [Sector.OTHER] * 3
+
+
+def test_offsets_past_any_thinkable_end_are_none(tmp_path: Path) -> None:
+    assert kinds_of(tmp_path, words(COPIED | 1 << 40), words(COMPRESSED | 1 << 40)) == [Sector.OTHER] * 2
+
+
+def test_random_bytes_are_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "noise"
+    path.write_bytes(random.Random(1).randbytes(4 << 20))
+    with Evidence(path) as evidence:
+        assert set(scan(evidence).sectors.tolist()) == {Sector.OTHER}
+
+
+def test_holes_are_zeros_and_the_last_sector_may_be_short(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(40 << 20)
+        file.write(words(COPIED | 0x10000))
+        file.seek(64 << 20)
+        file.write(b"x")
+    with Evidence(path) as evidence:
+        found = scan(evidence)
+    assert np.flatnonzero(found.sectors != Sector.ZERO).tolist() == [40 << 11, 64 << 11]
+    assert found.sectors[40 << 11] == Sector.STANDARD
+    assert len(found.sectors) == (64 << 11) + 1
+
+
+def test_signatures_are_listed_by_sector(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    content = bytearray(1 << 16)
+    content[0x400:0x404] = b"QFI\xfb"
+    content[0x638:0x63A] = b"\x53\xef"
+    content[0x800:0x804] = b"XAGF"
+    content[0xA40:0xA48] = b"_BHRfS_M"
+    path.write_bytes(content)
+    with Evidence(path) as evidence:
+        found = scan(evidence).signatures
+    places = {kind: one.sectors.tolist() for kind, one in found.items() if len(one.sectors)}
+    assert places == {Signature.QCOW2: [2], Signature.EXT: [3], Signature.XFS_AGF: [4], Signature.BTRFS: [5]}
+
+
+class BadSector(Evidence):
+    """A file with one sector that cannot be read."""
+
+    def read_into(self, host_offset: int, buffer: memoryview) -> None:
+        if host_offset < 1024 and host_offset + len(buffer) > 512:
+            raise ReadFailed(host_offset, len(buffer), "bad sector")
+        super().read_into(host_offset, buffer)
+
+
+def test_a_sector_that_cannot_be_read_does_not_stop_the_scan(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(words(COPIED | 0x1000).ljust(512, b"\0") * 8)
+    with BadSector(path) as evidence:
+        found = scan(evidence).sectors.tolist()
+    assert found == [Sector.STANDARD, Sector.UNREAD, *[Sector.STANDARD] * 6]
+
+
+def test_a_scan_can_be_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 4096)
+    with Evidence(path) as evidence, pytest.raises(Interrupted):
+        scan(evidence, cancelled=lambda: True)
+
+
+def test_the_checksum_is_castagnoli_s() -> None:
+    row = np.frombuffer(b"123456789", dtype=np.uint8)
+    assert [hex(value) for value in crc32c(np.stack([row, row])).tolist()] == ["0xe3069283"] * 2
