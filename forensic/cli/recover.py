@@ -204,7 +204,7 @@ def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) ->
         yield f"{name}  {how}  {decision.what}{because}"
     if plan.segments:
         count = len(plan.segments) + plan.segments_not_listed
-        yield f"{count:,} L2 tables could not be placed; their data is not part of the disk"
+        yield f"L2 tables that could not be placed, whose data is not part of the disk: {count:,}"
     if summary.inferred:
         yield summary.sentence
     if options.output:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.bits import (
     COMPRESSED,
+    COPIED,
     L2_STANDARD_RESERVED,
     OFFSET_MASK,
     SECTOR_SIZE,
@@ -117,7 +118,7 @@ class UnreferencedSearch:
             raw = evidence.read_at(host_offset, geometry.cluster_size)
         except ReadFailed:
             return
-        count = used_entries(big_endian(raw), geometry, evidence.size)
+        count = is_table(big_endian(raw), geometry, evidence.size)
         if count and len(raw) == geometry.cluster_size:
             self._tables.append((host_offset, count))
 
@@ -154,3 +155,11 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     flagged = int(np.count_nonzero(entries[standard] & np.uint64(ZERO_FLAG)))
     count = len(places) + int(np.count_nonzero(streams))
     return count if count or flagged else None
+
+
+def is_table(words: U64, geometry: Geometry, file_size: int) -> int | None:
+    """The same of a whole table; a single entry without the copied bit may be anything, such as a bitmap table."""
+    count = used_entries(words, geometry, file_size)
+    if count is None or count > 1:
+        return count
+    return count if bool((words & np.uint64(COPIED)).any()) else None

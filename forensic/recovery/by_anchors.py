@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from forensic.qcow2.entries import U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
-from forensic.recovery.certainty import Certainty, Method, of_anchors
+from forensic.recovery.certainty import Method, of_anchors
 from forensic.recovery.scan import I64
 from forensic.recovery.slots import MAX_TWIN_CLUSTERS, Placed, is_current
 
@@ -87,6 +86,20 @@ def by_anchors(
         because = f"{count:,} structures of the guest say so: {', '.join(sorted(kinds[table]))}"
         found.append(Placed(slot, table, Method.ANCHORS, how, because))
     return found
+
+
+def anchors_with_starts(
+    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], size_known: bool
+) -> list[tuple[Anchor, int]]:
+    """Every anchor in the data of tables whose file system has a known start, and that start."""
+    if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS:
+        return []
+    slots = {table: slot for slot, table in placed}
+    tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
+    where = _entries_of(accounts, tables)
+    within = _within(accounts, tables, where)
+    starts = _starts(accounts, tables, where, within, slots, size_known)
+    return [(anchor, starts[anchor.system].offset) for anchor in within.anchors if anchor.system in starts]
 
 
 def _entries_of(accounts: Accounts, tables: U64) -> I64:
@@ -178,26 +191,3 @@ def _said_by_partitions(accounts: Accounts, tables: U64, where: I64, within: Wit
     for cluster in first.tolist():
         found += partitions.starts_by_mbr(evidence.read_up_to_bad(cluster << accounts.geometry.cluster_bits, 512))
     return list(dict.fromkeys(found))[: partitions.MOST_STARTS]
-
-
-def by_order(orphans: U64, placed: Sequence[tuple[int, int]], free: Sequence[int]) -> list[Placed]:
-    """Orphans between two placed tables, if they are as many as the slots between them.
-
-    A converter writes tables in the order of their slots; a guest does not. So the tables that are placed have to rise
-    throughout, three of them at least; otherwise order says nothing.
-    """
-    rising = sorted((table, slot) for slot, table in placed)
-    if len(rising) < 3 or any(later[1] <= before[1] for before, later in itertools.pairwise(rising)):
-        return []
-    found = []
-    open_slots = set(free)
-    for (begin, first), (end, last) in itertools.pairwise(rising):
-        between = orphans[(orphans > np.uint64(begin)) & (orphans < np.uint64(end))].tolist()
-        wanted = list(range(first + 1, last))
-        if between and len(between) == len(wanted) and open_slots.issuperset(wanted):
-            because = f"it lies between the tables of slots {first} and {last}, which are as far apart"
-            found += [
-                Placed(slot, table, Method.ORDER, Certainty.INFERRED, because)
-                for slot, table in zip(wanted, sorted(between), strict=True)
-            ]
-    return found

@@ -37,6 +37,7 @@ class Method(StrEnum):
     ONLY_SLOT = "only_slot"  # one table, and one slot that it can have
     ANCHORS = "anchors"  # structures of the guest that say where they are
     TWIN = "twin"  # a table that leads to the same clusters as one that is placed
+    PATTERN = "pattern"  # its entries fit what the guest's file system has in use
     ORDER = "order"  # tables in the order of the file
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
     CLOSED_ACCOUNTS = "closed_accounts"  # nothing is in use that nobody claims
@@ -52,6 +53,7 @@ CONFIDENCE = {
     Method.ONLY_SLOT: 0.95,
     Method.ANCHORS: 0.97,
     Method.TWIN: 0.9,
+    Method.PATTERN: 0.9,
     Method.ORDER: 0.75,
     Method.OLD_SNAPSHOT: 0.9,
     Method.CLOSED_ACCOUNTS: 0.99,

@@ -19,12 +19,14 @@ from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.accounts import Accounts
-from forensic.recovery.by_anchors import by_anchors, by_order
+from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
+from forensic.recovery.by_order import by_order
+from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import fill_run, judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import deleted_snapshots, judge_old_tables, old_tables
-from forensic.recovery.layout import Knowledge, Layout
+from forensic.recovery.layout import Knowledge, Layout, made_header, mended
 from forensic.recovery.plan import (
     SCHEMA,
     Alternative,
@@ -45,6 +47,9 @@ from forensic.version import __version__
 
 LISTED_SEGMENTS = 10_000
 MAX_REGIONS = 1024
+MOST_ROUNDS = 4
+"""Rounds of placing by what is in use: each may place the table that holds the next bitmap."""
+
 FEWEST_PLACED = 2
 """Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
 
@@ -173,7 +178,7 @@ def begin(
     work = _Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
     work.damage += _damage(work)
     if left := len(work.orphans.host_offsets) - len(_in_use(work)):
-        work.notes.append(f"{left:,} L2 tables that nothing leads to are not in use: remains of what was deleted")
+        work.notes.append(f"{_counted(left, 'L2 table')} not in use: remains of what was deleted")
     return work
 
 
@@ -218,20 +223,25 @@ def _damage(work: _Work) -> list[str]:
     if layout.doubtful:
         found.append("the tables look like those of another cluster size than the header says")
     if len(work.broken):
-        found.append(f"{len(work.broken):,} L1 entries lead to no table")
+        found.append(f"L1 entries that lead to no table: {len(work.broken):,}")
     if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
         found.append("no L1 table leads to any table")
     if count := len(_in_use(work)):
-        found.append(f"{count:,} L2 tables without an L1 entry")
+        found.append(f"{_counted(count, 'L2 table')} without an L1 entry")
     accounts = work.accounts
     if not accounts.possible:
         return found
     count = int(np.count_nonzero(accounts.unexplained))
     if not accounts.usable:
-        found.append(f"the refcounts do not agree with the tables; {count:,} clusters that nothing claims are not zero")
+        found.append(f"the refcounts do not agree with the tables; {_counted(count, 'unclaimed cluster')} not zero")
     elif count:
-        found.append(f"{count:,} clusters are in use more often than anything claims them")
+        found.append(f"{_counted(count, 'cluster')} in use more often than anything claims")
     return found
+
+
+def _counted(count: int, what: str) -> str:
+    """A number and what it counts."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _place(work: _Work) -> None:
@@ -255,12 +265,11 @@ def _place(work: _Work) -> None:
         doubtful = work.everywhere or layout.doubtful
         known += [(one.slot, one.host_offset) for one in work.placed]
         _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
-        _take(work, by_order(in_use, _all_placed(work), sorted(free)), free)
+        _by_what_is_in_use(work, in_use, needed, free)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
         work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
-        left = ~np.isin(work.orphans.host_offsets, tables)
-        work.orphans = work.orphans.chosen(left)
+        work.orphans = work.orphans.chosen(~np.isin(work.orphans.host_offsets, tables))
 
 
 def _in_use(work: _Work) -> U64:
@@ -268,6 +277,30 @@ def _in_use(work: _Work) -> U64:
     orphans = work.orphans.host_offsets
     in_use = orphans[work.accounts.in_use(orphans)]
     return in_use if len(in_use) or work.l1.any() else orphans
+
+
+def _by_what_is_in_use(work: _Work, in_use: U64, needed: int, free: set[int]) -> None:
+    """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
+    layout, accounts = work.layout, work.accounts
+    for _ in range(MOST_ROUNDS):
+        before = len(work.placed)
+        left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
+        anchors = anchors_with_starts(accounts, left, _all_placed(work), layout.size_known)
+        read = reader_of(work.evidence, _header_of(work, needed), _all_placed(work), needed)
+        _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
+        if len(work.placed) == before:
+            scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
+            _take(work, by_order(accounts, left, _all_placed(work), sorted(free), scores), free)
+            return
+
+
+def _header_of(work: _Work, slot_count: int) -> bytes:
+    """A header whose disk has so many slots, to read what is placed so far."""
+    geometry = work.geometry
+    size = max(geometry.virtual_size, slot_count * geometry.l1_coverage)
+    if work.layout.form == "plan":
+        return made_header(replace(geometry, virtual_size=size, l1_entry_count=slot_count))
+    return mended(work.layout.header, size, slot_count, geometry.l1_table_offset)
 
 
 def _all_placed(work: _Work) -> list[tuple[int, int]]:

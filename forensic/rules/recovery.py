@@ -46,7 +46,7 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
         place = host(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
             f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
-            f"leads to an L2 table, but {len(found.tables):,} clusters read as such, the first at "
+            f"leads to an L2 table, but such tables lie in the file: {len(found.tables):,} were seen, the first at "
             f"{int(found.tables[0]):#x}",
             (place,),
             "L1",

@@ -21,7 +21,8 @@ def kinds_of(folder: Path, *sectors: bytes) -> list[int]:
     path = folder / "file"
     path.write_bytes(b"".join(sector.ljust(512, b"\0") for sector in sectors) + bytes(1 << 16))
     with Evidence(path) as evidence:
-        return scan(evidence).sectors[: len(sectors)].tolist()
+        found: list[int] = scan(evidence).sectors[: len(sectors)].tolist()
+        return found
 
 
 def words(*values: int) -> bytes:

@@ -173,8 +173,8 @@ def test_findings_are_counted_by_severity_and_class_and_the_worst_comes_first() 
         "verdict": "corrupt",
         "counts_by_severity": {"info": 1, "low": 2, "medium": 1, "high": 0, "critical": 1},
         "counts_by_class": {
-            "corruption": 1, "leak": 2, "reference": 0, "spec_violation": 0, "hidden_data": 0, "recovery": 0, "anomaly": 1,
-            "resource": 0, "policy": 0, "info": 1,
+            "corruption": 1, "leak": 2, "reference": 0, "spec_violation": 0, "hidden_data": 0, "recovery": 0,
+            "anomaly": 1, "resource": 0, "policy": 0, "info": 1,
         },
     }  # fmt: skip
 

@@ -45,7 +45,7 @@ def shapes(evidence: Evidence, scan: Scan) -> list[Shape]:
         return []
     blocks = blocks_at(evidence, sectors, SECTOR)
     found: dict[bytes, Shape] = {}
-    for block, good in zip(blocks, _sums_fit(blocks, 224), strict=True):
+    for block, good in zip(blocks, sums_fit(blocks, 224), strict=True):
         raw = block.tobytes()
         shape = Shape(
             int.from_bytes(raw[4:8], "big"),
@@ -62,7 +62,7 @@ def shapes(evidence: Evidence, scan: Scan) -> list[Shape]:
     return list(found.values())[:16]
 
 
-def _sums_fit(blocks: Blocks, at: int) -> Bools:
+def sums_fit(blocks: Blocks, at: int) -> Bools:
     """Which rows have the CRC of themselves at this place, little-endian, counted with zeros there."""
     without = blocks.copy()
     without[:, at : at + 4] = 0
@@ -82,7 +82,7 @@ def _group_heads(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         if not len(sectors):
             continue
         blocks = blocks_at(evidence, sectors, SECTOR)
-        for sector, block, good in zip(sectors.tolist(), blocks, _sums_fit(blocks, sum_at).tolist(), strict=True):
+        for sector, block, good in zip(sectors.tolist(), blocks, sums_fit(blocks, sum_at).tolist(), strict=True):
             raw = block.tobytes()
             if good and raw[uuid_at : uuid_at + 16] == shape.uuid:
                 group = int.from_bytes(raw[8:12], "big")
@@ -98,7 +98,7 @@ def _inodes(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         return []
     blocks = blocks_at(evidence, sectors, shape.inode_size)
     found = []
-    for sector, block, good in zip(sectors.tolist(), blocks, _sums_fit(blocks, 100).tolist(), strict=True):
+    for sector, block, good in zip(sectors.tolist(), blocks, sums_fit(blocks, 100).tolist(), strict=True):
         raw = block.tobytes()
         if not good or raw[160:176] != shape.uuid:
             continue
@@ -127,7 +127,7 @@ def _blocks(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         rows: I64 = np.flatnonzero(np.isin(heads, magics))
         if not len(rows):
             continue
-        good = _sums_fit(blocks[rows], sum_at)
+        good = sums_fit(blocks[rows], sum_at)
         for row in rows[good].tolist():
             raw = blocks[row].tobytes()
             if raw[uuid_at : uuid_at + 16] == shape.uuid:

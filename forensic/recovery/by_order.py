@@ -1,0 +1,93 @@
+"""Placing tables by their order in the file: a converter writes them in the order of their slots, a guest does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.qcow2.entries import U64
+from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.slots import Placed
+
+FEWEST_PLACED = 2
+"""Tables that have to be placed by other evidence, and to rise, before order says anything."""
+
+CONVERTED = 0.9
+"""The share of tables that have to look like a converter's."""
+
+MOST_IN_GAP = 1 << 12
+
+Scores = npt.NDArray[np.float32]
+
+
+def looks_converted(accounts: Accounts, tables: U64) -> bool:
+    """Whether nearly every table is followed by its own data, in the order of its entries, as a converter writes it."""
+    like = 0
+    size = accounts.geometry.cluster_size
+    for batch, good in accounts.batches(np.arange(len(tables)), tables):
+        places, streams = located(batch, good)
+        for row, own in enumerate(batch.host_offsets.tolist()):
+            used = places[row][places[row] != 0].astype(np.int64)
+            if streams[row].any() or not len(used):
+                continue
+            rising = bool((np.diff(used) > 0).all())
+            like += rising and own < int(used[0]) <= own + 2 * size
+    return len(tables) > 0 and like >= CONVERTED * len(tables)
+
+
+def by_order(
+    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], free: Sequence[int], scores: Scores | None
+) -> list[Placed]:
+    """The orphans between two tables whose slots are known, in the order of the slots between them.
+
+    Where there are more slots than tables, `scores` (orphans × slots of `free`) choose among them; without scores
+    nothing does. The tables that are placed have to rise throughout, and all tables have to look like a converter's.
+    """
+    rising = sorted((table, slot) for slot, table in placed)
+    everything = np.array([*orphans.tolist(), *(table for table, _ in rising)], dtype=np.uint64)
+    if len(rising) < FEWEST_PLACED or any(later[1] <= before[1] for before, later in pairwise(rising)):
+        return []
+    if not looks_converted(accounts, np.sort(everything)):
+        return []
+    found: list[Placed] = []
+    column = {slot: at for at, slot in enumerate(free)}
+    for (begin, first), (end, last) in pairwise([*rising, (accounts.evidence.size, max(free, default=0) + 1)]):
+        rows = np.flatnonzero((orphans > np.uint64(begin)) & (orphans < np.uint64(end)))
+        rows = rows[np.argsort(orphans[rows])]
+        slots = [slot for slot in free if first < slot < last]
+        if not len(rows) or len(rows) > len(slots) or len(slots) > MOST_IN_GAP:
+            continue
+        if len(rows) == len(slots) and end < accounts.evidence.size:
+            chosen = list(range(len(slots)))
+        elif scores is not None:
+            chosen = _best_in_order(scores[rows][:, [column[slot] for slot in slots]])
+        else:
+            continue
+        because = f"it lies after the table of slot {first}, in the order in which a converter writes them"
+        found += [
+            Placed(slots[at], int(orphans[row]), Method.ORDER, Certainty.INFERRED, because)
+            for row, at in zip(rows.tolist(), chosen, strict=True)
+        ]
+    return found
+
+
+def _best_in_order(scores: Scores) -> list[int]:
+    """For each row a column, rising, so that the sum of the scores is the largest."""
+    rows, columns = scores.shape
+    best = np.full((rows + 1, columns + 1), -np.inf, dtype=np.float64)
+    best[0] = 0
+    for row in range(rows):
+        taken = best[row, :-1] + scores[row]
+        best[row + 1, 1:] = np.maximum.accumulate(taken)
+    chosen = []
+    at = columns
+    for row in range(rows, 0, -1):
+        while at > 1 and best[row, at - 1] == best[row, at]:
+            at -= 1
+        at -= 1
+        chosen.append(at)
+    return chosen[::-1]

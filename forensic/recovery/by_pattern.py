@@ -1,0 +1,138 @@
+"""Placing tables by which of their entries are allocated, held against what the guest's file systems have in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence
+from forensic.qcow2.entries import U64
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.planned import UNKNOWN, Judged, Planned
+from forensic.qcow2.states import State
+from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.anchors.anchor import Anchor
+from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.scan import I64, Scan
+from forensic.recovery.slots import Placed
+from forensic.recovery.usedmap import FREE, USED, Read, of_slots, used_maps
+
+MARGIN = 20
+"""By so much a slot has to be better than any other for a table, and the table than any other for the slot."""
+
+MOST_COMPARED = 1 << 31
+"""Tables × slots × entries that are compared; with more of them nothing is placed this way."""
+
+Scores = npt.NDArray[np.float32]
+
+
+def reader_of(evidence: Evidence, header: bytes, placed: Sequence[tuple[int, int]], slot_count: int) -> Read:
+    """Reads what the placed tables map; everything else is not known."""
+    entries = np.zeros(slot_count, dtype=np.uint64)
+    for slot, table in placed:
+        if slot < slot_count:
+            entries[slot] = table
+    planned = Planned("active", header, 0, entries, (), [0], [Judged(UNKNOWN, 0.0, "", "")])
+    disk = Qcow2Image(evidence, planned).disk()
+    known = {slot for slot, _ in placed}
+    coverage = Qcow2Image(evidence, planned).geometry.l1_coverage
+
+    def read(guest_offset: int, length: int) -> bytes | None:
+        end = guest_offset + length
+        if length > 64 << 20 or guest_offset < 0 or end > slot_count * coverage:
+            return None
+        if not known.issuperset(range(guest_offset // coverage, -(-end // coverage))):
+            return None
+        found = bytearray(length)
+        for run in (run for runs in disk.runs(guest_offset, end) for run in runs):
+            start, count, host_offset, stored_length, state, _, depth, skip = run
+            place = memoryview(found)[start - guest_offset : start - guest_offset + count]
+            if state == State.ABSENT:
+                return None
+            if state in (State.DATA, State.COMPRESSED) and disk.read(
+                depth, start, host_offset, stored_length, skip, place
+            ):
+                return None
+        return bytes(found)
+
+    return read
+
+
+def by_pattern(
+    accounts: Accounts,
+    scan: Scan,
+    orphans: U64,
+    free: Sequence[int],
+    anchors: Sequence[tuple[Anchor, int]],
+    read: Read,
+) -> list[Placed]:
+    """Tables of which one slot fits best by far, and no other table fits that slot as well."""
+    scores = scores_of(accounts, scan, orphans, free, anchors, read)
+    if scores is None:
+        return []
+    slots: I64 = np.array(sorted(free), dtype=np.int64)
+    found: list[Placed] = []
+    open_tables, open_slots = np.ones(len(orphans), dtype=np.bool_), np.ones(len(slots), dtype=np.bool_)
+    while True:
+        taken = _mutual(np.where(open_tables[:, np.newaxis] & open_slots, scores, -np.inf))
+        if not taken:
+            return found
+        for table, slot, margin in taken:
+            open_tables[table] = open_slots[slot] = False
+            because = f"its entries fit what the guest's file system has in use there, by {margin:,} points"
+            found.append(Placed(int(slots[slot]), int(orphans[table]), Method.PATTERN, Certainty.INFERRED, because))
+
+
+def scores_of(
+    accounts: Accounts,
+    scan: Scan,
+    orphans: U64,
+    free: Sequence[int],
+    anchors: Sequence[tuple[Anchor, int]],
+    read: Read,
+) -> Scores | None:
+    """How well each of the orphans fits each free slot; None if nothing is known of what is in use."""
+    geometry = accounts.geometry
+    maps = used_maps(accounts.evidence, scan, anchors, read)
+    slots: I64 = np.array(sorted(free), dtype=np.int64)
+    entries = geometry.l2_entry_count
+    if not maps or not len(orphans) or not len(slots) or len(orphans) * len(slots) * entries > MOST_COMPARED:
+        return None
+    return _scores(_allocated(accounts, orphans), of_slots(maps, slots, entries, geometry.cluster_size))
+
+
+def _allocated(accounts: Accounts, orphans: U64) -> Scores:
+    rows = []
+    for batch, good in accounts.batches(np.arange(len(orphans)), orphans):
+        places, streams = located(batch, good)
+        rows.append(((places != 0) | streams).astype(np.float32))
+    return np.concatenate(rows)
+
+
+def _scores(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
+    """+2 where both have something, +1 where neither has, -2 and -6 where one has: a guest writes nothing to what is
+    free, but what is in use may be zeros that were never stored."""
+    used, free = (states == USED).astype(np.float32), (states == FREE).astype(np.float32)
+    nothing = np.float32(1) - allocated
+    found: Scores = 2 * allocated @ used.T - 6 * allocated @ free.T - 2 * nothing @ used.T + nothing @ free.T
+    return found
+
+
+def _mutual(scores: Scores) -> list[tuple[int, int, int]]:
+    """Pairs of table and slot that are each other's best, by `MARGIN`; and by how much."""
+    if not np.isfinite(scores).any():
+        return []
+    best_slot, best_table = scores.argmax(axis=1), scores.argmax(axis=0)
+    found = []
+    for table, slot in enumerate(best_slot.tolist()):
+        score = scores[table, slot]
+        if not np.isfinite(score) or int(best_table[slot]) != table or score <= 0:
+            continue
+        others = np.concatenate([np.delete(scores[table], slot), np.delete(scores[:, slot], table)])
+        rival = float(others.max(initial=-np.inf))
+        margin = score - rival if np.isfinite(rival) else score
+        if margin >= MARGIN:
+            found.append((table, int(slot), int(margin)))
+    return found

@@ -1,0 +1,162 @@
+"""What the guest's file systems say is in use: by the bitmaps of ext2-4 and the free-space trees of XFS.
+
+A table's allocated entries are held against it. It says nothing of what a file holds, only where there is something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.recovery.anchors import xfs
+from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
+from forensic.recovery.scan import I64, Scan, Signature
+
+Read = Callable[[int, int], bytes | None]
+"""Guest bytes from an offset on, as far as all of them are known; None otherwise."""
+
+FREE, USED, NOT_KNOWN = 0, 1, 2
+States = npt.NDArray[np.uint8]
+
+MOST_BLOCKS = 1 << 28
+MOST_GROUPS = 1 << 16
+BLOCK_UNINIT = 2
+SIXTY_FOUR_BIT = 0x80
+
+
+class UsedMap(Struct, frozen=True):
+    """Of each block of a file system, which begins at guest offset `start`, whether it is in use."""
+
+    start: int
+    block_size: int
+    states: States
+
+
+def used_maps(evidence: Evidence, scan: Scan, anchors: Sequence[tuple[Anchor, int]], read: Read) -> list[UsedMap]:
+    """The map of each file system of which enough can be read; `anchors` come with the start of their file system."""
+    found = []
+    seen: set[bytes] = set()
+    for anchor, start in anchors:
+        if anchor.system in seen:
+            continue
+        if anchor.kind == "ext_superblock":
+            one = _of_ext(evidence, anchor, start, read)
+        elif anchor.kind.startswith("xfs"):
+            one = _of_xfs(evidence, scan, anchor, start)
+        else:
+            continue
+        if one is not None:
+            seen.add(anchor.system)
+            found.append(one)
+    return found
+
+
+def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedMap | None:
+    """By the block bitmaps that the group descriptors after a superblock name; what cannot be read is not known.
+
+    Inode tables may never have been written: whether they are in use says nothing.
+    """
+    raw = evidence.read_up_to_bad(anchor.host_offset, 1024)
+    count, first, per_group = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 20, 32))
+    size, inodes = 1024 << int.from_bytes(raw[24:28], "little"), int.from_bytes(raw[40:44], "little")
+    inode_size = int.from_bytes(raw[88:90], "little") or 128
+    wide = int.from_bytes(raw[96:100], "little") & SIXTY_FOUR_BIT
+    length = max(32, int.from_bytes(raw[254:256], "little")) if wide else 32
+    groups = -(-(count - first) // per_group)
+    if count > MOST_BLOCKS or groups > MOST_GROUPS or length > 1024:
+        return None
+    place = (anchor.place // size + 1) * size
+    table = read(start + place, -(-groups * length // size) * size)
+    if table is None:
+        return None
+    states = np.full(count, NOT_KNOWN, dtype=np.uint8)
+    inode_blocks = -(-inodes * inode_size // size)
+    for group in range(groups):
+        one = table[group * length : (group + 1) * length]
+        bitmap, inode_table = int.from_bytes(one[:4], "little"), int.from_bytes(one[8:12], "little")
+        if wide and length >= 64:
+            bitmap |= int.from_bytes(one[32:36], "little") << 32
+            inode_table |= int.from_bytes(one[40:44], "little") << 32
+        begin = first + group * per_group
+        end = min(count, begin + per_group)
+        bits = None if int.from_bytes(one[18:20], "little") & BLOCK_UNINIT else read(start + bitmap * size, size)
+        if bits is not None and bitmap < count:
+            used = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")[: end - begin]
+            states[begin : begin + len(used)] = used
+        if inode_table < count:
+            states[inode_table : inode_table + inode_blocks] = NOT_KNOWN
+    return UsedMap(start, size, states)
+
+
+def _of_xfs(evidence: Evidence, scan: Scan, anchor: Anchor, start: int) -> UsedMap | None:
+    """By the leaves of the free-space trees, wherever in the file they lie; a group without any is not known."""
+    shape = next((one for one in xfs.shapes(evidence, scan) if one.uuid == anchor.system), None)
+    sectors = some_of(scan.signatures[Signature.XFS_BLOCK].sectors)
+    if shape is None or not len(sectors) or not shape.group_blocks:
+        return None
+    count = shape.span // shape.block_size
+    if count > MOST_BLOCKS:
+        return None
+    states = np.full(count, NOT_KNOWN, dtype=np.uint8)
+    blocks = blocks_at(evidence, sectors, shape.block_size)
+    leaves = _free_space_leaves(blocks, shape)
+    for row in leaves:
+        group = int.from_bytes(row[48:52], "big")
+        begin = group * shape.group_blocks
+        if begin < count:
+            part = states[begin : begin + shape.group_blocks]
+            part[part == NOT_KNOWN] = USED
+    for row in leaves:
+        begin = int.from_bytes(row[48:52], "big") * shape.group_blocks
+        records = np.frombuffer(row[56:], dtype=">u4").astype(np.int64).reshape(-1, 2)
+        for first, length in records[: int.from_bytes(row[6:8], "big")].tolist():
+            if first + length <= shape.group_blocks and begin + first < count:
+                states[begin + first : begin + first + length] = FREE
+    return UsedMap(start, shape.block_size, states)
+
+
+def _free_space_leaves(blocks: npt.NDArray[np.uint8], shape: xfs.Shape) -> list[bytes]:
+    """The leaves of trees of free space by place, whose checksum and identity are right."""
+    heads = np.ascontiguousarray(blocks[:, :8]).view("S4")
+    rows = blocks[(heads[:, 0] == b"AB3B") & (blocks[:, 4] == 0) & (blocks[:, 5] == 0)]
+    if not len(rows):
+        return []
+    good = rows[xfs.sums_fit(rows, 52)]
+    return [raw for raw in (row.tobytes() for row in good) if raw[32:48] == shape.uuid]
+
+
+def of_slots(maps: Sequence[UsedMap], slots: I64, entries: int, cluster_size: int) -> States:
+    """Of each entry of some slots whether its cluster is in use; a cluster is if any block in it is."""
+    found = np.full((len(slots), entries), NOT_KNOWN, dtype=np.uint8)
+    for one in maps:
+        size = one.block_size
+        for row, slot in enumerate(slots.tolist()):
+            begin = slot * entries * cluster_size - one.start
+            whole = _blocks(one, begin, entries * cluster_size)
+            if cluster_size >= size:
+                parts = whole.reshape(entries, -1)
+                used = (parts == USED).any(axis=1)
+                free = (parts == FREE).all(axis=1)
+            else:
+                parts = np.repeat(whole, size // cluster_size)[:entries]
+                used, free = parts == USED, parts == FREE
+            found[row][used] = USED
+            found[row][free & (found[row] == NOT_KNOWN)] = FREE
+    return found
+
+
+def _blocks(one: UsedMap, begin: int, length: int) -> States:
+    """The states of the blocks of a range that counts from the start of the file system."""
+    count = -(-length // one.block_size)
+    found = np.full(count, NOT_KNOWN, dtype=np.uint8)
+    if begin % one.block_size:
+        return found
+    first = begin // one.block_size
+    low, high = max(0, first), min(len(one.states), first + count)
+    if low < high:
+        found[low - first : high - first] = one.states[low:high]
+    return found
