@@ -109,6 +109,16 @@ def test_the_ledger_the_map_and_the_report_say_how_sure_each_range_is(tmp_path: 
     assert recovery["bytes_by_method"] == {"old_snapshot": size}
 
 
+def test_check_says_that_bytes_are_placed_by_inference(tmp_path: Path) -> None:
+    image = damaged("deleted-snapshot-remains", tmp_path)
+    plan = tmp_path / "plan.json"
+    qcowscope("recover", image, "--target", "deleted:1", "-o", plan)
+    findings = qcowscope("check", image, "--plan", plan, "--json").json()["result"]["findings"]  # type: ignore[index,call-overload]
+    (found,) = (one for one in findings if one["rule"] == "recovered-by-inference")  # type: ignore[union-attr,index,call-overload]
+    assert found["severity"] == "low"  # type: ignore[index,call-overload]
+    assert found["observation"].startswith("16,384 bytes are placed by inference")  # type: ignore[index,union-attr,call-overload]
+
+
 def test_deleted_snapshots_are_listed_and_their_plans_written(tmp_path: Path) -> None:
     image = damaged("deleted-snapshot-remains", tmp_path)
     done = qcowscope("recover", image, "--deleted-snapshots", "-o", tmp_path / "plans")
