@@ -80,17 +80,17 @@ class Accounts:
 
     def batches(self, l1_indices: I64, host_offsets: U64) -> Iterator[tuple[L2Batch, Bools]]:
         """L2 tables as they are, and which of their entries lie in sectors that read as parts of a table."""
-        kinds = [Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED]
-        kinds += [Sector.EXTENDED] if self.geometry.extended_l2 else []
-        like = np.append(np.isin(self.scan.sectors, kinds), np.zeros(self.geometry.cluster_size >> 9, dtype=np.bool_))
+        kinds: tuple[Sector, ...] = (Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED)
+        if self.geometry.extended_l2:
+            kinds = (*kinds, Sector.EXTENDED)
         if self.geometry.external_data_file:
-            like[:] = True  # its offsets count in another file, whose size is not known
+            kinds = tuple(Sector)  # its offsets count in another file, whose size is not known
         per_table = self.geometry.cluster_size // SECTOR_SIZE
         inside = host_offsets < np.uint64(self.evidence.size)
         l1_indices, host_offsets = l1_indices[inside], host_offsets[inside]
         for batch in read_l2_batches(self.evidence, self.geometry, "active", l1_indices, host_offsets):
             first = (batch.host_offsets >> np.uint64(9)).astype(np.int64)
-            good = like[first[:, np.newaxis] + np.arange(per_table)]
+            good = self.scan.table_like(first, per_table, kinds)
             good = np.repeat(good, SECTOR_SIZE // self.geometry.l2_entry_size, axis=1) & batch.in_file()
             yield batch, good
 

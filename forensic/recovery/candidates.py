@@ -27,6 +27,7 @@ L1_TARGETS = 0.6
 
 SAMPLED_SECTORS = 1 << 14
 READ_AT_ONCE = 1 << 20
+TABLE_KINDS = (Sector.STANDARD, Sector.COMPRESSED, Sector.EXTENDED)
 
 
 class Candidates(Struct, frozen=True):
@@ -93,13 +94,12 @@ def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended:
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
     """Host offset of every cluster that has few sectors which are no part of a table, and at least one that is."""
     per_cluster = 1 << (cluster_bits - 9)
-    table = scan.count(cluster_bits, Sector.STANDARD) + scan.count(cluster_bits, Sector.COMPRESSED)
-    if extended:
-        table += scan.count(cluster_bits, Sector.EXTENDED)
-    zero = scan.count(cluster_bits, Sector.ZERO)
+    kinds = TABLE_KINDS if extended else TABLE_KINDS[:2]
+    table, zero = scan.count(cluster_bits, kinds), scan.count(cluster_bits, (Sector.ZERO,))
     other = per_cluster - table - zero
     if len(other):
-        other[-1] = min(other[-1], len(scan.sectors) - (len(other) - 1) * per_cluster - table[-1] - zero[-1])
+        last = len(scan.sectors) - (len(other) - 1) * per_cluster
+        other[-1] = last - table[-1] - zero[-1]
     found = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(per_cluster, table + other)))
     found = found[found > 0]
     kept = found[:MAX_CANDIDATES]
@@ -118,14 +118,12 @@ def _read(
     """The first words of the entries of some tables at a time, and which of them lie in sectors of a table."""
     size = 1 << cluster_bits
     step = max(1, READ_AT_ONCE >> cluster_bits)
-    table_like = np.isin(scan.sectors, [Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED, Sector.EXTENDED])
     per_cluster = size // SECTOR_SIZE
-    table_like = np.append(table_like, np.zeros(per_cluster, dtype=np.bool_))
     for at in range(0, len(offsets), step):
         some = offsets[at : at + step]
         words = np.stack([read_table(evidence, int(offset), size) for offset in some])
         first = (some >> np.uint64(9)).astype(np.int64)
-        good = table_like[first[:, np.newaxis] + np.arange(per_cluster)]
+        good = scan.table_like(first, per_cluster, (Sector.ZERO, *TABLE_KINDS))
         good = np.repeat(good, SECTOR_SIZE // 8, axis=1)
         yield (at, words[:, 0::2], good[:, 0::2]) if extended else (at, words, good)
 
@@ -174,8 +172,7 @@ def cluster_bits_by_content(evidence: Evidence, scan: Scan) -> tuple[int, int] |
 
 def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
     """Entries with the copied bit, or else all of sectors that have several; and the distances of neighbours."""
-    kinds = (Sector.STANDARD, Sector.COMPRESSED, Sector.EXTENDED)
-    sectors = np.flatnonzero(np.isin(scan.sectors, kinds))
+    sectors = scan.where(TABLE_KINDS, MAX_CANDIDATES)
     sectors = sectors[:: max(1, len(sectors) // SAMPLED_SECTORS)]
     if not len(sectors):
         return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
@@ -197,7 +194,7 @@ def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
 
 def _by_streams(evidence: Evidence, scan: Scan) -> tuple[int, int] | None:
     """The cluster size under which successive compressed descriptors lead to streams that lie one after another."""
-    sectors = np.flatnonzero(scan.sectors == Sector.COMPRESSED)[:1024]
+    sectors = scan.where((Sector.COMPRESSED,), 1024)
     best = (0, 0)
     for bits in range(MIN_CLUSTER_BITS, MAX_CLUSTER_BITS + 1):
         width = compressed_offset_bits(bits)

@@ -25,15 +25,26 @@ class Ranges(Struct):
     end: list[I64]
     why: list[Whys]
 
-    def add(self, first_cluster: int, whys: Whys) -> None:
-        """Enter the entries of tables that map neighbouring clusters from `first_cluster` on."""
-        edges = np.flatnonzero(np.diff(whys)) + 1
-        starts = np.concatenate([[0], edges])
-        ends = np.concatenate([edges, [len(whys)]])
-        marked = whys[starts] != Why.NONE
-        self.begin.append(starts[marked] + first_cluster)
-        self.end.append(ends[marked] + first_cluster)
-        self.why.append(whys[starts][marked])
+    def add(self, slots: I64, whys: Whys) -> None:
+        """Enter the entries of tables, a row each, that belong to these slots."""
+        tables, entry_count = whys.shape
+        flat = whys.reshape(-1)
+        changes = np.append(flat[1:] != flat[:-1], True)
+        changes[entry_count - 1 :: entry_count] = True
+        ends = np.flatnonzero(changes) + 1
+        starts = np.concatenate([[0], ends[:-1]])
+        marked = flat[starts] != Why.NONE
+        starts, ends = starts[marked], ends[marked]
+        begin = slots[np.minimum(starts // entry_count, tables - 1)] * entry_count + starts % entry_count
+        self.begin.append(begin)
+        self.end.append(begin + (ends - starts))
+        self.why.append(flat[starts])
+
+    def add_slots(self, slots: I64, entry_count: int, why: Why) -> None:
+        """Enter whole slots."""
+        self.begin.append(slots * entry_count)
+        self.end.append((slots + 1) * entry_count)
+        self.why.append(np.full(len(slots), why, dtype=np.uint8))
 
     def joined(self) -> Iterator[tuple[int, int, Why]]:
         """All of them, neighbours of one kind as one."""
@@ -55,12 +66,11 @@ def judge_tables(accounts: Accounts, slots: I64, tables: U64, standing: Standing
     geometry = accounts.geometry
     last = 0
     for batch, good in accounts.batches(slots, tables):
-        whys = whys_of(batch, good, standing)
-        for row, slot in enumerate(batch.l1_indices.tolist()):
-            found.add(slot * geometry.l2_entry_count, whys[row])
-            used = np.flatnonzero(good[row] & (batch.entries[row] != 0))
-            if len(used):
-                last = max(last, (slot * geometry.l2_entry_count + int(used[-1]) + 1) << geometry.cluster_bits)
+        found.add(batch.l1_indices, whys_of(batch, good, standing))
+        used = good & (batch.entries != 0)
+        rows = np.flatnonzero(used.any(axis=1))
+        ends = used.shape[1] - used[rows, ::-1].argmax(axis=1) + batch.l1_indices[rows] * geometry.l2_entry_count
+        last = max(last, int(ends.max(initial=0)) << geometry.cluster_bits)
     return found, last
 
 

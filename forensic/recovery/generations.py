@@ -94,11 +94,8 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
             if _stream_taken(accounts, int(batch.entries[table, index]), geometry.cluster_bits):
                 whys[table, index] = Why.OVERWRITTEN
         whys[~good] = Why.OVERWRITTEN
-        for row, slot in enumerate(batch.l1_indices.tolist()):
-            found.add(slot * geometry.l2_entry_count, whys[row])
-    for slot in old.gone.tolist():
-        whole = np.full(geometry.l2_entry_count, Why.OVERWRITTEN, dtype=np.uint8)
-        found.add(slot * geometry.l2_entry_count, whole)
+        found.add(batch.l1_indices, whys)
+    found.add_slots(old.gone, geometry.l2_entry_count, Why.OVERWRITTEN)
     return found
 
 

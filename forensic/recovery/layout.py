@@ -182,9 +182,9 @@ def made_header(geometry: Geometry, luks: tuple[int, int] = (0, 0)) -> bytes:
 
 
 def _is_extended(scan: Scan) -> bool:
-    kinds = np.bincount(scan.sectors, minlength=len(Sector))
-    tables = int(kinds[Sector.STANDARD] + kinds[Sector.COMPRESSED] + kinds[Sector.EXTENDED])
-    return tables > 0 and int(kinds[Sector.EXTENDED]) >= max(1, EXTENDED_SHARE * tables)
+    counts = scan.totals()
+    tables = counts[Sector.STANDARD] + counts[Sector.COMPRESSED] + counts[Sector.EXTENDED]
+    return counts[Sector.EXTENDED] >= max(1, EXTENDED_SHARE * tables)
 
 
 def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: Geometry) -> list[tuple[int, U64]]:
@@ -194,6 +194,8 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     to that of the disk.
     """
     l1 = candidates.chosen(candidates.l1_like & ~candidates.partial)
+    if len(l1.host_offsets) > TABLES_TRIED:  # those that lead to most tables
+        l1 = l1.chosen(np.sort(np.argsort(-l1.tables, kind="stable")[:TABLES_TRIED]))
     found: list[tuple[int, U64]] = []
     for offset in l1.host_offsets.tolist():
         words = read_table(evidence, offset, geometry.cluster_size)

@@ -171,7 +171,7 @@ def begin(
     layout = understand(evidence, found, knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
-    l1, broken = kept(evidence, layout)
+    l1, broken = kept(evidence, found, layout)
     accounts = accounts_of(evidence, found, layout, l1)
     orphans = without_nested(orphans_of(layout.candidates, accounts), accounts)
     suspect, everywhere = _suspect(evidence, found, layout, l1)
@@ -375,11 +375,7 @@ def _plan(work: _Work) -> Plan:
         because = ("nothing is in use that nobody claims",)
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
-    taken = set(slots.tolist())
-    for slot in work.broken.tolist():
-        if slot not in taken:
-            whole = np.full(geometry.l2_entry_count, Why.OVERWRITTEN, dtype=np.uint8)
-            judged.add(slot * geometry.l2_entry_count, whole)
+    judged.add_slots(np.setdiff1d(work.broken, slots), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
     decisions[size] = _on_size(

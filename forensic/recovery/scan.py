@@ -32,6 +32,9 @@ THREADS = 2
 BEYOND_FILE = 16
 """An offset is thinkable up to so many times the size of the file, which may have been cut."""
 
+SECTORS_AT_ONCE = 1 << 20
+NO_SECTOR = 255
+
 LISTED = 1 << 20
 """Places of one kind that are remembered; a planted file could have one in every sector."""
 
@@ -42,8 +45,8 @@ LOWEST_STREAM_BITS = 49
 class Sector(IntEnum):
     """What a sector looks like. Of a table with compressed and other entries a sector is `COMPRESSED`."""
 
-    OTHER = 0
-    ZERO = 1
+    ZERO = 0  # so that the holes of a file, of which there may be terabytes, take no memory
+    OTHER = 1
     STANDARD = 2
     COMPRESSED = 3
     EXTENDED = 4
@@ -115,26 +118,60 @@ class Scan(Struct, frozen=True):
 
     def zero_clusters(self, cluster_bits: int) -> Bools:
         """Which clusters hold nothing but zeros, or cannot be read."""
-        return self._all_in(cluster_bits, (Sector.ZERO, Sector.UNREAD))
-
-    def _all_in(self, cluster_bits: int, kinds: tuple[Sector, ...]) -> Bools:
-        good = np.zeros(len(self.sectors), dtype=np.bool_)
-        for kind in kinds:
-            good |= self.sectors == kind
-        found: Bools = np.logical_and.reduceat(good, self.starts(cluster_bits)) if len(good) else good
+        zero = self.count(cluster_bits, (Sector.ZERO, Sector.UNREAD))
+        per_cluster = 1 << (cluster_bits - 9)
+        found: Bools = zero == per_cluster
+        if len(found) and len(self.sectors) % per_cluster:
+            found[-1] = int(zero[-1]) == len(self.sectors) % per_cluster
         return found
 
-    def starts(self, cluster_bits: int) -> I64:
-        """The first sector of each cluster."""
-        return np.arange(0, len(self.sectors), 1 << (cluster_bits - 9), dtype=np.int64)
+    def count(self, cluster_bits: int, kinds: tuple[Sector, ...]) -> I64:
+        """How many sectors of some kinds each cluster has; worked out in parts, since there may be many sectors."""
+        per_cluster = 1 << (cluster_bits - 9)
+        clusters = -(-len(self.sectors) // per_cluster)
+        found = np.zeros(clusters, dtype=np.int64)
+        step = max(1, SECTORS_AT_ONCE // per_cluster)
+        for first in range(0, clusters, step):
+            part = self.sectors[first * per_cluster : (first + step) * per_cluster]
+            if len(part) % per_cluster:
+                part = np.append(part, np.full(-len(part) % per_cluster, NO_SECTOR, dtype=np.uint8))
+            rows = is_one_of(part, kinds).reshape(-1, per_cluster)
+            found[first : first + len(rows)] = np.count_nonzero(rows, axis=1)
+        return found
 
-    def count(self, cluster_bits: int, kind: Sector) -> I64:
-        """How many sectors of a kind each cluster has."""
-        if not len(self.sectors):
-            return np.zeros(0, dtype=np.int64)
-        is_kind = (self.sectors == kind).astype(np.int64)
-        counts: I64 = np.add.reduceat(is_kind, self.starts(cluster_bits))
-        return counts
+    def where(self, kinds: tuple[Sector, ...], most: int) -> I64:
+        """The sectors of some kinds, up to so many."""
+        found: list[I64] = []
+        left = most
+        for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
+            if left <= 0:
+                break
+            places = np.flatnonzero(is_one_of(self.sectors[first : first + SECTORS_AT_ONCE], kinds))[:left]
+            found.append(places + first)
+            left -= len(places)
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
+    def totals(self) -> list[int]:
+        """How many sectors of each kind there are."""
+        sums = np.zeros(len(Sector), dtype=np.int64)
+        for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
+            sums += np.bincount(self.sectors[first : first + SECTORS_AT_ONCE], minlength=len(Sector))
+        return [int(one) for one in sums]
+
+    def table_like(self, first_sectors: I64, per_cluster: int, kinds: tuple[Sector, ...]) -> Bools:
+        """Which sectors of the clusters that begin with these are of some kinds; past the end of the file none is."""
+        places = first_sectors[:, np.newaxis] + np.arange(per_cluster)
+        inside = places < len(self.sectors)
+        found: Bools = is_one_of(self.sectors[np.minimum(places, len(self.sectors) - 1)], kinds) & inside
+        return found
+
+
+def is_one_of(sectors: Bytes, kinds: tuple[Sector, ...]) -> Bools:
+    """Which sectors are of any of these kinds."""
+    table = np.zeros(256, dtype=np.bool_)
+    table[list(kinds)] = True
+    found: Bools = table[sectors]
+    return found
 
 
 class _Masks(Struct, frozen=True):
@@ -151,7 +188,7 @@ def scan(
     cancelled: Callable[[], bool] | None = None,
 ) -> Scan:
     """Look at every stored sector once; holes of the file are zeros. Raises `Interrupted`."""
-    sectors = np.full(-(-evidence.size // SECTOR_SIZE), Sector.ZERO, dtype=np.uint8)
+    sectors = np.zeros(-(-evidence.size // SECTOR_SIZE), dtype=np.uint8)
     masks = _masks(evidence.size)
     found: dict[Signature, list[I64]] = {signature: [] for signature in Signature}
     done = 0

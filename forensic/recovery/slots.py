@@ -20,6 +20,9 @@ from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.scan import I64
 
+MOST_ORPHANS = 1 << 15
+"""Tables without an L1 entry that are looked at; of more, those with most entries. They may be planted."""
+
 MAX_TWIN_CLUSTERS = 1 << 24
 """Host clusters up to which twins are looked for: eight bytes are held for each."""
 
@@ -44,7 +47,11 @@ def orphans_of(candidates: Candidates, accounts: Accounts) -> Candidates:
     free &= ~(candidates.l1_like & (candidates.tables > 0))
     free &= (candidates.located + candidates.streams) > 0
     free &= (candidates.used > 1) | (candidates.copied > 0)  # a single word proves nothing
-    return candidates.chosen(free)
+    found = candidates.chosen(free)
+    if len(found.host_offsets) <= MOST_ORPHANS:
+        return found
+    best = np.argsort(-(found.located + found.streams), kind="stable")[:MOST_ORPHANS]
+    return found.chosen(np.sort(best))
 
 
 def without_nested(orphans: Candidates, accounts: Accounts) -> Candidates:

@@ -83,11 +83,11 @@ def _against_content(evidence: Evidence, found: Scan, layout: Layout, knowledge:
     differs = by_content is not None and by_content[0] != layout.geometry.cluster_bits
     if layout.geometry.external_data_file or not differs or (by_content and by_content[1] < MANY_WITNESSES):
         return _with_longer_l1(evidence, layout)
-    if accounts_of(evidence, found, layout, kept(evidence, layout)[0]).usable:
+    if accounts_of(evidence, found, layout, kept(evidence, found, layout)[0]).usable:
         return layout
     other = layout_by_content(evidence, found, knowledge)
     coherent = other is not None and is_coherent(other, evidence.size)
-    if other and coherent and accounts_of(evidence, found, other, kept(evidence, other)[0]).usable:
+    if other and coherent and accounts_of(evidence, found, other, kept(evidence, found, other)[0]).usable:
         return other
     return replace(layout, doubtful=True)
 
@@ -170,7 +170,7 @@ def _is_wiped(evidence: Evidence, layout: Layout) -> bool:
     return bool(offset and offset % geometry.cluster_size == 0 and offset < evidence.size and geometry.l1_entry_count)
 
 
-def kept(evidence: Evidence, layout: Layout) -> tuple[U64, I64]:
+def kept(evidence: Evidence, found: Scan, layout: Layout) -> tuple[U64, I64]:
     """The L1 table as far as it is believed (0 elsewhere), and the slots whose entries lead to no table.
 
     An entry is believed if it has no reserved bits and leads to a cluster that reads as a table, or as an empty one.
@@ -180,8 +180,10 @@ def kept(evidence: Evidence, layout: Layout) -> tuple[U64, I64]:
     clean = ((entries & np.uint64(L1_RESERVED)) == 0) & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
     inside = clean & (offsets != 0) & (offsets < np.uint64(evidence.size))
     good = inside if geometry.external_data_file else inside & is_among(offsets, layout.candidates.host_offsets)
-    for slot in np.flatnonzero(inside & ~good).tolist():
-        good[slot] = not any(evidence.read_up_to_bad(int(offsets[slot]), geometry.cluster_size))
+    others = np.flatnonzero(inside & ~good)
+    if len(others):
+        clusters = (offsets[others] >> np.uint64(geometry.cluster_bits)).astype(np.int64)
+        good[others] = found.zero_clusters(geometry.cluster_bits)[clusters]
     return np.where(good, offsets, np.uint64(0)), np.flatnonzero((entries != 0) & ~good)
 
 
