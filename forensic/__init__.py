@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.qcow2.walk import ownership
+    from forensic.recovery.reading import open_planned
+    from forensic.recovery.recover import Recovery, recover
     from forensic.report.formats import FORMATS, LOG, render
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.report.run import Run
@@ -155,6 +157,8 @@ _HOME = {
     ),
     "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
     "forensic.qcow2.views": ("DiskView", "FileView", "View"),
+    "forensic.recovery.reading": ("open_planned",),
+    "forensic.recovery.recover": ("Recovery", "recover"),
     "forensic.report.formats": ("FORMATS", "LOG", "render"),
     "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
     "forensic.report.run": ("Run",),
@@ -223,6 +227,7 @@ __all__ = [
     "RangeNotRead",
     "ReadFailed",
     "Reason",
+    "Recovery",
     "Region",
     "Report",
     "ReportRequest",
@@ -272,9 +277,11 @@ __all__ = [
     "open_any",
     "open_disk",
     "open_image",
+    "open_planned",
     "outline",
     "ownership",
     "read_key_file",
+    "recover",
     "render",
     "rule_of",
     "sampled_entropy",

@@ -13,6 +13,7 @@ from forensic.qcow2.bits import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE
 from forensic.qcow2.codecs import decode
 from forensic.qcow2.entries import U64, big_endian, refcounts
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_L1_ENTRIES,
@@ -30,6 +31,9 @@ from forensic.recovery.scan import Scan, Sector, Signature
 
 FEWEST_ENTRIES = 4
 """Entries without which a cluster size by content is not believed against a header."""
+
+MANY_ENTRIES = 16
+"""Entries from which on their alignment is believed without the refcounts."""
 
 EXTENDED_SHARE = 0.2
 TABLES_TRIED = 1 << 12
@@ -105,6 +109,9 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         bits, witnesses = knowledge.cluster_size.bit_length() - 1, FEWEST_ENTRIES
     else:
         found = cluster_bits_by_content(evidence, scan)
+        if found is None or found[1] < MANY_ENTRIES:  # then the place of the first refcounts says more
+            size = cluster_size_of_headless(evidence)
+            found = (size.bit_length() - 1, FEWEST_ENTRIES) if size else found
         if found is None:
             return None
         bits, witnesses = found
@@ -113,7 +120,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     if not len(candidates.host_offsets):
         return None
     table, order = _refcounts_by_content(evidence, candidates, bits)
-    fields: dict[str, str] = {"cluster_bits": f"{witnesses:,} entries are aligned to {1 << bits:,} bytes"}
+    fields: dict[str, str] = {"cluster_bits": f"{witnesses:,} entries or refcounts fit clusters of {1 << bits:,} bytes"}
     made = _Made(bits, extended, table, order, _compression_type(evidence, scan, candidates, bits, extended))
     geometry = resolve(parse_header(made.header(0, 0, 0)))
     if not isinstance(geometry, Geometry):

@@ -42,7 +42,7 @@ from forensic.recovery.plan import (
 )
 from forensic.recovery.scan import I64, Scan, Signature, scan
 from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, orphans_of, slots_needed, without_nested
-from forensic.recovery.understanding import accounts_of, image_of, kept, understand
+from forensic.recovery.understanding import accounts_of, image_of, kept, luks_header, understand
 from forensic.version import __version__
 
 LISTED_SEGMENTS = 10_000
@@ -217,9 +217,10 @@ def _damage(work: _Work) -> list[str]:
         found.append("the header is lost")
     elif "magic" in layout.by_content:
         found.append("the magic of the header is wrong")
-    found += [
-        f"{name} does not come from the header: {why}" for name, why in layout.by_content.items() if name != "magic"
-    ]
+    if "header" in layout.by_content:
+        found.append(f"the file's header is not used: {layout.by_content['header']}")
+    others = {name: why for name, why in layout.by_content.items() if name not in ("magic", "header")}
+    found += [f"{name} does not come from the header: {why}" for name, why in others.items()]
     if layout.doubtful:
         found.append("the tables look like those of another cluster size than the header says")
     if len(work.broken):
@@ -502,7 +503,7 @@ def _geometry_of_plan(work: _Work, geometry: Geometry, decision: str) -> Geometr
     form = layout.form
     if form == "file" and geometry.virtual_size != layout.geometry.virtual_size:
         form = "mended"
-    luks = _luks(work) if form == "plan" else (0, 0)
+    luks = luks_header(work.accounts) if form == "plan" else (0, 0)
     return GeometryOfPlan(
         header=form,
         version=geometry.version if form != "plan" else 3,
@@ -518,17 +519,6 @@ def _geometry_of_plan(work: _Work, geometry: Geometry, decision: str) -> Geometr
         luks_length=luks[1],
         decision=decision,
     )
-
-
-def _luks(work: _Work) -> tuple[int, int]:
-    """Host offset and length of a LUKS header that begins with a cluster and is in use."""
-    sectors = work.found.signatures[Signature.LUKS].sectors
-    for sector in sectors[sectors % (work.geometry.cluster_size // 512) == 0].tolist():
-        raw = work.evidence.read_up_to_bad(sector * 512, 208)
-        claimed = work.accounts.possible and work.accounts.data[sector * 512 >> work.geometry.cluster_bits]
-        if raw[:6] == b"LUKS\xba\xbe" and sector and not claimed:
-            return sector * 512, int.from_bytes(raw[104:108], "big") * 512
-    return 0, 0
 
 
 def _regions(work: _Work, tables: U64) -> tuple[Region, ...]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.bits import L1_RESERVED, OFFSET_MASK
+from forensic.qcow2.bits import L1_RESERVED, OFFSET_MASK, SECTOR_SIZE
 from forensic.qcow2.budget import Budget, Limits
 from forensic.qcow2.entries import U64, is_among
 from forensic.qcow2.header import MAGIC
@@ -28,7 +28,7 @@ from forensic.recovery.layout import (
     layout_by_header,
     mended,
 )
-from forensic.recovery.scan import I64, Scan
+from forensic.recovery.scan import I64, Scan, Signature
 
 MANY_WITNESSES = 16
 """Entries that have to agree on a cluster size for it to speak against a header that leads to tables."""
@@ -40,7 +40,7 @@ def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout 
     own = header is not None and knowledge.header is None
     by_header = layout_by_header(evidence, found, header, {}) if header else None
     if by_header and knowledge.header is not None:
-        by_header = replace(by_header, form="plan", by_content={"header": "the examiner supplied it"})
+        by_header = replace(by_header, form="plan", by_content={"header": "the examiner supplied another"})
     elif by_header and evidence.read_up_to_bad(0, 4) != MAGIC:
         by_header = replace(by_header, form="mended", by_content={"magic": "the fields after it are those of a header"})
     if by_header and (knowledge.virtual_size or knowledge.l1_offset):
@@ -200,7 +200,24 @@ def accounts_of(evidence: Evidence, found: Scan, layout: Layout, tables: U64) ->
         accounts.claim_range(snapshot.l1_table_offset, 8 * snapshot.l1_size)
         accounts.claim_tables(_tables_of(evidence, layout, snapshot.l1_table_offset, snapshot.l1_size), of_others=True)
     accounts.claim_tables(np.sort(tables[tables != 0]))
+    offset, length = luks_header(accounts) if layout.form == "plan" else (0, 0)
+    accounts.claim_range(offset, length)
     return accounts
+
+
+def luks_header(accounts: Accounts) -> tuple[int, int]:
+    """Host offset and length of a LUKS header that begins with a cluster in which no data lies; zeros if there is none.
+
+    In QEMU's images it lies before the first data, and a guest's own LUKS volume lies in data.
+    """
+    geometry = accounts.geometry
+    sectors = accounts.scan.signatures[Signature.LUKS].sectors
+    for sector in sectors[sectors % (geometry.cluster_size // SECTOR_SIZE) == 0].tolist():
+        raw = accounts.evidence.read_up_to_bad(sector * SECTOR_SIZE, 208)
+        in_data = accounts.possible and accounts.data[sector * SECTOR_SIZE >> geometry.cluster_bits]
+        if raw[:6] == b"LUKS\xba\xbe" and sector and not in_data:
+            return sector * SECTOR_SIZE, int.from_bytes(raw[104:108], "big") * SECTOR_SIZE
+    return 0, 0
 
 
 def _claim_by_header(accounts: Accounts, image: Qcow2Image, layout: Layout) -> None:

@@ -126,3 +126,36 @@ def test_deleted_snapshots_are_listed_and_their_plans_written(tmp_path: Path) ->
     assert (tmp_path / "plans" / "deleted-0.json").is_file()
     none = qcowscope("recover", sound("snapshots-512"), "--deleted-snapshots")
     assert none.out == "no entry of a deleted snapshot is left in the file\n"
+
+
+def overwritten(folder: Path) -> Path:
+    """A sound image whose header cluster holds a log."""
+    image = folder / "overwritten.qcow2"
+    content = sound("data-4k").read_bytes()
+    image.write_bytes((b"[ 0.1] a line of a log\n" * 200)[:4096] + content[4096:])
+    return image
+
+
+def test_a_file_without_a_header_comes_back_and_its_size_is_inferred(tmp_path: Path) -> None:
+    image = overwritten(tmp_path)
+    done = qcowscope("recover", image, "-o", tmp_path / "plan.json")
+    assert done.status == 5
+    assert "the header is lost" in done.out
+    assert "qcowscope recover may read it" in qcowscope("check", image).err
+    qcowscope("extract", image, "--plan", tmp_path / "plan.json", "-o", tmp_path / "disk.raw")
+    qcowscope("extract", sound("data-4k"), "-o", tmp_path / "sound.raw")
+    found, truth = (tmp_path / "disk.raw").read_bytes(), (tmp_path / "sound.raw").read_bytes()
+    assert truth == found.ljust(len(truth), b"\0")
+
+
+@pytest.mark.parametrize("how", ["header", "size"])
+def test_what_the_examiner_knows_is_taken_and_is_not_called_certain(how: str, tmp_path: Path) -> None:
+    image = overwritten(tmp_path)
+    size = str(qcowscope("info", sound("data-4k"), "--json").json()["result"]["image"]["virtual_size"])  # type: ignore[index,call-overload]
+    options = {"header": ["--header-from", str(sound("data-4k"))], "size": ["--virtual-size", size]}[how]
+    done = qcowscope("recover", image, "-o", tmp_path / "plan.json", *options)
+    assert done.status == 5
+    assert "the examiner says so" in done.out
+    qcowscope("extract", image, "--plan", tmp_path / "plan.json", "-o", tmp_path / "disk.raw")
+    qcowscope("extract", sound("data-4k"), "-o", tmp_path / "sound.raw")
+    assert (tmp_path / "disk.raw").read_bytes() == (tmp_path / "sound.raw").read_bytes()

@@ -23,6 +23,10 @@ MAY_BE_WRONG = 0.02
 TOOLS = {"ext4": "mkfs.ext4", "xfs": "mkfs.xfs"}
 
 ALL_KINDS = {kind.name for kind in KINDS}
+IN_CI = [kind for kind in KINDS if kind.name not in ("xfs c4k -W", "noise c2M")]
+"""The others, and other seeds, are for `python -m tests.recovery`."""
+
+EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k"}
 ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
 SNAPSHOTS = {"2 snapshots 8k"}
 
@@ -41,13 +45,17 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("L1 zero", ONE_SLOT, 0.99, 0.95),
     ("L1 zero", SNAPSHOTS, 0.99, 0),
     ("half of L1 zero", SNAPSHOTS, 0.99, 0.4),
+    ("L1 zero", EXT4, 0.95, 0),
+    ("half of L1 zero", EXT4, 0.95, 0.4),
+    ("L1 and refcounts zero", EXT4, 0.95, 0),
+    ("created again", EXT4, 0.95, 0),
     ("created again", ONE_SLOT, 0.99, 0),
     ("L1 and refcounts zero", ONE_SLOT | SNAPSHOTS, 0.99, 0),
 )
 """Damage, kinds, the shares that have to come back at least: right, and certain."""
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(scope="module", params=IN_CI, ids=lambda kind: kind.name)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kind, Made]]:
     kind: Kind = request.param
     require("qemu-img", "qemu-io", *([TOOLS[kind.content]] if kind.content in TOOLS else []))
@@ -66,7 +74,7 @@ def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage
             assert found.certain_share >= certain, str(found)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(4))
 def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tuple[Kind, Made], seed: int) -> None:
     found = figures_of(damaged_again(made[1], "random metadata", seed))
     assert found.wrong_certain == 0, found.first_wrong
