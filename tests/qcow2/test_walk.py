@@ -39,7 +39,16 @@ def test_what_an_image_has_is_walked_in_order(name: str, found: list[str]) -> No
     with open_image(SOUND / f"{name}.qcow2") as image:
         walked = list(dict.fromkeys(kinds(image)))
     # Remains are looked for beside each structure, and who uses what is known at the end.
-    assert walked == ["HeaderCluster", "Residue", "RefcountTable", *found, "FreeResidue", "Totals", "Measured"]
+    assert walked == [
+        "HeaderCluster",
+        "Residue",
+        "RefcountTable",
+        *found,
+        "FreeResidue",
+        "Totals",
+        "Unreferenced",
+        "Measured",
+    ]
 
 
 def test_the_tables_of_snapshots_follow_those_of_the_disk() -> None:

@@ -1,0 +1,98 @@
+"""On a raw disk every anchor lies where it says; one that was moved or changed says nothing, or the same."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from forensic.evidence import Evidence
+from forensic.recovery.anchors import find_anchors
+from forensic.recovery.anchors.anchor import Anchor
+from forensic.recovery.anchors.partitions import starts_by_gpt, starts_by_mbr
+from forensic.recovery.scan import scan
+from tests.oracles import require
+from tests.recovery.images import filesystem
+
+SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
+KINDS = {
+    "ext4": {"ext_superblock"},
+    "xfs": {"xfs_agf", "xfs_agi", "xfs_inode", "xfs_tree", "xfs_directory"},
+}
+
+
+def anchors_in(path: Path) -> list[Anchor]:
+    with Evidence(path) as evidence:
+        return find_anchors(evidence, scan(evidence))
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_every_anchor_of_a_raw_disk_lies_where_it_says(kind: str, tmp_path: Path) -> None:
+    require(f"mkfs.{kind}")
+    found = anchors_in(filesystem(kind, tmp_path, SIZES[kind], random.Random(1)))
+    assert {one.kind for one in found} == KINDS[kind]
+    assert all(one.checked for one in found)
+    assert [one for one in found if one.place != one.host_offset] == []
+    assert {one.span for one in found} == {SIZES[kind]}
+
+
+def test_a_superblock_whose_checksum_is_wrong_is_none(tmp_path: Path) -> None:
+    require("mkfs.ext4")
+    raw = filesystem("ext4", tmp_path, SIZES["ext4"], random.Random(1))
+    before = anchors_in(raw)
+    with raw.open("r+b") as file:
+        file.seek(before[1].host_offset + 90)
+        file.write(b"\x05")
+    assert anchors_in(raw) == [before[0], *before[2:]]
+
+
+def gpt_header(sector: int, start: int) -> bytes:
+    """A header in this sector of the disk, and one entry after it."""
+    entry = (b"\1" * 16 + b"\2" * 16 + struct.pack("<QQ", start, start + 99)).ljust(128, b"\0")
+    fields = struct.pack("<QQQQ16sQIII", sector, 9999, 34, 9900, b"\3" * 16, 2, 128, 128, zlib.crc32(entry * 1))
+    head = b"EFI PART" + struct.pack("<III", 0x10000, 92, 0) + bytes(4) + fields
+    checksum = zlib.crc32(head.ljust(92, b"\0"))
+    return (head[:16] + struct.pack("<I", checksum) + head[20:]).ljust(512, b"\0") + entry.ljust(512, b"\0")
+
+
+def test_a_gpt_header_says_its_sector_and_where_partitions_begin(tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(4096) + gpt_header(1, 2048) + bytes(32 * 512))
+    (found,) = anchors_in(path)
+    assert (found.kind, found.host_offset, found.place, found.absolute) == ("gpt_header", 4096, 512, True)
+    with Evidence(path) as evidence:
+        assert starts_by_gpt(evidence, found) == [2048 * 512]
+    path.write_bytes(bytes(4096) + gpt_header(1, 2048).replace(b"\3" * 16, b"\4" * 16) + bytes(32 * 512))
+    assert anchors_in(path) == []
+
+
+def test_a_master_boot_record_says_where_partitions_begin() -> None:
+    entry = struct.pack("<B3sB3sII", 0x80, b"\0" * 3, 0x83, b"\0" * 3, 63, 1000)
+    record = bytes(446) + entry + bytes(48) + b"\x55\xaa"
+    assert starts_by_mbr(record) == [63 * 512]
+    assert starts_by_mbr(bytes(510) + b"\x55\xaa") == []
+    assert starts_by_mbr(record[:446] + b"\x01" + record[447:]) == []
+    assert starts_by_mbr(record[:510] + b"\0\0") == []
+    assert starts_by_mbr(b"") == []
+
+
+def test_a_btrfs_superblock_is_taken_at_its_word_only_where_one_can_be(tmp_path: Path) -> None:
+    from forensic.recovery.crc import crc32c
+
+    def superblock(place: int) -> bytes:
+        import numpy as np
+
+        body = bytes(16) + struct.pack("<QQ", place, 0) + b"_BHRfS_M" + bytes(40) + struct.pack("<Q", 1 << 30)
+        body = body.ljust(4096 - 32, b"\0")
+        checksum = int(crc32c(np.frombuffer(body, dtype=np.uint8).reshape(1, -1))[0])
+        return struct.pack("<I", checksum).ljust(32, b"\0") + body
+
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(8192) + superblock(64 << 10) + bytes(8192))
+    (found,) = anchors_in(path)
+    assert (found.kind, found.host_offset, found.place, found.span) == ("btrfs_superblock", 8192, 64 << 10, 1 << 30)
+    path.write_bytes(bytes(8192) + superblock(12345) + bytes(8192))
+    assert anchors_in(path) == []
