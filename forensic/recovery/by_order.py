@@ -20,6 +20,11 @@ CONVERTED = 0.9
 """The share of tables that have to look like a converter's."""
 
 MOST_IN_GAP = 1 << 12
+FEWEST_ENTRIES = 8
+"""Entries of a table without which its pattern says nothing."""
+
+MARGIN = 4
+"""By so much a slot has to fit better than the others that the order leaves."""
 
 Scores = npt.NDArray[np.float32]
 
@@ -54,6 +59,7 @@ def by_order(
     if not looks_converted(accounts, np.sort(everything)):
         return []
     found: list[Placed] = []
+    many = _entries_of(accounts, orphans) >= FEWEST_ENTRIES
     column = {slot: at for at, slot in enumerate(free)}
     for (begin, first), (end, last) in pairwise([*rising, (accounts.evidence.size, max(free, default=0) + 1)]):
         rows = np.flatnonzero((orphans > np.uint64(begin)) & (orphans < np.uint64(end)))
@@ -62,16 +68,39 @@ def by_order(
         if not len(rows) or len(rows) > len(slots) or len(slots) > MOST_IN_GAP:
             continue
         if len(rows) == len(slots) and end < accounts.evidence.size:
-            chosen = list(range(len(slots)))
+            chosen: list[int | None] = list(range(len(slots)))
         elif scores is not None:
-            chosen = _best_in_order(scores[rows][:, [column[slot] for slot in slots]])
+            chosen = decided(scores[rows][:, [column[slot] for slot in slots]])
+            chosen = [at if many[row] else None for row, at in zip(rows.tolist(), chosen, strict=True)]
         else:
             continue
         because = f"it lies after the table of slot {first}, in the order in which a converter writes them"
         found += [
             Placed(slots[at], int(orphans[row]), Method.ORDER, Certainty.INFERRED, because)
             for row, at in zip(rows.tolist(), chosen, strict=True)
+            if at is not None
         ]
+    return found
+
+
+def _entries_of(accounts: Accounts, tables: U64) -> npt.NDArray[np.int64]:
+    """How many entries of each table lead somewhere."""
+    found = [np.zeros(0, np.int64)]
+    for batch, good in accounts.batches(np.arange(len(tables)), tables):
+        places, streams = located(batch, good)
+        found.append(((places != 0) | streams).sum(axis=1))
+    return np.concatenate(found)
+
+
+def decided(scores: Scores) -> list[int | None]:
+    """The columns of the best rising choice; None for a row that would fit another column between its neighbours'."""
+    best = _best_in_order(scores)
+    found: list[int | None] = []
+    for row, at in enumerate(best):
+        low = best[row - 1] + 1 if row else 0
+        high = best[row + 1] if row + 1 < len(best) else scores.shape[1]
+        others = np.concatenate([scores[row, low:at], scores[row, at + 1 : high]])
+        found.append(at if float(others.max(initial=-np.inf)) < scores[row, at] - MARGIN else None)
     return found
 
 

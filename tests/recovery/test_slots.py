@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from forensic.recovery.by_order import _best_in_order
+from forensic.recovery.by_order import _best_in_order, decided
 from forensic.recovery.by_pattern import MARGIN, _mutual, _scores
 from forensic.recovery.certainty import Why
 from forensic.recovery.composing import Ranges, slots_of
@@ -25,6 +25,13 @@ def test_the_best_rising_choice_is_that_of_trying_all(seed: int) -> None:
     chosen = _best_in_order(scores)
     assert chosen == sorted(set(chosen))
     assert sum(scores[row, at] for row, at in enumerate(chosen)) == best
+
+
+def test_a_row_that_fits_several_columns_is_left_open() -> None:
+    scores = np.array([[50, 0, 0, 0], [0, 9, 9, 0], [0, 0, 0, 50]], dtype=np.float32)
+    assert decided(scores) == [0, None, 3]
+    scores[1, 2] = 0
+    assert decided(scores) == [0, 1, 3]
 
 
 def test_a_pair_is_taken_only_if_each_is_the_other_s_best_by_far() -> None:
