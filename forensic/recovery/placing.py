@@ -1,0 +1,136 @@
+"""Giving tables without an L1 entry their slots, strongest evidence first."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec.structs import replace
+
+from forensic.qcow2.entries import U64
+from forensic.qcow2.geometry import L1_ENTRY_SIZE
+from forensic.recovery import certainty as sure
+from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
+from forensic.recovery.by_order import by_order
+from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.certainty import Method
+from forensic.recovery.layout import made_header, mended
+from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.understanding import accounts_of, image_of
+from forensic.recovery.work import Work
+
+MOST_ROUNDS = 4
+"""Rounds of placing by what is in use: each may place the table that holds the next bitmap."""
+
+
+def place_tables(work: Work) -> None:
+    """Give tables without an L1 entry their slots, strongest evidence first."""
+    layout, accounts = work.layout, work.accounts
+    in_use = orphans_in_use(work)
+    lost = bool(len(work.broken)) or layout.l1_method != Method.HEADER or len(in_use) > 0 or not work.l1.any()
+    if not lost:
+        return
+    others = other_l1_tables(work)
+    needed = slots_needed(work.geometry, layout.l1, len(work.orphans.host_offsets) + int(np.count_nonzero(work.l1)))
+    known = [(slot, table) for _, entries in others for slot, table in enumerate(entries.tolist()) if table]
+    known += [(int(slot), int(work.l1[slot])) for slot in np.flatnonzero(work.l1)]
+    free = set(empty_slots(work.l1, needed).tolist())
+    wholly_lost = not work.l1.any()
+    if others:
+        _take(work, by_twins(accounts, in_use, known), free)
+    _take(work, by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost), free)
+    _take(work, _only_slot(work, in_use, needed, free), free)
+    if free and len(work.placed) < len(in_use):
+        doubtful = work.everywhere or layout.doubtful
+        known += [(one.slot, one.host_offset) for one in work.placed]
+        _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
+        _by_what_is_in_use(work, in_use, needed, free)
+    if work.placed:
+        tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
+        work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
+        work.orphans = work.orphans.chosen(~np.isin(work.orphans.host_offsets, tables))
+
+
+def orphans_in_use(work: Work) -> U64:
+    """The orphans that are in use; all of them, where the refcounts know of no table and may be of another time."""
+    orphans = work.orphans.host_offsets
+    in_use = orphans[work.accounts.in_use(orphans)]
+    return in_use if len(in_use) or work.l1.any() else orphans
+
+
+def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> None:
+    """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
+    layout, accounts = work.layout, work.accounts
+    for _ in range(MOST_ROUNDS):
+        before = len(work.placed)
+        left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
+        anchors = anchors_with_starts(accounts, left, all_placed(work), layout.size_known)
+        read = reader_of(work.evidence, _header_of(work, needed), all_placed(work), needed)
+        _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
+        if len(work.placed) == before:
+            scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
+            _take(work, by_order(accounts, left, all_placed(work), sorted(free), scores), free)
+            return
+
+
+def _header_of(work: Work, slot_count: int) -> bytes:
+    """A header whose disk has so many slots, to read what is placed so far."""
+    geometry = work.geometry
+    size = max(geometry.virtual_size, slot_count * geometry.l1_coverage)
+    if work.layout.form == "plan":
+        return made_header(replace(geometry, virtual_size=size, l1_entry_count=slot_count))
+    return mended(work.layout.header, size, slot_count, geometry.l1_table_offset)
+
+
+def all_placed(work: Work) -> list[tuple[int, int]]:
+    """Slots and tables that are known so far."""
+    by_l1 = [(int(slot), int(work.l1[slot])) for slot in np.flatnonzero(work.l1)]
+    return by_l1 + [(one.slot, one.host_offset) for one in work.placed]
+
+
+def _take(work: Work, found: list[Placed], free: set[int]) -> None:
+    """Take placements whose slot is free, and whose table has no other slot."""
+    taken = {one.host_offset for one in work.placed}
+    wanted: dict[int, list[Placed]] = {}
+    for one in found:
+        if one.slot in free and one.host_offset not in taken:
+            wanted.setdefault(one.slot, []).append(one)
+    for slot, choices in wanted.items():
+        if len(choices) == 1:
+            work.placed.append(choices[0])
+            free.discard(slot)
+
+
+def other_l1_tables(work: Work) -> list[tuple[str, U64]]:
+    """L1 tables beside the disk's: those of its snapshots, then any that were found by their content."""
+    from forensic.recovery.candidates import read_table
+
+    evidence, layout = work.evidence, work.layout
+    found: list[tuple[str, U64]] = []
+    snapshots = layout.snapshots
+    if layout.form != "plan":
+        image = image_of(evidence, layout)
+        snapshots = image.snapshots.snapshots if image.header.nb_snapshots else layout.snapshots
+    places = set()
+    for snapshot in reversed(snapshots):  # the last one shares most with the disk
+        offset, length = snapshot.l1_table_offset, min(snapshot.l1_size, 1 << 22) * L1_ENTRY_SIZE
+        length = max(0, min(length, evidence.size - offset)) // 8 * 8
+        places.add(offset)
+        entries = read_table(evidence, offset, length) & np.uint64(0x00FF_FFFF_FFFF_FE00)
+        entries[~np.isin(entries, layout.candidates.host_offsets)] = 0
+        found.append((f"the L1 table of snapshot {snapshot.index}", entries))
+    for offset, entries in layout.l1_copies:
+        if offset not in places:
+            clean = entries & np.uint64(0x00FF_FFFF_FFFF_FE00)
+            clean[~np.isin(clean, layout.candidates.host_offsets)] = 0
+            found.append((f"the L1 table at {offset:#x}", clean))
+    return found
+
+
+def _only_slot(work: Work, in_use: U64, needed: int, free: set[int]) -> list[Placed]:
+    """The one table of a disk that needs one L1 entry."""
+    if needed != 1 or 0 not in free or len(in_use) != 1:
+        return []
+    accounts = accounts_of(work.evidence, work.found, work.layout, in_use)
+    rivals = len(work.orphans.host_offsets) - 1
+    how = sure.of_only_slot(work.layout.size_known, rivals, accounts, work.everywhere or work.layout.doubtful)
+    because = "the disk has one slot, and the file one table that is in use"
+    return [Placed(0, int(in_use[0]), Method.ONLY_SLOT, how, because)]

@@ -1,0 +1,254 @@
+"""Everything that was decided, as a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec.structs import replace
+
+from forensic.errors import Unsupported
+from forensic.qcow2.entries import U64
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.planned import ACTIVE
+from forensic.qcow2.snapshots import Snapshot
+from forensic.recovery import certainty as sure
+from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
+from forensic.recovery.composing import judge_tables, ranges_of, slots_of
+from forensic.recovery.generations import judge_old_tables, old_tables
+from forensic.recovery.placing import all_placed, other_l1_tables
+from forensic.recovery.plan import (
+    SCHEMA,
+    Alternative,
+    Decision,
+    EvidenceOfPlan,
+    GeometryOfPlan,
+    Plan,
+    Region,
+    Segment,
+    region_of,
+    sealed,
+)
+from forensic.recovery.scan import I64
+from forensic.recovery.slots import by_twins
+from forensic.recovery.understanding import image_of, luks_header
+from forensic.recovery.work import Work
+from forensic.version import __version__
+
+LISTED_SEGMENTS = 10_000
+
+MAX_REGIONS = 1024
+
+
+def make_plan_of_deleted(work: Work, number: int, snapshot: Snapshot) -> Plan:
+    """The plan by which the disk of a deleted snapshot is read."""
+    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot)
+    current = all_placed(work)
+    for _, entries in other_l1_tables(work):
+        current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
+    judged = judge_old_tables(work.accounts, current, old)
+    size = snapshot.disk_size or work.geometry.virtual_size
+    geometry = replace(work.geometry, virtual_size=size)
+    inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, size)
+    if too_many:
+        raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
+    how, method = sure.of_old_snapshot(), Method.OLD_SNAPSHOT
+    because = (f"an entry of an old snapshot table lies at {snapshot.host_offset:#x}",)
+    confidence = CONFIDENCE[method]
+    decisions = {
+        "D1": Decision("the tables of the snapshot are those of its old L1 table", how, confidence, method, because),
+        "D2": Decision("slots without a table were empty", how, confidence, method, because),
+        "D3": Decision(f"the disk had {size:,} bytes", how, confidence, method, because),
+    }
+    inside = old.slots < geometry.l1_entries_needed
+    slots, tables = old.slots[inside], old.tables[inside]
+    plan = Plan(
+        SCHEMA,
+        f"qcowscope {__version__}",
+        f"deleted:{number}",
+        EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
+        _geometry_of_plan(work, geometry, "D3"),
+        tuple(slots_of(slots, tables, ["D1"] * len(slots))),
+        "D2" if len(old.slots) + len(old.gone) else "",
+        tuple(inferred),
+        tuple(unknown),
+        tuple(work.suspect),
+        decisions,
+    )
+    return sealed(plan)
+
+
+def make_plan(work: Work) -> Plan:
+    """Everything that was decided, as a plan."""
+    decisions = _decisions(work)
+    rows = sorted(_rows(work, decisions))
+    slots = np.array([row[0] for row in rows], dtype=np.int64)
+    tables = np.array([row[1] for row in rows], dtype=np.uint64)
+    closed = _is_closed(work)
+    suspect = tuple((part.host_offset, part.host_offset + part.length) for part in work.suspect)
+    judged, last = judge_tables(work.accounts, slots, tables, Standing(work.accounts, closed, suspect))
+    geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
+    empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
+    name = f"D{len(decisions) + 1}" if empty != Certainty.UNKNOWN else ""
+    if name:
+        because = ("nothing is in use that nobody claims",)
+        method = Method.CLOSED_ACCOUNTS
+        decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
+    judged.add_slots(np.setdiff1d(work.broken, slots), geometry.l2_entry_count, Why.OVERWRITTEN)
+    size = f"D{len(decisions) + 1}"
+    known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
+    decisions[size] = _on_size(
+        geometry.virtual_size, known, "size" in work.layout.by_content or work.layout.form == "plan"
+    )
+    inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, geometry.virtual_size)
+    if too_many:
+        raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
+    inside = slots < geometry.l1_entries_needed
+    named = [row[2] for row, kept_row in zip(rows, inside.tolist(), strict=True) if kept_row]
+    plan = Plan(
+        SCHEMA,
+        f"qcowscope {__version__}",
+        ACTIVE,
+        EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
+        _geometry_of_plan(work, geometry, size),
+        tuple(slots_of(slots[inside], tables[inside], named)),
+        name,
+        tuple(inferred),
+        tuple(unknown),
+        tuple(work.suspect),
+        decisions,
+        *_segments(work),
+    )
+    return sealed(plan)
+
+
+def _on_size(size: int, known: bool, told: bool) -> Decision:
+    """The decision on the size of the disk: by header or examiner, or no less than what its tables map."""
+    if known:
+        what, method = f"the disk has {size:,} bytes", Method.EXAMINER if told else Method.HEADER
+        because = "the examiner says so" if told else "the header says so"
+        return Decision(what, sure.of_size(True, told), CONFIDENCE[method], method, (because,))
+    method = Method.CONTENT
+    what = f"the disk has {size:,} bytes, or more that are zero"
+    return Decision(what, sure.of_size(False, told), CONFIDENCE[method], method, ("its tables map nothing after that",))
+
+
+def _decisions(work: Work) -> dict[str, Decision]:
+    """The decisions by which tables have their slots; those of the L1 table first."""
+    found: dict[str, Decision] = {}
+    layout, method = work.layout, work.layout.l1_method
+    if work.l1.any():
+        what, because = "the L1 entries lead to the tables of the disk", ["the header says where the L1 table lies"]
+        doubtful = work.everywhere or layout.doubtful
+        if method == Method.HEADER:
+            how = sure.of_pointers(layout.form != "plan" and "header" not in layout.by_content, doubtful)
+        elif method == Method.EXAMINER:
+            how, because = Certainty.INFERRED, ["the examiner says where the L1 table lies"]
+        else:
+            in_use = [one for one in layout.l1_copies if one[0] not in _listed(work)]
+            offsets = np.array([offset for offset, _ in in_use], dtype=np.uint64)
+            rivals = int(np.count_nonzero(work.accounts.in_use(offsets))) if len(offsets) else 0
+            how = sure.of_l1_by_content(rivals, work.accounts, doubtful)
+            because = [f"the table at {layout.geometry.l1_table_offset:#x} reads as an L1 table"]
+        found["D1"] = Decision(what, how, CONFIDENCE[method], method, tuple(because))
+        if len(_named_twice(work)):
+            again = "two L1 entries lead to the same table"
+            found["D2"] = Decision(again, Certainty.INFERRED, 0.5, method, ("no writer shares a table within a disk",))
+    for number, one in enumerate(work.placed, len(found) + 1):
+        what = f"the L2 table at {one.host_offset:#x} belongs to slot {one.slot}"
+        others = tuple(Alternative(rival) for rival in one.rivals)
+        found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
+    return found
+
+
+def _listed(work: Work) -> set[int]:
+    return {snapshot.l1_table_offset for snapshot in work.layout.snapshots}
+
+
+def _named_twice(work: Work) -> I64:
+    """The slots whose table another slot has as well."""
+    used = np.flatnonzero(work.l1)
+    values, times = np.unique(work.l1[used], return_counts=True)
+    found: I64 = used[np.isin(work.l1[used], values[times > 1])]
+    return found
+
+
+def _rows(work: Work, decisions: dict[str, Decision]) -> list[tuple[int, int, str]]:
+    """Slot, table and decision of every table."""
+    twice = set(_named_twice(work).tolist())
+    rows = [(slot, int(work.l1[slot]), "D2" if slot in twice else "D1") for slot in np.flatnonzero(work.l1).tolist()]
+    first = len(decisions) - len(work.placed) + 1
+    return rows + [(one.slot, one.host_offset, f"D{number}") for number, one in enumerate(work.placed, first)]
+
+
+def _is_closed(work: Work) -> bool:
+    """Whether nothing is left that an empty entry could have led to.
+
+    Refcounts alone do not say so if they may be of another time: where there are tables that nothing leads to, unless
+    they are older versions of those that are placed, or where the disk has no table at all.
+    """
+    accounts = work.accounts
+    if not accounts.closed or work.layout.doubtful or work.layout.candidates.more:
+        return False
+    if work.geometry.external_data_file:
+        return work.layout.form == "file" and not len(work.broken)
+    tables = [*work.l1[work.l1 != 0].tolist(), *(one.host_offset for one in work.placed)]
+    if not tables:
+        nothing = ~accounts.scan.zero_clusters(work.geometry.cluster_bits) & ~accounts.claimed
+        return not nothing.any()
+    if not len(work.orphans.host_offsets):
+        return True
+    placed = list(enumerate(tables))
+    twins = {one.host_offset for one in by_twins(accounts, work.orphans.host_offsets, placed)}
+    return all(int(offset) in twins for offset in work.orphans.host_offsets.tolist())
+
+
+def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
+    """The geometry with a size up to which something is mapped, where the header says none, or less than that."""
+    geometry, layout = work.geometry, work.layout
+    size = geometry.virtual_size
+    has_snapshots = layout.form != "plan" and image_of(work.evidence, layout).header.nb_snapshots > 0
+    short = last > -(-size // geometry.cluster_size) * geometry.cluster_size and not has_snapshots
+    if not layout.size_known or short:
+        size = max(size, last)
+        work.damage.append(f"the size of the disk is not known: at least {size:,} bytes, where its last table ends")
+    count = max(slots, -(-size // geometry.l1_coverage))
+    return replace(geometry, virtual_size=size, l1_entry_count=count)
+
+
+def _geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> GeometryOfPlan:
+    layout = work.layout
+    form = layout.form
+    if form == "file" and geometry.virtual_size != layout.geometry.virtual_size:
+        form = "mended"
+    luks = luks_header(work.accounts) if form == "plan" else (0, 0)
+    return GeometryOfPlan(
+        header=form,
+        version=geometry.version if form != "plan" else 3,
+        cluster_bits=geometry.cluster_bits,
+        virtual_size=geometry.virtual_size,
+        extended_l2=geometry.extended_l2,
+        refcount_order=4 if geometry.refcount_order is None else geometry.refcount_order,
+        compression="zstd" if geometry.compression_type == 1 else "zlib",
+        l1_table_offset=geometry.l1_table_offset,
+        refcount_table_offset=geometry.refcount_table_offset,
+        refcount_table_clusters=geometry.refcount_table_clusters,
+        luks_offset=luks[0],
+        luks_length=luks[1],
+        decision=decision,
+    )
+
+
+def _regions(work: Work, tables: U64) -> tuple[Region, ...]:
+    """Hashes of what the plan relies on: the header, the L1 table, and (some of) the L2 tables."""
+    geometry, evidence = work.geometry, work.evidence
+    l1 = (geometry.l1_table_offset, 8 * max(1, len(work.layout.l1)))
+    places = [(0, min(geometry.cluster_size, evidence.size)), *([l1] if l1[0] and l1[0] < evidence.size else [])]
+    some = np.sort(tables)[:: -(-len(tables) // MAX_REGIONS) or 1]
+    places += [(int(table), geometry.cluster_size) for table in some if int(table) < evidence.size]
+    return tuple(region_of(evidence, offset, length) for offset, length in places)
+
+
+def _segments(work: Work) -> tuple[tuple[Segment, ...], int]:
+    orphans = work.orphans
+    in_use = np.flatnonzero(work.accounts.in_use(orphans.host_offsets)).tolist()
+    found = [Segment(int(orphans.host_offsets[at]), int(orphans.located[at] + orphans.streams[at])) for at in in_use]
+    return tuple(found[:LISTED_SEGMENTS]), max(0, len(found) - LISTED_SEGMENTS)

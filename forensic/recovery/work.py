@@ -1,0 +1,39 @@
+"""What is known of a file while a plan is made."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from forensic.evidence import Evidence
+from forensic.qcow2.entries import U64
+from forensic.qcow2.geometry import Geometry
+from forensic.recovery.accounts import Accounts
+from forensic.recovery.candidates import Candidates
+from forensic.recovery.layout import Layout
+from forensic.recovery.plan import (
+    HostRange,
+)
+from forensic.recovery.scan import I64, Scan
+from forensic.recovery.slots import Placed
+
+
+class Work(Struct):
+    """What is known of a file while a plan is made."""
+
+    evidence: Evidence
+    found: Scan
+    layout: Layout
+    accounts: Accounts
+    l1: U64
+    broken: I64
+    orphans: Candidates
+    suspect: list[HostRange]
+    everywhere: bool
+    placed: list[Placed] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry to read by."""
+        return self.layout.geometry
