@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.qcow2.atlas import Atlas, Kind, Region
 from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, ZERO_FLAG
@@ -103,9 +104,11 @@ def _group(atlas: Atlas, title: str, regions: list[Region]) -> list[Node]:
 def _member(atlas: Atlas, region: Region) -> Node:
     """A snapshot opens into its fields and its L1 table."""
     node = _region(region)
-    table = atlas.table_of(region.name) if region.kind == Kind.SNAPSHOT else None
-    if table is None or node.children is None:
+    if region.kind != Kind.SNAPSHOT or node.children is None:
         return node
+    table = atlas.table_of(region.name)
+    if table is None:  # more of them, or longer ones, than an atlas reads
+        return replace(node, note=node.note or "L1 table not looked into")
     fields, tables = node.children, _l1(atlas, table)
     return Node(node.label, node.note, node.host_offset, node.length, lambda: [*fields(), tables])
 

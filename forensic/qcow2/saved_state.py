@@ -35,7 +35,7 @@ def is_left_behind(image: Qcow2Image) -> bool:
         if DESCRIPTION in before[-len(DESCRIPTION) :] + part:
             return True
         before, searched = part, searched + len(part)
-        if searched > MAX_SEARCHED:
+        if searched >= MAX_SEARCHED:
             break
     return False
 

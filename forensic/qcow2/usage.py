@@ -125,7 +125,7 @@ class UsageCounter:
         later, tables = self._elsewhere()
         done = self.window.end
         del self.window
-        for count, number in enumerate(self._windows(later)):
+        for count, number in enumerate(self._windows(later), 1):
             first = number * self.window_clusters
             yield from self._free_between(done, first)
             stop = self.budget.out_of_time()

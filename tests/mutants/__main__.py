@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.changes import Mutant, mutants, statement_lines
-from tests.mutants.running import Measured, copied, measured, survives
+from tests.mutants.running import Measured, copied, measured, said_in, survives
 from tests.mutants.tables import Equivalent, Module, equivalents, modules
 
 ENOUGH = 0.9
@@ -73,6 +73,7 @@ def run(module: Module, known: Sequence[Equivalent], trees: list[Path], options:
     tests = measured(trees[0], module.path, module.tests)
     if tests is None:
         print(f"{module.path}: a test fails without any change, or is not there", flush=True)
+        print(said_in(trees[0]).read_text(encoding="utf-8", errors="replace")[-2000:], flush=True)
         return False
     survivors = tried_out(module, tried, tests, trees)
     killed = len(tried) - len(survivors)

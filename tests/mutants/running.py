@@ -111,6 +111,11 @@ def measured(tree: Path, module: str, tests: tuple[str, ...]) -> list[Measured] 
     return sorted((Measured(name, seconds, frozenset(lines)) for name, seconds, lines in entries), key=_seconds)
 
 
+def said_in(tree: Path) -> Path:
+    """Where the last run of tests in this copy left what it said."""
+    return tree.parent / (tree.name + "-said.txt")
+
+
 def _seconds(test: Measured) -> float:
     return test.seconds
 
@@ -150,9 +155,9 @@ def _run_tests(tree: Path, files: list[str], plugin: object) -> None:
         sys.path[:] = [str(tree), *(each for each in sys.path if each not in ("", str(ROOT)))]
         for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "samples", "forensic", "tui")]:
             del sys.modules[name]
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        said = os.open(said_in(tree), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         where = f"--basetemp={tree.parent / (tree.name + '-tmp')}"
         options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", where]
         status = int(pytest.main([*options, "--hypothesis-profile=mutants", *files], plugins=[plugin]))
