@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.entries import U64, refcounts
-from forensic.qcow2.tables import I64, RefcountTable, read_clusters, stored_clusters
+from forensic.qcow2.tables import BATCH_BYTES, I64, RefcountTable, read_clusters, stored_clusters
 
 Counts = npt.NDArray[np.unsignedinteger]
 Bools = npt.NDArray[np.bool_]
@@ -138,7 +138,7 @@ class StoredRefcounts:
         if offsets is None or order is None:
             return
         size = self.table.geometry.cluster_size
-        step = max(1, (1 << 20) // size)
+        step = max(1, BATCH_BYTES // size)
         for start in range(0, len(offsets), step):
             rows = slice(start, min(start + step, len(offsets)))
             raw, present = read_clusters(self._evidence, self.table.geometry, offsets[rows])

@@ -66,7 +66,8 @@ def meaning(source: str, tuned: Collection[str]) -> str:
     """The syntax tree without what no run of the program can depend on.
 
     That is: annotations, which are not evaluated here; the options of value classes that forbid something; the `strict`
-    of a `zip`, which is a check of ours; the values of `tuned` constants of the module.
+    of a `zip`, which is a check of ours; which negative number stands for "the rest" in a `reshape`; the values of
+    `tuned` constants of the module.
     """
     try:
         tree = ast.parse(source)
@@ -83,10 +84,21 @@ def meaning(source: str, tuned: Collection[str]) -> str:
             node.keywords = [each for each in node.keywords if each.arg not in CLASS_OPTIONS]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip":
             node.keywords = [each for each in node.keywords if each.arg != "strict"]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+            node.args = [ast.Constant(None) if _is_negative(each) else each for each in node.args]
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and {ast.unparse(each) for each in statement.targets} & set(tuned):
             statement.value = ast.Constant(None)
     return ast.dump(tree)
+
+
+def _is_negative(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+        and node.operand.value != 0
+    )
 
 
 def function_names(source: str) -> dict[int, str]:

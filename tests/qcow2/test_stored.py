@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from pathlib import Path
 
@@ -85,3 +86,105 @@ def test_a_stretch_is_readable_if_all_of_its_blocks_are(kept: int, readable: boo
     assert found.readable is readable
     lost = [number for number, state in enumerate(found.block.tolist()) if state == Block.UNREADABLE]
     assert lost == list(range((kept - 0x400) // 2, 256))
+
+
+PER_BLOCK, TABLE_ENTRIES, FILE_CLUSTERS = 256, 64, 40
+"""Of clusters of 512 bytes and refcounts of 16 bits."""
+
+
+def random_table(rng: random.Random) -> tuple[bytes, list[int]]:
+    """A file of blocks whose numbers are all different, and a table that leads to some of them, or nowhere."""
+    content = bytearray(tiny([], file_clusters=FILE_CLUSTERS))
+    for place in range(2 * 512, len(content), 2):
+        content[place : place + 2] = (place % 65536).to_bytes(2, "big")
+    blocks = [rng.randrange(2, FILE_CLUSTERS) * 512 for _ in range(6)]
+    entries = [rng.choice([0, 0, rng.choice(blocks), 1 << 40, 512 * 5 + 8]) for _ in range(TABLE_ENTRIES)]
+    content[512:1024] = struct.pack(">64Q", *entries)
+    return bytes(content[: len(content) - rng.choice([0, 1, 100, 511])]), entries
+
+
+def block_at(content: bytes, entry: int) -> list[int] | None:
+    """The refcounts of a block as far as the file has them; None where the entry leads to none."""
+    entry -= entry % 512  # reserved bits
+    if entry >= len(content):
+        return None
+    held = content[entry : entry + 512]
+    return [number for (number,) in struct.iter_unpack(">H", held[: len(held) // 2 * 2])]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_read_is_what_the_table_leads_to(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    content, entries = random_table(rng)
+    with Evidence(written(tmp_path, content)) as evidence:
+        refcounts = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
+        for _ in range(10):
+            first, count = rng.randrange(70), rng.randrange(1, 6 * PER_BLOCK)
+            found = refcounts.read(first * PER_BLOCK, count)
+            expected: list[tuple[int, int]] = []
+            for index in range(first, first + -(-count // PER_BLOCK)):
+                entry = entries[index] if index < TABLE_ENTRIES else 0
+                there = (block_at(content, entry) or []) if entry else []
+                expected += [(number, Block.STORED) for number in there]
+                missing = PER_BLOCK - len(there)
+                expected += [(0, Block.UNREADABLE if entry else Block.NONE)] * missing
+            rows = list(zip(found.counts.tolist(), found.block.tolist(), strict=True))
+            lost = [number for number, (_, state) in enumerate(rows) if state == Block.UNREADABLE]
+            whole = [number for number, row in enumerate(rows) if number not in lost and row != expected[number]]
+            assert whole == []
+            assert lost == [number for number, (_, state) in enumerate(expected[:count]) if state == Block.UNREADABLE]
+            # A block that is cut in what was not asked for is not readable as a whole either.
+            assert found.readable == all(state != Block.UNREADABLE for _, state in expected)
+            assert found.first_cluster == first * PER_BLOCK
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_beyond_the_end_of_the_file_each_block_is_given_once(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    content, entries = random_table(rng)
+    end_cluster = rng.randrange(TABLE_ENTRIES * PER_BLOCK)
+    first = end_cluster // PER_BLOCK
+    expected, named = [], set[int]()
+    for index in range(first, TABLE_ENTRIES):
+        numbers = block_at(content, entries[index]) if entries[index] else None
+        # The first one counts clusters on both sides, so it is not taken for another entry's.
+        place = entries[index] // 512 * 512
+        if numbers is not None and (index == first or place not in named):
+            expected.append((index, place, numbers))
+            named |= {place} if index != first else set()
+    with Evidence(written(tmp_path, content)) as evidence:
+        refcounts = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
+        found = [(index, offset, counts.tolist()) for index, offset, counts in refcounts.beyond(end_cluster)]
+    assert sorted(found) == sorted(expected)
+
+
+def test_blocks_of_the_largest_clusters_are_read(tmp_path: Path) -> None:
+    head = header(cluster_bits=21)
+    path = written(tmp_path, head)
+    with path.open("r+b") as stream:
+        stream.seek(1 << 21)
+        stream.write(struct.pack(">Q", 2 << 21))
+        stream.seek(2 << 21)
+        stream.write(struct.pack(">3H", 7, 8, 9))
+        stream.truncate(3 << 21)
+    with Evidence(path) as evidence:
+        refcounts = StoredRefcounts(evidence, read_refcount_table(evidence, geometry(head)))
+        assert refcounts.read(0, 4).counts.tolist() == [7, 8, 9, 0]
+        assert refcounts.stretch_clusters == 1 << 20
+
+
+@pytest.mark.parametrize("named", [None, 0, 63])
+def test_refcounts_end_with_the_last_block_that_is_named(named: int | None, tmp_path: Path) -> None:
+    content = bytearray(tiny([], file_clusters=4))
+    content[512:1024] = bytes(512)
+    if named is not None:
+        content[512 + named * 8 : 520 + named * 8] = struct.pack(">Q", 0x400)
+    with Evidence(written(tmp_path, bytes(content))) as evidence:
+        found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
+        assert found.counted_end == (0 if named is None else (named + 1) * PER_BLOCK * 512)
+        assert found.per_block == PER_BLOCK
+    impossible = header(refcount_order=7)
+    with Evidence(written(tmp_path, tiny([], head=impossible))) as evidence:
+        found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry(impossible)))
+        assert found.counted_end == evidence.size
+        assert found.per_block == 0

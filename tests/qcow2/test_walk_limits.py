@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
 from forensic import Atlas, back_references, find_orphans, outline
 from forensic.checking import check
