@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import random
+from collections import Counter, defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from forensic.qcow2 import owners
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.owners import SATURATED, Use, Window
+from forensic.qcow2.owners import MOST, SATURATED, Use, Window
 from forensic.qcow2.tables import L2Batch
 from tests.images import COMPRESSED, COPIED, geometry
 
@@ -154,3 +157,166 @@ def test_metadata_on_metadata_is_an_overlap() -> None:
     window.add_range(6, 7)
     assert np.flatnonzero(window.use & Use.OVERLAP).tolist() == [4, 6, 8]
     assert counted(window)[2:9] == [1, 1, 2, 0, 2, 0, 2]
+
+
+SIZE = 4096
+FILE = 96 * SIZE - 300
+"""A file of 96 clusters, the last of which is not whole."""
+
+
+class PlainWindow:
+    """The same as `Window`, one reference after the other."""
+
+    def __init__(self, first: int, end: int, sets: int) -> None:
+        self.first, self.end, self.several = first, end, sets > 1
+        self.counts: Counter[int] = Counter()
+        self.use: dict[int, int] = defaultdict(int)
+        self.sets: dict[int, int] = defaultdict(int)
+        self.elsewhere: set[tuple[int, int]] = set()
+
+    def metadata(self, cluster: int, times: int = 1) -> None:
+        if self.first <= cluster < self.end:
+            self.use[cluster] |= Use.METADATA | (Use.OVERLAP if self.use[cluster] & Use.METADATA else 0)
+            self.counts[cluster] += times
+
+    def table(self, batch: L2Batch, row: int, times: int, sets: int) -> None:
+        if batch.geometry.external_data_file:
+            return
+        for entry in batch.entries[row][: int(batch.present[row])].tolist():
+            if entry & COMPRESSED:
+                self._stream(batch, row, entry, times)
+                continue
+            offset = entry & 0x00FF_FFFF_FFFF_FE00
+            if not offset or offset % SIZE or offset >= FILE:
+                continue
+            cluster = offset // SIZE
+            if not self.first <= cluster < self.end:
+                self.elsewhere.add((cluster // self.end, int(batch.host_offsets[row])))
+                continue
+            twice = self.sets[cluster] & sets if self.several else self.use[cluster] & Use.DATA
+            self.sets[cluster] |= sets
+            self.use[cluster] |= Use.DATA | (Use.TWICE if twice else 0)
+            if batch.owner == "active":
+                self.use[cluster] |= Use.COPIED if entry & COPIED else Use.NOT_COPIED
+            self.counts[cluster] += times
+
+    def _stream(self, batch: L2Batch, row: int, entry: int, times: int) -> None:
+        begin = entry & (1 << 58) - 1
+        end = begin // 512 * 512 + ((entry >> 58 & 15) + 1) * 512
+        if end >= FILE + SIZE:
+            return
+        for cluster in range(begin // SIZE, -(-end // SIZE)):
+            if self.first <= cluster < self.end:
+                self.use[cluster] |= Use.COMPRESSED
+                self.counts[cluster] += times
+            else:
+                self.elsewhere.add((cluster // self.end, int(batch.host_offsets[row])))
+
+
+def random_row(rng: random.Random) -> list[int]:
+    """Entries of an L2 table: a run as a writer lays it out, the same with holes, or anything anywhere."""
+    kind = rng.randrange(5)
+    flags = rng.choice([[COPIED], [0], [0, COPIED]])
+    if kind < 3:
+        first = rng.randrange(1, 60)
+        row = [rng.choice(flags) | (first + number) * SIZE for number in range(32)]
+        if kind == 1:
+            row = [entry if rng.random() < 0.9 else 0 for entry in row]
+        if kind == 2:
+            rng.shuffle(row)
+        return row
+    some = [lambda: rng.randrange(100) * SIZE, lambda: rng.randrange(100) * SIZE]
+    if kind == 4:
+        some += [
+            lambda: rng.randrange(100) * SIZE + 512,
+            lambda: COMPRESSED | rng.randrange(16) << 58 | rng.randrange(98 * SIZE),
+            lambda: 0,
+        ]
+    return [
+        (entry if entry & COMPRESSED else entry | rng.choice(flags))
+        for entry in (rng.choice(some)() for _ in range(32))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any tables, referenced any number of times by any sets, in windows anywhere; runs are added as slices early."""
+    rng = random.Random(seed)
+    monkeypatch.setattr(owners, "RUN_WORTH_A_SLICE", rng.choice([4, 256]))
+    first = rng.choice([0, 0, 1, 40])
+    end, sets = rng.choice([97, 96, first + 8]), rng.choice([1, 3])
+    window, plain = Window(first, end, sets), PlainWindow(first, end, sets)
+    window.elsewhere_wanted = wanted = rng.random() < 0.7
+    for _ in range(rng.randrange(3)):
+        begin = rng.randrange(100)
+        stop = begin + rng.randrange(4)
+        window.add_range(begin, stop)
+        for cluster in range(begin, stop):
+            plain.metadata(cluster)
+    clusters = [rng.randrange(100) for _ in range(rng.randrange(8))]
+    every = rng.choice([1, 1, 300, SATURATED])
+    window.add_metadata(np.array(clusters, dtype=np.uint64), every)
+    for cluster in clusters:
+        plain.metadata(cluster, every)
+    alone = sorted(set(clusters))
+    many = np.array([rng.choice([1, 2, 249, 250, 251, 1000]) for _ in alone], dtype=np.int64)
+    window.add_metadata(np.array(alone, dtype=np.uint64), many)
+    for cluster, times_of_it in zip(alone, many.tolist(), strict=True):
+        plain.metadata(cluster, times_of_it)
+    copied = np.array([rng.random() < 0.5 for _ in alone], dtype=np.bool_)
+    window.mark_l2_tables(np.array(alone, dtype=np.uint64), copied)
+    for cluster, flag in zip(alone, copied.tolist(), strict=True):
+        if first <= cluster < end:
+            plain.use[cluster] |= Use.COPIED if flag else Use.NOT_COPIED
+    for _ in range(rng.randrange(1, 4)):
+        count = rng.randrange(1, 4)
+        rows = [random_row(rng) for _ in range(count)]
+        present = [rng.choice([32, 32, rng.randrange(33)]) for _ in range(count)]
+        words = [row[:held] + [0] * (32 - held) for row, held in zip(rows, present, strict=True)]
+        shape = replace(geometry(), cluster_bits=12, external_data_file=rng.random() < 0.1)
+        places = np.array(rng.sample(range(100), count), dtype=np.uint64) * np.uint64(SIZE)
+        one = L2Batch(
+            rng.choice(["active", "active", "snapshot 0"]), shape, FILE, np.arange(count), places, np.array(present),
+            np.array(words, dtype=np.uint64), None,
+        )  # fmt: skip
+        times = [rng.choice([1, 1, 2, 251]) for _ in range(count)]
+        masks = [rng.choice([1, 2, 3]) if sets > 1 else 1 for _ in range(count)]
+        window.add_tables(one, np.array(times), np.array(masks, dtype=np.uint8))
+        for row in range(count):
+            plain.table(one, row, times[row], masks[row])
+        if sets > 1 and rng.random() < 0.3:
+            window.next_sets()
+            plain.sets.clear()
+    expected = [plain.counts[cluster] for cluster in range(first, end)]
+    assert counted(window, first, end) == expected
+    assert window.use.tolist() == [plain.use[cluster] for cluster in range(first, end)]
+    noted = {
+        pair for numbers, tables in window.elsewhere for pair in zip(numbers.tolist(), tables.tolist(), strict=True)
+    }
+    assert noted == (plain.elsewhere if wanted else set())
+    some = np.array(sorted(rng.sample(range(end - first), rng.randrange(end - first))), dtype=np.int64)
+    assert window.count_of(some).tolist() == [expected[number] for number in some.tolist()]
+    begin, stop = sorted((rng.randrange(100), rng.randrange(100)))
+    beyond = set(window.many_between(begin, stop).tolist())
+    assert beyond == {number for number in window._many if begin <= number < stop}
+    assert {number for number, count in enumerate(expected) if count > SATURATED} <= set(window._many)
+    assert int(window.counts.max()) <= SATURATED
+
+
+def test_counts_stop_at_the_largest_number() -> None:
+    window = Window(0, 4, 1)
+    for _ in range(3):
+        window.add_metadata(np.array([2], dtype=np.uint64), MOST)
+    assert counted(window, 0, 4) == [0, 0, MOST, 0]
+    assert MOST == (1 << 63) - 1
+    assert SATURATED == 250
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_counts_are_exact_around_what_a_byte_holds(by: int) -> None:
+    for first, second in ((SATURATED + by, 0), (SATURATED, by + 1), (1, SATURATED - 1 + by)):
+        window = Window(0, 4, 1)
+        for times in (first, second):
+            window.add_metadata(np.array([1, 2], dtype=np.uint64), np.array([times, 1]))
+        assert counted(window, 0, 4) == [0, first + second, 2, 0]
+        assert window.many_between(0, 4).tolist() == ([1] if first + second > SATURATED else [])
