@@ -42,9 +42,13 @@ def is_table(data: bytes, cluster_size: int, file_size: int) -> bool:
 
 
 def _is_entry(data: bytes) -> bool:
-    """Whether an entry fills these bytes; the one of a directory up to its padding."""
-    extra, texts = int.from_bytes(data[36:40], "big"), int.from_bytes(data[12:14], "big")
-    if SNAPSHOT_HEADER + extra + texts + int.from_bytes(data[14:16], "big") == len(data):
+    """Whether an entry fills these bytes; the one of a directory up to its padding.
+
+    A snapshot has an ID and a bitmap a name, so that zeros behind appended bytes are no entry.
+    """
+    extra, identifier = int.from_bytes(data[36:40], "big"), int.from_bytes(data[12:14], "big")
+    if identifier and SNAPSHOT_HEADER + extra + identifier + int.from_bytes(data[14:16], "big") == len(data):
         return True
-    length = BITMAP_HEADER + int.from_bytes(data[18:20], "big") + int.from_bytes(data[20:24], "big")
-    return (length + 7) // 8 == (len(data) + 7) // 8
+    name = int.from_bytes(data[18:20], "big")
+    length = BITMAP_HEADER + name + int.from_bytes(data[20:24], "big")
+    return name > 0 and (length + 7) // 8 == (len(data) + 7) // 8
