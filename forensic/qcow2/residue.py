@@ -63,10 +63,12 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
     Holes of the file are skipped, and nothing between ranges that lie far from one another is read.
     """
     found = [np.zeros((0, 2), dtype=np.int64)]
+    if not len(begins):
+        return found[0]
     begins, ends = _merged(begins, ends)
     near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR) + 1
     for first, last in zip([0, *near.tolist()], [*near.tolist(), len(begins)], strict=True):
-        at, end = int(begins[first]) if first < last else 0, int(ends[last - 1]) if first < last else 0
+        at, end = int(begins[first]), int(ends[last - 1])
         while (data := evidence.next_data_from(at)) < end:
             at = min(evidence.hole_from(data), end)
             for start in range(data, at, PIECE):

@@ -37,11 +37,11 @@ class StreamOverlaps(Struct, frozen=True):
 class StreamCollector:
     """Collects the descriptors of compressed clusters that begin in a part of the file while the tables are walked."""
 
-    def __init__(self, geometry: Geometry, file_size: int, begin: int = 0, end: int | None = None) -> None:
-        """Start with none."""
+    def __init__(self, geometry: Geometry, file_size: int, part: tuple[int, int] | None = None) -> None:
+        """Start with none; `part` is begin and end in bytes of the file, None for all of it."""
         self._geometry = geometry
         self._file_size = file_size
-        self._begin, self._end = begin, end
+        self._part = part
         self._active: list[U64] = []
         self._others: list[U64] = []
         self._bucket_bits = max(0, file_size.bit_length() - (BUCKETS.bit_length() - 1))
@@ -60,8 +60,9 @@ class StreamCollector:
             return
         keys = self._keys(batch.entries[batch.compressed & batch.in_file()])
         begins, _ = self._places(keys)
-        if self._end is not None:
-            inside = (begins >= np.uint64(self._begin)) & (begins < np.uint64(self._end))
+        if self._part is not None:
+            begin, end = self._part
+            inside = (begins >= np.uint64(begin)) & (begins < np.uint64(end))
             keys, begins = keys[inside], begins[inside]
         self.count += len(keys)
         buckets = np.minimum(begins >> np.uint64(self._bucket_bits), np.uint64(BUCKETS - 1)).astype(np.int64)
@@ -100,7 +101,7 @@ class StreamCollector:
                 reason = f"{self.count:,} compressed clusters are more than are compared with one another"
                 yield Unexamined(StreamOverlaps, f"{reason}: those from host offset {begin:#x} on were left out")
                 return
-            part = StreamCollector(self._geometry, self._file_size, begin, end)
+            part = StreamCollector(self._geometry, self._file_size, (begin, end))
             for batch in batches():
                 part.add(batch)
             if part.too_many:

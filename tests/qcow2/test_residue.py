@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,9 +15,21 @@ from forensic.evidence import Evidence
 from forensic.qcow2 import residue
 from forensic.qcow2.area import PIECE
 from forensic.qcow2.budget import Budget, Limits
-from forensic.qcow2.residue import GRANULE, FreeSearch, Place, nonzero_areas, table_residue
+from forensic.qcow2.image import Qcow2Image
+from forensic.qcow2.luks import SLOT_ACTIVE, SLOT_INACTIVE
+from forensic.qcow2.references import Claim, Metadata, Owner
+from forensic.qcow2.residue import (
+    GRANULE,
+    FreeSearch,
+    Place,
+    header_residue,
+    key_slot_residue,
+    nonzero_areas,
+    slack_residue,
+    table_residue,
+)
 from forensic.qcow2.tables import L2Batch
-from tests.images import geometry, header, written
+from tests.images import SOUND, geometry, header, opened, tiny, written
 
 SIZE = 96 * GRANULE
 NEAR = 4 * GRANULE
@@ -156,3 +169,112 @@ def test_subclusters_that_are_not_allocated_hide_what_they_hold(allocated: int, 
         not {(1 << 14) + number * 512 for number in range(32) if allocated >> number & 1} & covered
         or allocated == 0x5555_5555
     )
+
+
+NOTHING = np.zeros(0, dtype=np.uint64)
+
+
+def slack_of(image: Qcow2Image, claims: list[Claim]) -> list[tuple[str, list[list[int]]]]:
+    """Names and areas of what stands behind these structures."""
+    known = Metadata(claims, NOTHING, NOTHING, NOTHING.astype(np.int64))
+    return [(each.name, each.areas.tolist()) for each in slack_residue(image, known)]
+
+
+@pytest.mark.parametrize("texts", range(1, 17))
+def test_the_padding_of_a_snapshot_entry_is_looked_at_and_no_byte_more(texts: int, tmp_path: Path) -> None:
+    """Two entries and then other bytes: an entry is padded to a multiple of 8."""
+    entry = struct.pack(">QIHHIIQII", 3 * 512, 1, texts - texts // 3, texts // 3, 1, 1, 1, 1, 16) + b"e" * 16
+    padding = -(len(entry) + texts) % 8
+    table = (entry + b"t" * texts + b"p" * padding) * 2
+    content = bytearray(tiny([], head=header(snapshots=(2, 6 * 512))))
+    content[6 * 512 : 7 * 512] = table + b"x" * (512 - len(table))
+    claim = Claim(Owner.SNAPSHOT_TABLE, 6 * 512, len(table), "snapshots")
+    with opened(tmp_path, bytes(content)) as image:
+        found = slack_of(image, [claim])
+    ends = [6 * 512 + len(table) // 2, 6 * 512 + len(table)]
+    expected = [("snapshot table (snapshots)", [[ends[1], 7 * 512]])]
+    if padding:
+        expected += [(f"padding of snapshots[{n}]", [[end - padding, end]]) for n, end in enumerate(ends)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("owner", list(Owner))
+@pytest.mark.parametrize("length", [1, 8, 504, 511, 512, 513, 1024])
+def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
+    owner: Owner, length: int, tmp_path: Path
+) -> None:
+    claim = Claim(owner, 6 * 512, length, "path")
+    with opened(tmp_path, tiny([])) as image:
+        found = slack_of(image, [Claim(Owner.HEADER, 0, 512, "header"), claim])
+        first = slack_of(image, [replace(claim, host_offset=0)])
+        last = slack_of(image, [replace(claim, host_offset=15 * 512 + 500, length=8)])
+    judged = owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE) and length % 512
+    end = 6 * 512 + length
+    assert found == ([(f"{owner.value} (path)", [[end, -(-end // 512) * 512]])] if judged else [])
+    assert first == []  # whatever claims the header is judged elsewhere
+    assert len(last) == (1 if judged or (owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)) else 0)
+
+
+def test_of_tables_that_end_at_one_place_the_first_is_named(tmp_path: Path) -> None:
+    claims = [Claim(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
+    with opened(tmp_path, tiny([])) as image:
+        assert slack_of(image, claims) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
+
+
+@pytest.mark.parametrize("name", [0, 150, 400, 511, 512, 600])
+@pytest.mark.parametrize("where", [112, 119, 120, 149, 150, 158, 159, 511])
+def test_what_stands_in_the_header_cluster_beside_extensions_and_name(name: int, where: int, tmp_path: Path) -> None:
+    """The header of 112 bytes, the end of the extensions up to byte 120, and a name of 9 bytes."""
+    content = bytearray(tiny([], head=header(backing=(name, 9 if name else 0)).ljust(512, b"\0")))
+    if name in (150, 400):
+        content[name : name + 9] = b"base.name"
+    inside = name <= where < name + 9 and name in (150, 400)
+    if where >= 120:
+        content[where] = 5
+    with opened(tmp_path, bytes(content)) as image:
+        found = header_residue(image.header_cluster, image.evidence).areas.tolist()
+    if 503 < name < 512:
+        assert found in ([], [[where, where + 1]])
+    else:
+        assert found == ([] if where < 120 or inside else [[where, where + 1]])
+
+
+def test_remains_in_the_header_cluster_go_from_the_first_to_the_last_byte(tmp_path: Path) -> None:
+    content = bytearray(tiny([], head=header(backing=(200, 4)).ljust(512, b"\0")))
+    content[200:204] = b"base"
+    content[130] = content[140] = content[210] = content[511] = 1
+    with opened(tmp_path, bytes(content)) as image:
+        found = header_residue(image.header_cluster, image.evidence)
+    assert (found.place, found.areas.tolist()) == (Place.HEADER, [[130, 141], [210, 512]])
+
+
+@pytest.mark.parametrize("slot", range(8))
+def test_key_material_of_a_slot_that_is_not_active_is_a_remain(slot: int) -> None:
+    with Qcow2Image(Evidence(SOUND / "luks-4k.qcow2")) as image:
+        luks = image.luks
+        assert luks is not None
+        first = luks.slots[0]
+        place = luks.key_material(first)
+        assert (first.state, list(key_slot_residue(luks, image.evidence))) == (SLOT_ACTIVE, [])
+        idle = [replace(each, state=SLOT_INACTIVE, key_material_offset=5000) for each in luks.slots]
+        idle[slot] = replace(first, state=SLOT_INACTIVE)
+        (found,) = key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)
+        assert (found.place, found.name) == (Place.KEY_SLOT, f"key slot {slot}")
+        ((begin, end),) = found.areas.tolist()
+        assert luks.host_offset + place.start <= begin < end <= luks.host_offset + place.stop
+        # What an active slot holds as well, in part or whole, or what cannot be a key, is not.
+        for shift in (-1, 0, 1):
+            both = list(idle)
+            at = first.key_material_offset + shift * (len(place) // 512 - 1)
+            both[(slot + 1) % 8] = replace(first, state=SLOT_ACTIVE, key_material_offset=at)
+            assert list(key_slot_residue(replace(luks, slots=tuple(both)), image.evidence)) == []
+            at = first.key_material_offset + shift * (len(place) // 512)
+            both[(slot + 1) % 8] = replace(first, state=SLOT_ACTIVE, key_material_offset=at)
+            assert bool(list(key_slot_residue(replace(luks, slots=tuple(both)), image.evidence))) == (shift != 0)
+        for by in (-1, 0, 1):
+            cut = replace(luks, slots=tuple(idle), length=place.stop + by)
+            assert bool(list(key_slot_residue(cut, image.evidence))) == (by >= 0)
+        idle[slot] = replace(idle[slot], key_material_offset=1)  # inside the header
+        assert list(key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)) == []
+        idle[slot] = replace(idle[slot], key_material_offset=2, state=5)
+        assert list(key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)) == []

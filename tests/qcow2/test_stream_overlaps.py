@@ -1,18 +1,22 @@
 """Compressed streams that lie on one another: all at once, and part after part where there are too many for that."""
 
+import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2 import stream_overlaps
 from forensic.qcow2.budget import Unexamined
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.stream_overlaps import StreamOverlaps
+from forensic.qcow2.stream_overlaps import StreamCollector, StreamOverlaps
+from forensic.qcow2.tables import L2Batch
 from forensic.qcow2.walk import structures
 from samples import recipes
-from tests.images import SOUND
+from tests.images import COMPRESSED, COPIED, SOUND, geometry
 
 
 def found(path: Path) -> tuple[list[tuple[int, int, int]], list[str]]:
@@ -75,3 +79,117 @@ def test_there_is_a_limit_to_the_parts(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(left_out) == 1
     assert "were left out" in left_out[0]
     assert overlaps
+
+
+FILE_SIZE = 1 << 20
+BITS = 16
+"""Of a cluster: a descriptor has 8 bits for its sectors."""
+
+
+def plain_overlaps(active: list[tuple[int, int]], others: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """The same of streams as (host offset, sectors after the first), one pair after the other."""
+    found = []
+    for stream in sorted(set(active)):
+        if active.count(stream) > 1:
+            found.append((stream[0], end_of(stream), stream[0]))
+    every = sorted({*active, *others})
+    for one, other in pairwise(every):
+        # Two may share a sector, the last of one and the first of the other, but not where both begin.
+        if other[0] < end_of(one) - 512 or other[0] == one[0]:
+            found.append((one[0], end_of(one), other[0]))
+    return found
+
+
+def end_of(stream: tuple[int, int]) -> int:
+    begin, sectors = stream
+    return begin // 512 * 512 + sectors * 512 + 512
+
+
+def batch_of(streams: list[tuple[int, int]], owner: str, rng: random.Random) -> L2Batch:
+    words = [COMPRESSED | sectors << 70 - BITS | begin for begin, sectors in streams] + [COPIED | 1 << BITS, 0]
+    rng.shuffle(words)
+    present = np.array([len(words)])
+    row = np.array([[*words, COMPRESSED | 1 << 70 - BITS | 7]], dtype=np.uint64)  # the last one the file does not hold
+    layout = replace(geometry(), cluster_bits=BITS)
+    place = np.array([0], dtype=np.uint64)
+    return L2Batch(owner, layout, FILE_SIZE, np.array([0]), place, present, row, None)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_overlaps_are_those_of_a_plain_search_whole_and_in_parts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    places = [0, 0, *(rng.randrange(FILE_SIZE) for _ in range(6)), *(rng.randrange(40) * 512 for _ in range(6))]
+    pool = [(rng.choice(places), rng.choice([0, 1, 2, 255])) for _ in range(14)]
+    active = [rng.choice(pool) for _ in range(rng.randrange(1, 12))]
+    others = [rng.choice(pool) for _ in range(rng.randrange(12))]
+    batches = [batch_of(active[::2], "active", rng), batch_of(others, "snapshot 0", rng)]
+    batches += [batch_of(active[1::2], "active", rng), batch_of(others[:2], "snapshot 1", rng)]
+    expected = plain_overlaps(active, others)
+    collector = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+    for batch in batches:
+        collector.add(batch)
+    assert collector.count == len(active) + len(others) + len(others[:2])
+    assert not collector.too_many
+    assert listed([collector.overlaps()]) == expected
+    monkeypatch.setattr(stream_overlaps, "MAX_STREAMS", rng.choice([8, collector.count - 1, collector.count]))
+    limited = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+    for batch in batches:
+        limited.add(batch)
+    assert limited.too_many == (collector.count > stream_overlaps.MAX_STREAMS)
+    parts = list(limited.overlaps_by_part(lambda: iter(batches)))
+    overlaps = [each for each in parts if isinstance(each, StreamOverlaps)]
+    if len(overlaps) == len(parts):
+        assert sorted(listed(overlaps)) == sorted(expected)
+    else:
+        assert set(listed(overlaps)) <= set(expected)
+        assert all("compressed clusters begin in" in each.reason for each in parts if isinstance(each, Unexamined))
+
+
+def listed(found: list[StreamOverlaps]) -> list[tuple[int, int, int]]:
+    return [
+        (int(first), int(end), int(second))
+        for each in found
+        for first, end, second in zip(each.first, each.first_end, each.second, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_parts_hold_as_many_streams_as_are_kept_and_there_are_so_many(by: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight streams far from one another, three at a time: in three parts."""
+    assert (stream_overlaps.MAX_STREAMS, stream_overlaps.MAX_PARTS) == (1 << 22, 64)
+    streams = [(number << 17, 1) for number in range(8)]
+    batches = [batch_of(streams, "active", random.Random(1))]
+    monkeypatch.setattr(stream_overlaps, "MAX_STREAMS", 3)
+    monkeypatch.setattr(stream_overlaps, "MAX_PARTS", 3 + by)
+    collector = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+    for batch in batches:
+        collector.add(batch)
+    walks = 0
+
+    def walked() -> list[L2Batch]:
+        nonlocal walks
+        walks += 1
+        return batches
+
+    found = list(collector.overlaps_by_part(lambda: iter(walked())))
+    reasons = [each.reason for each in found if isinstance(each, Unexamined)]
+    assert walks == 3 + min(by, 0)
+    what = "8 compressed clusters are more than are compared with one another"
+    assert reasons == ([f"{what}: those from host offset {6 << 17:#x} on were left out"] if by < 0 else [])
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_more_streams_in_one_part_than_are_kept_are_said(by: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = [(1000, number) for number in range(4)] + [(1 << 19, 1)]
+    batches = [batch_of(streams, "active", random.Random(1))]
+    monkeypatch.setattr(stream_overlaps, "MAX_STREAMS", 4 + by)
+    collector = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+    collector.add(batches[0])
+    found = list(collector.overlaps_by_part(lambda: iter(batches)))
+    reasons = [each.reason for each in found if isinstance(each, Unexamined)]
+    said = f"4 compressed clusters begin in {1 << 19:,} bytes of the file, more than are compared with one another"
+    assert len(reasons) == (by < 0)
+    if by < 0:
+        assert reasons[0].startswith("4 compressed clusters begin in ")
+        assert reasons[0].endswith(said[said.index(" bytes") :])
+        assert listed([each for each in found if isinstance(each, StreamOverlaps)]) == []
