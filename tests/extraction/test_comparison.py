@@ -95,3 +95,11 @@ def test_a_long_run_of_digests_is_hashed_as_if_one_by_one_and_can_be_stopped() -
     asked = iter((False, False, True))
     with pytest.raises(HashingStopped):
         update_repeatedly(hashlib.sha256(), b"x" * 32, 1 << 60, lambda: next(asked))
+
+
+@pytest.mark.parametrize("more", [1, 3, 100])
+def test_windows_that_the_manifest_has_past_the_end_of_the_disk_differ(more: int, tmp_path: Path) -> None:
+    """A manifest of two windows whose lines are shorter than a window, each of which counts as one."""
+    lines = [(number, 1, ZEROS) for number in range(more)] + [(more, 2 * WINDOW - more, ZEROS)]
+    assert ranges(manifest(tmp_path, 2 * WINDOW, lines), [2 * WINDOW]) == ([(2 * WINDOW, (2 + more) * WINDOW)], 0)
+    assert LISTED_WINDOWS == 1000

@@ -191,7 +191,8 @@ def appended(
     with Evidence(written(folder, content)) as evidence:
         found = FileEnd(evidence, LAYOUT)
         known = Metadata(claims, blocks, bitmaps, np.ones(len(bitmaps), dtype=np.int64))
-        return found.appended(known, l2, Budget(limits)).tolist()
+        areas: list[list[int]] = found.appended(known, l2, Budget(limits)).tolist()
+        return areas
 
 
 HEAD = Claim(Owner.HEADER, 0, CLUSTER, "header")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.owners import MOST, SATURATED, Use, Window
 from forensic.qcow2.tables import L2Batch
 from tests.images import COMPRESSED, COPIED, geometry
+from tests.qcow2.plain_usage import SIZE, PlainWindow
 
 CLUSTERS = 512
 ENTRIES = 64
@@ -159,58 +160,8 @@ def test_metadata_on_metadata_is_an_overlap() -> None:
     assert counted(window)[2:9] == [1, 1, 2, 0, 2, 0, 2]
 
 
-SIZE = 4096
 FILE = 96 * SIZE - 300
 """A file of 96 clusters, the last of which is not whole."""
-
-
-class PlainWindow:
-    """The same as `Window`, one reference after the other."""
-
-    def __init__(self, first: int, end: int, sets: int) -> None:
-        self.first, self.end, self.several = first, end, sets > 1
-        self.counts: Counter[int] = Counter()
-        self.use: dict[int, int] = defaultdict(int)
-        self.sets: dict[int, int] = defaultdict(int)
-        self.elsewhere: set[tuple[int, int]] = set()
-
-    def metadata(self, cluster: int, times: int = 1) -> None:
-        if self.first <= cluster < self.end:
-            self.use[cluster] |= Use.METADATA | (Use.OVERLAP if self.use[cluster] & Use.METADATA else 0)
-            self.counts[cluster] += times
-
-    def table(self, batch: L2Batch, row: int, times: int, sets: int) -> None:
-        if batch.geometry.external_data_file:
-            return
-        for entry in batch.entries[row][: int(batch.present[row])].tolist():
-            if entry & COMPRESSED:
-                self._stream(batch, row, entry, times)
-                continue
-            offset = entry & 0x00FF_FFFF_FFFF_FE00
-            if not offset or offset % SIZE or offset >= FILE:
-                continue
-            cluster = offset // SIZE
-            if not self.first <= cluster < self.end:
-                self.elsewhere.add((cluster // self.end, int(batch.host_offsets[row])))
-                continue
-            twice = self.sets[cluster] & sets if self.several else self.use[cluster] & Use.DATA
-            self.sets[cluster] |= sets
-            self.use[cluster] |= Use.DATA | (Use.TWICE if twice else 0)
-            if batch.owner == "active":
-                self.use[cluster] |= Use.COPIED if entry & COPIED else Use.NOT_COPIED
-            self.counts[cluster] += times
-
-    def _stream(self, batch: L2Batch, row: int, entry: int, times: int) -> None:
-        begin = entry & (1 << 58) - 1
-        end = begin // 512 * 512 + ((entry >> 58 & 15) + 1) * 512
-        if end >= FILE + SIZE:
-            return
-        for cluster in range(begin // SIZE, -(-end // SIZE)):
-            if self.first <= cluster < self.end:
-                self.use[cluster] |= Use.COMPRESSED
-                self.counts[cluster] += times
-            else:
-                self.elsewhere.add((cluster // self.end, int(batch.host_offsets[row])))
 
 
 def random_row(rng: random.Random) -> list[int]:
@@ -245,7 +196,7 @@ def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch:
     monkeypatch.setattr(owners, "RUN_WORTH_A_SLICE", rng.choice([4, 256]))
     first = rng.choice([0, 0, 1, 40])
     end, sets = rng.choice([97, 96, first + 8]), rng.choice([1, 3])
-    window, plain = Window(first, end, sets), PlainWindow(first, end, sets)
+    window, plain = Window(first, end, sets), PlainWindow(first, end, sets, FILE)
     window.elsewhere_wanted = wanted = rng.random() < 0.7
     for _ in range(rng.randrange(3)):
         begin = rng.randrange(100)

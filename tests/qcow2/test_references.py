@@ -13,6 +13,7 @@ import pytest
 from forensic.evidence import Evidence
 from forensic.qcow2 import references
 from forensic.qcow2.entries import is_among
+from forensic.qcow2.geometry import MAX_L1_ENTRIES
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.mapping import joined
 from forensic.qcow2.references import SETS_AT_ONCE, Claim, Metadata, Owner, TableSets, metadata_of
@@ -140,12 +141,12 @@ def test_of_a_table_off_its_place_no_entry_leads_anywhere(off: int, claimed: int
 @pytest.mark.parametrize("by", [-1, 0, 1])
 def test_a_table_that_is_longer_than_the_limit_is_whole_at_the_limit(by: int) -> None:
     """QEMU's limit: of more than 32 MiB only that much is read, and nothing is called lost that could be read."""
-    held = references.MAX_L1_ENTRIES + by
+    held = MAX_L1_ENTRIES + by
     entries = np.zeros(held, dtype=np.uint64)
     sets = TableSets()
-    sets.add(L1Table("active", 0, references.MAX_L1_ENTRIES + 5, entries, geometry(), 1 << 40), 1)
+    sets.add(L1Table("active", 0, MAX_L1_ENTRIES + 5, entries, geometry(), 1 << 40), 1)
     assert (sets.lost is None) == (by >= 0)
-    assert references.MAX_L1_ENTRIES == 4 << 20
+    assert MAX_L1_ENTRIES == 4 << 20
 
 
 def metadata(image: Qcow2Image) -> Metadata:
