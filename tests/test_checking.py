@@ -176,6 +176,23 @@ def test_a_rule_without_anything_to_examine_says_why(
     assert found.undetermined == (head == b"KDMV")
 
 
+RESULTS = {"Unexamined", "ClusterUsage", "LeakedClusters", "RefcountsBeyondFile", "Residue", "FreeResidue"}
+"""What a walk makes only where there is something to say."""
+
+
+@pytest.mark.parametrize("kind", COMMITTED, ids=lambda kind: kind.name)
+def test_a_rule_about_what_there_is_none_of_passes_where_it_was_looked_for(kind: Kind) -> None:
+    """Nobody is told that a sound image "has no use of clusters"; version 1 has no refcounts to be wrong."""
+    looked_for = RESULTS if kind.format == "qcow2" else {"Unexamined"}
+    examined = {rule.code: rule.examines.__name__ for rule in all_rules()}
+    for made in judged(sample(kind)).checks:
+        if examined[made.code] in looked_for and made.code not in kind.expect:
+            assert (made.status, made.reason) == (CheckStatus.PASS, ""), made.code
+        elif made.status == CheckStatus.NOT_APPLICABLE:
+            assert made.reason == f"the image has no {examined[made.code]}"
+            assert examined[made.code] not in looked_for
+
+
 def test_progress_names_each_kind_of_structure(path: Path) -> None:
     steps: list[str] = []
     with Evidence(path) as evidence:
