@@ -61,7 +61,6 @@ def few_runs(
         guest_start >= guest_end
         or geometry.external_data_file
         or not last <= l1_entry_count <= FEW_ENTRIES
-        or not l1_host_offset
         or l1_host_offset % geometry.cluster_size
         or l1_end > evidence.size
         or evidence.size >> geometry.cluster_bits > FEW_ENTRIES

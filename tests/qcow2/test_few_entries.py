@@ -286,3 +286,31 @@ def test_arrays_are_loaded_for_those_who_need_them(command: str, name: str, load
         cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr.split() == ["0", str(loaded)]
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9])
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        0x5200,  # no cluster boundary
+        0x5200 | ZERO,
+        1 << 57 | 5 << 12,
+        1 << 57 | 5 << 12 | ZERO,
+        5 << 12 | 2,
+        5 << 12 | 2 | ZERO,
+        1 << 50,
+        1 << 50 | ZERO,
+        ZERO,
+        COMPRESSED | 1 << 53,
+        COMPRESSED | 5 << 12,
+    ],
+    ids=hex,
+)
+def test_what_may_be_damaged_as_a_whole_is_judged_with_arrays(
+    entry: int, version: int, count: int, tmp_path: Path
+) -> None:
+    """From eight impossible entries on none is believed, be they sound by themselves or zeros."""
+    head = header(version=version, cluster_bits=12, virtual_size=512 << 12)
+    with opened(tmp_path, tiny([entry] * count, cluster_bits=12, head=head)) as image:
+        assert_alike(image, 0, 512 << 12)

@@ -1,8 +1,11 @@
 """Every distinct stream is decoded once, in file order, and what follows it is looked at."""
 
+import marshal
 import os
+import random
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,10 @@ import pytest
 
 import forensic.qcow2.descriptors as descriptors
 import forensic.qcow2.streams as streams
-from forensic.evidence import Evidence
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.codecs import Outcome
 from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.streams import StreamBatch
+from forensic.qcow2.streams import Allowance, StreamBatch, Streams, Tail, _Decoded, _Window
 from forensic.qcow2.walk import structures
 from samples.bench import noise, prose
 from tests.images import COMPRESSED, SOUND, header, opened, tiny
@@ -195,3 +198,187 @@ def test_all_streams_of_a_sample_are_good(name: str) -> None:
     assert set(batch.outcomes.tolist()) == {Outcome.OK}
     assert not batch.surplus_sectors.any()
     assert batch.tails == ()
+
+
+def random_streams(rng: random.Random, count: int) -> Streams:
+    """Streams in file order, some at one place, of up to eight sectors."""
+    begins = sorted(rng.choice([rng.randrange(20_000), rng.randrange(40) * 512]) for _ in range(count))
+    lengths = [512 - begin % 512 + 512 * rng.randrange(8) for begin in begins]
+    nothing = np.zeros(count, dtype=np.uint64)
+    return Streams(np.array(begins, dtype=np.uint64), np.array(lengths, dtype=np.uint64), nothing, nothing)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_windows_are_as_long_as_they_may_be_and_no_longer(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    gap, size, most = rng.choice([0, 300, 512]), rng.choice([512, 3000, 10_000]), rng.choice([2, 5, 100])
+    for name, value in (("GAP_BYTES", gap), ("WINDOW_BYTES", size), ("WINDOW_STREAMS", most)):
+        monkeypatch.setattr(streams, name, value)
+    found = random_streams(rng, rng.randrange(1, 30))
+    begins, ends = found.host_offsets.tolist(), found.ends.tolist()
+    windows = [(window.first, window.end) for window in streams._windows(found)]
+    expected, first = [], 0
+    for number in range(1, len(begins) + 1):
+        if (
+            number == len(begins)
+            or begins[number] > max(ends[:number]) + gap
+            or begins[number] >= begins[first] + size
+            or number - first >= most
+        ):
+            expected.append((first, number))
+            first = number
+    assert windows == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_next_stream_is_the_next_one_that_begins_elsewhere(seed: int) -> None:
+    found = random_streams(random.Random(seed), 20)
+    begins = found.host_offsets.tolist()
+    for begin, following in zip(begins, found.next_offsets().tolist(), strict=True):
+        assert following == min((each for each in begins if each > begin), default=(1 << 64) - 1)
+    chosen = found.only(np.array([1, 3]))
+    assert chosen.host_offsets.tolist() == [begins[1], begins[3]]
+    assert chosen.ends.tolist() == [int(found.ends[1]), int(found.ends[3])]
+
+
+def test_whole_sectors_are_counted() -> None:
+    for begins in (0, 1, 511, 512, 513, 1024, 5000):
+        for ends in (0, 512, 1024, 5120, 8192):
+            whole = [sector for sector in range(20) if begins <= sector * 512 and (sector + 1) * 512 <= ends]
+            assert streams._sectors(begins, ends) == len(whole)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_decoding_may_cost_so_much(by: int) -> None:
+    """Four gibibytes for any file, 64 bytes for each of a larger one."""
+    assert (streams.EFFORT_ALWAYS, streams.EFFORT_PER_FILE_BYTE) == (4 << 30, 64)
+    assert (streams.EFFORT_OF_ONE, streams.SLOW_FACTOR) == (4096, 4)
+    assert Allowance.for_file(1).effort == 4 << 30
+    assert Allowance.for_file((64 << 20) + by).effort == (4 << 30) + max(0, 64 * by)
+    left = Allowance(100)
+    assert (left.spend(40), left.spend(60 + by), left.effort) == (True, by <= 0, -by)
+
+
+@pytest.mark.parametrize(
+    ("entry", "stored", "cost"),
+    [
+        (descriptor(DATA, len(ZEROS)), ZEROS, CLUSTER),
+        (descriptor(DATA, 600), ZEROS + b"x" * 600, CLUSTER),
+        (descriptor(DATA, 2 * CLUSTER), ZEROS + bytes(2 * CLUSTER), 2 * CLUSTER),
+        (descriptor(DATA, 512), b"\xff" * 512, 4 * CLUSTER),
+        (descriptor(DATA, 2 * CLUSTER), b"\xff" * 2 * CLUSTER, 8 * CLUSTER),
+    ],
+)
+def test_a_stream_costs_its_cluster_or_its_length_and_four_times_that_if_it_is_broken(
+    entry: int, stored: bytes, cost: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
+    for allowed in (cost - 1, cost):
+        monkeypatch.setattr(streams, "EFFORT_ALWAYS", allowed)
+        (outcome,) = only(image(tmp_path, [entry], stored)).outcomes.tolist()
+        assert (outcome == Outcome.NOT_DECODED) == (allowed < cost)
+
+
+@pytest.mark.parametrize("cluster_bits", [9, 12])
+def test_the_smallest_stream_costs_a_page(cluster_bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
+    size = 1 << cluster_bits
+    stored = deflated(bytes(size))
+    content = bytearray(
+        tiny([COMPRESSED | 5 * size], cluster_bits=cluster_bits, head=header(cluster_bits=cluster_bits))
+    )
+    content[5 * size : 6 * size] = stored.ljust(size, b"\0")
+    for allowed in (4095, 4096):
+        monkeypatch.setattr(streams, "EFFORT_ALWAYS", allowed)
+        (outcome,) = only(opened(tmp_path, bytes(content))).outcomes.tolist()
+        assert outcome == (Outcome.OK if allowed == 4096 else Outcome.NOT_DECODED)
+
+
+def test_what_a_process_found_comes_back_as_it_was() -> None:
+    tails = [Tail(3, 70_000, b"tail", True), Tail(4, 80_000, b"", False)]
+    found = _Decoded(_Window(3, 6), [0, 3, 7], [0, 1, 0], tails, 12345, [(5, 6, "input/output error")])
+    assert streams._from_message(streams._as_message(found)) == found
+
+
+@pytest.mark.parametrize("bad", [[], [0], [6], [3, 4], [0, 1, 2, 3, 4, 5, 6], [2, 6]])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_only_the_streams_that_crash_a_process_are_given_up(bad: list[int], count: int) -> None:
+    crashing = {10 + number for number in bad if number < count}
+    asked: list[tuple[int, int]] = []
+
+    def attempt(message: bytes) -> bytes | None:
+        window = streams._asked_in(message)
+        asked.append((window.first, window.end))
+        if crashing & set(range(window.first, window.end)):
+            return None
+        rows = range(window.first, window.end)
+        tails = [Tail(row, row * 100, b"t", False) for row in rows]
+        unread = [(row, 1, "why") for row in rows]
+        return streams._as_message(_Decoded(window, [0 for _ in rows], list(rows), tails, 7 * len(rows), unread))
+
+    message = marshal.dumps((10, 10 + count))
+    found = streams._from_message(streams._salvaged(message, attempt))
+    rows = range(10, 10 + count)
+    good = [row for row in rows if row not in crashing]
+    assert found.window == _Window(10, 10 + count)
+    assert found.outcomes == [Outcome.DECODER_FAILED if row in crashing else Outcome.OK for row in rows]
+    assert found.surplus == [0 if row in crashing else row for row in rows]
+    assert [tail.index for tail in found.tails] == [each[0] for each in found.unread] == good
+    assert found.effort == 7 * len(good) + len(crashing) * streams.EFFORT_OF_ONE * streams.SLOW_FACTOR
+    assert count == 1 or (10, 10 + count) not in asked  # that it crashes is known
+    assert len(asked) == len(set(asked))
+
+
+def failing_at(places: set[int]) -> Callable[[Evidence, int, memoryview], None]:
+    read_into = Evidence.read_into
+
+    def failing(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        for place in places:
+            if host_offset <= place < host_offset + len(buffer):
+                raise ReadFailed(place, 1, "input/output error")
+        read_into(self, host_offset, buffer)
+
+    return failing
+
+
+def test_only_the_streams_on_a_bad_sector_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with many(tmp_path, 6) as found:
+        monkeypatch.setattr(Evidence, "read_into", failing_at({DATA + 1024 + 5, DATA + 4 * 1024}))
+        (batch,) = [each for each in structures(found) if isinstance(each, StreamBatch)]
+        bad, good = Outcome.NOT_DECODED, Outcome.OK
+        assert batch.outcomes.tolist() == [good, bad, good, good, bad, good]
+        assert [(place.host_offset, place.length) for place in found.evidence.unread] == [
+            (DATA + 1024 + 5, 1),
+            (DATA + 4 * 1024, 1),
+        ]
+
+
+def test_without_other_processes_the_answer_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> object:
+        raise OSError("no processes")
+
+    monkeypatch.setattr(streams, "WINDOW_BYTES", 4096)
+    with_processes = decoded(many(tmp_path, 50))
+    monkeypatch.setattr(streams, "Processes", none)
+    without = decoded(many(tmp_path, 50))
+    assert [batch.outcomes.tolist() for batch in without] == [batch.outcomes.tolist() for batch in with_processes]
+    assert sum(len(batch.outcomes) for batch in without) == 50
+
+
+def test_tails_are_numbered_in_their_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "WINDOW_BYTES", 1024)
+    monkeypatch.setattr(streams, "BATCH_STREAMS", 4)
+    entries = [descriptor(DATA + number * 1024, len(ZEROS)) for number in range(10)]
+    stored = b"".join((ZEROS + (b"tail" if number % 3 == 0 else b"")).ljust(1024, b"\0") for number in range(10))
+    batches = decoded(image(tmp_path, entries, stored))
+    assert [len(batch.outcomes) for batch in batches] == [4, 4, 2]
+    found = [(int(batch.host_offsets[tail.index]), tail.host_offset) for batch in batches for tail in batch.tails]
+    assert found == [(DATA + n * 1024, DATA + n * 1024 + len(ZEROS)) for n in (0, 3, 6, 9)]
+
+
+def test_streams_of_an_unknown_codec_are_not_decoded_in_a_hole_or_not(tmp_path: Path) -> None:
+    head = header(cluster_bits=BITS, features=1 << 3, compression_type=7)
+    words = [descriptor(DATA, len(ZEROS)), descriptor(DATA + (1 << 20), len(ZEROS))]
+    found = opened(tmp_path, tiny(words, cluster_bits=BITS, head=head))
+    os.truncate(found.evidence.path, 8192 * CLUSTER)
+    assert only(Qcow2Image(Evidence(found.evidence.path))).outcomes.tolist() == [Outcome.NOT_DECODED] * 2

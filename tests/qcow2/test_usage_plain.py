@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 
 from forensic.evidence import Evidence
-from forensic.qcow2 import usage
-from forensic.qcow2.budget import Budget, Limits, Unexamined
+from forensic.qcow2 import stored, usage
+from forensic.qcow2.budget import MEMORY_BASE, Budget, Limits, Unexamined
 from forensic.qcow2.claims import Claims
 from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.owners import SATURATED, Use
@@ -28,11 +29,11 @@ from forensic.qcow2.usage import (
     UsageCounter,
 )
 from forensic.qcow2.walk import l1_tables
-from tests.images import COMPRESSED, COPIED, geometry, header
+from tests.images import COMPRESSED, COPIED, geometry, header, tiny, written
 from tests.qcow2.plain_usage import SIZE, PlainWindow
 
 PER_BLOCK = 2048
-REFCOUNT_TABLE, ACTIVE, TABLES, SNAPSHOTS, SNAPSHOT_L1, BLOCKS = 1, 3, (4, 5, 6), 7, 8, 10
+REFCOUNT_TABLE, ACTIVE, SNAPSHOTS, SNAPSHOT_L1 = 1, 3, 7, 8
 ENTRIES = 512
 
 
@@ -47,12 +48,15 @@ class Made:
     snapshot_l1: list[tuple[int, list[int]]]
     rows: dict[int, list[int]]
     blocks: list[int]
+    tables: tuple[int, ...]
     counts: dict[int, int] = field(default_factory=dict)
 
 
 def random_entries(rng: random.Random, clusters: int) -> list[int]:
     """Entries of an L2 table, mostly none; a run, or single ones anywhere, a few of them streams or past the end."""
     row = [0] * ENTRIES
+    if rng.random() < 0.3:
+        return row
     first = rng.randrange(12, clusters)
     if rng.random() < 0.5:
         start, length = rng.randrange(ENTRIES - 100), rng.randrange(1, 100)
@@ -69,16 +73,19 @@ def made(folder: Path, rng: random.Random, sound_tables: bool) -> Made:
     clusters = rng.choice([40, 2047, 2048, 2049, 4096, 5000])
     size = clusters * SIZE - rng.choice([0, 100])
     nowhere = [] if sound_tables else [clusters * SIZE]
-    l1 = [rng.choice([0, *(table * SIZE for table in TABLES), *nowhere]) | rng.choice([0, COPIED]) for _ in range(4)]
+    far = rng.choice([0, clusters - 40]) if clusters > 2048 else 0
+    tables = (4, 5 + far, 6 + far)
+    l1 = [rng.choice([0, *(table * SIZE for table in tables), *nowhere]) | rng.choice([0, COPIED]) for _ in range(4)]
     snapshots = [
-        (rng.choice([ACTIVE, SNAPSHOT_L1]), [rng.choice([0, *(table * SIZE for table in TABLES)]) for _ in range(4)])
+        (rng.choice([ACTIVE, SNAPSHOT_L1]), [rng.choice([0, *(table * SIZE for table in tables)]) for _ in range(4)])
         for _ in range(rng.choice([0, 0, 1, 2, 9]))
     ]
     snapshots = [(place, l1 if place == ACTIVE else snapshots[0][1]) for place, _ in snapshots]
-    rows = {table: random_entries(rng, clusters) for table in TABLES}
+    rows = {table: random_entries(rng, clusters) for table in tables}
     count = -(-clusters // PER_BLOCK) + rng.choice([0, 1])
-    blocks = [rng.choice([(BLOCKS + number) * SIZE] * 4 + [0, (clusters + 9) * SIZE]) for number in range(count)]
-    return Made(folder / "image.qcow2", clusters, size, l1, snapshots, rows, blocks)
+    begin = 10 + rng.choice([0, far])
+    blocks = [rng.choice([(begin + number) * SIZE] * 4 + [0, (clusters + 9) * SIZE]) for number in range(count)]
+    return Made(folder / "image.qcow2", clusters, size, l1, snapshots, rows, blocks, tables)
 
 
 def write(image: Made) -> None:
@@ -117,7 +124,7 @@ def plainly_counted(image: Made) -> PlainWindow:
         for place, _ in image.snapshot_l1:
             found.metadata(place)
     here = [[entry & ~COPIED for entry in entries if 0 < entry & ~COPIED < image.size] for entries, _ in sets]
-    for table in TABLES:
+    for table in image.tables:
         references = sum(places_of.count(table * SIZE) * many for places_of, (_, many) in zip(here, sets, strict=True))
         if references:
             found.metadata(table, references)
@@ -159,7 +166,7 @@ def rows_of(found: list[ClusterUsage]) -> dict[int, tuple[int, int, int, int]]:
     }
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(120))
 def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +180,8 @@ def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     write(image)
     if rng.random() < 0.6:
         monkeypatch.setattr(usage.UsageCounter, "_window_clusters", lambda self: PER_BLOCK)
+    if rng.random() < 0.5:
+        monkeypatch.setattr(stored, "STRETCH_CLUSTERS", PER_BLOCK)
     with Qcow2Image(Evidence(image.path)) as opened:
         counter = counter_of(opened)
         found = list(counter.results())
@@ -185,14 +194,14 @@ def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     leaks: dict[int, tuple[int, int, int, int]] = {}
     for cluster in range(image.clusters):
         state = states[cluster // PER_BLOCK] if cluster // PER_BLOCK < len(states) else Block.NONE
-        stored = image.counts.get(cluster, 0) if state == Block.STORED else 0
+        number = image.counts.get(cluster, 0) if state == Block.STORED else 0
         counted, use = plain.counts[cluster], plain.use[cluster]
-        copied_wrong = bool(use & Use.COPIED and stored != 1) or bool(use & Use.NOT_COPIED and stored == 1)
-        wrong = state != Block.UNREADABLE and (stored != counted or copied_wrong or counted > SATURATED)
-        row = (stored, counted, use, int(state))
+        copied_wrong = bool(use & Use.COPIED and number != 1) or bool(use & Use.NOT_COPIED and number == 1)
+        wrong = state != Block.UNREADABLE and (number != counted or copied_wrong or counted > SATURATED)
+        row = (number, counted, use, int(state))
         if (wrong or PlainWindow.is_odd(use)) and use:
             expected[cluster] = row
-        if state != Block.UNREADABLE and stored > counted and not lost:
+        if state != Block.UNREADABLE and number > counted and not lost:
             leaks[cluster] = row
     plain_rows = [each for each in found if type(each) is ClusterUsage]
     assert rows_of(plain_rows) == expected
@@ -224,3 +233,47 @@ def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     streams = sum(1 for row in rows for entry in row if entry & COMPRESSED)
     tables = 1 + len(image.snapshot_l1)
     assert totals == Totals(opened.geometry, image.size, data, streams, tables)
+
+
+def window_of(counter_bytes: int, sets: int, folder: Path) -> int:
+    image = made(folder, random.Random(1), True)
+    image.snapshot_l1 = [(SNAPSHOT_L1, [0] * 4)] * (sets - 1)
+    write(image)
+    with Qcow2Image(Evidence(image.path)) as opened:
+        counter = counter_of(opened)
+        counter.budget = Budget(Limits(memory=MEMORY_BASE + counter_bytes))
+        return counter._window_clusters()
+
+
+@pytest.mark.parametrize("sets", [1, 2])
+def test_a_window_takes_two_bytes_a_cluster_and_a_third_with_several_sets(sets: int, tmp_path: Path) -> None:
+    """Whole stretches, at least one of them."""
+    stretch, each = stored.STRETCH_CLUSTERS, 1 + sets
+    for stretches in (9, 20):
+        for by in (-1, 0, 1):
+            expected = (stretches - (by < 0)) * stretch
+            assert window_of(stretches * stretch * each + by, sets, tmp_path) == max(expected, stretch)
+    assert stretch == 1 << 19
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_a_count_that_time_ends_says_so_and_where(calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether before one of the windows or at the end; what is leaked is not judged from then on."""
+    path = written(tmp_path, tiny([COPIED | (5 + 256 * number) * 512 for number in range(4)]))
+    os.truncate(path, 4 * 256 * 512)
+    monkeypatch.setattr(usage.UsageCounter, "_window_clusters", lambda self: 256)
+    with Qcow2Image(Evidence(path)) as opened:
+        counter = counter_of(opened)
+        left = iter([None] * calls)
+        monkeypatch.setattr(Budget, "out_of_time", lambda self: next(left, "time is up"))
+        found = list(counter.results())
+    said = [each for each in found if isinstance(each, Unexamined)]
+    if calls > 3:
+        assert said == []
+    elif calls == 3:
+        assert said == [Unexamined(ClusterUsage, "time is up", limit=True)]
+    else:
+        first = 256 * (calls + 1)
+        reason = f"time is up; host clusters from {first:,} on were not counted"
+        assert said == [Unexamined(ClusterUsage, reason, limit=True)]
+        assert counter.lost == "time is up"
