@@ -278,14 +278,9 @@ def _leading_somewhere(batch: L2Batch, offsets: U64, rows: slice | I64) -> npt.N
     size, file_size = batch.geometry.cluster_size, batch.file_size
     if batch.geometry.external_data_file:
         return np.zeros(offsets.shape, dtype=np.bool_)
-    unaligned = batch.bits & (size - 1) & ~511 and not batch.bits & COMPRESSED
-    if (
-        not unaligned
-        and not batch.bits & COMPRESSED
-        and batch.whole
-        and batch.highest_data_offset < file_size
-        and batch.lowest_data_offset > 0
-    ):
+    unaligned = batch.bits & (size - 1) & ~511
+    # The lowest is 0 where an entry leads nowhere, or is compressed.
+    if not unaligned and batch.whole and batch.highest_data_offset < file_size and batch.lowest_data_offset > 0:
         return None
     valid: npt.NDArray[np.bool_] = (offsets != 0) & (offsets < np.uint64(file_size))
     valid &= (offsets & np.uint64(size - 1)) == 0

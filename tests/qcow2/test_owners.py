@@ -271,3 +271,8 @@ def test_counts_are_exact_around_what_a_byte_holds(by: int) -> None:
             window.add_metadata(np.array([1, 2], dtype=np.uint64), np.array([times, 1]))
         assert counted(window, 0, 4) == [0, first + second, 2, 0]
         assert window.many_between(0, 4).tolist() == ([1] if first + second > SATURATED else [])
+
+
+def test_each_use_has_a_bit_of_its_own_and_one_is_left() -> None:
+    """The highest says elsewhere that the stored refcount is one."""
+    assert [use.value for use in Use] == [1 << number for number in range(7)]

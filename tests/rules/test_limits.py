@@ -178,6 +178,25 @@ def test_l1_entries_that_the_disk_does_not_need(by: int, tmp_path: Path) -> None
 
 
 @AROUND
+def test_the_entries_of_an_l1_table(by: int, tmp_path: Path) -> None:
+    """Of a table beyond QEMU's 32 MiB it is its size that is wrong, and not that the file ends before."""
+    count = MAX_L1_ENTRIES + by
+    with image_of(tmp_path, header(l1_size=count), 9) as image:
+        assert hits("l1-table-too-large", image.header_cluster) == (by > 0)
+        table = image.l1
+    assert (table.owner, table.claimed_entries) == ("active", count)
+    assert hits("l1-table-outside-file", table) == (by <= 0)
+    assert MAX_L1_ENTRIES * 8 == 32 << 20
+    held = (table.file_size - table.host_offset) // 8
+    assert hits("l1-table-outside-file", replace(table, claimed_entries=held + by)) == (by > 0)
+    with opened_sample("snapshots-512") as image:
+        snapshots = image.snapshots
+    first = replace(snapshots.snapshots[0], l1_size=count)
+    assert hits("snapshot-l1-too-large", replace(snapshots, snapshots=(first,))) == (by > 0)
+    assert hits("snapshot-l1-outside-file", replace(snapshots, snapshots=(first,))) == (by <= 0)
+
+
+@AROUND
 def test_l1_tables_of_snapshots_that_the_file_cannot_hold(by: int) -> None:
     with opened_sample("snapshots-512") as image:
         table: SnapshotTable = image.snapshots
