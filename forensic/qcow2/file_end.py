@@ -7,6 +7,8 @@ freed clusters there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from msgspec import Struct
 
@@ -28,7 +30,7 @@ SHORT = 256
 """Remains up to this length, behind a table or mostly zeros, may be what a new table left of a longer old one."""
 
 MAX_STREAM_STARTS = 1 << 17
-"""Places that are tried as the beginning of a compressed stream."""
+"""Places before the end that are tried as the beginning of a compressed stream, one by one."""
 
 
 class FileEnd(Struct):
@@ -91,21 +93,39 @@ class FileEnd(Struct):
 
     def _ends_with_stream(self, behind: int) -> bool:
         """Whether the file ends where a compressed cluster ends, but for the padding of a sector."""
-        codec, size, file_size = self.geometry.compression_type, self.geometry.cluster_size, self.evidence.size
-        if codec not in list(Codec):
+        if self.geometry.compression_type not in list(Codec):
             return False
+        size, file_size = self.geometry.cluster_size, self.evidence.size
         # The stream before it may end anywhere in the last sector that counts as its own.
-        first = max(behind - SECTOR_SIZE, file_size - min(2 * size, MAX_STREAM_STARTS))
+        first = max(behind - SECTOR_SIZE, file_size - 2 * size)
         data = _read(self.evidence, first, file_size)
-        padding = len(data) - len(data.rstrip(b"\0"))
-        view = memoryview(data)
-        for at in range(len(data) - padding):
-            stored = bytes(view[at:])
-            if fills_cluster(stored, codec, size):
-                length = stream_end(stored, codec, size)
-                if length is not None and len(stored) - length < SECTOR_SIZE and not any(stored[length:]):
-                    return True
+        end = len(data.rstrip(b"\0"))
+        return any(self._goes_to_the_end(data, at) for at in _starts(first, size, end))
+
+    def _goes_to_the_end(self, data: bytes, at: int) -> bool:
+        """Whether a stream begins there that ends with these bytes, or whose end is where such a one begins."""
+        codec, size = self.geometry.compression_type, self.geometry.cluster_size
+        stored = data[at:]
+        while fills_cluster(stored, codec, size):
+            length = stream_end(stored, codec, size)
+            if not length:
+                return False
+            stored = stored[length:]
+            if len(stored) < SECTOR_SIZE and not any(stored):
+                return True
         return False
+
+
+def _starts(first: int, cluster_size: int, end: int) -> Iterator[int]:
+    """Where a freed stream may begin in bytes from host offset `first` on, of which `end` are not padding.
+
+    QEMU lets one begin where the one before it ends or, in a new place, with a cluster. Beside these all the places at
+    the end are tried, as many as there may be.
+    """
+    near, last = min(SECTOR_SIZE + 1, end), max(0, end - MAX_STREAM_STARTS)
+    yield from range(near)
+    yield from range(-first % cluster_size, end, cluster_size)
+    yield from range(max(near, last), end)
 
 
 def _read(evidence: Evidence, begin: int, end: int) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2 import residue
+from forensic.qcow2 import file_end, residue
 from forensic.qcow2.budget import Budget, Limits
 from forensic.qcow2.file_end import SHORT, FileEnd
 from forensic.qcow2.geometry import Geometry
@@ -335,3 +335,41 @@ def test_old_entries_have_a_text(texts: int, extra: int, tmp_path: Path) -> None
         for more in (0, 8):
             path = written(tmp_path, ended_by("data") + NOISE[:400] + entry + b"\x66" * more)
             assert ("residue-appended" in codes_of(path)) == (not texts or more > 0)
+
+
+def test_a_long_stream_of_the_largest_clusters_is_left_by_qemu(tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    bench = Bench(tmp_path, "used", "used.qcow2")
+    bench.create(16 << 20, "cluster_size=2M")
+    source = bench.file("source", NOISE * 3 + bytes((2 << 20) - 3 * len(NOISE)))
+    bench.io("write -P 1 8M 2M", f"write -c -s {source} 0 2M", f"write -c -s {source} 4M 2M")
+    bench.io("discard 8M 2M", "write -P 2 4M 2M")
+    assert "residue-appended" not in codes_of(bench.path(bench.image))
+    bench.io("write -P 3 0 2M")
+    assert "residue-appended" not in codes_of(bench.path(bench.image))
+
+
+@pytest.mark.parametrize(
+    ("before", "streams", "left"),
+    [
+        (0, 1, True),
+        (1, 1, False),  # nothing makes QEMU leave a byte
+        (CLUSTER - 1, 1, False),
+        (CLUSTER, 1, True),
+        (CLUSTER + 1, 1, False),
+        (0, 2, True),
+        (CLUSTER - 50, 2, False),
+    ],
+)
+def test_a_freed_stream_of_any_length_begins_where_qemu_lets_one_begin(
+    before: int, streams: int, left: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the stream before it or with a cluster; the places near the end are all tried."""
+    monkeypatch.setattr(file_end, "MAX_STREAM_STARTS", 100)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
+    one = deflate.compress(NOISE[:1500] + bytes(CLUSTER - 1500)) + deflate.flush()
+    content = ended_by("data") + b"\x77" * before + one * streams
+    assert ("residue-appended" in codes_of(written(tmp_path, content))) == (not left)
+    assert "residue-appended" in codes_of(written(tmp_path, content + b"\x77" * 100))
+    padded = codes_of(written(tmp_path, content + bytes(-len(content) % 512)))
+    assert ("residue-appended" in padded) == (not left)
