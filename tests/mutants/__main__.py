@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutants.changes import Mutant, mutants, statement_lines
+from tests.mutants.changes import Mutant, mutants
+from tests.mutants.places import statement_lines
 from tests.mutants.running import Measured, copied, measured, said_in, survives
 from tests.mutants.tables import Equivalent, Module, equivalents, modules
 

@@ -10,6 +10,8 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
+from tests.mutants.places import function_names
+
 BINARY = (
     "Add_Sub", "Sub_Add", "Mul_FloorDiv", "FloorDiv_Mul", "Mod_FloorDiv", "LShift_RShift", "RShift_LShift",
     "BitAnd_BitOr", "BitOr_BitAnd", "BitXor_BitOr",
@@ -99,33 +101,3 @@ def _is_negative(node: ast.expr) -> bool:
         and isinstance(node.operand, ast.Constant)
         and node.operand.value != 0
     )
-
-
-def function_names(source: str) -> dict[int, str]:
-    """For each line of a function or method its name, as `Class.method`."""
-    found: dict[int, str] = {}
-
-    def note(parent: ast.AST, prefix: str) -> None:
-        for node in ast.iter_child_nodes(parent):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                name = f"{prefix}{node.name}"
-                if not isinstance(node, ast.ClassDef):
-                    found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), name))
-                note(node, f"{name}.")
-
-    note(ast.parse(source), "")
-    return found
-
-
-def statement_lines(source: str) -> dict[int, frozenset[int]]:
-    """For each line all lines of the smallest statement that it is in; of a compound one those of its head."""
-    found: dict[int, frozenset[int]] = {}
-    for node in ast.walk(ast.parse(source)):  # from the outside in, so that the smallest one stays
-        if isinstance(node, ast.stmt):
-            body = getattr(node, "body", None)
-            end = node.end_lineno or node.lineno
-            if isinstance(body, list) and body and isinstance(body[0], ast.stmt):
-                end = max(node.lineno, body[0].lineno - 1)
-            lines = frozenset(range(node.lineno, end + 1))
-            found.update(dict.fromkeys(lines, lines))
-    return found
