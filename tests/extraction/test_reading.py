@@ -18,7 +18,7 @@ from forensic.extraction.extract import extract
 from forensic.extraction.plan import Part, Piece
 from forensic.extraction.reading import LONG_BLANK, Missing, fill
 from forensic.extraction.settings import Settings
-from forensic.extraction.stretch import as_bytes
+from forensic.extraction.stretch import as_bytes, length_of
 from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image, open_image
 from forensic.qcow2.states import Reason
@@ -83,6 +83,7 @@ def filled(disk: Disk, piece: Piece) -> tuple[bytes, bytes, tuple[Missing, ...]]
     """What a piece gives in stretches, what it gives as one buffer, and the faults; the buffer was in use before."""
     buffer = memoryview(bytearray([DIRT]) * piece.length)
     found = fill(disk, piece, buffer)
+    assert all(length_of(stretch) for stretch in found.stretches())
     stretches = b"".join(bytes(part) for stretch in found.stretches() for part in as_bytes(stretch))
     found.clear_blank()
     return stretches, bytes(buffer), found.faults
@@ -301,3 +302,66 @@ def test_a_buffer_that_is_used_again_gives_nothing_of_what_it_held(
         extraction = extract(image, tmp_path / "out.raw", Settings(hashes=hashes, verify=bool(hashes)))
     assert (tmp_path / "out.raw").read_bytes() == expected
     assert extraction.complete
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_long_parts_that_nothing_is_read_for_stay_blank(by: int, tmp_path: Path) -> None:
+    """Before, between and behind two clusters; whoever hashes them is told so, and short ones are zeros at once."""
+    length = LONG_BLANK + by
+    parts = [(length, SECTOR, FIRST, 0, 0, 0), (2 * length + SECTOR, SECTOR, FIRST, 0, 0, 0)]
+    size = 3 * length + 2 * SECTOR
+    with disk_of(tmp_path, bytes(FIRST) + b"x" * CLUSTER) as disk:
+        buffer = memoryview(bytearray([DIRT]) * size)
+        found = fill(disk, Piece(0, size, parts), buffer)
+    places = [(0, length), (length + SECTOR, 2 * length + SECTOR), (2 * length + 2 * SECTOR, size)]
+    assert found.blank == (tuple(places) if by >= 0 else ())
+    kept = bytes(buffer)
+    for start, end in places:
+        assert kept[start:end] == (bytes([DIRT]) if by >= 0 else b"\0") * length
+    assert [length_of(stretch) for stretch in found.stretches()] == (
+        [length, SECTOR, length, SECTOR, length] if by >= 0 else [size]
+    )
+
+
+def test_what_is_missing_ends_behind_its_last_byte() -> None:
+    one = Missing(1000, 24, Reason.IO_ERROR)
+    assert (one.end, one.host_offset, one.stored_length) == (1024, None, 0)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_streams_are_read_together_while_they_touch_and_there_is_room(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In file order; of two files none, with a gap between them none, and no more bytes in all than are allowed."""
+    rng = random.Random(seed)
+    room = rng.choice([1500, 4000, 10_000])
+    monkeypatch.setattr(joint_streams, "JOINT_BYTES", room)
+    found, at = set(), 0
+    for _ in range(rng.randrange(16)):
+        at += rng.choice([0, 100, 500, 512, 513, 700])
+        found.add((rng.choice([0, 0, 0, 1]), at, rng.choice([400, 512, 1024, 3000])))
+    streams = sorted(found)
+    groups = list(joint_streams._groups(streams))
+    expected: list[list[tuple[int, int, int]]] = []
+    left = room
+    while streams:
+        group = [streams.pop(0)]
+        depth, first, _ = group[0]
+        while streams:
+            reached = max(start + length for _, start, length in group)
+            new_depth, start, length = streams[0]
+            if new_depth != depth or start > reached or start + length > first + left:
+                break
+            group.append(streams.pop(0))
+        if len(group) > 1:
+            expected.append(group)
+            left -= max(start + length for _, start, length in group) - first
+    assert groups == expected
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_stream_of_several_parts_is_read_by_itself(times: int) -> None:
+    part = (0, 512, 5000, 600, 0, 0)
+    other, plain = (512, 512, 6000, 700, 1, 0), (1024, 512, 7000, 0, 0, 0)
+    wanted = joint_streams._wanted_once([other, *[part] * times, plain])
+    assert wanted == ([(0, 5000, 600)] if times == 1 else []) + [(1, 6000, 700)]

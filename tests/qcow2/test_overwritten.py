@@ -8,16 +8,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forensic.checking import check
+from forensic.qcow2 import overwritten
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.image import open_image
 from forensic.qcow2.mapping import joined
-from forensic.qcow2.overwritten import Content, content_of, overwritten_l1, overwritten_l2, reach
+from forensic.qcow2.overwritten import (
+    Content,
+    Overwritten,
+    content_of,
+    overwritten_l1,
+    overwritten_l2,
+    reach,
+    reads_as_refcount_block,
+)
 from forensic.qcow2.states import Extent, Reason, State, extent
 from samples.kinds import Kind
 from tests.images import COMPRESSED, COPIED, L2, QCOW2, geometry, header, opened, sample, tiny
-from tests.qcow2.plain_overwritten import damaged_l1, damaged_l2
+from tests.qcow2.plain_overwritten import damaged_l1, damaged_l2, limit_of
 
 FILE_SIZE = 1 << 22
 
@@ -191,3 +201,128 @@ def test_a_damaged_table_is_one_finding_and_its_entries_are_none(tmp_path: Path)
 )
 def test_it_is_said_by_what_a_table_was_overwritten(sample_bytes: bytes, content: Content) -> None:
     assert content_of(sample_bytes, 16) == content
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("order", [None, 0, 4, 6])
+@pytest.mark.parametrize("clusters", [0, 1, 2, 1 << 20, (1 << 32) - 1])
+@pytest.mark.parametrize("bits", [9, 16, 21])
+def test_the_reach_of_an_image_is_what_the_rule_says(by: int, order: int | None, clusters: int, bits: int) -> None:
+    for virtual_size in (0, 1 << 30, (1 << 43) + by, 1 << 50, (1 << 54) + by, (1 << 64) - 1):
+        for file_size in (0, 1 << 20, (1 << 45) + by, (1 << 56) + by):
+            layout = replace(
+                geometry(), cluster_bits=bits, refcount_order=order, refcount_table_clusters=clusters,
+                virtual_size=virtual_size,
+            )  # fmt: skip
+            assert reach(layout, file_size) == limit_of(layout, file_size)
+
+
+def test_a_damaged_table_is_told_with_all_its_numbers() -> None:
+    layout = replace(geometry(), refcount_order=6)
+    words = [1 << 60 | number for number in range(10)] + [512, 0, 0]
+    entries = np.array(words, dtype=np.uint64)
+    sample = struct.pack(">13Q", *words)
+    assert overwritten_l1(entries, layout, 1 << 16) == Overwritten(0, 13, 11, 10, sample, 64)
+    tables = np.stack([np.zeros(13, dtype=np.uint64), entries])
+    present = np.array([13, 12])
+    assert overwritten_l2(tables, None, present, layout, 1 << 16) == (Overwritten(1, 12, 11, 10, sample, 64),)
+
+
+@pytest.mark.parametrize("count", [511, 512, 513, 2048])
+@pytest.mark.parametrize("extended", [False, True])
+def test_the_sample_is_the_first_page_of_the_table(count: int, extended: bool) -> None:
+    layout = replace(geometry(), cluster_bits=14, extended_l2=extended)
+    words = np.arange(count, dtype=np.uint64) | np.uint64(1 << 60)
+    bitmaps = np.arange(count, dtype=np.uint64)[::-1] if extended else None
+    table = words if bitmaps is None else np.stack([words, bitmaps], axis=1).reshape(-1)
+    (found,) = overwritten_l2(
+        words[np.newaxis], None if bitmaps is None else bitmaps[np.newaxis], np.array([count]), layout, 1 << 16
+    )
+    assert found.sample == table.astype(">u8").tobytes()[:4096]
+    if not extended:
+        whole = overwritten_l1(words, layout, 1 << 16)
+        assert whole is not None
+        assert whole.sample == table.astype(">u8").tobytes()[:4096]
+
+
+@pytest.mark.parametrize("bits", [9, 12, 16])
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_tables_with_entries_around_every_limit_are_judged_as_the_rule_says(
+    seed: int, external: bool, bits: int
+) -> None:
+    """Around the end of the file and the reach, with neighbours that are the same, plain and compressed."""
+    rng = random.Random(seed)
+    size = 1 << bits
+    layout = replace(
+        geometry(), cluster_bits=bits, refcount_table_clusters=1, refcount_order=rng.choice([4, 6, 0]),
+        external_data_file=external, l1_entry_count=rng.choice([1, 1000]), virtual_size=rng.choice([size, 1 << 40]),
+    )  # fmt: skip
+    file_size = rng.choice([20, 21]) * size + rng.choice([0, 0, 512])
+    mapped = max(layout.virtual_size, layout.l1_entry_count * layout.l1_coverage)
+    for _ in range(30):
+        limits = [file_size, limit_of(layout, file_size), min(1 << 56, mapped), 1 << 56]
+        words: list[int] = []
+        while len(words) < 12:
+            near = rng.choice(limits) // size * size + rng.choice([-size, 0, size, -512, 512])
+            place = near % (1 << 57) & 0x00FF_FFFF_FFFF_FE00
+            kind = rng.randrange(5)
+            if kind == 0:
+                words.append(1 << 62 | (rng.choice(limits) + rng.choice([-1, 0, 1])) % (1 << 70 - bits))
+            elif kind == 1:
+                words.append(rng.choice([1 << number for number in range(64)]) | place)
+            else:
+                words += [place | rng.choice([0, 1, 1 << 63])] * rng.choice([1, 2])
+        words = words[:12]
+        entries = np.array([words], dtype=np.uint64)
+        found = bool(overwritten_l2(entries, None, np.array([12]), layout, file_size))
+        assert found == damaged_l2(words, layout, file_size)
+        assert (overwritten_l1(entries[0], layout, file_size) is not None) == damaged_l1(words, layout, file_size)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_one_count_is_a_block_and_none_is_not(bits: int) -> None:
+    width = bits // 8
+    assert reads_as_refcount_block(bytes(width - 1) + b"\x01" + bytes(64), bits)
+    assert not reads_as_refcount_block(bytes(64), bits)
+    assert not reads_as_refcount_block(b"", bits)
+    counts = [1, 0, 0, 1]  # half of those up to the last one that is not zero
+    assert reads_as_refcount_block(b"".join(count.to_bytes(width, "big") for count in counts), bits)
+    counts = [1, 0, 0, 0, 1]
+    assert not reads_as_refcount_block(b"".join(count.to_bytes(width, "big") for count in counts), bits)
+
+
+def spread(distinct: int, most: int, length: int) -> bytes:
+    """So many bytes of so many values, of which one comes `most` times and no other more often."""
+    others = [number % 255 + 1 for number in range(distinct - 1)]
+    rest = (others * (length // len(others) + 1))[: length - most]
+    return bytes([255] * most + [each if each != 255 else 0 for each in rest])
+
+
+@pytest.mark.parametrize(
+    ("sample", "content"),
+    [
+        (b"\x90" + bytes(63), Content.OTHER),
+        (b"\x90" * 2 + bytes(62), Content.ONE_BYTE),
+        (b"\x90" * 2 + b"\x91" + bytes(5), Content.OTHER),
+        (b"a" * 94 + b"b" + b"\x01" * 5, Content.TEXT),
+        (b"a" * 93 + b"b" + b"\x01" * 6, Content.OTHER),
+        (b"QFI\xfb" + b"\x07" * 60, Content.HEADER),
+        ((512).to_bytes(8, "big") + (1 << 63 | 1024).to_bytes(8, "big"), Content.TABLE),
+        ((512).to_bytes(8, "big") + (1 << 62 | 1024).to_bytes(8, "big"), Content.OTHER),
+        (spread(170, 7, 511), Content.OTHER),
+        (spread(170, 7, 512), Content.HIGH_ENTROPY),
+        (spread(161, 5, 640), Content.HIGH_ENTROPY),
+        (spread(160, 5, 640), Content.OTHER),
+        (spread(200, 24, 576), Content.OTHER),
+        (spread(200, 24, 577), Content.HIGH_ENTROPY),
+        (bytes([1, 2, 3, 200]) * 200, Content.OTHER),
+    ],
+)
+def test_what_a_table_was_overwritten_by_is_told_at_its_limits(sample: bytes, content: Content) -> None:
+    assert content_of(sample, None) == content
+
+
+def test_the_numbers_of_the_rule() -> None:
+    assert (overwritten.FEWEST, overwritten.LARGEST_COUNT, overwritten.LARGE_FILE) == (8, 31, 32 << 40)
+    assert (overwritten.SAMPLE_BYTES, overwritten.HIGHEST_OFFSET) == (4096, 1 << 56)
