@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 COPIED = ("forensic", "tui", "tests", "samples", "ksy", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE")
 
+MOST_LINES = 4096
+"""Lines of a module."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -35,21 +39,21 @@ class Measured:
 
 
 class Measuring:
-    """A plugin that notes which lines of one file each test reaches, itself or in its fixtures, and writes it down.
+    """A plugin that notes which lines of one file each test reaches, itself, in its fixtures or in forks of it.
 
-    What a test does in processes of its own is not seen.
+    What other programs do that a test starts is not seen.
     """
 
     def __init__(self, path: Path, result: Path) -> None:
         """Note the lines of the file `path`; write them to `result`."""
         self._path, self._result = str(path), result
-        self._lines: set[int] = set()
+        self._lines = mmap.mmap(-1, MOST_LINES)  # shared with forks
         self._measured: list[tuple[str, float, list[int]]] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Note what this test reaches."""
-        self._lines = set()
+        self._lines[:] = bytes(MOST_LINES)
         begun = time.monotonic()
         threading.settrace(self._called)
         sys.settrace(self._called)
@@ -58,7 +62,8 @@ class Measuring:
         finally:
             sys.settrace(None)
             threading.settrace(None)
-            self._measured.append((item.nodeid, time.monotonic() - begun, sorted(self._lines)))
+            lines = [line for line, reached in enumerate(self._lines[:]) if reached]
+            self._measured.append((item.nodeid, time.monotonic() - begun, lines))
 
     def pytest_sessionfinish(self) -> None:
         """Write it down."""
@@ -68,8 +73,8 @@ class Measuring:
         return self._reached if frame.f_code.co_filename == self._path else None
 
     def _reached(self, frame: FrameType, event: str, argument: object) -> TraceFunction | None:
-        if frame.f_lineno is not None:
-            self._lines.add(frame.f_lineno)
+        if frame.f_lineno is not None and frame.f_lineno < MOST_LINES:
+            self._lines[frame.f_lineno] = 1
         return self._reached
 
 

@@ -5,7 +5,7 @@ import os
 import random
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,8 @@ def test_a_stream_survives_a_bogus_one_that_begins_inside_it(tmp_path: Path) -> 
     entries = [descriptor(DATA, len(TEXT)), descriptor(DATA + 7, 100)]
     outcomes = only(image(tmp_path, entries, TEXT)).outcomes.tolist()
     assert (outcomes[0], outcomes[1] != Outcome.OK) == (Outcome.OK, True)
+    long = only(image(tmp_path, [descriptor(DATA, len(NOISE)), descriptor(DATA + 7, 100)], NOISE))
+    assert (long.outcomes.tolist()[0], long.surplus_sectors.tolist()) == (Outcome.OK, [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -347,6 +349,7 @@ def test_only_the_streams_on_a_bad_sector_are_not_decoded(tmp_path: Path, monkey
         (batch,) = [each for each in structures(found) if isinstance(each, StreamBatch)]
         bad, good = Outcome.NOT_DECODED, Outcome.OK
         assert batch.outcomes.tolist() == [good, bad, good, good, bad, good]
+        assert not batch.surplus_sectors.any()
         assert [(place.host_offset, place.length) for place in found.evidence.unread] == [
             (DATA + 1024 + 5, 1),
             (DATA + 4 * 1024, 1),
@@ -382,3 +385,52 @@ def test_streams_of_an_unknown_codec_are_not_decoded_in_a_hole_or_not(tmp_path: 
     found = opened(tmp_path, tiny(words, cluster_bits=BITS, head=head))
     os.truncate(found.evidence.path, 8192 * CLUSTER)
     assert only(Qcow2Image(Evidence(found.evidence.path))).outcomes.tolist() == [Outcome.NOT_DECODED] * 2
+
+
+@pytest.mark.parametrize("effort", [0, 4, 20])
+def test_what_is_not_decoded_any_more_is_not_looked_at(
+    effort: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the few windows that processes were given by then."""
+    taken = []
+    real = streams._windows
+
+    def counted(found: Streams) -> Iterator[_Window]:
+        for window in real(found):
+            taken.append(window)
+            yield window
+
+    monkeypatch.setattr(streams, "WINDOW_BYTES", 1024)
+    monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
+    monkeypatch.setattr(streams, "EFFORT_ALWAYS", effort * CLUSTER)
+    monkeypatch.setattr(streams, "_windows", counted)
+    outcomes = [int(outcome) for batch in decoded(many(tmp_path, 100)) for outcome in batch.outcomes]
+    assert outcomes == [Outcome.OK] * effort + [Outcome.NOT_DECODED] * (100 - effort)
+    ahead = streams.MAX_WORKERS * (1 + streams.WINDOWS_AHEAD) + 2
+    assert effort < len(taken) <= effort + ahead
+
+
+@pytest.mark.parametrize(
+    ("single", "outcome"), [(0, Outcome.CUT), (180, Outcome.CUT), (900, Outcome.CUT), (930, Outcome.SHORT)]
+)
+def test_a_stream_is_cut_if_it_ends_within_two_clusters_behind_its_last_sector(
+    single: int, outcome: Outcome, tmp_path: Path
+) -> None:
+    """So many bytes are stored in blocks of their own, which makes it long; the descriptor says one sector."""
+    data = noise(CLUSTER)
+    rest = data[single:]
+    stored = b"".join(b"\0\1\0\xfe\xff" + data[n : n + 1] for n in range(single))
+    stored += b"\1" + struct.pack("<HH", len(rest), len(rest) ^ 0xFFFF) + rest
+    assert (len(stored) <= 512 + 2 * CLUSTER) == (outcome == Outcome.CUT)
+    assert only(image(tmp_path, [descriptor(DATA, 512)], stored, 12)).outcomes.tolist() == [outcome]
+
+
+@pytest.mark.parametrize("next_at", [511, 512, 513])
+def test_bytes_behind_a_stream_are_its_tail_unless_another_begins_in_its_last_sector(
+    next_at: int, tmp_path: Path
+) -> None:
+    stored = (ZEROS + b"tail").ljust(next_at, b"\0") + ZEROS
+    found = image(tmp_path, [descriptor(DATA, len(ZEROS)), descriptor(DATA + next_at, len(ZEROS))], stored)
+    batch = only(found)
+    assert batch.outcomes.tolist() == [Outcome.OK] * 2
+    assert [tail.data for tail in batch.tails] == ([b"tail"] if next_at >= 512 else [])
