@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
@@ -76,13 +77,14 @@ def test_nothing_is_claimed_where_nothing_is_asked_for(tmp_path: Path) -> None:
     assert (found.claims, found.counted, found.cluster_host_offset) == ((), 0, 15 * 512)
 
 
-def on_clusters(image: Qcow2Image, clusters: list[int]) -> dict[int, list[Claim]]:
+def on_clusters(image: Qcow2Image, clusters: list[int], stop: str | None = None) -> dict[int, list[Claim]]:
     sets, budget = TableSets(), Budget(Limits())
     for table, times in l1_tables(image):
         sets.add(table, times)
     bitmaps = [each for each in read_bitmap_tables(image, budget) if isinstance(each, BitmapTable)]
     table_of_blocks = read_refcount_table(image.evidence, image.geometry)
-    return _claims(image, budget, table_of_blocks, bitmaps, sets).on_clusters(clusters)
+    claims = _claims(image, budget, table_of_blocks, bitmaps, sets)
+    return replace(claims, out_of_time=lambda: stop).on_clusters(clusters)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -197,3 +199,11 @@ def test_a_sentence_says_that_there_may_be_others(count: int) -> None:
     claims = [Claim(Owner.DATA, 512, 512, f"L2[{n}]", None, 2) for n in range(count)]
     words = "; ".join(f"guest data (L2[{n}], 2 times)" for n in range(count))
     assert in_words(claims) == words + (" and others" if count >= MAX_CLAIMS else "")
+
+
+def test_without_time_the_tables_are_not_walked(tmp_path: Path) -> None:
+    with opened(tmp_path, tiny([COPIED | L1 * 512, COPIED | 6 * 512])) as image:
+        assert [claim.owner for claim in on_clusters(image, [L1, 6])[6]] == [Owner.DATA]
+        found = on_clusters(image, [L1, 6], "time is up")
+    assert [claim.owner for claim in found[L1]] == [Owner.ACTIVE_L1]
+    assert found[6] == []

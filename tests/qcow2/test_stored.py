@@ -188,3 +188,11 @@ def test_refcounts_end_with_the_last_block_that_is_named(named: int | None, tmp_
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry(impossible)))
         assert found.counted_end == evidence.size
         assert found.per_block == 0
+
+
+def test_where_the_table_could_not_be_read_there_may_be_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file ends inside the table: its first two entries name no block, and nobody knows of the others."""
+    monkeypatch.setattr(stored, "STRETCH_CLUSTERS", PER_BLOCK)
+    with Evidence(written(tmp_path, tiny([])[:512] + bytes(16))) as evidence:
+        found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
+    assert [found.has_blocks(number * PER_BLOCK) for number in range(66)] == [False] * 2 + [True] * 62 + [False] * 2
