@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2 import references
@@ -258,3 +259,12 @@ def test_the_copied_bit_of_a_table_is_that_of_the_first_entry_that_leads_there(e
     first = 0 if entry % (1 << 63) else 1
     assert (active.l1_indices.tolist(), active.references.tolist()) == ([first, 2], [2 - first, 1])
     assert sets.lost is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_what_has_no_bytes_claims_none(length: int) -> None:
+    with Qcow2Image(Evidence(sample(KINDS["luks-4k"]))) as image:
+        assert image.luks is not None
+        image.__dict__["luks"] = replace(image.luks, length=length)
+        owners = [claim.owner for claim in metadata(image).single]
+    assert (Owner.LUKS_HEADER in owners) == (length > 0)

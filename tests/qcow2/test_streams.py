@@ -108,6 +108,8 @@ def test_a_stream_survives_a_bogus_one_that_begins_inside_it(tmp_path: Path) -> 
     entries = [descriptor(DATA, len(TEXT)), descriptor(DATA + 7, 100)]
     outcomes = only(image(tmp_path, entries, TEXT)).outcomes.tolist()
     assert (outcomes[0], outcomes[1] != Outcome.OK) == (Outcome.OK, True)
+    behind = only(image(tmp_path, entries, TEXT + b"tail"))
+    assert [tail.index for tail in behind.tails] == []  # whose bytes those are is not known
     long = only(image(tmp_path, [descriptor(DATA, len(NOISE)), descriptor(DATA + 7, 100)], NOISE))
     assert (long.outcomes.tolist()[0], long.surplus_sectors.tolist()) == (Outcome.OK, [0, 0])
 
@@ -368,13 +370,16 @@ def test_without_other_processes_the_answer_is_the_same(tmp_path: Path, monkeypa
     assert sum(len(batch.outcomes) for batch in without) == 50
 
 
-def test_tails_are_numbered_in_their_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "WINDOW_BYTES", 1024)
+@pytest.mark.parametrize(("window", "lengths"), [(1024, [4, 4, 2]), (3072, [6, 4]), (20_000, [10])])
+def test_tails_are_numbered_in_their_batch(
+    window: int, lengths: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "WINDOW_BYTES", window)
     monkeypatch.setattr(streams, "BATCH_STREAMS", 4)
     entries = [descriptor(DATA + number * 1024, len(ZEROS)) for number in range(10)]
     stored = b"".join((ZEROS + (b"tail" if number % 3 == 0 else b"")).ljust(1024, b"\0") for number in range(10))
     batches = decoded(image(tmp_path, entries, stored))
-    assert [len(batch.outcomes) for batch in batches] == [4, 4, 2]
+    assert [len(batch.outcomes) for batch in batches] == lengths
     found = [(int(batch.host_offsets[tail.index]), tail.host_offset) for batch in batches for tail in batch.tails]
     assert found == [(DATA + n * 1024, DATA + n * 1024 + len(ZEROS)) for n in (0, 3, 6, 9)]
 
