@@ -257,6 +257,6 @@ def _joined(areas: I64, begins: I64) -> I64:
 def _read(evidence: Evidence, begin: int, length: int) -> bytes:
     """Bytes of the file; nothing where they cannot be read."""
     try:
-        return evidence.read_at(begin, max(0, length))
+        return evidence.read_at(begin, length)
     except ReadFailed:
         return b""

@@ -278,3 +278,58 @@ def test_key_material_of_a_slot_that_is_not_active_is_a_remain(slot: int) -> Non
         assert list(key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)) == []
         idle[slot] = replace(idle[slot], key_material_offset=2, state=5)
         assert list(key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)) == []
+
+
+@pytest.mark.parametrize("used", [2, 3, 4])
+def test_what_begins_with_the_end_of_the_last_cluster_in_use_lies_behind_it(used: int, tmp_path: Path) -> None:
+    content = bytearray(6 * GRANULE)
+    content[3 * GRANULE] = 1
+    with Evidence(written(tmp_path, bytes(content))) as evidence:
+        search = FreeSearch(evidence, Budget(Limits()))
+        found = list(search.search(np.array([3 * GRANULE]), np.array([4 * GRANULE]), used * GRANULE))
+        found += search.rest(0, np.zeros((0, 2), dtype=np.int64))
+    places = [each.place for each in found if len(each.areas)]
+    assert places == [Place.FREE if used > 3 else Place.NEVER_ALLOCATED]
+
+
+def searched(folder: Path, words: list[int], bitmaps: list[int] | None) -> dict[Place, list[list[int]]]:
+    """What the tables of a file full of bytes hide, of four clusters of 16 KiB, the last of which is cut."""
+    layout = geometry(header(cluster_bits=14, features=1 << 4 if bitmaps else 0, virtual_size=1 << 30))
+    content = b"x" * ((4 << 14) - 100)
+    row = np.array([words], dtype=np.uint64)
+    second = None if bitmaps is None else np.array([bitmaps], dtype=np.uint64)
+    batch = L2Batch(
+        "active",
+        layout,
+        len(content),
+        np.array([0]),
+        np.array([0], dtype=np.uint64),
+        np.array([len(words)]),
+        row,
+        second,
+    )
+    with Evidence(written(folder, content)) as evidence:
+        return {each.place: each.areas.tolist() for each in table_residue(batch, evidence, Budget(Limits()))}
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        (2 << 14, [2 << 14, 3 << 14]),
+        (3 << 14, [3 << 14, (4 << 14) - 100]),
+        (0, None),  # no cluster, and not the one with the header
+        ((2 << 14) + 512, None),
+        (4 << 14, None),
+        (1 << 40, None),
+    ],
+)
+def test_only_clusters_of_the_file_hide_something(entry: int, place: list[int] | None, tmp_path: Path) -> None:
+    expected = [place] if place else []
+    assert searched(tmp_path, [entry | 1, 0], None)[Place.ZERO_CLUSTER] == expected
+    assert Place.ZERO_CLUSTER not in searched(tmp_path, [entry, 0], None)
+    assert searched(tmp_path, [entry], [0])[Place.SUBCLUSTER] == expected
+    assert searched(tmp_path, [entry], [0xFFFF_FFFF])[Place.SUBCLUSTER] == []
+
+
+def test_remains_near_one_another_are_one_within_64_kibibytes() -> None:
+    assert (residue.NEAR, residue.GRANULE) == (64 << 10, 512)

@@ -118,7 +118,13 @@ def batch_of(streams: list[tuple[int, int]], owner: str, rng: random.Random) -> 
 @pytest.mark.parametrize("seed", range(60))
 def test_overlaps_are_those_of_a_plain_search_whole_and_in_parts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(seed)
-    places = [0, 0, 1 << 40, *(rng.randrange(FILE_SIZE) for _ in range(6)), *(rng.randrange(40) * 512 for _ in range(6))]
+    places = [
+        0,
+        0,
+        1 << 40,
+        *(rng.randrange(FILE_SIZE) for _ in range(6)),
+        *(rng.randrange(40) * 512 for _ in range(6)),
+    ]
     pool = [(rng.choice(places), rng.choice([0, 1, 2, 255])) for _ in range(14)]
     active = [rng.choice(pool) for _ in range(rng.choice([0, 1, 5, 11]))]
     others = [rng.choice(pool) for _ in range(rng.randrange(12))]
