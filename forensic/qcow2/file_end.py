@@ -122,10 +122,10 @@ def _starts(first: int, cluster_size: int, end: int) -> Iterator[int]:
     QEMU lets one begin where the one before it ends or, in a new place, with a cluster. Beside these all the places at
     the end are tried, as many as there may be.
     """
-    near, last = min(SECTOR_SIZE + 1, end), max(0, end - MAX_STREAM_STARTS)
+    near = min(SECTOR_SIZE + 1, end)
     yield from range(near)
     yield from range(-first % cluster_size, end, cluster_size)
-    yield from range(max(near, last), end)
+    yield from range(max(near, end - MAX_STREAM_STARTS), end)
 
 
 def _read(evidence: Evidence, begin: int, end: int) -> bytes:

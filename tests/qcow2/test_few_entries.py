@@ -314,3 +314,67 @@ def test_what_may_be_damaged_as_a_whole_is_judged_with_arrays(
     head = header(version=version, cluster_bits=12, virtual_size=512 << 12)
     with opened(tmp_path, tiny([entry] * count, cluster_bits=12, head=head)) as image:
         assert_alike(image, 0, 512 << 12)
+
+
+def reaches(image: Qcow2Image) -> int:
+    """How far the disk is decoded without arrays."""
+    runs = few(image, 0, image.virtual_size)
+    return runs[-1][0] + runs[-1][1] if runs else 0
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("last", ["data", "data of a run", "zeros", "stream", "L2 table", "L1 table"])
+def test_what_ends_with_the_file_needs_no_arrays_and_what_the_file_end_cuts_does(
+    by: int, last: str, tmp_path: Path
+) -> None:
+    head = header(virtual_size=64 * 512, l1_offset=5 * 512 if last == "L1 table" else None)
+    words = {
+        "data": [7 << 9],
+        "data of a run": [6 << 9, 7 << 9],
+        "zeros": [7 << 9 | ZERO],
+        "stream": [COMPRESSED | (8 << 9) - 1],
+    }.get(last, [])
+    content = tiny(words, head=head, file_clusters={"L2 table": 5, "L1 table": 5}.get(last, 8))
+    if last == "L1 table":
+        content += (COPIED | L2 * 512).to_bytes(8, "big")
+    content = content + b"\0" * by if by >= 0 else content[:by]
+    with opened(tmp_path, content) as image:
+        assert_alike(image, 0, 64 * 512)
+        assert (reaches(image) == 64 * 512) == (by >= 0)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_so_many_entries_and_bytes_of_tables_are_few(by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tables of 64 entries in use; an empty one costs its bytes alone."""
+    head = header(virtual_size=3 * 64 * 512, l1_size=3)
+    content = tiny([5 << 9], head=head, l1_entries=[L2 * 512, 15 * 512, L2 * 512])
+    content = content[: 15 * 512] + bytes(512)
+    for name, limit in (("FEW_ENTRIES", 2 * 64 + by), ("FEW_TABLE_BYTES", 3 * 512 + by)):
+        with monkeypatch.context() as patched, opened(tmp_path, content) as image:
+            patched.setattr(few_entries, name, limit)
+            assert_alike(image, 0, 3 * 64 * 512)
+            assert (reaches(image) == 3 * 64 * 512) == (by >= 0), name
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_so_many_clusters_of_file_and_l1_entries_are_few(
+    by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for l1_size, clusters in ((1, 200), (300, 16)):
+        head = header(virtual_size=64 * 512, l1_size=l1_size, l1_offset=6 * 512)
+        content = bytearray(tiny([], head=head, file_clusters=clusters))
+        content[6 * 512 : 6 * 512 + 8 * l1_size] = (L2 * 512).to_bytes(8, "big") * l1_size
+        monkeypatch.setattr(few_entries, "FEW_ENTRIES", max(l1_size, clusters) + by)
+        with opened(tmp_path, bytes(content)) as image:
+            assert_alike(image, 0, 64 * 512)
+            assert (reaches(image) == 64 * 512) == (by >= 0)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_the_largest_tables_are_few_entries(extended: bool, tmp_path: Path) -> None:
+    """A cluster of 64 KiB holds 8192 entries, or 4096 with subclusters."""
+    head = header(cluster_bits=16, virtual_size=1 << 28, l1_size=1, features=extended << 4)
+    words = [5 << 16, WHOLE] * 4096 if extended else [5 << 16] * 8192
+    with opened(tmp_path, tiny(words, cluster_bits=16, head=head)) as image:
+        assert_alike(image, 0, 1 << 28)
+        assert reaches(image) == 1 << 28
