@@ -143,7 +143,7 @@ class Window:
             inside = (clusters >= self.first) & (clusters < self.end)
             if self.elsewhere_wanted:
                 per_table = batch.host_offsets[rows][:, np.newaxis]
-                tables = np.broadcast_to(per_table, offsets.shape) if valid is None else per_table + 0 * offsets
+                tables = np.broadcast_to(per_table, offsets.shape)
                 tables = tables.reshape(-1) if valid is None else tables[valid]
                 self._note_elsewhere(clusters[~inside], tables[~inside])
             clusters = clusters[inside]

@@ -166,7 +166,7 @@ FILE = 96 * SIZE - 300
 
 def random_row(rng: random.Random) -> list[int]:
     """Entries of an L2 table: a run as a writer lays it out, the same with holes, or anything anywhere."""
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     flags = rng.choice([[COPIED], [0], [0, COPIED]])
     if kind < 3:
         first = rng.randrange(1, 60)
@@ -176,6 +176,8 @@ def random_row(rng: random.Random) -> list[int]:
         if kind == 2:
             rng.shuffle(row)
         return row
+    if kind == 5:  # all of them lead somewhere, some off a cluster boundary
+        return [rng.choice(flags) | rng.randrange(1, 90) * SIZE + rng.choice([0, 0, 512, 2048]) for _ in range(32)]
     some = [lambda: rng.randrange(100) * SIZE, lambda: rng.randrange(100) * SIZE]
     if kind == 4:
         some += [
