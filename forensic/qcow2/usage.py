@@ -272,10 +272,6 @@ class UsageCounter:
     def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
         """The ranges of a stretch that nothing refers to."""
         first = window.first + begin
-        if int(window.use[begin:end].min()) > 0:
-            self.last_used = window.first + end
-            nothing = np.zeros(0, dtype=np.int64)
-            return self._free_ranges(nothing, nothing)
         used = window.use[begin:end] != 0
         edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
         if bool(used[-1]):

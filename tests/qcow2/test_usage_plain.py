@@ -55,7 +55,11 @@ class Made:
 def random_entries(rng: random.Random, clusters: int) -> list[int]:
     """Entries of an L2 table, mostly none; a run, or single ones anywhere, a few of them streams or past the end."""
     row = [0] * ENTRIES
-    if rng.random() < 0.3:
+    kind = rng.random()
+    if kind < 0.3:
+        return row
+    if kind < 0.5 and clusters > PER_BLOCK:  # the first cluster of the second window, and nothing else
+        row[3] = PER_BLOCK * SIZE
         return row
     first = rng.randrange(12, clusters)
     if rng.random() < 0.5:
@@ -166,7 +170,7 @@ def rows_of(found: list[ClusterUsage]) -> dict[int, tuple[int, int, int, int]]:
     }
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(160))
 def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,3 +281,12 @@ def test_a_count_that_time_ends_says_so_and_where(calls: int, tmp_path: Path, mo
         reason = f"time is up; host clusters from {first:,} on were not counted"
         assert said == [Unexamined(ClusterUsage, reason, limit=True)]
         assert counter.lost == "time is up"
+
+
+def test_a_file_without_a_free_cluster_has_none(tmp_path: Path) -> None:
+    """Five clusters of metadata, and two of data up to the end."""
+    content = tiny([COPIED | 5 * 512, COPIED | 6 * 512], file_clusters=7)
+    with Qcow2Image(Evidence(written(tmp_path, content))) as opened:
+        counter = counter_of(opened)
+        free = [each for each in counter.results() if isinstance(each, FreeClusters)]
+    assert [(each.begins.tolist(), each.ends.tolist(), each.last_used_end) for each in free] == [([], [], 7 * 512)]
