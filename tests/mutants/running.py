@@ -154,6 +154,7 @@ def _run_tests(tree: Path, files: list[str], plugin: object) -> None:
     status = 99
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background ignores it
         os.chdir(tree)
         os.environ.update(PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1")
         sys.dont_write_bytecode = True
