@@ -378,3 +378,39 @@ def test_the_largest_tables_are_few_entries(extended: bool, tmp_path: Path) -> N
     with opened(tmp_path, tiny(words, cluster_bits=16, head=head)) as image:
         assert_alike(image, 0, 1 << 28)
         assert reaches(image) == 1 << 28
+
+
+@pytest.mark.parametrize("first", [14, 15, 16, 17])
+@pytest.mark.parametrize("kind", ["data", "zeros", "stream"])
+def test_of_a_table_whose_last_run_leaves_the_file_nothing_is_decoded_without_arrays(
+    first: int, kind: str, tmp_path: Path
+) -> None:
+    """The run ends the second of three tables; the file has 16 clusters. What is before that table is given."""
+    head = header(virtual_size=3 * 64 * 512, l1_size=3)
+    count = 1 if kind == "stream" else 2
+    flag = ZERO if kind == "zeros" else 0
+    run = [COMPRESSED | first << 9] if kind == "stream" else [(first + number) << 9 | flag for number in range(count)]
+    words = [6 << 9, *[0] * 63, 7 << 9, *[0] * (63 - count), *run]
+    content = tiny(words, head=head, l1_entries=[4 * 512, 5 * 512, 4 * 512])
+    leaves = first + count > 16
+    with opened(tmp_path, content) as image:
+        assert_alike(image, 0, 3 * 64 * 512)
+        assert reaches(image) == (64 * 512 if leaves else 3 * 64 * 512)
+
+
+@pytest.mark.parametrize("place", [3 * 512, 4 * 512, 5 * 512 + 100])
+def test_a_table_on_a_bad_sector_is_left_to_the_arrays(
+    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Evidence.read_into
+
+    def failing(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        if host_offset <= place < host_offset + len(buffer):
+            raise ReadFailed(place, 1, "input/output error")
+        real(self, host_offset, buffer)
+
+    head = header(virtual_size=2 * 64 * 512, l1_size=2)
+    with opened(tmp_path, tiny([6 << 9, 0], head=head, l1_entries=[4 * 512, 5 * 512])) as image:
+        monkeypatch.setattr(Evidence, "read_into", failing)
+        assert reaches(image) == (512 if place > 5 * 512 else 0)  # the run in hand might go on
+        assert_alike(image, 0, 2 * 64 * 512)
