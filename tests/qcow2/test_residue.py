@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from forensic.evidence import Evidence
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2 import residue
 from forensic.qcow2.area import PIECE
 from forensic.qcow2.budget import Budget, Limits
@@ -326,6 +326,7 @@ def searched(folder: Path, words: list[int], bitmaps: list[int] | None) -> dict[
 def test_only_clusters_of_the_file_hide_something(entry: int, place: list[int] | None, tmp_path: Path) -> None:
     expected = [place] if place else []
     assert searched(tmp_path, [entry | 1, 0], None)[Place.ZERO_CLUSTER] == expected
+    assert searched(tmp_path, [entry | 1, 1 << 14], None)[Place.ZERO_CLUSTER] == expected
     assert Place.ZERO_CLUSTER not in searched(tmp_path, [entry, 0], None)
     assert searched(tmp_path, [entry], [0])[Place.SUBCLUSTER] == expected
     assert searched(tmp_path, [entry], [0xFFFF_FFFF])[Place.SUBCLUSTER] == []
@@ -333,3 +334,24 @@ def test_only_clusters_of_the_file_hide_something(entry: int, place: list[int] |
 
 def test_remains_near_one_another_are_one_within_64_kibibytes() -> None:
     assert (residue.NEAR, residue.GRANULE) == (64 << 10, 512)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_ranges_that_follow_one_another_are_one(count: int, tmp_path: Path) -> None:
+    begins = np.arange(count, dtype=np.int64) * GRANULE
+    with Evidence(written(tmp_path, b"x" * 5 * GRANULE)) as evidence:
+        found = nonzero_areas(evidence, begins, begins + GRANULE, Budget(Limits()))
+    assert found.tolist() == [[0, count * GRANULE]]
+
+
+def test_where_nothing_can_be_read_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        raise ReadFailed(host_offset, len(buffer), "input/output error")
+
+    with opened(tmp_path, tiny([])) as image:
+        claims = [Claim(Owner.HEADER, 0, 512, "header"), Claim(Owner.ACTIVE_L1, 6 * 512, 8, "L1")]
+        assert len(slack_of(image, claims)) == 1
+        monkeypatch.setattr(Evidence, "read_into", failing)
+        assert slack_of(image, claims) == []
+        found = nonzero_areas(image.evidence, np.array([5 * 512]), np.array([7 * 512]), Budget(Limits()))
+        assert found.tolist() == []
