@@ -243,10 +243,7 @@ class UsageCounter:
         rows = np.flatnonzero(which)
         if not len(rows):
             return
-        leaked = np.zeros(len(rows), dtype=np.bool_)
-        if stretch is not None:
-            leaked = (stretch.counts[rows] > window.counts[rows + begin]) & (stretch.block[rows] != Block.UNREADABLE)
-            leaked &= window.use[rows + begin] == 0
+        leaked = window.use[rows + begin] == 0  # nothing refers to it, so it is its refcount that is not in order
         if not leaked.all():
             rows_in_use = rows[~leaked]
             usage = self._usage(window, begin, rows_in_use, stretch)

@@ -28,7 +28,7 @@ from forensic.qcow2.usage import (
     Totals,
     UsageCounter,
 )
-from forensic.qcow2.walk import l1_tables
+from forensic.qcow2.walk import l1_tables, ownership
 from tests.images import COMPRESSED, COPIED, geometry, header, tiny, written
 from tests.qcow2.plain_usage import SIZE, PlainWindow
 
@@ -290,3 +290,68 @@ def test_a_file_without_a_free_cluster_has_none(tmp_path: Path) -> None:
         counter = counter_of(opened)
         free = [each for each in counter.results() if isinstance(each, FreeClusters)]
     assert [(each.begins.tolist(), each.ends.tolist(), each.last_used_end) for each in free] == [([], [], 7 * 512)]
+
+
+SNAPSHOTS_AT, OWN_L1, OWN_L2, OWN_DATA = 6, 20, 40, 60
+"""Clusters of an image with many snapshots, each with tables and a cluster of data of its own."""
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 7, 8, 9, 15, 16])
+def test_an_entry_that_repeats_another_is_found_in_whichever_of_many_table_sets(wrong: int, tmp_path: Path) -> None:
+    """Sixteen snapshots, told apart eight at a time; `wrong` is the set in which two entries lead to one cluster."""
+    count = 16
+    head = header(l1_offset=OWN_L1 * 512, snapshots=(count, SNAPSHOTS_AT * 512))
+    content = bytearray(tiny([], head=head, file_clusters=80))
+    content[5 * 512 :] = bytes(len(content) - 5 * 512)
+    entries = [struct.pack(">QIHHIIQII", (OWN_L1 + n + 1) * 512, 1, 0, 0, 0, 0, 0, 0, 0) for n in range(count)]
+    content[SNAPSHOTS_AT * 512 : SNAPSHOTS_AT * 512 + 40 * count] = b"".join(entries)
+    for number in range(count + 1):
+        data = (OWN_DATA + number) * 512
+        at = (OWN_L1 + number) * 512
+        content[at : at + 8] = ((OWN_L2 + number) * 512).to_bytes(8, "big")
+        at = (OWN_L2 + number) * 512
+        content[at : at + 16] = struct.pack(">QQ", data, data if number == wrong else 0)
+    with Qcow2Image(Evidence(written(tmp_path, bytes(content)))) as opened:
+        found = rows_of([each for each in counter_of(opened).results() if type(each) is ClusterUsage])
+    twice = [cluster for cluster, (_, _, use, _) in found.items() if use & Use.TWICE]
+    assert twice == [OWN_DATA + wrong]
+
+
+def test_a_window_with_nothing_but_a_table_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No refcount block counts it, and no data lies there."""
+    monkeypatch.setattr(usage.UsageCounter, "_window_clusters", lambda self: 256)
+    for cluster in (257, 600, 1023):
+        content = tiny([], l1_entries=[cluster * 512])
+        path = written(tmp_path, content)
+        os.truncate(path, 4 * 256 * 512)
+        with path.open("r+b") as stream:
+            stream.seek(cluster * 512)
+            stream.write(bytes(512))
+        with Qcow2Image(Evidence(path)) as opened:
+            found = rows_of([each for each in counter_of(opened).results() if type(each) is ClusterUsage])
+        assert found[cluster] == (0, 1, Use.METADATA | Use.NOT_COPIED, Block.NONE)
+
+
+def test_the_claims_on_the_very_byte_come_first(tmp_path: Path) -> None:
+    """Two streams of a sector each in one cluster."""
+    begin = 6 * SIZE
+    words = [COMPRESSED | begin, COMPRESSED | begin + 512]
+    with Qcow2Image(Evidence(written(tmp_path, tiny(words, cluster_bits=12, head=header(cluster_bits=12))))) as opened:
+        for at, first in ((0, 0), (511, 0), (512, 512), (1023, 512), (1024, 0), (SIZE - 1, 0)):
+            found = ownership(opened, begin + at)
+            assert [claim.host_offset for claim in found.claims] == [begin + first, begin + 512 - first]
+            assert (found.host_offset, found.cluster_host_offset, found.cluster_size) == (begin + at, begin, SIZE)
+            assert found.counted == 2
+
+
+@pytest.mark.parametrize("cluster", [0, 1, 255, 256, 300, 511, 512, 700])
+def test_the_refcount_of_a_cluster_is_in_the_block_for_it(cluster: int, tmp_path: Path) -> None:
+    """Blocks of 256 refcounts: the second is stored, the third is past the end of the file."""
+    content = bytearray(tiny([], file_clusters=720))
+    content[512:536] = struct.pack(">3Q", 2 * 512, 6 * 512, 1 << 40)
+    for number in range(256):
+        content[2 * 512 + 2 * number : 2 * 512 + 2 * number + 2] = number.to_bytes(2, "big")
+        content[6 * 512 + 2 * number : 6 * 512 + 2 * number + 2] = (1000 + number).to_bytes(2, "big")
+    with Qcow2Image(Evidence(written(tmp_path, bytes(content)))) as opened:
+        stored_count = ownership(opened, cluster * 512 + 7).stored
+    assert stored_count == (None if cluster >= 512 else cluster % 256 + (1000 if cluster >= 256 else 0))
