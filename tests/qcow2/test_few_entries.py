@@ -414,3 +414,21 @@ def test_a_table_on_a_bad_sector_is_left_to_the_arrays(
         monkeypatch.setattr(Evidence, "read_into", failing)
         assert reaches(image) == (512 if place > 5 * 512 else 0)  # the run in hand might go on
         assert_alike(image, 0, 2 * 64 * 512)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_streams_that_begin_side_by_side_are_runs_of_their_own(by: int, tmp_path: Path) -> None:
+    head = header(virtual_size=64 * 512)
+    words = [COMPRESSED | 0xA10 + by * number for number in range(3)]
+    with opened(tmp_path, tiny(words, head=head)) as image:
+        assert_alike(image, 0, 64 * 512)
+        assert [run[2] for run in few(image, 0, 64 * 512)][:3] == [0xA10 + by * number for number in range(3)]
+
+
+@pytest.mark.parametrize("bitmap", [0, 1, WHOLE])
+def test_a_stream_of_an_extended_entry_has_no_subclusters(bitmap: int, tmp_path: Path) -> None:
+    head = header(cluster_bits=14, virtual_size=4 * CLUSTER, features=1 << 4)
+    for place in (0, 5 * CLUSTER):
+        with opened(tmp_path, tiny([COMPRESSED | place, bitmap], cluster_bits=14, head=head)) as image:
+            assert_alike(image, 0, 4 * CLUSTER)
+            assert bool(few(image, 0, 4 * CLUSTER)) == (bitmap == 0)
