@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.bits import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SUBCLUSTERS
-from forensic.qcow2.entries import U64, big_endian
+from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SUBCLUSTERS
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.overwritten import Overwritten, overwritten_l1, overwritten_l2
+from forensic.qcow2.overwritten_tables import Overwritten, overwritten_l1, overwritten_l2
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 CRASHING = """
 import os, sys
-import forensic.qcow2.codecs as codecs
+import forensic.disk.codecs as codecs
 
 victim = bytes.fromhex(sys.argv.pop(1))
 
