@@ -35,7 +35,6 @@ CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUK
 CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
-
 MAX_LISTED = 4096
 """Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
 

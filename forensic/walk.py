@@ -9,8 +9,9 @@ from forensic.accounting.descriptors import Descriptors
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.measurement import Measuring
 from forensic.accounting.ownership import claims_of, why_incomplete
+from forensic.accounting.stream_decoding import decode_streams
 from forensic.accounting.stream_overlaps import StreamCollector, StreamOverlaps
-from forensic.accounting.streams import Allowance, StreamBatch, decode_streams
+from forensic.accounting.streams import Allowance, StreamBatch
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.image import Identified, Qcow1Image, Qcow2Image

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct, field
 
-from forensic.accounting.streams import Allowance, StreamBatch, Streams, decode_streams
+from forensic.accounting.stream_decoding import decode_streams
+from forensic.accounting.streams import Allowance, StreamBatch, Streams
 from forensic.budget import Budget, Unexamined
 from forensic.disk.codecs import Codec
 from forensic.image import Qcow1Image
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.header import V1_LENGTH
-from forensic.qcow2.tables import (
-    ENTRY_SIZE,
-    I64,
-)
+from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.v1 import Qcow1Header
 from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.qcow2.v1_tables import read_l2_batches as read_qcow1_batches

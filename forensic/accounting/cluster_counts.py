@@ -13,9 +13,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.tables import I64, L2Batch
+from forensic.qcow2.tables import L2Batch
 
 U8 = npt.NDArray[np.uint8]
 

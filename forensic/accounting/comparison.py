@@ -9,20 +9,13 @@ import numpy.typing as npt
 from msgspec.structs import asdict
 
 from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, Use, Window
-from forensic.accounting.discrepancies import (
-    Bools,
-    ClusterUsage,
-    FreeClusters,
-    LeakedClusters,
-    RefcountsBeyondFile,
-    Totals,
-)
+from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.owners import Claims, Metadata
 from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
 from forensic.budget import Budget, Unexamined
-from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
 from forensic.qcow2.refcounts import STRETCH_CLUSTERS, Block, StoredRefcounts, Stretch
-from forensic.qcow2.tables import I64, L2Batch
+from forensic.qcow2.tables import L2Batch
 
 MAX_WINDOWS = 256
 """Windows of the file that are counted; more only come from entries strewn over an absurdly long file."""
@@ -269,7 +262,6 @@ def counted_window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_ref
 
 _ODD = np.zeros(256, dtype=np.bool_)
 """For each combination of uses whether they do not go together."""
-
 
 _ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
 """The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""

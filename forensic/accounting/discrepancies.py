@@ -8,12 +8,9 @@ from msgspec import Struct
 
 from forensic.accounting.cluster_counts import Use
 from forensic.accounting.owners import Claims
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.refcounts import Counts
-from forensic.qcow2.tables import I64
-
-Bools = npt.NDArray[np.bool_]
 
 
 class ClusterUsage(Struct, frozen=True):

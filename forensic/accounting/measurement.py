@@ -12,15 +12,16 @@ from forensic.accounting.discrepancies import FreeClusters, LeakedClusters
 from forensic.accounting.shared_clusters import Sharing
 from forensic.accounting.streams import StreamBatch
 from forensic.accounting.table_sets import TableSets
-from forensic.disk.codecs import Outcome
+from forensic.disk.examination import Outcome
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
-from forensic.mapping.rows import Rows, rows_of
+from forensic.mapping.rows import Rows
+from forensic.mapping.table_rows import rows_of
 from forensic.measured import Measured
-from forensic.qcow2.arrays import U64, distinct
+from forensic.qcow2.arrays import I64, U64, distinct
 from forensic.qcow2.bitmap_tables import BitmapTable, marked_bytes
 from forensic.qcow2.entries import ALL_SUBCLUSTERS, COMPRESSED, OFFSET_MASK, SUBCLUSTERS, ZERO_FLAG
-from forensic.qcow2.tables import I64, L2Batch
+from forensic.qcow2.tables import L2Batch
 
 MAX_BIT_BYTES = 64 << 20
 """Bytes of bitmap data that are counted in all; a terabyte at 64 KiB a bit takes 2 MiB."""

@@ -15,13 +15,13 @@ from msgspec import Struct
 from forensic.accounting.table_sets import TableSets
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, distinct, is_among
 from forensic.qcow2.bitmaps import BitmapDirectory
 from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS
-from forensic.qcow2.tables import I64, L1Table, L2Batch, RefcountTable
+from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable
 from forensic.untrusted import Json
 
 

@@ -10,11 +10,11 @@ from forensic.accounting.owners import Claim, Claims, bitmaps_kept, metadata_of
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_BITMAPS
 from forensic.qcow2.refcounts import Block, StoredRefcounts
-from forensic.qcow2.tables import I64, RefcountTable, read_refcount_table
+from forensic.qcow2.tables import RefcountTable, read_refcount_table
 
 
 class Ownership(Struct, frozen=True):

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from forensic.accounting.table_sets import TableSets
 from forensic.qcow2.arrays import U64, distinct
 from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.tables import L2Batch, within_file
+from forensic.qcow2.table_reading import within_file
+from forensic.qcow2.tables import L2Batch
 
 MAX_SETS = 64
 MAX_BYTES = 32 << 20

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from forensic.disk.codecs import Codec, could_begin_stream, fills_cluster
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import could_begin_stream, fills_cluster
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry

@@ -14,19 +14,12 @@ from forensic.accounting.saved_state import is_left_behind
 from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, distinct, is_among
 from forensic.qcow2.entries import COPIED, OFFSET_MASK
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
 from forensic.qcow2.snapshots import Snapshot
-from forensic.qcow2.tables import (
-    I64,
-    L1Table,
-    L2Batch,
-    believed_l1,
-    believed_l2_batches,
-    read_l1,
-    stored_clusters,
-)
+from forensic.qcow2.table_reading import stored_clusters
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l1, believed_l2_batches, read_l1
 
 SETS_AT_ONCE = 8
 """Table sets told apart in one pass over the tables: one bit of a byte each."""

@@ -107,7 +107,7 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """The rows of the L1 table."""
-        from forensic.mapping.rows import row_batches
+        from forensic.mapping.table_rows import row_batches
 
         data_size = self.data_file.size if self.data_file else None
         start, end = guest_start + self.base, guest_end + self.base
@@ -117,7 +117,7 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
 
     def most_extents(self) -> int:
         """One for each entry and subcluster of a distinct L2 table, one for each L1 entry."""
-        from forensic.mapping.rows import most_extents
+        from forensic.mapping.table_rows import most_extents
 
         return most_extents(self.image.evidence, self.l1)
 

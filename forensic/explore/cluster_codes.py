@@ -17,10 +17,11 @@ from forensic.explore.regions import Atlas
 from forensic.explore.space_usage import FURTHEST, MAX_TAKEN, Grid, Survey
 from forensic.explore.v1 import Qcow1Atlas
 from forensic.mapping.extents import State
-from forensic.mapping.rows import Rows, row_batches
-from forensic.qcow2.arrays import U64
+from forensic.mapping.rows import Rows
+from forensic.mapping.table_rows import row_batches
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.refcounts import Block, Counts, StoredRefcounts
-from forensic.qcow2.tables import I64, L1Table
+from forensic.qcow2.tables import L1Table
 
 Codes = npt.NDArray[np.uint8]
 

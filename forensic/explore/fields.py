@@ -31,7 +31,6 @@ EXTENSION_TYPES = {
     ExtensionType.DATA_FILE: "string_extension",
 }
 
-
 HEADER_TYPES = {"qcow2": ("qcow2", "header_v2", "header_v3"), "header_v1": ("qcow2", "header_v1")}
 """One header to an examiner, several types to the parser."""
 

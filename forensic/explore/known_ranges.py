@@ -9,10 +9,11 @@ import numpy as np
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.image import Identified, Qcow2Image
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
-from forensic.qcow2.tables import ENTRY_SIZE, Bools, L2Batch, read_refcount_table
+from forensic.qcow2.table_reading import ENTRY_SIZE
+from forensic.qcow2.tables import L2Batch, read_refcount_table
 
 HostRange = tuple[int, int, str]
 """Host offset, length in bytes, kind."""

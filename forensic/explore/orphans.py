@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from forensic.accounting.discrepancies import LeakedClusters
 from forensic.image import Identified
-from forensic.qcow2.tables import I64
+from forensic.qcow2.arrays import I64
 from forensic.residue.search import FreeResidue
 from forensic.walk import structures
 

@@ -15,16 +15,16 @@ from msgspec import Struct
 from forensic.explore.regions import Atlas, Kind
 from forensic.explore.v1 import Qcow1Atlas
 from forensic.mapping.extents import State
-from forensic.mapping.rows import Rows, row_batches
-from forensic.qcow2.arrays import U64, distinct
-from forensic.qcow2.tables import ENTRY_SIZE, I64
+from forensic.mapping.rows import Rows
+from forensic.mapping.table_rows import row_batches
+from forensic.qcow2.arrays import I64, U64, distinct
+from forensic.qcow2.table_reading import ENTRY_SIZE
 
 Sums = npt.NDArray[np.int64]
 """Bytes as [kind or state, cell]."""
 
 FURTHEST = 1 << 62
 """Offsets beyond this are not summed up: no table can map them, whatever size a header claims."""
-
 
 MAX_TAKEN = 1 << 26
 """Host clusters of a file in which the data of snapshots is told apart from that of the active disk."""

@@ -12,7 +12,8 @@ from forensic.explore.regions import Kind, Region
 from forensic.finding import Range, host
 from forensic.image import Qcow1Image
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.tables import ENTRY_SIZE, L1Table
+from forensic.qcow2.table_reading import ENTRY_SIZE
+from forensic.qcow2.tables import L1Table
 from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch, read_l2_batches
 from forensic.untrusted import Untrusted
 

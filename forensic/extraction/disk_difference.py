@@ -19,10 +19,8 @@ from forensic.disk.disk import Disk
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped
-from forensic.qcow2.arrays import distinct
+from forensic.qcow2.arrays import Bools, distinct
 from forensic.qcow2.entries import SECTOR_SIZE
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Relation(StrEnum):

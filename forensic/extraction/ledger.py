@@ -94,7 +94,6 @@ def missing_json(missing: MissingRanges) -> list[Json]:
 LISTED_RANGES = 100_000
 """Ranges that are listed one by one; a hostile image could have a billion. All are counted."""
 
-
 KEPT_RUNS = 1 << 16
 """Runs that are kept for the plan, in some ten megabytes; those of a disk with more are decoded a second time."""
 

@@ -17,8 +17,8 @@ from typing import Protocol, Self
 from forensic.errors import ForensicError, OutputFailed, WorkerFailed
 from forensic.extraction.piece_reader import Missing
 from forensic.extraction.plan import Part, Piece
+from forensic.forked_process import Attempt
 from forensic.mapping.extents import Reason
-from forensic.processes import Attempt
 from forensic.processes import Processes as WatchedProcesses
 
 Work = Callable[[int, Piece], Sequence[Missing]]

@@ -9,9 +9,8 @@ import numpy as np
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
-from forensic.qcow2.arrays import distinct
+from forensic.qcow2.arrays import I64, distinct
 from forensic.qcow2.entries import SECTOR_SIZE
-from forensic.qcow2.tables import I64
 from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch, read_l2_batches
 
 

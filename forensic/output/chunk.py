@@ -10,7 +10,6 @@ Stretch = memoryview | int
 ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
-
 PART = 16 << 20
 """Bytes of a run of zeros that are given on at once: hundredths of a second's work for those who hash."""
 

@@ -124,12 +124,9 @@ class Manifest:
 
 _FIRST_LINE = f"# {MANIFEST_SCHEMA} algorithm {ALGORITHM} ".encode("ascii")
 
-
 _HEAD = re.compile(re.escape(_FIRST_LINE) + rb"window (?P<window>[1-9][0-9]{0,18}) size (?P<size>[0-9]{1,20})")
 
-
 _ENTRY = re.compile(rb"(?P<offset>[0-9]{1,20}) (?P<length>[0-9]{1,20}) (?P<digest>[0-9a-f]{64})")
-
 
 _LONGEST_LINE = 256
 

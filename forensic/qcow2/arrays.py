@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-
 U64 = npt.NDArray[np.uint64]
 """Table entries in host byte order."""
+
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 def big_endian(raw: bytes | memoryview) -> U64:

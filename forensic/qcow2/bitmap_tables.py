@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
 from forensic.qcow2.entries import OFFSET_MASK
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.metadata import Qcow2Metadata
-from forensic.qcow2.tables import Bools, read_table, within_file
+from forensic.qcow2.table_reading import read_table, within_file
 
 MAX_ENTRIES = 0x800_0000
 MAX_TABLE_BYTES_READ = 32 << 20

@@ -7,7 +7,6 @@ import re
 # What QEMU takes for a protocol: whatever stands before a colon, if no slash comes first.
 _PROTOCOL = re.compile(rb"[^/:]*:")
 
-
 # `C:\\x` and `C:/x`, and `\\\\server\\share` (also with slashes).
 _WINDOWS = re.compile(rb"[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/]")
 

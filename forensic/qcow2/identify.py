@@ -36,7 +36,6 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, bytes, what it is; the first that fits is named."""
 
-
 FIRST_REFCOUNTS = bytes.fromhex("0001 0001 0001")
 
 SIGNATURE_BYTES = 512

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64
-from forensic.qcow2.tables import I64, RefcountTable, read_clusters, stored_clusters
+from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.table_reading import read_clusters, stored_clusters
+from forensic.qcow2.tables import RefcountTable
 
 Counts = npt.NDArray[np.unsignedinteger]
-Bools = npt.NDArray[np.bool_]
 
 STRETCH_CLUSTERS = 1 << 19
 """Host clusters that are compared at once."""

@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.arrays import I64, U64, Bools, big_endian
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
-from forensic.qcow2.tables import BATCH_BYTES, ENTRY_SIZE, I64, Bools, read_what_is_there
+from forensic.qcow2.table_reading import BATCH_BYTES, ENTRY_SIZE, read_what_is_there
 from forensic.qcow2.v1 import Qcow1Header
 
 COMPRESSED = 1 << 63

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.tables import read_what_is_there
+from forensic.qcow2.table_reading import read_what_is_there
 from forensic.untrusted import Json
 
 PIECE = 1 << 20

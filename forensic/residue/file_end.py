@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from forensic.accounting.owners import Metadata
 from forensic.budget import Budget
-from forensic.disk.codecs import Codec, fills_cluster, stream_end
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import fills_cluster, stream_end
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.table_ends import ends_with_entry, is_table
-from forensic.qcow2.tables import I64, L2Batch
+from forensic.qcow2.tables import L2Batch
 from forensic.residue.search import nonzero_areas
 
 MAX_ENTRY = 4096

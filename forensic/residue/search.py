@@ -12,13 +12,13 @@ from forensic.accounting.owners import Metadata, Owner
 from forensic.budget import Budget
 from forensic.evidence import Evidence, ReadFailed
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import distinct
+from forensic.qcow2.arrays import I64, Bools, distinct
 from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG
 from forensic.qcow2.header import PADDED_LENGTH
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import EXTRA_OFFSET
-from forensic.qcow2.tables import I64, Bools, L2Batch
+from forensic.qcow2.tables import L2Batch
 from forensic.residue.content import MEASURED, PIECE
 
 GRANULE = 512

@@ -28,7 +28,6 @@ STORAGE_DIRECTORIES = (
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
 
-
 FOREIGN = ("a path of Windows, outside the directory of the image", "a path to a share of a server (UNC)")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.accounting.streams import StreamBatch, Tail
-from forensic.disk.codecs import Codec, Outcome
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import Outcome
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
 from forensic.rules.registry import rule
 from forensic.untrusted import Json

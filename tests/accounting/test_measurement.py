@@ -18,7 +18,7 @@ from forensic.errors import ForensicError
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
-from forensic.mapping.rows import rows_of
+from forensic.mapping.table_rows import rows_of
 from forensic.measured import Measured
 from forensic.qcow2.tables import L2Batch
 from samples import recipes

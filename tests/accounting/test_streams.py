@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import forensic.accounting.descriptors as descriptors
+import forensic.accounting.stream_decoding as stream_decoding
 import forensic.accounting.streams as streams
 from forensic.accounting.streams import StreamBatch
-from forensic.disk.codecs import Outcome
+from forensic.disk.examination import Outcome
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.walk import structures
@@ -159,8 +160,8 @@ def many(folder: Path, count: int) -> Qcow2Image:
 
 def test_many_streams_come_in_groups_and_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptors, "MAX_GATHERED", 10)
-    monkeypatch.setattr(streams, "WINDOW_BYTES", 4096)
-    monkeypatch.setattr(streams, "BATCH_STREAMS", 16)
+    monkeypatch.setattr(stream_decoding, "WINDOW_BYTES", 4096)
+    monkeypatch.setattr(stream_decoding, "BATCH_STREAMS", 16)
     batches = decoded(many(tmp_path, 100))
     assert np.concatenate([batch.host_offsets for batch in batches]).tolist() == [DATA + n * 1024 for n in range(100)]
     assert {int(outcome) for batch in batches for outcome in batch.outcomes} == {Outcome.OK}
@@ -168,7 +169,7 @@ def test_many_streams_come_in_groups_and_none_is_lost(tmp_path: Path, monkeypatc
 
 
 def test_work_is_limited_and_what_was_not_done_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "WINDOW_BYTES", 4096)
+    monkeypatch.setattr(stream_decoding, "WINDOW_BYTES", 4096)
     monkeypatch.setattr(streams, "EFFORT_PER_FILE_BYTE", 0)
     for effort, allowed in ((39 * 4096, 36), (40 * 4096, 40), (100 * 4096 - 1, 96), (100 * 4096, 100)):
         monkeypatch.setattr(streams, "EFFORT_ALWAYS", effort)

@@ -14,7 +14,8 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.rows import joined
 from forensic.qcow2.arrays import is_among
-from forensic.qcow2.tables import L1Table, stored_clusters
+from forensic.qcow2.table_reading import stored_clusters
+from forensic.qcow2.tables import L1Table
 from samples.kinds import KINDS
 from tests.images import geometry, sample
 

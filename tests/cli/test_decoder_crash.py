@@ -30,7 +30,7 @@ def crashing(decode):
     return decoded
 
 codecs.deflate.deflate_decompress = crashing(codecs.deflate.deflate_decompress)
-codecs._zstd_frame = crashing(codecs._zstd_frame)
+codecs.zstd_frame = crashing(codecs.zstd_frame)
 
 from forensic.cli import main
 sys.exit(main())

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.disk import luks_keys, opening
-from forensic.disk.codecs import MAX_FRAMES, Outcome, examine
+from forensic.disk.examination import MAX_FRAMES, Outcome, examine
 from forensic.disk.luks_keys import MAX_STRIPES, SLOW_ROUNDS, unlock_luks
 from forensic.disk.opening import MAX_KEY_BYTES, read_key_file
 from forensic.errors import KeyRejected, Unsupported, WrongSupply

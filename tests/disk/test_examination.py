@@ -5,7 +5,8 @@ import zlib
 import pytest
 import zstandard
 
-from forensic.disk.codecs import Codec, Outcome, could_begin_stream, examine, fills_cluster, stream_end
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import Outcome, could_begin_stream, examine, fills_cluster, stream_end
 from samples.bench import noise, prose
 
 CLUSTER = 4096
