@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from forensic.version import __version__
 
 if TYPE_CHECKING:
+    from forensic.accounting.ownership import Ownership, ownership
     from forensic.checking import check
-    from forensic.decoding import numbers_of
-    from forensic.entropy import sampled_entropy
+    from forensic.description import describe
+    from forensic.disk.disk import Disk
+    from forensic.disk.opening import BackingFile, Format, SavedState, Supplied, find_snapshot, open_disk, read_key_file
     from forensic.errors import (
         BadReport,
         EvidenceInUse,
@@ -29,19 +31,8 @@ if TYPE_CHECKING:
         WrongSupply,
     )
     from forensic.evidence import Evidence, ReadFailed
-    from forensic.extraction.account import Extraction
-    from forensic.extraction.comparison import Verification
-    from forensic.extraction.digests import usable_hashes
-    from forensic.extraction.extract import extract
-    from forensic.extraction.second_opinion import Comparison, Difference, second_reader_of
-    from forensic.extraction.selection import Saved, save_range
-    from forensic.extraction.settings import Settings
-    from forensic.extraction.strip import Fate, Strip
-    from forensic.extraction.verify import compare_with_image, verify
-    from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
-    from forensic.qcow2.atlas import Atlas, Kind, Region
-    from forensic.qcow2.backrefs import BackReferences, back_references
-    from forensic.qcow2.census import (
+    from forensic.explore.byte_views import DiskView, FileView, View
+    from forensic.explore.cluster_codes import (
         ONE_BY_ONE,
         Census,
         Count,
@@ -52,46 +43,58 @@ if TYPE_CHECKING:
         sum_up_file,
         sum_up_guest,
     )
-    from forensic.qcow2.describe import describe
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.fields import Inspection, Row
-    from forensic.qcow2.foreign import ForeignFile
+    from forensic.explore.entropy import sampled_entropy
+    from forensic.explore.extraction_cells import Fate, Strip
+    from forensic.explore.field_spans import Span, entry_place, guest_place, spans_between
+    from forensic.explore.fields import Inspection, Row
+    from forensic.explore.inspector import inspect, stored_refcount
+    from forensic.explore.integers import numbers_of
+    from forensic.explore.orphans import Orphans, find_orphans
+    from forensic.explore.regions import Atlas, Kind, Region
+    from forensic.explore.reverse_map import BackReferences, back_references
+    from forensic.explore.saved_range import Saved, save_range
+    from forensic.explore.searching import BadPattern, Pattern, Progress, compile_pattern, search
+    from forensic.explore.space_usage import Fill, Grid, Survey, survey_file, survey_guest
+    from forensic.explore.structure_tree import Node, outline
+    from forensic.explore.v1 import Qcow1Atlas
+    from forensic.explore.volumes import Contents, Volume, look_inside
+    from forensic.extraction.extract import extract
+    from forensic.extraction.result import Extraction
+    from forensic.extraction.second_reading import Comparison, Difference, second_reader_of
+    from forensic.extraction.settings import Settings
+    from forensic.extraction.verification import Verification
+    from forensic.extraction.verify import compare_with_image, verify
+    from forensic.finding import Finding, FindingClass, Problem, Range, Severity, Space, guest, host
+    from forensic.image import Qcow1Image, Qcow2Image, identify, open_any, open_image
+    from forensic.mapping.extents import Extent, Reason, State
+    from forensic.output.hashes import usable_hashes
     from forensic.qcow2.geometry import Geometry, Unusable
-    from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
-    from forensic.qcow2.inspection import inspect, stored_refcount
-    from forensic.qcow2.orphans import Orphans, find_orphans
-    from forensic.qcow2.outline import Node, outline
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.qcow1_atlas import Qcow1Atlas
+    from forensic.qcow2.identify import ForeignFile
     from forensic.qcow2.snapshots import Snapshot
-    from forensic.qcow2.sources import (
-        BackingFile,
-        Format,
-        SavedState,
-        Supplied,
-        find_snapshot,
-        open_disk,
-        read_key_file,
-    )
-    from forensic.qcow2.spans import Span, entry_place, guest_place, spans_between
-    from forensic.qcow2.states import Extent, Reason, State
-    from forensic.qcow2.survey import Fill, Grid, Survey, survey_file, survey_guest
-    from forensic.qcow2.usage import Ownership
-    from forensic.qcow2.views import DiskView, FileView, View
-    from forensic.qcow2.walk import ownership
     from forensic.report.formats import FORMATS, LOG, render
     from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
     from forensic.report.run import Run
     from forensic.reporting import ReportRequest, write_extraction_reports
     from forensic.rules import Rule, all_rules, rule_of
-    from forensic.searching import BadPattern, Pattern, Progress, compile_pattern, search
     from forensic.untrusted import Json, Untrusted, shown
-    from forensic.volumes import Contents, Volume, look_inside
 
 _HOME = {
+    "forensic.accounting.ownership": (
+        "Ownership",
+        "ownership",
+    ),
     "forensic.checking": ("check",),
-    "forensic.decoding": ("numbers_of",),
-    "forensic.entropy": ("sampled_entropy",),
+    "forensic.description": ("describe",),
+    "forensic.disk.disk": ("Disk",),
+    "forensic.disk.opening": (
+        "BackingFile",
+        "Format",
+        "SavedState",
+        "Supplied",
+        "find_snapshot",
+        "open_disk",
+        "read_key_file",
+    ),
     "forensic.errors": (
         "BadReport",
         "EvidenceInUse",
@@ -106,23 +109,19 @@ _HOME = {
         "Unsupported",
         "WrongSupply",
     ),
-    "forensic.evidence": ("Evidence", "ReadFailed"),
-    "forensic.extraction.account": ("Extraction",),
-    "forensic.extraction.comparison": ("Verification",),
-    "forensic.extraction.digests": ("usable_hashes",),
-    "forensic.extraction.extract": ("extract",),
-    "forensic.extraction.selection": ("Saved", "save_range"),
-    "forensic.extraction.settings": ("Settings",),
-    "forensic.extraction.strip": ("Fate", "Strip"),
-    "forensic.extraction.second_opinion": ("Comparison", "Difference", "second_reader_of"),
-    "forensic.extraction.verify": ("compare_with_image", "verify"),
-    "forensic.finding": ("Finding", "FindingClass", "Problem", "Range", "Severity", "Space", "guest", "host"),
-    "forensic.qcow2.atlas": ("Atlas", "Kind", "Region"),
-    "forensic.qcow2.backrefs": ("BackReferences", "back_references"),
-    "forensic.qcow2.census": (
-        "ONE_BY_ONE",
+    "forensic.evidence": (
+        "Evidence",
+        "ReadFailed",
+    ),
+    "forensic.explore.byte_views": (
+        "DiskView",
+        "FileView",
+        "View",
+    ),
+    "forensic.explore.cluster_codes": (
         "Census",
         "Count",
+        "ONE_BY_ONE",
         "Tenant",
         "count_refcounts",
         "find_tenants",
@@ -130,41 +129,136 @@ _HOME = {
         "sum_up_file",
         "sum_up_guest",
     ),
-    "forensic.qcow2.describe": ("describe",),
-    "forensic.qcow2.disk": ("Disk",),
-    "forensic.qcow2.foreign": ("ForeignFile",),
-    "forensic.qcow2.geometry": ("Geometry", "Unusable"),
-    "forensic.qcow2.image": ("Qcow2Image", "identify", "open_any", "open_image"),
-    "forensic.qcow2.fields": ("Inspection", "Row"),
-    "forensic.qcow2.inspection": ("inspect", "stored_refcount"),
-    "forensic.qcow2.spans": ("Span", "entry_place", "guest_place", "spans_between"),
-    "forensic.qcow2.states": ("Extent", "Reason", "State"),
-    "forensic.qcow2.orphans": ("Orphans", "find_orphans"),
-    "forensic.qcow2.outline": ("Node", "outline"),
-    "forensic.qcow2.qcow1": ("Qcow1Image",),
-    "forensic.qcow2.qcow1_atlas": ("Qcow1Atlas",),
-    "forensic.qcow2.snapshots": ("Snapshot",),
-    "forensic.qcow2.sources": (
-        "BackingFile",
-        "Format",
-        "SavedState",
-        "Supplied",
-        "find_snapshot",
-        "open_disk",
-        "read_key_file",
+    "forensic.explore.entropy": ("sampled_entropy",),
+    "forensic.explore.extraction_cells": (
+        "Fate",
+        "Strip",
     ),
-    "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
-    "forensic.qcow2.views": ("DiskView", "FileView", "View"),
-    "forensic.report.formats": ("FORMATS", "LOG", "render"),
-    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
+    "forensic.explore.field_spans": (
+        "Span",
+        "entry_place",
+        "guest_place",
+        "spans_between",
+    ),
+    "forensic.explore.fields": (
+        "Inspection",
+        "Row",
+    ),
+    "forensic.explore.inspector": (
+        "inspect",
+        "stored_refcount",
+    ),
+    "forensic.explore.integers": ("numbers_of",),
+    "forensic.explore.orphans": (
+        "Orphans",
+        "find_orphans",
+    ),
+    "forensic.explore.regions": (
+        "Atlas",
+        "Kind",
+        "Region",
+    ),
+    "forensic.explore.reverse_map": (
+        "BackReferences",
+        "back_references",
+    ),
+    "forensic.explore.saved_range": (
+        "Saved",
+        "save_range",
+    ),
+    "forensic.explore.searching": (
+        "BadPattern",
+        "Pattern",
+        "Progress",
+        "compile_pattern",
+        "search",
+    ),
+    "forensic.explore.space_usage": (
+        "Fill",
+        "Grid",
+        "Survey",
+        "survey_file",
+        "survey_guest",
+    ),
+    "forensic.explore.structure_tree": (
+        "Node",
+        "outline",
+    ),
+    "forensic.explore.v1": ("Qcow1Atlas",),
+    "forensic.explore.volumes": (
+        "Contents",
+        "Volume",
+        "look_inside",
+    ),
+    "forensic.extraction.extract": ("extract",),
+    "forensic.extraction.result": ("Extraction",),
+    "forensic.extraction.second_reading": (
+        "Comparison",
+        "Difference",
+        "second_reader_of",
+    ),
+    "forensic.extraction.settings": ("Settings",),
+    "forensic.extraction.verification": ("Verification",),
+    "forensic.extraction.verify": (
+        "compare_with_image",
+        "verify",
+    ),
+    "forensic.finding": (
+        "Finding",
+        "FindingClass",
+        "Problem",
+        "Range",
+        "Severity",
+        "Space",
+        "guest",
+        "host",
+    ),
+    "forensic.image": (
+        "Qcow1Image",
+        "Qcow2Image",
+        "identify",
+        "open_any",
+        "open_image",
+    ),
+    "forensic.mapping.extents": (
+        "Extent",
+        "Reason",
+        "State",
+    ),
+    "forensic.output.hashes": ("usable_hashes",),
+    "forensic.qcow2.geometry": (
+        "Geometry",
+        "Unusable",
+    ),
+    "forensic.qcow2.identify": ("ForeignFile",),
+    "forensic.qcow2.snapshots": ("Snapshot",),
+    "forensic.report.formats": (
+        "FORMATS",
+        "LOG",
+        "render",
+    ),
+    "forensic.report.model": (
+        "Check",
+        "CheckStatus",
+        "Judgement",
+        "Report",
+        "Verdict",
+    ),
     "forensic.report.run": ("Run",),
-    "forensic.qcow2.usage": ("Ownership",),
-    "forensic.qcow2.walk": ("ownership",),
-    "forensic.reporting": ("ReportRequest", "write_extraction_reports"),
-    "forensic.rules": ("Rule", "all_rules", "rule_of"),
-    "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
-    "forensic.untrusted": ("Json", "Untrusted", "shown"),
-    "forensic.volumes": ("Contents", "Volume", "look_inside"),
+    "forensic.reporting": (
+        "ReportRequest",
+        "write_extraction_reports",
+    ),
+    "forensic.rules": (
+        "Rule",
+        "all_rules",
+        "rule_of",
+    ),
+    "forensic.untrusted": (
+        "Json",
+        "Untrusted",
+        "shown",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -8,19 +8,18 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from forensic.checking import check
+from forensic.description import describe
+from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers
-from forensic.extraction.account import Extraction
-from forensic.extraction.inputs import InputHashes
-from forensic.extraction.journal import journal_path
-from forensic.extraction.new_file import NewFile
-from forensic.extraction.output_paths import refuse
-from forensic.qcow2.consent import inputs_of, references_of
-from forensic.qcow2.describe import describe
-from forensic.qcow2.disk import Disk
+from forensic.explore.known_ranges import known_ranges
+from forensic.extraction.result import Extraction
+from forensic.extraction.resume import journal_path
+from forensic.extraction.source_hashes import InputHashes
+from forensic.image import Qcow1Image, Qcow2Image
+from forensic.inputs import inputs_of, references_of
+from forensic.output.new_file import NewFile
+from forensic.output.paths import refuse
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.ranges import known_ranges
 from forensic.report.file_map import FileMap, file_map
 from forensic.report.formats import DRAWS_MAP, render
 from forensic.report.model import Report, case_data

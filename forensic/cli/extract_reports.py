@@ -19,14 +19,14 @@ from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
+    from forensic.disk.disk import Disk
     from forensic.evidence import Evidence
-    from forensic.extraction.account import Extraction
-    from forensic.extraction.line_file import LineFile
-    from forensic.extraction.ranges import RangeWriter
-    from forensic.extraction.segments import Segment
+    from forensic.extraction.range_lists import RangeWriter
+    from forensic.extraction.result import Extraction
     from forensic.extraction.settings import Settings
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Identified
+    from forensic.image import Identified
+    from forensic.output.new_file import LineFile
+    from forensic.output.segments import Segment
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
@@ -56,8 +56,8 @@ class ExtractionReports:
         sidecars: bool,
     ) -> None:
         """Raises `UsageError` for a manifest without windows."""
-        from forensic.extraction.inputs import InputHashes
         from forensic.extraction.sidecars import sidecar_paths
+        from forensic.extraction.source_hashes import InputHashes
 
         self._targets = targets
         self._image, self._disk, self._output, self._settings = image, disk, output, settings
@@ -69,8 +69,8 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
-        from forensic.extraction.journal import journal_path
-        from forensic.extraction.output_paths import Input, refuse
+        from forensic.extraction.resume import journal_path
+        from forensic.output.paths import Input, refuse
 
         outputs = [segment.path for segment in segments]
         if self._output:
@@ -85,8 +85,8 @@ class ExtractionReports:
 
     def begin(self) -> list[RangeWriter]:
         """Create the files that are written on the way. Raises `OutputFailed`."""
-        from forensic.extraction.line_file import LineFile
-        from forensic.extraction.range_files import LedgerFile, MapFile
+        from forensic.extraction.range_lists import LedgerFile, MapFile
+        from forensic.output.new_file import LineFile
 
         force = self._settings.force or self._settings.resume
         start, length = self._settings.guest_range or (0, self._disk.size)
@@ -105,7 +105,7 @@ class ExtractionReports:
 
     def hash_inputs(self) -> None:
         """Begin to hash the inputs, if anything is to be said of them in the end."""
-        from forensic.extraction.inputs import InputHashes
+        from forensic.extraction.source_hashes import InputHashes
 
         if self._written_in_the_end() or self._settings.verify:
             self._input_hashes = InputHashes(self._disk.evidences)
@@ -125,7 +125,7 @@ class ExtractionReports:
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
         """
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
         from forensic.extraction.sidecars import sidecar_text
 
         if extraction.status in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
@@ -135,9 +135,9 @@ class ExtractionReports:
         if not targets:
             return status
         from forensic.checking import check
+        from forensic.description import describe
         from forensic.finding import Severity
-        from forensic.qcow2.consent import inputs_of, references_of
-        from forensic.qcow2.describe import describe
+        from forensic.inputs import inputs_of, references_of
 
         image = self._image
         judgement = check(image)
@@ -154,7 +154,7 @@ class ExtractionReports:
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
 
         if extraction.status in (Status.FAILED, Status.ABORTED):
             self._print_differences(extraction)

@@ -16,8 +16,8 @@ from forensic.cli.output import image_counter, print_lines
 from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.header import MAGIC
+from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.report.model import SCHEMA
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import Line

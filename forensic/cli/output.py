@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
 from forensic.evidence import Evidence
-from forensic.extraction.new_file import NewFile
+from forensic.output.new_file import NewFile
 from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain

@@ -12,10 +12,8 @@ from forensic.untrusted import shown_whole
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
 
-
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """The exit status of a run that was told to end, and of one whose output nobody read to its end."""
-
 
 UNMEASURED = partial(argparse.HelpFormatter, width=80)
 """argparse lays out every argument it is told of, and loads `shutil` to ask for the width of a terminal to do so."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forensic.evidence import Evidence
-    from forensic.qcow2.image import Identified
+    from forensic.image import Identified
     from forensic.report.model import Report
 
 
@@ -65,7 +65,7 @@ def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidenc
     Raises `OutputFailed`.
     """
     if targets:
-        from forensic.extraction.output_paths import refuse
+        from forensic.output.paths import refuse
 
         refuse([target.path for target in targets], inputs, force)
 
@@ -78,15 +78,15 @@ def write_reports(targets: Sequence[ReportTarget], report: Report, force: bool) 
 
 def with_map(report: Report, image: Identified, formats: Iterable[str]) -> Report:
     """The report with the map of the file, if one of the formats draws it and there is something to draw."""
+    from forensic.image import Qcow2Image
     from forensic.qcow2.geometry import Geometry
-    from forensic.qcow2.image import Qcow2Image
 
     if not isinstance(image, Qcow2Image) or DRAWS_MAP.isdisjoint(formats):
         return report
     geometry = image.header_cluster.geometry
     if not isinstance(geometry, Geometry):
         return report
-    from forensic.qcow2.ranges import known_ranges
+    from forensic.explore.known_ranges import known_ranges
     from forensic.report.file_map import file_map
 
     return replace(report, file_map=file_map(image.evidence.size, known_ranges(image), geometry.cluster_size))

@@ -16,9 +16,9 @@ from markdown_it import MarkdownIt
 from forensic.checking import check
 from forensic.cli.output import make_report, start_run
 from forensic.cli.reports import with_map
+from forensic.description import describe
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import identify
+from forensic.image import identify
 from forensic.report.formats import FORMATS, render
 from forensic.report.model import Report
 from forensic.untrusted import Untrusted

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from forensic import Qcow1Atlas, Qcow1Image, Range, Space, inspect, open_any, outline, spans_between, survey_file
-from forensic.qcow2.survey import Fill, Grid
+from forensic.explore.space_usage import Fill, Grid
 from samples import recipes
 from tests.images import COMMITTED
 from tests.tui.driving import Drive, screen_text, settled, told

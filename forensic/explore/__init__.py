@@ -1,0 +1,1 @@
+"""What the TUI and the maps look through."""
