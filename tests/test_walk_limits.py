@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forensic import Atlas, back_references, description, find_orphans, outline, walk_v1
+from forensic import RegionIndex, build_reverse_map, description, find_orphans, outline, walk_v1
 from forensic.accounting import cluster_counts, comparison, measurement, saved_state, shared_clusters
 from forensic.accounting.discrepancies import ClusterUsage
 from forensic.accounting.saved_state import DESCRIPTION, is_left_behind
@@ -110,7 +110,7 @@ def test_so_many_l1_tables_of_snapshots_are_looked_into(by: int, monkeypatch: py
     for name, limit in (("MAX_SNAPSHOT_TABLES", 2 + by), ("MAX_SNAPSHOT_L1_BYTES", 2 * 8 + by)):
         with monkeypatch.context() as patched, Qcow2Image(Evidence(SOUND / "snapshots-512.qcow2")) as image:
             patched.setattr(regions, name, limit)
-            found = Atlas(image)
+            found = RegionIndex(image)
             assert [table.owner for table in found.l1_tables] == ["active", "snapshot 0", "snapshot 1"][
                 : 3 + min(by, 0)
             ]
@@ -217,7 +217,7 @@ def test_so_many_runs_are_remembered_for_the_way_back(by: int, tmp_path: Path, m
     assert reverse_map.MAX_ROWS == 4 << 20
     monkeypatch.setattr(reverse_map, "MAX_ROWS", 2 + by)
     with Qcow2Image(Evidence(apart(tmp_path, 3))) as image:
-        found = back_references(image)
+        found = build_reverse_map(image)
     assert found.complete == (by >= 0)
     assert found.guest_offset_of(7 * 512 + 5) == 5
     assert (found.guest_offset_of(9 * 512) is None) == (by < 0)

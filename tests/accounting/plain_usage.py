@@ -13,7 +13,7 @@ SIZE = 4096
 
 
 class PlainWindow:
-    """The same as `Window`, one reference after the other."""
+    """The same as `ClusterCounts`, one reference after the other."""
 
     def __init__(self, first: int, end: int, sets: int, file_size: int) -> None:
         """`sets` is the number of table sets of the image."""

@@ -180,7 +180,7 @@ def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     if rng.random() < 0.6:
         monkeypatch.setattr(comparison.UsageCounter, "_window_clusters", lambda self: PER_BLOCK)
     if rng.random() < 0.5:
-        monkeypatch.setattr(refcounts, "STRETCH_CLUSTERS", PER_BLOCK)
+        monkeypatch.setattr(refcounts, "SPAN_CLUSTERS", PER_BLOCK)
     with Qcow2Image(Evidence(image.path)) as opened:
         counter = counter_of(opened)
         found = list(counter.results())
@@ -246,8 +246,8 @@ def window_of(counter_bytes: int, sets: int, folder: Path) -> int:
 
 @pytest.mark.parametrize("sets", [1, 2])
 def test_a_window_takes_two_bytes_a_cluster_and_a_third_with_several_sets(sets: int, tmp_path: Path) -> None:
-    """Whole stretches, at least one of them."""
-    stretch, each = refcounts.STRETCH_CLUSTERS, 1 + sets
+    """Whole ranges, at least one of them."""
+    stretch, each = refcounts.SPAN_CLUSTERS, 1 + sets
     for stretches in (9, 20):
         for by in (-1, 0, 1):
             expected = (stretches - (by < 0)) * stretch

@@ -28,7 +28,7 @@ def touched(entry: int) -> set[int]:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_shares_are_those_of_plain_sets(seed: int) -> None:
-    """Tables of plain clusters and of streams, which touch up to three, some of them behind the end of the file."""
+    """Tables of plain clusters and of streams, which touch up to three, some of them past the end of the file."""
     rng = random.Random(seed)
     layout, file_size = replace(geometry(header(cluster_bits=12))), CLUSTERS * SIZE
     places = [number * SIZE for number in range(1, 8)]

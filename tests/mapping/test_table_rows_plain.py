@@ -194,7 +194,7 @@ def test_every_byte_is_where_a_plain_look_at_the_tables_finds_it(
 ) -> None:
     rng = random.Random(seed)
     for module, name, value in (
-        (table_rows, "OFTEN", 2),
+        (table_rows, "OFTEN_ENTRIES", 2),
         (table_rows, "L1_ENTRIES_AT_ONCE", 5),
         (rows_module, "ROWS_AT_ONCE", 4),
     ):

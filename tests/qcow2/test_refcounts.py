@@ -1,4 +1,4 @@
-"""Stored refcounts, a stretch at a time, and where each comes from."""
+"""Stored refcounts, a range at a time, and where each comes from."""
 
 from __future__ import annotations
 
@@ -59,21 +59,19 @@ def test_an_impossible_refcount_order_has_no_blocks(tmp_path: Path) -> None:
         assert not StoredRefcounts(evidence, read_refcount_table(evidence, geometry(head))).usable
 
 
-@pytest.mark.parametrize("stretch", [256, 512, 1024])
+@pytest.mark.parametrize("span", [256, 512, 1024])
 @pytest.mark.parametrize("named", [0, 1, 2, 5, 63])
 def test_a_stretch_has_blocks_where_the_table_names_any(
-    named: int, stretch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: int, span: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refcounts, "STRETCH_CLUSTERS", stretch)
+    monkeypatch.setattr(refcounts, "SPAN_CLUSTERS", span)
     content = bytearray(tiny([], file_clusters=4))
     content[0x200:0x400] = bytes(512)
     content[0x200 + named * 8 : 0x208 + named * 8] = struct.pack(">Q", 0x400)
     with Evidence(written(tmp_path, bytes(content))) as evidence:
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
-    firsts = range(0, 64 * 256, stretch)
-    assert [found.has_blocks(first) for first in firsts] == [
-        first // stretch == named * 256 // stretch for first in firsts
-    ]
+    firsts = range(0, 64 * 256, span)
+    assert [found.has_blocks(first) for first in firsts] == [first // span == named * 256 // span for first in firsts]
     assert not found.has_blocks(64 * 256)  # behind all that the table claims
     assert found.counted_end == (named + 1) * 256 * 512
 
@@ -171,7 +169,7 @@ def test_blocks_of_the_largest_clusters_are_read(tmp_path: Path) -> None:
     with Evidence(path) as evidence:
         refcounts = StoredRefcounts(evidence, read_refcount_table(evidence, geometry(head)))
         assert refcounts.read(0, 4).counts.tolist() == [7, 8, 9, 0]
-        assert refcounts.stretch_clusters == 1 << 20
+        assert refcounts.span_clusters == 1 << 20
 
 
 @pytest.mark.parametrize("named", [None, 0, 63])
@@ -193,7 +191,7 @@ def test_refcounts_end_with_the_last_block_that_is_named(named: int | None, tmp_
 
 def test_where_the_table_could_not_be_read_there_may_be_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file ends inside the table: its first two entries name no block, and nobody knows of the others."""
-    monkeypatch.setattr(refcounts_module, "STRETCH_CLUSTERS", PER_BLOCK)
+    monkeypatch.setattr(refcounts_module, "SPAN_CLUSTERS", PER_BLOCK)
     with Evidence(written(tmp_path, tiny([])[:512] + bytes(16))) as evidence:
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
     assert [found.has_blocks(number * PER_BLOCK) for number in range(66)] == [False] * 2 + [True] * 62 + [False] * 2

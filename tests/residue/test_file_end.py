@@ -16,7 +16,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 from forensic.residue import file_end, search
-from forensic.residue.file_end import SHORT, FileEnd
+from forensic.residue.file_end import SHORT_BYTES, FileEnd
 from samples.bench import Bench, prose
 from tests.images import COMPRESSED, COPIED, SOUND, geometry, header, tiny, written
 from tests.oracles import require
@@ -107,12 +107,12 @@ def ended_by(structure: str) -> bytes:
 def test_only_short_remains_behind_a_table_or_mostly_of_zeros_are_left_by_qemu(
     structure: str, length: int, zeros: float, tmp_path: Path
 ) -> None:
-    """Whatever is longer than `SHORT` and looks like no structure was appended, of whichever length it is."""
+    """Whatever is longer than `SHORT_BYTES` and looks like no structure was appended, of whichever length it is."""
     payload = bytearray(byte or 1 for byte in random.Random(length).randbytes(length))
     payload[: int(length * zeros)] = bytes(int(length * zeros))
     path = tmp_path / "image.qcow2"
     path.write_bytes(ended_by(structure) + payload)
-    left = length <= SHORT and (structure == "L1 table" or payload.count(0) > length // 4)
+    left = length <= SHORT_BYTES and (structure == "L1 table" or payload.count(0) > length // 4)
     assert ("residue-appended" in codes_of(path)) == (not left)
 
 
@@ -222,7 +222,7 @@ def test_of_what_is_free_only_the_last_part_is_appended(tmp_path: Path) -> None:
 def test_a_search_that_a_limit_ends_before_the_tail_has_no_area(
     searched: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "PIECE", 512)
+    monkeypatch.setattr(search, "READ_BYTES", 512)
     content = bytes(CLUSTER) + b"x" * CLUSTER + TAIL
     found = appended(tmp_path, content, [HEAD], (NONE,) * 3, Limits(residue_bytes=searched * 512))
     assert found == ([] if searched == 8 else [[CLUSTER, 2 * CLUSTER + 512]])
@@ -235,7 +235,7 @@ def test_remains_are_mostly_zeros_from_more_than_a_quarter_on(length: int, by: i
     payload = bytes(zeros) + b"\x01" * (length - zeros)
     content = bytes(CLUSTER) + payload
     assert bool(appended(tmp_path, content, [HEAD], (NONE,) * 3, Limits())) == (by == 0)
-    assert SHORT == 256
+    assert SHORT_BYTES == 256
 
 
 @pytest.mark.parametrize("length", [511, 512, 513, 1024])
@@ -262,10 +262,10 @@ def test_an_old_l1_or_bitmap_table_at_the_end_is_left_by_qemu(
     entries: int, entry: int, left: bool, tmp_path: Path
 ) -> None:
     payload = entry.to_bytes(8, "big") * entries
-    short = len(payload) <= SHORT  # such a one is mostly zeros
+    short = len(payload) <= SHORT_BYTES  # such a one is mostly zeros
     for more in (b"", b"\x01"):
         path = written(tmp_path, ended_by("data") + payload + more)
-        assert ("residue-appended" in codes_of(path)) == (not (left and not more) and len(payload + more) > SHORT)
+        assert ("residue-appended" in codes_of(path)) == (not (left and not more) and len(payload + more) > SHORT_BYTES)
     assert short == (entries <= 32)
 
 
