@@ -19,7 +19,19 @@ from tests.commands import RECIPES, Finished, damaged, qcowscope
 RECORDED = Path(__file__).resolve().parent / "results.json"
 
 PROSE = frozenset(
-    "title reason observation interpretation spec qemu next_step description summary caveats not_known".split()
+    [
+        "title",
+        "reason",
+        "observation",
+        "interpretation",
+        "spec",
+        "qemu",
+        "next_step",
+        "description",
+        "summary",
+        "caveats",
+        "not_known",
+    ]
 )
 """Keys of the JSON whose text is for people; `summary` of the result, an object, is kept."""
 
