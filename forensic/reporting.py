@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from forensic.checking import check
 from forensic.errors import Interrupted, OutputDiffers
+from forensic.exit_status import ExitStatus
 from forensic.extraction.account import Extraction
 from forensic.extraction.inputs import InputHashes
 from forensic.extraction.journal import journal_path
@@ -26,8 +27,6 @@ from forensic.report.formats import DRAWS_MAP, render
 from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
-
-INCOMPLETE, FAILED = 5, 1
 
 
 class ReportRequest(Struct, frozen=True):
@@ -102,13 +101,13 @@ def _report(
     return Report(result, source, record, tool(), case_data(request.case), drawn, request.annotations)
 
 
-def _exit_status(disk: Disk, extraction: Extraction) -> int:
+def _exit_status(disk: Disk, extraction: Extraction) -> ExitStatus:
     """What `qcowscope extract` would have returned."""
     if not all(evidence.unchanged() for evidence in disk.evidences):
-        return FAILED
+        return ExitStatus.NOT_COMPLETED
     if extraction.compared and not extraction.compared.agrees:
         return OutputDiffers.exit_status
-    return 0 if extraction.complete else INCOMPLETE
+    return ExitStatus.DONE if extraction.complete else ExitStatus.RANGES_NOT_READ
 
 
 def _map(image: Qcow2Image | Qcow1Image) -> FileMap | None:

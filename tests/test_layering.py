@@ -16,7 +16,7 @@ FILES = sorted(path for folder in ("forensic", "tui") for path in (ROOT / folder
 WRITTEN = [path for path in FILES if path != ROOT / "forensic" / "format" / "qcow2.py"]  # the other one is generated
 
 FLOORS = (
-    ("forensic.format", "forensic.untrusted", "forensic.version"),
+    ("forensic.format", "forensic.untrusted", "forensic.version", "forensic.exit_status"),
     ("forensic.errors",),  # floor 1 as well, but its messages are shown by untrusted
     ("forensic.evidence",),
     ("forensic.structure", "forensic.excerpt", "forensic.finding", "forensic.measured", "forensic.words"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
 from forensic.report.formats import FORMATS, render
 from forensic.report.model import Report
@@ -103,7 +104,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
-        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else NOT_COMPLETED
+        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED
         result = describe(image, judgement.measured) | judgement.as_json(fail_on)
         if options.format == "text" and not targets:
             report = Report(result, evidence.as_json())
@@ -120,12 +121,12 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         return Outcome(status, render(options.format, report), complaint)
 
 
-def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> int:
-    """The exit status of the contract; 1 if a rule of ours failed."""
+def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> ExitStatus:
+    """The exit status of the contract; `NOT_COMPLETED` if a rule of ours failed."""
     from forensic.qcow2.foreign import ForeignFile
     from forensic.report.model import EXIT_STATUS
 
     if isinstance(image, ForeignFile):
         return image.refusal().exit_status
     failed = any(made.failed for made in judgement.checks)
-    return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]
+    return ExitStatus.NOT_COMPLETED if failed else EXIT_STATUS[judgement.verdict(fail_on)]

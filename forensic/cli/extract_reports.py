@@ -15,6 +15,7 @@ from forensic.cli.cautions import cautioned
 from forensic.cli.output import make_report, write_new_file
 from forensic.cli.parser import UsageError
 from forensic.cli.reports import ReportTarget, with_map, write_reports
+from forensic.exit_status import ExitStatus
 from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
-DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
 
@@ -111,16 +111,16 @@ class ExtractionReports:
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
 
-    def verify_sources(self, progress: Callable[[int, int], None] | None) -> int:
+    def verify_sources(self, progress: Callable[[int, int], None] | None) -> ExitStatus:
         """Read every input again if that was asked for; the exit status that this alone would give."""
         if not self._settings.verify or self._input_hashes is None:
-            return DONE
+            return ExitStatus.DONE
         self._input_hashes.verify(progress)
         if self._input_hashes.unverified:
-            return NOT_COMPLETED
-        return MISMATCH if self._input_hashes.differing else DONE
+            return ExitStatus.NOT_COMPLETED
+        return ExitStatus.MISMATCH if self._input_hashes.differing else ExitStatus.DONE
 
-    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> int:
+    def write(self, extraction: Extraction, run: Run, status: ExitStatus, case: Mapping[str, Json]) -> ExitStatus:
         """Write everything that is written in the end. Raises `OutputFailed`.
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
@@ -146,8 +146,8 @@ class ExtractionReports:
         result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
         result["references"] = references_of(self._disk, self._sha256)
         inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
-        if status == DONE and any(evidence.unread for evidence in self._disk.evidences):
-            status = NOT_COMPLETED
+        if status == ExitStatus.DONE and any(evidence.unread for evidence in self._disk.evidences):
+            status = ExitStatus.NOT_COMPLETED
         report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
         write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
         return status
@@ -174,7 +174,7 @@ class ExtractionReports:
         for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
         stream.flush()
-        cautioned(self._disk.evidences, DONE)
+        cautioned(self._disk.evidences, ExitStatus.DONE)
         self._print_sources()
 
     def _print_differences(self, extraction: Extraction) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.qcow2.describe import describe
 from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.image import identify
@@ -43,10 +44,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with Evidence(path) as evidence:
         image = identify(evidence)
         result = describe(image)
-        status = 0
+        status = ExitStatus.DONE
         said = cautions_about([evidence])
         if not vouched_for([evidence]):
-            status = NOT_COMPLETED
+            status = ExitStatus.NOT_COMPLETED
         if isinstance(image, ForeignFile):
             refusal = image.refusal()
             status, said = status or refusal.exit_status, [str(refusal), *said]

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.extraction.new_file import NewFile
 from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
@@ -43,7 +44,7 @@ def make_report(
     evidence: Evidence,
     result: Mapping[str, Json],
     run: Run,
-    exit_code: int,
+    status: ExitStatus,
     artifacts: Sequence[Json] = (),
     case: Mapping[str, Json] | None = None,
     inputs: Sequence[Json] | None = None,
@@ -52,7 +53,7 @@ def make_report(
     source = evidence.as_json()
     image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
     read = [image] if inputs is None else inputs
-    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case_data(case or {}))
+    return Report(result, source, run.as_json(status, artifacts, read), tool(), case_data(case or {}))
 
 
 def print_lines(lines: Iterable[Line]) -> None:

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown_whole
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
-
-
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""The exit status of a run that was told to end, and of one whose output nobody read to its end."""
 
 
 UNMEASURED = partial(argparse.HelpFormatter, width=80)
@@ -24,7 +21,7 @@ UNMEASURED = partial(argparse.HelpFormatter, width=80)
 class UsageError(Exception):
     """The command line cannot be understood; the text holds usage and reason."""
 
-    exit_status = 64
+    exit_status = ExitStatus.USAGE
 
 
 class Parser(argparse.ArgumentParser):

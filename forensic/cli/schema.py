@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from forensic.cli.parser import Subparsers, add_command
+from forensic.exit_status import ExitStatus
 
 
 def add(subparsers: Subparsers) -> None:
@@ -18,4 +19,4 @@ def run(options: argparse.Namespace) -> int:
     from importlib import resources
 
     sys.stdout.write(resources.files("forensic.report").joinpath("schema.json").read_text(encoding="utf-8"))
-    return 0
+    return ExitStatus.DONE

@@ -13,12 +13,11 @@ from forensic.cli.parser import Subparsers, add_command
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from forensic.extraction.comparison import Differences, Verification
-
-MISMATCH, NOT_VOUCHED_FOR = 6, 1
 
 
 def add(subparsers: Subparsers) -> None:
@@ -63,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     word = "does not match" if not matches else "match" if not outcome.reservations else _UNVOUCHED
     print(f"{shown(options.raw)}: {word}")
     if not matches or outcome.readings_differed:
-        return MISMATCH
-    return NOT_VOUCHED_FOR if outcome.reservations else 0
+        return ExitStatus.MISMATCH
+    return ExitStatus.NOT_COMPLETED if outcome.reservations else ExitStatus.DONE
 
 
 _UNVOUCHED = "agrees with the report, but the report does not vouch for it"
@@ -97,7 +96,7 @@ def _caution_about_use(options: argparse.Namespace) -> None:
 
     for path in raw_files(options.raw, len(read_expected(options.report).segments)):
         with Evidence(path) as evidence:
-            cautioned([evidence], 0)
+            cautioned([evidence], ExitStatus.DONE)
 
 
 def _lines(outcome: Verification) -> Iterator[str]:

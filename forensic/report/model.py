@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from forensic.exit_status import ExitStatus
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.measured import Measured
 from forensic.report.file_map import FileMap
@@ -35,13 +36,13 @@ class Verdict(StrEnum):
 
 
 EXIT_STATUS = {
-    Verdict.CLEAN: 0,
-    Verdict.CORRUPT: 2,
-    Verdict.LEAKS: 3,
-    Verdict.SUSPICIOUS: 4,
-    Verdict.UNDETERMINED: 1,
+    Verdict.CLEAN: ExitStatus.DONE,
+    Verdict.CORRUPT: ExitStatus.CORRUPT,
+    Verdict.LEAKS: ExitStatus.LEAKS,
+    Verdict.SUSPICIOUS: ExitStatus.SUSPICIOUS,
+    Verdict.UNDETERMINED: ExitStatus.NOT_COMPLETED,
 }
-"""What `check` returns for a verdict; a file that is no qcow2 image gives 63 instead."""
+"""What `check` returns for a verdict; a file that is no qcow2 image gives `NOT_AN_IMAGE` instead."""
 
 
 class Check(Struct, frozen=True):

@@ -11,22 +11,11 @@ from functools import cache, cached_property
 
 from msgspec import Struct, field
 
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
 
 LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
-
-EXIT_REASONS = {
-    0: "done, nothing found above low",
-    1: "not completed",
-    2: "the image is corrupt",
-    3: "leaks only",
-    4: "suspicious",
-    5: "extracted, but some guest ranges were not read",
-    6: "does not match",
-    63: "not a qcow2 image",
-}
-"""What an exit status means, in words."""
 
 
 def _now() -> datetime.datetime:
@@ -49,7 +38,9 @@ class Run(Struct, dict=True):
 
         return str(uuid.uuid4())
 
-    def as_json(self, exit_code: int, artifacts: Sequence[Json] = (), inputs: Sequence[Json] = ()) -> dict[str, Json]:
+    def as_json(
+        self, exit_status: ExitStatus, artifacts: Sequence[Json] = (), inputs: Sequence[Json] = ()
+    ) -> dict[str, Json]:
         """The `run` object of a report; `inputs` and `artifacts` are the files that were read and written."""
         record: dict[str, Json] = {
             "run_id": self.run_id,
@@ -59,8 +50,8 @@ class Run(Struct, dict=True):
             "ended_at": _utc(_now()),
             "local_utc_offset": datetime.datetime.now().astimezone().strftime("%z"),
             "elapsed_seconds": round(time.monotonic() - self.started, 3),
-            "exit_code": exit_code,
-            "exit_reason": EXIT_REASONS.get(exit_code, ""),
+            "exit_code": exit_status,
+            "exit_reason": exit_status.meaning,
             "interrupted": False,
             "inputs": list(inputs),
             "artifacts": list(artifacts),
