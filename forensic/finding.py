@@ -5,25 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
+from typing import Self
 
 from msgspec import Struct, field
 
 from forensic.untrusted import Json
 
 
-class Severity(StrEnum):
-    """How much a finding matters, least first."""
+class _Ordered(StrEnum):
+    """Words that are ordered as their class lists them, least first, and not by the alphabet.
+
+    A plain string is compared as the member it names, and raises `ValueError` if it names none.
+    """
+
+    rank: int
+    """0 for the first."""
+
+    def __new__(cls, value: str) -> Self:
+        """A member that knows how many come before it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.rank = len(cls.__members__)
+        return member
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < self._rank_of(other)
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= self._rank_of(other)
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > self._rank_of(other)
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= self._rank_of(other)
+
+    def _rank_of(self, other: str) -> int:
+        return type(self)(other).rank
+
+
+class Severity(_Ordered):
+    """How much a finding matters, least first: `Severity.HIGH > Severity.MEDIUM`."""
 
     INFO = "info"
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for info up to 4 for critical."""
-        return list(Severity).index(self)
 
 
 class FindingClass(StrEnum):
@@ -40,12 +68,12 @@ class FindingClass(StrEnum):
     INFO = "info"
 
 
-class Confidence(StrEnum):
-    """How sure the interpretation of an observation is; the observation itself is always certain."""
+class Confidence(_Ordered):
+    """How sure the interpretation of an observation is, least first; the observation itself is always certain."""
 
-    CERTAIN = "certain"
-    LIKELY = "likely"
     POSSIBLE = "possible"
+    LIKELY = "likely"
+    CERTAIN = "certain"
 
 
 class Space(StrEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import Judgement, Range, Space, describe, guest, host
+from forensic import Judgement, Range, Severity, Space, describe, guest, host
 from tui.jumps import Jumps
 from tui.messages import Surveyed
 from tui.notes import Notes
@@ -190,7 +190,8 @@ class Desk:
 
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""
-        return sorted((each for each in self.findings if each.severity.rank), key=lambda each: -each.severity.rank)
+        more_than_facts = (each for each in self.findings if each.severity > Severity.INFO)
+        return sorted(more_than_facts, key=lambda each: -each.severity.rank)
 
     def places_of_trouble(self) -> list[Range]:
         """Where that is."""

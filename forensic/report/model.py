@@ -91,7 +91,7 @@ class Judgement(Struct, frozen=True):
         """What the findings at or above a severity amount to: corruption outweighs suspicion, suspicion leaks."""
         if self.undetermined:
             return Verdict.UNDETERMINED
-        classes = {finding.finding_class for finding in self.findings if finding.severity.rank >= fail_on.rank}
+        classes = {finding.finding_class for finding in self.findings if finding.severity >= fail_on}
         if FindingClass.CORRUPTION in classes:
             return Verdict.CORRUPT
         if self.incomplete:
