@@ -79,13 +79,24 @@ if TYPE_CHECKING:
     from forensic.qcow2.usage import Ownership
     from forensic.qcow2.views import DiskView, FileView, View
     from forensic.qcow2.walk import ownership
+    from forensic.records.image import (
+        BitmapRecord,
+        EncryptionRecord,
+        FeaturesRecord,
+        ForeignRecord,
+        Qcow1ImageRecord,
+        ReferenceRecord,
+        SnapshotRecord,
+    )
+    from forensic.records.judgement import CheckStatus, Verdict
+    from forensic.records.report import ResultRecord
     from forensic.report.formats import FORMATS, LOG, render
-    from forensic.report.model import Check, CheckStatus, Judgement, Report, Verdict
+    from forensic.report.model import Check, Judgement, Report
     from forensic.report.run import Run
     from forensic.reporting import ReportRequest, write_extraction_reports
     from forensic.rules import Rule, all_rules, rule_of
     from forensic.searching import BadPattern, Pattern, Progress, compile_pattern, search
-    from forensic.untrusted import Json, Untrusted, shown
+    from forensic.untrusted import Json, Untrusted, UntrustedRecord, shown
     from forensic.volumes import Contents, Volume, look_inside
 
 _HOME = {
@@ -156,14 +167,25 @@ _HOME = {
     "forensic.qcow2.survey": ("Fill", "Grid", "Survey", "survey_file", "survey_guest"),
     "forensic.qcow2.views": ("DiskView", "FileView", "View"),
     "forensic.report.formats": ("FORMATS", "LOG", "render"),
-    "forensic.report.model": ("Check", "CheckStatus", "Judgement", "Report", "Verdict"),
+    "forensic.records.image": (
+        "BitmapRecord",
+        "EncryptionRecord",
+        "FeaturesRecord",
+        "ForeignRecord",
+        "Qcow1ImageRecord",
+        "ReferenceRecord",
+        "SnapshotRecord",
+    ),
+    "forensic.records.judgement": ("CheckStatus", "Verdict"),
+    "forensic.records.report": ("ResultRecord",),
+    "forensic.report.model": ("Check", "Judgement", "Report"),
     "forensic.report.run": ("Run",),
     "forensic.qcow2.usage": ("Ownership",),
     "forensic.qcow2.walk": ("ownership",),
     "forensic.reporting": ("ReportRequest", "write_extraction_reports"),
     "forensic.rules": ("Rule", "all_rules", "rule_of"),
     "forensic.searching": ("BadPattern", "Pattern", "Progress", "compile_pattern", "search"),
-    "forensic.untrusted": ("Json", "Untrusted", "shown"),
+    "forensic.untrusted": ("Json", "Untrusted", "shown", "UntrustedRecord"),
     "forensic.volumes": ("Contents", "Volume", "look_inside"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -177,6 +199,7 @@ __all__ = [
     "BackingFile",
     "BadPattern",
     "BadReport",
+    "BitmapRecord",
     "Census",
     "Check",
     "CheckStatus",
@@ -186,17 +209,20 @@ __all__ = [
     "Difference",
     "Disk",
     "DiskView",
+    "EncryptionRecord",
     "Evidence",
     "EvidenceInUse",
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
     "Fate",
+    "FeaturesRecord",
     "FileView",
     "Fill",
     "Finding",
     "FindingClass",
     "ForeignFile",
+    "ForeignRecord",
     "ForensicError",
     "Format",
     "Geometry",
@@ -218,14 +244,17 @@ __all__ = [
     "Progress",
     "Qcow1Atlas",
     "Qcow1Image",
+    "Qcow1ImageRecord",
     "Qcow2Image",
     "Range",
     "RangeNotRead",
     "ReadFailed",
     "Reason",
+    "ReferenceRecord",
     "Region",
     "Report",
     "ReportRequest",
+    "ResultRecord",
     "Row",
     "Rule",
     "Run",
@@ -234,6 +263,7 @@ __all__ = [
     "Settings",
     "Severity",
     "Snapshot",
+    "SnapshotRecord",
     "Space",
     "Span",
     "State",
@@ -243,6 +273,7 @@ __all__ = [
     "Tenant",
     "Unsupported",
     "Untrusted",
+    "UntrustedRecord",
     "Unusable",
     "Verdict",
     "Verification",

@@ -20,7 +20,8 @@ from forensic.qcow2.residue import FreeResidue, Residue
 from forensic.qcow2.streams import StreamBatch
 from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.qcow2.walk import structures
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules
 
 LISTED_PROBLEMS = 64

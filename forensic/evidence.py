@@ -14,12 +14,15 @@ import stat
 import struct
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
-from forensic.untrusted import Json, shown
+from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from forensic.records.run import IdentityRecord, IntegrityRecord, SourceRecord
 
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
@@ -312,38 +315,42 @@ class Evidence:
         """Whether a stat result is of this very file, whatever its name."""
         return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
 
-    def as_json(self) -> dict[str, Json]:
-        """The `source` object of a report, with the proof that nothing was changed."""
-        return {
-            "path_as_given": shown(self.path_as_given),
-            "path_resolved": shown(self.path),
-            "kind": "file",
-            "device": self.before.device,
-            "inode": self.before.inode,
-            "size": self.size,
-            "disk_usage": self.disk_usage,
-            "mode": f"{stat.S_IMODE(self.before.mode):04o}",
-            "owner": self.before.owner,
-            "mtime_ns": self.before.mtime_ns,
-            "ctime_ns": self.before.ctime_ns,
-            "open_flags": list(self.open_flags),
-            "in_use": {"locked": self.in_use(), "writer": self.writer()},
-            "notes": self.notes(),
-            "unread": [
-                {"host_offset": one.host_offset, "length": one.length, "reason": one.reason} for one in self.unread
-            ],
-            "integrity": self.integrity(),
-        }
+    def record(self) -> SourceRecord:
+        """What a report says of the file, with the proof that nothing was changed."""
+        from forensic.records.run import InUseRecord, SourceRecord, UnreadRecord  # not every command makes a report
 
-    def integrity(self) -> dict[str, Json]:
+        return SourceRecord(
+            path_as_given=shown(self.path_as_given),
+            path_resolved=shown(self.path),
+            kind="file",
+            device=self.before.device,
+            inode=self.before.inode,
+            size=self.size,
+            disk_usage=self.disk_usage,
+            mode=f"{stat.S_IMODE(self.before.mode):04o}",
+            owner=self.before.owner,
+            mtime_ns=self.before.mtime_ns,
+            ctime_ns=self.before.ctime_ns,
+            open_flags=self.open_flags,
+            in_use=InUseRecord(locked=self.in_use(), writer=self.writer()),
+            notes=self.notes(),
+            unread=[
+                UnreadRecord(host_offset=one.host_offset, length=one.length, reason=one.reason) for one in self.unread
+            ],
+            integrity=self.integrity(),
+        )
+
+    def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
+        from forensic.records.run import IntegrityRecord
+
         after = self.after()
-        return {
-            "before": _times(self.before),
-            "after": _times(after) if after else None,
-            "unchanged": after == self.before,
-            "method": "device, inode, size, mtime and ctime when opened and when the report was made",
-        }
+        return IntegrityRecord(
+            before=_times(self.before),
+            after=_times(after) if after else None,
+            unchanged=after == self.before,
+            method="device, inode, size, mtime and ctime when opened and when the report was made",
+        )
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
@@ -359,8 +366,10 @@ class Evidence:
         self.close()
 
 
-def _times(identity: Identity) -> Json:
-    return {"size": identity.size, "mtime_ns": identity.mtime_ns, "ctime_ns": identity.ctime_ns}
+def _times(identity: Identity) -> IdentityRecord:
+    from forensic.records.run import IdentityRecord
+
+    return IdentityRecord(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
 
 
 def _stream_that_is(status: os.stat_result) -> str | None:

@@ -11,7 +11,7 @@ class ExitStatus(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> ExitStatus:
+    def __new__(cls, value: int, meaning: str = "") -> ExitStatus:
         """A member with its meaning."""
         member = int.__new__(cls, value)
         member._value_ = value

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
-from typing import Self
+from typing import Annotated, Self
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from forensic.untrusted import Json
 
@@ -83,16 +83,12 @@ class Space(StrEnum):
     GUEST = "guest"
 
 
-class Range(Struct, frozen=True):
-    """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest)."""
+class Range(Struct, frozen=True, forbid_unknown_fields=True):
+    """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest); as reports hold it."""
 
     space: Space
-    offset: int
-    length: int
-
-    def as_json(self) -> dict[str, Json]:
-        """The object a report holds."""
-        return {"space": self.space.value, "offset": self.offset, "length": self.length}
+    offset: Annotated[int, Meta(ge=0)]
+    length: Annotated[int, Meta(ge=0)]
 
 
 def host(offset: int, length: int) -> Range:
@@ -115,15 +111,6 @@ class Problem(Struct, frozen=True):
     ranges: tuple[Range, ...] = ()
     path: str = ""
     values: Mapping[str, Json] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Json]:
-        """One place in the list that `result.findings[]` holds."""
-        return {
-            "observation": self.observation,
-            "structure_path": self.path,
-            "ranges": [place.as_json() for place in self.ranges],
-            "values": self.values,
-        }
 
 
 class Problems(Struct, frozen=True):
@@ -190,25 +177,3 @@ class Finding(Struct, frozen=True):
     def id(self) -> str:
         """A short name to cite, from the fingerprint."""
         return f"QF-{self.fingerprint[:8].upper()}"
-
-    def as_json(self) -> dict[str, Json]:
-        """The object `result.findings[]` of a report holds."""
-        return {
-            "id": self.id,
-            "fingerprint": self.fingerprint,
-            "rule": self.rule,
-            "title": self.title,
-            "severity": self.severity.value,
-            "class": self.finding_class.value,
-            "confidence": self.confidence.value,
-            "spec": self.spec,
-            "count": self.count,
-            "observation": self.observation,
-            "interpretation": self.explanation.interpretation,
-            "qemu": self.explanation.qemu,
-            "next_step": self.explanation.next_step,
-            "structure_path": self.structure_path,
-            "ranges": [place.as_json() for place in self.places],
-            "problems": [problem.as_json() for problem in self.problems],
-            "problems_not_listed": self.count - len(self.problems),
-        }

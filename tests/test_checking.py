@@ -10,7 +10,8 @@ from forensic.checking import LISTED_PROBLEMS, check
 from forensic.evidence import Evidence
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity
 from forensic.qcow2.image import HeaderCluster, identify
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules
 from samples.kinds import Kind
 from samples.recipes import Recipe, all_recipes, apply, find_places, find_range

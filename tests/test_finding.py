@@ -4,8 +4,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from msgspec import to_builtins
 
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.report.model import finding_record
 
 
 def finding(*problems: Problem, count: int | None = None) -> Finding:
@@ -62,7 +64,7 @@ def test_a_report_holds_every_problem_with_its_ranges() -> None:
     problem = Problem("observed", (host(16, 8), guest(512, 4096)), "L1[0]", {"entry_hex": "00"})
     ranges = [{"space": "host", "offset": 16, "length": 8}, {"space": "guest", "offset": 512, "length": 4096}]
     found = finding(problem)
-    assert found.as_json() == {
+    assert to_builtins(finding_record(found)) == {
         "id": found.id,
         "fingerprint": found.fingerprint,
         "rule": "some-code",

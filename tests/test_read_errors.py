@@ -16,7 +16,7 @@ from forensic.qcow2.budget import Budget, Limits
 from forensic.qcow2.image import Qcow2Image, identify
 from forensic.qcow2.states import State
 from forensic.qcow2.tables import read_refcount_table
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples.kinds import Kind
 from tests.commands import Finished, qcowscope
 from tests.images import QCOW2, sample

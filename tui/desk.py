@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,12 +26,12 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         FileView,
         Finding,
         Inspection,
-        Json,
         Orphans,
         Ownership,
         Qcow1Atlas,
         Qcow1Image,
         Qcow2Image,
+        ResultRecord,
         View,
     )
 
@@ -44,7 +44,7 @@ class Desk:
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
         """Nothing behind the header is read yet."""
         self.image = image
-        self.facts: Mapping[str, Json] = describe(image)
+        self.facts: ResultRecord = describe(image)
         self.notes = notes
         self.jumps = Jumps(host(0, 1))
         self.judgement: Judgement | None = None

@@ -26,7 +26,8 @@ class Note(Struct, frozen=True):
 
     def as_json(self) -> dict[str, Json]:
         """The object `annotations[]` of a report holds."""
-        return {"range": self.place.as_json(), "note": self.text, "created_at": self.created_at, "author": self.author}
+        place: Json = {"space": self.place.space.value, "offset": self.place.offset, "length": self.place.length}
+        return {"range": place, "note": self.text, "created_at": self.created_at, "author": self.author}
 
 
 def state_folder() -> Path:

@@ -9,10 +9,11 @@ from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
-from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
+from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
+from forensic.mapped_report import with_map
 from forensic.report.formats import FORMATS, render
 from forensic.report.model import Report
 from forensic.report.to_jsonl import json_line
@@ -105,9 +106,9 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         image = identify(evidence)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on) if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED
-        result = describe(image, judgement.measured) | judgement.as_json(fail_on)
+        result = judgement.add_to(describe(image, judgement.measured), fail_on)
         if options.format == "text" and not targets:
-            report = Report(result, evidence.as_json())
+            report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])

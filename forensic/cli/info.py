@@ -55,12 +55,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
                 return Outcome(status, "", "\n".join(said))
             from forensic.checking import check
 
-            result |= check(image).as_json()
-        else:
-            result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
+            result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
+            return Outcome(status, list(info_lines(Report(result, evidence.record()))), complaint)
         report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 
 from forensic.cli.output import image_counter, print_lines
 from forensic.cli.standard_streams import complain
@@ -19,10 +19,11 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus, status_of_all
 from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.header import MAGIC
-from forensic.report.model import SCHEMA
+from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
+from forensic.records.run import SourceRecord
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import Line
-from forensic.untrusted import Json, shown
+from forensic.untrusted import shown
 
 SUFFIXES = (".qcow2", ".qcow", ".qc2")
 """Files that are named like this should be images."""
@@ -217,13 +218,15 @@ def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: boo
 
 
 def _failure(path: str, message: str, status: ExitStatus, json_lines: bool) -> Outcome:
-    line: Json = {
-        "schema": SCHEMA,
-        "result": None,
-        "source": {"path_as_given": shown(path)},
-        "error": {"message": message, "exit_code": status},
-    }
-    return Outcome(status, json_line(line) if json_lines else "", message)
+    if not json_lines:
+        return Outcome(status, "", message)
+    line = FailureRecord(
+        schema=SCHEMA,
+        result=None,
+        source=SourceRecord(path_as_given=shown(path)),
+        error=ErrorRecord(message=message, exit_code=status),
+    )
+    return Outcome(status, json_line(to_builtins(line)), message)
 
 
 def _print(outcome: Outcome, separate: bool = False) -> None:

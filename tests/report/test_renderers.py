@@ -15,9 +15,9 @@ from markdown_it import MarkdownIt
 
 from forensic.checking import check
 from forensic.cli.output import make_report, start_run
-from forensic.cli.reports import with_map
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.mapped_report import with_map
 from forensic.qcow2.describe import describe
 from forensic.qcow2.image import identify
 from forensic.report.formats import FORMATS, render
@@ -67,7 +67,7 @@ def report_about(path: Path) -> Report:
     """The report of a check, with its map."""
     with Evidence(path) as evidence:
         image = identify(evidence)
-        result = describe(image) | check(image, strict=True).as_json()
+        result = check(image, strict=True).add_to(describe(image))
         return with_map(make_report(evidence, result, start_run(), ExitStatus.DONE), image, ["html"])
 
 

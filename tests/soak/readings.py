@@ -20,7 +20,7 @@ from forensic.qcow2.disk import Disk
 from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.sources import BackingFile, Supplied, open_disk
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples.oracle import ENVIRONMENT
 from tests.soak.images import PASSPHRASE, Made
 
