@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forensic import (
-    ONE_BY_ONE,
-    Atlas,
-    Count,
-    Finding,
-    Grid,
-    Orphans,
-    Qcow1Atlas,
-    Severity,
-    Space,
-    Survey,
-    Tenant,
-    snapshot_of,
-)
+from forensic import Finding, Severity
+from forensic.explore import ONE_BY_ONE, Atlas, Count, Grid, Orphans, Qcow1Atlas, Space, Survey, Tenant, snapshot_of
 from tui.kinds import FILLS, FINDING, FREE, HEATS, ORPHAN, PENDING, STATES
 from tui.looks import MARKS, Cell, Look
 from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans

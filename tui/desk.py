@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import Judgement, Range, Severity, Space, describe, guest, host
+from forensic import Judgement, Severity, describe
+from forensic.explore import Range, Space, guest, host
 from tui.jumps import Jumps
 from tui.messages import Surveyed
 from tui.notes import Notes
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
-    from forensic import (
+    from forensic import Extent, Finding, Qcow1Image, Qcow2Image
+    from forensic.explore import (
         Atlas,
         BackReferences,
         Census,
         Contents,
         DiskView,
-        Extent,
         FileView,
-        Finding,
         Inspection,
         Orphans,
         Ownership,
         Qcow1Atlas,
-        Qcow1Image,
-        Qcow2Image,
         ResultRecord,
         View,
     )
@@ -68,21 +66,22 @@ class Desk:
     @cached_property
     def atlas(self) -> Atlas | Qcow1Atlas:
         """What lies where in the file."""
-        from forensic import Atlas, Qcow1Atlas, Qcow1Image
+        from forensic import Qcow1Image
+        from forensic.explore import Atlas, Qcow1Atlas
 
         return Qcow1Atlas(self.image) if isinstance(self.image, Qcow1Image) else Atlas(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
         """The bytes of the file."""
-        from forensic import FileView
+        from forensic.explore import FileView
 
         return FileView(self.image.evidence)
 
     @cached_property
     def disk_view(self) -> DiskView:
         """The bytes of the disk."""
-        from forensic import DiskView
+        from forensic.explore import DiskView
 
         return DiskView(self.image)
 
@@ -120,7 +119,7 @@ class Desk:
 
     def inspection(self) -> Inspection | None:
         """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
-        from forensic import inspect
+        from forensic.explore import inspect
 
         host_offset = self.host_offset()
         return None if host_offset is None else inspect(self.atlas, host_offset)
@@ -158,7 +157,7 @@ class Desk:
 
     def numbers(self, little_endian: bool) -> list[tuple[str, str]]:
         """The bytes from the cursor on, read as numbers; none where the format says what they are."""
-        from forensic import numbers_of
+        from forensic.explore import numbers_of
 
         inspection = self.inspection()
         if self.place.space == Space.HOST and inspection and inspection.known:

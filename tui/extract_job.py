@@ -10,24 +10,26 @@ from collections.abc import Callable
 from textual.message import Message
 
 from forensic import (
-    LOG,
     BackingFile,
     EvidenceInUse,
     Extraction,
-    Fate,
     Interrupted,
-    Json,
     Qcow1Image,
     Qcow2Image,
     Report,
-    ReportRequest,
-    Run,
     Settings,
-    Snapshot,
-    Strip,
     Supplied,
     extract,
     open_disk,
+)
+from forensic.explore import (
+    LOG,
+    Fate,
+    Json,
+    ReportRequest,
+    Run,
+    Snapshot,
+    Strip,
     render,
     shown,
     write_extraction_reports,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from forensic import ForeignRecord, Qcow1ImageRecord
+from forensic.explore import ForeignRecord, Qcow1ImageRecord
 from tui.text import line, plain, size
 
 if TYPE_CHECKING:
-    from forensic import (
+    from forensic.explore import (
         BitmapRecord,
         EncryptionRecord,
         FeaturesRecord,

@@ -8,24 +8,20 @@ from collections.abc import Callable, Iterator
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from forensic import (
+from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
+from forensic.explore import (
     Atlas,
     DiskView,
-    Finding,
-    ForensicError,
     Grid,
     Pattern,
     Progress,
     Qcow1Atlas,
-    Qcow1Image,
-    Qcow2Image,
     Range,
     ReadFailed,
     Space,
     Survey,
     View,
     back_references,
-    check,
     look_inside,
     ownership,
     search,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from textual.worker import get_current_worker
 
-from forensic import (
+from forensic.explore import (
     Atlas,
     Census,
     Grid,

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import (
-        BackReferences,
-        Census,
-        Contents,
-        Finding,
-        Grid,
-        Judgement,
-        Orphans,
-        Ownership,
-        Range,
-        Space,
-        Survey,
-    )
+    from forensic import Finding, Judgement
+    from forensic.explore import BackReferences, Census, Contents, Grid, Orphans, Ownership, Range, Space, Survey
     from tui.looks import Cell
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct, to_builtins
 
-from forensic import Json, Range, Space
+from forensic.explore import Json, Range, Space
 
 
 class Note(Struct, frozen=True):

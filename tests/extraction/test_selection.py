@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic import OutputFailed, save_range
+from forensic import OutputFailed
+from forensic.explore import save_range
 
 CONTENT = bytes(range(256)) * 10
 

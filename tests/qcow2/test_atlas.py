@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from forensic import (
+from forensic import Qcow2Image, open_image
+from forensic.explore import (
     Atlas,
     Inspection,
     Kind,
     Node,
-    Qcow2Image,
     back_references,
     entry_place,
     guest_place,
     host,
     inspect,
-    open_image,
     outline,
     spans_between,
     stored_refcount,

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forensic import open_image, ownership, stored_refcount
+from forensic import open_image
+from forensic.explore import ownership, stored_refcount
 from forensic.qcow2 import census
 from forensic.qcow2.atlas import Atlas
 from forensic.qcow2.census import (

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic import Atlas, Fill, Grid, State, open_image, survey_file, survey_guest
+from forensic import State, open_image
+from forensic.explore import Atlas, Fill, Grid, survey_file, survey_guest
 from forensic.qcow2.survey import spread
 from tests.images import SOUND
 

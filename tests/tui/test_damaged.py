@@ -9,17 +9,16 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from forensic import (
+from forensic import Qcow2Image, open_image
+from forensic.explore import (
     Atlas,
     DiskView,
     Grid,
     Node,
-    Qcow2Image,
     back_references,
     host,
     inspect,
     look_inside,
-    open_image,
     outline,
     spans_between,
     survey_file,

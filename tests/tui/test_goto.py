@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
-from forensic import Range, guest, host, open_image
+from forensic import open_image
+from forensic.explore import Range, guest, host
 from tests.images import SOUND
 from tui.clip import FORMS, clipped
 from tui.commands import COMMANDS

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
-from forensic import Range, Space
+from forensic.explore import Range, Space
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp

@@ -10,7 +10,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from forensic import Qcow1Atlas, Qcow1Image, Range, Space, inspect, open_any, outline, spans_between, survey_file
+from forensic import Qcow1Image, open_any
+from forensic.explore import Qcow1Atlas, Range, Space, inspect, outline, spans_between, survey_file
 from forensic.qcow2.survey import Fill, Grid
 from samples import recipes
 from tests.images import COMMITTED

@@ -16,7 +16,8 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Label, ProgressBar, Static
 
-from forensic import Extraction, shown, usable_hashes
+from forensic import Extraction
+from forensic.explore import shown, usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
 from tui.extract_job import Control, Extracted, Extracting, run_extraction

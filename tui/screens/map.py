@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import Grid, Range, Space
+from forensic.explore import Grid, Range, Space
 from tui import map_jobs
 from tui.colourings import BY_CENSUS, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
 from tui.commands import MAP, bindings

@@ -11,7 +11,8 @@ from textual.containers import Grid, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import CheckStatus, Judgement, Severity, Space, Verdict
+from forensic import Judgement, Severity, Verdict
+from forensic.explore import CheckStatus, Space
 from tui.facts import facts_of
 from tui.looks import MARKS
 from tui.messages import Surveyed

@@ -11,8 +11,9 @@ from textual.containers import Grid, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from forensic import Grid as Cells
-from forensic import Qcow2Image, Range, Space, host, outline, spans_between
+from forensic import Qcow2Image
+from forensic.explore import Grid as Cells
+from forensic.explore import Range, Space, host, outline, spans_between
 from tui import jobs, map_jobs
 from tui.colourings import KIND, cells_of
 from tui.commands import STRUCTURE, bindings

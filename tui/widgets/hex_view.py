@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from forensic import Range, View
+from forensic.explore import Range, View
 from tui.commands import HEX, bindings
 from tui.widgets.hex_paint import FieldsBetween
 from tui.widgets.hex_window import HexWindow
