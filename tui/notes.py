@@ -58,11 +58,6 @@ class Notes:
         self._write()
         return note
 
-    def remove(self, note: Note) -> None:
-        """Take a note back. Raises `OSError` if that cannot be kept."""
-        self.notes.remove(note)
-        self._write()
-
     def as_json(self) -> list[Json]:
         """What the report holds."""
         return [note.as_json() for note in self.notes]

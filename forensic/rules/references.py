@@ -49,7 +49,7 @@ class Named(Struct, frozen=True):
     @property
     def is_protocol(self) -> bool:
         """Whether QEMU would take the name for `json:…` or for something behind a protocol such as `nbd:`."""
-        return is_protocol(self.name.raw) and not self.name.raw.startswith(b"file:")
+        return is_protocol(self.name.raw)
 
     @property
     def is_system_path(self) -> bool:

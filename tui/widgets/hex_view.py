@@ -113,11 +113,6 @@ class HexView(HexWindow, can_focus=True):
         event.prevent_default()
         self.scroll_to(y=self._rows_from(int(self.scroll_offset.y), -WHEEL), animate=False)
 
-    def clear_selection(self) -> None:
-        """Give the selection up."""
-        self._anchor = None
-        self.post_message(self.Selected(self, None))
-
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Put the cursor there; dragging selects."""
         offset = self._offset_at(event)
