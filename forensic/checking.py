@@ -8,21 +8,20 @@ from itertools import islice
 
 from msgspec import Struct, field
 
+from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
+from forensic.accounting.streams import StreamBatch
+from forensic.budget import Limits, Unexamined
 from forensic.evidence import UnreadRanges
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.image import Identified, Qcow1Image, Qcow2Image
 from forensic.measured import Measured
-from forensic.qcow2.budget import Limits, Unexamined
-from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import Identified, Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.residue import FreeResidue, Residue
-from forensic.qcow2.streams import StreamBatch
-from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
-from forensic.qcow2.walk import structures
+from forensic.qcow2.identify import ForeignFile
 from forensic.records.judgement import CheckStatus
 from forensic.report.model import Check, Judgement
+from forensic.residue.search import FreeResidue, Residue
 from forensic.rules import Rule, all_rules
+from forensic.walk import structures
 
 LISTED_PROBLEMS = 64
 """Problems of one rule that are worded; the others are counted."""

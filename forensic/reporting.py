@@ -9,20 +9,19 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from forensic.checking import check
+from forensic.description import describe
+from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.extraction.account import Extraction
-from forensic.extraction.inputs import InputHashes
-from forensic.extraction.journal import journal_path
-from forensic.extraction.new_file import NewFile
-from forensic.extraction.output_paths import refuse
+from forensic.extraction.result import Extraction
+from forensic.extraction.resume import journal_path
+from forensic.extraction.source_hashes import InputHashes
+from forensic.image import Qcow1Image, Qcow2Image
+from forensic.inputs import Sha256Of, inputs_of, references_of
 from forensic.mapped_report import with_map
-from forensic.qcow2.consent import Sha256Of, inputs_of, references_of
-from forensic.qcow2.describe import describe
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.output.new_file import NewFile
+from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
 from forensic.report.formats import render
 from forensic.report.model import Report, case_data

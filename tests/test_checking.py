@@ -9,7 +9,8 @@ import forensic.checking as checking
 from forensic.checking import LISTED_PROBLEMS, check
 from forensic.evidence import Evidence
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity
-from forensic.qcow2.image import HeaderCluster, identify
+from forensic.image import identify
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.records.judgement import CheckStatus
 from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules

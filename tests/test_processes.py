@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from forensic.errors import WorkerFailed
-from forensic.processes import Attempt, Processes
+from forensic.forked_process import Attempt
+from forensic.processes import Processes
 
 CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from forensic import evidence as evidence_module
+from forensic.budget import Budget, Limits
 from forensic.checking import check
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image, identify
+from forensic.mapping.extents import State
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.budget import Budget, Limits
-from forensic.qcow2.image import Qcow2Image, identify
-from forensic.qcow2.states import State
 from forensic.qcow2.tables import read_refcount_table
 from forensic.records.judgement import Verdict
 from samples.kinds import Kind

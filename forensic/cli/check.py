@@ -20,7 +20,7 @@ from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
 if TYPE_CHECKING:
-    from forensic.qcow2.image import Identified
+    from forensic.image import Identified
     from forensic.report.model import Judgement
 
 FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
@@ -79,11 +79,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
+    from forensic.budget import Limits
     from forensic.checking import check
-    from forensic.qcow2.budget import Limits
-    from forensic.qcow2.describe import describe
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import identify
+    from forensic.description import describe
+    from forensic.image import identify
+    from forensic.qcow2.identify import ForeignFile
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
@@ -124,7 +124,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
 
 def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> ExitStatus:
     """The exit status of the contract; `NOT_COMPLETED` if a rule of ours failed."""
-    from forensic.qcow2.foreign import ForeignFile
+    from forensic.qcow2.identify import ForeignFile
     from forensic.report.model import EXIT_STATUS
 
     if isinstance(image, ForeignFile):

@@ -18,11 +18,10 @@ from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.difference import Difference
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.sources import Supplied
+    from forensic.disk.disk import Disk
+    from forensic.disk.opening import Supplied
+    from forensic.extraction.disk_difference import Difference
+    from forensic.image import Qcow1Image, Qcow2Image
 
     Supplies = Callable[[Qcow2Image | Qcow1Image, argparse.Namespace], Supplied]
 
@@ -68,7 +67,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the differences; 5 if some ranges could not be compared, otherwise 0, whatever was found."""
-    from forensic.extraction.difference import Relation, differences
+    from forensic.extraction.disk_difference import Relation, differences
 
     with ExitStack() as opened:
         first, second = _disks(options, opened)
@@ -101,8 +100,8 @@ def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
 
 def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
     """Two snapshots of one image, or one and the active disk."""
-    from forensic.qcow2.image import open_any
-    from forensic.qcow2.sources import find_snapshot, open_disk
+    from forensic.disk.opening import find_snapshot, open_disk
+    from forensic.image import open_any
 
     image = open_any(options.image)
     opened.callback(image.close)
@@ -114,10 +113,10 @@ def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Di
 
 def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.Namespace, opened: ExitStack) -> Disk:
     """The active disk of an image, or the raw disk that a file is said to be, or must be since it is no image."""
+    from forensic.disk.opening import Format, format_of, open_disk, raw_disk
     from forensic.evidence import Evidence
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import identify
-    from forensic.qcow2.sources import Format, format_of, open_disk, raw_disk
+    from forensic.image import identify
+    from forensic.qcow2.identify import ForeignFile
 
     evidence = opened.enter_context(Evidence(path))
     image = identify(evidence)

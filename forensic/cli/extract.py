@@ -18,9 +18,9 @@ from forensic.numbers import parse_range, parse_size
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
+    from forensic.disk.disk import Disk
     from forensic.extraction.extract import Extractor
     from forensic.extraction.settings import Settings
-    from forensic.qcow2.disk import Disk
 
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
 SMALLEST_PIECE = 512
@@ -115,7 +115,7 @@ def _add_case_data(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
     from forensic.extraction.extract import Extractor
-    from forensic.qcow2.image import open_any
+    from forensic.image import open_any
 
     this_run = start_run()
     targets = report_targets("extract", options.report, EXTRACTION_FORMATS)
@@ -202,7 +202,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
 
 
 def _hashes(text: str) -> tuple[str, ...]:
-    from forensic.extraction.digests import usable_hashes
+    from forensic.output.hashes import usable_hashes
 
     names = () if text == "none" else tuple(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in usable_hashes()]

@@ -20,14 +20,13 @@ from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.account import Extraction
-    from forensic.extraction.line_file import LineFile
-    from forensic.extraction.ranges import RangeWriter
-    from forensic.extraction.segments import Segment
+    from forensic.disk.disk import Disk
+    from forensic.extraction.range_lists import RangeWriter
+    from forensic.extraction.result import Extraction
     from forensic.extraction.settings import Settings
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
-    from forensic.qcow2.qcow1 import Qcow1Image
+    from forensic.image import Qcow1Image, Qcow2Image
+    from forensic.output.new_file import LineFile
+    from forensic.output.segments import Segment
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
@@ -56,8 +55,8 @@ class ExtractionReports:
         sidecars: bool,
     ) -> None:
         """Raises `UsageError` for a manifest without windows."""
-        from forensic.extraction.inputs import InputHashes
         from forensic.extraction.sidecars import sidecar_paths
+        from forensic.extraction.source_hashes import InputHashes
 
         self._targets = targets
         self._image, self._disk, self._output, self._settings = image, disk, output, settings
@@ -69,8 +68,8 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
-        from forensic.extraction.journal import journal_path
-        from forensic.extraction.output_paths import Input, refuse
+        from forensic.extraction.resume import journal_path
+        from forensic.output.paths import Input, refuse
 
         outputs = [segment.path for segment in segments]
         if self._output:
@@ -85,8 +84,8 @@ class ExtractionReports:
 
     def begin(self) -> list[RangeWriter]:
         """Create the files that are written on the way. Raises `OutputFailed`."""
-        from forensic.extraction.line_file import LineFile
-        from forensic.extraction.range_files import LedgerFile, MapFile
+        from forensic.extraction.range_lists import LedgerFile, MapFile
+        from forensic.output.new_file import LineFile
 
         force = self._settings.force or self._settings.resume
         start, length = self._settings.guest_range or (0, self._disk.size)
@@ -105,7 +104,7 @@ class ExtractionReports:
 
     def hash_inputs(self) -> None:
         """Begin to hash the inputs, if anything is to be said of them in the end."""
-        from forensic.extraction.inputs import InputHashes
+        from forensic.extraction.source_hashes import InputHashes
 
         if self._written_in_the_end() or self._settings.verify:
             self._input_hashes = InputHashes(self._disk.evidences)
@@ -125,7 +124,7 @@ class ExtractionReports:
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
         """
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
         from forensic.extraction.sidecars import sidecar_text
 
         if extraction.status in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
@@ -145,7 +144,7 @@ class ExtractionReports:
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
 
         if extraction.status in (Status.FAILED, Status.ABORTED):
             self._print_differences(extraction)

@@ -8,11 +8,11 @@ from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
+from forensic.description import describe
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.qcow2.describe import describe
-from forensic.qcow2.foreign import ForeignFile
-from forensic.qcow2.image import identify
+from forensic.image import identify
+from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
 from forensic.report.to_json import to_json
 from forensic.report.to_jsonl import json_line

@@ -17,8 +17,8 @@ from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus, status_of_all
-from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.header import MAGIC
+from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
 from forensic.records.run import SourceRecord
 from forensic.report.to_jsonl import json_line

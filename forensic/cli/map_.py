@@ -16,8 +16,8 @@ from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.states import Run, State
+    from forensic.disk.disk import Disk
+    from forensic.mapping.extents import Run, State
 
 FEW_EXTENTS = 1 << 20
 """Extents that are listed without asking how many there can be."""
@@ -40,7 +40,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the extents of the active disk or of a snapshot; no key is needed, and no file that it lies on."""
-    from forensic.qcow2.image import open_any
+    from forensic.image import open_any
 
     with open_any(options.image) as image, disk_of(image, options, with_key=False) as disk:
         lacks = _lacks_backing(disk)
@@ -93,7 +93,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
-    from forensic.qcow2.states import Reason, State, is_located
+    from forensic.mapping.extents import Reason, State, is_located
 
     unallocated = int(State.UNALLOCATED)
     compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
@@ -116,7 +116,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
 
 def _said_of(state: State) -> dict[str, Json]:
     """What all extents in one state have in common."""
-    from forensic.qcow2.states import State
+    from forensic.mapping.extents import State
 
     return {
         "present": state != State.UNALLOCATED,
@@ -129,7 +129,7 @@ def _said_of(state: State) -> dict[str, Json]:
 
 def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
     """One extent a line; the words that extents have in common are put together once. Gives where they end."""
-    from forensic.qcow2.states import Reason, State, is_located
+    from forensic.mapping.extents import Reason, State, is_located
 
     end = 0
     states = [state.name.lower().replace("_", " ") for state in State]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.extraction.new_file import NewFile
+from forensic.output.new_file import NewFile
 from forensic.records.report import ResultRecord
 from forensic.records.run import InputRecord
 from forensic.report.model import Report

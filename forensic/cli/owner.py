@@ -14,7 +14,7 @@ from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
-    from forensic.qcow2.usage import Ownership
+    from forensic.accounting.ownership import Ownership
 
 
 def add(subparsers: Subparsers) -> None:
@@ -35,8 +35,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the claims on one host cluster."""
-    from forensic.qcow2.image import open_image
-    from forensic.qcow2.walk import ownership
+    from forensic.accounting.ownership import ownership
+    from forensic.image import open_image
 
     with open_image(options.image) as image:
         found = ownership(image, options.at)

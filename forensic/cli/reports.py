@@ -63,7 +63,7 @@ def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidenc
     Raises `OutputFailed`.
     """
     if targets:
-        from forensic.extraction.output_paths import refuse
+        from forensic.output.paths import refuse
 
         refuse([target.path for target in targets], inputs, force)
 

@@ -11,10 +11,9 @@ from forensic.cli.parser import Parser, UsageError
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.sources import Supplied
+    from forensic.disk.disk import Disk
+    from forensic.disk.opening import Supplied
+    from forensic.image import Qcow1Image, Qcow2Image
 
 FORMATS = ("raw", "qcow2", "qcow")
 
@@ -82,7 +81,7 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
 
     Raises what `open_disk` raises, and `UsageError`.
     """
-    from forensic.qcow2.sources import SavedState, find_snapshot, open_disk
+    from forensic.disk.opening import SavedState, find_snapshot, open_disk
 
     if options.snapshot is None:
         if getattr(options, "vm_state", False):
@@ -95,7 +94,7 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
 
 def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Supplied:
     """What the options supply beside the image; without a key file the terminal is asked. Raises `UsageError`."""
-    from forensic.qcow2.sources import BackingFile, Format, Supplied
+    from forensic.disk.opening import BackingFile, Format, Supplied
 
     backing = tuple(BackingFile(path, Format(kind) if kind else None) for path, kind in options.backing)
     if not with_key:
@@ -125,7 +124,7 @@ def supplied_to_other(image: Qcow2Image | Qcow1Image, options: argparse.Namespac
 def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes | None:
     """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
     if key_file is not None:
-        from forensic.qcow2.sources import read_key_file
+        from forensic.disk.opening import read_key_file
 
         return read_key_file(key_file)
     if not image.encrypted or not sys.stdin.isatty():

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Run until the examiner leaves. Raises `UsageError` without a terminal, `NotAnImage` before one is touched."""
     if not on_a_terminal():
         raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
-    from forensic.qcow2.image import open_any
+    from forensic.image import open_any
 
     if os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

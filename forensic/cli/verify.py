@@ -17,7 +17,7 @@ from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.comparison import Differences, Verification
+    from forensic.extraction.verification import Differences, Verification
 
 
 def add(subparsers: Subparsers) -> None:
@@ -72,7 +72,7 @@ _UNVOUCHED = "agrees with the report, but the report does not vouch for it"
 def _agrees_with_image(options: argparse.Namespace) -> bool:
     """Whether a second reading of the image gives the same bytes; prints what it gives. Raises `UsageError`."""
     from forensic.extraction.verify import compare_with_image
-    from forensic.qcow2.image import open_any
+    from forensic.image import open_any
 
     with open_any(options.image) as image, disk_of(image, options) as disk:
         with progress_bar("reading the image again") as progress:
@@ -91,7 +91,7 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
 
 def _caution_about_use(options: argparse.Namespace) -> None:
     """Say it now: a file that changes while it is read ends the comparison."""
-    from forensic.extraction.expected import read_expected
+    from forensic.extraction.expected_output import read_expected
     from forensic.extraction.verify import raw_files
 
     for path in raw_files(options.raw, len(read_expected(options.report).segments)):

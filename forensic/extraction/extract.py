@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
+from forensic.disk.disk import Disk
 from forensic.errors import (
     EvidenceInUse,
     EvidenceUnreadable,
@@ -17,32 +18,34 @@ from forensic.errors import (
     WrongSupply,
 )
 from forensic.evidence import Evidence, ReadFailed
-from forensic.extraction.account import Extraction, Status
-from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
-from forensic.extraction.ledger import Ledger
-from forensic.extraction.line_file import LineFile
-from forensic.extraction.new_file import flush_to_disk, partial_of
-from forensic.extraction.output_bytes import KeptBytes
-from forensic.extraction.output_paths import refuse
+from forensic.extraction.ledger import Ledger, survey
+from forensic.extraction.output_comparison import compare
+from forensic.extraction.piece_reader import Filled, Missing
+from forensic.extraction.pipeline import Done, filled_steps
 from forensic.extraction.plan import Hole
-from forensic.extraction.ranges import RangeWalk, RangeWriter
-from forensic.extraction.reading import Filled, Missing
-from forensic.extraction.record import Record
-from forensic.extraction.same_key import decrypts_as_before
-from forensic.extraction.second_opinion import Unread
-from forensic.extraction.segments import read_in_a_row, segments
+from forensic.extraction.range_lists import RangeWalk, RangeWriter
+from forensic.extraction.recorder import Record
+from forensic.extraction.result import Extraction, Status
+from forensic.extraction.resume import (
+    Journal,
+    Resumption,
+    begun_otherwise,
+    decrypts_as_before,
+    find_resumption,
+    journal_path,
+)
+from forensic.extraction.second_reading import Unread
 from forensic.extraction.settings import Settings
-from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
-from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch, in_parts, length_of, taken
-from forensic.extraction.survey import survey
-from forensic.extraction.whole_comparison import compare
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.states import Reason
+from forensic.image import Qcow1Image, Qcow2Image
+from forensic.mapping.extents import Reason
+from forensic.output.chunk import Stretch, in_parts, length_of, taken
+from forensic.output.hashes import Hashes, leading
+from forensic.output.new_file import LineFile, flush_to_disk, partial_of
+from forensic.output.paths import refuse
+from forensic.output.raw_output import Output, RawFile, StandardOutput, free_space
+from forensic.output.read_back import KeptBytes
+from forensic.output.segments import read_in_a_row, segments
+from forensic.qcow2.identify import SIGNATURE_BYTES, container_at
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
 

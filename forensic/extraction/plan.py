@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
+from forensic.disk.disk import Disk
 from forensic.evidence import Evidence
-from forensic.qcow2.disk import Disk
+from forensic.mapping.extents import Run, State
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS
-from forensic.qcow2.states import Run, State
 
 PIECE_BYTES = 1 << 20
 """Bytes that are read for one piece: large enough to amortise a task, small enough to stay in the processor's cache."""

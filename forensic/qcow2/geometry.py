@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from forensic.qcow2.header import Header, Incompatible
+
+if TYPE_CHECKING:
+    pass
 
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 MAX_REFCOUNT_ORDER = 6
@@ -112,3 +117,6 @@ def resolve(header: Header) -> Geometry | Unusable:
         crypt_method=header.crypt_method,
         dirty=bool(header.incompatible_features & Incompatible.DIRTY),
     )
+
+
+MIN_EXTENDED_L2_CLUSTER_BITS = 14

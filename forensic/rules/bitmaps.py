@@ -13,7 +13,7 @@ from forensic.qcow2.bitmap_tables import MAX_GRANULARITY_BITS
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Autoclear
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 

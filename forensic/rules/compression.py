@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.bits import (
+from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
     compressed_host_offset,

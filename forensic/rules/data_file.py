@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_network_path
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.rules.header import in_header
 from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import CryptMethod
-from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule
 

@@ -11,7 +11,7 @@ from forensic.qcow2.extensions import (
     ExtensionType,
     feature_names,
 )
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 

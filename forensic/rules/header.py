@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
-from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -18,8 +17,9 @@ from forensic.qcow2.header import (
     V3_LENGTH,
     CryptMethod,
 )
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.identify import ForeignFile
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.v1 import Qcow1Header
 from forensic.rules.registry import rule
 
 MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)

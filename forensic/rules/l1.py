@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.bits import L1_RESERVED
+from forensic.qcow2.entries import L1_RESERVED
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.tables import L1Table
 from forensic.rules.header import in_header
 from forensic.rules.registry import rule

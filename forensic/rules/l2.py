@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.bits import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.arrays import Bools
+from forensic.qcow2.entries import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.registry import rule
-
-Bools = npt.NDArray[np.bool_]
 
 
 def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:

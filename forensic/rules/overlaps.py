@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from forensic.accounting.cluster_counts import Use
+from forensic.accounting.discrepancies import ClusterUsage
+from forensic.accounting.owners import in_words
+from forensic.accounting.stream_overlaps import StreamOverlaps
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.claims import in_words
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
-from forensic.qcow2.owners import Use
-from forensic.qcow2.stored import Block
-from forensic.qcow2.stream_overlaps import StreamOverlaps
+from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
-from forensic.qcow2.usage import ClusterUsage
 from forensic.rules.registry import rule
 
 NAMED = 16

@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
+from forensic.qcow2.file_names import is_network_path, is_protocol, is_windows_path
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.header import Header
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_network_path, is_protocol, is_windows_path
-from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.v1 import Qcow1Header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -27,7 +27,6 @@ STORAGE_DIRECTORIES = (
     b"/media/",
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
-
 
 FOREIGN = ("a path of Windows, outside the directory of the image", "a path to a share of a server (UNC)")
 

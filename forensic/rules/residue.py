@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.area import measure
-from forensic.qcow2.residue import FreeResidue, Place, Residue
+from forensic.residue.content import measure
+from forensic.residue.search import FreeResidue, Place, Residue
 from forensic.rules.registry import rule
 
 

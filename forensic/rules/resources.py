@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from forensic.accounting.discrepancies import Totals
+from forensic.budget import Unexamined
+from forensic.disk.codecs import Codec
 from forensic.evidence import UnreadRanges
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.budget import Unexamined
-from forensic.qcow2.codecs import Codec
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
-from forensic.qcow2.usage import Totals
 from forensic.rules.registry import rule
 
 AMPLE_L1_BYTES = 1 << 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, Snapshot, SnapshotTable
 from forensic.rules.registry import rule
 

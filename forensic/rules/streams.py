@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from forensic.accounting.streams import StreamBatch, Tail
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import Outcome
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.codecs import Codec, Outcome
-from forensic.qcow2.streams import StreamBatch, Tail
 from forensic.rules.registry import rule
 from forensic.untrusted import Json
 

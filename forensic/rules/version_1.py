@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
-from forensic.qcow2.bits import SECTOR_SIZE
-from forensic.qcow2.entries import U64
-from forensic.qcow2.qcow1 import Qcow1Header
-from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
-from forensic.qcow2.qcow1_usage import Qcow1Usage
-from forensic.qcow2.tables import ENTRY_SIZE, Bools
+from forensic.qcow2.arrays import U64, Bools
+from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.table_reading import ENTRY_SIZE
+from forensic.qcow2.v1 import Qcow1Header
+from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.rules.registry import rule
+from forensic.walk_v1 import Qcow1Usage
 
 
 @rule(Qcow1Header, Severity.INFO, FindingClass.INFO)

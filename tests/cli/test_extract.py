@@ -360,7 +360,7 @@ def test_strict_stops_before_it_begins(tmp_path: Path, out: Path) -> None:
 def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out: Path) -> None:
     image = large(tmp_path)
     script = (
-        "import os, sys, forensic.extraction.steps as steps\n"
+        "import os, sys, forensic.extraction.pipeline as steps\n"
         "real = steps.fill\n"
         "def fill(*arguments):\n"
         "    os.utime(sys.argv[2])\n"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import Rows
+from forensic.disk.disk import Disk
+from forensic.mapping.rows import Rows
 from samples import recipes
 from samples.kinds import PASSPHRASE, Kind
 from tests.commands import QCOW2_KINDS, RECIPES, Finished, damaged, qcowscope, sound

@@ -11,7 +11,7 @@ import pytest
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
-from forensic.qcow2.image import identify
+from forensic.image import identify
 from forensic.records.judgement import Verdict
 from forensic.report.model import Judgement
 from samples import oracle, recipes

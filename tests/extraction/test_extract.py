@@ -12,22 +12,21 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
+from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead, WorkerFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction import extract as extracting
-from forensic.extraction.account import Extraction, Status
-from forensic.extraction.digests import PieceHash, WholeHash
 from forensic.extraction.extract import Extractor, extract
-from forensic.extraction.line_file import LineFile
-from forensic.extraction.range_files import LedgerFile, MapFile
-from forensic.extraction.ranges import RangeWriter
-from forensic.extraction.reading import Filled
+from forensic.extraction.piece_reader import Filled
+from forensic.extraction.pipeline import Done, filled_steps
+from forensic.extraction.range_lists import LedgerFile, MapFile, RangeWriter
+from forensic.extraction.result import Extraction, Status
 from forensic.extraction.settings import Settings
-from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.image import Qcow2Image, open_image
-from forensic.qcow2.states import Run
+from forensic.image import Qcow2Image, open_image
+from forensic.mapping.extents import Run
+from forensic.output.chunk import Stretch
+from forensic.output.hashes import PieceHash, WholeHash
+from forensic.output.new_file import LineFile
 from forensic.records.extraction import VirtualRangeRecord
 from samples.kinds import KINDS, Kind
 from tests.extraction import mixed
@@ -236,7 +235,7 @@ def _fail_writing_at(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
             raise OSError(28, "No space left on device")
         return real(descriptor, data, offset)
 
-    monkeypatch.setattr("forensic.extraction.new_file.os.pwrite", pwrite)
+    monkeypatch.setattr("forensic.output.new_file.os.pwrite", pwrite)
 
 
 class TestRefusals:
@@ -297,7 +296,7 @@ class TestRefusals:
     def test_there_is_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.statvfs(tmp_path)
         small = os.statvfs_result((*real[:4], 1, *real[5:]))
-        monkeypatch.setattr("forensic.extraction.sinks.os.statvfs", lambda path: small)
+        monkeypatch.setattr("forensic.output.raw_output.os.statvfs", lambda path: small)
         with large(tmp_path) as image, pytest.raises(OutputFailed, match="needs 4,194,304 bytes, but only"):
             extract(image, tmp_path / "out.raw")
         assert names(tmp_path) == {"image.qcow2"}
@@ -305,7 +304,7 @@ class TestRefusals:
     def test_only_what_is_stored_needs_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.statvfs(tmp_path)
         enough = os.statvfs_result((*real[:4], 4 * MIB // real.f_frsize, *real[5:]))
-        monkeypatch.setattr("forensic.extraction.sinks.os.statvfs", lambda path: enough)
+        monkeypatch.setattr("forensic.output.raw_output.os.statvfs", lambda path: enough)
         with large(tmp_path) as image:
             assert extract(image, tmp_path / "out.raw").complete
             with pytest.raises(OutputFailed, match="needs 16,777,216 bytes"):
@@ -373,7 +372,7 @@ class TestFailures:
         def dies(*arguments: object) -> None:
             raise MemoryError("injected")
 
-        monkeypatch.setattr("forensic.extraction.steps.fill", dies)
+        monkeypatch.setattr("forensic.extraction.pipeline.fill", dies)
         with large(tmp_path) as image, pytest.raises(WorkerFailed, match="reader ended: MemoryError: injected"):
             extract(image, tmp_path / "out.raw")
         assert names(tmp_path) == {"image.qcow2"}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from forensic.errors import Interrupted
-from forensic.extraction.digests import HashingStopped, PieceHash, WholeHash, new_digest
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
-from forensic.extraction.stretch import PART, in_parts
-from forensic.qcow2.image import Qcow2Image
+from forensic.image import Qcow2Image
+from forensic.output.chunk import PART, in_parts
+from forensic.output.hashes import HashingStopped, PieceHash, WholeHash, new_digest
 from tests.images import COPIED, header, opened, tiny
 
 TIB = 1 << 40

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from forensic.extraction.comparison import LISTED_WINDOWS, Differences, Verification, first_difference
-from forensic.extraction.digests import Checkpoint
-from forensic.extraction.segments import segment_path
+from forensic.extraction.verification import LISTED_WINDOWS, Differences, Verification, first_difference
 from forensic.extraction.verify import raw_files
+from forensic.output.hashes import Checkpoint
+from forensic.output.segments import segment_path
 
 SAME = Verification(10, 10, {"md5": "a", "sha1": "b"}, {"md5": "a", "sha1": "b"}, None)
 

@@ -15,11 +15,11 @@ from markdown_it import MarkdownIt
 
 from forensic.checking import check
 from forensic.cli.output import make_report, start_run
+from forensic.description import describe
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.image import identify
 from forensic.mapped_report import with_map
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import identify
 from forensic.report.formats import FORMATS, render
 from forensic.report.model import Report
 from forensic.untrusted import Untrusted

@@ -130,6 +130,6 @@ def test_a_failure_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def full(descriptor: int, data: memoryview, offset: int) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("forensic.extraction.new_file.os.pwrite", full)
+    monkeypatch.setattr("forensic.output.new_file.os.pwrite", full)
     log = log_of(tmp_path, sound("data-4k"))
     assert section(log, "Final state")[:2] == ["FAILED - there is no complete output", "Exit status 1"]

@@ -9,10 +9,10 @@ from jsonschema import Draft4Validator
 from msgspec.structs import replace
 
 from forensic.cli.output import make_report, start_run
+from forensic.description import describe
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import identify
+from forensic.image import identify
 from forensic.records.run import SourceRecord
 from forensic.report.to_sarif import to_sarif
 from forensic.untrusted import Json

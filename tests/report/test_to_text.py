@@ -1,9 +1,9 @@
 """What a report says in plain lines about the image itself."""
 
 from forensic.checking import check
+from forensic.description import describe
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import Qcow2Image
+from forensic.image import Qcow2Image
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
 from tests.images import SOUND

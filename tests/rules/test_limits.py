@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from forensic.accounting.discrepancies import Totals
+from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image
 from forensic.qcow2.bitmap_tables import BitmapTable, marked_bytes, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory
-from forensic.qcow2.budget import Budget, Limits
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.snapshots import SnapshotTable
-from forensic.qcow2.usage import Totals
 from forensic.rules.header import MAX_COUNTED_L1_ENTRIES, MAX_VIRTUAL_SIZE
 from forensic.rules.resources import AMPLE_SNAPSHOT_L1_BYTES
 from tests.images import geometry, header, opened, tiny, written

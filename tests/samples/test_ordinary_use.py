@@ -9,7 +9,7 @@ import pytest
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
-from forensic.qcow2.image import identify
+from forensic.image import identify
 from forensic.records.judgement import Verdict
 from samples import kinds, oracle
 from tests.oracles import require

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from forensic import Qcow1Image, open_any
 from forensic.explore import Qcow1Atlas, Range, Space, inspect, outline, spans_between, survey_file
-from forensic.qcow2.survey import Fill, Grid
+from forensic.explore.space_usage import Fill, Grid
 from samples import recipes
 from tests.images import COMMITTED
 from tests.tui.driving import Drive, screen_text, settled, told
