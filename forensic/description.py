@@ -61,7 +61,7 @@ MAX_LISTED = 4096
 """Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
 
 
-NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info does not judge; see check")
+NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info gives no verdict; run check")
 
 
 def describe(image: Identified, measured: Measured | None = None) -> ResultRecord:

@@ -13,23 +13,23 @@ from textual.signal import Signal
 from forensic import Judgement, Severity, describe
 from forensic.explore import Range, Space, guest, host
 from tui.jumps import Jumps
-from tui.messages import Surveyed
+from tui.messages import UsageFound
 from tui.notes import Notes
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
     from forensic import Extent, Finding, Qcow1Image, Qcow2Image
     from forensic.explore import (
-        Atlas,
-        BackReferences,
-        Census,
+        ClusterCodes,
         Contents,
         DiskView,
         FileView,
         Inspection,
         Orphans,
         Ownership,
-        Qcow1Atlas,
+        Qcow1RegionIndex,
+        RegionIndex,
         ResultRecord,
+        ReverseMap,
         View,
     )
 
@@ -40,7 +40,7 @@ class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
-        """Nothing behind the header is read yet."""
+        """Nothing after the header is read yet."""
         self.image = image
         self.facts: ResultRecord = describe(image)
         self.notes = notes
@@ -48,13 +48,13 @@ class Desk:
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
-        self.references: BackReferences | None = None
+        self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
-        self.censuses: dict[str, Census] = {}
+        self.censuses: dict[str, ClusterCodes] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
-        self.surveys: dict[Space, Surveyed] = {}
+        self.usages: dict[Space, UsageFound] = {}
         self.selection: Range | None = None
         self._located: tuple[int, int | None] = (-1, None)
         self.matches: list[Range] = []
@@ -64,12 +64,12 @@ class Desk:
         self.worked: Signal[str] = Signal(owner, "worked")
 
     @cached_property
-    def atlas(self) -> Atlas | Qcow1Atlas:
+    def region_index(self) -> RegionIndex | Qcow1RegionIndex:
         """What lies where in the file."""
         from forensic import Qcow1Image
-        from forensic.explore import Atlas, Qcow1Atlas
+        from forensic.explore import Qcow1RegionIndex, RegionIndex
 
-        return Qcow1Atlas(self.image) if isinstance(self.image, Qcow1Image) else Atlas(self.image)
+        return Qcow1RegionIndex(self.image) if isinstance(self.image, Qcow1Image) else RegionIndex(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
@@ -122,7 +122,7 @@ class Desk:
         from forensic.explore import inspect
 
         host_offset = self.host_offset()
-        return None if host_offset is None else inspect(self.atlas, host_offset)
+        return None if host_offset is None else inspect(self.region_index, host_offset)
 
     def host_offset(self) -> int | None:
         """Where the byte at the cursor lies in the file; None if nowhere."""
@@ -146,7 +146,7 @@ class Desk:
 
     def extent_at(self, guest_offset: int) -> Extent | None:
         """The extent that holds a guest offset, cut to one cluster; None where the disk has no mapping."""
-        size = self.atlas.cluster_size
+        size = self.region_index.cluster_size
         if size is None or not 0 <= guest_offset < self.image.virtual_size:
             return None
         start = guest_offset // size * size
@@ -197,7 +197,7 @@ class Desk:
         return [place for finding in self.trouble() for place in finding.places]
 
     def learn(self, what: str) -> None:
-        """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
+        """Announce that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {shown_whole(message)}")
 
     def format_help(self) -> str:
-        """The help in colour; rich is loaded only for those who ask for help."""
+        """The help in colour; rich is loaded for help alone."""
         from rich_argparse import RichHelpFormatter
 
         self.formatter_class = RichHelpFormatter

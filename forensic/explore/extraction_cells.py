@@ -1,4 +1,4 @@
-"""What becomes of a disk in a row of cells: what is read, what is zero, what cannot be had; for those who watch."""
+"""What becomes of a disk in a row of cells: what is read, what is zero, what cannot be read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FATES = {
 }
 
 
-class Strip:
+class ExtractionCells:
     """Guest bytes by `Fate` and cell: at first by the word of the tables, then with what reading taught."""
 
     def __init__(self, disk: Disk, cells: int) -> None:

@@ -1,6 +1,6 @@
-"""The ledger: of every guest byte whether it was read, is zero by the image's word, or was filled, and why.
+"""The ledger: of every guest byte whether it was read, is recorded as zero, or was filled, and why.
 
-The sums come from the survey of the tables and the faults met in reading; they add up to the extracted range exactly.
+The sums come from the summary of the tables and the faults met in reading; they add up to the extracted range exactly.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def state_name(state: State) -> str:
 class Ledger:
     """The sums and the ranges that were not read; kept up to date while the disk is read."""
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, disk_totals: DiskTotals) -> None:
         """Begin with what the tables say."""
-        self._by_state = Counter({state_name(state): survey.by_state[state] for state in State})
-        self._by_reason = Counter({reason.code: length for reason, length in survey.by_reason.items()})
-        self._absent = survey.missing
+        self._by_state = Counter({state_name(state): disk_totals.by_state[state] for state in State})
+        self._by_reason = Counter({reason.code: length for reason, length in disk_totals.by_reason.items()})
+        self._absent = disk_totals.missing
         self._faults = MissingRanges()
 
     def fault(self, missing: Missing) -> None:
@@ -64,12 +64,12 @@ class Ledger:
 
     @property
     def bytes_missing(self) -> int:
-        """Guest bytes that are zeros in place of bytes that could not be had."""
+        """Guest bytes that are zeros in place of bytes that could not be read."""
         return self._by_state[FILLED]
 
     @property
     def bytes_zero(self) -> int:
-        """Guest bytes that are zeros by the image's word."""
+        """Guest bytes that are recorded as zeros."""
         return sum(self._by_state.values()) - self.bytes_read - self.bytes_missing
 
     def unreadable(self) -> MissingRanges:
@@ -120,7 +120,7 @@ class MissingRanges(Struct):
             self.not_listed += 1
 
 
-class Survey(Struct):
+class DiskTotals(Struct):
     """What the tables say of a guest range.
 
     The counters are in guest bytes and add up to the length of the range; `stored` is how many bytes of the output
@@ -136,9 +136,9 @@ class Survey(Struct):
     places: Places = field(default_factory=Places)
 
 
-def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
+def disk_totals(disk: Disk, guest_start: int, guest_end: int) -> DiskTotals:
     """Look through the tables once."""
-    found = Survey()
+    found = DiskTotals()
     kept: list[list[Run]] = []
     count = 0
     by_state = [0] * len(State)

@@ -16,7 +16,7 @@ from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
-from forensic.second_reader.answers import Answer, Kind
+from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, Source
 
@@ -28,7 +28,7 @@ LISTED_DIFFERENCES = 1000
 
 NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code, Reason.SALVAGED.code, "entry_doubtful"})
 """Reasons on which two readings need not agree: a sector that is bad now may be good the next time, what crashes one
-decoder another may take, what is salvaged of a broken stream nobody vouches for, and whether an entry is to be believed
+decoder another may take, what is salvaged of a broken stream is not checked by anything, and whether an entry is to be believed
 is a judgement that the second reader does not make."""
 
 
@@ -229,16 +229,16 @@ def compare_range(
 
 def _compare(answer: Answer, position: int, output: OutputBytes, unread: Unread, found: Comparison) -> None:
     for start, end, reason in unread.split(position, position + answer.length):
-        if reason in NOT_JUDGED or (answer.kind == Kind.UNREADABLE and answer.reason in NOT_JUDGED):
+        if reason in NOT_JUDGED or (answer.kind == AnswerKind.UNREADABLE and answer.reason in NOT_JUDGED):
             found.bytes_not_judged += end - start
-        elif answer.kind == Kind.UNREADABLE:
+        elif answer.kind == AnswerKind.UNREADABLE:
             if reason == "":
                 found.add(Difference(start, end - start, "unreadable_second", answer.reason))
             else:  # both call it unreadable, and zeros stand there
                 _compare_zeros(start, end, output, found)
         elif reason:
             found.add(Difference(start, end - start, "unreadable_first", reason))
-        elif answer.kind == Kind.ZEROS:
+        elif answer.kind == AnswerKind.ZEROS:
             _compare_zeros(start, end, output, found)
         else:
             _compare_bytes(answer.data[start - position : end - position], start, output, found)

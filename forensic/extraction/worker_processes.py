@@ -1,7 +1,7 @@
-"""Those who fill pieces ahead of their turn: processes where that is safe, threads elsewhere.
+"""Workers that read ahead: processes where that is safe, threads elsewhere.
 
 Threads that make many short calls wait for each other at the interpreter's lock; processes have a lock each. But a
-process that has threads had better not fork, since a lock that another thread holds stays locked in the child for ever.
+process that has threads should not fork, since a lock that another thread holds stays locked in the child for ever.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from forensic.mapping.extents import Reason
 from forensic.processes import Processes as WatchedProcesses
 
 Work = Callable[[int, Piece], Sequence[Missing]]
-"""Fills the buffer of that number with the bytes of a piece, and says what could not be had."""
+"""Fills the buffer of that number with the bytes of a piece, and says what could not be read."""
 
 Promise = Callable[[], Sequence[Missing]]
 """Waits for a piece. Raises what ended the work on it: `OutputFailed`, or `WorkerFailed` for an error of ours."""
 
-MOST = 8
+MAX_WORKERS = 8
 """More members would wait for the one who plans, or for the medium."""
 
 NAME = "reader"
 
 
-class Crew(Protocol):
+class Workers(Protocol):
     """Members who work side by side; leaving the context ends them."""
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
@@ -46,12 +46,12 @@ class Crew(Protocol):
     ) -> None: ...
 
 
-def crew_size() -> int:
+def worker_count() -> int:
     """As many members as there are processors that we may use."""
-    return min(MOST, len(os.sched_getaffinity(0)))
+    return min(MAX_WORKERS, len(os.sched_getaffinity(0)))
 
 
-def crew(work: Work, count: int) -> Crew:
+def start_workers(work: Work, count: int) -> Workers:
     """So many members; their buffers must lie in memory that a fork shares."""
     if threading.active_count() == 1:
         with suppress(OSError):  # the system may let us have no more processes
@@ -70,7 +70,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, NAME)
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """See `Crew`."""
+        """See `Workers`."""
         future = self._pool.submit(self._work, buffer, piece)
 
         def promise() -> Sequence[Missing]:
@@ -103,7 +103,7 @@ class Processes:
         self._members = WatchedProcesses(NAME, lambda message: _answer(work, message), _salvaged, count)
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """See `Crew`; the member who has least to do gets it."""
+        """See `Workers`; the member who has least to do gets it."""
         answer = self._members.submit(_message(buffer, piece))
         return lambda: _understood(answer())
 
@@ -124,7 +124,7 @@ _FAULTS, _OUTPUT, _ERROR = range(3)
 
 
 def _answer(work: Work, message: bytes) -> bytes:
-    """What became of a piece: what could not be had, or why it ended in an error."""
+    """What became of a piece: what could not be read, or why it ended in an error."""
     buffer, *piece = marshal.loads(message)
     try:
         faults = work(buffer, Piece(*piece))

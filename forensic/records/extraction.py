@@ -110,7 +110,7 @@ class ExtractionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ]
     bytes_read: Count
     bytes_zero: Annotated[Count, Meta(description="Zeros because the image says so.")]
-    bytes_filled: Annotated[Count, Meta(description="Zeros in place of bytes that could not be had.")]
+    bytes_filled: Annotated[Count, Meta(description="Zeros in place of bytes that could not be read.")]
     bytes_by_state: Annotated[
         Mapping[str, Count],
         Meta(

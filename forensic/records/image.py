@@ -242,7 +242,7 @@ class AllocationRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     zero_explicit: Annotated[Count, Meta(description="Zero by a flag.")]
     zero_allocated: Annotated[Count, Meta(description="The part of zero_explicit that keeps host clusters.")]
     unreadable: Annotated[
-        Count, Meta(description="Promised by tables that are broken or lead behind the end of the file.")
+        Count, Meta(description="Promised by tables that are broken or lead past the end of the file.")
     ]
     data: Count | UnsetType = UNSET
     in_data_file: (

@@ -17,7 +17,7 @@ LISTED_PROBLEMS = 12
 LISTED_UNREADABLE = 500
 SHARES = (
     ("read", "stored in the image"),
-    ("zero", "zero by the image's word"),
+    ("zero", "recorded as zero"),
     ("filled", "not read, filled with zeros"),
 )
 

@@ -148,7 +148,7 @@ def finding_record(finding: Finding) -> FindingRecord:
 
 def digest_of(result: Json) -> str:
     """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
-    import hashlib  # slow to load, and no concern of those who print text
+    import hashlib  # slow to load, and not needed for text
     import json
 
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -183,7 +183,7 @@ def _unreadable(report: Report) -> Iterator[str]:
     extraction = _extraction(report)
     ranges, filled = extraction.unreadable, extraction.bytes_filled
     if not filled:
-        yield "None: every byte was read from the evidence or is zero by its word."
+        yield "None. Every byte was read from the evidence or is recorded there as zero."
         return
     count = len(ranges) + extraction.unreadable_not_listed
     yield f"{filled:,} bytes in {count:,} ranges could not be read and were replaced by zeros."
@@ -215,7 +215,7 @@ def _state(report: Report) -> Iterator[str]:
     extraction = _extraction(report)
     yield FINAL_STATES[extraction.status]
     if not all(map(_vouched_for, report.complete_run.inputs)):
-        yield "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW - nobody can vouch for the output"
+        yield "WARNING: an input file changed during or after the extraction. The output is not reliable."
     yield f"Exit status {report.complete_run.exit_code}"
     yield f"Digest of the result (SHA256) {report.digest()}"
     if compared := extraction.compared:

@@ -1,4 +1,4 @@
-"""The end of the file: whether what stands behind the last structure is what QEMU leaves there, or was appended.
+"""The end of the file: whether what stands after the last structure is what QEMU leaves there, or was appended.
 
 QEMU writes whole clusters, but for a few things: L1 and bitmap tables, the snapshot table, the bitmap directory,
 compressed streams and subclusters. Only they let a file end inside a cluster, so they alone can be what is left of
@@ -25,8 +25,8 @@ from forensic.residue.search import nonzero_areas
 MAX_ENTRY = 4096
 """Bytes of a snapshot or bitmap entry that is recognised."""
 
-SHORT = 256
-"""Remains up to this length, behind a table or mostly zeros, may be what a new table left of a longer old one."""
+SHORT_BYTES = 256
+"""Remains up to this length, after a table or mostly zeros, may be what a new table left of a longer old one."""
 
 MAX_STREAM_STARTS = 1 << 17
 """Places that are tried as the beginning of a compressed stream."""
@@ -79,7 +79,7 @@ class FileEnd(Struct):
 
     def _left_by_qemu(self, tail: bytes, begin: int, behind: int, behind_table: bool) -> bool:
         """Whether the tail can be the rest of something that QEMU wrote there before."""
-        if len(tail) <= SHORT and (behind_table or tail.count(0) > len(tail) // 4):
+        if len(tail) <= SHORT_BYTES and (behind_table or tail.count(0) > len(tail) // 4):
             return True
         if self.geometry.extended_l2 and self.evidence.size % self.geometry.subcluster_size == 0:
             return True

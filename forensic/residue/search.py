@@ -19,12 +19,12 @@ from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, L
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import L2Batch
-from forensic.residue.content import MEASURED, PIECE
+from forensic.residue.content import MEASURED_BYTES, READ_BYTES
 
 GRANULE = 512
 """Bytes that are zero or not as a whole."""
 
-NEAR = 64 << 10
+NEAR_BYTES = 64 << 10
 """Ranges with less than this between them are read together, and remains with less than this between them are one."""
 
 SEARCHED = "bytes searched for remains"
@@ -37,8 +37,8 @@ class Place(Enum):
     SLACK = "table slack"
     FREE = "free clusters"
     FILE_END = "end of the file"
-    APPENDED = "behind the last structure"
-    NEVER_ALLOCATED = "behind all refcounts"
+    APPENDED = "after the last structure"
+    NEVER_ALLOCATED = "after all refcounts"
     ZERO_CLUSTER = "zero clusters"
     SUBCLUSTER = "subclusters"
     DISK_END = "end of the disk"
@@ -65,16 +65,16 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
     """
     found = [np.zeros((0, 2), dtype=np.int64)]
     begins, ends = _merged(begins, ends)
-    near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR) + 1
+    near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR_BYTES) + 1
     for first, last in zip([0, *near.tolist()], [*near.tolist(), len(begins)], strict=True):
         at, end = int(begins[first]) if first < last else 0, int(ends[last - 1]) if first < last else 0
         while (data := evidence.next_data_from(at)) < end:
             at = min(evidence.hole_from(data), end)
-            for start in range(data, at, PIECE):
-                if budget.exceeded(SEARCHED, budget.limits.residue_bytes, PIECE):
+            for start in range(data, at, READ_BYTES):
+                if budget.exceeded(SEARCHED, budget.limits.residue_bytes, READ_BYTES):
                     return _joined(np.concatenate(found), begins)
-                budget.spend(SEARCHED, PIECE)
-                granules = _nonzero_granules(evidence, start, min(start + PIECE, at))
+                budget.spend(SEARCHED, READ_BYTES)
+                granules = _nonzero_granules(evidence, start, min(start + READ_BYTES, at))
                 found.append(_clipped(granules, begins[first:last], ends[first:last]))
     return _joined(np.concatenate(found), begins)
 
@@ -97,7 +97,7 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
 
 
 def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
-    """What stands behind the end of tables in their last cluster, and in the padding of snapshot table entries."""
+    """What stands after the end of tables in their last cluster, and in the padding of snapshot table entries."""
     size, evidence = image.geometry.cluster_size, image.evidence
     ends = {claim.host_offset + claim.length: claim for claim in reversed(metadata.single)}
     for end, claim in reversed(ends.items()):
@@ -119,12 +119,15 @@ def key_slot_residue(luks: LuksHeader, evidence: Evidence) -> Iterator[Residue]:
         place = luks.key_material(slot)
         apart = all(place.stop <= other.start or other.stop <= place.start for other in active)
         if slot.state == SLOT_INACTIVE and apart and LUKS1_HEADER_SIZE <= place.start < place.stop <= luks.length:
-            begin, end = luks.host_offset + place.start, luks.host_offset + place.start + min(len(place), MEASURED)
+            begin, end = (
+                luks.host_offset + place.start,
+                luks.host_offset + place.start + min(len(place), MEASURED_BYTES),
+            )
             yield from _slack(evidence, f"key slot {number}", begin, end, Place.KEY_SLOT)
 
 
 def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterator[Residue]:
-    """What host clusters hold that the guest cannot see: under zero flags, in subclusters, behind the disk's end."""
+    """What host clusters hold that the guest cannot see: under zero flags, in subclusters, past the end of the disk."""
     geometry = batch.geometry
     if geometry.external_data_file:
         return
@@ -140,7 +143,7 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
 
 
 class FreeSearch(Struct):
-    """Remains in free clusters; whether they lie behind the last cluster in use is only known at the end."""
+    """Remains in free clusters; whether they lie after the last cluster in use is only known at the end."""
 
     evidence: Evidence
     budget: Budget
@@ -154,7 +157,7 @@ class FreeSearch(Struct):
         yield FreeResidue(Place.FREE, Place.FREE.value, self.evidence, areas[before])
 
     def rest(self, counted_end: int, appended: I64) -> Iterator[FreeResidue]:
-        """What lies behind the last cluster in use, up to where refcounts end, and behind that.
+        """What lies after the last cluster in use, up to where refcounts end, and after that.
 
         `appended` is the area at the very end of the file that is known not to be QEMU's, if there is one.
         """
@@ -199,7 +202,7 @@ def _hidden_subclusters(batch: L2Batch, bitmaps: np.ndarray[tuple[int, ...], np.
 
 
 def _disk_end(batch: L2Batch, evidence: Evidence) -> Iterator[Residue]:
-    """What the last data cluster holds behind the end of the virtual disk."""
+    """What the last data cluster holds past the end of the virtual disk."""
     geometry = batch.geometry
     cluster, beyond = divmod(geometry.virtual_size, geometry.cluster_size)
     rows = np.flatnonzero(batch.l1_indices == cluster // geometry.l2_entry_count)
@@ -248,7 +251,7 @@ def _joined(areas: I64, begins: I64) -> I64:
     if len(areas) < 2:
         return areas
     ranges = np.searchsorted(begins, areas[:, 0], side="right")
-    apart = np.flatnonzero((areas[1:, 0] - areas[:-1, 1] >= NEAR) | (ranges[1:] != ranges[:-1])) + 1
+    apart = np.flatnonzero((areas[1:, 0] - areas[:-1, 1] >= NEAR_BYTES) | (ranges[1:] != ranges[:-1])) + 1
     starts = np.append(0, apart)
     return np.stack([areas[starts, 0], areas[np.append(apart - 1, len(areas) - 1), 1]], axis=1)
 
