@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forensic.explore.byte_views import DiskView, FileView, View
     from forensic.explore.cluster_codes import (
         ONE_BY_ONE,
-        Census,
+        ClusterCodes,
         Count,
         Tenant,
         count_refcounts,
@@ -44,19 +44,19 @@ if TYPE_CHECKING:
         sum_up_guest,
     )
     from forensic.explore.entropy import sampled_entropy
-    from forensic.explore.extraction_cells import Fate, Strip
+    from forensic.explore.extraction_cells import ExtractionCells, Fate
     from forensic.explore.field_spans import Span, entry_place, guest_place, spans_between
     from forensic.explore.fields import Inspection, Row
     from forensic.explore.inspector import inspect, stored_refcount
     from forensic.explore.integers import numbers_of
     from forensic.explore.orphans import Orphans, find_orphans
-    from forensic.explore.regions import Atlas, Kind, Region
-    from forensic.explore.reverse_map import BackReferences, back_references
+    from forensic.explore.regions import Kind, Region, RegionIndex
+    from forensic.explore.reverse_map import ReverseMap, build_reverse_map
     from forensic.explore.saved_range import Saved, save_range
     from forensic.explore.searching import BadPattern, Pattern, Progress, compile_pattern, search
-    from forensic.explore.space_usage import Fill, Grid, Survey, survey_file, survey_guest
-    from forensic.explore.structure_tree import Node, outline
-    from forensic.explore.v1 import Qcow1Atlas
+    from forensic.explore.space_usage import Fill, Grid, SpaceUsage, file_space_usage, guest_space_usage
+    from forensic.explore.structure_tree import Node, top_nodes
+    from forensic.explore.v1 import Qcow1RegionIndex
     from forensic.explore.volumes import Contents, Volume, look_inside
     from forensic.extraction.extract import extract
     from forensic.extraction.result import Extraction
@@ -119,7 +119,7 @@ _HOME = {
         "View",
     ),
     "forensic.explore.cluster_codes": (
-        "Census",
+        "ClusterCodes",
         "Count",
         "ONE_BY_ONE",
         "Tenant",
@@ -132,7 +132,7 @@ _HOME = {
     "forensic.explore.entropy": ("sampled_entropy",),
     "forensic.explore.extraction_cells": (
         "Fate",
-        "Strip",
+        "ExtractionCells",
     ),
     "forensic.explore.field_spans": (
         "Span",
@@ -154,13 +154,13 @@ _HOME = {
         "find_orphans",
     ),
     "forensic.explore.regions": (
-        "Atlas",
+        "RegionIndex",
         "Kind",
         "Region",
     ),
     "forensic.explore.reverse_map": (
-        "BackReferences",
-        "back_references",
+        "ReverseMap",
+        "build_reverse_map",
     ),
     "forensic.explore.saved_range": (
         "Saved",
@@ -176,15 +176,15 @@ _HOME = {
     "forensic.explore.space_usage": (
         "Fill",
         "Grid",
-        "Survey",
-        "survey_file",
-        "survey_guest",
+        "SpaceUsage",
+        "file_space_usage",
+        "guest_space_usage",
     ),
     "forensic.explore.structure_tree": (
         "Node",
-        "outline",
+        "top_nodes",
     ),
-    "forensic.explore.v1": ("Qcow1Atlas",),
+    "forensic.explore.v1": ("Qcow1RegionIndex",),
     "forensic.explore.volumes": (
         "Contents",
         "Volume",
@@ -266,14 +266,12 @@ __all__ = [
     "FORMATS",
     "LOG",
     "ONE_BY_ONE",
-    "Atlas",
-    "BackReferences",
     "BackingFile",
     "BadPattern",
     "BadReport",
-    "Census",
     "Check",
     "CheckStatus",
+    "ClusterCodes",
     "Comparison",
     "Contents",
     "Count",
@@ -285,6 +283,7 @@ __all__ = [
     "EvidenceUnreadable",
     "Extent",
     "Extraction",
+    "ExtractionCells",
     "Fate",
     "FileView",
     "Fill",
@@ -310,16 +309,18 @@ __all__ = [
     "Pattern",
     "Problem",
     "Progress",
-    "Qcow1Atlas",
     "Qcow1Image",
+    "Qcow1RegionIndex",
     "Qcow2Image",
     "Range",
     "RangeNotRead",
     "ReadFailed",
     "Reason",
     "Region",
+    "RegionIndex",
     "Report",
     "ReportRequest",
+    "ReverseMap",
     "Row",
     "Rule",
     "Run",
@@ -329,11 +330,10 @@ __all__ = [
     "Severity",
     "Snapshot",
     "Space",
+    "SpaceUsage",
     "Span",
     "State",
-    "Strip",
     "Supplied",
-    "Survey",
     "Tenant",
     "Unsupported",
     "Untrusted",
@@ -345,7 +345,7 @@ __all__ = [
     "WrongSupply",
     "__version__",
     "all_rules",
-    "back_references",
+    "build_reverse_map",
     "check",
     "compare_with_image",
     "compile_pattern",
@@ -353,11 +353,13 @@ __all__ = [
     "describe",
     "entry_place",
     "extract",
+    "file_space_usage",
     "find_orphans",
     "find_snapshot",
     "find_tenants",
     "guest",
     "guest_place",
+    "guest_space_usage",
     "host",
     "identify",
     "inspect",
@@ -366,7 +368,6 @@ __all__ = [
     "open_any",
     "open_disk",
     "open_image",
-    "outline",
     "ownership",
     "read_key_file",
     "render",
@@ -381,8 +382,7 @@ __all__ = [
     "stored_refcount",
     "sum_up_file",
     "sum_up_guest",
-    "survey_file",
-    "survey_guest",
+    "top_nodes",
     "usable_hashes",
     "verify",
     "write_extraction_reports",

@@ -32,7 +32,7 @@ QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what 
 
 _FLOCK = struct.Struct("hhqqi4x")
 
-BLOCK = 512
+BLOCK_BYTES = 512
 """Bytes of the smallest block that a medium can fail to deliver."""
 
 UNREAD_LISTED = 1000
@@ -162,7 +162,7 @@ class Evidence:
         end = min(host_offset + length, self.size)
         while (at := host_offset + len(found)) < end:
             try:
-                found += self.read_at(at, min(BLOCK - at % BLOCK, end - at))
+                found += self.read_at(at, min(BLOCK_BYTES - at % BLOCK_BYTES, end - at))
             except ReadFailed as failure:  # a file that was cut short may still hold the beginning of the block
                 return bytes(found) + self.read_up_to_bad(at, failure.host_offset - at)
         return bytes(found)

@@ -22,8 +22,12 @@ FLOORS = {
         "forensic.version",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
-    "Where bytes come from: evidence, and processes that work on them": ("forensic.evidence", "forensic.forked_process"),
-    "Pieces of evidence: an excerpt, a parsed structure": ("forensic.excerpt", "forensic.structure", "forensic.processes"),
+    "Where bytes come from: evidence, and a process of its own for them": (
+        "forensic.evidence", "forensic.forked_process",
+    ),
+    "Pieces of evidence: an excerpt, a parsed structure": (
+        "forensic.excerpt", "forensic.structure", "forensic.processes",
+    ),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),

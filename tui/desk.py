@@ -12,14 +12,12 @@ from textual.signal import Signal
 
 from forensic import Judgement, Range, Space, describe, guest, host
 from tui.jumps import Jumps
-from tui.messages import Surveyed
+from tui.messages import UsageFound
 from tui.notes import Notes
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
     from forensic import (
-        Atlas,
-        BackReferences,
-        Census,
+        ClusterCodes,
         Contents,
         DiskView,
         Extent,
@@ -29,9 +27,11 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         Json,
         Orphans,
         Ownership,
-        Qcow1Atlas,
         Qcow1Image,
+        Qcow1RegionIndex,
         Qcow2Image,
+        RegionIndex,
+        ReverseMap,
         View,
     )
 
@@ -50,13 +50,13 @@ class Desk:
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
-        self.references: BackReferences | None = None
+        self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
-        self.censuses: dict[str, Census] = {}
+        self.censuses: dict[str, ClusterCodes] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
-        self.surveys: dict[Space, Surveyed] = {}
+        self.usages: dict[Space, UsageFound] = {}
         self.selection: Range | None = None
         self._located: tuple[int, int | None] = (-1, None)
         self.matches: list[Range] = []
@@ -66,11 +66,11 @@ class Desk:
         self.worked: Signal[str] = Signal(owner, "worked")
 
     @cached_property
-    def atlas(self) -> Atlas | Qcow1Atlas:
+    def region_index(self) -> RegionIndex | Qcow1RegionIndex:
         """What lies where in the file."""
-        from forensic import Atlas, Qcow1Atlas, Qcow1Image
+        from forensic import Qcow1Image, Qcow1RegionIndex, RegionIndex
 
-        return Qcow1Atlas(self.image) if isinstance(self.image, Qcow1Image) else Atlas(self.image)
+        return Qcow1RegionIndex(self.image) if isinstance(self.image, Qcow1Image) else RegionIndex(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
@@ -123,7 +123,7 @@ class Desk:
         from forensic import inspect
 
         host_offset = self.host_offset()
-        return None if host_offset is None else inspect(self.atlas, host_offset)
+        return None if host_offset is None else inspect(self.region_index, host_offset)
 
     def host_offset(self) -> int | None:
         """Where the byte at the cursor lies in the file; None if nowhere."""
@@ -147,7 +147,7 @@ class Desk:
 
     def extent_at(self, guest_offset: int) -> Extent | None:
         """The extent that holds a guest offset, cut to one cluster; None where the disk has no mapping."""
-        size = self.atlas.cluster_size
+        size = self.region_index.cluster_size
         if size is None or not 0 <= guest_offset < self.image.virtual_size:
             return None
         start = guest_offset // size * size

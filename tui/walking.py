@@ -120,7 +120,7 @@ class Walker(App[int]):
         from tui import map_jobs
 
         if self.desk.orphans is None:
-            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.atlas)
+            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.region_index)
             self.run_worker(work, thread=True, group="orphans", exclusive=True)
 
     def action_orphan(self, step: int) -> None:
@@ -145,7 +145,7 @@ class Walker(App[int]):
 
     def action_cluster(self, step: int) -> None:
         """The start of a neighbouring cluster."""
-        size = self.desk.atlas.cluster_size or 512
+        size = self.desk.region_index.cluster_size or 512
         place = self.desk.place
         number = place.offset // size + 1 if step > 0 else -(-place.offset // size) - 1
         self.desk.go(Range(place.space, max(0, number) * size, 1), jump=False)

@@ -22,7 +22,7 @@ U8 = npt.NDArray[np.uint8]
 SATURATED = 250
 """Counts above this one leave the byte and are kept exactly, one by one."""
 
-MOST = (1 << 63) - 1
+MAX_COUNT = (1 << 63) - 1
 """What counts stop at."""
 
 RUN_WORTH_A_SLICE = 256
@@ -44,7 +44,7 @@ class Use(IntFlag):
     NOT_COPIED = 1 << 6  # named by the active disk without the copied bit
 
 
-class Window:
+class ClusterCounts:
     """References to the host clusters `first` to `end`; cluster numbers are absolute in all methods."""
 
     def __init__(self, first: int, end: int, sets: int) -> None:
@@ -126,7 +126,7 @@ class Window:
     def _many_counts(self) -> tuple[I64, U64]:
         """The counts that left the byte, by cluster; to be asked for when all are counted."""
         clusters = np.array(sorted(self._many), dtype=np.int64)
-        counts = [min(self._many[cluster], MOST) for cluster in clusters.tolist()]
+        counts = [min(self._many[cluster], MAX_COUNT) for cluster in clusters.tolist()]
         return clusters, np.array(counts, dtype=np.uint64)
 
     def _add_alike(self, batch: L2Batch, rows: slice | I64, times: int, sets: int) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import asdict
 
-from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, Use, Window
+from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, ClusterCounts, Use
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.owners import Claims, Metadata
 from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
 from forensic.budget import Budget, Unexamined
 from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
-from forensic.qcow2.refcounts import STRETCH_CLUSTERS, Block, StoredRefcounts, Stretch
+from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, RefcountSpan, StoredRefcounts
 from forensic.qcow2.tables import L2Batch
 
 MAX_WINDOWS = 256
@@ -44,10 +44,10 @@ class UsageCounter:
         self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
 
     def _window_clusters(self) -> int:
-        """Host clusters that are counted at once: whole stretches, as many as the limit allows."""
+        """Host clusters that are counted at once: whole ranges, as many as the limit allows."""
         each = 2 if len(self.sets.sets) == 1 else 3
-        stretch = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
-        return max(stretch, self.budget.limits.counter_bytes // each // stretch * stretch)
+        span = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
+        return max(span, self.budget.limits.counter_bytes // each // span * span)
 
     def add(self, batch: L2Batch) -> None:
         """Count what a batch of L2 tables refers to."""
@@ -107,15 +107,15 @@ class UsageCounter:
             return nothing, nothing
         return np.concatenate([windows for windows, _ in pairs]), np.concatenate([tables for _, tables in pairs])
 
-    def _new_window(self, first: int) -> Window:
+    def _new_window(self, first: int) -> ClusterCounts:
         end = min(self.clusters, first + self.window_clusters)
         return counted_window(self.claims, first, end, self.l2_offsets, self.l2_references)
 
-    def _count(self, window: Window, batch: L2Batch) -> None:
+    def _count(self, window: ClusterCounts, batch: L2Batch) -> None:
         rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
         window.add_tables(batch, self.l2_references[rows], self.masks[rows])
 
-    def _mark_other_sets(self, window: Window, tables: U64 | None) -> None:
+    def _mark_other_sets(self, window: ClusterCounts, tables: U64 | None) -> None:
         """Tell the table sets apart for which the first pass had no bits."""
         for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
             if self.budget.out_of_time():
@@ -150,9 +150,9 @@ class UsageCounter:
         if batch.bits & (1 << 62):
             self.compressed_clusters += int((np.count_nonzero(batch.compressed, axis=1) * times).sum())
 
-    def _compare(self, window: Window) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
-        """The rows of one window that are not in order, and its free ranges, a stretch at a time."""
-        step = self.stored.stretch_clusters if self.stored.usable else STRETCH_CLUSTERS
+    def _compare(self, window: ClusterCounts) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
+        """The rows of one window that are not in order, and its free ranges, a range at a time."""
+        step = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
         if window.full:
             self.lost = self.lost or "some clusters have more references than are counted"
             reason = f"more than {MAX_MANY:,} clusters have more than {SATURATED} references each"
@@ -166,52 +166,54 @@ class UsageCounter:
             if not self.lost:
                 yield self._free(window, begin, end)
 
-    def _compare_stretch(self, window: Window, begin: int, end: int) -> Iterator[ClusterUsage]:
+    def _compare_stretch(self, window: ClusterCounts, begin: int, end: int) -> Iterator[ClusterUsage]:
         counts, use = window.counts[begin:end], window.use[begin:end]
         has_blocks = self.stored.has_blocks(window.first + begin)
         if not has_blocks and not use.any():
             return
-        stretch = self.stored.read(window.first + begin, end - begin)
-        wrong: Bools = stretch.counts != counts
+        span = self.stored.read(window.first + begin, end - begin)
+        wrong: Bools = span.counts != counts
         wrong[window.many_between(begin, end) - begin] = True
-        wrong |= _ODD_OR_WRONGLY_COPIED[use | (stretch.counts == 1).view(np.uint8) << np.uint8(7)]
-        if not stretch.readable:
-            wrong &= stretch.block != Block.UNREADABLE
+        wrong |= _ODD_OR_WRONGLY_COPIED[use | (span.counts == 1).view(np.uint8) << np.uint8(7)]
+        if not span.readable:
+            wrong &= span.block != Block.UNREADABLE
             wrong |= _odd_uses(use)
-        yield from self._rows(window, begin, wrong, stretch)
+        yield from self._rows(window, begin, wrong, span)
 
-    def _rows(self, window: Window, begin: int, which: Bools, stretch: Stretch | None) -> Iterator[ClusterUsage]:
+    def _rows(
+        self, window: ClusterCounts, begin: int, which: Bools, span: RefcountSpan | None
+    ) -> Iterator[ClusterUsage]:
         rows = np.flatnonzero(which)
         if not len(rows):
             return
         leaked = np.zeros(len(rows), dtype=np.bool_)
-        if stretch is not None:
-            leaked = (stretch.counts[rows] > window.counts[rows + begin]) & (stretch.block[rows] != Block.UNREADABLE)
+        if span is not None:
+            leaked = (span.counts[rows] > window.counts[rows + begin]) & (span.block[rows] != Block.UNREADABLE)
             leaked &= window.use[rows + begin] == 0
         if not leaked.all():
             rows_in_use = rows[~leaked]
-            usage = self._usage(window, begin, rows_in_use, stretch)
+            usage = self._usage(window, begin, rows_in_use, span)
             yield usage
             high = (usage.stored > usage.counted) & (usage.block != Block.UNREADABLE)
             if high.any() and not self.lost:
-                yield LeakedClusters(**asdict(self._usage(window, begin, rows_in_use[high], stretch)))
+                yield LeakedClusters(**asdict(self._usage(window, begin, rows_in_use[high], span)))
         if leaked.any() and not self.lost:
-            yield LeakedClusters(**asdict(self._usage(window, begin, rows[leaked], stretch)))
+            yield LeakedClusters(**asdict(self._usage(window, begin, rows[leaked], span)))
 
-    def _usage(self, window: Window, begin: int, rows: I64, stretch: Stretch | None) -> ClusterUsage:
+    def _usage(self, window: ClusterCounts, begin: int, rows: I64, span: RefcountSpan | None) -> ClusterUsage:
         counted = window.count_of(rows + begin)
         return ClusterUsage(
             geometry=self.geometry,
             clusters=rows.astype(np.uint64) + np.uint64(begin + window.first),
-            stored=counted if stretch is None else stretch.counts[rows].astype(np.uint64),
+            stored=counted if span is None else span.counts[rows].astype(np.uint64),
             counted=counted,
             use=window.use[rows + begin],
-            block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if stretch is None else stretch.block[rows],
+            block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if span is None else span.block[rows],
             claims=self.claims,
         )
 
-    def _free(self, window: Window, begin: int, end: int) -> FreeClusters:
-        """The ranges of a stretch that nothing refers to."""
+    def _free(self, window: ClusterCounts, begin: int, end: int) -> FreeClusters:
+        """The parts of a range that nothing refers to."""
         first = window.first + begin
         if int(window.use[begin:end].min()) > 0:
             self.last_used = window.first + end
@@ -245,9 +247,9 @@ class UsageCounter:
                 yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
 
 
-def counted_window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> Window:
+def counted_window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> ClusterCounts:
     """A window in which the metadata of the image is counted already."""
-    window = Window(first, end, len(claims.sets.sets))
+    window = ClusterCounts(first, end, len(claims.sets.sets))
     size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
     for claim in claims.metadata.single:
         window.add_range(claim.host_offset // size, -(-(claim.host_offset + claim.length) // size))

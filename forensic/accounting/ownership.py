@@ -48,8 +48,8 @@ def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int, lost
     refcount = None
     if stored.usable:
         first = cluster // stored.per_block * stored.per_block
-        stretch = stored.read(first, cluster - first + 1)
-        refcount = int(stretch.counts[-1]) if stretch.block[-1] != Block.UNREADABLE else None
+        span = stored.read(first, cluster - first + 1)
+        refcount = int(span.counts[-1]) if span.block[-1] != Block.UNREADABLE else None
     counted = int(window.count_of(np.array([0]))[0])
     return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted, lost)
 

@@ -47,7 +47,7 @@ SLOW_FACTOR = 4
 """How much more a stream costs that the fast codec does not take, so that others have to say what is wrong with it."""
 
 
-class _Window(Struct, frozen=True):
+class _StreamsReadTogether(Struct, frozen=True):
     """Streams `first` to `end` (not included), to be read together."""
 
     first: int
@@ -57,7 +57,7 @@ class _Window(Struct, frozen=True):
 class _Decoded(Struct):
     """What became of the streams of a window, what that has cost, and which host ranges could not be read, and why."""
 
-    window: _Window
+    window: _StreamsReadTogether
     outcomes: list[int]
     surplus: list[int]
     tails: list[Tail]
@@ -85,7 +85,7 @@ def decode_streams(
 
     room = bytearray()  # each process has its own, as soon as it writes into it
 
-    def work(window: _Window) -> _Decoded:
+    def work(window: _StreamsReadTogether) -> _Decoded:
         return _decode_window(evidence, geometry, stored, next_offsets, window, room)
 
     def batch(end: int) -> StreamBatch:
@@ -118,7 +118,9 @@ def decode_streams(
         yield batch(count)
 
 
-def _side_by_side(work: Callable[[_Window], _Decoded], windows: Iterator[_Window]) -> Iterator[_Decoded]:
+def _side_by_side(
+    work: Callable[[_StreamsReadTogether], _Decoded], windows: Iterator[_StreamsReadTogether]
+) -> Iterator[_Decoded]:
     """The results in the order of the windows; without other processes, if the system lets us have none."""
     first = next(windows, None)
     if first is None:
@@ -141,8 +143,8 @@ def _side_by_side(work: Callable[[_Window], _Decoded], windows: Iterator[_Window
             yield _from_message(waiting.popleft()())
 
 
-def _asked_in(message: bytes) -> _Window:
-    return _Window(*marshal.loads(message))
+def _asked_in(message: bytes) -> _StreamsReadTogether:
+    return _StreamsReadTogether(*marshal.loads(message))
 
 
 def _as_message(decoded: _Decoded) -> bytes:
@@ -153,7 +155,9 @@ def _as_message(decoded: _Decoded) -> bytes:
 
 def _from_message(message: bytes) -> _Decoded:
     window, outcomes, surplus, tails, effort, unread = marshal.loads(message)
-    return _Decoded(_Window(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], effort, unread)
+    return _Decoded(
+        _StreamsReadTogether(*window), list(outcomes), surplus, [Tail(*tail) for tail in tails], effort, unread
+    )
 
 
 def _salvaged(message: bytes, attempt: Attempt) -> bytes:
@@ -186,7 +190,7 @@ def _salvaged(message: bytes, attempt: Attempt) -> bytes:
     return _as_message(together)
 
 
-def _windows(streams: Streams) -> Iterator[_Window]:
+def _windows(streams: Streams) -> Iterator[_StreamsReadTogether]:
     """Cut the streams where there is a gap, or where enough has been gathered."""
     starts, ends = streams.host_offsets, np.maximum.accumulate(streams.ends)
     gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
@@ -194,7 +198,7 @@ def _windows(streams: Streams) -> Iterator[_Window]:
         while first < end:
             full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
             full = min(full, first + WINDOW_STREAMS)
-            yield _Window(first, full)
+            yield _StreamsReadTogether(first, full)
             first = full
 
 
@@ -212,7 +216,12 @@ def _read_together(evidence: Evidence, start: int, end: int, room: bytearray) ->
 
 
 def _decode_window(
-    evidence: Evidence, geometry: Geometry, streams: Streams, next_offsets: U64, window: _Window, room: bytearray
+    evidence: Evidence,
+    geometry: Geometry,
+    streams: Streams,
+    next_offsets: U64,
+    window: _StreamsReadTogether,
+    room: bytearray,
 ) -> _Decoded:
     part = slice(window.first, window.end)
     starts = streams.host_offsets[part].tolist()

@@ -82,7 +82,7 @@ def caveats(levels: Sequence[Level], inputs: Sequence[Input], as_stored: bool, h
     for depth, level in enumerate(levels):
         name = f"backing file {depth}" if depth else "the image"
         if isinstance(level, Qcow2Layer):
-            yield from (f"{name} {doubt}" for doubt in doubts(level.image, level.l1_place.host_offset))
+            yield from (f"{name} {doubt}" for doubt in header_caveats(level.image, level.l1_place.host_offset))
         elif not isinstance(level, RawLayer):
             yield from (f"{name} {doubt}" for doubt in _doubts_of_version_1(level))
         if depth and level.size > levels[depth - 1].size:
@@ -111,7 +111,7 @@ def _doubts_of_version_1(level: Level) -> Iterator[str]:
         yield f"is encrypted by a method that is not known ({method}); its data is given as it is stored"
 
 
-def doubts(image: Qcow2Metadata, l1_host_offset: int) -> Iterator[str]:
+def header_caveats(image: Qcow2Metadata, l1_host_offset: int) -> Iterator[str]:
     """Sentences without a subject, about an image read through the L1 table at this host offset."""
     header = image.header
     unknown = header.incompatible_features & ~sum(Incompatible)

@@ -18,12 +18,12 @@ from forensic.mapping.rows import Rows
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-STRETCH = 8 << 20
+LOOKUP_BYTES = 8 << 20
 """Guest bytes whose extents are looked up together."""
 
-REMEMBERED_STRETCHES = 32
+REMEMBERED_LOOKUPS = 32
 REMEMBERED_ROWS = 1 << 17
-"""Of all stretches together, some five megabytes: an image can have as many extents as sectors."""
+"""Of all ranges together, some five megabytes: an image can have as many extents as sectors."""
 
 
 class ReadableDisk(Protocol):
@@ -89,7 +89,7 @@ class DiskReader(io.RawIOBase):
         done = 0
         while done < len(buffer):
             at = guest_offset + done
-            rows = self._rows_around(at // STRETCH)
+            rows = self._rows_around(at // LOOKUP_BYTES)
             row = rows[int(np.searchsorted(rows["guest_offset"], at, side="right")) - 1]
             within = at - int(row["guest_offset"])
             part = buffer[done : done + int(row["length"]) - within]
@@ -115,17 +115,17 @@ class DiskReader(io.RawIOBase):
                 continue
             part[fault.start : fault.start + fault.length] = bytes(fault.length)
 
-    def _rows_around(self, stretch: int) -> Rows:
-        """The extents of one stretch of the disk, remembered for the next read nearby."""
-        if stretch in self._rows:
-            self._rows.move_to_end(stretch)
-            return self._rows[stretch]
-        rows = np.concatenate(list(self._disk.readable_batches(stretch * STRETCH, (stretch + 1) * STRETCH)))
-        self._rows[stretch] = rows
-        while len(self._rows) > REMEMBERED_STRETCHES or self._too_many_rows():
+    def _rows_around(self, lookup: int) -> Rows:
+        """The extents of one range of the disk, remembered for the next read nearby."""
+        if lookup in self._rows:
+            self._rows.move_to_end(lookup)
+            return self._rows[lookup]
+        rows = np.concatenate(list(self._disk.readable_batches(lookup * LOOKUP_BYTES, (lookup + 1) * LOOKUP_BYTES)))
+        self._rows[lookup] = rows
+        while len(self._rows) > REMEMBERED_LOOKUPS or self._too_many_rows():
             self._rows.popitem(last=False)
         return rows
 
     def _too_many_rows(self) -> bool:
-        """Whether more rows are remembered than may be; those of the last stretch are wanted however many they are."""
+        """Whether more rows are remembered than may be; those of the last range are wanted however many they are."""
         return len(self._rows) > 1 and sum(map(len, self._rows.values())) > REMEMBERED_ROWS

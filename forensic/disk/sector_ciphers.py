@@ -22,8 +22,8 @@ from forensic.mapping.extents import Reason
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import SECTOR_SIZE
 
-BLOCK = 16
-BLOCKS = SECTOR_SIZE // BLOCK
+AES_BLOCK_BYTES = 16
+AES_BLOCKS = SECTOR_SIZE // AES_BLOCK_BYTES
 BATCH_SECTORS = 1024
 """Sectors decrypted together: half a mebibyte, so that all buffers of a batch stay in a processor's cache."""
 
@@ -70,10 +70,10 @@ class _Workspace(threading.local):
     """
 
     def __init__(self) -> None:
-        shape = (BATCH_SECTORS, BLOCKS, 2)
+        shape = (BATCH_SECTORS, AES_BLOCKS, 2)
         self.tweaks, self.mixed = np.empty(shape, dtype="<u8"), np.empty(shape, dtype="<u8")
-        self.decrypted = bytearray(BATCH_SECTORS * SECTOR_SIZE + BLOCK)
-        self.encrypted = bytearray(BATCH_SECTORS * BLOCK + BLOCK)
+        self.decrypted = bytearray(BATCH_SECTORS * SECTOR_SIZE + AES_BLOCK_BYTES)
+        self.encrypted = bytearray(BATCH_SECTORS * AES_BLOCK_BYTES + AES_BLOCK_BYTES)
         self._planes = np.empty((3, *shape[:2]), dtype=np.uint64)
 
     def make_tweaks(self, first: Blocks) -> Blocks:
@@ -94,7 +94,7 @@ class _Workspace(threading.local):
         return tweaks
 
 
-_UP = np.arange(BLOCKS, dtype=np.uint64)
+_UP = np.arange(AES_BLOCKS, dtype=np.uint64)
 _DOWN = np.uint64(64) - _UP
 """By which two halves of a block are shifted for each power of x; numpy shifts all 64 bits out where that is asked."""
 
@@ -116,7 +116,7 @@ class SectorCipher(Struct, frozen=True):
 
     def decrypt(self, data: memoryview, first_sector: int) -> None:
         """Decrypt a buffer of whole sectors in place."""
-        sectors = np.frombuffer(data, dtype="<u8").reshape(-1, BLOCKS, 2)
+        sectors = np.frombuffer(data, dtype="<u8").reshape(-1, AES_BLOCKS, 2)
         numbers = np.arange(first_sector, first_sector + len(sectors), dtype=np.uint64)
         for start in range(0, len(sectors), BATCH_SECTORS):
             self._decrypt_batch(sectors[start : start + BATCH_SECTORS], numbers[start : start + BATCH_SECTORS])
@@ -177,7 +177,7 @@ def read_encrypted(
     place = host_offset if cipher.by_host_offset else guest_offset
     cipher.decrypt(window, (place - lead) // SECTOR_SIZE)
     buffer[:] = window[lead : lead + len(buffer)]
-    whole_blocks = there // BLOCK * BLOCK
+    whole_blocks = there // AES_BLOCK_BYTES * AES_BLOCK_BYTES
     if whole_blocks < there:
         faults.append(Fault(whole_blocks, there - whole_blocks, Reason.ENTRY_BEYOND_EOF))
     return _within(faults, lead, buffer)
@@ -209,14 +209,14 @@ def _hidden(numbers_as_blocks: Callable[[U64], Blocks], hide: BlockCipher) -> Ca
     """ESSIV: the numbers encrypted with a key of their own."""
 
     def blocks(numbers: U64) -> Blocks:
-        return hide(numbers_as_blocks(numbers), bytearray(len(numbers) * BLOCK + BLOCK))
+        return hide(numbers_as_blocks(numbers), bytearray(len(numbers) * AES_BLOCK_BYTES + AES_BLOCK_BYTES))
 
     return blocks
 
 
 def _counters(first: Blocks) -> Blocks:
     """The counter of every block: a sector's first one and its successors, as big-endian numbers of 128 bits."""
-    numbers = np.arange(BLOCKS, dtype=np.uint64)
+    numbers = np.arange(AES_BLOCKS, dtype=np.uint64)
     low = first[:, 1].byteswap()[:, np.newaxis] + numbers
     carry = (low < numbers).astype(np.uint64)
     high = first[:, 0].byteswap()[:, np.newaxis] + carry

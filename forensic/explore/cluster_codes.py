@@ -1,6 +1,6 @@
 """What is said of every host cluster: its stored refcount, or which disks refer to it; one code a cluster, for maps.
 
-A census is taken once and can then be summed up in any grid, of the file or of the disk, without a further walk over
+The codes are taken once and can then be summed up in any grid, of the file or of the disk, without a further walk over
 all tables.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.explore.regions import Atlas
-from forensic.explore.space_usage import FURTHEST, MAX_TAKEN, Grid, Survey
-from forensic.explore.v1 import Qcow1Atlas
+from forensic.explore.regions import RegionIndex
+from forensic.explore.space_usage import FURTHEST, MAX_TAKEN, Grid, SpaceUsage
+from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.mapping.extents import State
 from forensic.mapping.rows import Rows
 from forensic.mapping.table_rows import row_batches
@@ -56,10 +56,10 @@ class Tenant(IntEnum):
 
 
 KINDS = max(len(Count), Tenant.SNAPSHOT + ONE_BY_ONE + 1)
-"""Rows of the sums of any census."""
+"""Rows of the sums of the cluster codes of any space."""
 
 
-class Census(Struct, frozen=True):
+class ClusterCodes(Struct, frozen=True):
     """`codes` by the number of the host cluster (`Count` or `Tenant`), and up to which share they are known.
 
     The array is filled further while `done` is less than 1.
@@ -70,77 +70,79 @@ class Census(Struct, frozen=True):
     done: float
 
 
-def count_refcounts(atlas: Atlas | Qcow1Atlas) -> Iterator[Census]:
-    """The stored refcounts as `Count`, stretch by stretch; nothing where there are too many clusters to hold."""
-    codes, table = _no_codes(atlas), atlas.refcount_table
+def count_refcounts(region_index: RegionIndex | Qcow1RegionIndex) -> Iterator[ClusterCodes]:
+    """The stored refcounts as `Count`, range by range; nothing where there are too many clusters to hold."""
+    codes, table = _no_codes(region_index), region_index.refcount_table
     if codes is None or table is None:
         return
-    stored, size = StoredRefcounts(atlas.image.evidence, table), table.geometry.cluster_size
+    stored, size = StoredRefcounts(region_index.image.evidence, table), table.geometry.cluster_size
     codes[:] = Count.UNKNOWN
-    for first in range(0, len(codes), stored.stretch_clusters) if stored.usable else ():
-        stretch = stored.read(first, min(stored.stretch_clusters, len(codes) - first))
+    for first in range(0, len(codes), stored.span_clusters) if stored.usable else ():
+        stretch = stored.read(first, min(stored.span_clusters, len(codes) - first))
         found = _roughly(stretch.counts)
         found[stretch.block == Block.UNREADABLE] = Count.UNKNOWN
         codes[first : first + len(found)] = found
-        yield Census(codes, size, min(0.99, (first + len(found)) / len(codes)))
-    yield Census(codes, size, 1.0)
+        yield ClusterCodes(codes, size, min(0.99, (first + len(found)) / len(codes)))
+    yield ClusterCodes(codes, size, 1.0)
 
 
-def find_tenants(atlas: Atlas | Qcow1Atlas) -> Iterator[Census]:
+def find_tenants(region_index: RegionIndex | Qcow1RegionIndex) -> Iterator[ClusterCodes]:
     """Which disks refer to each cluster as `Tenant`, disk by disk; nothing where clusters are too many to hold."""
-    codes, geometry = _no_codes(atlas), atlas.geometry
+    codes, geometry = _no_codes(region_index), region_index.geometry
     if codes is None or geometry is None:
         return
-    tables = atlas.l1_tables
+    tables = region_index.l1_tables
     for number, table in enumerate(tables):
         after = _after(number)
         _take(codes, table.l2_offsets()[table.readable()] >> np.uint64(geometry.cluster_bits), after)
         end = len(table.entries) * geometry.l1_coverage
-        for rows in () if geometry.external_data_file else row_batches(atlas.image.evidence, table, 0, end):
+        for rows in () if geometry.external_data_file else row_batches(region_index.image.evidence, table, 0, end):
             _take(codes, _clusters_of(rows, geometry.cluster_bits)[1], after)
             reached = int(rows["guest_offset"][-1]) / max(1, end) if len(rows) else 0.0
-            yield Census(codes, geometry.cluster_size, min(0.99, (number + reached) / len(tables)))
-    for region in atlas.fixed:
-        last = -(-min(region.end, atlas.image.evidence.size) // geometry.cluster_size)
+            yield ClusterCodes(codes, geometry.cluster_size, min(0.99, (number + reached) / len(tables)))
+    for region in region_index.fixed:
+        last = -(-min(region.end, region_index.image.evidence.size) // geometry.cluster_size)
         codes[region.host_offset // geometry.cluster_size : last] = Tenant.METADATA
-    if atlas.refcount_table:
-        blocks = atlas.refcount_table.block_offsets()[atlas.refcount_table.readable()]
+    if region_index.refcount_table:
+        blocks = region_index.refcount_table.block_offsets()[region_index.refcount_table.readable()]
         codes[(blocks >> np.uint64(geometry.cluster_bits)).astype(np.int64)] = Tenant.METADATA
-    yield Census(codes, geometry.cluster_size, 1.0)
+    yield ClusterCodes(codes, geometry.cluster_size, 1.0)
 
 
-def sum_up_file(census: Census, grid: Grid) -> Survey:
+def sum_up_file(cluster_codes: ClusterCodes, grid: Grid) -> SpaceUsage:
     """Bytes of each code in each cell of the file; a cluster counts where it begins."""
     sums = np.zeros((KINDS, grid.cells), dtype=np.int64)
-    size = census.cluster_size
-    end = min(len(census.codes), -(-grid.end // size))
+    size = cluster_codes.cluster_size
+    end = min(len(cluster_codes.codes), -(-grid.end // size))
     for first in range(-(-grid.start // size), end, CHUNK):
-        codes = census.codes[first : min(first + CHUNK, end)]
+        codes = cluster_codes.codes[first : min(first + CHUNK, end)]
         _add(sums, grid, np.arange(first, first + len(codes), dtype=np.int64) * size, codes, size)
-    return Survey(grid, sums, census.done)
+    return SpaceUsage(grid, sums, cluster_codes.done)
 
 
-def sum_up_guest(atlas: Atlas | Qcow1Atlas, census: Census, grid: Grid) -> Iterator[Survey]:
+def sum_up_guest(
+    region_index: RegionIndex | Qcow1RegionIndex, cluster_codes: ClusterCodes, grid: Grid
+) -> Iterator[SpaceUsage]:
     """Bytes of each code in each cell of the active disk, by the host clusters that hold them."""
     sums = np.zeros((KINDS, grid.cells), dtype=np.int64)
-    size, disk_size = census.cluster_size, atlas.image.virtual_size
+    size, disk_size = cluster_codes.cluster_size, region_index.image.virtual_size
     bits = size.bit_length() - 1
     start, end = min(grid.start, disk_size), min(grid.end, disk_size)
-    in_file = atlas.geometry is not None and not atlas.geometry.external_data_file
-    for rows in atlas.image.row_batches(start, end) if in_file and start < end and end < FURTHEST else ():
+    in_file = region_index.geometry is not None and not region_index.geometry.external_data_file
+    for rows in region_index.image.row_batches(start, end) if in_file and start < end and end < FURTHEST else ():
         places, clusters = _clusters_of(rows, bits)
-        inside = clusters < len(census.codes)
-        codes = census.codes[clusters[inside].astype(np.int64)]
+        inside = clusters < len(cluster_codes.codes)
+        codes = cluster_codes.codes[clusters[inside].astype(np.int64)]
         _add(sums, grid, places[inside].astype(np.int64), codes, size)
-        yield Survey(grid, sums, 0.5)
-    yield Survey(grid, sums, census.done)
+        yield SpaceUsage(grid, sums, 0.5)
+    yield SpaceUsage(grid, sums, cluster_codes.done)
 
 
-def _no_codes(atlas: Atlas | Qcow1Atlas) -> Codes | None:
+def _no_codes(region_index: RegionIndex | Qcow1RegionIndex) -> Codes | None:
     """Room for a code of every host cluster; None if they are too many, or have no size."""
-    if atlas.geometry is None:
+    if region_index.geometry is None:
         return None
-    count = -(-atlas.image.evidence.size // atlas.geometry.cluster_size)
+    count = -(-region_index.image.evidence.size // region_index.geometry.cluster_size)
     return np.zeros(count, dtype=np.uint8) if count <= MAX_TAKEN else None
 
 

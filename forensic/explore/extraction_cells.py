@@ -30,7 +30,7 @@ _FATES = {
 }
 
 
-class Strip:
+class ExtractionCells:
     """Guest bytes by `Fate` and cell: at first by the word of the tables, then with what reading taught."""
 
     def __init__(self, disk: Disk, cells: int) -> None:

@@ -1,12 +1,12 @@
-"""Where the fields and entries of a stretch of the file lie, for colouring bytes; and where a named entry lies."""
+"""Where the fields and entries of a range of the file lie, for colouring bytes; and where a named entry lies."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 from forensic.explore.fields import holds
-from forensic.explore.regions import Atlas, Kind, Region
-from forensic.explore.v1 import Qcow1Atlas
+from forensic.explore.regions import Kind, Region, RegionIndex
+from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.finding import Range, host
 from forensic.structure import Field, Structure
 
@@ -18,27 +18,27 @@ class Span(Struct, frozen=True):
     number: int
 
 
-def spans_between(atlas: Atlas | Qcow1Atlas, host_start: int, host_end: int) -> list[Span]:
-    """The fields and entries that begin or go on in a stretch of the file, in order, for colouring bytes."""
+def spans_between(region_index: RegionIndex | Qcow1RegionIndex, host_start: int, host_end: int) -> list[Span]:
+    """The fields and entries that begin or go on in a range of the file, in order, for colouring bytes."""
     found: list[Span] = []
     position = host_start
     while position < host_end:
-        region = atlas.region_at(position)
+        region = region_index.region_at(position)
         if region is None:
-            position = _next_cluster(atlas, position)
+            position = _next_cluster(region_index, position)
             continue
-        span = _part_of(atlas, region, position)
+        span = _part_of(region_index, region, position)
         found.append(span)
         position = max(position + 1, span.place.offset + span.place.length)
     return found
 
 
-def _part_of(atlas: Atlas | Qcow1Atlas, region: Region, host_offset: int) -> Span:
+def _part_of(region_index: RegionIndex | Qcow1RegionIndex, region: Region, host_offset: int) -> Span:
     if region.structure is not None:
         return _word_of(region.structure, host_offset)
     if region.kind == Kind.BACKING_NAME:
         return Span(host(region.host_offset, region.length), 0)
-    width = _entry_width(atlas, region.kind)
+    width = _entry_width(region_index, region.kind)
     number = (host_offset - region.host_offset) // width
     return Span(host(region.host_offset + number * width, width), number)
 
@@ -58,8 +58,8 @@ def _word_of(structure: Structure, host_offset: int) -> Span:
     return Span(host(host_offset, 1), 0)
 
 
-def _entry_width(atlas: Atlas | Qcow1Atlas, kind: Kind) -> int:
-    geometry = atlas.geometry
+def _entry_width(region_index: RegionIndex | Qcow1RegionIndex, kind: Kind) -> int:
+    geometry = region_index.geometry
     if geometry and kind == Kind.L2_TABLE:
         return geometry.l2_entry_size
     if geometry and kind == Kind.REFCOUNT_BLOCK:
@@ -67,44 +67,50 @@ def _entry_width(atlas: Atlas | Qcow1Atlas, kind: Kind) -> int:
     return 8
 
 
-def _next_cluster(atlas: Atlas | Qcow1Atlas, host_offset: int) -> int:
-    size = atlas.cluster_size or 512
-    ahead = min((region.host_offset for region in atlas.fixed if region.host_offset > host_offset), default=1 << 64)
+def _next_cluster(region_index: RegionIndex | Qcow1RegionIndex, host_offset: int) -> int:
+    size = region_index.cluster_size or 512
+    ahead = min(
+        (region.host_offset for region in region_index.fixed if region.host_offset > host_offset), default=1 << 64
+    )
     return min((host_offset // size + 1) * size, ahead)
 
 
-def entry_place(atlas: Atlas | Qcow1Atlas, path: str, l1_index: int, l2_index: int | None) -> Range | None:
+def entry_place(
+    region_index: RegionIndex | Qcow1RegionIndex, path: str, l1_index: int, l2_index: int | None
+) -> Range | None:
     """Where the entry `L1[i]` or `L1[i].L2[j]` of a disk (`active`, `snapshot 0` …) lies; None if it is nowhere."""
-    if isinstance(atlas, Qcow1Atlas):
-        return atlas.entry_place(l1_index, l2_index) if path == "active" else None
-    table = atlas.table_of(path)
+    if isinstance(region_index, Qcow1RegionIndex):
+        return region_index.entry_place(l1_index, l2_index) if path == "active" else None
+    table = region_index.table_of(path)
     if table is None or not 0 <= l1_index < len(table.entries):
         return None
     if l2_index is None:
         return host(table.entry_host_offset(l1_index), 8)
-    region = atlas.l2_region(table, l1_index)
+    region = region_index.l2_region(table, l1_index)
     if region is None or not 0 <= l2_index < table.geometry.l2_entry_count:
         return None
     width = table.geometry.l2_entry_size
     return host(region.host_offset + l2_index * width, width)
 
 
-def guest_place(atlas: Atlas | Qcow1Atlas, guest_offset: int) -> Range | None:
+def guest_place(region_index: RegionIndex | Qcow1RegionIndex, guest_offset: int) -> Range | None:
     """Where the entry lies in the file that maps a guest offset of the active disk: the L2 entry, or the L1 entry."""
-    if isinstance(atlas, Qcow1Atlas):
-        return _place_in_version_1(atlas, guest_offset)
-    geometry = atlas.geometry
-    if geometry is None or not 0 <= guest_offset < atlas.image.virtual_size:
+    if isinstance(region_index, Qcow1RegionIndex):
+        return _place_in_version_1(region_index, guest_offset)
+    geometry = region_index.geometry
+    if geometry is None or not 0 <= guest_offset < region_index.image.virtual_size:
         return None
     l1_index = guest_offset // geometry.l1_coverage
     l2_index = guest_offset % geometry.l1_coverage // geometry.cluster_size
-    return entry_place(atlas, "active", l1_index, l2_index) or entry_place(atlas, "active", l1_index, None)
+    return entry_place(region_index, "active", l1_index, l2_index) or entry_place(
+        region_index, "active", l1_index, None
+    )
 
 
-def _place_in_version_1(atlas: Qcow1Atlas, guest_offset: int) -> Range | None:
-    header = atlas.image.header
+def _place_in_version_1(region_index: Qcow1RegionIndex, guest_offset: int) -> Range | None:
+    header = region_index.image.header
     if header.unusable or not 0 <= guest_offset < header.size:
         return None
     l1_index = guest_offset // header.l1_coverage
     l2_index = guest_offset % header.l1_coverage // header.cluster_size
-    return atlas.entry_place(l1_index, l2_index) or atlas.entry_place(l1_index, None)
+    return region_index.entry_place(l1_index, l2_index) or region_index.entry_place(l1_index, None)

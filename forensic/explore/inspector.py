@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from forensic.explore.fields import Inspection, Row, bytes_at, field_at, word_at
-from forensic.explore.regions import Atlas, Kind, Region
-from forensic.explore.v1 import Qcow1Atlas, inspect_version_1
+from forensic.explore.regions import Kind, Region, RegionIndex
+from forensic.explore.v1 import Qcow1RegionIndex, inspect_version_1
 from forensic.finding import Range, host
 from forensic.format.documentation import Words, words_of
 from forensic.qcow2.entries import (
@@ -26,24 +26,24 @@ from forensic.qcow2.geometry import Geometry
 from forensic.untrusted import Untrusted
 
 
-def inspect(atlas: Atlas | Qcow1Atlas, host_offset: int) -> Inspection:
+def inspect(region_index: RegionIndex | Qcow1RegionIndex, host_offset: int) -> Inspection:
     """Explain the byte at a host offset; what is no known structure is said to be none."""
-    if isinstance(atlas, Qcow1Atlas):
-        return inspect_version_1(atlas, host_offset)
-    region = atlas.region_at(host_offset)
+    if isinstance(region_index, Qcow1RegionIndex):
+        return inspect_version_1(region_index, host_offset)
+    region = region_index.region_at(host_offset)
     if region is None:
-        return _outside(atlas, host_offset)
+        return _outside(region_index, host_offset)
     if region.kind == Kind.L1_TABLE:
-        return _l1_entry(atlas, region, host_offset)
+        return _l1_entry(region_index, region, host_offset)
     if region.kind == Kind.L2_TABLE:
-        return _l2_entry(atlas, region, host_offset)
+        return _l2_entry(region_index, region, host_offset)
     if region.kind == Kind.REFCOUNT_TABLE:
-        return _refcount_table_entry(atlas, region, host_offset)
+        return _refcount_table_entry(region_index, region, host_offset)
     if region.kind == Kind.REFCOUNT_BLOCK:
-        return _refcount(atlas, region, host_offset)
+        return _refcount(region_index, region, host_offset)
     if region.structure is not None:
         return field_at(region, region.structure, host_offset)
-    text = Untrusted(bytes_at(atlas.image.evidence, region.host_offset, region.length)).text
+    text = Untrusted(bytes_at(region_index.image.evidence, region.host_offset, region.length)).text
     return Inspection(
         region.name,
         region.name,
@@ -53,42 +53,42 @@ def inspect(atlas: Atlas | Qcow1Atlas, host_offset: int) -> Inspection:
     )
 
 
-def stored_refcount(atlas: Atlas | Qcow1Atlas, host_offset: int) -> int | None:
+def stored_refcount(region_index: RegionIndex | Qcow1RegionIndex, host_offset: int) -> int | None:
     """The refcount that the image stores for the cluster at a host offset; None if the tables hold none."""
-    geometry = atlas.geometry
+    geometry = region_index.geometry
     if (
-        isinstance(atlas, Qcow1Atlas)
+        isinstance(region_index, Qcow1RegionIndex)
         or geometry is None
         or geometry.refcount_order is None
         or geometry.refcounts_per_block is None
     ):
         return None
     cluster = host_offset >> geometry.cluster_bits
-    block = atlas.block_region(cluster // geometry.refcounts_per_block)
+    block = region_index.block_region(cluster // geometry.refcounts_per_block)
     if block is None:
         return None
-    return _count(atlas, block, cluster % geometry.refcounts_per_block)
+    return _count(region_index, block, cluster % geometry.refcounts_per_block)
 
 
-def _outside(atlas: Atlas, host_offset: int) -> Inspection:
-    geometry = atlas.geometry
+def _outside(region_index: RegionIndex, host_offset: int) -> Inspection:
+    geometry = region_index.geometry
     if geometry is None:
         return Inspection("bytes", "", host(host_offset, 1), known=False)
     size = geometry.cluster_size
     cluster = host_offset // size
-    rows = (Row("cluster", f"{cluster:,}"), _refcount_row(atlas, host_offset))
+    rows = (Row("cluster", f"{cluster:,}"), _refcount_row(region_index, host_offset))
     return Inspection("no table or header", f"cluster {cluster:,}", host(cluster * size, size), rows, known=False)
 
 
-def _l1_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
+def _l1_entry(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
     place = host(region.host_offset + index * 8, 8)
-    entry = word_at(atlas.image.evidence, place.offset)
+    entry = word_at(region_index.image.evidence, place.offset)
     prefix = "" if region.owner == "active" else f"{region.owner} "
-    geometry = atlas.geometry
+    geometry = region_index.geometry
     guest_offset = index * geometry.l1_coverage if geometry else None
     return _from_bits(
-        atlas,
+        region_index,
         "L1 entry",
         f"{prefix}L1[{index}]",
         place,
@@ -98,14 +98,14 @@ def _l1_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     )
 
 
-def _l2_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
-    geometry = atlas.image.geometry
+def _l2_entry(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
+    geometry = region_index.image.geometry
     width = geometry.l2_entry_size
     index = (host_offset - region.host_offset) // width
     place = host(region.host_offset + index * width, width)
-    bits = l2_bits(word_at(atlas.image.evidence, place.offset), geometry)
+    bits = l2_bits(word_at(region_index.image.evidence, place.offset), geometry)
     if geometry.extended_l2:
-        bitmap = word_at(atlas.image.evidence, place.offset + 8)
+        bitmap = word_at(region_index.image.evidence, place.offset + 8)
         allocated, zero = bitmap & 0xFFFF_FFFF, bitmap >> SUBCLUSTERS
         more = (
             Row("subclusters allocated", f"{allocated:#010x}", words_of("subcluster_bitmap", "is_allocated").text),
@@ -117,45 +117,45 @@ def _l2_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     path = f"{prefix}L1[{region.index}].L2[{index}]"
     in_file = None if geometry.external_data_file else bits.target
     bits = Bits(bits.rows, in_file, bits.words)
-    return _from_bits(atlas, "L2 entry", path, place, bits, guest_offset, bits.words)
+    return _from_bits(region_index, "L2 entry", path, place, bits, guest_offset, bits.words)
 
 
 def _from_bits(
-    atlas: Atlas, title: str, path: str, place: Range, bits: Bits, guest_offset: int | None, words: Words
+    region_index: RegionIndex, title: str, path: str, place: Range, bits: Bits, guest_offset: int | None, words: Words
 ) -> Inspection:
     rows = [Row(*row) for row in bits.rows]
     if bits.target:
-        rows.append(_refcount_row(atlas, bits.target.offset))
+        rows.append(_refcount_row(region_index, bits.target.offset))
     return Inspection(title, path, place, tuple(rows), bits.target, guest_offset, words)
 
 
-def _refcount_row(atlas: Atlas, host_offset: int) -> Row:
-    count = stored_refcount(atlas, host_offset)
+def _refcount_row(region_index: RegionIndex, host_offset: int) -> Row:
+    count = stored_refcount(region_index, host_offset)
     return Row("stored refcount", "none stored" if count is None else f"{count:,}")
 
 
-def _refcount_table_entry(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
+def _refcount_table_entry(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
     place = host(region.host_offset + index * 8, 8)
-    entry = word_at(atlas.image.evidence, place.offset)
+    entry = word_at(region_index.image.evidence, place.offset)
     target = entry & REFCOUNT_TABLE_OFFSET
     rows = (
         Row("refcount block", f"{target:#x}", words_of("refcount_table_entry", "ofs_refcount_block").text),
         Row("reserved", f"{entry & REFCOUNT_TABLE_RESERVED:#x}", "Bits 8 to 0, zero."),
     )
-    block = host(target, atlas.geometry.cluster_size) if target and atlas.geometry else None
+    block = host(target, region_index.geometry.cluster_size) if target and region_index.geometry else None
     words = words_of("refcount_table_entry")
     return Inspection("refcount table entry", f"refcount table [{index}]", place, rows, block, words=words)
 
 
-def _refcount(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
-    geometry = atlas.image.geometry
+def _refcount(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
+    geometry = region_index.image.geometry
     bits = geometry.refcount_bits or 8
     first = (host_offset - region.host_offset) * 8 // bits
     place = host(region.host_offset + first * bits // 8, max(1, bits // 8))
     cluster = region.index * (geometry.refcounts_per_block or 0) + first
     rows = tuple(
-        Row(f"cluster {cluster + number:,}", f"{_count(atlas, region, first + number)}")
+        Row(f"cluster {cluster + number:,}", f"{_count(region_index, region, first + number)}")
         for number in range(max(1, 8 // bits))
     )
     target = host(cluster << geometry.cluster_bits, geometry.cluster_size)
@@ -163,10 +163,10 @@ def _refcount(atlas: Atlas, region: Region, host_offset: int) -> Inspection:
     return Inspection("refcount", path, place, rows, target, words=words_of("refcount_block"))
 
 
-def _count(atlas: Atlas, block: Region, index: int) -> int | None:
+def _count(region_index: RegionIndex, block: Region, index: int) -> int | None:
     """One refcount out of a block; widths below a byte pack the lowest index into the lowest bits."""
-    bits = atlas.image.geometry.refcount_bits or 8
-    raw = bytes_at(atlas.image.evidence, block.host_offset + index * bits // 8, max(1, bits // 8))
+    bits = region_index.image.geometry.refcount_bits or 8
+    raw = bytes_at(region_index.image.evidence, block.host_offset + index * bits // 8, max(1, bits // 8))
     if not raw:
         return None
     number = int.from_bytes(raw, "big")

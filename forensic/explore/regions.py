@@ -62,7 +62,7 @@ class Region(Struct, frozen=True):
         return self.host_offset + self.length
 
 
-class Atlas:
+class RegionIndex:
     """The regions of an image; tables are read when a place is first asked for."""
 
     def __init__(self, image: Qcow2Image) -> None:

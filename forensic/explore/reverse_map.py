@@ -14,7 +14,7 @@ MAX_ROWS = 4 << 20
 """Runs that are remembered (33 bytes each); beyond that the index has gaps and says so."""
 
 
-class BackReferences:
+class ReverseMap:
     """Where the runs of the active disk lie in the file, in the order of the file."""
 
     def __init__(self, rows: Rows, complete: bool) -> None:
@@ -43,19 +43,19 @@ class BackReferences:
         return int(starts[number]) if 0 <= number < len(starts) else None
 
 
-def back_references(image: Qcow2Image | Qcow1Image, cancelled: Callable[[], bool] = lambda: False) -> BackReferences:
+def build_reverse_map(image: Qcow2Image | Qcow1Image, cancelled: Callable[[], bool] = lambda: False) -> ReverseMap:
     """Walk the active disk once. Raises `Unsupported` where the header gives no geometry."""
     found: list[Rows] = []
     count = 0
     if isinstance(image, Qcow2Image) and image.geometry.external_data_file:
-        return BackReferences(np.zeros(0, dtype=ROW), True)
+        return ReverseMap(np.zeros(0, dtype=ROW), True)
     for rows in image.row_batches():
         if cancelled() or count > MAX_ROWS:
-            return BackReferences(_together(found), False)
+            return ReverseMap(_together(found), False)
         located = np.isin(rows["state"], (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED))
         found.append(rows[located])
         count += len(found[-1])
-    return BackReferences(_together(found), True)
+    return ReverseMap(_together(found), True)
 
 
 def _together(found: list[Rows]) -> Rows:

@@ -61,7 +61,7 @@ def search(
 ) -> Iterator[Range | Progress]:
     """Every place from `start` on, in order, with a `Progress` after each window; bytes that cannot be had are skipped.
 
-    A match does not cross from one stretch into another that is not its neighbour.
+    A match does not cross from one range into another that is not its neighbour.
     """
     for begin, end in stretches:
         offset = max(begin, start)

@@ -1,6 +1,6 @@
 """What fills an address space, summed up in a row of cells: the guest disk by state, the file by kind.
 
-A survey yields the same two arrays again and again as they fill, so that a screen can show what is known so far.
+A summary yields the same two arrays again and again as they fill, so that a screen can show what is known so far.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.explore.regions import Atlas, Kind
-from forensic.explore.v1 import Qcow1Atlas
+from forensic.explore.regions import Kind, RegionIndex
+from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.mapping.extents import State
 from forensic.mapping.rows import Rows
 from forensic.mapping.table_rows import row_batches
@@ -67,7 +67,7 @@ class Grid(Struct, frozen=True):
         return self.start + cell * self.cell_size
 
 
-class Survey(Struct, frozen=True):
+class SpaceUsage(Struct, frozen=True):
     """How many bytes of each kind (`Fill` or `State`) lie in each cell, and up to which share it was counted."""
 
     grid: Grid
@@ -92,43 +92,43 @@ _FILL_OF_STATE = {
 }
 
 
-def survey_guest(atlas: Atlas | Qcow1Atlas, grid: Grid) -> Iterator[Survey]:
+def guest_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) -> Iterator[SpaceUsage]:
     """Sum up the active disk by state. Raises `Unsupported` where the header gives no geometry."""
-    size = atlas.image.virtual_size
+    size = region_index.image.virtual_size
     sums = np.zeros((len(State), grid.cells), dtype=np.int64)
     start, end = min(grid.start, size), min(grid.end, size)
-    for rows in atlas.image.row_batches(start, end) if start < end else ():
+    for rows in region_index.image.row_batches(start, end) if start < end else ():
         if not len(rows):
             continue
         for state in State:
             chosen = rows[rows["state"] == state]
             spread(sums[state], grid, chosen["guest_offset"], chosen["length"])
         reached = int(rows["guest_offset"][-1]) + int(rows["length"][-1])
-        yield Survey(grid, sums, (reached - start) / max(1, end - start))
-    yield Survey(grid, sums, 1.0)
+        yield SpaceUsage(grid, sums, (reached - start) / max(1, end - start))
+    yield SpaceUsage(grid, sums, 1.0)
 
 
-def survey_file(atlas: Atlas | Qcow1Atlas, grid: Grid) -> Iterator[Survey]:
+def file_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) -> Iterator[SpaceUsage]:
     """Sum up the file by what its parts are used for: the tables, the active disk, then what only snapshots hold."""
     sums = np.zeros((len(Fill), grid.cells), dtype=np.int64)
-    for region in atlas.fixed:
+    for region in region_index.fixed:
         _spread_one(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
-    if atlas.cluster_size is not None:
-        yield from _survey_tables(atlas, grid, sums)
-    yield Survey(grid, sums, 1.0)
+    if region_index.cluster_size is not None:
+        yield from _survey_tables(region_index, grid, sums)
+    yield SpaceUsage(grid, sums, 1.0)
 
 
-def _survey_tables(atlas: Atlas | Qcow1Atlas, grid: Grid, sums: Sums) -> Iterator[Survey]:
+def _survey_tables(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid, sums: Sums) -> Iterator[SpaceUsage]:
     """The tables and what they lead to."""
-    taken = None if isinstance(atlas, Qcow1Atlas) else _Taken(atlas)
-    if isinstance(atlas, Qcow1Atlas):
-        _spread_l2_of_version_1(atlas, grid, sums)
+    taken = None if isinstance(region_index, Qcow1RegionIndex) else _Taken(region_index)
+    if isinstance(region_index, Qcow1RegionIndex):
+        _spread_l2_of_version_1(region_index, grid, sums)
     else:
-        _spread_tables(atlas, grid, sums)
-    yield Survey(grid, sums, 0.0)
-    size = max(1, atlas.image.virtual_size)
-    elsewhere = atlas.geometry is not None and atlas.geometry.external_data_file
-    for rows in () if elsewhere else atlas.image.row_batches():
+        _spread_tables(region_index, grid, sums)
+    yield SpaceUsage(grid, sums, 0.0)
+    size = max(1, region_index.image.virtual_size)
+    elsewhere = region_index.geometry is not None and region_index.geometry.external_data_file
+    for rows in () if elsewhere else region_index.image.row_batches():
         for state, fill in _FILL_OF_STATE.items():
             chosen = rows[rows["state"] == state]
             lengths = chosen["stored_length"] if state == State.COMPRESSED else chosen["length"]
@@ -136,28 +136,28 @@ def _survey_tables(atlas: Atlas | Qcow1Atlas, grid: Grid, sums: Sums) -> Iterato
         if taken:
             taken.first_of(rows)
         reached = int(rows["guest_offset"][-1]) if len(rows) else 0
-        yield Survey(grid, sums, reached / size)
-    if not isinstance(atlas, Qcow1Atlas) and taken:
-        yield from _survey_snapshots(atlas, grid, sums, taken)
+        yield SpaceUsage(grid, sums, reached / size)
+    if not isinstance(region_index, Qcow1RegionIndex) and taken:
+        yield from _survey_snapshots(region_index, grid, sums, taken)
 
 
-def _survey_snapshots(atlas: Atlas, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[Survey]:
+def _survey_snapshots(region_index: RegionIndex, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[SpaceUsage]:
     """Add the host clusters that only snapshots refer to, each once."""
-    cluster_size = atlas.image.geometry.cluster_size
-    for table in atlas.l1_tables[1:] if taken.clusters is not None else ():
-        for rows in row_batches(atlas.image.evidence, table, 0, len(table.entries) * table.geometry.l1_coverage):
+    cluster_size = region_index.image.geometry.cluster_size
+    for table in region_index.l1_tables[1:] if taken.clusters is not None else ():
+        for rows in row_batches(region_index.image.evidence, table, 0, len(table.entries) * table.geometry.l1_coverage):
             fresh = taken.first_of(rows) * np.uint64(cluster_size)
             spread(sums[Fill.SNAPSHOT_DATA], grid, fresh, np.full(len(fresh), cluster_size, dtype=np.uint64))
-            yield Survey(grid, sums, 0.99)
+            yield SpaceUsage(grid, sums, 0.99)
 
 
 class _Taken:
     """Which host clusters some disk refers to already; kept only where there are snapshots and the file is not huge."""
 
-    def __init__(self, atlas: Atlas) -> None:
-        geometry = atlas.image.geometry
-        count = -(-atlas.image.evidence.size // geometry.cluster_size)
-        wanted = len(atlas.l1_tables) > 1 and count <= MAX_TAKEN and not geometry.external_data_file
+    def __init__(self, region_index: RegionIndex) -> None:
+        geometry = region_index.image.geometry
+        count = -(-region_index.image.evidence.size // geometry.cluster_size)
+        wanted = len(region_index.l1_tables) > 1 and count <= MAX_TAKEN and not geometry.external_data_file
         self.clusters = np.zeros(count, dtype=np.bool_) if wanted else None
         self._bits = np.uint64(geometry.cluster_bits)
 
@@ -179,21 +179,21 @@ class _Taken:
         return fresh
 
 
-def _spread_tables(atlas: Atlas, grid: Grid, sums: Sums) -> None:
-    geometry = atlas.image.geometry
-    for table in atlas.l1_tables:
+def _spread_tables(region_index: RegionIndex, grid: Grid, sums: Sums) -> None:
+    geometry = region_index.image.geometry
+    for table in region_index.l1_tables:
         offsets = distinct(table.l2_offsets()[table.readable()])
         spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
-    refcounts = atlas.refcount_table
+    refcounts = region_index.refcount_table
     if refcounts:
         offsets = distinct(refcounts.block_offsets()[refcounts.readable()])
         spread(sums[Fill.REFCOUNT], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
 
 
-def _spread_l2_of_version_1(atlas: Qcow1Atlas, grid: Grid, sums: Sums) -> None:
-    if atlas.l1 is not None:
-        offsets = distinct(atlas.l1.entries[atlas.l1.readable()])
-        length = atlas.image.header.l2_entry_count * ENTRY_SIZE
+def _spread_l2_of_version_1(region_index: Qcow1RegionIndex, grid: Grid, sums: Sums) -> None:
+    if region_index.l1 is not None:
+        offsets = distinct(region_index.l1.entries[region_index.l1.readable()])
+        length = region_index.image.header.l2_entry_count * ENTRY_SIZE
         spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), length, dtype=np.uint64))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.explore.fields import value_of
-from forensic.explore.regions import Atlas, Kind, Region
-from forensic.explore.v1 import Qcow1Atlas
+from forensic.explore.regions import Kind, Region, RegionIndex
+from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches
@@ -34,32 +34,32 @@ class Node(Struct, frozen=True):
     trouble: bool = False
 
 
-def outline(atlas: Atlas | Qcow1Atlas) -> list[Node]:
+def top_nodes(region_index: RegionIndex | Qcow1RegionIndex) -> list[Node]:
     """The first level: header, extensions, tables."""
-    if isinstance(atlas, Qcow1Atlas):
-        return _outline_of_version_1(atlas)
-    nodes = [_region(region) for region in atlas.fixed if region.kind in (Kind.HEADER, Kind.EXTENSION)]
-    nodes += [_region(region) for region in atlas.fixed if region.kind == Kind.BACKING_NAME]
-    nodes += [_l1(atlas, table) for table in atlas.l1_tables if table.owner == "active"]
-    if atlas.refcount_table:
-        nodes.append(_refcounts(atlas, atlas.refcount_table))
+    if isinstance(region_index, Qcow1RegionIndex):
+        return _outline_of_version_1(region_index)
+    nodes = [_region(region) for region in region_index.fixed if region.kind in (Kind.HEADER, Kind.EXTENSION)]
+    nodes += [_region(region) for region in region_index.fixed if region.kind == Kind.BACKING_NAME]
+    nodes += [_l1(region_index, table) for table in region_index.l1_tables if table.owner == "active"]
+    if region_index.refcount_table:
+        nodes.append(_refcounts(region_index, region_index.refcount_table))
     for title, kinds in (("snapshots", (Kind.SNAPSHOT,)), ("bitmaps", (Kind.BITMAP,)), ("encryption", (Kind.LUKS,))):
-        nodes += _group(atlas, title, [region for region in atlas.fixed if region.kind in kinds])
+        nodes += _group(region_index, title, [region for region in region_index.fixed if region.kind in kinds])
     return nodes
 
 
-def _outline_of_version_1(atlas: Qcow1Atlas) -> list[Node]:
-    nodes = [_region(region) for region in atlas.fixed if region.kind != Kind.L1_TABLE]
-    l1 = atlas.l1
+def _outline_of_version_1(region_index: Qcow1RegionIndex) -> list[Node]:
+    nodes = [_region(region) for region in region_index.fixed if region.kind != Kind.L1_TABLE]
+    l1 = region_index.l1
     if l1 is None:
         return nodes
 
     def entry(index: int) -> Node:
         offset, place = int(l1.entries[index]), l1.host_offset + index * 8
-        region = atlas.l2_region(index)
+        region = region_index.l2_region(index)
         if region is None:
             return Node(f"L1[{index}]", f"→ {offset:#x} leads nowhere", place, 8, None, True)
-        return Node(f"L1[{index}]", f"→ {offset:#x}", place, 8, lambda: _l2_of_version_1(atlas, region))
+        return Node(f"L1[{index}]", f"→ {offset:#x}", place, 8, lambda: _l2_of_version_1(region_index, region))
 
     def pages() -> list[Node]:
         def entries(begin: int, end: int) -> list[Node]:
@@ -72,8 +72,8 @@ def _outline_of_version_1(atlas: Qcow1Atlas) -> list[Node]:
     return [*nodes, Node("L1 table", note, l1.host_offset, l1.entries.nbytes, pages, len(l1.entries) < claimed)]
 
 
-def _l2_of_version_1(atlas: Qcow1Atlas, region: Region) -> list[Node]:
-    batch = atlas.l2_batch(region.index)
+def _l2_of_version_1(region_index: Qcow1RegionIndex, region: Region) -> list[Node]:
+    batch = region_index.l2_batch(region.index)
     if batch is None:
         return []
     words = batch.entries[0][: int(batch.present[0])]
@@ -89,24 +89,26 @@ def _l2_of_version_1(atlas: Qcow1Atlas, region: Region) -> list[Node]:
     return _paged("L2", len(words), entries, region.host_offset, 8, words)
 
 
-def _group(atlas: Atlas, title: str, regions: list[Region]) -> list[Node]:
+def _group(region_index: RegionIndex, title: str, regions: list[Region]) -> list[Node]:
     if not regions:
         return []
     first, last = regions[0], regions[-1]
 
     def pages() -> list[Node]:
-        return _paged(title, len(regions), lambda begin, end: [_member(atlas, each) for each in regions[begin:end]])
+        return _paged(
+            title, len(regions), lambda begin, end: [_member(region_index, each) for each in regions[begin:end]]
+        )
 
     return [Node(title, f"{len(regions):,}", first.host_offset, last.end - first.host_offset, pages)]
 
 
-def _member(atlas: Atlas, region: Region) -> Node:
+def _member(region_index: RegionIndex, region: Region) -> Node:
     """A snapshot opens into its fields and its L1 table."""
     node = _region(region)
-    table = atlas.table_of(region.name) if region.kind == Kind.SNAPSHOT else None
+    table = region_index.table_of(region.name) if region.kind == Kind.SNAPSHOT else None
     if table is None or node.children is None:
         return node
-    fields, tables = node.children, _l1(atlas, table)
+    fields, tables = node.children, _l1(region_index, table)
     return Node(node.label, node.note, node.host_offset, node.length, lambda: [*fields(), tables])
 
 
@@ -121,7 +123,7 @@ def _fields(structure: Structure) -> list[Node]:
     return [Node(part.name, value_of(part), part.host_offset, part.length) for part in structure.fields if part.length]
 
 
-def _l1(atlas: Atlas, table: L1Table) -> Node:
+def _l1(region_index: RegionIndex, table: L1Table) -> Node:
     count = len(table.entries)
     used = int(np.count_nonzero(table.entries))
     name = "L1 table" if table.owner == "active" else f"L1 table of {table.owner}"
@@ -129,7 +131,7 @@ def _l1(atlas: Atlas, table: L1Table) -> Node:
     note = f"{used:,} of {table.claimed_entries:,} used" + (f", {count:,} readable" if short else "")
 
     def entries(begin: int, end: int) -> list[Node]:
-        return _set_entries(table.entries, begin, end, lambda index: _l1_entry(atlas, table, index))
+        return _set_entries(table.entries, begin, end, lambda index: _l1_entry(region_index, table, index))
 
     def pages() -> list[Node]:
         return _paged("L1", count, entries, table.host_offset, 8, table.entries)
@@ -137,21 +139,21 @@ def _l1(atlas: Atlas, table: L1Table) -> Node:
     return Node(name, note, table.host_offset, table.entries.nbytes, pages, short)
 
 
-def _l1_entry(atlas: Atlas, table: L1Table, index: int) -> Node:
+def _l1_entry(region_index: RegionIndex, table: L1Table, index: int) -> Node:
     offset = int(table.l2_offsets()[index])
-    region = atlas.l2_region(table, index)
+    region = region_index.l2_region(table, index)
     label, note = f"L1[{index}]", f"→ {offset:#x}"
     place = table.entry_host_offset(index)
     if region is None:
         return Node(label, note + " leads nowhere", place, 8, None, True)
-    return Node(label, note, place, 8, lambda: _l2(atlas, table, region))
+    return Node(label, note, place, 8, lambda: _l2(region_index, table, region))
 
 
-def _l2(atlas: Atlas, table: L1Table, region: Region) -> list[Node]:
+def _l2(region_index: RegionIndex, table: L1Table, region: Region) -> list[Node]:
     geometry = table.geometry
     indices = np.array([region.index], dtype=np.int64)
     offsets = np.array([region.host_offset], dtype=np.uint64)
-    batch = next(read_l2_batches(atlas.image.evidence, geometry, table.owner, indices, offsets))
+    batch = next(read_l2_batches(region_index.image.evidence, geometry, table.owner, indices, offsets))
     words = batch.entries[0][: int(batch.present[0])]
     width = geometry.l2_entry_size
 
@@ -171,11 +173,11 @@ def _l2_entry(entry: int, index: int, region: Region, width: int) -> Node:
     return Node(f"L2[{index}]", note, region.host_offset + index * width, width)
 
 
-def _refcounts(atlas: Atlas, table: RefcountTable) -> Node:
+def _refcounts(region_index: RegionIndex, table: RefcountTable) -> Node:
     used = int(np.count_nonzero(table.entries))
 
     def entry(index: int) -> Node:
-        region = atlas.block_region(index)
+        region = region_index.block_region(index)
         place, offset = table.host_offset + index * 8, int(table.block_offsets()[index])
         if region is None:
             return Node(f"[{index}]", f"→ {offset:#x} leads nowhere", place, 8, None, True)

@@ -18,8 +18,8 @@ from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch, read_l2_batches
 from forensic.untrusted import Untrusted
 
 
-class Qcow1Atlas:
-    """The regions of an image of version 1, beside `Atlas`; it has no geometry of its successor and no refcounts."""
+class Qcow1RegionIndex:
+    """The regions of a version 1 image, as `RegionIndex` has those of its successor; without geometry or refcounts."""
 
     geometry = None
     refcount_table = None
@@ -106,11 +106,11 @@ class Qcow1Atlas:
         return self.l1.entries[indices][order], indices[order].astype(np.uint64)
 
 
-def inspect_version_1(atlas: Qcow1Atlas, host_offset: int) -> Inspection:
+def inspect_version_1(region_index: Qcow1RegionIndex, host_offset: int) -> Inspection:
     """Explain the byte at a host offset."""
-    region = atlas.region_at(host_offset)
+    region = region_index.region_at(host_offset)
     if region is None:
-        size = atlas.cluster_size
+        size = region_index.cluster_size
         if size is None:
             return Inspection("bytes", "", host(host_offset, 1), known=False)
         cluster = host_offset // size
@@ -119,23 +119,23 @@ def inspect_version_1(atlas: Qcow1Atlas, host_offset: int) -> Inspection:
     if region.structure is not None:
         return field_at(region, region.structure, host_offset)
     if region.kind in (Kind.L1_TABLE, Kind.L2_TABLE):
-        return _entry(atlas, region, (host_offset - region.host_offset) // ENTRY_SIZE)
-    text = Untrusted(bytes_at(atlas.image.evidence, region.host_offset, region.length)).text
+        return _entry(region_index, region, (host_offset - region.host_offset) // ENTRY_SIZE)
+    text = Untrusted(bytes_at(region_index.image.evidence, region.host_offset, region.length)).text
     place = host(region.host_offset, region.length)
     return Inspection(region.name, region.name, place, (Row("text", text),))
 
 
-def _entry(atlas: Qcow1Atlas, region: Region, index: int) -> Inspection:
-    header = atlas.image.header
+def _entry(region_index: Qcow1RegionIndex, region: Region, index: int) -> Inspection:
+    header = region_index.image.header
     place = host(region.host_offset + index * ENTRY_SIZE, ENTRY_SIZE)
-    entry = word_at(atlas.image.evidence, place.offset)
+    entry = word_at(region_index.image.evidence, place.offset)
     if region.kind == Kind.L1_TABLE:
         target = host(entry, header.l2_entry_count * ENTRY_SIZE) if entry else None
         rows = (Row("L2 table", f"{entry:#x}" if entry else "none"),)
         return Inspection("L1 entry", f"L1[{index}]", place, rows, target, index * header.l1_coverage)
     guest_offset = region.index * header.l1_coverage + index * header.cluster_size
     path = f"L1[{region.index}].L2[{index}]"
-    batch = atlas.l2_batch(region.index)
+    batch = region_index.l2_batch(region.index)
     if batch is None:
         return Inspection("L2 entry", path, place, (), None, guest_offset)
     offset, stored = int(batch.stored_offsets()[0, index]), int(batch.stored_lengths()[0, index])

@@ -18,7 +18,7 @@ from forensic.errors import (
     WrongSupply,
 )
 from forensic.evidence import Evidence, ReadFailed
-from forensic.extraction.ledger import Ledger, survey
+from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_comparison import compare
 from forensic.extraction.piece_reader import Filled, Missing
 from forensic.extraction.pipeline import Done, filled_steps
@@ -38,7 +38,7 @@ from forensic.extraction.second_reading import Unread
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.mapping.extents import Reason
-from forensic.output.chunk import Stretch, in_parts, length_of, taken
+from forensic.output.chunk import Chunk, in_parts, length_of, taken
 from forensic.output.hashes import Hashes, leading
 from forensic.output.new_file import LineFile, flush_to_disk, partial_of
 from forensic.output.paths import refuse
@@ -98,7 +98,7 @@ class Extractor:
         if output is not None:
             touched = [*(part.path for part in parts), journal_path(output)]
             refuse(touched, disk.evidences, settings.force, settings.resume)
-        found = survey(disk, start, self._end)
+        found = disk_totals(disk, start, self._end)
         self._runs = found.runs
         self.tables_unread = any(evidence.unread for evidence in disk.evidences)
         self._places = found.places
@@ -182,9 +182,9 @@ class Extractor:
 
         def write(step: Filled) -> None:
             offset = step.guest_offset - self._start
-            for stretch in step.stretches():
-                output.take(offset, stretch)
-                offset += length_of(stretch)
+            for chunk in step.chunks():
+                output.take(offset, chunk)
+                offset += length_of(chunk)
 
         known = None if done else self._runs
         settings = self._settings
@@ -205,15 +205,15 @@ class Extractor:
         hashed = bool(self._settings.hashes or self._settings.hash_window)  # otherwise zeros cost nothing
         for step in steps:
             faults = () if isinstance(step, Hole) else step.faults
-            stretch: Stretch = step.data if isinstance(step, Filled) else step.length
+            chunk: Chunk = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
             if self._passing:
-                self._passing.take(step.guest_offset, stretch)
+                self._passing.take(step.guest_offset, chunk)
             record.faults(faults)
             if journal:
                 journal.faults(faults)
-            for part in in_parts(stretch) if hashed else (stretch,):
+            for part in in_parts(chunk) if hashed else (chunk,):
                 _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
                 if isinstance(step, Hole) or not output.any_order:
                     output.take(extraction.done, part)
@@ -234,8 +234,8 @@ class Extractor:
             if self._settings.strict:
                 raise not_read(missing)
             record.faults([missing])
-        for stretch in head_of(self._partials(), resumption.done):
-            record.take(stretch, self.extraction.done + length_of(stretch))
+        for chunk in head_of(self._partials(), resumption.done):
+            record.take(chunk, self.extraction.done + length_of(chunk))
 
     def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
         """Read the output again, from the medium as far as the system lets us.
@@ -247,11 +247,11 @@ class Extractor:
             flush_to_disk(path)
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
-            for offset, stretch in read_in_a_row(self._partials()):
+            for offset, chunk in read_in_a_row(self._partials()):
                 _stop_if(cancelled, "the output was written and not verified")
-                hashes.take(stretch)
+                hashes.take(chunk)
                 if progress:
-                    progress(offset + length_of(stretch), extraction.size)
+                    progress(offset + length_of(chunk), extraction.size)
             hashes.finish()
         except ReadFailed as error:
             raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
@@ -362,10 +362,10 @@ class Extractor:
         return [partial_of(part.path) for part in self.extraction.segments]
 
 
-def head_of(paths: Sequence[Path], length: int) -> Iterator[Stretch]:
+def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:
     """The first `length` bytes of several files in a row."""
-    for offset, stretch in read_in_a_row(paths):
-        part, _ = taken(stretch, length - offset)
+    for offset, chunk in read_in_a_row(paths):
+        part, _ = taken(chunk, length - offset)
         yield part
         if offset + length_of(part) == length:
             return

@@ -1,6 +1,6 @@
 """The ledger: of every guest byte whether it was read, is zero by the image's word, or was filled, and why.
 
-The sums come from the survey of the tables and the faults met in reading; they add up to the extracted range exactly.
+The sums come from the summary of the tables and the faults met in reading; they add up to the extracted range exactly.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def state_name(state: State) -> str:
 class Ledger:
     """The sums and the ranges that were not read; kept up to date while the disk is read."""
 
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, disk_totals: DiskTotals) -> None:
         """Begin with what the tables say."""
-        self._by_state = Counter({state_name(state): survey.by_state[state] for state in State})
-        self._by_reason = Counter({reason.code: length for reason, length in survey.by_reason.items()})
-        self._absent = survey.missing
+        self._by_state = Counter({state_name(state): disk_totals.by_state[state] for state in State})
+        self._by_reason = Counter({reason.code: length for reason, length in disk_totals.by_reason.items()})
+        self._absent = disk_totals.missing
         self._faults = MissingRanges()
 
     def fault(self, missing: Missing) -> None:
@@ -115,7 +115,7 @@ class MissingRanges(Struct):
             self.not_listed += 1
 
 
-class Survey(Struct):
+class DiskTotals(Struct):
     """What the tables say of a guest range.
 
     The counters are in guest bytes and add up to the length of the range; `stored` is how many bytes of the output
@@ -131,9 +131,9 @@ class Survey(Struct):
     places: Places = field(default_factory=Places)
 
 
-def survey(disk: Disk, guest_start: int, guest_end: int) -> Survey:
+def disk_totals(disk: Disk, guest_start: int, guest_end: int) -> DiskTotals:
     """Look through the tables once."""
-    found = Survey()
+    found = DiskTotals()
     kept: list[list[Run]] = []
     count = 0
     by_state = [0] * len(State)

@@ -20,7 +20,7 @@ from forensic.extraction.second_reading import (
     second_reader_of,
     sources_of,
 )
-from forensic.extraction.worker_processes import crew_size
+from forensic.extraction.worker_processes import worker_count
 from forensic.output.read_back import FileBytes, KeptBytes
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Source
@@ -98,12 +98,12 @@ def compare_whole(
         if progress:
             progress(done, end - start)
 
-    with ThreadPoolExecutor(crew_size(), "second reader") as pool:
+    with ThreadPoolExecutor(worker_count(), "second reader") as pool:
         try:
             for position in range(start, end, step):
                 stop = min(end, position + step)
                 waiting.append((stop - start, pool.submit(work.compare, position, stop)))
-                if len(waiting) > crew_size() * (1 + AHEAD):
+                if len(waiting) > worker_count() * (1 + AHEAD):
                     take()
                 if cancelled and cancelled():
                     raise Interrupted("comparison with a second reading")

@@ -1,4 +1,4 @@
-"""The bytes of one piece; done by the members of a crew, several pieces at a time."""
+"""The bytes of one piece; worker processes read several pieces at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from forensic.disk.disk import Disk
 from forensic.extraction.joint_streams import JointStreams
 from forensic.extraction.plan import Piece
 from forensic.mapping.extents import Reason
-from forensic.output.chunk import Stretch, clear
+from forensic.output.chunk import Chunk, clear
 
 LONG_BLANK = 1 << 15
 """From this length on it is worth knowing that there was nothing to read."""
@@ -46,7 +46,7 @@ class Filled(Struct, frozen=True):
     faults: tuple[Missing, ...]
     blank: tuple[tuple[int, int], ...] = ()
 
-    def stretches(self) -> Iterator[Stretch]:
+    def chunks(self) -> Iterator[Chunk]:
         """The data in parts, of which the blank ones need not be looked at."""
         position = 0
         for start, end in self.blank:

@@ -1,4 +1,4 @@
-"""The plan's steps with their bytes: a crew reads, decodes and writes ahead, the result comes in guest order.
+"""The plan's steps with their bytes: workers read, decode and write ahead, the results come in guest order.
 
 Bytes are read and written, never copied by the kernel from file to file: on XFS and btrfs `copy_file_range` lets both
 files share extents, which marks the inode of the evidence as shared, and on ext4 it is no faster.
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from forensic.disk.disk import Disk
 from forensic.extraction.piece_reader import Filled, Missing, Written, fill
 from forensic.extraction.plan import LARGEST_PIECE, Hole, Piece, Step, plan
-from forensic.extraction.worker_processes import Crew, Promise, crew, crew_size
+from forensic.extraction.worker_processes import Promise, Workers, start_workers, worker_count
 from forensic.mapping.extents import Run
-from forensic.output.worker_thread import DEPTH
+from forensic.output.worker_thread import QUEUED_ITEMS
 
 PIECES_OF_A_MEMBER = 3
 """Pieces being filled or waiting for their turn, each up to a mebibyte; many more would not fit the cache."""
@@ -25,7 +25,7 @@ PIECES_OF_A_MEMBER = 3
 Done = Filled | Written | Hole
 """A step that is done."""
 
-HELD = DEPTH + 2
+PIECES_HELD = QUEUED_ITEMS + 2
 """Steps whose bytes stay good after they were given: as many as may wait for a hash, and the one that it is at."""
 
 
@@ -47,15 +47,15 @@ def filled_steps(
 ) -> Iterator[Iterator[Done]]:
     """The steps that give a guest range, in guest order; each was given to `write` before, in no order.
 
-    If nobody looks at the bytes afterwards they need not be `kept`. `known` are the runs of the range, if someone has
-    them. The bytes of a step are good until `HELD` more steps were taken; then others take their place. What a member
-    of the crew raises is raised here. The crew is there as soon as the context is entered: let threads start after
+    If the bytes are not looked at afterwards they need not be `kept`. `known` are the runs of the range, if they are
+    known already. The bytes of a step are good until `PIECES_HELD` more steps were taken; then others take their place.
+    What a worker raises is raised here. The workers are there as soon as the context is entered: start threads after
     that.
     """
-    size = crew_size()
+    size = worker_count()
     in_flight = size * PIECES_OF_A_MEMBER
     # Anonymous memory, which a fork shares; no file is mapped.
-    memory = memoryview(mmap.mmap(-1, (in_flight + HELD) * LARGEST_PIECE))
+    memory = memoryview(mmap.mmap(-1, (in_flight + PIECES_HELD) * LARGEST_PIECE))
     buffers = [memory[start : start + LARGEST_PIECE] for start in range(0, len(memory), LARGEST_PIECE)]
 
     private = _Private()
@@ -69,7 +69,7 @@ def filled_steps(
             filled.clear_blank()
         return filled.faults
 
-    with crew(work, size) as members:
+    with start_workers(work, size) as members:
         steps = _in_order(plan(disk, guest_start, guest_end, known), members, buffers, in_flight)
         yield steps if kept else map(_without_bytes, steps)
 
@@ -79,7 +79,7 @@ def _without_bytes(step: Done) -> Done:
 
 
 def _in_order(
-    steps: Iterator[Step], members: Crew, buffers: Sequence[memoryview], in_flight: int
+    steps: Iterator[Step], members: Workers, buffers: Sequence[memoryview], in_flight: int
 ) -> Iterator[Filled | Hole]:
     """At most `in_flight` steps are under way, and the oldest is always waited for first.
 
@@ -87,7 +87,7 @@ def _in_order(
     """
     free = list(range(len(buffers)))
     under_way: deque[Hole | tuple[Piece, int, Promise]] = deque()
-    held: deque[int | None] = deque([None] * HELD)
+    held: deque[int | None] = deque([None] * PIECES_HELD)
 
     def ended() -> Filled | Hole:
         if (buffer := held.popleft()) is not None:

@@ -18,10 +18,10 @@ LARGEST_PIECE = 1 << MAX_CLUSTER_BITS
 """Bytes of a piece with blank parts, or of one compressed cluster, which is decoded at once however large it is."""
 
 Part = tuple[int, int, int, int, int, int]
-"""A stretch of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
+"""A range of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
 
 It lies at `host_offset` of the file at `depth`. With a `stored_length` it is a compressed cluster, of whose decoded
-bytes the first `skip` come before the stretch. A plain tuple, since there are many, and they go to other processes.
+bytes the first `skip` come before the range. A plain tuple, since there are many, and they go to other processes.
 """
 
 

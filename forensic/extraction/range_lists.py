@@ -110,7 +110,7 @@ class RangeWalk:
         self._pending = None
 
     def _next(self, row: GuestRange, limit: int) -> GuestRange:
-        """The next stretch of a row that is in one state."""
+        """The next range of a row that is in one state."""
         end = min(row.end, limit)
         if not self._faults:
             return _part(row, self._position, end)

@@ -10,7 +10,7 @@ from forensic.extraction.piece_reader import Missing
 from forensic.extraction.range_lists import RangeWalk
 from forensic.extraction.result import Extraction
 from forensic.extraction.settings import Settings
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import Hashes
 from forensic.output.new_file import LineFile
 from forensic.output.piecewise import WindowHashes
@@ -49,11 +49,11 @@ class Record:
             if self._missed:
                 self._missed(missing)
 
-    def take(self, stretch: Stretch, done: int) -> None:
+    def take(self, chunk: Chunk, done: int) -> None:
         """What comes next, after which `done` bytes are done. Raises what ended a thread."""
-        self._hashes.take(stretch)
+        self._hashes.take(chunk)
         if self._windows:
-            self._windows.take(stretch)
+            self._windows.take(chunk)
         self._extraction.done = done
         if self._walk:
             self._walk.reached(self._extraction.guest_start + done)

@@ -144,9 +144,9 @@ def _last_that_holds(
     ahead = iter(sorted(noted))
     following = next(ahead, None)
     try:
-        for _, stretch in read_in_a_row(there):
-            while following is not None and length_of(stretch):
-                part, stretch = taken(stretch, following - done)
+        for _, chunk in read_in_a_row(there):
+            while following is not None and length_of(chunk):
+                part, chunk = taken(chunk, following - done)
                 update(digest, part)
                 done += length_of(part)
                 if done == following:

@@ -16,7 +16,7 @@ from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
-from forensic.second_reader.answers import Answer, Kind
+from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, Source
 from forensic.untrusted import Json
@@ -225,16 +225,16 @@ def compare_range(
 
 def _compare(answer: Answer, position: int, output: OutputBytes, unread: Unread, found: Comparison) -> None:
     for start, end, reason in unread.split(position, position + answer.length):
-        if reason in NOT_JUDGED or (answer.kind == Kind.UNREADABLE and answer.reason in NOT_JUDGED):
+        if reason in NOT_JUDGED or (answer.kind == AnswerKind.UNREADABLE and answer.reason in NOT_JUDGED):
             found.bytes_not_judged += end - start
-        elif answer.kind == Kind.UNREADABLE:
+        elif answer.kind == AnswerKind.UNREADABLE:
             if reason == "":
                 found.add(Difference(start, end - start, "unreadable_second", answer.reason))
             else:  # both call it unreadable, and zeros stand there
                 _compare_zeros(start, end, output, found)
         elif reason:
             found.add(Difference(start, end - start, "unreadable_first", reason))
-        elif answer.kind == Kind.ZEROS:
+        elif answer.kind == AnswerKind.ZEROS:
             _compare_zeros(start, end, output, found)
         else:
             _compare_bytes(answer.data[start - position : end - position], start, output, found)

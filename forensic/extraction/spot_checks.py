@@ -3,10 +3,10 @@
 1. Both ends of what is extracted.
 2. Of every kind of extent (data, compressed, zero, …, at each depth of the chain) the start of the first one and the
    end of the last.
-3. Compressed clusters that share a sector of the file with another: up to `PACKED`, spread over the disk; and as many
-   of those that lie in the file before the one that precedes them on the disk.
-4. `SPREAD` places in extents that are read from a file, at offsets that follow from the hash of the output, so that
-   whoever made the image cannot know them. Without a hash they follow from the size of the disk.
+3. Compressed clusters that share a sector of the file with another: up to `PACKED_PLACES`, spread over the disk; and
+   as many of those that lie in the file before the one that precedes them on the disk.
+4. `SPREAD_PLACES` places in extents that are read from a file, at offsets that follow from the hash of the output, so
+   that the maker of the image cannot know them. Without a hash they follow from the size of the disk.
 
 A place is 4 KiB long, or the whole of a compressed extent up to 64 KiB.
 """
@@ -21,8 +21,8 @@ from forensic.mapping.extents import Run, State
 
 PLACE_BYTES = 4096
 STREAM_BYTES = 1 << 16
-PACKED = 32
-SPREAD = 128
+PACKED_PLACES = 32
+SPREAD_PLACES = 128
 REMEMBERED = 256
 """Extents out of which the spread places are taken; of a disk with more, every second, fourth, … is remembered."""
 
@@ -60,7 +60,7 @@ class Places:
         """Nothing was seen."""
         self._first: dict[tuple[int, int], Place] = {}
         self._last: dict[tuple[int, int], Place] = {}
-        self._packed, self._turned = Thinned(PACKED // 2), Thinned(PACKED // 2)
+        self._packed, self._turned = Thinned(PACKED_PLACES // 2), Thinned(PACKED_PLACES // 2)
         self._data, self._streams = Thinned(REMEMBERED // 2), Thinned(REMEMBERED // 2)
         self._before = 0
 
@@ -93,9 +93,9 @@ class Places:
         for place in (*self._packed.kept, *self._turned.kept):
             found.append(_cut(place, True, place[0]))
         streams = len(self._streams.kept)
-        for_streams = SPREAD // 2 if streams and self._data.kept else SPREAD if streams else 0
+        for_streams = SPREAD_PLACES // 2 if streams and self._data.kept else SPREAD_PLACES if streams else 0
         found += _spread(self._streams.kept, True, for_streams, seed)
-        found += _spread(self._data.kept, False, SPREAD - for_streams, seed + 1)
+        found += _spread(self._data.kept, False, SPREAD_PLACES - for_streams, seed + 1)
         return list(_in_order(found, start, end))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, field
 
 from forensic.errors import BadReport
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import Checkpoint, PieceHash, update_repeatedly
 from forensic.output.piecewise import ALGORITHM, Manifest, Piecewise
 from forensic.output.worker_thread import Worker
@@ -87,12 +87,12 @@ class WindowComparison:
         self._position = 0
         self._differences = Differences()
         self._pieces = PieceHash(ALGORITHM, manifest.window, self._compare)
-        self._worker: Worker[Stretch] = Worker("window hash thread", self._pieces.take)
+        self._worker: Worker[Chunk] = Worker("window hash thread", self._pieces.take)
         self._pieces.stopped = lambda: self._worker.stopping
 
-    def take(self, stretch: Stretch) -> None:
-        """Pass a stretch on. Raises what ended the thread."""
-        self._worker.give(stretch)
+    def take(self, chunk: Chunk) -> None:
+        """Pass a range on. Raises what ended the thread."""
+        self._worker.give(chunk)
 
     def finish(self) -> Differences:
         """Wait for the end. Raises `BadReport` if the manifest is damaged, or not the one that the report knows."""

@@ -40,11 +40,11 @@ def verify(
     size = 0
     files = raw_files(raw, len(expected.segments))
     try:
-        for offset, stretch in read_in_a_row(files):
-            hashes.take(stretch)
+        for offset, chunk in read_in_a_row(files):
+            hashes.take(chunk)
             if windows:
-                windows.take(stretch)
-            size = offset + length_of(stretch)
+                windows.take(chunk)
+            size = offset + length_of(chunk)
             if progress:
                 progress(size, expected.size)
         hashes.finish()

@@ -27,13 +27,13 @@ Work = Callable[[int, Piece], Sequence[Missing]]
 Promise = Callable[[], Sequence[Missing]]
 """Waits for a piece. Raises what ended the work on it: `OutputFailed`, or `WorkerFailed` for an error of ours."""
 
-MOST = 8
+MAX_WORKERS = 8
 """More members would wait for the one who plans, or for the medium."""
 
 NAME = "reader"
 
 
-class Crew(Protocol):
+class Workers(Protocol):
     """Members who work side by side; leaving the context ends them."""
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
@@ -46,12 +46,12 @@ class Crew(Protocol):
     ) -> None: ...
 
 
-def crew_size() -> int:
+def worker_count() -> int:
     """As many members as there are processors that we may use."""
-    return min(MOST, len(os.sched_getaffinity(0)))
+    return min(MAX_WORKERS, len(os.sched_getaffinity(0)))
 
 
-def crew(work: Work, count: int) -> Crew:
+def start_workers(work: Work, count: int) -> Workers:
     """So many members; their buffers must lie in memory that a fork shares."""
     if threading.active_count() == 1:
         with suppress(OSError):  # the system may let us have no more processes
@@ -70,7 +70,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, NAME)
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """See `Crew`."""
+        """See `Workers`."""
         future = self._pool.submit(self._work, buffer, piece)
 
         def promise() -> Sequence[Missing]:
@@ -103,7 +103,7 @@ class Processes:
         self._members = WatchedProcesses(NAME, lambda message: _answer(work, message), _salvaged, count)
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """See `Crew`; the member who has least to do gets it."""
+        """See `Workers`; the member who has least to do gets it."""
         answer = self._members.submit(_message(buffer, piece))
         return lambda: _understood(answer())
 

@@ -27,7 +27,7 @@ from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.table_reading import read_clusters, stored_clusters, within_file
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
 
-OFTEN = 64
+OFTEN_ENTRIES = 64
 """L1 entries that lead to one L2 table, from which on it is worth asking whether the table maps anything."""
 
 L1_ENTRIES_AT_ONCE = 1 << 18
@@ -91,7 +91,7 @@ def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[
         places = distinct(used)
         times = np.diff(np.searchsorted(used, places), append=len(used))
         stored = stored_clusters(evidence, places, size)
-        often = places[stored & (times >= OFTEN)]
+        often = places[stored & (times >= OFTEN_ENTRIES)]
         empty = distinct(np.concatenate([places[~stored], often[_all_zero(evidence, l1.geometry, often)]]))
         maps_nothing = readable & is_among(offsets, empty)
         readable &= ~maps_nothing

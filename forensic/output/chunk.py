@@ -1,10 +1,10 @@
-"""A stretch of a disk: bytes, or so many zeros; what flows from the reading to everything that takes the disk."""
+"""A range of a disk: bytes, or so many zeros; what flows from the reading to everything that takes the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-Stretch = memoryview | int
+Chunk = memoryview | int
 """Bytes that were read, or the length of a run of zeros."""
 
 ZEROS = bytes(1 << 20)
@@ -14,16 +14,16 @@ PART = 16 << 20
 """Bytes of a run of zeros that are given on at once: hundredths of a second's work for those who hash."""
 
 
-def length_of(stretch: Stretch) -> int:
-    """Bytes of a stretch."""
-    return stretch if isinstance(stretch, int) else len(stretch)
+def length_of(chunk: Chunk) -> int:
+    """Bytes of a range."""
+    return chunk if isinstance(chunk, int) else len(chunk)
 
 
-def taken(stretch: Stretch, length: int) -> tuple[Stretch, Stretch]:
-    """The first `length` bytes of a stretch, and the rest."""
-    if isinstance(stretch, int):
-        return min(length, stretch), max(0, stretch - length)
-    return stretch[:length], stretch[length:]
+def taken(chunk: Chunk, length: int) -> tuple[Chunk, Chunk]:
+    """The first `length` bytes of a range, and the rest."""
+    if isinstance(chunk, int):
+        return min(length, chunk), max(0, chunk - length)
+    return chunk[:length], chunk[length:]
 
 
 def clear(place: memoryview) -> None:
@@ -33,28 +33,28 @@ def clear(place: memoryview) -> None:
         part[:] = ZEROS[: len(part)]
 
 
-def cut(stretch: Stretch, position: int, step: int) -> Iterator[Stretch]:
-    """The stretch, which begins at `position`, in parts that do not cross a multiple of `step`."""
-    while length_of(stretch):
-        part, stretch = taken(stretch, step - position % step)
+def cut(chunk: Chunk, position: int, step: int) -> Iterator[Chunk]:
+    """The range, which begins at `position`, in parts that do not cross a multiple of `step`."""
+    while length_of(chunk):
+        part, chunk = taken(chunk, step - position % step)
         position += length_of(part)
         yield part
 
 
-def in_parts(stretch: Stretch) -> Iterator[Stretch]:
-    """The stretch, a long run of zeros in parts of `PART` bytes, between which one can stop and tell how far one is."""
-    while isinstance(stretch, int) and stretch > PART:
+def in_parts(chunk: Chunk) -> Iterator[Chunk]:
+    """The range, a long run of zeros in parts of `PART` bytes, between which one can stop and tell how far one is."""
+    while isinstance(chunk, int) and chunk > PART:
         yield PART
-        stretch -= PART
-    yield stretch
+        chunk -= PART
+    yield chunk
 
 
-def as_bytes(stretch: Stretch) -> Iterator[memoryview]:
-    """The bytes of a stretch, zeros in parts of at most `len(ZEROS)`."""
-    if not isinstance(stretch, int):
-        yield stretch
+def as_bytes(chunk: Chunk) -> Iterator[memoryview]:
+    """The bytes of a range, zeros in parts of at most `len(ZEROS)`."""
+    if not isinstance(chunk, int):
+        yield chunk
         return
-    while stretch:
-        part = min(stretch, len(ZEROS))
+    while chunk:
+        part = min(chunk, len(ZEROS))
         yield memoryview(ZEROS)[:part]
-        stretch -= part
+        chunk -= part

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from forensic.output.chunk import Stretch, as_bytes, cut, length_of, taken
+from forensic.output.chunk import Chunk, as_bytes, cut, length_of, taken
 from forensic.output.worker_thread import Worker
 
 HASHES = ("md5", "sha1", "sha256", "sha512", "blake2b", "blake3")
@@ -62,9 +62,9 @@ def never() -> bool:
     return False
 
 
-def update(digest: Digest, stretch: Stretch, stopped: Callable[[], bool] = never) -> None:
-    """Let a digest take a stretch; a hash cannot skip zeros. Raises `HashingStopped` as soon as it is `stopped`."""
-    for part in as_bytes(stretch):
+def update(digest: Digest, chunk: Chunk, stopped: Callable[[], bool] = never) -> None:
+    """Let a digest take a range; a hash cannot skip zeros. Raises `HashingStopped` as soon as it is `stopped`."""
+    for part in as_bytes(chunk):
         if stopped():
             raise HashingStopped
         digest.update(part)
@@ -108,12 +108,12 @@ class WholeHash:
         self._step = step
         self._done = 0
 
-    def take(self, stretch: Stretch) -> None:
+    def take(self, chunk: Chunk) -> None:
         """Take what comes next."""
         if self._step is None:
-            update(self._digest, stretch, self.stopped)
+            update(self._digest, chunk, self.stopped)
             return
-        for part in cut(stretch, self._done, self._step):
+        for part in cut(chunk, self._done, self._step):
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
             if self._done % self._step == 0:
@@ -143,16 +143,16 @@ class PieceHash:
         self._zeros = 0  # that the piece begins with and the digest has not taken yet
         self._of_zeros: bytes | None = None
 
-    def take(self, stretch: Stretch) -> None:
+    def take(self, chunk: Chunk) -> None:
         """Take what comes next."""
-        while length_of(stretch):
-            if isinstance(stretch, int) and self._done == self._zeros:
-                count, self._done = divmod(self._done + stretch, self._size)
+        while length_of(chunk):
+            if isinstance(chunk, int) and self._done == self._zeros:
+                count, self._done = divmod(self._done + chunk, self._size)
                 self._zeros = self._done
                 if count:
                     self._emit(self.of_zeros(), count)
                 return
-            part, stretch = taken(stretch, self._size - self._done)
+            part, chunk = taken(chunk, self._size - self._done)
             self._take_zeros()
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
@@ -198,10 +198,10 @@ class Hashes:
         self._of_segments: dict[str, list[str]] = {name: [] for name in names} if segment_size else {}
         self._pieces = [_segment_hash(name, segment_size or 0, found) for name, found in self._of_segments.items()]
         self._workers = ExitStack()
-        self._queues: list[Worker[Stretch]] = []
+        self._queues: list[Worker[Chunk]] = []
         digests: list[WholeHash | PieceHash] = [*self._wholes, *self._pieces]
         for digest in digests:
-            worker: Worker[Stretch] = Worker("hash thread", digest.take)
+            worker: Worker[Chunk] = Worker("hash thread", digest.take)
             digest.stopped = partial(getattr, worker, "stopping")
             self._workers.callback(worker.stop)
             self._queues.append(worker)
@@ -211,10 +211,10 @@ class Hashes:
         """The checkpoints reached so far; it only ever grows."""
         return next((digest.checkpoints for digest in self._wholes if digest.name == self.leading), [])
 
-    def take(self, stretch: Stretch) -> None:
-        """Pass a stretch on. Raises what ended a thread."""
+    def take(self, chunk: Chunk) -> None:
+        """Pass a range on. Raises what ended a thread."""
         for queue in self._queues:
-            queue.give(stretch)
+            queue.give(chunk)
 
     def finish(self) -> None:
         """Wait until everything is hashed. Raises what ended a thread."""

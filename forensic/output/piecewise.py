@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from forensic.errors import BadReport
 from forensic.evidence import Evidence
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import PieceHash, update_repeatedly
 from forensic.output.new_file import LineFile
 from forensic.output.worker_thread import Worker
@@ -46,12 +46,12 @@ class WindowHashes:
         self._manifest = manifest
         self._run: tuple[int, int, bytes] = (0, 0, b"")
         self._append(f"# {MANIFEST_SCHEMA} algorithm {ALGORITHM} window {window} size {size}")
-        self._worker: Worker[Stretch] = Worker("window hash thread", self._pieces.take)
+        self._worker: Worker[Chunk] = Worker("window hash thread", self._pieces.take)
         self._pieces.stopped = lambda: self._worker.stopping
 
-    def take(self, stretch: Stretch) -> None:
-        """Pass a stretch on. Raises what ended the thread."""
-        self._worker.give(stretch)
+    def take(self, chunk: Chunk) -> None:
+        """Pass a range on. Raises what ended the thread."""
+        self._worker.give(chunk)
 
     def finish(self) -> Piecewise:
         """Wait until everything is hashed; the manifest gets its name. Raises what ended the thread."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
-from forensic.output.chunk import ZEROS, Stretch, as_bytes, length_of, taken
+from forensic.output.chunk import ZEROS, Chunk, as_bytes, length_of, taken
 from forensic.output.new_file import NewFile, partial_of, reason_of
 from forensic.output.segments import Segment
 
@@ -21,14 +21,14 @@ SPARSE_BLOCK = 4096
 class Output(Protocol):
     """Takes the disk without a gap; every method raises `OutputFailed`.
 
-    With `any_order` the stretches may come in any order, from several threads at a time.
+    With `any_order` the ranges may come in any order, from several threads at a time.
     """
 
     @property
     def any_order(self) -> bool: ...
 
-    def take(self, offset: int, stretch: Stretch) -> None:
-        """The stretch that begins at this byte of the output."""
+    def take(self, offset: int, chunk: Chunk) -> None:
+        """The range that begins at this byte of the output."""
 
     def complete(self) -> None:
         """Everything was given."""
@@ -60,15 +60,15 @@ class RawFile:
         """Several files are written one after the other, so that there may be many of them."""
         return len(self.segments) == 1
 
-    def take(self, offset: int, stretch: Stretch) -> None:
+    def take(self, offset: int, chunk: Chunk) -> None:
         """Write what is not zero, and zeros as well if the file is not to be sparse."""
-        while length_of(stretch):
+        while length_of(chunk):
             segment = self.segments[len(self._files) - 1]
             room = segment.offset + segment.length - offset
             if not room:
                 self._next_file()
                 continue
-            part, stretch = taken(stretch, room)
+            part, chunk = taken(chunk, room)
             self._write(offset - segment.offset, part)
             offset += length_of(part)
 
@@ -82,17 +82,17 @@ class RawFile:
         for file in self._files:
             file.abandon(keep)
 
-    def _write(self, offset: int, stretch: Stretch) -> None:
+    def _write(self, offset: int, chunk: Chunk) -> None:
         file = self._files[-1]
-        if isinstance(stretch, int):
-            for zeros in () if self._sparse else as_bytes(stretch):
+        if isinstance(chunk, int):
+            for zeros in () if self._sparse else as_bytes(chunk):
                 file.write_at(offset, zeros)
                 offset += len(zeros)
         elif not self._sparse:
-            file.write_at(offset, stretch)
+            file.write_at(offset, chunk)
         else:
-            for start, end in nonzero_runs(stretch, offset):
-                file.write_at(offset + start, stretch[start:end])
+            for start, end in nonzero_runs(chunk, offset):
+                file.write_at(offset + start, chunk[start:end])
 
     def _next_file(self) -> None:
         segment = self.segments[len(self._files)]
@@ -137,9 +137,9 @@ class StandardOutput:
         """A pipe has one order."""
         return False
 
-    def take(self, offset: int, stretch: Stretch) -> None:
+    def take(self, offset: int, chunk: Chunk) -> None:
         """Write it all. Raises `BrokenPipeError` if nobody reads any more."""
-        for data in as_bytes(stretch):
+        for data in as_bytes(chunk):
             while len(data):
                 try:
                     data = data[os.write(self._descriptor, data) :]
@@ -165,7 +165,7 @@ def free_space(path: Path) -> int | None:
 
 
 def nonzero_runs(data: memoryview, offset: int) -> list[tuple[int, int]]:
-    """The stretches of `data`, as (start, end), that hold a byte other than zero.
+    """The ranges of `data`, as (start, end), that hold a byte other than zero.
 
     They begin and end at multiples of `SPARSE_BLOCK` in the file in which `data` lies at `offset`, so that a hole
     between them is one that the file system can leave out.

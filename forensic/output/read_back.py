@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from forensic.evidence import Evidence
-from forensic.output.chunk import Stretch, as_bytes
+from forensic.output.chunk import Chunk, as_bytes
 
 SHORT_BYTES = 1 << 16
 """It takes less time to read so much than to ask whether it is a hole."""
@@ -86,9 +86,9 @@ class KeptBytes:
         self._kept = [bytearray() for _ in places]
         self._next = 0
 
-    def take(self, guest_offset: int, stretch: Stretch) -> None:
+    def take(self, guest_offset: int, chunk: Chunk) -> None:
         """The next bytes of the disk."""
-        for part in as_bytes(stretch) if self._wanted(guest_offset, stretch) else ():
+        for part in as_bytes(chunk) if self._wanted(guest_offset, chunk) else ():
             end = guest_offset + len(part)
             index = self._next
             while index < len(self.places) and self.places[index][0] < end:
@@ -99,8 +99,8 @@ class KeptBytes:
                 self._next += 1
             guest_offset = end
 
-    def _wanted(self, guest_offset: int, stretch: Stretch) -> bool:
-        length = stretch if isinstance(stretch, int) else len(stretch)
+    def _wanted(self, guest_offset: int, chunk: Chunk) -> bool:
+        length = chunk if isinstance(chunk, int) else len(chunk)
         return self._next < len(self.places) and self.places[self._next][0] < guest_offset + length
 
     def read(self, guest_offset: int, length: int) -> bytes:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
-from forensic.output.chunk import Stretch, in_parts, length_of
+from forensic.output.chunk import Chunk, in_parts, length_of
 
 MAX_SEGMENTS = 100_000
 """More files than that in one folder serve nobody; a hostile size must not make them."""
@@ -49,16 +49,16 @@ def segment_path(path: Path, index: int, count: int) -> Path:
     return path.with_name(f"{path.name}.{index:0{max(3, len(str(count)))}}")
 
 
-def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Stretch]]:
-    """The bytes of several files as if they were one, as (offset, stretch); holes come as runs of zeros.
+def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Chunk]]:
+    """The bytes of several files as if they were one, as (offset, range); holes come as runs of zeros.
 
     Raises `EvidenceUnreadable`, `ReadFailed`.
     """
     base = 0
     for path in paths:
         with Evidence(path) as evidence:
-            for start, stretch in _stretches(evidence):
-                yield base + start, stretch
+            for start, chunk in _stretches(evidence):
+                yield base + start, chunk
             base += evidence.size
             if not evidence.unchanged():
                 raise EvidenceUnreadable(path, evidence.notes()[-1])
@@ -79,7 +79,7 @@ def read_part(paths: Sequence[Path], offset: int, length: int) -> bytes:
     return found
 
 
-def _stretches(evidence: Evidence) -> Iterator[tuple[int, Stretch]]:
+def _stretches(evidence: Evidence) -> Iterator[tuple[int, Chunk]]:
     position = 0
     while position < evidence.size:
         start = min(evidence.next_data_from(position), evidence.size)

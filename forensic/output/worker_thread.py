@@ -12,7 +12,7 @@ from forensic.errors import ForensicError, WorkerFailed
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-DEPTH = 4
+QUEUED_ITEMS = 4
 """Items that may wait; each is at most a mebibyte."""
 
 PATIENCE = 1.0
@@ -32,13 +32,13 @@ class Worker(Generic[Item]):
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:
         self._name = name
         self._take = take
-        self._queue: Queue[Item | None] = Queue(DEPTH)
+        self._queue: Queue[Item | None] = Queue(QUEUED_ITEMS)
         self.stopping = False
         self._pool: ThreadPoolExecutor | None = None
         self._ended: Future[None] | None = None
 
     def give(self, item: Item) -> None:
-        """Hand over an item; waits while `DEPTH` items wait. Raises what ended the thread."""
+        """Hand over an item; waits while `QUEUED_ITEMS` items wait. Raises what ended the thread."""
         self._put(item)
 
     def finish(self) -> None:

@@ -54,7 +54,7 @@ class BitmapTable(Struct, frozen=True):
         return self.bitmap.table_offset + index * 8
 
     def data_offsets(self) -> U64:
-        """The host offset in each entry, 0 where a stretch of bits is all zeros or all ones."""
+        """The host offset in each entry, 0 where a range of bits is all zeros or all ones."""
         return self.entries & np.uint64(OFFSET_MASK)
 
     def readable(self) -> Bools:

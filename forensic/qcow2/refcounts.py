@@ -1,4 +1,4 @@
-"""The refcounts that the image stores, a stretch of host clusters at a time; each says where it comes from."""
+"""The refcounts that the image stores, a range of host clusters at a time; each says where it comes from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from forensic.qcow2.tables import RefcountTable
 
 Counts = npt.NDArray[np.unsignedinteger]
 
-STRETCH_CLUSTERS = 1 << 19
+SPAN_CLUSTERS = 1 << 19
 """Host clusters that are compared at once."""
 
 
@@ -29,7 +29,7 @@ class Block(IntEnum):
     UNREADABLE = 2
 
 
-class Stretch(Struct, frozen=True):
+class RefcountSpan(Struct, frozen=True):
     """The refcounts of `len(counts)` host clusters from `first_cluster`; `block` in the same shape.
 
     `readable` says that none of them is unreadable.
@@ -53,9 +53,9 @@ class StoredRefcounts:
         self.usable = bool(self.per_block and table.claimed_entries)
 
     @property
-    def stretch_clusters(self) -> int:
-        """The length of stretches: whole blocks."""
-        return max(self.per_block, STRETCH_CLUSTERS)
+    def span_clusters(self) -> int:
+        """The length of ranges: whole blocks."""
+        return max(self.per_block, SPAN_CLUSTERS)
 
     @cached_property
     def _readable(self) -> Bools:
@@ -63,16 +63,16 @@ class StoredRefcounts:
 
     @cached_property
     def blocks_of_stretches(self) -> Bools:
-        """For each stretch of the table whether it has a block at all."""
-        per_stretch = self.stretch_clusters // self.per_block
+        """For each range of the table whether it has a block at all."""
+        per_stretch = self.span_clusters // self.per_block
         used = self.table.entries != 0
         padded = np.append(used, np.zeros(-len(used) % per_stretch, dtype=np.bool_))
         found: Bools = np.logical_or.reduce(padded.reshape(-1, per_stretch), axis=1)
         return found
 
     def has_blocks(self, first_cluster: int) -> bool:
-        """Whether anything may be stored for the stretch that begins with this cluster."""
-        number = first_cluster // self.stretch_clusters
+        """Whether anything may be stored for the range that begins with this cluster."""
+        number = first_cluster // self.span_clusters
         known = self.blocks_of_stretches
         if number < len(known):
             return bool(known[number])
@@ -86,7 +86,7 @@ class StoredRefcounts:
         used = np.flatnonzero(self.table.entries)
         return (int(used[-1]) + 1 if len(used) else 0) * self.per_block * self.table.geometry.cluster_size
 
-    def read(self, first_cluster: int, cluster_count: int) -> Stretch:
+    def read(self, first_cluster: int, cluster_count: int) -> RefcountSpan:
         """The refcounts from `first_cluster`, which begins a block."""
         per_block, table = self.per_block, self.table
         first = first_cluster // per_block
@@ -106,7 +106,7 @@ class StoredRefcounts:
                 row = int(readable[rows][number])
                 states[row * per_block + int(present[number]) : (row + 1) * per_block] = Block.UNREADABLE
                 readable_all = False
-        return Stretch(first_cluster, counts[:cluster_count], states[:cluster_count], readable_all)
+        return RefcountSpan(first_cluster, counts[:cluster_count], states[:cluster_count], readable_all)
 
     def beyond(self, end_cluster: int) -> Iterator[tuple[int, int, Counts]]:
         """Blocks with refcounts of clusters from `end_cluster` on: table index, host offset, all their refcounts.

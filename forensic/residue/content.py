@@ -9,8 +9,8 @@ from forensic.evidence import Evidence
 from forensic.qcow2.table_reading import read_what_is_there
 from forensic.untrusted import Json
 
-PIECE = 1 << 20
-MEASURED = 16 << 20
+READ_BYTES = 1 << 20
+MEASURED_BYTES = 16 << 20
 """Bytes of one area that are hashed and counted for its entropy."""
 
 
@@ -60,12 +60,12 @@ def measure(evidence: Evidence, begin: int, end: int) -> Area:
     """Hash, entropy and first bytes of an area of the file."""
     import hashlib  # slow to load, and no concern of images without such areas
 
-    measured = min(end - begin, MEASURED)
+    measured = min(end - begin, MEASURED_BYTES)
     digest = hashlib.sha256()
     histogram = np.zeros(256, dtype=np.int64)
     first = b""
-    for start in range(begin, begin + measured, PIECE):
-        data = read_what_is_there(evidence, start, min(PIECE, begin + measured - start))
+    for start in range(begin, begin + measured, READ_BYTES):
+        data = read_what_is_there(evidence, start, min(READ_BYTES, begin + measured - start))
         first = first or data[:16]
         digest.update(data)
         histogram += np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)

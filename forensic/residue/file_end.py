@@ -25,7 +25,7 @@ from forensic.residue.search import nonzero_areas
 MAX_ENTRY = 4096
 """Bytes of a snapshot or bitmap entry that is recognised."""
 
-SHORT = 256
+SHORT_BYTES = 256
 """Remains up to this length, behind a table or mostly zeros, may be what a new table left of a longer old one."""
 
 MAX_STREAM_STARTS = 1 << 17
@@ -79,7 +79,7 @@ class FileEnd(Struct):
 
     def _left_by_qemu(self, tail: bytes, begin: int, behind: int, behind_table: bool) -> bool:
         """Whether the tail can be the rest of something that QEMU wrote there before."""
-        if len(tail) <= SHORT and (behind_table or tail.count(0) > len(tail) // 4):
+        if len(tail) <= SHORT_BYTES and (behind_table or tail.count(0) > len(tail) // 4):
             return True
         if self.geometry.extended_l2 and self.evidence.size % self.geometry.subcluster_size == 0:
             return True

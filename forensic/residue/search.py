@@ -19,12 +19,12 @@ from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, L
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import L2Batch
-from forensic.residue.content import MEASURED, PIECE
+from forensic.residue.content import MEASURED_BYTES, READ_BYTES
 
 GRANULE = 512
 """Bytes that are zero or not as a whole."""
 
-NEAR = 64 << 10
+NEAR_BYTES = 64 << 10
 """Ranges with less than this between them are read together, and remains with less than this between them are one."""
 
 SEARCHED = "bytes searched for remains"
@@ -65,16 +65,16 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
     """
     found = [np.zeros((0, 2), dtype=np.int64)]
     begins, ends = _merged(begins, ends)
-    near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR) + 1
+    near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR_BYTES) + 1
     for first, last in zip([0, *near.tolist()], [*near.tolist(), len(begins)], strict=True):
         at, end = int(begins[first]) if first < last else 0, int(ends[last - 1]) if first < last else 0
         while (data := evidence.next_data_from(at)) < end:
             at = min(evidence.hole_from(data), end)
-            for start in range(data, at, PIECE):
-                if budget.exceeded(SEARCHED, budget.limits.residue_bytes, PIECE):
+            for start in range(data, at, READ_BYTES):
+                if budget.exceeded(SEARCHED, budget.limits.residue_bytes, READ_BYTES):
                     return _joined(np.concatenate(found), begins)
-                budget.spend(SEARCHED, PIECE)
-                granules = _nonzero_granules(evidence, start, min(start + PIECE, at))
+                budget.spend(SEARCHED, READ_BYTES)
+                granules = _nonzero_granules(evidence, start, min(start + READ_BYTES, at))
                 found.append(_clipped(granules, begins[first:last], ends[first:last]))
     return _joined(np.concatenate(found), begins)
 
@@ -119,7 +119,10 @@ def key_slot_residue(luks: LuksHeader, evidence: Evidence) -> Iterator[Residue]:
         place = luks.key_material(slot)
         apart = all(place.stop <= other.start or other.stop <= place.start for other in active)
         if slot.state == SLOT_INACTIVE and apart and LUKS1_HEADER_SIZE <= place.start < place.stop <= luks.length:
-            begin, end = luks.host_offset + place.start, luks.host_offset + place.start + min(len(place), MEASURED)
+            begin, end = (
+                luks.host_offset + place.start,
+                luks.host_offset + place.start + min(len(place), MEASURED_BYTES),
+            )
             yield from _slack(evidence, f"key slot {number}", begin, end, Place.KEY_SLOT)
 
 
@@ -248,7 +251,7 @@ def _joined(areas: I64, begins: I64) -> I64:
     if len(areas) < 2:
         return areas
     ranges = np.searchsorted(begins, areas[:, 0], side="right")
-    apart = np.flatnonzero((areas[1:, 0] - areas[:-1, 1] >= NEAR) | (ranges[1:] != ranges[:-1])) + 1
+    apart = np.flatnonzero((areas[1:, 0] - areas[:-1, 1] >= NEAR_BYTES) | (ranges[1:] != ranges[:-1])) + 1
     starts = np.append(0, apart)
     return np.stack([areas[starts, 0], areas[np.append(apart - 1, len(areas) - 1), 1]], axis=1)
 

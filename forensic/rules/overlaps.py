@@ -18,7 +18,7 @@ from forensic.qcow2.tables import L1Table
 from forensic.rules.registry import rule
 
 NAMED = 16
-"""Clusters of one stretch whose owners are named; naming them costs one more walk over the tables."""
+"""Clusters of one range whose owners are named; naming them costs one more walk over the tables."""
 
 
 def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
@@ -136,7 +136,7 @@ def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
 def l2_table_shared(table: L1Table) -> Iterable[Problem]:
     """Two L1 entries of one table lead to the same L2 table.
 
-    Why: two stretches of the disk are one; writing to one changes the other. Many such entries make a small file a
+    Why: two ranges of the disk are one; writing to one changes the other. Many such entries make a small file a
     huge disk.
     Spec: L1 table entry, bits 9-55
     QEMU: check only counts, and reports nothing if the refcount agrees.

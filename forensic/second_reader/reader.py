@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from forensic.errors import Unsupported
-from forensic.second_reader.answers import Answer, Kind, Layer, RawLayer, unreadable, zeros
+from forensic.second_reader.answers import Answer, AnswerKind, Layer, RawLayer, unreadable, zeros
 from forensic.second_reader.header import active_l1, read_header, snapshot_l1
 from forensic.second_reader.image_layer import ImageLayer
 from forensic.second_reader.source import Source
@@ -39,7 +39,7 @@ class SecondReader:
         inside = max(0, min(length, layer.size - position))
         if inside:
             for answer in layer.answers(position, inside):
-                if answer.kind != Kind.BELOW:
+                if answer.kind != AnswerKind.BELOW:
                     yield answer
                 elif depth + 1 < len(self._layers):
                     yield from self._from(depth + 1, position, answer.length)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from forensic.accounting.cluster_counts import SATURATED, Use, Window
+from forensic.accounting.cluster_counts import SATURATED, ClusterCounts, Use
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 from tests.images import COMPRESSED, COPIED, geometry
@@ -37,13 +37,13 @@ def batch(rows: list[list[int]], owner: str = "active", shape: Geometry | None =
     )
 
 
-def counted(window: Window, first: int = 0, end: int = CLUSTERS) -> list[int]:
+def counted(window: ClusterCounts, first: int = 0, end: int = CLUSTERS) -> list[int]:
     return [int(count) for count in window.count_of(np.arange(end - first))]
 
 
 @given(rows=tables, times=st.lists(st.integers(1, 400), min_size=4, max_size=4))
 def test_data_is_counted_as_often_as_its_table_is_referenced(rows: list[list[int]], times: list[int]) -> None:
-    window = Window(0, CLUSTERS, 1)
+    window = ClusterCounts(0, CLUSTERS, 1)
     chosen = np.array(times[: len(rows)])
     window.add_tables(batch(rows), chosen, np.ones(len(rows), dtype=np.uint8))
     expected: Counter[int] = Counter()
@@ -57,7 +57,7 @@ def test_data_is_counted_as_often_as_its_table_is_referenced(rows: list[list[int
 
 @given(rows=tables)
 def test_clusters_named_twice_in_one_set_are_marked(rows: list[list[int]]) -> None:
-    window = Window(0, CLUSTERS, 1)
+    window = ClusterCounts(0, CLUSTERS, 1)
     window.add_tables(batch(rows), np.ones(len(rows), dtype=np.int64), np.ones(len(rows), dtype=np.uint8))
     names = Counter((entry & ~COPIED) // 512 for row in rows for entry in row)
     twice = {cluster for cluster, count in names.items() if count > 1 and 0 < cluster < CLUSTERS}
@@ -66,11 +66,11 @@ def test_clusters_named_twice_in_one_set_are_marked(rows: list[list[int]]) -> No
 
 @given(rows=tables, width=st.integers(1, 200))
 def test_windows_together_count_what_one_counts(rows: list[list[int]], width: int) -> None:
-    whole, parts = Window(0, CLUSTERS, 1), []
+    whole, parts = ClusterCounts(0, CLUSTERS, 1), []
     times, sets = np.ones(len(rows), dtype=np.int64), np.ones(len(rows), dtype=np.uint8)
     whole.add_tables(batch(rows), times, sets)
     for first in range(0, CLUSTERS, width):
-        window = Window(first, min(first + width, CLUSTERS), 1)
+        window = ClusterCounts(first, min(first + width, CLUSTERS), 1)
         window.add_tables(batch(rows), times, sets)
         parts += counted(window, first, window.end)
     assert parts == counted(whole)
@@ -78,7 +78,7 @@ def test_windows_together_count_what_one_counts(rows: list[list[int]], width: in
 
 @given(rows=tables)
 def test_what_lies_behind_the_first_window_is_noted_with_its_table(rows: list[list[int]]) -> None:
-    window = Window(0, 100, 1)
+    window = ClusterCounts(0, 100, 1)
     window.elsewhere_wanted = True
     window.add_tables(batch(rows), np.ones(len(rows), dtype=np.int64), np.ones(len(rows), dtype=np.uint8))
     found = {
@@ -92,7 +92,7 @@ def test_what_lies_behind_the_first_window_is_noted_with_its_table(rows: list[li
 
 
 def test_two_sets_may_share_a_cluster_but_one_may_not_use_it_twice() -> None:
-    window = Window(0, CLUSTERS, 2)
+    window = ClusterCounts(0, CLUSTERS, 2)
     row = [[512 * 7] + [0] * 63]
     for mask in (1, 2):
         window.add_tables(batch(row, "active"), np.array([1]), np.array([mask], dtype=np.uint8))
@@ -103,7 +103,7 @@ def test_two_sets_may_share_a_cluster_but_one_may_not_use_it_twice() -> None:
 
 
 def test_counts_beyond_a_byte_stay_exact() -> None:
-    window = Window(0, CLUSTERS, 1)
+    window = ClusterCounts(0, CLUSTERS, 1)
     row = batch([[512 * 7] * 64])
     window.add_tables(row, np.array([SATURATED * 1000]), np.array([1], dtype=np.uint8))
     window.add_tables(row, np.array([1]), np.array([1], dtype=np.uint8))
@@ -113,7 +113,7 @@ def test_counts_beyond_a_byte_stay_exact() -> None:
 
 def test_a_stream_counts_every_cluster_that_it_touches() -> None:
     shape = replace(geometry(), cluster_bits=9)
-    window = Window(0, CLUSTERS, 1)
+    window = ClusterCounts(0, CLUSTERS, 1)
     # At 512-byte clusters bit 61 is the number of sectors after the first.
     row = [COMPRESSED | 512 * 9 + 100, COMPRESSED | 1 << 61 | 512 * 20 + 500] + [0] * 62
     window.add_tables(batch([row], shape=shape), np.array([1]), np.array([1], dtype=np.uint8))
@@ -136,7 +136,7 @@ def test_a_stream_of_any_length_counts_the_clusters_from_its_first_byte_to_its_l
     row = [COMPRESSED | sectors << 70 - bits | begins] + [0] * (ENTRIES - 1)
     ends = begins // 512 * 512 + (sectors + 1) * 512
     touched = set(range(begins // size, (ends - 1) // size + 1)) if ends < file_size + size else set()
-    window = Window(first, file_size // size, 1)
+    window = ClusterCounts(first, file_size // size, 1)
     window.elsewhere_wanted = True
     window.add_tables(batch([row], shape=shape), np.array([1]), np.array([1], dtype=np.uint8))
     inside = {cluster for cluster in touched if first <= cluster < window.end}
@@ -148,7 +148,7 @@ def test_a_stream_of_any_length_counts_the_clusters_from_its_first_byte_to_its_l
 
 
 def test_metadata_on_metadata_is_an_overlap() -> None:
-    window = Window(0, CLUSTERS, 1)
+    window = ClusterCounts(0, CLUSTERS, 1)
     window.add_range(2, 5)
     window.add_metadata(np.array([4, 6, 8, 8], dtype=np.uint64))
     window.add_range(6, 7)

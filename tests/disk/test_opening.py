@@ -61,7 +61,7 @@ def second_sha256_of(disk: Disk) -> str:
     """By the reader that has the files and the passphrase from here, and nothing else."""
     found = hashlib.sha256()
     for answer in second_reader_of(disk).answers(0, disk.size):
-        found.update(answer.data if answer.kind == answers.Kind.DATA else bytes(answer.length))
+        found.update(answer.data if answer.kind == answers.AnswerKind.DATA else bytes(answer.length))
     return found.hexdigest()
 
 

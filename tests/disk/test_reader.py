@@ -12,7 +12,7 @@ import pytest
 from forensic.disk import codecs, layer
 from forensic.disk import reader as reader_module
 from forensic.disk.codecs import Decoded
-from forensic.disk.reader import REMEMBERED_STRETCHES, DiskReader
+from forensic.disk.reader import REMEMBERED_LOOKUPS, DiskReader
 from forensic.errors import Unsupported
 from forensic.image import open_image
 from forensic.mapping.extents import State
@@ -139,8 +139,8 @@ def test_the_reader_is_a_seekable_binary_file(tmp_path: Path) -> None:
 
 
 def test_more_stretches_than_are_remembered_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "STRETCH", 1 << 15)
-    count = REMEMBERED_STRETCHES + 3
+    monkeypatch.setattr(reader_module, "LOOKUP_BYTES", 1 << 15)
+    count = REMEMBERED_LOOKUPS + 3
     head = header(virtual_size=count << 15, l1_size=count)
     with opened(tmp_path, tiny([5 << 9], l1_entries=[COPIED | L2 << 9] * count, head=head)) as image:
         reader = image.reader()
@@ -152,9 +152,9 @@ def test_more_stretches_than_are_remembered_are_read_again(tmp_path: Path, monke
 
 @pytest.mark.parametrize("rows", [1, 16, 40, 100])
 def test_no_more_extents_are_remembered_than_fit(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "STRETCH", 1 << 12)
+    monkeypatch.setattr(reader_module, "LOOKUP_BYTES", 1 << 12)
     monkeypatch.setattr(reader_module, "REMEMBERED_ROWS", rows)
-    words = [(5 + number % 2) << 9 for number in range(32)]  # no two neighbours in the file: eight rows a stretch
+    words = [(5 + number % 2) << 9 for number in range(32)]  # no two neighbours in the file: eight rows a range
     with opened(tmp_path, tiny(words)) as image:
         raw = b"".join(bytes([5 + number % 2]) * 512 for number in range(32))
         reader = image.reader()

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from forensic import (
-    Atlas,
     Inspection,
     Kind,
     Node,
     Qcow2Image,
-    back_references,
+    RegionIndex,
+    build_reverse_map,
     entry_place,
     guest_place,
     host,
     inspect,
     open_image,
-    outline,
     spans_between,
     stored_refcount,
+    top_nodes,
 )
 from samples import recipes
 from tests.images import SOUND
@@ -32,8 +32,8 @@ def image() -> Iterator[Qcow2Image]:
 
 
 @pytest.fixture
-def atlas(image: Qcow2Image) -> Atlas:
-    return Atlas(image)
+def region_index(image: Qcow2Image) -> RegionIndex:
+    return RegionIndex(image)
 
 
 def rows(inspection: Inspection) -> dict[str, str]:
@@ -53,19 +53,19 @@ def rows(inspection: Inspection) -> dict[str, str]:
         (0x1E50, Kind.SNAPSHOT, "snapshot 1"),
     ],
 )
-def test_a_byte_belongs_to_its_structure(atlas: Atlas, host_offset: int, kind: Kind, name: str) -> None:
-    region = atlas.region_at(host_offset)
+def test_a_byte_belongs_to_its_structure(region_index: RegionIndex, host_offset: int, kind: Kind, name: str) -> None:
+    region = region_index.region_at(host_offset)
     assert region is not None
     assert (region.kind, region.name) == (kind, name)
     assert region.host_offset <= host_offset < region.end
 
 
-def test_guest_data_and_free_space_belong_to_no_structure(atlas: Atlas) -> None:
-    assert [atlas.region_at(offset) for offset in (0xA00, 0x150, 1 << 40)] == [None, None, None]
+def test_guest_data_and_free_space_belong_to_no_structure(region_index: RegionIndex) -> None:
+    assert [region_index.region_at(offset) for offset in (0xA00, 0x150, 1 << 40)] == [None, None, None]
 
 
-def test_a_header_field_has_its_value_its_words_and_its_pointer(atlas: Atlas) -> None:
-    field = inspect(atlas, 0x2A)
+def test_a_header_field_has_its_value_its_words_and_its_pointer(region_index: RegionIndex) -> None:
+    field = inspect(region_index, 0x2A)
     assert (field.title, field.place, rows(field)) == (
         "l1_table_offset",
         host(0x28, 8),
@@ -76,24 +76,24 @@ def test_a_header_field_has_its_value_its_words_and_its_pointer(atlas: Atlas) ->
     assert field.words.spec == "Header"
 
 
-def test_the_bits_of_a_feature_word_are_shown_together(atlas: Atlas) -> None:
-    word = inspect(atlas, 0x4F)
+def test_the_bits_of_a_feature_word_are_shown_together(region_index: RegionIndex) -> None:
+    word = inspect(region_index, 0x4F)
     assert word.place == host(72, 8)
     assert rows(word)["Dirty bit"] == "0"
     assert [row.name for row in word.rows if row.here][-1] == "Dirty bit"
 
 
-def test_an_l2_entry_says_what_it_maps_and_where_it_points(atlas: Atlas) -> None:
-    entry = inspect(atlas, 0x1408)
+def test_an_l2_entry_says_what_it_maps_and_where_it_points(region_index: RegionIndex) -> None:
+    entry = inspect(region_index, 0x1408)
     assert (entry.path, entry.guest_offset, entry.target) == ("L1[0].L2[1]", 512, host(0x1800, 512))
     assert (rows(entry)["cluster"], rows(entry)["stored refcount"]) == ("0x1800", "2")
 
 
 def test_a_compressed_entry_names_its_stream() -> None:
     with open_image(SOUND / "deflate-512.qcow2") as image:
-        atlas = Atlas(image)
+        region_index = RegionIndex(image)
         offset = int(image.l1.l2_offsets()[0])
-        entry = inspect(atlas, offset)
+        entry = inspect(region_index, offset)
         assert rows(entry)["compressed"] == "1"
         assert entry.target is not None
         extent = next(image.extents())
@@ -102,7 +102,7 @@ def test_a_compressed_entry_names_its_stream() -> None:
 
 def test_an_extended_entry_has_its_bitmap() -> None:
     with open_image(SOUND / "extended-16k.qcow2") as image:
-        entry = inspect(Atlas(image), int(image.l1.l2_offsets()[0]) + 8)
+        entry = inspect(RegionIndex(image), int(image.l1.l2_offsets()[0]) + 8)
         assert entry.place.length == 16
         assert {"subclusters allocated", "subclusters zero"} <= set(rows(entry))
 
@@ -110,25 +110,25 @@ def test_an_extended_entry_has_its_bitmap() -> None:
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 32, 64])
 def test_refcounts_of_every_width_are_read(width: int) -> None:
     with open_image(SOUND / f"refcount-{width}.qcow2") as image:
-        assert stored_refcount(Atlas(image), 0) == 1
+        assert stored_refcount(RegionIndex(image), 0) == 1
 
 
-def test_a_cluster_has_its_stored_refcount(atlas: Atlas) -> None:
-    assert [stored_refcount(atlas, offset) for offset in (0xA00, 0x150, 1 << 50)] == [3, 1, None]
+def test_a_cluster_has_its_stored_refcount(region_index: RegionIndex) -> None:
+    assert [stored_refcount(region_index, offset) for offset in (0xA00, 0x150, 1 << 50)] == [3, 1, None]
 
 
-def test_named_entries_and_guest_offsets_are_found(atlas: Atlas) -> None:
-    assert entry_place(atlas, "active", 0, 1) == host(0x1408, 8)
-    assert entry_place(atlas, "snapshot 0", 0, None) == host(0x1200, 8)
-    assert [entry_place(atlas, "active", 1, 0), entry_place(atlas, "nobody", 0, 0)] == [None, None]
-    assert guest_place(atlas, 1024 + 5) == host(0x1410, 8)
+def test_named_entries_and_guest_offsets_are_found(region_index: RegionIndex) -> None:
+    assert entry_place(region_index, "active", 0, 1) == host(0x1408, 8)
+    assert entry_place(region_index, "snapshot 0", 0, None) == host(0x1200, 8)
+    assert [entry_place(region_index, "active", 1, 0), entry_place(region_index, "nobody", 0, 0)] == [None, None]
+    assert guest_place(region_index, 1024 + 5) == host(0x1410, 8)
 
 
-def test_spans_cover_fields_and_number_them_so_that_neighbours_differ(atlas: Atlas) -> None:
-    spans = spans_between(atlas, 0, 16)
+def test_spans_cover_fields_and_number_them_so_that_neighbours_differ(region_index: RegionIndex) -> None:
+    spans = spans_between(region_index, 0, 16)
     assert [(span.place, span.number) for span in spans] == [(host(0, 4), 0), (host(4, 4), 1), (host(8, 8), 2)]
-    assert [span.place for span in spans_between(atlas, 0x1400, 0x1410)] == [host(0x1400, 8), host(0x1408, 8)]
-    assert spans_between(atlas, 0xA00, 0xA10) == []
+    assert [span.place for span in spans_between(region_index, 0x1400, 0x1410)] == [host(0x1400, 8), host(0x1408, 8)]
+    assert spans_between(region_index, 0xA00, 0xA10) == []
 
 
 def opened(nodes: list[Node], label: str) -> list[Node]:
@@ -137,8 +137,8 @@ def opened(nodes: list[Node], label: str) -> list[Node]:
     return node.children()
 
 
-def test_the_tree_opens_from_the_l1_table_down_to_the_entries(atlas: Atlas) -> None:
-    first = outline(atlas)
+def test_the_tree_opens_from_the_l1_table_down_to_the_entries(region_index: RegionIndex) -> None:
+    first = top_nodes(region_index)
     assert [node.label for node in first] == ["header", "extension: end", "L1 table", "refcount table", "snapshots"]
     entries = opened(opened(first, "L1 table"), "L1[0]")
     assert [(node.label, node.note) for node in entries][:2] == [("L2[0]", "→ 0xa00"), ("L2[1]", "→ 0x1800")]
@@ -146,7 +146,7 @@ def test_the_tree_opens_from_the_l1_table_down_to_the_entries(atlas: Atlas) -> N
 
 def test_long_tables_are_paged_and_empty_pages_joined(tmp_path: Path) -> None:
     with open_image(SOUND / "preallocated-metadata.qcow2") as image:
-        pages = opened(opened(outline(Atlas(image)), "L1 table"), "L1[0]")
+        pages = opened(opened(top_nodes(RegionIndex(image)), "L1 table"), "L1[0]")
         assert all(len(node.children()) <= 256 for node in pages if node.children)
         assert len(pages) <= -(-image.geometry.l2_entry_count // 256)
 
@@ -154,12 +154,12 @@ def test_long_tables_are_paged_and_empty_pages_joined(tmp_path: Path) -> None:
 def test_a_pointer_that_leads_nowhere_is_marked(tmp_path: Path) -> None:
     recipe = recipes.load(recipes.HERE / "damaged" / "l1-entry-outside-file.toml")
     with open_image(recipes.apply(recipe, tmp_path / "image.qcow2")) as image:
-        nodes = opened(outline(Atlas(image)), "L1 table")
+        nodes = opened(top_nodes(RegionIndex(image)), "L1 table")
         assert any(node.trouble and "nowhere" in node.note for node in nodes)
 
 
 def test_the_way_back_agrees_with_the_mapping(image: Qcow2Image) -> None:
-    references = back_references(image)
+    references = build_reverse_map(image)
     assert references.complete
     for extent in image.extents():
         if extent.host_offset is not None:

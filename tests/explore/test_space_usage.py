@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic import Atlas, Fill, Grid, State, open_image, survey_file, survey_guest
+from forensic import Fill, Grid, RegionIndex, State, file_space_usage, guest_space_usage, open_image
 from forensic.explore.space_usage import spread
 from tests.images import SOUND
 
@@ -43,7 +43,7 @@ def test_a_disk_larger_than_any_table_can_map_is_summed_without_overflow() -> No
 def test_the_states_of_the_disk_add_up_to_its_extents(name: str, cells: int) -> None:
     with open_image(SOUND / f"{name}.qcow2") as image:
         grid = Grid(0, -(-image.virtual_size // cells), cells)
-        *_, last = survey_guest(Atlas(image), grid)
+        *_, last = guest_space_usage(RegionIndex(image), grid)
         assert last.done == 1.0
         for state in State:
             assert last.sums[state].sum() == sum(extent.length for extent in image.extents() if extent.state == state)
@@ -51,7 +51,7 @@ def test_the_states_of_the_disk_add_up_to_its_extents(name: str, cells: int) -> 
 
 def test_the_file_is_summed_by_use_and_what_only_snapshots_hold_is_told_apart() -> None:
     with open_image(SOUND / "snapshots-512.qcow2") as image:
-        *_, last = survey_file(Atlas(image), Grid(0, 512, image.evidence.size // 512))
+        *_, last = file_space_usage(RegionIndex(image), Grid(0, 512, image.evidence.size // 512))
     cluster = {fill: np.flatnonzero(last.sums[fill]).tolist() for fill in Fill}
     assert cluster[Fill.HEADER] == [0]
     assert cluster[Fill.REFCOUNT] == [1, 2]
@@ -61,6 +61,6 @@ def test_the_file_is_summed_by_use_and_what_only_snapshots_hold_is_told_apart() 
 
 def test_an_image_without_geometry_has_a_header_and_no_more(tmp_path: object) -> None:
     with open_image(SOUND / "empty-512.qcow2") as image:
-        *_, last = survey_file(Atlas(image), Grid(0, image.evidence.size, 1))
+        *_, last = file_space_usage(RegionIndex(image), Grid(0, image.evidence.size, 1))
         assert last.sums[Fill.DATA].sum() == 0
         assert last.sums[Fill.HEADER].sum() > 0

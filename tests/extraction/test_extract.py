@@ -23,7 +23,7 @@ from forensic.extraction.result import Extraction, Status
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow2Image, open_image
 from forensic.mapping.extents import Run
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import PieceHash, WholeHash
 from forensic.output.new_file import LineFile
 from samples.kinds import KINDS, Kind
@@ -356,7 +356,7 @@ class TestFailures:
     def test_a_hash_thread_that_dies_hangs_nobody(
         self, taker: type[WholeHash] | type[PieceHash], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def dies(self: object, stretch: Stretch) -> None:
+        def dies(self: object, chunk: Chunk) -> None:
             raise MemoryError("injected")
 
         monkeypatch.setattr(taker, "take", dies)

@@ -88,7 +88,7 @@ def test_a_digest_that_is_stopped_takes_no_more(digest: WholeHash | PieceHash) -
 
 @pytest.mark.parametrize("size", [1, 7, 512, 1000])
 def test_pieces_of_zeros_have_the_digests_of_their_bytes_however_they_come(size: int) -> None:
-    stretches: list[int | memoryview] = [
+    chunks: list[int | memoryview] = [
         3,
         memoryview(b"abc"),
         2000,
@@ -98,11 +98,11 @@ def test_pieces_of_zeros_have_the_digests_of_their_bytes_however_they_come(size:
         700,
         9,
     ]
-    content = b"".join(map(bytes, stretches))
+    content = b"".join(map(bytes, chunks))
     found: list[bytes] = []
     pieces = PieceHash("sha256", size, lambda digest, count: found.extend([digest] * count))
-    for stretch in stretches:
-        pieces.take(stretch)
+    for chunk in chunks:
+        pieces.take(chunk)
     pieces.finish()
     expected = []
     for start in range(0, len(content), size):

@@ -80,12 +80,12 @@ def disk_of(folder: Path, content: bytes) -> Iterator[Disk]:
 
 
 def filled(disk: Disk, piece: Piece) -> tuple[bytes, bytes, tuple[Missing, ...]]:
-    """What a piece gives in stretches, what it gives as one buffer, and the faults; the buffer was in use before."""
+    """What a piece gives in ranges, what it gives as one buffer, and the faults; the buffer was in use before."""
     buffer = memoryview(bytearray([DIRT]) * piece.length)
     found = fill(disk, piece, buffer)
-    stretches = b"".join(bytes(part) for stretch in found.stretches() for part in as_bytes(stretch))
+    chunks = b"".join(bytes(part) for chunk in found.chunks() for part in as_bytes(chunk))
     found.clear_blank()
-    return stretches, bytes(buffer), found.faults
+    return chunks, bytes(buffer), found.faults
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,8 +121,8 @@ def test_streams_of_two_files_are_not_taken_for_neighbours(tmp_path: Path) -> No
     parts = [(at * CLUSTER, CLUSTER, *places[number], depth, 0) for at, (depth, number) in enumerate(order)]
     with disk_of(tmp_path, contents[0]) as disk, disk_of(tmp_path / "below", contents[1]) as below:
         both = Disk("active", disk.size, disk.levels + below.levels)
-        stretches, _, faults = filled(both, Piece(0, 4 * CLUSTER, parts))
-    assert (stretches, faults) == (b"".join(files[depth][number][1] for depth, number in order), ())
+        chunks, _, faults = filled(both, Piece(0, 4 * CLUSTER, parts))
+    assert (chunks, faults) == (b"".join(files[depth][number][1] for depth, number in order), ())
 
 
 @pytest.mark.parametrize("length", [511, 512, 513, 700, 1024])
@@ -144,8 +144,8 @@ def test_streams_side_by_side_are_read_at_once(length: int, tmp_path: Path, monk
 
     with disk_of(tmp_path, bytes(content)) as disk:
         monkeypatch.setattr(Evidence, "read_at", read_at)
-        stretches, _, faults = filled(disk, Piece(0, 8 * CLUSTER, parts))
-    assert (stretches, faults) == (b"".join(clusters[number] for number in order), ())
+        chunks, _, faults = filled(disk, Piece(0, 8 * CLUSTER, parts))
+    assert (chunks, faults) == (b"".join(clusters[number] for number in order), ())
     assert read == [FIRST]
 
 
@@ -170,8 +170,8 @@ def test_what_is_too_much_to_be_read_at_once_is_read_all_the_same(
         parts.append((at * CLUSTER, CLUSTER, begins, -(-ends // SECTOR) * SECTOR - begins, 0, 0))
         content += stream
     with disk_of(tmp_path, bytes(content)) as disk:
-        stretches, _, faults = filled(disk, Piece(0, 6 * CLUSTER, parts))
-    assert (stretches, faults) == (b"".join(cluster for _, cluster in streams), ())
+        chunks, _, faults = filled(disk, Piece(0, 6 * CLUSTER, parts))
+    assert (chunks, faults) == (b"".join(cluster for _, cluster in streams), ())
     assert longest <= joint_bytes
 
 
@@ -192,8 +192,8 @@ def test_a_stream_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path, mon
 
     with disk_of(tmp_path, bytes(content)) as disk:
         monkeypatch.setattr(Evidence, "read_into", read_into)
-        stretches, _, faults = filled(disk, Piece(0, 3 * CLUSTER, parts))
-    assert stretches == streams[0][1] + streams[1][1] + bytes(CLUSTER)
+        chunks, _, faults = filled(disk, Piece(0, 3 * CLUSTER, parts))
+    assert chunks == streams[0][1] + streams[1][1] + bytes(CLUSTER)
     assert faults == (Missing(2 * CLUSTER, CLUSTER, Reason.IO_ERROR, FIRST + 1400, 1160),)
 
 
@@ -216,10 +216,10 @@ def test_what_cannot_be_read_of_plain_data_is_named_where_it_lies_on_both_sides(
     with disk_of(tmp_path, bytes(FIRST) + noise) as disk:
         monkeypatch.setattr(Evidence, "read_into", read_into)
         piece = Piece(guest_offset, lead + len(noise), [(lead, len(noise), FIRST, 0, 0, 0)])
-        stretches, whole, faults = filled(disk, piece)
+        chunks, whole, faults = filled(disk, piece)
     assert faults == (Missing(guest_offset + lead + first_bad, CLUSTER, Reason.IO_ERROR, FIRST + first_bad),)
     expected = bytes(lead) + noise[:first_bad] + bytes(CLUSTER) + noise[first_bad + CLUSTER :]
-    assert stretches == whole == expected
+    assert chunks == whole == expected
 
 
 @pytest.mark.parametrize("by", [-1, 0, 1])
@@ -247,8 +247,8 @@ def test_as_many_neighbours_are_read_together_as_the_bytes_allow(
 
     monkeypatch.setattr(Disk, "stored", stored)
     with disk_of(tmp_path, bytes(content)) as disk:
-        stretches, _, faults = filled(disk, Piece(0, len(parts) * CLUSTER, parts))
-    assert (stretches, faults) == (cluster * len(parts), ())
+        chunks, _, faults = filled(disk, Piece(0, len(parts) * CLUSTER, parts))
+    assert (chunks, faults) == (cluster * len(parts), ())
     assert sum(asked) <= groups * span + by
     assert (asked == [span] * groups) == (by >= 0)
 
@@ -274,7 +274,7 @@ def test_a_buffer_that_is_used_again_gives_nothing_of_what_it_held(
     monkeypatch.setattr(plan, "PIECE_BYTES", 4096)
     monkeypatch.setattr(plan, "LARGEST_PIECE", 4096)
     monkeypatch.setattr(pipeline, "PIECES_OF_A_MEMBER", 1)
-    monkeypatch.setattr(pipeline, "crew_size", lambda: 1)
+    monkeypatch.setattr(pipeline, "worker_count", lambda: 1)
     monkeypatch.setattr(piece_reader, "LONG_BLANK", long_blank)
     order = random.Random(seed)
     count = 63 * 16

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forensic.extraction.verification import LISTED_WINDOWS, WindowComparison
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import HashingStopped, update_repeatedly
 from forensic.output.piecewise import Manifest, Piecewise
 
@@ -25,12 +25,12 @@ def manifest(folder: Path, size: int, lines: list[tuple[int, int, str]]) -> Mani
 
 
 def ranges(
-    compared: Manifest, stretches: list[Stretch], piecewise: Piecewise | None = None
+    compared: Manifest, chunks: list[Chunk], piecewise: Piecewise | None = None
 ) -> tuple[list[tuple[int, int]], int]:
     windows = WindowComparison(compared, piecewise)
     try:
-        for stretch in stretches:
-            windows.take(stretch)
+        for chunk in chunks:
+            windows.take(chunk)
         found = windows.finish()
         return found.ranges, found.not_listed
     finally:
@@ -71,9 +71,9 @@ def test_runs_give_what_windows_give_one_by_one(seed: int, tmp_path: Path) -> No
             lines[-1] = (lines[-1][0], lines[-1][1] + WINDOW, digest)
         else:
             lines.append((number * WINDOW, WINDOW, digest))
-    stretches: list[Stretch] = [memoryview(window) if any(window) else WINDOW for window in windows]
+    chunks: list[Chunk] = [memoryview(window) if any(window) else WINDOW for window in windows]
     listed = hashlib.sha256(b"".join(hashlib.sha256(window).digest() for window in expected)).hexdigest()
-    found = ranges(manifest(tmp_path, 60 * WINDOW, lines), stretches, Piecewise(WINDOW, 60, listed))
+    found = ranges(manifest(tmp_path, 60 * WINDOW, lines), chunks, Piecewise(WINDOW, 60, listed))
     assert found == (plainly(windows, expected), 0)
 
 

@@ -1,4 +1,4 @@
-"""The crew: processes and threads do the same work, and whoever ends hangs nobody and leaves nobody behind."""
+"""The workers: processes and threads do the same work, and whoever ends hangs nobody and leaves nobody behind."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from forensic.errors import OutputFailed, WorkerFailed
 from forensic.extraction.extract import extract
 from forensic.extraction.piece_reader import Missing
 from forensic.extraction.plan import Piece
-from forensic.extraction.worker_processes import Processes, Threads, Work, crew
+from forensic.extraction.worker_processes import Processes, Threads, Work, start_workers
 from forensic.image import open_image
 from forensic.mapping.extents import Reason
 from tests.extraction import mixed
@@ -132,7 +132,7 @@ class TestProcesses:
 
         monkeypatch.setattr(os, "fork", fork)
         open_before = len(os.listdir("/proc/self/fd"))
-        with crew(lambda buffer, piece: FAULTS[:2], 2) as members:
+        with start_workers(lambda buffer, piece: FAULTS[:2], 2) as members:
             assert isinstance(members, Threads)
             assert list(members.submit(0, Piece(0))()) == FAULTS[:2]
         assert no_children()
@@ -152,7 +152,7 @@ def test_a_process_that_has_threads_does_not_fork() -> None:
 
 
 def chosen() -> object:
-    with crew(lambda buffer, piece: (), 2) as members:
+    with start_workers(lambda buffer, piece: (), 2) as members:
         return members
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic.output.chunk import Stretch
+from forensic.output.chunk import Chunk
 from forensic.output.hashes import (
     CHECKPOINT_UNIT,
     CHECKPOINTS,
@@ -27,16 +27,16 @@ STRETCHES = st.lists(
 )
 
 
-def joined(stretches: list[Stretch]) -> bytes:
-    return b"".join(bytes(stretch) for stretch in stretches)
+def joined(chunks: list[Chunk]) -> bytes:
+    return b"".join(bytes(chunk) for chunk in chunks)
 
 
 @given(STRETCHES, st.integers(1, 50))
-def test_checkpoints_are_the_hashes_of_the_beginning(stretches: list[Stretch], step: int) -> None:
+def test_checkpoints_are_the_hashes_of_the_beginning(chunks: list[Chunk], step: int) -> None:
     whole = WholeHash("sha256", step)
-    for stretch in stretches:
-        whole.take(stretch)
-    data = joined(stretches)
+    for chunk in chunks:
+        whole.take(chunk)
+    data = joined(chunks)
     assert whole.hexdigest() == hashlib.sha256(data).hexdigest()
     assert whole.checkpoints == [
         Checkpoint(length, hashlib.sha256(data[:length]).hexdigest()) for length in range(step, len(data) + 1, step)
@@ -44,13 +44,13 @@ def test_checkpoints_are_the_hashes_of_the_beginning(stretches: list[Stretch], s
 
 
 @given(STRETCHES, st.integers(1, 50))
-def test_pieces_are_hashed_one_by_one(stretches: list[Stretch], size: int) -> None:
+def test_pieces_are_hashed_one_by_one(chunks: list[Chunk], size: int) -> None:
     found: list[bytes] = []
     pieces = PieceHash("sha1", size, lambda digest, count: found.extend([digest] * count))
-    for stretch in stretches:
-        pieces.take(stretch)
+    for chunk in chunks:
+        pieces.take(chunk)
     pieces.finish()
-    data = joined(stretches)
+    data = joined(chunks)
     assert found == [hashlib.sha1(data[start : start + size]).digest() for start in range(0, len(data), size)]
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forensic.errors import OutputFailed
-from forensic.output.chunk import Stretch, length_of
+from forensic.output.chunk import Chunk, length_of
 from forensic.output.raw_output import SPARSE_BLOCK, RawFile, StandardOutput, nonzero_runs
 from forensic.output.segments import segments
 
@@ -41,14 +41,14 @@ def test_files_hold_what_was_given(
     tmp_path_factory: pytest.TempPathFactory, given_: list[int | bytes], segment: int | None, sparse: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("raw")
-    stretches: list[Stretch] = [entry if isinstance(entry, int) else memoryview(entry) for entry in given_]
-    disk = b"".join(bytes(stretch) for stretch in stretches)
+    chunks: list[Chunk] = [entry if isinstance(entry, int) else memoryview(entry) for entry in given_]
+    disk = b"".join(bytes(chunk) for chunk in chunks)
     parts = segments(folder / "d.raw", len(disk), segment)
     raw = RawFile(parts, sparse, force=False)
     offset = 0
-    for stretch in stretches:
-        raw.take(offset, stretch)
-        offset += length_of(stretch)
+    for chunk in chunks:
+        raw.take(offset, chunk)
+        offset += length_of(chunk)
     assert not any(part.path.exists() for part in parts)
     raw.complete()
     assert b"".join(part.path.read_bytes() for part in parts) == disk

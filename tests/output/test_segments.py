@@ -45,10 +45,10 @@ def test_files_are_read_as_if_they_were_one(tmp_path: Path) -> None:
     second.write_bytes(b"yz")
     empty.touch()
     content, position, zeros = b"", 0, 0
-    for offset, stretch in read_in_a_row([first, empty, second]):
+    for offset, chunk in read_in_a_row([first, empty, second]):
         assert offset == position
-        content += bytes(stretch)
-        zeros += stretch if isinstance(stretch, int) else 0
+        content += bytes(chunk)
+        zeros += chunk if isinstance(chunk, int) else 0
         position = len(content)
     assert content == first.read_bytes() + second.read_bytes()
     assert zeros > 2 << 20

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from forensic.errors import OutputFailed, WorkerFailed
-from forensic.output.worker_thread import DEPTH, Worker
+from forensic.output.worker_thread import QUEUED_ITEMS, Worker
 
 
 def test_items_are_taken_in_the_order_given() -> None:
@@ -25,7 +25,7 @@ def test_what_ends_the_thread_reaches_the_one_who_gives() -> None:
 
     worker = Worker("test", dies)
     with pytest.raises(WorkerFailed, match="test ended: MemoryError: no more"):
-        for number in range(10 * DEPTH):
+        for number in range(10 * QUEUED_ITEMS):
             worker.give(number)
     with pytest.raises(WorkerFailed):
         worker.finish()
@@ -53,7 +53,7 @@ def test_stopping_does_not_wait_for_what_still_waits() -> None:
         taken.append(number)
 
     worker = Worker("test", slow)
-    for number in range(DEPTH):
+    for number in range(QUEUED_ITEMS):
         worker.give(number)
     begun.wait()
     stopper = threading.Thread(target=worker.stop)

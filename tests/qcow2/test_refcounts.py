@@ -1,4 +1,4 @@
-"""Stored refcounts, a stretch at a time, and where each comes from."""
+"""Stored refcounts, a range at a time, and where each comes from."""
 
 from __future__ import annotations
 
@@ -57,21 +57,19 @@ def test_an_impossible_refcount_order_has_no_blocks(tmp_path: Path) -> None:
         assert not StoredRefcounts(evidence, read_refcount_table(evidence, geometry(head))).usable
 
 
-@pytest.mark.parametrize("stretch", [256, 512, 1024])
+@pytest.mark.parametrize("span", [256, 512, 1024])
 @pytest.mark.parametrize("named", [0, 1, 2, 5, 63])
 def test_a_stretch_has_blocks_where_the_table_names_any(
-    named: int, stretch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: int, span: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refcounts, "STRETCH_CLUSTERS", stretch)
+    monkeypatch.setattr(refcounts, "SPAN_CLUSTERS", span)
     content = bytearray(tiny([], file_clusters=4))
     content[0x200:0x400] = bytes(512)
     content[0x200 + named * 8 : 0x208 + named * 8] = struct.pack(">Q", 0x400)
     with Evidence(written(tmp_path, bytes(content))) as evidence:
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
-    firsts = range(0, 64 * 256, stretch)
-    assert [found.has_blocks(first) for first in firsts] == [
-        first // stretch == named * 256 // stretch for first in firsts
-    ]
+    firsts = range(0, 64 * 256, span)
+    assert [found.has_blocks(first) for first in firsts] == [first // span == named * 256 // span for first in firsts]
     assert not found.has_blocks(64 * 256)  # behind all that the table claims
     assert found.counted_end == (named + 1) * 256 * 512
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forensic.residue.file_end import SHORT
+from forensic.residue.file_end import SHORT_BYTES
 from samples.bench import Bench, prose
 from tests.images import COPIED, SOUND, header, tiny
 from tests.oracles import require
@@ -99,12 +99,12 @@ def ended_by(structure: str) -> bytes:
 def test_only_short_remains_behind_a_table_or_mostly_of_zeros_are_left_by_qemu(
     structure: str, length: int, zeros: float, tmp_path: Path
 ) -> None:
-    """Whatever is longer than `SHORT` and looks like no structure was appended, of whichever length it is."""
+    """Whatever is longer than `SHORT_BYTES` and looks like no structure was appended, of whichever length it is."""
     payload = bytearray(byte or 1 for byte in random.Random(length).randbytes(length))
     payload[: int(length * zeros)] = bytes(int(length * zeros))
     path = tmp_path / "image.qcow2"
     path.write_bytes(ended_by(structure) + payload)
-    left = length <= SHORT and (structure == "L1 table" or payload.count(0) > length // 4)
+    left = length <= SHORT_BYTES and (structure == "L1 table" or payload.count(0) > length // 4)
     assert ("residue-appended" in codes_of(path)) == (not left)
 
 

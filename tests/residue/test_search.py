@@ -14,12 +14,12 @@ from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence
 from forensic.qcow2.tables import L2Batch
 from forensic.residue import search
-from forensic.residue.content import PIECE
+from forensic.residue.content import READ_BYTES
 from forensic.residue.search import GRANULE, FreeSearch, Place, nonzero_areas, table_residue
 from tests.images import geometry, header, written
 
 SIZE = 96 * GRANULE
-NEAR = 4 * GRANULE
+NEAR_BYTES = 4 * GRANULE
 
 
 def plain_areas(content: bytes, ranges: list[tuple[int, int]]) -> list[list[int]]:
@@ -37,7 +37,7 @@ def plain_areas(content: bytes, ranges: list[tuple[int, int]]) -> list[list[int]
             stop = min(start + GRANULE, end)
             if not any(content[start:stop]):
                 continue
-            if mine and start - mine[-1][1] < NEAR:
+            if mine and start - mine[-1][1] < NEAR_BYTES:
                 mine[-1][1] = stop
             else:
                 mine.append([start, stop])
@@ -62,8 +62,8 @@ def some_ranges(rng: random.Random, size: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_areas_are_those_of_a_plain_search(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "NEAR", NEAR)
-    monkeypatch.setattr(search, "PIECE", 8 * GRANULE)
+    monkeypatch.setattr(search, "NEAR", NEAR_BYTES)
+    monkeypatch.setattr(search, "READ_BYTES", 8 * GRANULE)
     rng = random.Random(seed)
     content = dotted(rng, SIZE) + bytes(rng.choice([0, 0, 100])) + b"x" * rng.choice([0, 5])
     ranges = some_ranges(rng, SIZE)
@@ -81,11 +81,11 @@ def test_no_ranges_hold_nothing(tmp_path: Path) -> None:
 
 
 def test_a_search_ends_with_its_budget_and_keeps_what_it_found(tmp_path: Path) -> None:
-    limits = Limits(residue_bytes=2 * PIECE)
-    content = b"x" * 5 * PIECE
+    limits = Limits(residue_bytes=2 * READ_BYTES)
+    content = b"x" * 5 * READ_BYTES
     with Evidence(written(tmp_path, content)) as evidence:
         found = nonzero_areas(evidence, np.array([0]), np.array([len(content)]), Budget(limits))
-    assert found.tolist() == [[0, 2 * PIECE]]
+    assert found.tolist() == [[0, 2 * READ_BYTES]]
 
 
 @pytest.mark.parametrize("counted_end", [0, 10, 11, 12, 40])

@@ -40,7 +40,7 @@ def reasons(disk: Disk) -> list[tuple[int, int, str]]:
     position = 0
     for answer in second_reader_of(disk).answers(0, disk.size):
         end = position + answer.length
-        if answer.kind == answers.Kind.UNREADABLE:
+        if answer.kind == answers.AnswerKind.UNREADABLE:
             if found and found[-1][1:] == (position, answer.reason):
                 found[-1] = (found[-1][0], end, answer.reason)
             else:

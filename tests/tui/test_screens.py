@@ -15,7 +15,7 @@ from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.colourings import COLOURS, ENTROPY
-from tui.config import Settings
+from tui.config import Preferences
 from tui.widgets.cluster_map import ClusterMap
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
@@ -276,7 +276,7 @@ def test_keys_can_be_remapped(drive: Drive) -> None:
         await settled(app, pilot)
         assert app.current_mode == "map"
 
-    drive(SNAPSHOTS, story, settings=Settings({"screen.map": "f12"}))
+    drive(SNAPSHOTS, story, settings=Preferences({"screen.map": "f12"}))
 
 
 def test_a_place_that_is_not_there_is_refused(drive: Drive) -> None:

@@ -94,19 +94,19 @@ class MapScreen(ImageScreen):
         self.call_later(self.app.run_action, "seek_orphans")
 
     def on_counted(self, event: Counted) -> None:
-        """A census, so far, from which both maps are filled."""
-        if event.census is None:
+        """A count of cluster codes, so far, from which both maps are filled."""
+        if event.cluster_codes is None:
             self.notify(f"there is nothing to colour by {event.colour} here, or too much of it", markup=False)
             if event.colour == self._colour:
                 self.action_colour()
         else:
-            self.desk.censuses[event.colour] = event.census
+            self.desk.censuses[event.colour] = event.cluster_codes
             if event.colour == self._colour:
                 self._fill_both()
 
     def on_mapped(self, event: Mapped) -> None:
-        """A survey, so far."""
-        if event.survey.grid == self._map(event.space).grid and event.colour == self._colour:
+        """A summary, so far."""
+        if event.usage.grid == self._map(event.space).grid and event.colour == self._colour:
             self._surveys[event.space] = event
             self._paint(event.space)
 
@@ -141,8 +141,8 @@ class MapScreen(ImageScreen):
         for space in Space:
             self._map(space).show(self._map(space).grid, self._map(space).space_size, [])
         if self._colour in BY_CENSUS and self._colour not in self.desk.censuses:
-            work = partial(map_jobs.take_census, self.post_message, self.desk.atlas, self._colour)
-            self.run_worker(work, thread=True, group="census", exclusive=True)
+            work = partial(map_jobs.take_census, self.post_message, self.desk.region_index, self._colour)
+            self.run_worker(work, thread=True, group="cluster_codes", exclusive=True)
         self._show_titles()
         self._fill_both()
 
@@ -158,7 +158,7 @@ class MapScreen(ImageScreen):
 
     @property
     def _unit(self) -> int:
-        return self.desk.atlas.cluster_size or 512
+        return self.desk.region_index.cluster_size or 512
 
     def _map(self, space: Space) -> ClusterMap:
         return self.query_one("#file-map" if space == Space.HOST else "#disk-map", ClusterMap)
@@ -197,16 +197,21 @@ class MapScreen(ImageScreen):
 
     def _fill(self, space: Space) -> None:
         """Have the grid summed up in the background, in the colour there is."""
-        post, atlas, grid, view = self.post_message, self.desk.atlas, self._map(space).grid, self.desk.view_of(space)
-        census = self.desk.censuses.get(self._colour)
+        post, region_index, grid, view = (
+            self.post_message,
+            self.desk.region_index,
+            self._map(space).grid,
+            self.desk.view_of(space),
+        )
+        cluster_codes = self.desk.censuses.get(self._colour)
         if self._colour == ENTROPY:
             work = partial(map_jobs.heat_up, post, view, grid)
-        elif census is not None:
-            work = partial(map_jobs.fill_from, post, atlas, view, grid, self._colour, census)
+        elif cluster_codes is not None:
+            work = partial(map_jobs.fill_from, post, region_index, view, grid, self._colour, cluster_codes)
         elif self._colour in BY_CENSUS:
             return
         else:
-            work = partial(map_jobs.fill_grid, post, atlas, view, grid, self._colour)
+            work = partial(map_jobs.fill_grid, post, region_index, view, grid, self._colour)
         self.run_worker(work, thread=True, group=f"map {space.value}", exclusive=True)
 
     def _paint_all(self) -> None:
@@ -216,9 +221,9 @@ class MapScreen(ImageScreen):
     def _paint(self, space: Space) -> None:
         mapped, desk, map_ = self._surveys.get(space), self.desk, self._map(space)
         if mapped is not None:
-            survey = mapped.survey
-            cells = cells_of(self._colour, space, survey, desk.trouble(), desk.orphans, desk.atlas)
-            map_.show(survey.grid, map_.space_size, cells)
+            usage = mapped.usage
+            cells = cells_of(self._colour, space, usage, desk.trouble(), desk.orphans, desk.region_index)
+            map_.show(usage.grid, map_.space_size, cells)
             self._show_cell()
             if self.has_class("-narrow"):
                 self.query_one("#legend", Static).update(self._legend())
@@ -239,13 +244,13 @@ class MapScreen(ImageScreen):
         mapped = self._surveys.get(map_.space)
         end = min(start + map_.grid.cell_size, map_.space_size) - 1
         words = line((f" {map_.space.value} ", "bold"), f"{start:#x} – {end:#x}  cluster {start // self._unit:,}   ")
-        if mapped and mapped.survey.grid == map_.grid and 0 <= number < map_.grid.cells:
-            words.append_text(self._contents(map_.space, mapped.survey.sums[:, number].tolist()))
+        if mapped and mapped.usage.grid == map_.grid and 0 <= number < map_.grid.cells:
+            words.append_text(self._contents(map_.space, mapped.usage.sums[:, number].tolist()))
         self.query_one("#cell", Static).update(words)
 
     def _contents(self, space: Space, sums: list[int]) -> Text:
         words = Text()
-        for key, look in looks_of(self._colour, space, self.desk.atlas).items():
+        for key, look in looks_of(self._colour, space, self.desk.region_index).items():
             if sums[key]:
                 words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
         return words if words else plain("not in use", "dim")
@@ -254,7 +259,7 @@ class MapScreen(ImageScreen):
         names: dict[str, Look] = {}
         narrow = self.has_class("-narrow")
         seen = {cell.glyph for space in Space for cell in self._map(space).cells}
-        for look in legend_of(self._colour, self.desk.atlas):
+        for look in legend_of(self._colour, self.desk.region_index):
             if not narrow or look.glyph in seen:  # where there is little room, only what there is
                 names.setdefault(look.glyph, look)
         head = line(("colour: ", "dim"), (self._colour, "bold"))

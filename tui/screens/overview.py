@@ -14,7 +14,7 @@ from textual.widgets import Static
 from forensic import CheckStatus, Judgement, Severity, Space, Verdict
 from tui.facts import facts_of
 from tui.looks import MARKS
-from tui.messages import Surveyed
+from tui.messages import UsageFound
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
@@ -67,10 +67,10 @@ class OverviewScreen(ImageScreen):
 
     def _show_space(self) -> None:
         for space, bar in ((Space.GUEST, "#disk-bar"), (Space.HOST, "#file-bar")):
-            surveyed = self.desk.surveys.get(space)
+            surveyed = self.desk.usages.get(space)
             if surveyed:
                 self.query_one(bar, SpaceBar).show(
-                    _shares(surveyed, self.desk.view_of(space).size), surveyed.survey.done
+                    _shares(surveyed, self.desk.view_of(space).size), surveyed.usage.done
                 )
 
     def _facts(self) -> Table:
@@ -162,10 +162,10 @@ def _times(count: int) -> Text:
     return plain(f"  ×{count:,}", "dim") if count > 1 else plain("")
 
 
-def _shares(surveyed: Surveyed, space_size: int) -> list[Share]:
+def _shares(surveyed: UsageFound, space_size: int) -> list[Share]:
     from tui.kinds import FILLS, FREE, STATES  # with the tables, which nobody should wait for before the first paint
 
-    sums = surveyed.survey.sums.sum(axis=1).tolist()
+    sums = surveyed.usage.sums.sum(axis=1).tolist()
     if surveyed.space == Space.GUEST:
         return [Share(look.name, look.kind, look.glyph, sums[state]) for state, look in STATES.items()]
     shares = [Share(look.name, look.kind, look.glyph, sums[fill]) for fill, look in FILLS.items()]
