@@ -128,7 +128,7 @@ def _finding(rule: Rule, tally: _Tally) -> Finding:
 
 
 def _gap(image: Identified) -> str | None:
-    """Why what lies behind the header was not looked at, if it was not."""
+    """Why what comes after the header was not looked at, if it was not."""
     if isinstance(image, ForeignFile):
         return f"not a qcow2 image: {image.description}"
     if isinstance(image, Qcow1Image):

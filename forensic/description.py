@@ -104,7 +104,7 @@ def _image(image: Qcow2Metadata, cluster: HeaderCluster) -> dict[str, Json]:
 
 
 def _end_of_data(image: Qcow2Metadata, measured: Measured | None) -> dict[str, Json]:
-    """Where the last cluster in use ends, and how much of the file lies behind it."""
+    """Where the last cluster in use ends, and how much of the file comes after it."""
     end = measured.end_of_data if measured else None
     return {} if end is None else {"end_of_data_host_offset": end, "trailing_bytes": image.evidence.size - end}
 

@@ -24,11 +24,11 @@ from forensic.untrusted import Json, shown
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
 
-# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of
-# the first hundred for each thing that it does, one of the second for each thing that nobody else may do meanwhile.
+# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of the
+# first hundred for each thing that it does, one of the second for each thing that no other process may do meanwhile.
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
 QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what it holds"), (103, "may resize it"))
-"""The bytes that are locked by those who write; readers lock others, and are no danger."""
+"""The bytes that writers lock; readers lock others, and are no danger."""
 
 _FLOCK = struct.Struct("hhqqi4x")
 
@@ -40,7 +40,7 @@ UNREAD_LISTED = 1000
 
 
 class ReadFailed(Exception):
-    """The file system could not deliver bytes that the file has; whoever catches it makes it a value."""
+    """The file system could not deliver bytes that the file has; callers turn it into a value."""
 
     def __init__(self, host_offset: int, length: int, reason: str) -> None:
         super().__init__(f"reading {length} bytes at host offset {host_offset:#x}: {reason}")
@@ -183,7 +183,7 @@ class Evidence:
 
     @property
     def unread(self) -> tuple[Unread, ...]:
-        """Every range that could not be read so far, whoever asked for it; what was made of it is not known here."""
+        """Every range that could not be read so far, whichever caller asked for it."""
         return tuple(sorted(self._unread.values(), key=lambda one: (one.host_offset, one.length)))
 
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
@@ -224,7 +224,7 @@ class Evidence:
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
-        import hashlib  # slow to load, and no concern of those who want no hash
+        import hashlib  # slow to load, and needed for hashes alone
 
         digest = hashlib.sha256()
         buffer = bytearray(HASH_CHUNK)
@@ -278,7 +278,7 @@ class Evidence:
         return "has locked it for itself" if self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH) == fcntl.F_WRLCK else None
 
     def _lock(self, first: int, length: int) -> int | None:
-        """The kind of a lock by which another process keeps these bytes from being locked; None if nobody can tell."""
+        """The kind of lock that another process holds on these bytes; None if that cannot be known."""
         query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
         try:
             return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])
@@ -292,7 +292,7 @@ class Evidence:
             found.append(f"is held by another process, which {writer}: what was read is a moving target")
         after = self.after()
         if after != self.before:
-            found.append(f"changed while it was read; nobody can vouch for the result ({self._change(after)})")
+            found.append(f"changed while it was being read; the result is not reliable ({self._change(after)})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
             found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")

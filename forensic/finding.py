@@ -99,7 +99,7 @@ class Problem(Struct, frozen=True):
 
 
 class Problems(Struct, frozen=True):
-    """Many problems of one kind, counted in full and worded only when somebody asks for the first few."""
+    """Many problems of one kind, counted in full and worded only when the first few are asked for."""
 
     count: int
     described: Callable[[], Iterable[Problem]]
@@ -150,7 +150,7 @@ class Finding(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
-        import hashlib  # slow to load, and no concern of those who print text about a sound image
+        import hashlib  # slow to load, and not needed to print text about a sound image
         import json
 
         first = self.problems[0].ranges if self.problems else ()

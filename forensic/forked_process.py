@@ -43,7 +43,7 @@ class ForkedProcess:
 
     def __init__(self, name: str, work: Work, salvage: Salvage, everyone: Sequence[ForkedProcess]) -> None:
         self._name, self._work, self._salvage, self._everyone = name, work, salvage, everyone
-        self._given: deque[bytes] = deque()  # messages that nobody has asked about yet
+        self._given: deque[bytes] = deque()  # messages whose answers have not been asked for
         self._answered: deque[bytes] = deque()  # answers to the first of them
         self._received = bytearray()
         self._crashes = 0
@@ -52,7 +52,7 @@ class ForkedProcess:
 
     @property
     def messages(self) -> int:
-        """How many messages it has been given that nobody has asked about yet."""
+        """How many messages were given whose answers have not been asked for."""
         return len(self._given)
 
     def give(self, message: bytes) -> None:
@@ -189,7 +189,7 @@ class ForkedProcess:
 
 
 def _is_crash(exit_code: int) -> bool:
-    """Whether a process ended by a signal that nobody sent it."""
+    """Whether a process ended by a signal that was not sent from outside."""
     return exit_code < 0 and -exit_code not in _ENDED_FROM_OUTSIDE
 
 
@@ -206,7 +206,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Let no signal end a member in the midst of its birth, as if it were its parent."""
+    """Block signals while a process is being forked, so that a signal cannot run the parent's handler in the child."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         yield
@@ -237,7 +237,7 @@ def _act(act: Callable[[], None]) -> NoReturn:
 
 
 def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int], parent: int) -> NoReturn:
-    """The life of a member; it ends when nobody is left who could send a message, or want an answer."""
+    """What a process does until no sender of messages, or no receiver of answers, is left."""
 
     def serve() -> None:
         for descriptor in not_ours:

@@ -12,7 +12,7 @@ from forensic.evidence import Evidence
 from forensic.qcow2.identify import ForeignFile, identify_metadata
 from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
 
-if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
     from forensic.disk.disk import Disk
     from forensic.disk.reader import DiskReader
     from forensic.mapping.extents import Extent

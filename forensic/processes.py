@@ -1,7 +1,7 @@
 """Processes that work beside this one, of which each may crash.
 
 Decoders are native code, and the bytes they are given are hostile: one that crashes must end one process and lose one
-cluster. So whoever gave the message at which a process crashed finds out, with throw-away processes, which part of it
+cluster. So the parent finds out, with throw-away processes, which part of it
 is to blame, and starts another in its place. That forks a process that may have threads by then; what is done in the
 child takes no lock that another thread could have held.
 
@@ -17,7 +17,7 @@ from typing import Self
 from forensic.forked_process import ForkedProcess, Salvage, Work
 
 Promise = Callable[[], bytes]
-"""Waits for an answer. Raises `WorkerFailed` if whoever should give it is gone, or has met an error of ours."""
+"""Waits for an answer. Raises `WorkerFailed` if its process is gone, or has met an error of ours."""
 
 
 class Processes:

@@ -50,7 +50,7 @@ MAX_CLUSTERS = 1 << 23
 
 
 class Qcow1Geometry(Geometry, frozen=True):
-    """The sizes of a version 1 image for those who decode streams; an L2 table has a size of its own."""
+    """The sizes of a version 1 image to decode streams; an L2 table has a size of its own."""
 
     l2_bits: int = 9
 
@@ -130,7 +130,7 @@ class Qcow1Counter(Struct):
         yield from decode_streams(self.image.evidence, _geometry(batch.header), ("active",), streams, self.allowance)
 
     def results(self) -> Iterator[Qcow1Usage | FreeResidue | Unexamined]:
-        """What lies over something else, and what lies behind everything."""
+        """What lies over something else, and what comes after everything."""
         if self.clusters > MAX_CLUSTERS:
             yield Unexamined(Qcow1Usage, f"more than {MAX_CLUSTERS:,} data clusters", limit=True)
         else:

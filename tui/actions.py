@@ -19,7 +19,7 @@ from tui.text import line
 from tui.walking import Walker
 
 CLIPBOARD_LIMIT = 64 << 10
-"""Bytes that are put on the clipboard; terminals drop or cut longer ones without a word."""
+"""Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
 SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; begin with v: for the disk"
 

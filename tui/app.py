@@ -65,7 +65,7 @@ class QcowscopeApp(Explorer):
         return variables(self.current_theme)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Whoever wants no colours gets none, not even greys."""
+        """NO_COLOR means no colours, not even greys."""
         return [*super().get_line_filters(), NoColor()] if self.no_color else super().get_line_filters()
 
     def on_mount(self) -> None:
@@ -78,7 +78,7 @@ class QcowscopeApp(Explorer):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        from tui import jobs  # with all the rules; nobody should wait for them before there is something to see
+        from tui import jobs  # with all the rules; loaded after the first paint
 
         image, desk = self.desk.image, self.desk
         self.run_worker(lambda: jobs.examine(self.post_message, image, desk.region_index), thread=True, group="examine")

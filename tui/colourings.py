@@ -122,7 +122,7 @@ def _highest(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
 
 
 def _most(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
-    """Who has most of the cell, of those who have anything."""
+    """What fills most of the cell."""
     best = max((key for key in looks if key != Tenant.NOBODY), key=lambda key: sums[key])
     return looks[best].cell if sums[best] else _nothing(done)
 

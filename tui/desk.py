@@ -42,7 +42,7 @@ class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
-        """Nothing behind the header is read yet."""
+        """Nothing after the header is read yet."""
         self.image = image
         self.facts: Mapping[str, Json] = describe(image)
         self.notes = notes
@@ -197,7 +197,7 @@ class Desk:
         return [place for finding in self.trouble() for place in finding.places]
 
     def learn(self, what: str) -> None:
-        """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
+        """Announce that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

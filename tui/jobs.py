@@ -49,7 +49,7 @@ Post = Callable[[Message], bool]
 
 MAX_MATCHES = 10_000
 PAUSE_BETWEEN_WORDS = 0.1
-"""Seconds between two messages of progress: more often nobody can read."""
+"""Seconds between two progress messages: more often is unreadable."""
 
 PAUSE_BETWEEN_FINDINGS = 0.3
 """Seconds between two messages of findings: each is drawn on several screens."""
@@ -73,7 +73,7 @@ class Teller:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody wants the job to end."""
+        """Whether the job was asked to end."""
         return self._worker.is_cancelled
 
     def say(self, text: str) -> None:
@@ -174,7 +174,7 @@ def hash_file(post: Post, image: Image) -> None:
 
 
 def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
-    """Who claims the cluster around a byte; a job that nobody hears of, since it is done again at every step."""
+    """Who claims the cluster around a byte; a job that posts no messages, since it is done again at every step."""
     try:
         post(Owned(ownership(image, host_offset)))
     except FAILURES as error:

@@ -35,7 +35,7 @@ PENDING = Look("░", "pending", "not read yet")
 FATES = {
     Fate.READ: Look("■", "data", "read"),
     Fate.ZERO: Look("·", "zero", "zero"),
-    Fate.MISSING: Look("✗", "absent", "not had"),
+    Fate.MISSING: Look("✗", "absent", "unreadable"),
 }
 HEATS = (
     Look("·", "heat0", "empty"),

@@ -59,7 +59,7 @@ class Walker(App[int]):
     def action_go_back(self) -> None:
         """Return."""
         if not self.desk.back():
-            self.tell("this is where the walk began")
+            self.tell("already at the start of history")
 
     def action_go_forward(self) -> None:
         """Undo a return."""

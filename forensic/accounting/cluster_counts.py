@@ -103,7 +103,7 @@ class ClusterCounts:
             self._add_alike(batch, rows, each_times, each_sets)
 
     def next_sets(self) -> None:
-        """Forget which table sets led where, before other sets are told apart."""
+        """Forget which table sets led where, before other sets are counted."""
         self._sets[:] = 0
 
     def count_of(self, where: I64) -> U64:

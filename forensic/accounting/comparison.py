@@ -60,7 +60,7 @@ class UsageCounter:
             self.lost = f"an L2 table of {batch.owner} could not be read to its end"
 
     def results(self) -> Iterator[ClusterUsage | FreeClusters | RefcountsBeyondFile | Unexamined | Totals]:
-        """Compare window after window; the tables that lead behind the first are read again for each."""
+        """Compare window after window; the tables that lead past the first are read again for each."""
         self._mark_other_sets(self.window, None)
         yield from self._compare(self.window)
         later, tables = self._elsewhere()
@@ -116,7 +116,7 @@ class UsageCounter:
         window.add_tables(batch, self.l2_references[rows], self.masks[rows])
 
     def _mark_other_sets(self, window: ClusterCounts, tables: U64 | None) -> None:
-        """Tell the table sets apart for which the first pass had no bits."""
+        """Count the table sets for which the first pass had no bits."""
         for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
             if self.budget.out_of_time():
                 return
@@ -237,7 +237,7 @@ class UsageCounter:
         return FreeClusters(begins * size, np.minimum(ends * size, self.evidence.size), self.last_used * size)
 
     def _beyond_file(self) -> Iterator[RefcountsBeyondFile]:
-        """Refcounts of clusters behind the end of the file that are set."""
+        """Refcounts of clusters past the end of the file that are set."""
         if not self.stored.usable:
             return
         per_block = self.stored.per_block

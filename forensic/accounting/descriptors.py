@@ -47,7 +47,7 @@ class Descriptors(Struct):
         return self._count >= MAX_GATHERED
 
     def take(self) -> Streams:
-        """What was gathered, in file order, without what begins behind the end of the file; forgets it."""
+        """What was gathered, in file order, without what begins past the end of the file; forgets it."""
         self._merge()
         entries, guest_offsets, owners = self._parts[0] if self._parts else (np.zeros(0, np.uint64),) * 3
         self._parts, self._count = [], 0

@@ -50,7 +50,7 @@ class FreeClusters(Struct, frozen=True):
 
 
 class RefcountsBeyondFile(Struct, frozen=True):
-    """Refcounts that are set for host clusters behind the end of the file: of one block, the first cluster and all."""
+    """Refcounts that are set for host clusters past the end of the file: of one block, the first cluster and all."""
 
     geometry: Geometry
     table_index: int

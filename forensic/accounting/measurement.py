@@ -137,7 +137,7 @@ def _dirty_bytes(tables: Sequence[BitmapTable], cluster_size: int) -> dict[int, 
 
 
 STORED = len(State)
-"""The place in the sums, behind those of the states, of the bytes that compressed clusters take in the file."""
+"""The place in the sums, after those of the states, of the bytes that compressed clusters take in the file."""
 
 
 class AllocationCounter:

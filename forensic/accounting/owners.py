@@ -91,7 +91,7 @@ class Metadata(Struct, frozen=True):
 def metadata_of(image: Qcow2Image, table: RefcountTable, bitmap_data: U64, bitmap_references: I64) -> Metadata:
     """The metadata of an image, as far as it could be located.
 
-    A structure that does not begin on a cluster boundary, or ends a cluster or more behind the end of the file, leads
+    A structure that does not begin on a cluster boundary, or ends a cluster or more past the end of the file, leads
     nowhere and claims nothing: QEMU counts it so.
     """
     geometry = image.geometry

@@ -1,4 +1,4 @@
-"""Saved states of machines that no snapshot speaks of any more: going back to a snapshot leaves its state behind the
+"""Saved states of machines that no snapshot speaks of any more: going back to a snapshot leaves its state past the
 end of the active disk, and deleting the snapshot afterwards does not take it away."""
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ takes away only the start of an earlier one."""
 
 MAX_TABLES = 64
 MAX_SEARCHED = 64 << 20
-"""Bytes behind the end of the disk in which the description is searched for."""
+"""Bytes past the end of the disk in which the description is searched for."""
 
 
 def is_left_behind(image: Qcow2Image) -> bool:
-    """Whether what the active tables map behind the last table that the disk needs is a machine's saved state.
+    """Whether what the active tables map past the last table that the disk needs is a machine's saved state.
 
     If it is encrypted that cannot be told, and it is taken for one.
     """
@@ -41,7 +41,7 @@ def is_left_behind(image: Qcow2Image) -> bool:
 
 
 def _parts(image: Qcow2Image) -> Iterator[bytes]:
-    """The host clusters that lie behind the last table that the disk needs, in guest order."""
+    """The host clusters past the last table that the disk needs, in guest order."""
     geometry, l1 = image.geometry, image.l1
     if geometry.external_data_file:
         return

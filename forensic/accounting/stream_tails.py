@@ -41,7 +41,7 @@ _RUNS = re.compile(rb"(?:%b\0)+%b?|(?:\0%b)+|%b{8,}|%b+" % (_ASCII, _ASCII, _ASC
 def is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes, end: int) -> bool:
     """Whether bytes between a stream and the end of its last sector are of an earlier use of the cluster.
 
-    When the guest writes to a compressed cluster, its stream stays where it was, right behind the one before; and a
+    When the guest writes to a compressed cluster, its stream stays where it was, right after the one before; and a
     stream in a cluster that is used again covers only the beginning of what was there. `end` is the host offset at
     which the sectors of the stream end.
     """
@@ -61,7 +61,7 @@ def is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes
 def could_end_stream(data: bytes, codec: int) -> bool:
     """Whether these can be the last bytes of a stream whose first bytes were written over: anything but text.
 
-    Deflate codes whatever is text. Zstd keeps a few characters as they are, and has its sequences behind them.
+    Deflate codes whatever is text. Zstd keeps a few characters as they are, and has its sequences after them.
     """
     there = data.strip(b"\0")
     runs = list(_RUNS.finditer(there))
@@ -85,7 +85,7 @@ def _is_text(run: bytes, length: int) -> bool:
 
 
 def _same_after(run: bytes, distance: int) -> int:
-    """How many bytes are the same as the one so far behind them."""
+    """How many bytes are the same as the one that many places further on."""
     return sum(one == other for one, other in zip(run, run[distance:], strict=False))
 
 

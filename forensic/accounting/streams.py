@@ -18,7 +18,7 @@ EFFORT_PER_FILE_BYTE = 64
 class Tail(Struct, frozen=True):
     """Bytes that are not zero between the end of stream `index` of a batch and the end of its last sector.
 
-    `leftover` says that they are what was there before: a former stream, or bytes that go on behind the sector.
+    `leftover` says that they are what was there before: a former stream, or bytes that go on past the sector.
     """
 
     index: int
@@ -46,7 +46,7 @@ class StreamBatch(Struct, frozen=True):
 
 
 class Streams(Struct, frozen=True):
-    """Distinct descriptors in file order, and where the next stream behind each begins."""
+    """Distinct descriptors in file order, and where the next stream after each begins."""
 
     host_offsets: U64
     stored_lengths: U64
@@ -63,7 +63,7 @@ class Streams(Struct, frozen=True):
         return Streams(self.host_offsets[rows], self.stored_lengths[rows], self.guest_offsets[rows], self.owners[rows])
 
     def next_offsets(self) -> U64:
-        """Where the next stream that begins behind the start of each begins; far away for the last."""
+        """Where the next stream after the start of each begins; far away for the last."""
         behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
         return np.append(self.host_offsets, np.uint64((1 << 64) - 1))[behind]
 

@@ -22,7 +22,7 @@ from forensic.qcow2.table_reading import stored_clusters
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l1, believed_l2_batches, read_l1
 
 SETS_AT_ONCE = 8
-"""Table sets told apart in one pass over the tables: one bit of a byte each."""
+"""Table sets distinguished in one pass over the tables: one bit of a byte each."""
 
 
 class TableSet(Struct, frozen=True):

@@ -132,7 +132,7 @@ def _end_on_signals() -> None:
 
 
 def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:
-    """End, and let nobody interrupt the tidying up."""
+    """End, and do not let the cleanup be interrupted."""
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt

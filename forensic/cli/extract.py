@@ -35,7 +35,7 @@ def add(subparsers: Subparsers) -> None:
         "extract",
         run,
         "write the virtual disk to a raw file, with its hashes and a report",
-        "Guest ranges whose bytes cannot be had are filled with zeros and listed, and the exit status is 5. "
+        "Unreadable guest ranges are filled with zeros and listed, and the exit status is 5. "
         "The output is called OUT.raw.partial until it is complete. When the extraction fails or is interrupted, that "
         "file is removed, unless --resume or --keep-partial is given; killed, it leaves the file and a journal, from "
         "which --resume goes on.",

@@ -162,7 +162,7 @@ class ExtractionReports:
         stream = sys.stdout if extraction.path else sys.stderr
         ledger = extraction.ledger
         print(f"{shown(extraction.path or '-')}: {extraction.size:,} bytes", end="", file=stream)
-        print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} zero by the image's word", end="", file=stream)
+        print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} recorded as zero", end="", file=stream)
         print(f", {ledger.bytes_missing:,} not read", file=stream)
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
@@ -204,7 +204,7 @@ class ExtractionReports:
         if self._input_hashes is None:
             return
         for evidence in self._input_hashes.differing:
-            complaint = "reads differently now than while it was extracted from; nobody can vouch for the output"
+            complaint = "reads differently now than during the extraction; the output is not reliable"
             print(f"qcowscope: {shown(evidence.path_as_given)} {complaint}", file=sys.stderr)
         for evidence in self._input_hashes.unverified:
             print(f"qcowscope: {shown(evidence.path_as_given)} cannot be read again to its end", file=sys.stderr)

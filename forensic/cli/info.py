@@ -56,7 +56,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
 
             result |= check(image).as_json()
         else:
-            result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
+            result["summary"] = {"verdict": "undetermined", "reason": "info gives no verdict; run check"}
         complaint = "\n".join(said)
         if not options.json:
             return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)

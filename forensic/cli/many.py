@@ -128,7 +128,7 @@ def _consider(search: Search, path: str) -> None:
 
 
 def _is_like_an_image(path: str) -> bool:
-    """Whether a file begins like an image, or has the tables of one behind a first cluster that was overwritten."""
+    """Whether a file begins like an image, or has the tables of one after a first cluster that was overwritten."""
     with Evidence(path) as evidence:
         try:
             return evidence.read_at(0, len(MAGIC)) == MAGIC or cluster_size_of_headless(evidence) is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REDRAWN_AFTER = 0.1
-"""Seconds between two pictures of a progress bar that nobody redraws by himself."""
+"""Seconds between two redraws of the progress bar."""
 
 
 def start_run(options: Mapping[str, Json] | None = None, images: Sequence[str] = (), image: str = "") -> Run:
@@ -133,7 +133,7 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
 def _at_times(redraw: Callable[[], None]) -> Callable[[], None]:
     """A function that draws a bar anew, not too often.
 
-    No thread does it: a process that has threads had better not fork, and the work may be shared among processes.
+    No thread does it: a process that has threads should not fork, and the work may be shared among processes.
     """
     drawn = time.monotonic()
 

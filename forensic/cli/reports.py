@@ -50,7 +50,7 @@ def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = 
 
 
 def _target(command: str, text: str, formats: Iterable[str]) -> ReportTarget:
-    from pathlib import Path  # slow to load, and no concern of those who want no report
+    from pathlib import Path  # slow to load, and needed for reports alone
 
     kind, colon, path = text.partition(":")
     if kind not in formats or not colon or not path:

@@ -53,7 +53,7 @@ def add_files(parser: Parser, which: str = "") -> None:
     )
     group.add_argument(f"--{which}data-file", metavar="PATH", help="the external data file")
     if which:
-        group.add_argument(f"--{which}key-file", metavar="PATH", help="its passphrase, if that is another one")
+        group.add_argument(f"--{which}key-file", metavar="PATH", help="passphrase of OTHER, if it differs")
 
 
 def add_key(parser: Parser) -> None:
@@ -122,7 +122,7 @@ def supplied_to_other(image: Qcow2Image | Qcow1Image, options: argparse.Namespac
 
 
 def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes | None:
-    """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
+    """From the file, or from the terminal without echo; None if the image needs none or there is no terminal."""
     if key_file is not None:
         from forensic.disk.opening import read_key_file
 

@@ -48,7 +48,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare; 6 if something differs, 1 if all agrees but the report itself does not vouch for the output."""
+    """Compare; 6 if something differs, 1 if all agrees but the report itself does not confirm the output."""
     from forensic.extraction.verify import verify
 
     _caution_about_use(options)
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     return NOT_VOUCHED_FOR if outcome.reservations else 0
 
 
-_UNVOUCHED = "agrees with the report, but the report does not vouch for it"
+_UNVOUCHED = "agrees with the report, but the report does not confirm it"
 
 
 def _agrees_with_image(options: argparse.Namespace) -> bool:

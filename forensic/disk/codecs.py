@@ -67,7 +67,7 @@ class Partial(Struct, frozen=True):
 
 
 def salvaged(stored: bytes, compression_type: int, cluster_size: int) -> bytes:
-    """What can be decoded of a broken stream before the break; at most a cluster. Nothing vouches for these bytes."""
+    """What can be decoded of a broken stream before the break; at most a cluster. No checksum covers these bytes."""
     if compression_type == Codec.DEFLATE:
         return _salvaged_deflate(stored, cluster_size)
     return _salvaged_zstd(stored, cluster_size) if compression_type == Codec.ZSTD else b""

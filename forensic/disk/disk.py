@@ -21,7 +21,7 @@ from forensic.mapping.extents import Extent, Reason, Run, extent
 from forensic.qcow2.file_names import last_name
 from forensic.untrusted import Untrusted
 
-if TYPE_CHECKING:  # numpy is loaded by those who need arrays
+if TYPE_CHECKING:  # numpy is loaded where arrays are needed
     from forensic.disk.reader import DiskReader
     from forensic.mapping.rows import Rows
 
@@ -55,7 +55,7 @@ class Input(Struct, frozen=True):
 
 
 class SuppliedKey:
-    """The passphrase that opened what is encrypted, for whoever derives the keys again; it is in no text form."""
+    """The passphrase that opened what is encrypted, so that the keys can be derived again; it is in no text form."""
 
     def __init__(self, passphrase: bytes, allow_slow: bool) -> None:
         """`allow_slow` lifts the limit on key derivation."""

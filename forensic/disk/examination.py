@@ -27,7 +27,7 @@ class Outcome(IntEnum):
     OK = 0
     FAILED = 1  # not a stream of the image's codec, or of any other that is known
     SHORT = 2  # it ends before the cluster is full
-    CUT = 3  # it goes on behind its last sector, and the cluster is full if one reads on
+    CUT = 3  # it goes on past its last sector, and the cluster is full if one reads on
     TOO_LONG = 4  # it does not end when the cluster is full
     WRONG_CODEC = 5  # a stream of the other codec
     ZLIB_HEADER = 6  # deflate with a header around it

@@ -13,7 +13,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.mapping.extents import Reason, Run, State
 from forensic.untrusted import Untrusted
 
-if TYPE_CHECKING:  # numpy is loaded by those that need arrays
+if TYPE_CHECKING:  # numpy is loaded where arrays are needed
     from forensic.mapping.rows import Rows
 
 RETRY_BLOCK = 4096
@@ -81,7 +81,7 @@ class Level(Protocol):
         """How many extents all distinct tables could make; more come only from tables that are used again and again."""
 
     def few_runs(self, guest_start: int, guest_end: int) -> Iterator[list[Run]]:
-        """The same as runs, neighbours of one kind merged, as far as that can be had without arrays; maybe nothing."""
+        """The same as runs, neighbours of one kind merged, as far as that is possible without arrays; maybe nothing."""
 
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with data that lies in one run."""
@@ -134,7 +134,7 @@ class LastDecoded(Struct, frozen=True):
 def put_cluster(cluster: Cluster, skip: int, buffer: memoryview) -> list[Fault]:
     """Fill the buffer from a decoded cluster.
 
-    What a broken stream gives before it breaks is not vouched for by any checksum, so it is not passed on as data; if
+    What a broken stream gives before it breaks is covered by no checksum, so it is not passed on as data; if
     it is asked for, it is in the buffer and a fault of its own says so.
     """
     if isinstance(cluster, Partial):

@@ -127,7 +127,7 @@ def open_disk(image: Metadata, target: Snapshot | SavedState | None = None, supp
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
-    """A raw file as a disk; `taken_for` is what its first bytes look like, if nobody said that it is raw."""
+    """A raw file as a disk; `taken_for` is what its first bytes look like, if it was not said to be raw."""
     caveat = f"{shown(evidence.path_as_given)} was taken for a raw disk, since it is no qcow2 image"
     if isinstance(taken_for, ForeignFile):
         caveat += f": {taken_for.description}"

@@ -25,7 +25,7 @@ class View(Protocol):
         """Bytes of the space."""
 
     def read(self, offset: int, length: int) -> bytes | str:
-        """Up to `length` bytes, fewer only at the end, or why they cannot be had."""
+        """Up to `length` bytes, fewer only at the end, or why they cannot be read."""
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """Start and end of the parts that hold anything; all else reads as zeros or not at all."""

@@ -20,7 +20,7 @@ def entropy(data: bytes) -> float:
 
 
 def sampled_entropy(read: Callable[[int, int], bytes | str], offsets: list[int], length: int) -> Iterator[float | None]:
-    """The entropy of the first bytes at each offset, up to `length` or a sample; None where they cannot be had."""
+    """The entropy of the first bytes at each offset, up to `length` or a sample; None where they cannot be read."""
     for offset in offsets:
         data = read(offset, min(length, SAMPLE))
         yield None if isinstance(data, str) else entropy(data)

@@ -1,4 +1,4 @@
-"""What becomes of a disk in a row of cells: what is read, what is zero, what cannot be had; for those who watch."""
+"""What becomes of a disk in a row of cells: what is read, what is zero, what cannot be read."""
 
 from __future__ import annotations
 

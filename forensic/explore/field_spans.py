@@ -12,7 +12,7 @@ from forensic.structure import Field, Structure
 
 
 class Span(Struct, frozen=True):
-    """A field or entry: its bytes, and its number within the structure, so that neighbours can be told apart."""
+    """A field or entry: its bytes, and its number within the structure, so that neighbours can be distinguished."""
 
     place: Range
     number: int

@@ -19,7 +19,7 @@ HostRange = tuple[int, int, str]
 """Host offset, length in bytes, kind."""
 
 MAX_UNITS = 1 << 22
-"""Parts of a file that are told apart: a map needs no more, and a hostile image could claim billions."""
+"""Parts of a file that are distinguished: a map needs no more, and a hostile image could claim billions."""
 
 
 def known_ranges(image: Identified) -> Iterator[HostRange]:

@@ -28,7 +28,7 @@ class Saved(Struct, frozen=True):
 def save_range(read: Callable[[int, int], bytes | str], offset: int, length: int, path: Path) -> Saved:
     """Write `length` bytes from `offset` to a new file, and `PATH.sha256` beside it in the format of sha256sum.
 
-    Raises `OutputFailed` if one of the files exists, cannot be written, or the bytes cannot be had; then neither is
+    Raises `OutputFailed` if one of the files exists, cannot be written, or the bytes cannot be read; then neither is
     left behind.
     """
     beside = path.with_name(path.name + ".sha256") if path.name else path
@@ -43,7 +43,7 @@ def save_range(read: Callable[[int, int], bytes | str], offset: int, length: int
         while done < length:
             data = read(offset + done, min(CHUNK, length - done))
             if isinstance(data, str) or not data:
-                raise OutputFailed(path, f"bytes at {offset + done:#x} cannot be had: {data or 'the end'}")
+                raise OutputFailed(path, f"bytes at {offset + done:#x} cannot be read: {data or 'the end'}")
             file.append(data)
             digest.update(data)
             done += len(data)

@@ -27,7 +27,7 @@ FURTHEST = 1 << 62
 """Offsets beyond this are not summed up: no table can map them, whatever size a header claims."""
 
 MAX_TAKEN = 1 << 26
-"""Host clusters of a file in which the data of snapshots is told apart from that of the active disk."""
+"""Host clusters of a file in which the data of snapshots is distinguished from that of the active disk."""
 
 
 class Fill(IntEnum):

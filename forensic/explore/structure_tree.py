@@ -1,4 +1,4 @@
-"""The structures of an image as a tree that is read only as far as somebody opens it."""
+"""The structures of an image as a tree that is read only as far as it is opened."""
 
 from __future__ import annotations
 

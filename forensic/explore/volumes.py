@@ -16,7 +16,7 @@ EXTENDED_TYPES = (0x05, 0x0F, 0x85)
 PROTECTIVE_MBR = 0xEE
 
 Read = Callable[[int, int], bytes | str]
-"""Guest offset and length to bytes, or to the reason why they cannot be had."""
+"""Guest offset and length to bytes, or to the reason why they cannot be read."""
 
 SIGNATURES: tuple[tuple[int, bytes, str, int, int], ...] = (
     (0x438, b"\x53\xef", "ext2/3/4", 0x478, 16),

@@ -127,7 +127,7 @@ def _identity(disk: Disk, depth: int) -> tuple[tuple[int, int], ...]:
 
 
 def _zero(disk: Disk, rows: Rows) -> Bools:
-    """Which rows are zeros by the image's word."""
+    """Which rows are recorded as zeros."""
     zero = np.isin(rows["state"], (State.ZERO, State.ZERO_ALLOCATED))
     last = len(disk.levels) - 1
     nothing_beneath = (rows["depth"] < last) | np.bool_(disk.levels[last].backing_file is None)
@@ -154,7 +154,7 @@ def _compared(first: Disk, my_row: np.void, second: Disk, other_row: np.void) ->
 
 
 def _bytes_of(disk: Disk, row: np.void, at: int, size: int) -> tuple[bytearray, set[Reason]]:
-    """Bytes of a row from `at` on, and why some of them could not be had."""
+    """Bytes of a row from `at` on, and why some of them could not be read."""
     buffer = bytearray(size)
     guest_offset, _, host_offset, stored_length, state, _, depth, skip = row.tolist()
     if state == State.DATA:

@@ -24,7 +24,7 @@ class Expected(Struct, frozen=True):
     """Sizes in bytes; `checkpoints` are of the hash `leading`, `segments` are size and hashes of each output file.
 
     `target` and `guest_start` say what was extracted, `unread` which ranges could not be read. `reservations` are
-    sentences for which the report itself does not vouch for the output, `differs` that two readings of it differed.
+    sentences for which the report itself does not confirm the output, `differs` that two readings of it differed.
     """
 
     size: int

@@ -262,7 +262,7 @@ class Extractor:
             raise self._differs("reads back differently from what was written to it")
 
     def _container_notes(self) -> Iterator[str]:
-        """Whether the disk itself begins like a disk image: whoever probes it opens what that image names."""
+        """Whether the disk itself begins like a disk image: a program that probes it opens what that image names."""
         path, parts = self.extraction.path, self.extraction.segments
         if path is None or self._start or not parts:
             return

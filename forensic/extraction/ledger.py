@@ -1,4 +1,4 @@
-"""The ledger: of every guest byte whether it was read, is zero by the image's word, or was filled, and why.
+"""The ledger: of every guest byte whether it was read, is recorded as zero, or was filled, and why.
 
 The sums come from the summary of the tables and the faults met in reading; they add up to the extracted range exactly.
 """
@@ -61,12 +61,12 @@ class Ledger:
 
     @property
     def bytes_missing(self) -> int:
-        """Guest bytes that are zeros in place of bytes that could not be had."""
+        """Guest bytes that are zeros in place of bytes that could not be read."""
         return self._by_state[FILLED]
 
     @property
     def bytes_zero(self) -> int:
-        """Guest bytes that are zeros by the image's word."""
+        """Guest bytes that are recorded as zeros."""
         return sum(self._by_state.values()) - self.bytes_read - self.bytes_missing
 
     def unreadable(self) -> MissingRanges:

@@ -17,7 +17,7 @@ LONG_BLANK = 1 << 15
 
 
 class Missing(Struct, frozen=True):
-    """A guest range whose bytes cannot be had, and why; it is filled with zeros.
+    """A guest range whose bytes cannot be read, and why; it is filled with zeros.
 
     `host_offset` and `stored_length` say what was tried, as in a row of the mapping.
     """
@@ -30,7 +30,7 @@ class Missing(Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The guest offset behind it."""
+        """The guest offset where it ends."""
         return self.guest_offset + self.length
 
 

@@ -1,4 +1,4 @@
-"""Every guest range with its source, one after another, while the disk is read; for those who write them down."""
+"""Every guest range with its source, one after another, while the disk is read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class GuestRange(Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The guest offset behind it."""
+        """The guest offset where it ends."""
         return self.guest_offset + self.length
 
 
@@ -74,7 +74,7 @@ class RangeWalk:
         self._writers = writers
 
     def fault(self, missing: Missing) -> None:
-        """A range that could not be read or decoded; it lies behind those that were told before."""
+        """A range that could not be read or decoded; it comes after those that were told before."""
         self.reached(missing.guest_offset)
         self._faults.append(missing)
 
@@ -212,7 +212,7 @@ class LedgerFile:
 
 
 class MapFile:
-    """A ddrescue map: `+` was read or is zero by the image's word, `-` cannot be read, `?` was not tried."""
+    """A ddrescue map: `+` was read or is recorded as zero, `-` cannot be read, `?` was not tried."""
 
     def __init__(self, path: Path, guest_start: int, guest_end: int, force: bool = False) -> None:
         """Create the file; offsets in it are those of the virtual disk. Raises `OutputFailed`."""

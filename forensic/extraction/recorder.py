@@ -41,7 +41,7 @@ class Record:
             self._running.callback(self._windows.stop)
 
     def faults(self, faults: Sequence[Missing]) -> None:
-        """Enter ranges that could not be read; they lie behind those entered before."""
+        """Enter ranges that could not be read; they come after those entered before."""
         for missing in faults:
             self._extraction.ledger.fault(missing)
             if self._walk:

@@ -58,7 +58,7 @@ class Extraction(Struct):
 
     @property
     def complete(self) -> bool:
-        """Whether the whole range was written and every byte of it was had."""
+        """Whether the whole range was written and every byte of it was read."""
         return self.status == Status.COMPLETE
 
     def as_json(self) -> dict[str, Json]:

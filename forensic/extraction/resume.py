@@ -101,7 +101,7 @@ class Resumption(Struct, frozen=True):
 def begun_otherwise(output: Path, what: str) -> OutputFailed:
     """The error for an extraction that cannot be gone on with, since `what` was another one when it was begun."""
     journal = partial_of(journal_path(output))
-    return OutputFailed(journal, f"was begun with another {what}; --force instead of --resume starts anew")
+    return OutputFailed(journal, f"was started with a different {what}; use --force instead of --resume to start over")
 
 
 def find_resumption(
@@ -163,7 +163,7 @@ def _last_that_holds(
 
 
 def _entries(output: Path) -> Iterator[tuple[int, dict[str, Json]]]:
-    """The lines of the journal with the offset behind each, up to the first that was not written to its end."""
+    """The lines of the journal with the offset after each, up to the first that was not written to its end."""
     with Evidence(partial_of(journal_path(output))) as evidence:
         rest, position = b"", 0
         for offset in range(0, evidence.size, _CHUNK):

@@ -40,7 +40,7 @@ class Verification(Struct, frozen=True):
     `windows` are all that differ by the manifest, if one was given. `segments` are the numbers of those that differ,
     `segment_sizes` number, size found and size expected of those that are too long or too short: what comes after such
     a one lies at another place, and differs for that alone. `reservations` are sentences for which the report itself
-    does not vouch for the output, whatever agrees; with `readings_differed` one of them is that two readings differed.
+    does not confirm the output, whatever agrees; with `readings_differed` one of them is that two readings differed.
     """
 
     size_expected: int

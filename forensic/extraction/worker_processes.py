@@ -1,7 +1,7 @@
-"""Those who fill pieces ahead of their turn: processes where that is safe, threads elsewhere.
+"""Workers that read ahead: processes where that is safe, threads elsewhere.
 
 Threads that make many short calls wait for each other at the interpreter's lock; processes have a lock each. But a
-process that has threads had better not fork, since a lock that another thread holds stays locked in the child for ever.
+process that has threads should not fork, since a lock that another thread holds stays locked in the child for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from forensic.mapping.extents import Reason
 from forensic.processes import Processes as WatchedProcesses
 
 Work = Callable[[int, Piece], Sequence[Missing]]
-"""Fills the buffer of that number with the bytes of a piece, and says what could not be had."""
+"""Fills the buffer of that number with the bytes of a piece, and says what could not be read."""
 
 Promise = Callable[[], Sequence[Missing]]
 """Waits for a piece. Raises what ended the work on it: `OutputFailed`, or `WorkerFailed` for an error of ours."""
@@ -124,7 +124,7 @@ _FAULTS, _OUTPUT, _ERROR = range(3)
 
 
 def _answer(work: Work, message: bytes) -> bytes:
-    """What became of a piece: what could not be had, or why it ended in an error."""
+    """What became of a piece: what could not be read, or why it ended in an error."""
     buffer, *piece = marshal.loads(message)
     try:
         faults = work(buffer, Piece(*piece))

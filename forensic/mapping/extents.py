@@ -36,7 +36,7 @@ class Reason(IntEnum):
     ENTRY_MISPLACED = 12
     DECODER_FAILED = 13  # the decoder crashed on it
     ENTRY_DOUBTFUL = 14  # its table is damaged as a whole, see `forensic.qcow2.overwritten_tables`
-    SALVAGED = 15  # decoded before the stream breaks, on request; no checksum vouches for it
+    SALVAGED = 15  # decoded before the stream breaks, on request; no checksum covers it
 
     @property
     def code(self) -> str:

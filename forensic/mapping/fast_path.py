@@ -83,7 +83,7 @@ def few_runs(
 
 
 class _Enough(Exception):
-    """What comes here needs a closer look, or is too much; the run in hand is left to those who may find it longer."""
+    """What comes here needs a closer look, or is too much; arrays take over, and may extend the current run."""
 
 
 def _read(evidence: Evidence, start: int, end: int) -> bytes:
@@ -213,7 +213,7 @@ class _Runs:
         bits, found = self._geometry.cluster_bits, list[Run]()
         guest_start, guest_end, file_size = self._guest_start, self._guest_end, self._file_size
         for (begin, entry), (end, _) in pairwise(self._begun):
-            if begin >= end:  # nothing yet at the start, or all of it behind the end of the disk
+            if begin >= end:  # nothing yet at the start, or all of it past the end of the disk
                 continue
             guest_offset, length = begin << bits, end - begin << bits
             host_offset, stored_length, state = entry, 0, _DATA

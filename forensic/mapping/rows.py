@@ -70,7 +70,7 @@ def coalesced(rows: Rows) -> Rows:
 
 
 def cut_at_file_end(rows: Rows, file_size: int) -> Rows:
-    """Split data rows at the end of the file: what lies behind it is absent, not zero."""
+    """Split data rows at the end of the file: what lies past it is absent, not zero."""
     data = rows["state"] == State.DATA
     ends = rows["host_offset"] + rows["length"]
     beyond = data & (ends > file_size)

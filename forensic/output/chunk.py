@@ -11,7 +11,7 @@ ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
 PART = 16 << 20
-"""Bytes of a run of zeros that are given on at once: hundredths of a second's work for those who hash."""
+"""Bytes of a run of zeros that are given on at once: hundredths of a second of hashing."""
 
 
 def length_of(chunk: Chunk) -> int:

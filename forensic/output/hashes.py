@@ -58,7 +58,7 @@ class HashingStopped(Exception):
 
 
 def never() -> bool:
-    """For those whom nobody stops."""
+    """Never stopped."""
     return False
 
 

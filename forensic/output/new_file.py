@@ -55,7 +55,7 @@ class NewFile:
         return file
 
     def set_size(self, size: int) -> None:
-        """Make the file that long; what is added is a hole, and what is appended comes behind it."""
+        """Make the file that long; what is added is a hole, and what is appended comes after it."""
         try:
             os.ftruncate(self._fd, size)
             os.lseek(self._fd, size, os.SEEK_SET)

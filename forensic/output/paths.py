@@ -1,6 +1,6 @@
 """What a command may write where: every path that it will touch, tested against everything that it reads.
 
-The one place for this question. Whoever creates, renames or removes files asks here first, with all of its inputs and
+The one place for this question. Code that creates, renames or removes files asks here first, with all of its inputs and
 all of its outputs at once, before the first byte is written.
 """
 
@@ -36,7 +36,7 @@ def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: 
         for written in (path, partial_of(path)):
             place = Path(os.path.realpath(path.parent)) / written.name
             if place in named:
-                raise OutputFailed(path, f"is in the way of another output, which needs {shown(place)}")
+                raise OutputFailed(path, f"already exists, and this extraction also writes {shown(place)}")
             named.add(place)
             if _identity(written) in identities:
                 raise OutputFailed(written, "is an input; evidence is never written to")

@@ -107,7 +107,7 @@ class RawFile:
             self._files[-1].close()
 
     def _go_on(self, done: int) -> None:
-        """Open what is there; whatever lies behind the first `done` bytes is not believed, and removed."""
+        """Open what is there; whatever comes after the first `done` bytes is not trusted, and is removed."""
         for segment in self.segments:
             if segment.offset >= done:
                 partial_of(segment.path).unlink(missing_ok=True)
@@ -138,7 +138,7 @@ class StandardOutput:
         return False
 
     def take(self, offset: int, chunk: Chunk) -> None:
-        """Write it all. Raises `BrokenPipeError` if nobody reads any more."""
+        """Write it all. Raises `BrokenPipeError` if the reader is gone."""
         for data in as_bytes(chunk):
             while len(data):
                 try:

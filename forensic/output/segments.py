@@ -12,7 +12,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.output.chunk import Chunk, in_parts, length_of
 
 MAX_SEGMENTS = 100_000
-"""More files than that in one folder serve nobody; a hostile size must not make them."""
+"""More files in one folder are of no use; a hostile size must not make them."""
 
 READ_AT_ONCE = 1 << 20
 

@@ -24,9 +24,9 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Calls `take` with every item given, in a thread of its own.
 
-    The thread starts with the first item. Whoever gives never waits for a thread that has ended: what ended it is
-    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened; whoever takes long
-    over an item asks `stopping`.
+    The thread starts with the first item. `give` never waits for a thread that has ended: what ended it is raised by
+    the next `give` or by `finish`. `stop` must be called in the end, whatever happened; an item that takes long over an
+    item asks `stopping`.
     """
 
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:
@@ -57,7 +57,7 @@ class Worker(Generic[Item]):
         self.stopping = True
         while self._ended and not self._ended.done():
             with suppress(Empty):
-                while True:  # nobody takes any more what waits, and there has to be room for the word to end
+                while True:  # what waits is not taken any more, and there has to be room for the message to end
                     self._queue.get_nowait()
             try:
                 self._queue.put(None, timeout=PATIENCE)
@@ -69,7 +69,7 @@ class Worker(Generic[Item]):
 
     def _put(self, item: Item | None) -> None:
         if self._ended is None:
-            from concurrent.futures import ThreadPoolExecutor  # slow to load, and without a hash nobody needs it
+            from concurrent.futures import ThreadPoolExecutor  # slow to load, and needed for hashes alone
 
             self._pool = ThreadPoolExecutor(1, self._name)
             self._ended = self._pool.submit(self._run)

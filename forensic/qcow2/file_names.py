@@ -1,4 +1,4 @@
-"""What kind of thing a file name inside an image is, before anybody thinks of opening it."""
+"""What kind of thing a file name inside an image is, without opening it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_network_path(name: bytes) -> bool:
 
 
 def is_protocol(name: bytes) -> bool:
-    """Whether QEMU would take a file name for `json:…` or for something behind a protocol such as `nbd:`.
+    """Whether QEMU would take a file name for `json:…` or for something reached by a protocol such as `nbd:`.
 
     `file:` is a protocol to QEMU as well, but what follows it is a file name after all; and a drive letter of Windows
     is none to the system that the name comes from.
@@ -40,5 +40,5 @@ def scheme(name: bytes) -> str:
 
 
 def last_name(declared: bytes) -> bytes:
-    """The file name at the end of a declared name, of whichever system: up to the first NUL, behind `/` or `\\`."""
+    """The file name at the end of a declared name, of whichever system: up to the first NUL, after `/` or `\\`."""
     return re.split(rb"[/\\]", declared.split(b"\0", 1)[0])[-1]

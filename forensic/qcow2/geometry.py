@@ -84,7 +84,7 @@ class Geometry(Struct, frozen=True):
 
 
 class Unusable(Struct, frozen=True):
-    """Why no geometry can be derived, so that nothing behind the header can be located."""
+    """Why no geometry can be derived, so that nothing after the header can be located."""
 
     reason: str
 

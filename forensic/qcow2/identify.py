@@ -66,7 +66,7 @@ class ForeignFile(Struct, frozen=True):
     """Whether it is known what the first bytes are."""
 
     def refusal(self) -> NotAnImage | EvidenceUnreadable:
-        """The error for those who need an image."""
+        """The error to raise where an image is needed."""
         path = self.evidence.path_as_given
         return EvidenceUnreadable(path, self.description) if self.unreadable else NotAnImage(path, self.description)
 
@@ -97,12 +97,12 @@ def identify_metadata(evidence: Evidence) -> Identified:
 
 
 def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
-    """Say what the first bytes look like, and what lies behind them."""
+    """Say what the first bytes look like, and what comes after them."""
     if not start:
         return ForeignFile(evidence, start, "the file is empty")
     found = _by_first_bytes(evidence, start)
     if cluster_size := cluster_size_of_headless(evidence):
-        tables = f"refcounts of a qcow2 image with clusters of {cluster_size:,} bytes lie behind its first cluster"
+        tables = f"refcounts of a qcow2 image with clusters of {cluster_size:,} bytes follow its first cluster"
         return replace(found, description=f"{found.description}, but {tables}: consistent with an overwritten header")
     return found
 

@@ -19,7 +19,7 @@ from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
 from forensic.qcow2.v1 import Qcow1Header, read_header
 from forensic.untrusted import Untrusted
 
-if TYPE_CHECKING:  # numpy is loaded by those who walk tables, not by those who look at the header
+if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
     from forensic.qcow2.tables import L1Table
     from forensic.qcow2.v1_tables import Qcow1L1
 
@@ -205,5 +205,5 @@ def _first_cluster(evidence: Evidence) -> bytes:
 
 
 def _header_cluster_size(start: bytes) -> int:
-    """Bytes of the header cluster by its own word, within what the format allows."""
+    """Bytes of the header cluster as it says itself, within what the format allows."""
     return 1 << min(max(int.from_bytes(start[20:24], "big"), MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)

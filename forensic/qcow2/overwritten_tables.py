@@ -1,6 +1,6 @@
 """L1 and L2 tables that are damaged as a whole: something else was written over them, and no entry is to be believed.
 
-The rule in plain words, for whoever has to come to the same answer by another way:
+The rule in plain words, so that it can be implemented a second time:
 
 1. Looked at are the entries of one table that the file holds and that are not zero (of an extended L2 entry: whose
    first word is not zero).
@@ -99,7 +99,7 @@ class Overwritten(Struct, frozen=True):
 
 
 def reach(geometry: Geometry, file_size: int) -> int:
-    """The host offset at which no cluster can be any more: behind the last that could have a refcount, and the file."""
+    """The host offset where no cluster can be: past the last one that could have a refcount, and past the file."""
     per_block = geometry.refcounts_per_block
     believable = max(LARGE_FILE, 4 * geometry.virtual_size)
     if per_block and geometry.refcount_table_clusters:

@@ -1,4 +1,4 @@
-"""What is left of tables that were freed: recognising their ends, since QEMU writes nothing behind them."""
+"""What is left of tables that were freed: recognising their ends, since QEMU writes nothing after them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ends_with_entry(data: bytes) -> bool:
 def ends_like_first_entry(before: int, data: bytes) -> bool:
     """Whether bytes that begin `before` bytes into a cluster can be the end of a table's only entry.
 
-    Its first fields may be written over; its text begins at a place that is known, behind numbers.
+    Its first fields may be written over; its text begins at a known place, after numbers.
     """
     text = len(data) - len(data.rpartition(b"\0")[2])
     return 0 < text < len(data) and before + text in FIRST_TEXTS

@@ -33,9 +33,9 @@ class L1Table(Struct, frozen=True, dict=True):
     `entries` may be shorter than `claimed_entries`: entries past the end of the file, past the limit or on a bad
     sector are missing, not zero. Of a table that is damaged as a whole (`overwritten`) all are missing.
 
-    A running machine's state is saved behind the end of the disk, which is `disk_size` bytes long: `saved_state_size`
+    A running machine's state is saved past the end of the disk, which is `disk_size` bytes long: `saved_state_size`
     bytes of it belong to this table's own snapshot. `saved_state_end` is the guest offset up to which the snapshots of
-    the image explain entries behind the end of the active disk: going back to one leaves its state there.
+    the image explain entries past the end of the active disk: going back to one leaves its state there.
     """
 
     owner: str

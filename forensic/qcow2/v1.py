@@ -41,7 +41,7 @@ class Qcow1Header(Struct, frozen=True):
 
     @property
     def unusable(self) -> str | None:
-        """Why nothing behind the header can be located; None if it can."""
+        """Why nothing after the header can be located; None if it can."""
         if self.truncated:
             return "the file ends inside the header"
         if not MIN_CLUSTER_BITS <= self.cluster_bits <= MAX_CLUSTER_BITS:

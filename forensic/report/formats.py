@@ -1,4 +1,4 @@
-"""The forms a report can be written in: a name, and the renderer behind it, loaded when it is used."""
+"""The forms a report can be written in: a name and its renderer, loaded when it is used."""
 
 from __future__ import annotations
 

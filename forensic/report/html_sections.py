@@ -20,7 +20,7 @@ EXPLANATION = (
 NAMES = ("rule", "class", "confidence", "id")
 SHARES = (
     ("read", "bytes_read", "stored in the image"),
-    ("zero", "bytes_zero", "zero by the image's word"),
+    ("zero", "bytes_zero", "recorded as zero"),
     ("filled", "bytes_filled", "not read, filled with zeros"),
 )
 

@@ -127,7 +127,7 @@ class Judgement(Struct, frozen=True):
 
 def digest_of(result: Json) -> str:
     """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
-    import hashlib  # slow to load, and no concern of those who print text
+    import hashlib  # slow to load, and not needed for text
     import json
 
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -45,7 +45,7 @@ class Run(Struct, dict=True):
     @cached_property
     def run_id(self) -> str:
         """A name that no other run has."""
-        import uuid  # slow to load, and no concern of those who print text
+        import uuid  # slow to load, and not needed for text
 
         return str(uuid.uuid4())
 

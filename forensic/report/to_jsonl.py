@@ -16,7 +16,7 @@ def to_jsonl(report: Report) -> str:
 
 def json_line(value: Json) -> str:
     """One object as one line: JSON escapes every line break inside it."""
-    import json  # slow to load, and no concern of those who print text
+    import json  # slow to load, and not needed for text
 
     return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
 

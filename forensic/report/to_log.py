@@ -160,7 +160,7 @@ def _unreadable(report: Report) -> Iterator[str]:
     ranges = sections(extraction["unreadable"])
     filled = number(extraction["bytes_filled"])
     if not filled:
-        yield "None: every byte was read from the evidence or is zero by its word."
+        yield "None. Every byte was read from the evidence or is recorded there as zero."
         return
     count = len(ranges) + number(extraction["unreadable_not_listed"])
     yield f"{filled:,} bytes in {count:,} ranges could not be read and were replaced by zeros."
@@ -193,7 +193,7 @@ def _state(report: Report) -> Iterator[str]:
     extraction = section(report.result["extraction"])
     yield FINAL_STATES[text(extraction["status"])]
     if not all(map(_vouched_for, sections(report.run["inputs"]))):
-        yield "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW - nobody can vouch for the output"
+        yield "WARNING: an input file changed during or after the extraction. The output is not reliable."
     yield f"Exit status {number(report.run['exit_code'])}"
     yield f"Digest of the result (SHA256) {report.digest()}"
     if compared := section(extraction["compared"]):

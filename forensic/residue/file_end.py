@@ -1,4 +1,4 @@
-"""The end of the file: whether what stands behind the last structure is what QEMU leaves there, or was appended.
+"""The end of the file: whether what stands after the last structure is what QEMU leaves there, or was appended.
 
 QEMU writes whole clusters, but for a few things: L1 and bitmap tables, the snapshot table, the bitmap directory,
 compressed streams and subclusters. Only they let a file end inside a cluster, so they alone can be what is left of
@@ -26,7 +26,7 @@ MAX_ENTRY = 4096
 """Bytes of a snapshot or bitmap entry that is recognised."""
 
 SHORT_BYTES = 256
-"""Remains up to this length, behind a table or mostly zeros, may be what a new table left of a longer old one."""
+"""Remains up to this length, after a table or mostly zeros, may be what a new table left of a longer old one."""
 
 MAX_STREAM_STARTS = 1 << 17
 """Places that are tried as the beginning of a compressed stream."""

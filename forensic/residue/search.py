@@ -37,8 +37,8 @@ class Place(Enum):
     SLACK = "table slack"
     FREE = "free clusters"
     FILE_END = "end of the file"
-    APPENDED = "behind the last structure"
-    NEVER_ALLOCATED = "behind all refcounts"
+    APPENDED = "after the last structure"
+    NEVER_ALLOCATED = "after all refcounts"
     ZERO_CLUSTER = "zero clusters"
     SUBCLUSTER = "subclusters"
     DISK_END = "end of the disk"
@@ -97,7 +97,7 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
 
 
 def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
-    """What stands behind the end of tables in their last cluster, and in the padding of snapshot table entries."""
+    """What stands after the end of tables in their last cluster, and in the padding of snapshot table entries."""
     size, evidence = image.geometry.cluster_size, image.evidence
     ends = {claim.host_offset + claim.length: claim for claim in reversed(metadata.single)}
     for end, claim in reversed(ends.items()):
@@ -127,7 +127,7 @@ def key_slot_residue(luks: LuksHeader, evidence: Evidence) -> Iterator[Residue]:
 
 
 def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterator[Residue]:
-    """What host clusters hold that the guest cannot see: under zero flags, in subclusters, behind the disk's end."""
+    """What host clusters hold that the guest cannot see: under zero flags, in subclusters, past the end of the disk."""
     geometry = batch.geometry
     if geometry.external_data_file:
         return
@@ -143,7 +143,7 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
 
 
 class FreeSearch(Struct):
-    """Remains in free clusters; whether they lie behind the last cluster in use is only known at the end."""
+    """Remains in free clusters; whether they lie after the last cluster in use is only known at the end."""
 
     evidence: Evidence
     budget: Budget
@@ -157,7 +157,7 @@ class FreeSearch(Struct):
         yield FreeResidue(Place.FREE, Place.FREE.value, self.evidence, areas[before])
 
     def rest(self, counted_end: int, appended: I64) -> Iterator[FreeResidue]:
-        """What lies behind the last cluster in use, up to where refcounts end, and behind that.
+        """What lies after the last cluster in use, up to where refcounts end, and after that.
 
         `appended` is the area at the very end of the file that is known not to be QEMU's, if there is one.
         """
@@ -202,7 +202,7 @@ def _hidden_subclusters(batch: L2Batch, bitmaps: np.ndarray[tuple[int, ...], np.
 
 
 def _disk_end(batch: L2Batch, evidence: Evidence) -> Iterator[Residue]:
-    """What the last data cluster holds behind the end of the virtual disk."""
+    """What the last data cluster holds past the end of the virtual disk."""
     geometry = batch.geometry
     cluster, beyond = divmod(geometry.virtual_size, geometry.cluster_size)
     rows = np.flatnonzero(batch.l1_indices == cluster // geometry.l2_entry_count)

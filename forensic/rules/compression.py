@@ -54,7 +54,7 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
 def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
-    """A compressed cluster begins past the end of the file, or ends a cluster or more behind it.
+    """A compressed cluster begins past the end of the file, or ends a cluster or more past it.
 
     Why: the stream is not or not wholly there; the guest range is absent.
     Spec: Compressed Clusters Descriptor
@@ -66,7 +66,7 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = batch.compressed
     begins = compressed_host_offset(batch.entries, bits)
-    # The last sector of the last stream may lie behind the end: a writer need not pad the file.
+    # The last sector of the last stream may lie past the end: a writer need not pad the file.
     ends = begins + compressed_stored_length(batch.entries, bits)
     outside = (begins >= batch.file_size) | (ends >= batch.file_size + size)
     return at_entries(
@@ -85,7 +85,7 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 
     Why: with clusters below 16 KiB the offset has room for bits 56 and up, which must be zero; a set one is damage.
     Spec: Compressed Clusters Descriptor
-    QEMU: takes the bits for part of the offset, which then lies behind the end of the file.
+    QEMU: takes the bits for part of the offset, which then lies past the end of the file.
     Next: look at what lies at the offset without the bits.
     """
     mask = compressed_reserved_bits(batch.geometry.cluster_bits)
@@ -116,7 +116,7 @@ def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
 def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
     """An encrypted image has a compressed cluster.
 
-    Why: compressed clusters are never encrypted, so this one lies in the file for everybody to read.
+    Why: compressed clusters are never encrypted, so this one is readable by anyone who has the file.
     Spec: Header, bytes 32-35; Compressed Clusters Descriptor
     QEMU: writes such an image when it converts with compression and encryption at once, hence the low severity; it
     reads the cluster without decrypting it.

@@ -83,7 +83,7 @@ def data_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file is a device or a system file of the host.
 
-    Why: whoever reads the image reads the host's own data, and whoever writes to it writes there (CVE-2024-32498).
+    Why: reading the image reads the host's own data, and writing to it writes there (CVE-2024-32498).
     Spec: External data file name
     QEMU: opens it, even for its check.
     Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
@@ -116,7 +116,8 @@ def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_is_image(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file is the image itself.
 
-    Why: the guest reads, and whoever writes to the disk overwrites, the tables of the image. Only names are compared.
+    Why: reading the disk reads the tables of the image, and writing to the disk overwrites them. Only names are
+    compared.
     Spec: External data file name
     QEMU: opens the file a second time; a lock stops it when it wants to write.
     Next: do not open the image with QEMU.

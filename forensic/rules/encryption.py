@@ -76,7 +76,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: one of the two is wrong; read as plain, encrypted data is noise.
     Spec: Full disk encryption header pointer; Header, bytes 32-35
     QEMU: refuses the image.
-    Next: look at the data: noise from guest offset 0 on speaks for encryption.
+    Next: look at the data: high entropy from guest offset 0 onwards indicates encryption.
     """
     pointer = cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
     if pointer and cluster.header.crypt_method != CryptMethod.LUKS:

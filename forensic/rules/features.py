@@ -145,7 +145,7 @@ def raw_data_bit_without_data_file(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: one of the two bits is wrong, and with it where the guest's data is.
     Spec: Header, autoclear feature bit 1
     QEMU: check and convert refuse the image; `info` opens it.
-    Next: if the L2 entries point behind the end of this file, a data file is missing.
+    Next: if the L2 entries point past the end of this file, a data file is missing.
     """
     header = cluster.header
     raw = header.autoclear_features & Autoclear.RAW_EXTERNAL_DATA

@@ -268,9 +268,9 @@ def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
-    """Data clusters that begin inside the file and end outside it, with a guest-visible byte behind the file's end.
+    """Data clusters that begin inside the file and end outside it, with a guest-visible byte past the end of the file.
 
-    A writer need not fill the last cluster behind the end of the virtual disk, and of a cluster with subclusters only
+    A writer need not fill the last cluster past the end of the virtual disk, and of a cluster with subclusters only
     those that are allocated; such a file is whole.
     """
     geometry = batch.geometry

@@ -92,7 +92,7 @@ def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
     Why: the two were written over one another, so one of them is lost.
     Spec: Compressed Clusters Descriptor
     QEMU: check only counts, and reports nothing if the refcount agrees. QEMU 7.2 was seen to do this damage itself: it
-    puts a stream behind one whose cluster has been freed and given to plain data meanwhile.
+    puts a stream after one whose cluster has been freed and given to plain data meanwhile.
     Next: if the stream decodes, the plain cluster was overwritten where the stream lies.
     """
     both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)

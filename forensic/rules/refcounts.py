@@ -262,7 +262,7 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
 
 @rule(RefcountsBeyondFile, Severity.LOW, FindingClass.ANOMALY)
 def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
-    """Refcounts are set for clusters behind the end of the file.
+    """Refcounts are set for clusters past the end of the file.
 
     Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
     in every image that it writes.

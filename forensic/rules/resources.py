@@ -1,4 +1,4 @@
-"""Rules about what an image costs those who read it: more than its size explains.
+"""Rules about images that cost more to read than their size explains.
 
 Bombs that are faults of one structure (tables past the end of the file, too many snapshots, iterations of a key slot,
 references that lead in a circle) are reported where that structure is judged; none of them makes us wait, since tables
@@ -75,7 +75,7 @@ def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: every reader allocates the table; nothing in an ordinary image makes it so much larger than the disk.
     Spec: Header, bytes 36-39
     QEMU: allocates up to 32 MiB.
-    Next: entries behind the end of the disk are reported; this one is about the cost.
+    Next: entries past the end of the disk are reported; this one is about the cost.
     """
     geometry = cluster.geometry
     if not isinstance(geometry, Geometry):

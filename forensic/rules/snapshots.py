@@ -234,7 +234,7 @@ def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
     Why: one of the two is wrong; the end of the snapshot's disk is mapped by nothing.
     Spec: Snapshots, virtual disk size
     QEMU: says nothing; converting the snapshot gives as much as the active disk has.
-    Next: the L1 table is what data can be reached by; the range behind it is absent.
+    Next: the L1 table is what data can be reached by; the range after it is absent.
     """
     for snapshot in table.snapshots:
         mapped = snapshot.l1_size * table.geometry.l1_coverage
@@ -273,9 +273,7 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
         room = max(0, snapshot.l1_size - -(-disk_size // coverage)) * coverage
         # Of a disk that is not even mapped itself the state has no place at all, which is said of the disk's size.
         if snapshot.vm_state_size > room and disk_size <= snapshot.l1_size * coverage:
-            text = (
-                f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries behind the disk map {room:#x}"
-            )
+            text = f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries past the disk map {room:#x}"
             yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
 
 

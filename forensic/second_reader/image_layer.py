@@ -30,7 +30,7 @@ class ImageLayer:
         self._last_stream: tuple[StreamEntry, Answer] | None = None
         self._overwritten: dict[int, bool] = {}
         self.size = l1.size
-        # Behind the end of the disk, where a machine's state is saved, the backing file has nothing.
+        # Past the end of the disk, where a machine's state is saved, the backing file has nothing.
         self.hides_below = "backing_not_supplied" if header.has_backing_file and not l1.base else ""
         self._lacks = ""
         if header.external_data_file and source.data_file is None:

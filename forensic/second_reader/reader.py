@@ -29,7 +29,7 @@ class SecondReader:
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """The guest bytes from `guest_offset` on, as `DATA`, `ZEROS` or `UNREADABLE`.
 
-        Of what lies behind the end of the disk nothing is given.
+        Nothing is given for what lies past the end of the disk.
         """
         return self._from(0, guest_offset, max(0, min(length, self.size - guest_offset)))
 

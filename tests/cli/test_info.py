@@ -25,7 +25,7 @@ def test_the_json_does_not_judge() -> None:
     document = qcowscope("info", "--json", sound("data-512")).json()
     assert document["schema"] == "qcowscope-report/1"
     summary = section(section(document["result"])["summary"])
-    assert summary == {"verdict": "undetermined", "reason": "info does not judge; see check"}
+    assert summary == {"verdict": "undetermined", "reason": "info gives no verdict; run check"}
 
 
 def test_a_name_alone_is_enough() -> None:

@@ -243,7 +243,7 @@ def test_what_a_report_does_not_vouch_for_is_no_plain_match(
     done = verified(raw)
     assert done.status == status
     assert words in done.out
-    assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not vouch for it")
+    assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not confirm it")
 
 
 @pytest.mark.parametrize("number", [1, 2, 6])

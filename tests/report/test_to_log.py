@@ -85,7 +85,9 @@ def test_unreadable_ranges_are_told_in_sectors_and_in_bytes(tmp_path: Path) -> N
 
 def test_a_disk_without_gaps_says_so(tmp_path: Path) -> None:
     log = log_of(tmp_path, sound("data-4k"))
-    assert section(log, "Unreadable ranges") == ["None: every byte was read from the evidence or is zero by its word."]
+    assert section(log, "Unreadable ranges") == [
+        "None. Every byte was read from the evidence or is recorded there as zero."
+    ]
     assert section(log, "Final state")[0] == "Finished successfully"
 
 

@@ -55,7 +55,7 @@ def test_iterations_are_limited(iterations: int, expected: int, luks: LuksHeader
         (0, {"key_material_offset": 2}, 0),
         (0, {"key_material_offset": 1}, 1),
         (0, {"key_material_offset": 9}, 1),  # overlaps slot 1
-        (7, {"key_material_offset": 905}, 1),  # ends behind the payload offset
+        (7, {"key_material_offset": 905}, 1),  # ends past the payload offset
     ],
 )
 def test_a_key_slot_is_held_against_the_format(

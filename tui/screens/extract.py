@@ -1,4 +1,4 @@
-"""Screen 5: write the disk out, see how far it is, and what was not had."""
+"""Screen 5: write the disk out, see how far it is, and what could not be read."""
 
 from __future__ import annotations
 
@@ -230,13 +230,13 @@ class ExtractScreen(ImageScreen):
 
     def _outcome(self, extraction: Extraction, reports: list[tuple[str, Path]]) -> Text:
         ledger = extraction.ledger
-        head = "✔ complete" if extraction.complete else "▲ complete, with ranges that were not had"
+        head = "✔ complete" if extraction.complete else "▲ complete; some ranges could not be read"
         parts = [
             line((head, "bold")),
             Text(),
             line(("file    ", "dim"), os.fspath(extraction.path or "-"), f"   {size(extraction.size)}"),
             line(("read    ", "dim"), f"{ledger.bytes_read:,} bytes"),
-            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes by the image's word"),
+            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes, recorded as zero"),
             line(("missing ", "dim"), f"{ledger.bytes_missing:,} bytes, filled with zeros"),
         ]
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]

@@ -163,7 +163,7 @@ def _times(count: int) -> Text:
 
 
 def _shares(surveyed: UsageFound, space_size: int) -> list[Share]:
-    from tui.kinds import FILLS, FREE, STATES  # with the tables, which nobody should wait for before the first paint
+    from tui.kinds import FILLS, FREE, STATES  # with the tables, loaded after the first paint
 
     sums = surveyed.usage.sums.sum(axis=1).tolist()
     if surveyed.space == Space.GUEST:

@@ -1,4 +1,4 @@
-"""A grid of cells over one address space; what a cell looks like is decided by whoever fills it."""
+"""A grid of cells over one address space; what a cell looks like is decided by the code that fills it."""
 
 from __future__ import annotations
 

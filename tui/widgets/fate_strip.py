@@ -1,4 +1,4 @@
-"""The disk as a strip of cells while it is extracted: read, zero, not had, not reached."""
+"""The disk as a strip of cells while it is extracted: read, zero, unreadable, not reached."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Painter:
         return segments
 
     def unread(self, painting: Painting, offset: int, length: int, reason: str) -> list[Segment]:
-        """A row that cannot be had, and why."""
+        """A row that cannot be read, and why."""
         return [self._offset(painting, offset), Segment("?? " * min(4, length) + reason, self._styles["missing"])]
 
     def squeezed(self, line: Line) -> list[Segment]:

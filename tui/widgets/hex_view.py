@@ -20,7 +20,7 @@ WHEEL = 3
 class HexView(HexWindow, can_focus=True):
     """Moved by keys and mouse.
 
-    Posts `Moved` when the examiner moves the cursor, `Followed` when he wants to go where it points, `Selected`.
+    Posts `Moved` when the examiner moves the cursor, `Followed` to go where it points, `Selected`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,7 +100,7 @@ class HexView(HexWindow, can_focus=True):
             self._anchor = None
 
     def action_endian(self) -> None:
-        """Whoever reads numbers turns the order round."""
+        """Readers of numbers turn the order round."""
         self.post_message(self.Turned())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
