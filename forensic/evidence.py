@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
 
-# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of
-# the first hundred for each thing that it does, one of the second for each thing that no other process may do meanwhile.
+# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of the
+# first hundred for each thing that it does, one of the second for each thing that no other process may do meanwhile.
 QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
 QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what it holds"), (103, "may resize it"))
 """The bytes that writers lock; readers lock others, and are no danger."""
@@ -281,7 +281,7 @@ class Evidence:
         return "has locked it for itself" if self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH) == fcntl.F_WRLCK else None
 
     def _lock(self, first: int, length: int) -> int | None:
-        """The kind of a lock by which another process keeps these bytes from being locked; None if that cannot be known."""
+        """The kind of lock that another process holds on these bytes; None if that cannot be known."""
         query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
         try:
             return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])

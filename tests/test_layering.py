@@ -22,7 +22,6 @@ FLOORS = {
         "forensic.version", "forensic.exit_status", "forensic.lazy_names",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
-    "What a report holds, object by object": ("forensic.records",),
     "Where bytes come from: evidence, and a process of its own for them": (
         "forensic.evidence", "forensic.forked_process",
     ),

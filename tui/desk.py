@@ -51,7 +51,7 @@ class Desk:
         self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
-        self.censuses: dict[str, ClusterCodes] = {}
+        self.cluster_codes: dict[str, ClusterCodes] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
         self.usages: dict[Space, UsageFound] = {}

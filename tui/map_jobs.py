@@ -82,7 +82,7 @@ def _tell(post: Post, space: Space, colour: str, usages: Callable[[], Iterator[S
         post(Mapped(space, last, colour))
 
 
-def take_census(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
+def take_cluster_codes(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
     """What every host cluster is coloured by; told as it grows."""
 
     def work(teller: Teller) -> None:

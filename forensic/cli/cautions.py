@@ -21,7 +21,7 @@ def vouched_for(evidences: Iterable[Evidence]) -> bool:
 
 
 def cautioned(evidences: Iterable[Evidence], status: ExitStatus) -> ExitStatus:
-    """Say what has to be said; the exit status, `NOT_COMPLETED` where nobody can vouch for what was done."""
+    """Say what has to be said; the exit status, `NOT_COMPLETED` where the result is not reliable."""
     read = list(_distinct(evidences))
     for caution in cautions_about(read):
         complain(f"qcowscope: {caution}")

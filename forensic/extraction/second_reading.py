@@ -28,8 +28,8 @@ LISTED_DIFFERENCES = 1000
 
 NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code, Reason.SALVAGED.code, "entry_doubtful"})
 """Reasons on which two readings need not agree: a sector that is bad now may be good the next time, what crashes one
-decoder another may take, what is salvaged of a broken stream is not checked by anything, and whether an entry is to be believed
-is a judgement that the second reader does not make."""
+decoder another may take, what is salvaged of a broken stream is not checked by anything, and whether an entry is to be
+believed is a judgement that the second reader does not make."""
 
 
 class Method(StrEnum):

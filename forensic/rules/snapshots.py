@@ -273,7 +273,7 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
         room = max(0, snapshot.l1_size - -(-disk_size // coverage)) * coverage
         # Of a disk that is not even mapped itself the state has no place at all, which is said of the disk's size.
         if snapshot.vm_state_size > room and disk_size <= snapshot.l1_size * coverage:
-            text = f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries past the end of the disk map {room:#x}"
+            text = f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries past the disk map {room:#x}"
             yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
 
 

@@ -76,7 +76,6 @@ class ExtractScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Show the command line."""
-        super().on_mount()
         self.query_one("#progress").display = False
         self._show_command()
 

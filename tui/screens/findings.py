@@ -51,7 +51,6 @@ class FindingsScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Columns, and what is known already."""
-        super().on_mount()
         self.query_one("#filter").display = False
         table = self._table
         for name, width in (("severity", 10), ("n", 7), ("code", 34), ("what was observed", None)):

@@ -65,7 +65,6 @@ class StructureScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
-        super().on_mount()
         self.query_one(StructureTree).grow(top_nodes(self.desk.region_index))
         self._show_view(self._shown_view)
         self._mark_findings()
