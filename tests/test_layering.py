@@ -22,6 +22,7 @@ FLOORS = {
         "forensic.version", "forensic.exit_status", "forensic.lazy_names",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
+    "What a report holds, object by object": ("forensic.records",),
     "Where bytes come from: evidence, and a process of its own for them": (
         "forensic.evidence", "forensic.forked_process",
     ),
@@ -39,7 +40,8 @@ FLOORS = {
     "All structures of a version 1 image": ("forensic.walk_v1",),
     "All structures in order, once; what is wrong with each": ("forensic.walk", "forensic.rules"),
     "Structures × rules → findings; what interface and maps look through": ("forensic.checking", "forensic.explore"),
-    "The report of an extraction, or with a map of the file": ("forensic.mapped_report", "forensic.reporting"),
+    "A report with a map of the file": ("forensic.mapped_report",),
+    "The report of an extraction": ("forensic.reporting",),
     "The public interface": ("forensic",),
     "The terminal interface": ("tui",),
     "The command line": ("forensic.cli",),
