@@ -60,7 +60,6 @@ COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 MAX_LISTED = 4096
 """Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
 
-
 NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info gives no verdict; run check")
 
 

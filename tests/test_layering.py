@@ -22,7 +22,8 @@ FLOORS = {
         "forensic.version", "forensic.exit_status", "forensic.lazy_names",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
-    "What a report holds, object by object": ("forensic.records",),
+    "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.qemu_locks"),
+    "A file that is opened, and what identifies it": ("forensic.opened_file",),
     "Where bytes come from: evidence, and a process of its own for them": (
         "forensic.evidence", "forensic.forked_process",
     ),

@@ -13,7 +13,6 @@ from forensic.untrusted import shown_whole
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
 
-
 UNMEASURED = partial(argparse.HelpFormatter, width=80)
 """argparse lays out every argument it is told of, and loads `shutil` to ask for the width of a terminal to do so."""
 

@@ -85,7 +85,8 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
         print(f"and {found.differences_not_listed:,} more ranges")
     print(found.sentence)
     for evidence in changed:
-        raise EvidenceUnreadable(evidence.path_as_given, "changed while it was read; this comparison says nothing")
+        reason = "changed while it was being read; this comparison says nothing"
+        raise EvidenceUnreadable(evidence.path_as_given, reason)
     return found.agrees
 
 

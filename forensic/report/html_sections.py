@@ -173,7 +173,7 @@ def _given(values: SourceRecord | RunRecord | InputRecord, names: Iterable[str])
 
 def _integrity(integrity: IntegrityRecord | UnsetType) -> Iterator[tuple[str, str]]:
     if integrity is not UNSET:
-        yield "unchanged", "yes" if integrity.unchanged else "NO: the file changed while it was read"
+        yield "unchanged", "yes" if integrity.unchanged else "NO: the file changed while it was being read"
         yield "method", integrity.method
 
 
