@@ -9,7 +9,7 @@ from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
 from forensic.qcow2.metadata import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.rules.places import in_header
 from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
