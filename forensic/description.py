@@ -13,8 +13,7 @@ from msgspec.structs import replace
 from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
-from forensic.qcow2.extensions import ExtensionType, feature_names
-from forensic.qcow2.file_names import scheme
+from forensic.qcow2.extensions import feature_names
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.header import V1_LENGTH, Autoclear, Compatible, CryptMethod, Incompatible
 from forensic.qcow2.identify import ForeignFile, Identified
@@ -34,12 +33,11 @@ from forensic.records.image import (
     Qcow1ImageRecord,
     Qcow2ImageRecord,
     RefcountRecord,
-    ReferenceRecord,
     SnapshotRecord,
 )
 from forensic.records.judgement import SummaryRecord, Verdict
 from forensic.records.report import ResultRecord, ResultSourceRecord
-from forensic.untrusted import Untrusted
+from forensic.references import references, version_1_references
 
 FEATURES: dict[str, dict[int, str]] = {
     "incompatible": {
@@ -52,13 +50,23 @@ FEATURES: dict[str, dict[int, str]] = {
     "compatible": {Compatible.LAZY_REFCOUNTS: "lazy refcounts"},
     "autoclear": {Autoclear.BITMAPS: "bitmaps", Autoclear.RAW_EXTERNAL_DATA: "raw external data"},
 }
+
+
 FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
+
+
 CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
+
+
 CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
+
+
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
+
 
 MAX_LISTED = 4096
 """Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
+
 
 NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info gives no verdict; run check")
 
@@ -169,11 +177,6 @@ def _version_1(image: Qcow1Metadata) -> Qcow1ImageRecord:
     return replace(described, cluster_size=header.cluster_size, extended_l2=False, l2_tables=tables)
 
 
-def version_1_references(image: Qcow1Metadata) -> list[ReferenceRecord]:
-    """The backing file, which is the only other file that version 1 can name."""
-    return [reference("backing", image.backing_file, None)] if image.has_backing_file else []
-
-
 def _crypt_name(method: int, known: Collection[CryptMethod]) -> str:
     return CRYPT_NAMES[CryptMethod(method)] if method in known else f"unknown ({method})"
 
@@ -194,30 +197,6 @@ def _features(cluster: HeaderCluster, number: int) -> list[FeatureRecord]:
         for bit in range(64)
         if word >> bit & 1
     ]
-
-
-def references(cluster: HeaderCluster) -> list[ReferenceRecord]:
-    """The other files that an image names, as it names them."""
-    references: list[ReferenceRecord] = []
-    data_file = cluster.extensions.text(ExtensionType.DATA_FILE)
-    if cluster.header.backing_file_offset or cluster.header.backing_file_size:
-        declared_format = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
-        references.append(reference("backing", cluster.backing_file, declared_format))
-    if data_file is not None or cluster.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
-        references.append(reference("data_file", data_file, None))
-    return references
-
-
-def reference(kind: str, declared: Untrusted | None, declared_format: Untrusted | None) -> ReferenceRecord:
-    """One file that an image names, or should name; `declared` is None where the name is damaged or missing."""
-    return ReferenceRecord(
-        kind=kind,
-        declared=declared.record() if declared else None,
-        declared_format=declared_format.record() if declared_format else None,
-        scheme=scheme(declared.raw) if declared else None,
-        followed=False,
-        consent="none",
-    )
 
 
 def _not_listed(image: Qcow2Metadata, usable: bool) -> NotListedRecord | UnsetType:

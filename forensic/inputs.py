@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from forensic.description import reference, references, version_1_references
 from forensic.disk.disk import Disk, Input, Role
 from forensic.disk.layer import Level
 from forensic.disk.qcow2_layer import Qcow2Layer
@@ -14,6 +13,7 @@ from forensic.disk.v1_layer import Qcow1Layer
 from forensic.evidence import Evidence
 from forensic.records.image import ReferenceRecord
 from forensic.records.run import InputRecord
+from forensic.references import reference, references, version_1_references
 from forensic.untrusted import shown
 
 Sha256Of = Callable[[Evidence], str | None]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from forensic.report.file_map import file_map
 from forensic.report.formats import DRAWS_MAP
 
 if TYPE_CHECKING:
@@ -25,6 +26,5 @@ def with_map(report: Report, image: Identified, formats: Iterable[str]) -> Repor
     if not isinstance(geometry, Geometry):
         return report
     from forensic.explore.known_ranges import known_ranges
-    from forensic.report.file_map import file_map
 
     return replace(report, file_map=file_map(image.evidence.size, known_ranges(image), geometry.cluster_size))

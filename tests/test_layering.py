@@ -33,8 +33,10 @@ FLOORS = {
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),
-    "Guest offset → host offset; an image as report values": ("forensic.mapping", "forensic.description"),
-    "The virtual disk and what it takes to read it": ("forensic.disk",),
+    "Guest offset → host offset; the files that an image names": ("forensic.mapping", "forensic.references"),
+    "The virtual disk and what it takes to read it; an image as report values": (
+        "forensic.disk", "forensic.description",
+    ),
     "One facade for images of all versions; what was supplied beside one": ("forensic.image", "forensic.inputs"),
     "Who owns each host cluster; how the disk gets out": ("forensic.accounting", "forensic.extraction"),
     "What is left where nothing lies": ("forensic.residue",),
@@ -97,6 +99,29 @@ def imports(path: Path) -> Iterator[str]:
                 yield inner if is_a_module(inner) else node.module
 
 
+def imported_at_the_top(path: Path) -> Iterator[str]:
+    """Every module that is loaded with a file; not what only types need."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if is_a_module(inner) else node.module
+
+
+def types_only(module: str) -> set[str]:
+    """What a file imports for types alone."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    blocks = [node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.If)]
+    found = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom) and node.module]
+    return {node.module for node in found if node.module} | {
+        f"{node.module}.{alias.name}" for node in found for alias in node.names
+    }
+
+
 def is_a_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
@@ -135,6 +160,31 @@ def test_no_file_imports_itself_in_a_circle() -> None:
         for module in free:
             del below[module]
     assert below == {}
+
+
+def test_a_function_imports_only_what_its_file_would_not_load_anyway() -> None:
+    """An import in a function pays by what is not loaded at start; where nothing is saved, it belongs at the top.
+
+    The one exception is a part of the command line that needs the whole, which loads its parts.
+    """
+    top = {module_of(path): set(imported_at_the_top(path)) for path in FILES}
+
+    def loaded(module: str) -> set[str]:
+        found, waiting = set(), {module}
+        while waiting:
+            one = waiting.pop()
+            found.add(one)
+            waiting |= top.get(one, set()) - found
+        return found
+
+    inside = {module_of(path): set(imports(path)) - set(top[module_of(path)]) for path in FILES}
+    useless = {
+        (module, name)
+        for module, names in inside.items()
+        for name in names & top.keys()
+        if name in loaded(module) and name not in types_only(module)
+    }
+    assert useless - {("forensic.cli.completion", "forensic.cli")} == set()
 
 
 def test_no_folder_has_more_files_than_one_can_look_through() -> None:

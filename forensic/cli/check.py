@@ -14,14 +14,14 @@ from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
 from forensic.mapped_report import with_map
+from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FORMATS, render
-from forensic.report.model import Report
+from forensic.report.model import EXIT_STATUS, Judgement, Report
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
 if TYPE_CHECKING:
     from forensic.image import Identified
-    from forensic.report.model import Judgement
 
 FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
 """The forms in which one image can follow another on one stream."""
@@ -83,7 +83,6 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     from forensic.checking import check
     from forensic.description import describe
     from forensic.image import identify
-    from forensic.qcow2.identify import ForeignFile
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
@@ -124,9 +123,6 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
 
 def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> ExitStatus:
     """The exit status of the contract; `NOT_COMPLETED` if a rule of ours failed."""
-    from forensic.qcow2.identify import ForeignFile
-    from forensic.report.model import EXIT_STATUS
-
     if isinstance(image, ForeignFile):
         return image.refusal().exit_status
     failed = any(made.failed for made in judgement.checks)

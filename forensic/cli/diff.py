@@ -14,6 +14,7 @@ from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
 from forensic.errors import NotAnImage
+from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
@@ -114,7 +115,6 @@ def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Di
 def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.Namespace, opened: ExitStack) -> Disk:
     """The active disk of an image, or the raw disk that a file is said to be, or must be since it is no image."""
     from forensic.disk.opening import Format, format_of, open_disk, raw_disk
-    from forensic.evidence import Evidence
     from forensic.image import identify
     from forensic.qcow2.identify import ForeignFile
 
