@@ -17,7 +17,8 @@ from forensic.image import Identified, Qcow1Image, Qcow2Image
 from forensic.measured import Measured
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.identify import ForeignFile
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
 from forensic.residue.search import FreeResidue, Residue
 from forensic.rules import Rule, all_rules
 from forensic.walk import structures

@@ -17,7 +17,7 @@ from typing import Self
 from forensic.forked_process import ForkedProcess, Salvage, Work
 
 Promise = Callable[[], bytes]
-"""Waits for an answer. Raises `WorkerFailed` if the process that should give it is gone, or has met an error of ours."""
+"""Waits for an answer. Raises `WorkerFailed` if its process is gone, or has met an error of ours."""
 
 
 class Processes:

@@ -176,7 +176,6 @@ def _geometry(header: Qcow1Header) -> Qcow1Geometry:
         extended_l2=False,
         compression_type=Codec.DEFLATE,
         external_data_file=False,
-        header_length=V1_LENGTH,
         crypt_method=header.crypt_method,
         l2_bits=header.l2_bits,
     )

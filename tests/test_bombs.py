@@ -13,7 +13,7 @@ from forensic.budget import Limits
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.image import identify
-from forensic.report.model import CheckStatus, Verdict
+from forensic.records.judgement import CheckStatus, Verdict
 from samples import recipes
 from tests.bombs import BOMBS
 

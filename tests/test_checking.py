@@ -13,7 +13,8 @@ from forensic.finding import Confidence, Finding, FindingClass, Problem, Problem
 from forensic.image import identify
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.tables import L1Table
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules
 from samples.kinds import Kind
 from samples.recipes import Recipe, all_recipes, apply, find_places, find_range

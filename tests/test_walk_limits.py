@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import to_builtins
 
-from forensic import RegionIndex, build_reverse_map, description, find_orphans, outline, walk_v1
+from forensic import description, walk_v1
 from forensic.accounting import cluster_counts, comparison, measurement, saved_state, shared_clusters
 from forensic.accounting.discrepancies import ClusterUsage
 from forensic.accounting.saved_state import DESCRIPTION, is_left_behind
@@ -21,7 +22,7 @@ from forensic.checking import check
 from forensic.disk.codecs import ZSTD_WINDOW_LIMIT, decode
 from forensic.disk.examination import Outcome, examine, fills_cluster
 from forensic.evidence import Evidence
-from forensic.explore import orphans, regions, reverse_map
+from forensic.explore import RegionIndex, build_reverse_map, find_orphans, orphans, regions, reverse_map, top_nodes
 from forensic.image import Identified, Qcow2Image, identify
 from forensic.qcow2.tables import L1Table, L2Batch
 from forensic.residue import file_end
@@ -114,7 +115,7 @@ def test_so_many_l1_tables_of_snapshots_are_looked_into(by: int, monkeypatch: py
             assert [table.owner for table in found.l1_tables] == ["active", "snapshot 0", "snapshot 1"][
                 : 3 + min(by, 0)
             ]
-            (snapshots,) = [node for node in outline(found) if node.label == "snapshots"]
+            (snapshots,) = [node for node in top_nodes(found) if node.label == "snapshots"]
             assert snapshots.children is not None
             notes = [node.note for node in snapshots.children()]
             opened_nodes = [node.children() if node.children else [] for node in snapshots.children()]
@@ -182,7 +183,7 @@ def test_bits_of_bitmaps_are_counted_up_to_so_many_bytes(by: int, monkeypatch: p
     with Qcow2Image(Evidence(SOUND / "bitmaps-512.qcow2")) as image:
         measured = check(image, strict=True).measured
         assert measured is not None
-        listed = description.describe(image, measured)["bitmaps"]
+        listed = to_builtins(description.describe(image, measured))["bitmaps"]
     assert measured.dirty_bytes == ({0: 1536} if by < 0 else {0: 1536, 1: 1536})
     assert isinstance(listed, list)
     # What was not counted is not called clean.
@@ -195,7 +196,7 @@ def test_a_report_lists_so_many(by: int, name: str, kind: str, monkeypatch: pyte
     assert description.MAX_LISTED == 4096
     monkeypatch.setattr(description, "MAX_LISTED", 2 + by)
     with Qcow2Image(Evidence(SOUND / f"{name}.qcow2")) as image:
-        said = description.describe(image)
+        said = to_builtins(description.describe(image))
     listed = said[kind]
     assert isinstance(listed, list)
     assert (len(listed), said.get("not_listed")) == ((1, {kind: 1}) if by < 0 else (2, None))

@@ -123,7 +123,7 @@ class QcowscopeApp(Explorer):
         self.desk.contents = event.contents
         self.desk.learn("contents")
 
-    def on_surveyed(self, event: UsageFound) -> None:
+    def on_usage_found(self, event: UsageFound) -> None:
         """How the space is divided, so far."""
         self.desk.usages[event.space] = event
         self.desk.learn("space")

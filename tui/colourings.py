@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forensic import (
+from forensic import Finding, Severity
+from forensic.explore import (
     ONE_BY_ONE,
     Count,
-    Finding,
     Grid,
     Orphans,
     Qcow1RegionIndex,
     RegionIndex,
-    Severity,
     Space,
     SpaceUsage,
     Tenant,
@@ -24,7 +23,7 @@ from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
 
 KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
 COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)
-BY_CENSUS = (REFCOUNT, OWNER)
+BY_CLUSTER_CODE = (REFCOUNT, OWNER)
 
 COUNTS = {
     Count.NOWHERE: FREE,
@@ -68,7 +67,7 @@ def legend_of(colour: str, region_index: RegionIndex | Qcow1RegionIndex) -> list
         return [*HEATS]
     if colour == TROUBLE:
         return [*SEVERITIES.values(), QUIET]
-    if colour in BY_CENSUS:
+    if colour in BY_CLUSTER_CODE:
         return list(looks_of(colour, Space.HOST, region_index).values())
     return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING]))
 
@@ -84,7 +83,7 @@ def cells_of(
     """The cells of a grid; `trouble` is sorted worst first."""
     if colour == TROUBLE:
         return _cells_of_trouble(usage.grid, space, trouble)
-    if colour in BY_CENSUS:
+    if colour in BY_CLUSTER_CODE:
         looks = looks_of(colour, space, region_index)
         choose = _highest if colour == REFCOUNT else _most
         return [choose(sums, looks, usage.done) for sums in usage.sums.T.tolist()]

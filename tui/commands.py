@@ -6,7 +6,6 @@ from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 EVERYWHERE, STRUCTURE, MAP, FINDINGS, EXTRACT, HEX = "everywhere", "structure", "map", "findings", "extract", "hex"
-OVERVIEW = "overview"
 
 
 class Command(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import Judgement, Range, Space, describe, guest, host
+from forensic import Judgement, Severity, describe
+from forensic.explore import Range, Space, guest, host
 from tui.jumps import Jumps
 from tui.messages import UsageFound
 from tui.notes import Notes
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
-    from forensic import (
+    from forensic import Extent, Finding, Qcow1Image, Qcow2Image
+    from forensic.explore import (
         ClusterCodes,
         Contents,
         DiskView,
-        Extent,
         FileView,
-        Finding,
         Inspection,
-        Json,
         Orphans,
         Ownership,
-        Qcow1Image,
         Qcow1RegionIndex,
-        Qcow2Image,
         RegionIndex,
+        ResultRecord,
         ReverseMap,
         View,
     )
@@ -44,7 +42,7 @@ class Desk:
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
         """Nothing after the header is read yet."""
         self.image = image
-        self.facts: Mapping[str, Json] = describe(image)
+        self.facts: ResultRecord = describe(image)
         self.notes = notes
         self.jumps = Jumps(host(0, 1))
         self.judgement: Judgement | None = None
@@ -53,7 +51,7 @@ class Desk:
         self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
-        self.censuses: dict[str, ClusterCodes] = {}
+        self.cluster_codes: dict[str, ClusterCodes] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
         self.usages: dict[Space, UsageFound] = {}
@@ -68,21 +66,22 @@ class Desk:
     @cached_property
     def region_index(self) -> RegionIndex | Qcow1RegionIndex:
         """What lies where in the file."""
-        from forensic import Qcow1Image, Qcow1RegionIndex, RegionIndex
+        from forensic import Qcow1Image
+        from forensic.explore import Qcow1RegionIndex, RegionIndex
 
         return Qcow1RegionIndex(self.image) if isinstance(self.image, Qcow1Image) else RegionIndex(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
         """The bytes of the file."""
-        from forensic import FileView
+        from forensic.explore import FileView
 
         return FileView(self.image.evidence)
 
     @cached_property
     def disk_view(self) -> DiskView:
         """The bytes of the disk."""
-        from forensic import DiskView
+        from forensic.explore import DiskView
 
         return DiskView(self.image)
 
@@ -120,7 +119,7 @@ class Desk:
 
     def inspection(self) -> Inspection | None:
         """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
-        from forensic import inspect
+        from forensic.explore import inspect
 
         host_offset = self.host_offset()
         return None if host_offset is None else inspect(self.region_index, host_offset)
@@ -158,7 +157,7 @@ class Desk:
 
     def numbers(self, little_endian: bool) -> list[tuple[str, str]]:
         """The bytes from the cursor on, read as numbers; none where the format says what they are."""
-        from forensic import numbers_of
+        from forensic.explore import numbers_of
 
         inspection = self.inspection()
         if self.place.space == Space.HOST and inspection and inspection.known:
@@ -190,7 +189,8 @@ class Desk:
 
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""
-        return sorted((each for each in self.findings if each.severity.rank), key=lambda each: -each.severity.rank)
+        more_than_facts = (each for each in self.findings if each.severity > Severity.INFO)
+        return sorted(more_than_facts, key=lambda each: -each.severity.rank)
 
     def places_of_trouble(self) -> list[Range]:
         """Where that is."""

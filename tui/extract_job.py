@@ -10,24 +10,26 @@ from collections.abc import Callable
 from textual.message import Message
 
 from forensic import (
-    LOG,
     BackingFile,
     EvidenceInUse,
     Extraction,
-    ExtractionCells,
-    Fate,
     Interrupted,
-    Json,
     Qcow1Image,
     Qcow2Image,
     Report,
-    ReportRequest,
-    Run,
     Settings,
-    Snapshot,
     Supplied,
     extract,
     open_disk,
+)
+from forensic.explore import (
+    LOG,
+    ExtractionCells,
+    Fate,
+    Json,
+    ReportRequest,
+    Run,
+    Snapshot,
     render,
     shown,
     write_extraction_reports,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from forensic import Range, Space, guest, host
+from forensic.explore import Range, Space, guest, host
 from tui.desk import Desk
 
 GRAMMAR = "0x…  1024  64KiB  c123  v0x…  vc9  L1[3].L2[7]  snapshot 0 L1[2]  +0x200  -16  header  l1  refcounts  end"
@@ -46,7 +46,7 @@ def _entry(word: str, desk: Desk) -> Range | None:
     match = _ENTRY.fullmatch(word)
     if not match:
         return None
-    from forensic import entry_place
+    from forensic.explore import entry_place
 
     owner, l1_index, l2_index = match.groups()
     place = entry_place(desk.region_index, owner or "active", int(l1_index), int(l2_index) if l2_index else None)

@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterator
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from forensic import (
+from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
+from forensic.explore import (
     DiskView,
-    Finding,
-    ForensicError,
     Grid,
     Pattern,
     Progress,
-    Qcow1Image,
     Qcow1RegionIndex,
-    Qcow2Image,
     Range,
     ReadFailed,
     RegionIndex,
@@ -25,7 +22,6 @@ from forensic import (
     SpaceUsage,
     View,
     build_reverse_map,
-    check,
     file_space_usage,
     guest_space_usage,
     look_inside,
@@ -147,8 +143,8 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
         post(Indexed(build_reverse_map(image, lambda: teller.cancelled)))
 
     def usage(teller: Teller) -> None:
-        _survey(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
-        _survey(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
+        _show_usage(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
+        _show_usage(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
 
     run_job(post, "look", look if usable else lambda teller: None)
     run_job(post, "check", judge)
@@ -157,7 +153,7 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
         run_job(post, "index", index)
 
 
-def _survey(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:
+def _show_usage(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:
     for usage in usages:
         teller.say(f"space {usage.done:.0%}")
         post(UsageFound(space, usage))

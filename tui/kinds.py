@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from forensic import Fate, Fill, State
+from forensic import State
+from forensic.explore import Fate, Fill
 from tui.looks import Cell, Look
 
 FILLS = {

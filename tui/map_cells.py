@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forensic import Fill, Grid, Orphans, Range, Space, SpaceUsage, State
+from forensic import State
+from forensic.explore import Fill, Grid, Orphans, Range, Space, SpaceUsage
 from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
 

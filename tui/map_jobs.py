@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from textual.worker import get_current_worker
 
-from forensic import (
+from forensic.explore import (
     ClusterCodes,
     Grid,
     Qcow1RegionIndex,
@@ -82,7 +82,7 @@ def _tell(post: Post, space: Space, colour: str, usages: Callable[[], Iterator[S
         post(Mapped(space, last, colour))
 
 
-def take_census(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
+def take_cluster_codes(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
     """What every host cluster is coloured by; told as it grows."""
 
     def work(teller: Teller) -> None:

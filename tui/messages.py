@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import (
-        ClusterCodes,
-        Contents,
-        Finding,
-        Grid,
-        Judgement,
-        Orphans,
-        Ownership,
-        Range,
-        ReverseMap,
-        Space,
-        SpaceUsage,
-    )
+    from forensic import Finding, Judgement
+    from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
     from tui.looks import Cell
 
 

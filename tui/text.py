@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from forensic import Untrusted, shown
+from forensic.explore import Untrusted, shown
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 

@@ -7,7 +7,8 @@ from functools import partial
 
 from textual.app import App
 
-from forensic import ForensicError, Range, Space
+from forensic import ForensicError
+from forensic.explore import Range, Space
 from tui.commands import EVERYWHERE, commands_of
 from tui.desk import Desk
 from tui.goto import GRAMMAR, CannotGo, place_of

@@ -14,6 +14,8 @@ from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import FORMATS, OTHER, add_files, add_key, supplied_by, supplied_to_other
 from forensic.errors import NotAnImage
+from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     Supplies = Callable[[Qcow2Image | Qcow1Image, argparse.Namespace], Supplied]
 
 SCHEMA = "qcowscope-diff/1"
-NOT_ALL_COMPARED = 5
 OF_OTHER = ("other_format", "other_backing", "other_data_file", "other_key_file")
 IN_TOTAL = {
     "differs": ("byte differs", "bytes differ"),
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             for caveat in dict.fromkeys((*first.caveats, *second.caveats)):
                 print(f"note: {caveat}")
         sys.stdout.flush()
-        status = NOT_ALL_COMPARED if lengths[Relation.NOT_COMPARED] else 0
+        status = ExitStatus.RANGES_NOT_READ if lengths[Relation.NOT_COMPARED] else ExitStatus.DONE
         return cautioned((*first.evidences, *second.evidences), status)
 
 
@@ -114,7 +115,6 @@ def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Di
 def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.Namespace, opened: ExitStack) -> Disk:
     """The active disk of an image, or the raw disk that a file is said to be, or must be since it is no image."""
     from forensic.disk.opening import Format, format_of, open_disk, raw_disk
-    from forensic.evidence import Evidence
     from forensic.image import identify
     from forensic.qcow2.identify import ForeignFile
 

@@ -12,26 +12,25 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from forensic.cli.cautions import cautioned
-from forensic.cli.output import make_report, write_new_file
+from forensic.cli.output import write_new_file
 from forensic.cli.parser import UsageError
-from forensic.cli.reports import ReportTarget, with_map, write_reports
+from forensic.cli.reports import ReportTarget, write_reports
+from forensic.exit_status import ExitStatus
 from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
-    from forensic.evidence import Evidence
     from forensic.extraction.range_lists import RangeWriter
     from forensic.extraction.result import Extraction
     from forensic.extraction.settings import Settings
-    from forensic.image import Identified
+    from forensic.image import Qcow1Image, Qcow2Image
     from forensic.output.new_file import LineFile
     from forensic.output.segments import Segment
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
-DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
 
@@ -49,7 +48,7 @@ class ExtractionReports:
     def __init__(
         self,
         targets: Sequence[ReportTarget],
-        image: Identified,
+        image: Qcow2Image | Qcow1Image,
         disk: Disk,
         output: Path | None,
         settings: Settings,
@@ -111,16 +110,16 @@ class ExtractionReports:
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
 
-    def verify_sources(self, progress: Callable[[int, int], None] | None) -> int:
+    def verify_sources(self, progress: Callable[[int, int], None] | None) -> ExitStatus:
         """Read every input again if that was asked for; the exit status that this alone would give."""
         if not self._settings.verify or self._input_hashes is None:
-            return DONE
+            return ExitStatus.DONE
         self._input_hashes.verify(progress)
         if self._input_hashes.unverified:
-            return NOT_COMPLETED
-        return MISMATCH if self._input_hashes.differing else DONE
+            return ExitStatus.NOT_COMPLETED
+        return ExitStatus.MISMATCH if self._input_hashes.differing else ExitStatus.DONE
 
-    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> int:
+    def write(self, extraction: Extraction, run: Run, status: ExitStatus, case: Mapping[str, str | None]) -> ExitStatus:
         """Write everything that is written in the end. Raises `OutputFailed`.
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
@@ -134,23 +133,14 @@ class ExtractionReports:
         targets = self._written_in_the_end()
         if not targets:
             return status
-        from forensic.checking import check
-        from forensic.description import describe
-        from forensic.finding import Severity
-        from forensic.inputs import inputs_of, references_of
+        from forensic.reporting import ReportRequest, extraction_report
 
-        image = self._image
-        judgement = check(image)
-        result = describe(image, judgement.measured) | judgement.as_json(Severity.MEDIUM)
-        result["extraction"] = extraction.as_json()
-        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
-        result["references"] = references_of(self._disk, self._sha256)
-        inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
-        if status == DONE and any(evidence.unread for evidence in self._disk.evidences):
-            status = NOT_COMPLETED
-        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
-        write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
-        return status
+        written = [(target.format, target.path) for target in self._targets]
+        request = ReportRequest(written, case)
+        hashes, sparse = self._input_hashes, self._settings.sparse
+        report = extraction_report(request, self._image, self._disk, extraction, run, status, hashes, sparse)
+        write_reports(targets, report, self._settings.force)
+        return ExitStatus(report.complete_run.exit_code)
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""
@@ -174,7 +164,7 @@ class ExtractionReports:
         for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
         stream.flush()
-        cautioned(self._disk.evidences, DONE)
+        cautioned(self._disk.evidences, ExitStatus.DONE)
         self._print_sources()
 
     def _print_differences(self, extraction: Extraction) -> None:
@@ -191,13 +181,6 @@ class ExtractionReports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.close()
-
-    def _sha256(self, evidence: Evidence) -> str | None:
-        """The hash of an input; None if it cannot be read to its end."""
-        return self._input_hashes.of(evidence) if self._input_hashes else None
-
-    def _sha256_again(self, evidence: Evidence) -> str | None:
-        return self._input_hashes.again(evidence) if self._input_hashes else None
 
     def _print_sources(self) -> None:
         """What reading the inputs again has shown."""
@@ -217,19 +200,3 @@ class ExtractionReports:
             [shown(evidence.path_as_given) for evidence in level.evidences] for level in self._disk.levels
         ]
         return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": levels}
-
-    def _artifacts(self, extraction: Extraction) -> list[Json]:
-        sparse = self._settings.sparse
-        raw: list[Json] = [
-            {
-                "role": "raw",
-                "name": shown(segment.path),
-                "segment_index": segment.index,
-                "size": segment.length,
-                "sparse": sparse,
-                "sha256": hashes.get("sha256"),
-            }
-            for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
-        ]
-        reports: list[Json] = [{"role": target.format, "name": shown(target.path)} for target in self._targets]
-        return [*raw, *reports]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.description import describe
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.image import identify
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
@@ -43,10 +44,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with Evidence(path) as evidence:
         image = identify(evidence)
         result = describe(image)
-        status = 0
+        status = ExitStatus.DONE
         said = cautions_about([evidence])
         if not vouched_for([evidence]):
-            status = NOT_COMPLETED
+            status = ExitStatus.NOT_COMPLETED
         if isinstance(image, ForeignFile):
             refusal = image.refusal()
             status, said = status or refusal.exit_status, [str(refusal), *said]
@@ -54,12 +55,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
                 return Outcome(status, "", "\n".join(said))
             from forensic.checking import check
 
-            result |= check(image).as_json()
-        else:
-            result["summary"] = {"verdict": "undetermined", "reason": "info gives no verdict; run check"}
+            result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
+            return Outcome(status, list(info_lines(Report(result, evidence.record()))), complaint)
         report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import NOT_COMPLETED, cautioned
+from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_snapshot, disk_of
 from forensic.cli.standard_streams import complain
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
         for caveat in disk.caveats:
             complain(f"note: {caveat}")
-        status = 0
+        status = ExitStatus.DONE
         if ended_at < disk.size:
             where = f"guest offset {ended_at:#x} of {disk.size:#x}"
             reason = "L1 entries lead to the same L2 tables again and again"
             complain(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}")
-            status = NOT_COMPLETED
+            status = ExitStatus.NOT_COMPLETED
         return cautioned(disk.evidences, status)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             print("\n".join(_lines(found, image.evidence.size)))
         sys.stdout.flush()
-        return cautioned([image.evidence], 0)
+        return cautioned([image.evidence], ExitStatus.DONE)
 
 
 def _host_offset(text: str) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from forensic.cli.parser import Subparsers, add_command
+from forensic.exit_status import ExitStatus
 
 
 def add(subparsers: Subparsers) -> None:
@@ -15,7 +15,9 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the schema."""
-    from importlib import resources
+    import json
 
-    sys.stdout.write(resources.files("forensic.report").joinpath("schema.json").read_text(encoding="utf-8"))
-    return 0
+    from forensic.records.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return ExitStatus.DONE

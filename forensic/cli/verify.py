@@ -13,12 +13,11 @@ from forensic.cli.parser import Subparsers, add_command
 from forensic.cli.sources import add_files, add_key, add_snapshot, disk_of
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from forensic.extraction.verification import Differences, Verification
-
-MISMATCH, NOT_VOUCHED_FOR = 6, 1
 
 
 def add(subparsers: Subparsers) -> None:
@@ -63,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     word = "does not match" if not matches else "match" if not outcome.reservations else _UNVOUCHED
     print(f"{shown(options.raw)}: {word}")
     if not matches or outcome.readings_differed:
-        return MISMATCH
-    return NOT_VOUCHED_FOR if outcome.reservations else 0
+        return ExitStatus.MISMATCH
+    return ExitStatus.NOT_COMPLETED if outcome.reservations else ExitStatus.DONE
 
 
 _UNVOUCHED = "agrees with the report, but the report does not confirm it"
@@ -86,7 +85,8 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
         print(f"and {found.differences_not_listed:,} more ranges")
     print(found.sentence)
     for evidence in changed:
-        raise EvidenceUnreadable(evidence.path_as_given, "changed while it was read; this comparison says nothing")
+        reason = "changed while it was being read; this comparison says nothing"
+        raise EvidenceUnreadable(evidence.path_as_given, reason)
     return found.agrees
 
 
@@ -97,7 +97,7 @@ def _caution_about_use(options: argparse.Namespace) -> None:
 
     for path in raw_files(options.raw, len(read_expected(options.report).segments)):
         with Evidence(path) as evidence:
-            cautioned([evidence], 0)
+            cautioned([evidence], ExitStatus.DONE)
 
 
 def _lines(outcome: Verification) -> Iterator[str]:

@@ -41,9 +41,9 @@ def active_l1(image: Qcow2Metadata) -> L1Place:
 class Qcow2Layer(Struct, frozen=True, dict=True):
     """A qcow2 image read through one of its L1 tables.
 
-    The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies past the end of the disk.
-    Encrypted data is decrypted with `cipher`, or given as it is stored if `as_stored` asks for that. With `salvage` a
-    compressed cluster that breaks is given as far as it can be decoded.
+    The disk begins at guest offset `base` of the table: 0, but for a saved machine state, which lies past the end of
+    the disk. Encrypted data is decrypted with `cipher`, or given as it is stored if `as_stored` asks for that. With
+    `salvage` a compressed cluster that breaks is given as far as it can be decoded.
     """
 
     image: Qcow2Metadata

@@ -59,7 +59,8 @@ def _literal(kind: str, text: str) -> bytes:
 def search(
     read: Read, space: Space, stretches: Iterable[tuple[int, int]], pattern: Pattern, start: int = 0
 ) -> Iterator[Range | Progress]:
-    """Every place from `start` on, in order, with a `Progress` after each window; bytes that cannot be read are skipped.
+    """Every place from `start` on, in order, with a `Progress` after each window; bytes that cannot be read are
+    skipped.
 
     A match does not cross from one range into another that is not its neighbour.
     """

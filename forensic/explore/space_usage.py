@@ -114,11 +114,11 @@ def file_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) -
     for region in region_index.fixed:
         _spread_one(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
     if region_index.cluster_size is not None:
-        yield from _survey_tables(region_index, grid, sums)
+        yield from _usage_of_tables(region_index, grid, sums)
     yield SpaceUsage(grid, sums, 1.0)
 
 
-def _survey_tables(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid, sums: Sums) -> Iterator[SpaceUsage]:
+def _usage_of_tables(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid, sums: Sums) -> Iterator[SpaceUsage]:
     """The tables and what they lead to."""
     taken = None if isinstance(region_index, Qcow1RegionIndex) else _Taken(region_index)
     if isinstance(region_index, Qcow1RegionIndex):
@@ -138,10 +138,10 @@ def _survey_tables(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid, sum
         reached = int(rows["guest_offset"][-1]) if len(rows) else 0
         yield SpaceUsage(grid, sums, reached / size)
     if not isinstance(region_index, Qcow1RegionIndex) and taken:
-        yield from _survey_snapshots(region_index, grid, sums, taken)
+        yield from _usage_of_snapshots(region_index, grid, sums, taken)
 
 
-def _survey_snapshots(region_index: RegionIndex, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[SpaceUsage]:
+def _usage_of_snapshots(region_index: RegionIndex, grid: Grid, sums: Sums, taken: _Taken) -> Iterator[SpaceUsage]:
     """Add the host clusters that only snapshots refer to, each once."""
     cluster_size = region_index.image.geometry.cluster_size
     for table in region_index.l1_tables[1:] if taken.clusters is not None else ():

@@ -109,7 +109,7 @@ def _member(region_index: RegionIndex, region: Region) -> Node:
     if region.kind != Kind.SNAPSHOT or node.children is None:
         return node
     table = region_index.table_of(region.name)
-    if table is None:  # more of them, or longer ones, than an region index reads
+    if table is None:  # more of them, or longer ones, than a region index reads
         return replace(node, note=node.note or "L1 table not looked into")
     fields, tables = node.children, _l1(region_index, table)
     return Node(node.label, node.note, node.host_offset, node.length, lambda: [*fields(), tables])

@@ -13,7 +13,6 @@ SECTOR = 512
 MAX_GPT_ENTRIES = 256
 MAX_LOGICAL_PARTITIONS = 64
 EXTENDED_TYPES = (0x05, 0x0F, 0x85)
-PROTECTIVE_MBR = 0xEE
 
 Read = Callable[[int, int], bytes | str]
 """Guest offset and length to bytes, or to the reason why they cannot be read."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from heapq import merge
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -16,7 +17,9 @@ from forensic.extraction.piece_reader import Missing
 from forensic.extraction.plan import PIECE_BYTES, parts_to_read
 from forensic.extraction.spot_checks import Places
 from forensic.mapping.extents import Reason, Run, State
-from forensic.untrusted import Json
+
+if TYPE_CHECKING:
+    from forensic.records.extraction import UnreadableRecord
 
 FILLED = "filled"
 """The state in reports of what the tables call absent, and of what could not be read or decoded."""
@@ -77,16 +80,18 @@ class Ledger:
         return together
 
 
-def missing_json(missing: MissingRanges) -> list[Json]:
-    """The list `result.extraction.unreadable` holds."""
+def missing_records(missing: MissingRanges) -> list[UnreadableRecord]:
+    """What `result.extraction.unreadable` of a report holds."""
+    from forensic.records.extraction import UnreadableRecord
+
     return [
-        {
-            "virtual_offset": entry.guest_offset,
-            "length": entry.length,
-            "reason_code": entry.reason.code,
-            "host_offset": entry.host_offset,
-            "filled_with": "decoded bytes" if entry.reason == Reason.SALVAGED else "00",
-        }
+        UnreadableRecord(
+            virtual_offset=entry.guest_offset,
+            length=entry.length,
+            reason_code=entry.reason.code,
+            host_offset=entry.host_offset,
+            filled_with="decoded bytes" if entry.reason == Reason.SALVAGED else "00",
+        )
         for entry in missing.ranges
     ]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from forensic.extraction.ledger import Ledger, missing_json
+from forensic.extraction.ledger import Ledger, missing_records
 from forensic.output.hashes import Checkpoint
 from forensic.output.piecewise import ALGORITHM, Piecewise
 from forensic.output.segments import Segment
-from forensic.untrusted import Json
 
 if TYPE_CHECKING:
     from forensic.extraction.second_reading import Comparison
+    from forensic.records.extraction import ExtractionRecord, HashFamilies, SegmentRecord
 
 REPORTED_CHECKPOINTS = 256
 
@@ -61,69 +61,76 @@ class Extraction(Struct):
         """Whether the whole range was written and every byte of it was read."""
         return self.status == Status.COMPLETE
 
-    def as_json(self) -> dict[str, Json]:
-        """The object `result.extraction` holds."""
-        unreadable = self.ledger.unreadable()
-        return {
-            "target": self.target,
-            "virtual_range": {"offset": self.guest_start, "length": self.size},
-            "status": self.status.value,
-            "bytes_expected": self.size,
-            "bytes_done": self.done,
-            "bytes_read": self.ledger.bytes_read,
-            "bytes_zero": self.ledger.bytes_zero,
-            "bytes_filled": self.ledger.bytes_missing,
-            "bytes_by_state": self.ledger.bytes_by_state,
-            "caveats": list(self.caveats),
-            "fill": {"pattern_hex": "00", "reason_counts": self.ledger.bytes_by_reason},
-            "unreadable": missing_json(unreadable),
-            "unreadable_not_listed": unreadable.not_listed,
-            "hashes": self.hashes,
-            "checkpoints": self._checkpoints(),
-            "segments": self._segments(),
-            "compared": self.compared.as_json() if self.compared else None,
-        }
+    def record(self) -> ExtractionRecord:
+        """What `result.extraction` of a report holds."""
+        from forensic.records.extraction import ExtractionRecord, FillRecord, VirtualRangeRecord
 
-    def hashes_json(self, container_sha256: str | None, verified_sha256: str | None = None) -> dict[str, Json]:
-        """The object `result.hashes` holds: those of the image file and those of the disk in it, kept apart.
+        unreadable = self.ledger.unreadable()
+        return ExtractionRecord(
+            target=self.target,
+            virtual_range=VirtualRangeRecord(offset=self.guest_start, length=self.size),
+            status=self.status.value,
+            bytes_expected=self.size,
+            bytes_done=self.done,
+            bytes_read=self.ledger.bytes_read,
+            bytes_zero=self.ledger.bytes_zero,
+            bytes_filled=self.ledger.bytes_missing,
+            bytes_by_state=self.ledger.bytes_by_state,
+            caveats=self.caveats,
+            fill=FillRecord(pattern_hex="00", reason_counts=self.ledger.bytes_by_reason),
+            unreadable=missing_records(unreadable),
+            unreadable_not_listed=unreadable.not_listed,
+            hashes=self.hashes,
+            checkpoints=self._checkpoints(),
+            segments=self._segments(),
+            compared=self.compared.record() if self.compared else None,
+        )
+
+    def hash_families(self, container_sha256: str | None, verified_sha256: str | None = None) -> HashFamilies:
+        """What `result.hashes` holds: the hashes of the image file and those of the disk in it, kept apart.
 
         `verified_sha256` is that of the image file read again after the extraction.
         """
-        container: Json = {"sha256": container_sha256} if container_sha256 else {}
-        verified: Json = {"sha256": verified_sha256} if verified_sha256 else None
-        piecewise: Json = None
-        if self.piecewise:
-            piecewise = {
-                "algorithm": ALGORITHM,
-                "window": self.piecewise.window,
-                "windows": self.piecewise.count,
-                "digest_of_list": self.piecewise.digest_of_list,
-            }
-        return {
-            "container": {"acquired": container, "verified_source": verified},
-            "virtual_disk": {"acquired": self.hashes, "verified_output": self.verified_output},
-            "piecewise": piecewise,
-        }
+        from forensic.records.extraction import HashFamilies, HashMoments, PiecewiseRecord
 
-    def _checkpoints(self) -> list[Json]:
+        piecewise = None
+        if self.piecewise:
+            piecewise = PiecewiseRecord(
+                algorithm=ALGORITHM,
+                window=self.piecewise.window,
+                windows=self.piecewise.count,
+                digest_of_list=self.piecewise.digest_of_list,
+            )
+        return HashFamilies(
+            container=HashMoments(
+                acquired={"sha256": container_sha256} if container_sha256 else {},
+                verified_source={"sha256": verified_sha256} if verified_sha256 else None,
+            ),
+            virtual_disk=HashMoments(acquired=self.hashes, verified_output=self.verified_output),
+            piecewise=piecewise,
+        )
+
+    def _checkpoints(self) -> list[dict[str, int | str]]:
         every = max(1, -(-len(self.checkpoints) // REPORTED_CHECKPOINTS))
         return [
             {"length": point.length, str(self.leading_hash): point.digest}
             for point in self.checkpoints[every - 1 :: every]
         ]
 
-    def _segments(self) -> list[Json]:
+    def _segments(self) -> list[SegmentRecord]:
+        from forensic.records.extraction import SegmentRecord
+
         verified = "not_done" if self.verified_output is None else "match"
         if self.verified_output is not None and self.verified_output != self.hashes:
             verified = "mismatch"
         return [
-            {
-                "index": segment.index,
-                "format": "raw",
-                "virtual_offset": self.guest_start + segment.offset,
-                "size": segment.length,
-                "hashes": hashes,
-                "verified": verified,
-            }
+            SegmentRecord(
+                index=segment.index,
+                format="raw",
+                virtual_offset=self.guest_start + segment.offset,
+                size=segment.length,
+                hashes=hashes,
+                verified=verified,
+            )
             for segment, hashes in zip(self.segments, self.segment_hashes, strict=False)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,15 +19,17 @@ from forensic.mapping.extents import Reason
 from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, Source
-from forensic.untrusted import Json
+
+if TYPE_CHECKING:
+    from forensic.records.extraction import ComparisonRecord
 
 LISTED_DIFFERENCES = 1000
 """Ranges that differ which are listed; all are counted."""
 
 NOT_JUDGED = frozenset({Reason.IO_ERROR.code, Reason.DECODER_FAILED.code, Reason.SALVAGED.code, "entry_doubtful"})
 """Reasons on which two readings need not agree: a sector that is bad now may be good the next time, what crashes one
-decoder another may take, what is salvaged of a broken stream is not checked by anything, and whether an entry is to be believed
-is a judgement that the second reader does not make."""
+decoder another may take, what is salvaged of a broken stream is not checked by anything, and whether an entry is to be
+believed is a judgement that the second reader does not make."""
 
 
 class Method(StrEnum):
@@ -100,25 +102,27 @@ class Comparison(Struct):
         for difference in other.differences:
             self.add(difference)
 
-    def as_json(self) -> dict[str, Json]:
-        """The object `result.extraction.compared` holds."""
-        return {
-            "method": self.method.value,
-            "summary": self.sentence,
-            "bytes": self.bytes,
-            "places": self.places,
-            "bytes_not_judged": self.bytes_not_judged,
-            "differences": [
-                {
-                    "virtual_offset": one.guest_offset,
-                    "length": one.length,
-                    "what": one.what,
-                    "reason_code": one.reason or None,
-                }
+    def record(self) -> ComparisonRecord:
+        """What `result.extraction.compared` of a report holds."""
+        from forensic.records.extraction import ComparisonRecord, DifferenceRecord
+
+        return ComparisonRecord(
+            method=self.method.value,
+            summary=self.sentence,
+            bytes=self.bytes,
+            places=self.places,
+            bytes_not_judged=self.bytes_not_judged,
+            differences=[
+                DifferenceRecord(
+                    virtual_offset=one.guest_offset,
+                    length=one.length,
+                    what=one.what,
+                    reason_code=one.reason or None,
+                )
                 for one in self.differences
             ],
-            "differences_not_listed": self.differences_not_listed,
-        }
+            differences_not_listed=self.differences_not_listed,
+        )
 
 
 class OutputBytes(Protocol):

@@ -82,7 +82,7 @@ def few_runs(
 
 
 class _Enough(Exception):
-    """What comes here needs a closer look, or is too much; the run in hand is left to the arrays, which may find it longer."""
+    """What comes here needs a closer look, or is too much; arrays take over, and may extend the current run."""
 
 
 def _read(evidence: Evidence, start: int, end: int) -> bytes:

@@ -36,7 +36,7 @@ def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: 
         for written in (path, partial_of(path)):
             place = Path(os.path.realpath(path.parent)) / written.name
             if place in named:
-                raise OutputFailed(path, f"already exists, and this extraction also writes {shown(place)}")
+                raise OutputFailed(path, f"two outputs need this name: {shown(place)}")
             named.add(place)
             if _identity(written) in identities:
                 raise OutputFailed(written, "is an input; evidence is never written to")

@@ -24,9 +24,9 @@ Item = TypeVar("Item")
 class Worker(Generic[Item]):
     """Calls `take` with every item given, in a thread of its own.
 
-    The thread starts with the first item. `give` never waits for a thread that has ended: what ended it is
-    raised by the next `give` or by `finish`. `stop` must be called in the end, whatever happened; an item that takes long
-    over an item asks `stopping`.
+    The thread starts with the first item. `give` never waits for a thread that has ended: what ended it is raised by
+    the next `give` or by `finish`. `stop` must be called in the end, whatever happened; an item that takes long over an
+    item asks `stopping`.
     """
 
     def __init__(self, name: str, take: Callable[[Item], None]) -> None:

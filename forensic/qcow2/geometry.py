@@ -32,7 +32,6 @@ class Geometry(Struct, frozen=True):
     extended_l2: bool
     compression_type: int
     external_data_file: bool
-    header_length: int
     crypt_method: int
     dirty: bool = False
     """Whether the dirty bit says that refcounts and copied bits may be stale."""
@@ -115,7 +114,6 @@ def resolve(header: Header) -> Geometry | Unusable:
         extended_l2=bool(header.incompatible_features & Incompatible.EXTENDED_L2),
         compression_type=header.compression_type,
         external_data_file=bool(header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE),
-        header_length=header.header_length,
         crypt_method=header.crypt_method,
         dirty=bool(header.incompatible_features & Incompatible.DIRTY),
     )

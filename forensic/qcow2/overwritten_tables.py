@@ -99,7 +99,7 @@ class Overwritten(Struct, frozen=True):
 
 
 def reach(geometry: Geometry, file_size: int) -> int:
-    """The host offset from which on there can be no cluster: past the last one that could have a refcount, and past the file."""
+    """The host offset where no cluster can be: past the last one that could have a refcount, and past the file."""
     per_block = geometry.refcounts_per_block
     believable = max(LARGE_FILE, 4 * geometry.virtual_size)
     if per_block and geometry.refcount_table_clusters:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.report.model import SCHEMA, Report
-from forensic.report.values import sections
+from msgspec import UNSET, to_builtins
+from msgspec.structs import replace
+
+from forensic.records.report import SCHEMA
+from forensic.report.model import Report
 from forensic.untrusted import Json
 
 
@@ -23,12 +26,12 @@ def json_line(value: Json) -> str:
 
 def _lines(report: Report) -> Iterator[dict[str, Json]]:
     document = report.as_json()
-    result = dict(report.result)
-    findings = sections(result.pop("findings", []))
+    findings = report.result.findings or ()
+    result: Json = to_builtins(replace(report.result, findings=UNSET))
     header = {name: document[name] for name in ("source", "tool", "case")}
     yield {"type": "header", "schema": SCHEMA, **header, "result": result}
     for finding in findings:
-        yield {"type": "finding", **finding}
+        yield {"type": "finding", **to_builtins(finding)}
     yield {
         "type": "trailer",
         "finding_count": len(findings),

@@ -9,9 +9,8 @@ import numpy as np
 from forensic.finding import FindingClass, Problem, Severity
 from forensic.qcow2.arrays import Bools
 from forensic.qcow2.tables import L1Table, L2Batch
-from forensic.rules.l1 import at_entries as at_l1_entries
-from forensic.rules.l2 import at_entries as at_l2_entries
 from forensic.rules.l2 import guest_offsets
+from forensic.rules.places import at_l1_entries, at_l2_entries
 from forensic.rules.registry import rule
 
 MAX_U64 = (1 << 64) - 1

@@ -14,7 +14,7 @@ from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, Bit
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Autoclear
 from forensic.qcow2.metadata import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 EXTENSION_SIZE = 24

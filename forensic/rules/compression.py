@@ -16,7 +16,7 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.tables import L2Batch
-from forensic.rules.l2 import at_entries
+from forensic.rules.places import at_l2_entries
 from forensic.rules.registry import rule
 
 
@@ -32,7 +32,7 @@ def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     if not batch.bits & COMPRESSED:
         return ()
     bits = batch.geometry.cluster_bits
-    return at_entries(
+    return at_l2_entries(
         batch, batch.compressed, lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
     )
 
@@ -49,7 +49,7 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     if not batch.bits & COMPRESSED:
         return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
-    return at_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
+    return at_l2_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -69,7 +69,7 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     # The last sector of the last stream may lie past the end: a writer need not pad the file.
     ends = begins + compressed_stored_length(batch.entries, bits)
     outside = (begins >= batch.file_size) | (ends >= batch.file_size + size)
-    return at_entries(
+    return at_l2_entries(
         batch,
         compressed & outside,
         lambda entry: (
@@ -91,7 +91,7 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     mask = compressed_reserved_bits(batch.geometry.cluster_bits)
     if not mask:
         return ()
-    return at_entries(
+    return at_l2_entries(
         batch,
         batch.compressed & ((batch.entries & np.uint64(mask)) != 0),
         lambda entry: f"reserved bits {entry & mask:#x} are set",
@@ -109,7 +109,7 @@ def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
     """
     if not batch.geometry.external_data_file:
         return ()
-    return at_entries(batch, batch.compressed, lambda _: "compressed, though the data lies in another file")
+    return at_l2_entries(batch, batch.compressed, lambda _: "compressed, though the data lies in another file")
 
 
 @rule(L2Batch, Severity.LOW, FindingClass.ANOMALY)
@@ -124,7 +124,7 @@ def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.geometry.crypt_method == CryptMethod.NONE:
         return ()
-    return at_entries(batch, batch.compressed, lambda _: "compressed, and so not encrypted")
+    return at_l2_entries(batch, batch.compressed, lambda _: "compressed, and so not encrypted")
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -138,4 +138,4 @@ def l2_compressed_with_bitmap(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None:
         return ()
-    return at_entries(batch, batch.compressed & (batch.bitmaps != 0), lambda _: "the subcluster bitmap is not zero")
+    return at_l2_entries(batch, batch.compressed & (batch.bitmaps != 0), lambda _: "the subcluster bitmap is not zero")

@@ -9,7 +9,7 @@ from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
 from forensic.qcow2.metadata import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.rules.places import in_header
 from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
@@ -116,7 +116,8 @@ def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_is_image(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file is the image itself.
 
-    Why: reading the disk reads the tables of the image, and writing to the disk overwrites them. Only names are compared.
+    Why: reading the disk reads the tables of the image, and writing to the disk overwrites them. Only names are
+    compared.
     Spec: External data file name
     QEMU: opens the file a second time; a lock stops it when it wants to write.
     Next: do not open the image with QEMU.

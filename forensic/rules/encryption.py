@@ -9,7 +9,7 @@ from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
 from forensic.qcow2.metadata import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 POINTER_LENGTH = 16

@@ -9,7 +9,7 @@ from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import MIN_EXTENDED_L2_CLUSTER_BITS
 from forensic.qcow2.header import Autoclear, Compatible, Incompatible, unknown_bits
 from forensic.qcow2.metadata import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 

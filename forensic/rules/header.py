@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -20,19 +20,14 @@ from forensic.qcow2.header import (
 from forensic.qcow2.identify import ForeignFile
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.v1 import Qcow1Header
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)
 """QEMU's limit: bytes that a signed 64-bit offset can address, in whole blocks of the largest alignment it knows."""
+
 MAX_COUNTED_L1_ENTRIES = (1 << 31) - 1
 """QEMU counts L1 entries in a signed 32-bit number."""
-
-
-def in_header(cluster: HeaderCluster, field: str) -> tuple[Range, ...]:
-    """Where a field of the header lies, by its name in the `.ksy`."""
-    offset, length = cluster.header.field_range(field)
-    return (host(offset, length),) if length else ()
-
 
 FILLED_BY_QEMU_1 = bytes(96) + bytes.fromhex("00000004 00000068")
 """What QEMU 1.x leaves after the extensions of a version 2 header; only the last eight bytes are not zero."""

@@ -42,7 +42,8 @@ def encryption_header_unaligned(luks: LuksHeader) -> Iterator[Problem]:
 def encryption_header_too_short(luks: LuksHeader) -> Iterator[Problem]:
     """The room for the LUKS header is too small for the header or its key material.
 
-    Why: key material past the room for it may be overwritten by anything; perhaps no passphrase opens the data any more.
+    Why: key material past the room for it may be overwritten by anything; perhaps no passphrase opens the data any
+    more.
     Spec: Full disk encryption header pointer
     QEMU: says that data outside of the extension header was asked for, and refuses the image.
     Next: try the passphrase on a copy with the length set right.

@@ -160,8 +160,8 @@ def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Pr
 def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     """The format of the backing file is not recorded.
 
-    Why: a program that opens the image guesses the format from the backing file's first bytes, which the guest of a raw disk
-    can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
+    Why: a program that opens the image guesses the format from the backing file's first bytes, which the guest of a raw
+    disk can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
     Spec: Backing file format name
     QEMU: says nothing when it opens the image; newer versions refuse to create one like this.
     Next: say the format when the backing file is supplied; never let it be guessed.

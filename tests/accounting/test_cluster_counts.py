@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from forensic.accounting import cluster_counts
-from forensic.accounting.cluster_counts import MOST, SATURATED, ClusterCounts, Use
+from forensic.accounting.cluster_counts import MAX_COUNT, SATURATED, ClusterCounts, Use
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 from tests.accounting.plain_usage import SIZE, PlainWindow
@@ -259,9 +259,9 @@ def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch:
 def test_counts_stop_at_the_largest_number() -> None:
     window = ClusterCounts(0, 4, 1)
     for _ in range(3):
-        window.add_metadata(np.array([2], dtype=np.uint64), MOST)
-    assert counted(window, 0, 4) == [0, 0, MOST, 0]
-    assert MOST == (1 << 63) - 1
+        window.add_metadata(np.array([2], dtype=np.uint64), MAX_COUNT)
+    assert counted(window, 0, 4) == [0, 0, MAX_COUNT, 0]
+    assert MAX_COUNT == (1 << 63) - 1
     assert SATURATED == 250
 
 

@@ -14,7 +14,7 @@ import pytest
 import forensic.accounting.descriptors as descriptors
 import forensic.accounting.stream_decoding as stream_decoding
 import forensic.accounting.streams as streams
-from forensic.accounting.stream_decoding import _Decoded, _Window
+from forensic.accounting.stream_decoding import _Decoded, _StreamsReadTogether
 from forensic.accounting.streams import Allowance, StreamBatch, Streams, Tail
 from forensic.disk.examination import Outcome
 from forensic.evidence import Evidence, ReadFailed
@@ -302,7 +302,7 @@ def test_the_smallest_stream_costs_a_page(cluster_bits: int, tmp_path: Path, mon
 
 def test_what_a_process_found_comes_back_as_it_was() -> None:
     tails = [Tail(3, 70_000, b"tail", True), Tail(4, 80_000, b"", False)]
-    found = _Decoded(_Window(3, 6), [0, 3, 7], [0, 1, 0], tails, 12345, [(5, 6, "input/output error")])
+    found = _Decoded(_StreamsReadTogether(3, 6), [0, 3, 7], [0, 1, 0], tails, 12345, [(5, 6, "input/output error")])
     assert stream_decoding._from_message(stream_decoding._as_message(found)) == found
 
 
@@ -328,7 +328,7 @@ def test_only_the_streams_that_crash_a_process_are_given_up(bad: list[int], coun
     found = stream_decoding._from_message(stream_decoding._salvaged(message, attempt))
     rows = range(10, 10 + count)
     good = [row for row in rows if row not in crashing]
-    assert found.window == _Window(10, 10 + count)
+    assert found.window == _StreamsReadTogether(10, 10 + count)
     assert found.outcomes == [Outcome.DECODER_FAILED if row in crashing else Outcome.OK for row in rows]
     assert found.surplus == [0 if row in crashing else row for row in rows]
     assert [tail.index for tail in found.tails] == [each[0] for each in found.unread] == good
@@ -404,7 +404,7 @@ def test_what_is_not_decoded_any_more_is_not_looked_at(
     taken = []
     real = stream_decoding._windows
 
-    def counted(found: Streams) -> Iterator[_Window]:
+    def counted(found: Streams) -> Iterator[_StreamsReadTogether]:
         for window in real(found):
             taken.append(window)
             yield window

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic.report.values import section
 from tests.commands import damaged, qcowscope, sound, with_backing_name
+from tests.json_values import section
 
 
 def test_the_text_says_what_an_image_is() -> None:

@@ -221,7 +221,7 @@ def test_a_side_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, monkey
     monkeypatch.setattr(Disk, "row_batches", row_batches)
     done = qcowscope("diff", image, sound("data-512"))
     assert done.status == 1
-    assert f"{image} changed while it was read" in done.err
+    assert f"{image} changed while it was being read" in done.err
 
 
 @pytest.mark.parametrize(

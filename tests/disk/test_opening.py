@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 from rich.pretty import pretty_repr
 
@@ -521,17 +522,13 @@ def test_the_report_says_of_each_named_file_what_was_supplied_for_it() -> None:
     supplied = committed(kind)
     with open_image(sample(kind)) as image, open_disk(image, None, Supplied(supplied.backing[:1])) as disk:
         first, second = references_of(disk, Evidence.sha256)
-        assert isinstance(first, dict)
-        assert isinstance(second, dict)
         keys = ("level", "followed", "consent", "format", "format_from", "supplied_size", "declared_name_matches")
-        assert [first[key] for key in keys] == [0, True, "cli", "qcow2", "declared", 3584, True]
+        assert [getattr(first, key) for key in keys] == [0, True, "cli", "qcow2", "declared", 3584, True]
         path = SOUND / "overlay-chain.backing.qcow2"
-        assert first["supplied_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert [second[key] for key in ("level", "followed", "consent")] == [1, False, "none"]
-        assert "supplied_sha256" not in second
-        roles = [
-            (entry["role"], entry["path"]) for entry in inputs_of(disk, Evidence.sha256) if isinstance(entry, dict)
-        ]
+        assert first.supplied_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert [second.level, second.followed, second.consent] == [1, False, "none"]
+        assert second.supplied_sha256 is UNSET
+        roles = [(entry.role, entry.path) for entry in inputs_of(disk, Evidence.sha256)]
         assert roles == [("image", str(sample(kind))), ("backing", str(path))]
 
 
@@ -564,8 +561,7 @@ def test_what_a_damaged_reference_hides_is_missing_and_can_be_supplied(
             rows = [row for batch in disk.readable_batches() for row in batch]
             assert {Reason(int(row["reason"])) for row in rows} == {Reason.BACKING_NOT_SUPPLIED}
             (reference,) = references_of(disk, lambda evidence: None)
-            assert isinstance(reference, dict)
-            assert reference["kind"] == "backing"
+            assert reference.kind == "backing"
         with open_disk(image, None, Supplied((BackingFile(SOUND / "data-512.qcow2"),))) as disk:
             with open_image(SOUND / "data-512.qcow2") as base:
                 assert disk.reader().read() == base.reader().read()
@@ -583,8 +579,7 @@ def test_a_backing_file_is_taken_whatever_the_image_declares(tmp_path: Path) -> 
         assert disk.caveats == (f"the image declares no backing file; {base} was supplied and is read beneath it",)
         assert disk.contradictions == ()
         (reference,) = references_of(disk, lambda evidence: "hash")
-        assert isinstance(reference, dict)
-        assert (reference["declared"], reference["followed"], reference["declared_name_matches"]) == (None, True, None)
+        assert (reference.declared, reference.followed, reference.declared_name_matches) == (None, True, None)
 
 
 @pytest.mark.parametrize(

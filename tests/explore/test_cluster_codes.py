@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forensic import open_image, ownership, stored_refcount
-from forensic.explore import cluster_codes
+from forensic import open_image
+from forensic.explore import cluster_codes, ownership, stored_refcount
 from forensic.explore.cluster_codes import (
     KINDS,
     ClusterCodes,

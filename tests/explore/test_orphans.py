@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic import check, find_orphans, open_image
+from forensic import check, open_image
+from forensic.explore import find_orphans
 from samples import recipes
 from tests.images import SOUND
 

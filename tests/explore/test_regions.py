@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from forensic import (
+from forensic import Qcow2Image, open_image
+from forensic.explore import (
     Inspection,
     Kind,
     Node,
-    Qcow2Image,
     RegionIndex,
     build_reverse_map,
     entry_place,
     guest_place,
     host,
     inspect,
-    open_image,
     spans_between,
     stored_refcount,
     top_nodes,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic import OutputFailed, save_range
+from forensic import OutputFailed
+from forensic.explore import save_range
 
 CONTENT = bytes(range(256)) * 10
 
@@ -31,10 +32,10 @@ def test_nothing_is_replaced(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
-def test_bytes_that_cannot_be_had_leave_no_file(tmp_path: Path) -> None:
-    with pytest.raises(OutputFailed, match="cannot be had"):
+def test_bytes_that_cannot_be_read_leave_no_file(tmp_path: Path) -> None:
+    with pytest.raises(OutputFailed, match="cannot be read"):
         save_range(lambda offset, length: "bad sector", 0, 10, tmp_path / "part.bin")
-    with pytest.raises(OutputFailed, match="cannot be had"):
+    with pytest.raises(OutputFailed, match="cannot be read"):
         save_range(read, 2550, 100, tmp_path / "part.bin")
     assert list(tmp_path.iterdir()) == []
 

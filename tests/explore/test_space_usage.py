@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic import Fill, Grid, RegionIndex, State, file_space_usage, guest_space_usage, open_image
+from forensic import State, open_image
+from forensic.explore import Fill, Grid, RegionIndex, file_space_usage, guest_space_usage
 from forensic.explore.space_usage import spread
 from tests.images import SOUND
 

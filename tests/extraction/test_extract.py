@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead, WorkerFailed
@@ -26,6 +27,7 @@ from forensic.mapping.extents import Run
 from forensic.output.chunk import Chunk
 from forensic.output.hashes import PieceHash, WholeHash
 from forensic.output.new_file import LineFile
+from forensic.records.extraction import VirtualRangeRecord
 from samples.kinds import KINDS, Kind
 from tests.extraction import mixed
 from tests.images import COMPLETE, COPIED, described, header, opened, sample, tiny
@@ -120,7 +122,7 @@ def test_a_range_of_the_disk_can_be_extracted(start: int, length: int, tmp_path:
         extraction = extract(image, tmp_path / "out.raw", Settings(guest_range=(start, length)))
     assert (tmp_path / "out.raw").read_bytes() == mixed.disk()[start : start + length]
     assert sum(states(extraction).values()) == length
-    assert extraction.as_json()["virtual_range"] == {"offset": start, "length": length}
+    assert extraction.record().virtual_range == VirtualRangeRecord(offset=start, length=length)
 
 
 def test_a_range_that_is_not_on_the_disk_is_refused(tmp_path: Path) -> None:
@@ -395,7 +397,7 @@ class TestFailures:
         assert (tmp_path / "out.raw").read_bytes() == bytes(expected)
         assert extraction.ledger.bytes_by_reason == {"io_error": 4096}
         assert sum(states(extraction).values()) == LARGE_SIZE
-        assert extraction.as_json()["unreadable"] == [
+        assert to_builtins(extraction.record().unreadable) == [
             {
                 "virtual_offset": 8192, "length": 4096, "reason_code": "io_error", "host_offset": bad,
                 "filled_with": "00",
@@ -449,9 +451,7 @@ class TestVerify:
 
 
 def _segments(extraction: Extraction) -> Iterator[dict[str, object]]:
-    listed = extraction.as_json()["segments"]
-    assert isinstance(listed, list)
-    yield from listed
+    yield from to_builtins(extraction.record().segments)
 
 
 class TestResume:
@@ -474,8 +474,8 @@ class TestResume:
         assert b"".join(part.path.read_bytes() for part in extraction.segments) == large_disk()
         with open_image(tmp_path / "image.qcow2") as image:
             whole = extract(image, tmp_path / "whole.raw", settings)
-        assert extraction.as_json() == whole.as_json()
-        assert extraction.hashes_json(None) == whole.hashes_json(None)
+        assert extraction.record() == whole.record()
+        assert extraction.hash_families(None) == whole.hash_families(None)
         assert not any("partial" in name for name in names(tmp_path))
 
     def test_what_is_there_is_not_read_from_the_image_again(
@@ -533,7 +533,7 @@ class TestResume:
         with open_image(tmp_path / "image.qcow2") as image:
             whole = extract(image, tmp_path / "whole.raw")
         assert extraction.ledger.bytes_by_reason == {"decompress_failed": 1 << 16}
-        assert extraction.as_json() == whole.as_json()
+        assert extraction.record() == whole.record()
         assert (tmp_path / "out.raw").read_bytes() == (tmp_path / "whole.raw").read_bytes()
 
     @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_a_line_that_means_nothing_is_an_error(line: bytes, tmp_path: Path) -> N
 def test_a_journal_of_something_else_is_refused(head: bytes, tmp_path: Path) -> None:
     output, journal = left_behind(tmp_path, CONTENT)
     journal.write_bytes(head + b"\n")
-    with pytest.raises(OutputFailed, match="was begun with another"):
+    with pytest.raises(OutputFailed, match="was started with a different"):
         done(output)
 
 

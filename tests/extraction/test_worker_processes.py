@@ -1,4 +1,4 @@
-"""The workers: processes and threads do the same work, and whoever ends hangs nobody and leaves nobody behind."""
+"""The workers: processes and threads do the same work; one that ends neither hangs others nor leaves any behind."""
 
 import os
 import signal
@@ -162,7 +162,7 @@ def test_an_extraction_is_the_same_whoever_reads(
 ) -> None:
     with opened(tmp_path, mixed.image()):
         pass
-    monkeypatch.setattr("forensic.extraction.pipeline.crew", kind)
+    monkeypatch.setattr("forensic.extraction.pipeline.start_workers", kind)
     with open_image(tmp_path / "image.qcow2") as image:
         extraction = extract(image, tmp_path / "out.raw")
     assert (tmp_path / "out.raw").read_bytes() == mixed.disk()

@@ -43,7 +43,7 @@ def test_no_two_outputs_need_one_name(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     others = (tmp_path / "out", tmp_path / "out.partial", tmp_path / "link" / "out")
     found = [refusal(tmp_path / "out", other) for other in others]
-    assert all("is in the way of another output" in reason for reason in found)
+    assert all("two outputs need this name" in reason for reason in found)
     refuse([tmp_path / "out", tmp_path / "out.json"], (), force=False)
 
 

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from forensic.description import describe
 from forensic.disk.opening import BackingFile, Supplied, open_disk
@@ -11,6 +12,7 @@ from forensic.errors import Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify, open_any
 from forensic.mapping.extents import Extent, Reason, State
+from forensic.records.image import Qcow1ImageRecord
 from tests.images import SOUND, BoundedEvidence, written
 
 COMPRESSED = 1 << 63
@@ -122,28 +124,28 @@ def test_a_header_without_table_sizes_has_no_disk(tmp_path: Path, changes: dict[
         with pytest.raises(Unsupported) as refused:
             image.disk()
         assert refused.value.feature == reason
-        described = describe(image)["image"]
-        assert isinstance(described, dict)
-        assert "cluster_size" not in described
+        described = describe(image).image
+        assert isinstance(described, Qcow1ImageRecord)
+        assert described.cluster_size is UNSET
 
 
 @pytest.mark.parametrize("length", [8, 20, 47])
 def test_a_header_that_is_cut_is_described_as_far_as_it_goes(tmp_path: Path, length: int) -> None:
     with opened(tmp_path, image_bytes([])[:length]) as image:
         assert image.header.unusable == "the file ends inside the header"
-        described = describe(image)["image"]
-        assert isinstance(described, dict)
-        assert (described["format"], described["version"]) == ("qcow1", 1)
+        described = describe(image).image
+        assert isinstance(described, Qcow1ImageRecord)
+        assert (described.format, described.version) == ("qcow1", 1)
 
 
 def test_the_header_is_described_with_the_keys_of_its_successor() -> None:
     with open_any(SOUND / "version-1-overlay.qcow") as image:
         described = describe(image)
-    facts, references = described["image"], described["references"]
-    assert isinstance(facts, dict)
-    assert isinstance(references, list)
-    assert (facts["virtual_size"], facts["cluster_size"], facts["l2_bits"], facts["l2_tables"]) == (16384, 512, 12, 1)
-    assert [reference["declared"]["text"] for reference in references] == ["version-1-overlay.backing.raw"]
+    facts = described.image
+    assert isinstance(facts, Qcow1ImageRecord)
+    assert (facts.virtual_size, facts.cluster_size, facts.l2_bits, facts.l2_tables) == (16384, 512, 12, 1)
+    names = [reference.declared.text for reference in described.references or () if reference.declared]
+    assert names == ["version-1-overlay.backing.raw"]
 
 
 def test_without_the_key_encrypted_data_is_missing_and_compressed_data_is_not(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from tests.images import SOUND
 def facts_after_a_check(name: str) -> list[tuple[str, str]]:
     with Qcow2Image(Evidence(SOUND / f"{name}.qcow2")) as image:
         judgement = check(image, strict=True)
-        result = describe(image, judgement.measured) | judgement.as_json()
-        return list(image_facts(Report(result, image.evidence.as_json())))
+        result = judgement.add_to(describe(image, judgement.measured))
+        return list(image_facts(Report(result, image.evidence.record())))
 
 
 def test_what_the_disk_and_the_file_hold_is_said_after_a_check() -> None:

@@ -10,7 +10,7 @@ from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.image import identify
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples import kinds, oracle
 from tests.oracles import require
 

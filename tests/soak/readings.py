@@ -20,7 +20,7 @@ from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow2Image, identify, open_any, open_image
 from forensic.qcow2.snapshots import Snapshot
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples.oracle import ENVIRONMENT
 from tests.soak.images import PASSPHRASE, Made
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from forensic import (
+from forensic import Qcow2Image, open_image
+from forensic.explore import (
     DiskView,
     Grid,
     Node,
-    Qcow2Image,
     RegionIndex,
     build_reverse_map,
     file_space_usage,
@@ -21,7 +21,6 @@ from forensic import (
     host,
     inspect,
     look_inside,
-    open_image,
     spans_between,
     top_nodes,
 )

@@ -10,17 +10,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from forensic import (
-    Qcow1Image,
-    Qcow1RegionIndex,
-    Range,
-    Space,
-    file_space_usage,
-    inspect,
-    open_any,
-    spans_between,
-    top_nodes,
-)
+from forensic import Qcow1Image, open_any
+from forensic.explore import Qcow1RegionIndex, Range, Space, file_space_usage, inspect, spans_between, top_nodes
 from forensic.explore.space_usage import Fill, Grid
 from samples import recipes
 from tests.images import COMMITTED

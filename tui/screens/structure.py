@@ -11,8 +11,9 @@ from textual.containers import Grid, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from forensic import Grid as Cells
-from forensic import Qcow2Image, Range, Space, host, spans_between, top_nodes
+from forensic import Qcow2Image
+from forensic.explore import Grid as Cells
+from forensic.explore import Range, Space, host, spans_between, top_nodes
 from tui import jobs, map_jobs
 from tui.colourings import KIND, cells_of
 from tui.commands import STRUCTURE, bindings
@@ -64,7 +65,6 @@ class StructureScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
-        super().on_mount()
         self.query_one(StructureTree).grow(top_nodes(self.desk.region_index))
         self._show_view(self._shown_view)
         self._mark_findings()

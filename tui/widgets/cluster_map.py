@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from forensic import Grid, Space
+from forensic.explore import Grid, Space
 from tui.looks import EMPTY, MAP_CLASSES, Cell
 
 CELL_WIDTH = 2

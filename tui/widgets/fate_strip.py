@@ -11,7 +11,7 @@ from textual.app import RenderResult
 from textual.geometry import Size
 from textual.widget import Widget
 
-from forensic import Fate
+from forensic.explore import Fate
 from tui.kinds import FATES, PENDING
 from tui.looks import MAP_CLASSES, Look
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from rich.segment import Segment
 from rich.style import Style
 
-from forensic import Range, Span
+from forensic.explore import Range, Span
 from tui.widgets.hex_layout import HexLayout
 from tui.widgets.squeeze import Line
 

@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from forensic import Range, View
+from forensic.explore import Range, View
 from tui.commands import HEX, bindings
 from tui.widgets.hex_paint import FieldsBetween
 from tui.widgets.hex_window import HexWindow
@@ -112,11 +112,6 @@ class HexView(HexWindow, can_focus=True):
         """Three lines up."""
         event.prevent_default()
         self.scroll_to(y=self._rows_from(int(self.scroll_offset.y), -WHEEL), animate=False)
-
-    def clear_selection(self) -> None:
-        """Give the selection up."""
-        self._anchor = None
-        self.post_message(self.Selected(self, None))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Put the cursor there; dragging selects."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from forensic import View
+from forensic.explore import View
 
 BLOCK_ROWS = 512
 """Rows that are read and compared at once."""
