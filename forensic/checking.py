@@ -11,7 +11,6 @@ from msgspec import Struct, field
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.accounting.streams import StreamBatch
 from forensic.budget import Limits, Unexamined
-from forensic.evidence import UnreadRanges
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
 from forensic.image import Identified, Qcow1Image, Qcow2Image
 from forensic.measured import Measured
@@ -21,6 +20,7 @@ from forensic.records.judgement import CheckStatus
 from forensic.report.model import Check, Judgement
 from forensic.residue.search import FreeResidue, Residue
 from forensic.rules import Rule, all_rules
+from forensic.unread import UnreadRanges
 from forensic.walk import structures
 
 LISTED_PROBLEMS = 64

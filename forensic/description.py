@@ -51,22 +51,16 @@ FEATURES: dict[str, dict[int, str]] = {
     "autoclear": {Autoclear.BITMAPS: "bitmaps", Autoclear.RAW_EXTERNAL_DATA: "raw external data"},
 }
 
-
 FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
-
 
 CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
 
-
 CRYPT_METHODS_OF_VERSION_1 = (CryptMethod.NONE, CryptMethod.AES)
-
 
 COMPRESSION_NAMES = {0: "deflate", 1: "zstd"}
 
-
 MAX_LISTED = 4096
 """Snapshots and bitmaps that a report lists; the tables may hold 65,536 of each."""
-
 
 NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info gives no verdict; run check")
 

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from msgspec import Struct
-
 from forensic.errors import EvidenceUnreadable
 from forensic.opened_file import A_PIPE, Identity, is_pipe, kind_of, open_read_only, reason_of, stream_that_is, times_of
 from forensic.qemu_locks import is_locked, writer_of
+from forensic.unread import Unread
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -43,24 +42,6 @@ class ReadFailed(Exception):
         self.host_offset = host_offset
         self.length = length
         self.reason = reason
-
-
-class Unread(Struct, frozen=True):
-    """A host range that the file system did not deliver, and why."""
-
-    host_offset: int
-    length: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.length:,} bytes at host offset {self.host_offset:#x} cannot be read: {self.reason}"
-
-
-class UnreadRanges(Struct, frozen=True):
-    """Every range that could not be read while a file was looked at; those that are not listed are counted."""
-
-    ranges: tuple[Unread, ...]
-    not_listed: int
 
 
 class Evidence:

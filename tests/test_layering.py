@@ -19,17 +19,13 @@ WRITTEN = [path for path in FILES if path != ROOT / "forensic" / "format" / "qco
 FLOORS = {
     "What needs nothing of ours: the compiled format, untrusted text, limits, numbers": (
         "forensic.format", "forensic.untrusted", "forensic.budget", "forensic.measured", "forensic.numbers",
-        "forensic.version", "forensic.exit_status", "forensic.lazy_names",
+        "forensic.version", "forensic.exit_status", "forensic.lazy_names", "forensic.unread",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
     "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.qemu_locks"),
     "A file that is opened, and what identifies it": ("forensic.opened_file",),
-    "Where bytes come from: evidence, and a process of its own for them": (
-        "forensic.evidence", "forensic.forked_process",
-    ),
-    "Pieces of evidence: an excerpt, a parsed structure": (
-        "forensic.excerpt", "forensic.structure", "forensic.processes",
-    ),
+    "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
+    "Pieces of evidence: an excerpt, a parsed structure": ("forensic.excerpt", "forensic.structure"),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),

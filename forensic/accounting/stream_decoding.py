@@ -17,8 +17,8 @@ from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome, examine, fills_cluster, stream_end
 from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt
-from forensic.forked_process import Attempt
-from forensic.processes import Processes, Promise
+from forensic.processes.forked_process import Attempt
+from forensic.processes.pool import Processes, Promise
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry

@@ -17,9 +17,9 @@ from typing import Protocol, Self
 from forensic.errors import ForensicError, OutputFailed, WorkerFailed
 from forensic.extraction.piece_reader import Missing
 from forensic.extraction.plan import Part, Piece
-from forensic.forked_process import Attempt
 from forensic.mapping.extents import Reason
-from forensic.processes import Processes as WatchedProcesses
+from forensic.processes.forked_process import Attempt
+from forensic.processes.pool import Processes as WatchedProcesses
 
 Work = Callable[[int, Piece], Sequence[Missing]]
 """Fills the buffer of that number with the bytes of a piece, and says what could not be read."""

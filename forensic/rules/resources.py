@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from forensic.accounting.discrepancies import Totals
 from forensic.budget import Unexamined
 from forensic.disk.codecs import Codec
-from forensic.evidence import UnreadRanges
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
 from forensic.rules.registry import rule
+from forensic.unread import UnreadRanges
 
 AMPLE_L1_BYTES = 1 << 20
 """An L1 table up to this size is no burden: in 64 KiB clusters it maps 64 TiB."""

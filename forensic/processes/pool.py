@@ -1,9 +1,9 @@
 """Processes that work beside this one, of which each may crash.
 
 Decoders are native code, and the bytes they are given are hostile: one that crashes must end one process and lose one
-cluster. So the parent finds out, with throw-away processes, which part of it
-is to blame, and starts another in its place. That forks a process that may have threads by then; what is done in the
-child takes no lock that another thread could have held.
+cluster. So the parent finds out, with throw-away processes, which part of the message is to blame, and starts another
+process in its place. That forks a process that may have threads by then; what is done in the child takes no lock that
+another thread could have held.
 
 A crash is an end by a signal. An exception is an error of ours: no input is to blame, and it is raised here.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from forensic.forked_process import ForkedProcess, Salvage, Work
+from forensic.processes.forked_process import ForkedProcess, Salvage, Work
 
 Promise = Callable[[], bytes]
 """Waits for an answer. Raises `WorkerFailed` if its process is gone, or has met an error of ours."""

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from forensic.errors import WorkerFailed
-from forensic.forked_process import Attempt
-from forensic.processes import Processes
+from forensic.processes.forked_process import Attempt
+from forensic.processes.pool import Processes
 
 CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 
