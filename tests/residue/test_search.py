@@ -75,7 +75,7 @@ def some_ranges(rng: random.Random, size: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_areas_are_those_of_a_plain_search(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "NEAR", NEAR_BYTES)
+    monkeypatch.setattr(search, "NEAR_BYTES", NEAR_BYTES)
     monkeypatch.setattr(search, "READ_BYTES", 8 * GRANULE)
     rng = random.Random(seed)
     content = dotted(rng, SIZE) + bytes(rng.choice([0, 0, 100])) + b"x" * rng.choice([0, 5])
