@@ -26,19 +26,6 @@ INSTALLED = {
 }
 """Where each file is installed, below the prefix of the environment."""
 
-EXIT_STATUSES = {
-    "0": "done; nothing found above low",
-    "1": "not completed: input or output failed, or an internal error",
-    "2": "the image is corrupt",
-    "3": "the image has leaked clusters, and nothing worse",
-    "4": "the image is suspicious: hostile references, resource bombs, hidden data",
-    "5": "extracted, but some ranges could not be read",
-    "6": "verification does not match",
-    "63": "not a qcow2 image",
-    "64": "wrong usage",
-    "130, 141": "interrupted; broken pipe",
-}
-
 
 class CustomBuildHook(BuildHookInterface[Any]):
     """Adds the generated files to a wheel."""
@@ -73,6 +60,7 @@ def manual_page() -> str:
     """The manual page, in the man(7) macros that every system reads."""
     from forensic.cli import make_parser
     from forensic.cli.completion import commands_of
+    from forensic.exit_status import ExitStatus
     from forensic.version import DOCUMENTATION, __version__
 
     parser = make_parser()
@@ -85,8 +73,8 @@ def manual_page() -> str:
         lines += [f".SS qcowscope {name}", _escaped(command.description), ".PP", _escaped(_usage(command))]
         lines += _arguments(command)
     lines.append(".SH EXIT STATUS")
-    for status, meaning in EXIT_STATUSES.items():
-        lines += [".TP", f".B {status}", _escaped(meaning)]
+    for status in ExitStatus:
+        lines += [".TP", f".B {status}", _escaped(status.meaning)]
     lines += [".SH SEE ALSO", r".BR qemu\-img (1)", ".PP", _escaped(DOCUMENTATION)]
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ keys from the interface, and the changelog, the schema and the pictures from whe
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections import defaultdict
@@ -21,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from forensic.cli import make_parser  # noqa: E402 - the project's folder has to be found first
 from forensic.cli.completion import commands_of  # noqa: E402
 from forensic.cli.rules import markdown_lines  # noqa: E402
+from forensic.records.schema import json_schema  # noqa: E402
 from forensic.report.values import sentence  # noqa: E402
 from forensic.rules import Rule, all_rules  # noqa: E402
 from samples import recipes  # noqa: E402
@@ -43,8 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, content=text))
     for picture in sorted((ROOT / "samples" / "screens").glob("*.svg")):
         files.append(File.generated(config, f"screens/{picture.name}", abs_src_path=str(picture)))
-    schema = ROOT / "forensic" / "report" / "schema.json"
-    files.append(File.generated(config, "schema.json", content=schema.read_text(encoding="utf-8")))
+    files.append(File.generated(config, "schema.json", content=json.dumps(json_schema(), indent=2)))
     return files
 
 

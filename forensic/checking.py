@@ -8,21 +8,21 @@ from itertools import islice
 
 from msgspec import Struct, field
 
-from forensic.evidence import UnreadRanges
+from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
+from forensic.accounting.streams import StreamBatch
+from forensic.budget import Limits, Unexamined
 from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.image import Identified, Qcow1Image, Qcow2Image
 from forensic.measured import Measured
-from forensic.qcow2.budget import Limits, Unexamined
-from forensic.qcow2.foreign import ForeignFile
 from forensic.qcow2.geometry import Unusable
-from forensic.qcow2.image import Identified, Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.residue import FreeResidue, Residue
-from forensic.qcow2.streams import StreamBatch
-from forensic.qcow2.unreferenced import Unreferenced
-from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
-from forensic.qcow2.walk import structures
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.qcow2.identify import ForeignFile
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
+from forensic.residue.search import FreeResidue, Residue
+from forensic.residue.unreferenced import Unreferenced
 from forensic.rules import Rule, all_rules
+from forensic.unread import UnreadRanges
+from forensic.walk import structures
 
 LISTED_PROBLEMS = 64
 """Problems of one rule that are worded; the others are counted."""
@@ -130,7 +130,7 @@ def _finding(rule: Rule, tally: _Tally) -> Finding:
 
 
 def _gap(image: Identified) -> str | None:
-    """Why what lies behind the header was not looked at, if it was not."""
+    """Why what comes after the header was not looked at, if it was not."""
     if isinstance(image, ForeignFile):
         return f"not a qcow2 image: {image.description}"
     if isinstance(image, Qcow1Image):

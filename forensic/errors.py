@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 
 class ForensicError(Exception):
     """Root of all; `exit_status` is what the command line returns for it."""
 
-    exit_status = 1
+    exit_status = ExitStatus.NOT_COMPLETED
 
 
 class EvidenceUnreadable(ForensicError):
@@ -37,7 +38,7 @@ class EvidenceInUse(ForensicError):
 class NotAnImage(ForensicError):
     """The file is not a qcow2 image; `found` says what its first bytes look like."""
 
-    exit_status = 63
+    exit_status = ExitStatus.NOT_AN_IMAGE
 
     def __init__(self, path: str | os.PathLike[str], found: str) -> None:
         super().__init__(f"{shown(path)}: not a qcow2 image: {found}")
@@ -66,7 +67,7 @@ class KeyRejected(ForensicError):
 class WrongSupply(ForensicError):
     """A file or key that the examiner supplied beside the image does not fit it."""
 
-    exit_status = 64
+    exit_status = ExitStatus.USAGE
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
@@ -77,7 +78,7 @@ class WrongSupply(ForensicError):
 class BadPlan(ForensicError):
     """A recovery plan that cannot be understood or says what cannot be; the reason names the line."""
 
-    exit_status = 64
+    exit_status = ExitStatus.USAGE
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: not a plan that can be used: {shown(reason)}")
@@ -88,7 +89,7 @@ class BadPlan(ForensicError):
 class WrongEvidence(ForensicError):
     """A recovery plan that was made for another file."""
 
-    exit_status = 6
+    exit_status = ExitStatus.MISMATCH
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: the plan does not belong to this file: {reason}")
@@ -137,7 +138,7 @@ class RangeNotRead(ForensicError):
 class OutputDiffers(ForensicError):
     """What was written reads back differently."""
 
-    exit_status = 6
+    exit_status = ExitStatus.MISMATCH
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
@@ -157,7 +158,7 @@ class BadReport(ForensicError):
 class Interrupted(ForensicError):
     """The caller asked to stop before the work was complete."""
 
-    exit_status = 130
+    exit_status = ExitStatus.INTERRUPTED
 
     def __init__(self, what: str) -> None:
         super().__init__(f"interrupted: {what}")

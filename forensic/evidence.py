@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
-import struct
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Self
 
 from forensic.errors import EvidenceUnreadable
-from forensic.untrusted import Json, shown
+from forensic.opened_file import A_PIPE, Identity, is_pipe, kind_of, open_read_only, reason_of, stream_that_is, times_of
+from forensic.qemu_locks import is_locked, writer_of
+from forensic.unread import Unread
+from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from forensic.records.run import IntegrityRecord, SourceRecord
+
 
 HASH_CHUNK = 1 << 20
 """Bytes a hash takes at once: enough to release the interpreter lock for, small enough to stay in the cache."""
 
-# QEMU announces that it has an image open by locking single bytes from these offsets (its raw-posix driver): one of
-# the first hundred for each thing that it does, one of the second for each thing that nobody else may do meanwhile.
-QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH = 100, 200
-QEMU_WRITES = ((101, "writes to it"), (102, "writes to it without changing what it holds"), (103, "may resize it"))
-"""The bytes that are locked by those who write; readers lock others, and are no danger."""
-
-_FLOCK = struct.Struct("hhqqi4x")
-
-BLOCK = 512
+BLOCK_BYTES = 512
 """Bytes of the smallest block that a medium can fail to deliver."""
 
 UNREAD_LISTED = 1000
@@ -40,68 +35,13 @@ UNREAD_LISTED = 1000
 
 
 class ReadFailed(Exception):
-    """The file system could not deliver bytes that the file has; whoever catches it makes it a value."""
+    """The file system could not deliver bytes that the file has; callers turn it into a value."""
 
     def __init__(self, host_offset: int, length: int, reason: str) -> None:
         super().__init__(f"reading {length} bytes at host offset {host_offset:#x}: {reason}")
         self.host_offset = host_offset
         self.length = length
         self.reason = reason
-
-
-class Unread(Struct, frozen=True):
-    """A host range that the file system did not deliver, and why."""
-
-    host_offset: int
-    length: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.length:,} bytes at host offset {self.host_offset:#x} cannot be read: {self.reason}"
-
-
-class UnreadRanges(Struct, frozen=True):
-    """Every range that could not be read while a file was looked at; those that are not listed are counted."""
-
-    ranges: tuple[Unread, ...]
-    not_listed: int
-
-
-class Identity(Struct, frozen=True):
-    """What identifies a file and shows a change to it; times in nanoseconds, size in bytes."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    mode: int
-    owner: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Identity:
-        """The identity in a stat result."""
-        return cls(
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-            status.st_mode,
-            status.st_uid,
-        )
-
-
-A_PIPE = "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first"
-
-
-def _is_pipe(path: str | bytes) -> bool:
-    """Whether a path that leads to no file, such as `/dev/stdin`, is that of a pipe."""
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 class Evidence:
@@ -120,21 +60,21 @@ class Evidence:
         self.path_as_given = os.fspath(path_as_given)
         try:
             self.path = os.path.realpath(self.path_as_given)
-            self._fd, self.open_flags = _open_read_only(self.path)
+            self._fd, self.open_flags = open_read_only(self.path)
         except (OSError, ValueError) as error:
-            reason = A_PIPE if _is_pipe(self.path_as_given) else _reason(error)
+            reason = A_PIPE if is_pipe(self.path_as_given) else reason_of(error)
             raise EvidenceUnreadable(self.path_as_given, reason) from error
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(self._fd)
-            raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {_kind(status.st_mode)}")
-        if stream := _stream_that_is(status):
+            raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {kind_of(status.st_mode)}")
+        if stream := stream_that_is(status):
             os.close(self._fd)
             raise EvidenceUnreadable(self.path_as_given, f"{stream} is an input; evidence is never written to")
         self.before = Identity.of(status)
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
-        self._writer = self._ask_for_writer()
+        self._writer = writer_of(self._fd)
         self.disk_usage = status.st_blocks * 512
 
     @property
@@ -162,7 +102,7 @@ class Evidence:
         end = min(host_offset + length, self.size)
         while (at := host_offset + len(found)) < end:
             try:
-                found += self.read_at(at, min(BLOCK - at % BLOCK, end - at))
+                found += self.read_at(at, min(BLOCK_BYTES - at % BLOCK_BYTES, end - at))
             except ReadFailed as failure:  # a file that was cut short may still hold the beginning of the block
                 return bytes(found) + self.read_up_to_bad(at, failure.host_offset - at)
         return bytes(found)
@@ -174,7 +114,7 @@ class Evidence:
             try:
                 count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
             except OSError as error:
-                raise self._failed(host_offset + done, len(buffer) - done, _reason(error)) from error
+                raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
             if not count:
                 raise self._failed(
                     host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
@@ -183,7 +123,7 @@ class Evidence:
 
     @property
     def unread(self) -> tuple[Unread, ...]:
-        """Every range that could not be read so far, whoever asked for it; what was made of it is not known here."""
+        """Every range that could not be read so far, whichever caller asked for it."""
         return tuple(sorted(self._unread.values(), key=lambda one: (one.host_offset, one.length)))
 
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
@@ -224,7 +164,7 @@ class Evidence:
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
-        import hashlib  # slow to load, and no concern of those who want no hash
+        import hashlib  # slow to load, and needed for hashes alone
 
         digest = hashlib.sha256()
         buffer = bytearray(HASH_CHUNK)
@@ -255,10 +195,9 @@ class Evidence:
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
 
-        The locks are only asked for, never taken. One who only reads holds locks as well; see `writer`.
+        The locks are only asked for, never taken. A process that only reads holds locks as well; see `writer`.
         """
-        kind = self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH)
-        return None if kind is None else kind != fcntl.F_UNLCK
+        return is_locked(self._fd)
 
     def writer(self) -> str | None:
         """What another process that holds the file may do to it, as the end of a sentence; None if none was seen.
@@ -266,24 +205,8 @@ class Evidence:
         One that held it when it was opened counts, though it may be gone by now. Locks are all that is looked at: a
         program that takes none is not noticed.
         """
-        self._writer = self._writer or self._ask_for_writer()
+        self._writer = self._writer or writer_of(self._fd)
         return self._writer
-
-    def _ask_for_writer(self) -> str | None:
-        if not self.in_use():
-            return None
-        for byte, what in QEMU_WRITES:
-            if self._lock(byte, 1) not in (None, fcntl.F_UNLCK):
-                return what
-        return "has locked it for itself" if self._lock(QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH) == fcntl.F_WRLCK else None
-
-    def _lock(self, first: int, length: int) -> int | None:
-        """The kind of a lock by which another process keeps these bytes from being locked; None if nobody can tell."""
-        query = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
-        try:
-            return int(_FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, query))[0])
-        except OSError:
-            return None
 
     def notes(self) -> list[str]:
         """What a reader of any result has to know about how the file was read, in sentences about it."""
@@ -292,7 +215,7 @@ class Evidence:
             found.append(f"is held by another process, which {writer}: what was read is a moving target")
         after = self.after()
         if after != self.before:
-            found.append(f"changed while it was read; nobody can vouch for the result ({self._change(after)})")
+            found.append(f"changed while it was being read; the result is not reliable ({self._change(after)})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
             found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")
@@ -312,38 +235,42 @@ class Evidence:
         """Whether a stat result is of this very file, whatever its name."""
         return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
 
-    def as_json(self) -> dict[str, Json]:
-        """The `source` object of a report, with the proof that nothing was changed."""
-        return {
-            "path_as_given": shown(self.path_as_given),
-            "path_resolved": shown(self.path),
-            "kind": "file",
-            "device": self.before.device,
-            "inode": self.before.inode,
-            "size": self.size,
-            "disk_usage": self.disk_usage,
-            "mode": f"{stat.S_IMODE(self.before.mode):04o}",
-            "owner": self.before.owner,
-            "mtime_ns": self.before.mtime_ns,
-            "ctime_ns": self.before.ctime_ns,
-            "open_flags": list(self.open_flags),
-            "in_use": {"locked": self.in_use(), "writer": self.writer()},
-            "notes": self.notes(),
-            "unread": [
-                {"host_offset": one.host_offset, "length": one.length, "reason": one.reason} for one in self.unread
-            ],
-            "integrity": self.integrity(),
-        }
+    def record(self) -> SourceRecord:
+        """What a report says of the file, with the proof that nothing was changed."""
+        from forensic.records.run import InUseRecord, SourceRecord, UnreadRecord  # not every command makes a report
 
-    def integrity(self) -> dict[str, Json]:
+        return SourceRecord(
+            path_as_given=shown(self.path_as_given),
+            path_resolved=shown(self.path),
+            kind="file",
+            device=self.before.device,
+            inode=self.before.inode,
+            size=self.size,
+            disk_usage=self.disk_usage,
+            mode=f"{stat.S_IMODE(self.before.mode):04o}",
+            owner=self.before.owner,
+            mtime_ns=self.before.mtime_ns,
+            ctime_ns=self.before.ctime_ns,
+            open_flags=self.open_flags,
+            in_use=InUseRecord(locked=self.in_use(), writer=self.writer()),
+            notes=self.notes(),
+            unread=[
+                UnreadRecord(host_offset=one.host_offset, length=one.length, reason=one.reason) for one in self.unread
+            ],
+            integrity=self.integrity(),
+        )
+
+    def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
+        from forensic.records.run import IntegrityRecord
+
         after = self.after()
-        return {
-            "before": _times(self.before),
-            "after": _times(after) if after else None,
-            "unchanged": after == self.before,
-            "method": "device, inode, size, mtime and ctime when opened and when the report was made",
-        }
+        return IntegrityRecord(
+            before=times_of(self.before),
+            after=times_of(after) if after else None,
+            unchanged=after == self.before,
+            method="device, inode, size, mtime and ctime when opened and when the report was made",
+        )
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
@@ -357,48 +284,3 @@ class Evidence:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _times(identity: Identity) -> Json:
-    return {"size": identity.size, "mtime_ns": identity.mtime_ns, "ctime_ns": identity.ctime_ns}
-
-
-def _stream_that_is(status: os.stat_result) -> str | None:
-    """The name of one of our own streams if what goes there would be written into this very file."""
-    for descriptor, name in ((1, "standard output"), (2, "standard error")):
-        with contextlib.suppress(OSError):
-            stream = os.fstat(descriptor)
-            if (stream.st_dev, stream.st_ino) == (status.st_dev, status.st_ino):
-                return name
-    return None
-
-
-def _open_read_only(path: str) -> tuple[int, tuple[str, ...]]:
-    """Open without waiting for a FIFO's writer and, where the owner's right allows it, without touching atime."""
-    names = ["O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_NOATIME"]
-    while True:
-        flags = 0
-        for name in names:
-            flags |= getattr(os, name, 0)
-        try:
-            return os.open(path, flags), tuple(names)
-        except PermissionError:
-            if "O_NOATIME" not in names:
-                raise
-            names.remove("O_NOATIME")
-
-
-def _reason(error: OSError | ValueError) -> str:
-    text = error.strerror if isinstance(error, OSError) else str(error)
-    return (text or "cannot be read").lower()
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        stat.S_IFDIR: "a directory",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "something else")

@@ -5,25 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
+from typing import Annotated, Self
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from forensic.untrusted import Json
 
 
-class Severity(StrEnum):
-    """How much a finding matters, least first."""
+class _Ordered(StrEnum):
+    """Words that are ordered as their class lists them, least first, and not by the alphabet.
+
+    A plain string is compared as the member it names, and raises `ValueError` if it names none.
+    """
+
+    rank: int
+    """0 for the first."""
+
+    def __new__(cls, value: str) -> Self:
+        """A member that knows how many come before it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.rank = len(cls.__members__)
+        return member
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < self._rank_of(other)
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= self._rank_of(other)
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > self._rank_of(other)
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= self._rank_of(other)
+
+    def _rank_of(self, other: str) -> int:
+        return type(self)(other).rank
+
+
+class Severity(_Ordered):
+    """How much a finding matters, least first: `Severity.HIGH > Severity.MEDIUM`."""
 
     INFO = "info"
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for info up to 4 for critical."""
-        return list(Severity).index(self)
 
 
 class FindingClass(StrEnum):
@@ -41,12 +69,12 @@ class FindingClass(StrEnum):
     INFO = "info"
 
 
-class Confidence(StrEnum):
-    """How sure the interpretation of an observation is; the observation itself is always certain."""
+class Confidence(_Ordered):
+    """How sure the interpretation of an observation is, least first; the observation itself is always certain."""
 
-    CERTAIN = "certain"
-    LIKELY = "likely"
     POSSIBLE = "possible"
+    LIKELY = "likely"
+    CERTAIN = "certain"
 
 
 class Space(StrEnum):
@@ -56,16 +84,12 @@ class Space(StrEnum):
     GUEST = "guest"
 
 
-class Range(Struct, frozen=True):
-    """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest)."""
+class Range(Struct, frozen=True, forbid_unknown_fields=True):
+    """`length` bytes from `offset`, in the image file (host) or on the virtual disk (guest); as reports hold it."""
 
     space: Space
-    offset: int
-    length: int
-
-    def as_json(self) -> dict[str, Json]:
-        """The object a report holds."""
-        return {"space": self.space.value, "offset": self.offset, "length": self.length}
+    offset: Annotated[int, Meta(ge=0)]
+    length: Annotated[int, Meta(ge=0)]
 
 
 def host(offset: int, length: int) -> Range:
@@ -89,18 +113,9 @@ class Problem(Struct, frozen=True):
     path: str = ""
     values: Mapping[str, Json] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Json]:
-        """One place in the list that `result.findings[]` holds."""
-        return {
-            "observation": self.observation,
-            "structure_path": self.path,
-            "ranges": [place.as_json() for place in self.ranges],
-            "values": self.values,
-        }
-
 
 class Problems(Struct, frozen=True):
-    """Many problems of one kind, counted in full and worded only when somebody asks for the first few."""
+    """Many problems of one kind, counted in full and worded only when the first few are asked for."""
 
     count: int
     described: Callable[[], Iterable[Problem]]
@@ -151,7 +166,7 @@ class Finding(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
-        import hashlib  # slow to load, and no concern of those who print text about a sound image
+        import hashlib  # slow to load, and not needed to print text about a sound image
         import json
 
         first = self.problems[0].ranges if self.problems else ()
@@ -163,25 +178,3 @@ class Finding(Struct, frozen=True):
     def id(self) -> str:
         """A short name to cite, from the fingerprint."""
         return f"QF-{self.fingerprint[:8].upper()}"
-
-    def as_json(self) -> dict[str, Json]:
-        """The object `result.findings[]` of a report holds."""
-        return {
-            "id": self.id,
-            "fingerprint": self.fingerprint,
-            "rule": self.rule,
-            "title": self.title,
-            "severity": self.severity.value,
-            "class": self.finding_class.value,
-            "confidence": self.confidence.value,
-            "spec": self.spec,
-            "count": self.count,
-            "observation": self.observation,
-            "interpretation": self.explanation.interpretation,
-            "qemu": self.explanation.qemu,
-            "next_step": self.explanation.next_step,
-            "structure_path": self.structure_path,
-            "ranges": [place.as_json() for place in self.places],
-            "problems": [problem.as_json() for problem in self.problems],
-            "problems_not_listed": self.count - len(self.problems),
-        }

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"(?P<hexadecimal>0x[0-9a-f]+)|(?P<decimal>[0-9]+) ?(?P<uni
 
 
 def parse_size(text: str) -> int:
-    """Bytes. Raises `ValueError` with a sentence for whoever wrote the text."""
+    """Bytes. Raises `ValueError` with a sentence that can be shown to the user."""
     match = _NUMBER.fullmatch(text.strip())
     if match is None or (match["unit"] or "").lower() not in UNITS:
         raise ValueError(f"{text!r} is not a size; sizes look like 4096, 0x1000, 64KiB, 2G, 1GB or 63s (sectors)")

@@ -1,4 +1,4 @@
-"""The report of an extraction that was not started from the command line."""
+"""The report of an extraction, for the command line and for those who extract by the library."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from forensic.checking import check
+from forensic.description import describe
+from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers
-from forensic.extraction.account import Extraction
-from forensic.extraction.inputs import InputHashes
-from forensic.extraction.journal import journal_path
-from forensic.extraction.new_file import NewFile
-from forensic.extraction.output_paths import refuse
-from forensic.qcow2.consent import inputs_of, references_of
-from forensic.qcow2.describe import describe
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.ranges import known_ranges
-from forensic.report.file_map import FileMap, file_map
-from forensic.report.formats import DRAWS_MAP, render
+from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
+from forensic.extraction.result import Extraction
+from forensic.extraction.resume import journal_path
+from forensic.extraction.source_hashes import InputHashes
+from forensic.image import Qcow1Image, Qcow2Image
+from forensic.inputs import Sha256Of, inputs_of, references_of
+from forensic.mapped_report import with_map
+from forensic.output.new_file import NewFile
+from forensic.output.paths import refuse
+from forensic.records.run import ArtifactRecord
+from forensic.report.formats import render
 from forensic.report.model import Report, case_data
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
-
-INCOMPLETE, FAILED = 5, 1
 
 
 class ReportRequest(Struct, frozen=True):
     """What is to be written where (format and path), and what the examiner has to say."""
 
     targets: Sequence[tuple[str, Path]]
-    case: Mapping[str, Json] = field(default_factory=dict)
+    case: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Sequence[Json] = ()
     force: bool = False
 
@@ -60,7 +59,8 @@ def write_extraction_reports(
         return None
     hashes = InputHashes(disk.evidences, cancelled)
     try:
-        report = _report(request, image, disk, extraction, run, hashes, cancelled)
+        status = _exit_status(disk, extraction)
+        report = extraction_report(request, image, disk, extraction, run, status, hashes, cancelled=cancelled)
     finally:
         hashes.stop()
     for name, path in request.targets:
@@ -73,48 +73,69 @@ def write_extraction_reports(
     return report
 
 
-def _report(
+def extraction_report(
     request: ReportRequest,
     image: Qcow2Image | Qcow1Image,
     disk: Disk,
     extraction: Extraction,
     run: Run,
-    hashes: InputHashes,
-    cancelled: Callable[[], bool] | None,
+    status: ExitStatus,
+    hashes: InputHashes | None,
+    sparse: bool = True,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Report:
+    """The report, with a judgement of the image; `status` is that of the run if the judgement meets no read error.
+
+    Without `hashes` the extraction was stopped before its inputs were hashed. Raises `Interrupted` once `cancelled`
+    says so.
+    """
+
     def go_on(_: str) -> None:
         if cancelled and cancelled():
             raise Interrupted("the reports of the extraction were not written")
 
+    sha256_of: Sha256Of = hashes.of if hashes else _not_hashed
+    sha256_again: Sha256Of = hashes.again if hashes else _not_hashed
     judgement = check(image, go_on)
-    result = describe(image, judgement.measured) | judgement.as_json()
-    result["references"] = references_of(disk, lambda evidence: hashes.of(evidence) or "")
-    result["extraction"] = extraction.as_json()
-    result["hashes"] = extraction.hashes_json(hashes.of(image.evidence))
-    artifacts: list[Json] = [
-        {"role": "raw", "name": shown(part.path), "segment_index": part.index, "size": part.length}
-        for part in extraction.segments
-    ]
-    inputs = inputs_of(disk, lambda evidence: hashes.of(evidence) or "")
-    record = run.as_json(_exit_status(disk, extraction), artifacts, inputs)
-    drawn = _map(image) if DRAWS_MAP.intersection(name for name, _ in request.targets) else None
-    source = image.evidence.as_json()
-    return Report(result, source, record, tool(), case_data(request.case), drawn, request.annotations)
+    result = replace(
+        judgement.add_to(describe(image, judgement.measured)),
+        references=references_of(disk, sha256_of),
+        extraction=extraction.record(),
+        hashes=extraction.hash_families(sha256_of(image.evidence), sha256_again(image.evidence)),
+    )
+    inputs = inputs_of(disk, sha256_of, sha256_again)
+    # Looking through the image once more may meet what cannot be read.
+    if status == ExitStatus.DONE and any(evidence.unread for evidence in disk.evidences):
+        status = ExitStatus.NOT_COMPLETED
+    record = run.record(status, _artifacts(request, extraction, sparse), inputs)
+    source, case = image.evidence.record(), case_data(request.case)
+    report = Report(result, source, record, tool(), case, annotations=request.annotations)
+    return with_map(report, image, [name for name, _ in request.targets])
 
 
-def _exit_status(disk: Disk, extraction: Extraction) -> int:
+def _not_hashed(evidence: Evidence) -> None:
+    return None
+
+
+def _exit_status(disk: Disk, extraction: Extraction) -> ExitStatus:
     """What `qcowscope extract` would have returned."""
     if not all(evidence.unchanged() for evidence in disk.evidences):
-        return FAILED
+        return ExitStatus.NOT_COMPLETED
     if extraction.compared and not extraction.compared.agrees:
         return OutputDiffers.exit_status
-    return 0 if extraction.complete else INCOMPLETE
+    return ExitStatus.DONE if extraction.complete else ExitStatus.RANGES_NOT_READ
 
 
-def _map(image: Qcow2Image | Qcow1Image) -> FileMap | None:
-    if isinstance(image, Qcow1Image):
-        return None
-    geometry = image.header_cluster.geometry
-    if not isinstance(geometry, Geometry):
-        return None
-    return file_map(image.evidence.size, known_ranges(image), geometry.cluster_size)
+def _artifacts(request: ReportRequest, extraction: Extraction, sparse: bool) -> list[ArtifactRecord]:
+    raw = [
+        ArtifactRecord(
+            role="raw",
+            name=shown(segment.path),
+            segment_index=segment.index,
+            size=segment.length,
+            sparse=sparse,
+            sha256=hashes.get("sha256"),
+        )
+        for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
+    ]
+    return [*raw, *(ArtifactRecord(role=name, name=shown(path)) for name, path in request.targets)]

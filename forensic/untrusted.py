@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What a report is made of."""
@@ -31,6 +32,18 @@ _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 )
+
+
+class UntrustedRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Text that stands in the image: the bytes in hex are the truth, the text is safe to show."""
+
+    encoding: Annotated[str, Meta(extra_json_schema={"enum": ["utf-8", "invalid"]})]
+    hex: Annotated[str, Meta(pattern="^([0-9a-f]{2})*$")]
+    sanitised: Annotated[bool, Meta(description="Whether the text differs from the bytes.")]
+    text: str
+    length: (
+        Annotated[int, Meta(ge=0, description="Bytes in all; only where they are more than `hex` holds.")] | UnsetType
+    ) = UNSET
 
 
 class Untrusted(Struct, frozen=True):
@@ -57,15 +70,20 @@ class Untrusted(Struct, frozen=True):
         """Whether the shown form differs from the raw bytes."""
         return self.text.encode("utf-8") != self.raw
 
+    def record(self) -> UntrustedRecord:
+        """What a report holds in place of a string; `hex` keeps the truth, and `length` says if it is longer."""
+        return UntrustedRecord(
+            encoding="utf-8" if self.valid_utf8 else "invalid",
+            hex=self.raw[:HEX_LIMIT].hex(),
+            sanitised=self.sanitised,
+            text=self.text,
+            length=len(self.raw) if len(self.raw) > HEX_LIMIT else UNSET,
+        )
+
     def as_json(self) -> Json:
-        """The object a report holds in place of a string; `hex` keeps the truth, and `length` says if it is longer."""
-        return {
-            "encoding": "utf-8" if self.valid_utf8 else "invalid",
-            "hex": self.raw[:HEX_LIMIT].hex(),
-            "sanitised": self.sanitised,
-            "text": self.text,
-            **({"length": len(self.raw)} if len(self.raw) > HEX_LIMIT else {}),
-        }
+        """The same as plain values."""
+        plain: Json = to_builtins(self.record())
+        return plain
 
     def __str__(self) -> str:
         return self.text

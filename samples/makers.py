@@ -257,7 +257,7 @@ def grown(bench: Bench) -> None:
 
 
 def shrunk(bench: Bench) -> None:
-    """A disk that became smaller and lost the data behind its new end."""
+    """A disk that became smaller and lost the data past its new end."""
     bench.create(131072, "cluster_size=512")
     bench.io("write -P 0x41 0 1024", "write -P 0x42 98304 1024")
     bench.run("qemu-img", "resize", "-q", "--shrink", bench.image, "32768")

@@ -215,7 +215,7 @@ def _replace_extensions(content: bytearray, extensions: list[Extension]) -> None
 
 
 def _name_backing_file(content: bytearray, name: bytes) -> None:
-    """Put a backing file name behind the end marker of the extensions, and into the header where it is."""
+    """Put a backing file name after the end marker of the extensions, and into the header where it is."""
     places = find_places(bytes(content))
     kinds = _extensions(content, places["extensions"])
     last = kinds[-1][1] if kinds else None

@@ -94,7 +94,7 @@ def one_table_for_all(path: Path) -> None:
 
 
 def two_exbibytes(path: Path) -> None:
-    """A disk of 2 EiB whose L1 table lies behind the end of the file."""
+    """A disk of 2 EiB whose L1 table lies past the end of the file."""
     bomb = Bomb(path, 4 * CLUSTER)
     bomb.put(0, header(1 << 61, MAX_L1, 1 << 30))
     bomb.done()
@@ -166,7 +166,7 @@ def many_bitmap_tables(path: Path) -> None:
 
 
 def refcount_table_at_the_limit(path: Path) -> None:
-    """A refcount table of 8 MiB, nearly all of it behind the end of the file."""
+    """A refcount table of 8 MiB, nearly all of it past the end of the file."""
     bomb = Bomb(path, 4 * CLUSTER)
     bomb.put(0, header(1 << 20, refcount_table=(CLUSTER, 128)))
     bomb.done()

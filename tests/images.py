@@ -9,9 +9,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
-from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.snapshots import EXTRA_OFFSET, Snapshot
 from samples.kinds import KINDS, Kind
 

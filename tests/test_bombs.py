@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from forensic.budget import Limits
 from forensic.checking import check
 from forensic.evidence import Evidence
-from forensic.qcow2.budget import Limits
-from forensic.qcow2.image import identify
-from forensic.report.model import CheckStatus, Verdict
+from forensic.image import identify
+from forensic.records.judgement import CheckStatus, Verdict
 from samples import recipes
 from tests.bombs import BOMBS
 

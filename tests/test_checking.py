@@ -4,13 +4,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import forensic.checking as checking
 from forensic.checking import LISTED_PROBLEMS, check
 from forensic.evidence import Evidence
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity
-from forensic.qcow2.image import HeaderCluster, identify
-from forensic.report.model import Check, CheckStatus, Judgement
+from forensic.image import identify
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.tables import L1Table
+from forensic.records.judgement import CheckStatus
+from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules
 from samples.kinds import Kind
 from samples.recipes import Recipe, all_recipes, apply, find_places, find_range
@@ -177,6 +181,82 @@ def test_a_rule_without_anything_to_examine_says_why(
     (check_of_luks,) = [each for each in found.checks if each.code == "encryption-header-outside-file"]
     assert (check_of_luks.status, check_of_luks.reason) == (status, reason)
     assert found.undetermined == (head == b"KDMV")
+
+
+RESULTS = {"Unexamined", "ClusterUsage", "LeakedClusters", "RefcountsBeyondFile", "Residue", "FreeResidue"}
+"""What a walk makes only where there is something to say."""
+
+
+@pytest.mark.parametrize("kind", COMMITTED, ids=lambda kind: kind.name)
+def test_a_rule_about_what_there_is_none_of_passes_where_it_was_looked_for(kind: Kind) -> None:
+    """Nobody is told that a sound image "has no use of clusters"; version 1 has no refcounts to be wrong."""
+    looked_for = RESULTS if kind.format == "qcow2" else {"Unexamined"}
+    examined = {rule.code: rule.examines.__name__ for rule in all_rules()}
+    for made in judged(sample(kind)).checks:
+        if examined[made.code] in looked_for and made.code not in kind.expect:
+            assert (made.status, made.reason) == (CheckStatus.PASS, ""), made.code
+        elif made.status == CheckStatus.NOT_APPLICABLE:
+            assert made.reason == f"the image has no {examined[made.code]}"
+            assert examined[made.code] not in looked_for
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_a_fact_that_is_worth_knowing_is_no_failure(
+    severity: Severity, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    found = judged_by(monkeypatch, path, rule(lambda _: [Problem("one")], severity=severity))
+    expected = CheckStatus.PASS if severity == Severity.INFO else CheckStatus.FAIL
+    assert [(made.status, made.reason, made.count) for made in found.checks] == [(expected, "", 1)]
+    assert len(found.findings) == 1
+
+
+@pytest.mark.parametrize("kind", COMMITTED[::4], ids=lambda kind: kind.name)
+def test_a_file_that_could_be_read_was_read(kind: Kind) -> None:
+    (made,) = [each for each in judged(sample(kind)).checks if each.code == "evidence-unreadable"]
+    assert (made.status, made.reason) == (CheckStatus.PASS, "")
+
+
+@pytest.mark.parametrize("unread", [False, True])
+@pytest.mark.parametrize("foreign", [False, True])
+def test_what_could_not_be_read_is_said_of_any_file(unread: bool, foreign: bool, tmp_path: Path) -> None:
+    with Evidence(written(tmp_path, b"KDMV" * 200 if foreign else tiny([]))) as evidence:
+        image = identify(evidence)
+        if unread:
+            evidence.note_unread(512, 8, "input/output error")
+        found = check(image, strict=True)
+    (made,) = [each for each in found.checks if each.code == "evidence-unreadable"]
+    expected = CheckStatus.FAIL if unread else CheckStatus.NOT_RUN if foreign else CheckStatus.PASS
+    assert (made.status, made.count) == (expected, int(unread))
+    assert ("evidence-unreadable" in codes(found)) == unread
+    assert found.undetermined == (unread or foreign)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_the_problems_of_several_structures_are_listed_up_to_one_limit(
+    by: int, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    """The header gives 40, the L1 table the others, in either form in which rules give them."""
+    assert LISTED_PROBLEMS == 64
+    for late in (False, True):
+
+        def some(structure: object, late: bool = late) -> Iterable[Problem]:
+            count = 40 if isinstance(structure, HeaderCluster) else 24 + by
+            worded = [Problem(f"problem {number}") for number in range(count)]
+            return Problems(count, lambda: worded) if late else worded
+
+        made_up = replace(rule(some), also=(L1Table,))
+        (finding,) = judged_by(monkeypatch, path, made_up).findings
+        assert (finding.count, len(finding.problems)) == (64 + by, 64 + min(by, 0))
+
+
+def test_an_error_of_ours_is_not_raised_unless_that_is_wanted(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    def broken(_: object) -> Iterator[Problem]:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(checking, "all_rules", lambda: [rule(broken)])
+    with Evidence(path) as evidence:
+        (made,) = check(identify(evidence)).checks
+    assert (made.status, made.failed) == (CheckStatus.NOT_RUN, True)
 
 
 def test_progress_names_each_kind_of_structure(path: Path) -> None:

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensic.checking import check
+from forensic.description import describe
 from forensic.errors import ForensicError
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import Qcow2Image, identify
-from forensic.qcow2.qcow1 import Qcow1Image
+from forensic.image import Qcow1Image, Qcow2Image, identify
 from samples.kinds import Kind
 from samples.recipes import find_places
 from tests.images import COMMITTED, BoundedEvidence, sample, written

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from forensic.errors import EvidenceUnreadable
-from forensic.evidence import HASH_CHUNK, Evidence, Identity, ReadFailed
+from forensic.evidence import HASH_CHUNK, Evidence, ReadFailed
+from forensic.opened_file import Identity
 from samples.bench import noise
 from tests.images import file_descriptors_of, written
 
@@ -258,12 +260,11 @@ def test_holes_are_zeros_and_stored_bytes_are_never_skipped(tmp_path: Path) -> N
 def test_a_report_names_the_source_and_proves_it_unchanged(path: Path) -> None:
     status = path.stat()
     with Evidence(path) as evidence:
-        found = evidence.as_json()
-    assert isinstance(found, dict)
-    assert found["integrity"] == {
+        found = evidence.record()
+    assert to_builtins(found.integrity) == {
         "before": {"size": 2048, "mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns},
         "after": {"size": 2048, "mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns},
         "unchanged": True,
         "method": "device, inode, size, mtime and ctime when opened and when the report was made",
     }
-    assert (found["path_as_given"], found["size"], found["inode"]) == (str(path), 2048, status.st_ino)
+    assert (found.path_as_given, found.size, found.inode) == (str(path), 2048, status.st_ino)

@@ -1,8 +1,13 @@
 """What is said about an image: severities in order, problems counted in full, findings in one sentence."""
 
+import itertools
 from collections.abc import Iterator
 
+import pytest
+from msgspec import to_builtins
+
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.report.model import finding_record
 
 
 def finding(*problems: Problem, count: int | None = None) -> Finding:
@@ -12,10 +17,26 @@ def finding(*problems: Problem, count: int | None = None) -> Finding:
     )
 
 
-def test_severities_rank_from_info_to_critical() -> None:
-    ordered = sorted(Severity, key=lambda severity: severity.rank)
-    assert [severity.value for severity in ordered] == ["info", "low", "medium", "high", "critical"]
-    assert [severity.rank for severity in ordered] == [0, 1, 2, 3, 4]
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [(["info", "low", "medium", "high", "critical"], Severity), (["possible", "likely", "certain"], Confidence)],
+)
+def test_severities_and_confidences_are_ordered_by_what_they_mean(
+    words: list[str], kind: type[Severity] | type[Confidence]
+) -> None:
+    members = [kind(word) for word in words]
+    assert sorted(words, key=kind) == [member.value for member in sorted(kind)] == words
+    assert (max(members), min(members)) == (kind(words[-1]), kind(words[0]))
+    assert [member.rank for member in members] == list(range(len(words)))
+    for (a, left), (b, right) in itertools.product(enumerate(members), repeat=2):
+        expected = (a < b, a <= b, a > b, a >= b)
+        assert (left < right, left <= right, left > right, left >= right) == expected
+        assert (left.value < right, left.value <= right, left > right.value, left >= right.value) == expected
+
+
+def test_a_severity_is_not_compared_with_what_is_none() -> None:
+    with pytest.raises(ValueError, match="harmless"):
+        _ = Severity.HIGH > "harmless"
 
 
 def test_problems_are_worded_no_more_often_than_they_are_counted() -> None:
@@ -43,7 +64,7 @@ def test_a_report_holds_every_problem_with_its_ranges() -> None:
     problem = Problem("observed", (host(16, 8), guest(512, 4096)), "L1[0]", {"entry_hex": "00"})
     ranges = [{"space": "host", "offset": 16, "length": 8}, {"space": "guest", "offset": 512, "length": 4096}]
     found = finding(problem)
-    assert found.as_json() == {
+    assert to_builtins(finding_record(found)) == {
         "id": found.id,
         "fingerprint": found.fingerprint,
         "rule": "some-code",

@@ -8,7 +8,7 @@ import pytest
 import pytsk3
 
 from forensic import BackingFile, Disk, Supplied, open_any, open_disk
-from forensic.qcow2.reader import DiskReader
+from forensic.disk.reader import DiskReader
 from samples import oracle
 from samples.bench import Bench
 from samples.kinds import PASSPHRASE

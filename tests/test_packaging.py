@@ -31,7 +31,7 @@ def test_the_wheel_holds_the_two_packages_and_the_command(built: Path) -> None:
         entry_points = next(wheel.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     ours = {name.split("/")[0] for name in names if not name.startswith(f"qcowscope-{__version__}.")}
     assert ours == {"forensic", "tui"}
-    assert {"forensic/report/schema.json", "forensic/report/page.css"} <= set(names)
+    assert {"forensic/report/page.css", "forensic/__init__.pyi", "forensic/explore/__init__.pyi"} <= set(names)
     assert "qcowscope = forensic.cli:main" in entry_points
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from forensic import evidence as evidence_module
+from forensic.budget import Budget, Limits
 from forensic.checking import check
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image, identify
+from forensic.mapping.extents import State
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.budget import Budget, Limits
-from forensic.qcow2.image import Qcow2Image, identify
-from forensic.qcow2.states import State
 from forensic.qcow2.tables import read_refcount_table
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples.kinds import Kind
 from tests.commands import Finished, qcowscope
 from tests.images import QCOW2, sample
@@ -218,7 +218,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_vouched_for(
 ) -> None:
     image = copied(tmp_path)
     done = run_while(how, image, medium, *commands(image, tmp_path)[command])
-    assert (done.status, f"{image} changed while it was read" in done.err) == (1, True)
+    assert (done.status, f"{image} changed while it was being read" in done.err) == (1, True)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -226,7 +226,7 @@ def test_every_report_says_that_the_file_changed(name: str, tmp_path: Path, medi
     image = copied(tmp_path)
     done = run_while("vanishes", image, medium, "check", "--format", name, str(image))
     assert done.status == 1
-    assert "changed while it was read" in done.out.replace("\\", "")
+    assert "changed while it was being read" in done.out.replace("\\", "")
 
 
 def test_a_raw_file_that_changes_is_not_said_to_match(tmp_path: Path, medium: Medium) -> None:
@@ -235,7 +235,7 @@ def test_a_raw_file_that_changes_is_not_said_to_match(tmp_path: Path, medium: Me
     assert qcowscope("extract", str(image), "-o", str(out), "--report", f"json:{report}").status == 0
     done = run_while("grows", out, medium, "verify", str(out), str(report))
     assert (done.status, "match" in done.out) == (1, False)
-    assert "changed while it was read" in done.err
+    assert "changed while it was being read" in done.err
 
 
 def test_the_report_of_what_could_not_be_read_keeps_to_the_schema(tmp_path: Path, medium: Medium) -> None:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from forensic import (
-    BadPattern,
-    OutputFailed,
-    Pattern,
-    Range,
-    Space,
-    compile_pattern,
-)
+from forensic import OutputFailed
+from forensic.explore import BadPattern, Pattern, Range, Space, compile_pattern
 from tui.clip import FORMS, clipped
 from tui.commands import EVERYWHERE, HEX, commands_of
 from tui.screens.prompts import Choice, Prompt
@@ -19,7 +13,7 @@ from tui.text import line
 from tui.walking import Walker
 
 CLIPBOARD_LIMIT = 64 << 10
-"""Bytes that are put on the clipboard; terminals drop or cut longer ones without a word."""
+"""Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
 SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; begin with v: for the disk"
 
@@ -135,7 +129,7 @@ class Explorer(Walker):
 
     def action_export(self) -> None:
         """Ask for a path and write the selection there."""
-        from forensic import save_range
+        from forensic.explore import save_range
 
         place = self.chosen
         view = self.desk.view_of(place.space)

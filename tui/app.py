@@ -15,7 +15,7 @@ from textual.screen import Screen
 from forensic import Qcow1Image, Qcow2Image
 from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
-from tui.config import Settings
+from tui.config import Preferences
 from tui.desk import Desk
 from tui.messages import (
     Found,
@@ -27,7 +27,7 @@ from tui.messages import (
     LookedInside,
     Noticed,
     Orphaned,
-    Surveyed,
+    UsageFound,
 )
 from tui.notes import Notes, session_file
 from tui.screens import SCREENS
@@ -49,11 +49,11 @@ class QcowscopeApp(Explorer):
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
     def __init__(
-        self, image: Qcow2Image | Qcow1Image, settings: Settings | None = None, notes: Notes | None = None
+        self, image: Qcow2Image | Qcow1Image, settings: Preferences | None = None, notes: Notes | None = None
     ) -> None:
         """Open on the overview; nothing of the image but its header is read before the first paint."""
         super().__init__()
-        self.settings = settings or Settings()
+        self.settings = settings or Preferences()
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
         wanted = self.settings.theme
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
@@ -65,7 +65,7 @@ class QcowscopeApp(Explorer):
         return variables(self.current_theme)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Whoever wants no colours gets none, not even greys."""
+        """NO_COLOR means no colours, not even greys."""
         return [*super().get_line_filters(), NoColor()] if self.no_color else super().get_line_filters()
 
     def on_mount(self) -> None:
@@ -78,10 +78,10 @@ class QcowscopeApp(Explorer):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        from tui import jobs  # with all the rules; nobody should wait for them before there is something to see
+        from tui import jobs  # with all the rules; loaded after the first paint
 
         image, desk = self.desk.image, self.desk
-        self.run_worker(lambda: jobs.examine(self.post_message, image, desk.atlas), thread=True, group="examine")
+        self.run_worker(lambda: jobs.examine(self.post_message, image, desk.region_index), thread=True, group="examine")
         if image.evidence.size <= HASH_AT_ONCE:
             self.action_hash_file()
 
@@ -123,9 +123,9 @@ class QcowscopeApp(Explorer):
         self.desk.contents = event.contents
         self.desk.learn("contents")
 
-    def on_surveyed(self, event: Surveyed) -> None:
+    def on_usage_found(self, event: UsageFound) -> None:
         """How the space is divided, so far."""
-        self.desk.surveys[event.space] = event
+        self.desk.usages[event.space] = event
         self.desk.learn("space")
 
     def on_indexed(self, event: Indexed) -> None:

@@ -6,7 +6,7 @@ import base64
 import shlex
 from pathlib import Path
 
-from forensic import Range, Space
+from forensic.explore import Range, Space
 
 FORMS = {
     "hex": "51 46 49 fb",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forensic import (
+from forensic import Finding, Severity
+from forensic.explore import (
     ONE_BY_ONE,
-    Atlas,
     Count,
-    Finding,
     Grid,
     Orphans,
-    Qcow1Atlas,
-    Severity,
+    Qcow1RegionIndex,
+    RegionIndex,
     Space,
-    Survey,
+    SpaceUsage,
     Tenant,
     snapshot_of,
 )
@@ -24,7 +23,7 @@ from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
 
 KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
 COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)
-BY_CENSUS = (REFCOUNT, OWNER)
+BY_CLUSTER_CODE = (REFCOUNT, OWNER)
 
 COUNTS = {
     Count.NOWHERE: FREE,
@@ -52,54 +51,54 @@ SEVERITIES = {
 QUIET = Look("·", "free", "nothing found")
 
 
-def looks_of(colour: str, space: Space, atlas: Atlas | Qcow1Atlas) -> Mapping[int, Look]:
+def looks_of(colour: str, space: Space, region_index: RegionIndex | Qcow1RegionIndex) -> Mapping[int, Look]:
     """What each row of the sums looks like; only for colours whose cells are sums."""
     if colour == REFCOUNT:
         return {int(key): look for key, look in COUNTS.items()}
     if colour == OWNER:
-        return {int(key): look for key, look in TENANTS.items()} | _snapshots(atlas)
+        return {int(key): look for key, look in TENANTS.items()} | _snapshots(region_index)
     table = FILLS if space == Space.HOST else STATES
     return {int(key): look for key, look in table.items()}
 
 
-def legend_of(colour: str, atlas: Atlas | Qcow1Atlas) -> list[Look]:
+def legend_of(colour: str, region_index: RegionIndex | Qcow1RegionIndex) -> list[Look]:
     """Every look that a map in this colour may show, each once."""
     if colour == ENTROPY:
         return [*HEATS]
     if colour == TROUBLE:
         return [*SEVERITIES.values(), QUIET]
-    if colour in BY_CENSUS:
-        return list(looks_of(colour, Space.HOST, atlas).values())
+    if colour in BY_CLUSTER_CODE:
+        return list(looks_of(colour, Space.HOST, region_index).values())
     return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING]))
 
 
 def cells_of(
     colour: str,
     space: Space,
-    survey: Survey,
+    usage: SpaceUsage,
     trouble: list[Finding],
     orphans: Orphans | None,
-    atlas: Atlas | Qcow1Atlas,
+    region_index: RegionIndex | Qcow1RegionIndex,
 ) -> list[Cell]:
     """The cells of a grid; `trouble` is sorted worst first."""
     if colour == TROUBLE:
-        return _cells_of_trouble(survey.grid, space, trouble)
-    if colour in BY_CENSUS:
-        looks = looks_of(colour, space, atlas)
+        return _cells_of_trouble(usage.grid, space, trouble)
+    if colour in BY_CLUSTER_CODE:
+        looks = looks_of(colour, space, region_index)
         choose = _highest if colour == REFCOUNT else _most
-        return [choose(sums, looks, survey.done) for sums in survey.sums.T.tolist()]
-    cells = file_cells(survey) if space == Space.HOST else guest_cells(survey)
+        return [choose(sums, looks, usage.done) for sums in usage.sums.T.tolist()]
+    cells = file_cells(usage) if space == Space.HOST else guest_cells(usage)
     if orphans and space == Space.HOST:
-        cells = with_orphans(cells, survey.grid, orphans)
-    return with_findings(cells, survey.grid, space, [place for finding in trouble for place in finding.places])
+        cells = with_orphans(cells, usage.grid, orphans)
+    return with_findings(cells, usage.grid, space, [place for finding in trouble for place in finding.places])
 
 
-def _snapshots(atlas: Atlas | Qcow1Atlas) -> dict[int, Look]:
+def _snapshots(region_index: RegionIndex | Qcow1RegionIndex) -> dict[int, Look]:
     looks: dict[int, Look] = {}
-    for number in range(min(len(atlas.l1_tables) - 1, ONE_BY_ONE + 1)):
+    for number in range(min(len(region_index.l1_tables) - 1, ONE_BY_ONE + 1)):
         code = Tenant.SNAPSHOT + number
         glyph = f"{number}" if number < ONE_BY_ONE else "+"
-        looks[code] = Look(glyph, SNAPSHOT_KINDS[number], snapshot_of(code, atlas.l1_tables))
+        looks[code] = Look(glyph, SNAPSHOT_KINDS[number], snapshot_of(code, region_index.l1_tables))
     return looks
 
 
@@ -122,7 +121,7 @@ def _highest(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
 
 
 def _most(sums: list[int], looks: Mapping[int, Look], done: float) -> Cell:
-    """Who has most of the cell, of those who have anything."""
+    """What fills most of the cell."""
     best = max((key for key in looks if key != Tenant.NOBODY), key=lambda key: sums[key])
     return looks[best].cell if sums[best] else _nothing(done)
 

@@ -6,7 +6,6 @@ from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 EVERYWHERE, STRUCTURE, MAP, FINDINGS, EXTRACT, HEX = "everywhere", "structure", "map", "findings", "extract", "hex"
-OVERVIEW = "overview"
 
 
 class Command(Struct, frozen=True):
@@ -104,7 +103,7 @@ COMMANDS = (
         "Start of the one before.",
     ),
     Command("note.add", EVERYWHERE, "semicolon", "note", "Note", "Write a note about the cursor or the selection."),
-    Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Remember the place, without a word."),
+    Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Bookmark this place without a note."),
     Command("note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes; Enter goes there."),
     Command("select.copy", EVERYWHERE, "y", "copy('hex')", "Copy", "Copy the selection as hexadecimal."),
     Command("select.copy_as", EVERYWHERE, "Y", "copy_as", "Copy as", "Copy the selection in another form."),

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from tui.commands import COMMANDS
 
 
-class Settings(Struct, frozen=True):
+class Preferences(Struct, frozen=True):
     """Keys by the id of a command, the theme, and what could not be understood."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -25,14 +25,14 @@ def config_file() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "qcowscope" / "config.toml"
 
 
-def load(file: Path) -> Settings:
+def load(file: Path) -> Preferences:
     """Read the settings; a file that is wrong costs the wrong lines only."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Settings()
+        return Preferences()
     except (OSError, ValueError) as error:
-        return Settings(troubles=(f"{file.name} cannot be read: {error}",))
+        return Preferences(troubles=(f"{file.name} cannot be read: {error}",))
     keys: dict[str, str] = {}
     troubles: list[str] = []
     known = {command.id for command in COMMANDS}
@@ -44,4 +44,4 @@ def load(file: Path) -> Settings:
         else:
             troubles.append(f"{file.name}: keys.{name} is not understood")
     theme = table.get("theme", "")
-    return Settings(keys, theme if isinstance(theme, str) else "", tuple(troubles))
+    return Preferences(keys, theme if isinstance(theme, str) else "", tuple(troubles))

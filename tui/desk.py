@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,28 +10,26 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import Judgement, Range, Space, describe, guest, host
+from forensic import Judgement, Severity, describe
+from forensic.explore import Range, Space, guest, host
 from tui.jumps import Jumps
-from tui.messages import Surveyed
+from tui.messages import UsageFound
 from tui.notes import Notes
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
-    from forensic import (
-        Atlas,
-        BackReferences,
-        Census,
+    from forensic import Extent, Finding, Qcow1Image, Qcow2Image
+    from forensic.explore import (
+        ClusterCodes,
         Contents,
         DiskView,
-        Extent,
         FileView,
-        Finding,
         Inspection,
-        Json,
         Orphans,
         Ownership,
-        Qcow1Atlas,
-        Qcow1Image,
-        Qcow2Image,
+        Qcow1RegionIndex,
+        RegionIndex,
+        ResultRecord,
+        ReverseMap,
         View,
     )
 
@@ -42,21 +40,21 @@ class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
-        """Nothing behind the header is read yet."""
+        """Nothing after the header is read yet."""
         self.image = image
-        self.facts: Mapping[str, Json] = describe(image)
+        self.facts: ResultRecord = describe(image)
         self.notes = notes
         self.jumps = Jumps(host(0, 1))
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
-        self.references: BackReferences | None = None
+        self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
-        self.censuses: dict[str, Census] = {}
+        self.cluster_codes: dict[str, ClusterCodes] = {}
         self.hashes: dict[str, str] = {}
         self.ownership: Ownership | None = None
-        self.surveys: dict[Space, Surveyed] = {}
+        self.usages: dict[Space, UsageFound] = {}
         self.selection: Range | None = None
         self._located: tuple[int, int | None] = (-1, None)
         self.matches: list[Range] = []
@@ -66,23 +64,24 @@ class Desk:
         self.worked: Signal[str] = Signal(owner, "worked")
 
     @cached_property
-    def atlas(self) -> Atlas | Qcow1Atlas:
+    def region_index(self) -> RegionIndex | Qcow1RegionIndex:
         """What lies where in the file."""
-        from forensic import Atlas, Qcow1Atlas, Qcow1Image
+        from forensic import Qcow1Image
+        from forensic.explore import Qcow1RegionIndex, RegionIndex
 
-        return Qcow1Atlas(self.image) if isinstance(self.image, Qcow1Image) else Atlas(self.image)
+        return Qcow1RegionIndex(self.image) if isinstance(self.image, Qcow1Image) else RegionIndex(self.image)
 
     @cached_property
     def file_view(self) -> FileView:
         """The bytes of the file."""
-        from forensic import FileView
+        from forensic.explore import FileView
 
         return FileView(self.image.evidence)
 
     @cached_property
     def disk_view(self) -> DiskView:
         """The bytes of the disk."""
-        from forensic import DiskView
+        from forensic.explore import DiskView
 
         return DiskView(self.image)
 
@@ -120,10 +119,10 @@ class Desk:
 
     def inspection(self) -> Inspection | None:
         """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
-        from forensic import inspect
+        from forensic.explore import inspect
 
         host_offset = self.host_offset()
-        return None if host_offset is None else inspect(self.atlas, host_offset)
+        return None if host_offset is None else inspect(self.region_index, host_offset)
 
     def host_offset(self) -> int | None:
         """Where the byte at the cursor lies in the file; None if nowhere."""
@@ -147,7 +146,7 @@ class Desk:
 
     def extent_at(self, guest_offset: int) -> Extent | None:
         """The extent that holds a guest offset, cut to one cluster; None where the disk has no mapping."""
-        size = self.atlas.cluster_size
+        size = self.region_index.cluster_size
         if size is None or not 0 <= guest_offset < self.image.virtual_size:
             return None
         start = guest_offset // size * size
@@ -158,7 +157,7 @@ class Desk:
 
     def numbers(self, little_endian: bool) -> list[tuple[str, str]]:
         """The bytes from the cursor on, read as numbers; none where the format says what they are."""
-        from forensic import numbers_of
+        from forensic.explore import numbers_of
 
         inspection = self.inspection()
         if self.place.space == Space.HOST and inspection and inspection.known:
@@ -190,14 +189,15 @@ class Desk:
 
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""
-        return sorted((each for each in self.findings if each.severity.rank), key=lambda each: -each.severity.rank)
+        more_than_facts = (each for each in self.findings if each.severity > Severity.INFO)
+        return sorted(more_than_facts, key=lambda each: -each.severity.rank)
 
     def places_of_trouble(self) -> list[Range]:
         """Where that is."""
         return [place for finding in self.trouble() for place in finding.places]
 
     def learn(self, what: str) -> None:
-        """Tell everybody that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
+        """Announce that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

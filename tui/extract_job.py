@@ -10,24 +10,26 @@ from collections.abc import Callable
 from textual.message import Message
 
 from forensic import (
-    LOG,
     BackingFile,
     EvidenceInUse,
     Extraction,
-    Fate,
     Interrupted,
-    Json,
     Qcow1Image,
     Qcow2Image,
     Report,
-    ReportRequest,
-    Run,
     Settings,
-    Snapshot,
-    Strip,
     Supplied,
     extract,
     open_disk,
+)
+from forensic.explore import (
+    LOG,
+    ExtractionCells,
+    Fate,
+    Json,
+    ReportRequest,
+    Run,
+    Snapshot,
     render,
     shown,
     write_extraction_reports,
@@ -108,7 +110,7 @@ def run_extraction(
     try:
         with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
             request.refuse([plan.output_path], disk)
-            strip = Strip(disk, STRIP_CELLS)
+            strip = ExtractionCells(disk, STRIP_CELLS)
             progress = _progress(post, strip)
             extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
             report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
@@ -124,7 +126,7 @@ def run_extraction(
         post(Extracted(extraction, "", _lines(report) if report else None))
 
 
-def _progress(post: Post, strip: Strip) -> Callable[[int, int], None]:
+def _progress(post: Post, strip: ExtractionCells) -> Callable[[int, int], None]:
     """Tells how far it is, not too often."""
     told = 0.0
 

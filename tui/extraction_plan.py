@@ -13,7 +13,7 @@ REPORT_ENDINGS = {"json": "json", "html": "html", "markdown": "md", "sarif": "sa
 
 @dataclass(frozen=True)
 class Supplies:
-    """What the examiner handed over, each after being asked: paths of his own, and a key that is shown nowhere."""
+    """What the examiner supplied, each after being asked: their own paths, and a key that is shown nowhere."""
 
     backing: tuple[str, ...] = ()
     data_file: str = ""

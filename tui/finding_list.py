@@ -54,9 +54,9 @@ def _severity_test(sign: str, name: str) -> Callable[[Finding], bool]:
     known = [severity for severity in Severity if severity.value.startswith(name)]
     if len(known) != 1:
         raise BadFilter(f"{name}: expected one of {', '.join(Severity)}")
-    rank = known[0].rank
+    (limit,) = known
     if sign == ">=":
-        return lambda finding: finding.severity.rank >= rank
+        return lambda finding: finding.severity >= limit
     if sign == "<=":
-        return lambda finding: finding.severity.rank <= rank
-    return lambda finding: finding.severity.rank == rank
+        return lambda finding: finding.severity <= limit
+    return lambda finding: finding.severity == limit

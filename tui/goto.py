@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from forensic import Range, Space, guest, host
+from forensic.explore import Range, Space, guest, host
 from tui.desk import Desk
 
 GRAMMAR = "0x…  1024  64KiB  c123  v0x…  vc9  L1[3].L2[7]  snapshot 0 L1[2]  +0x200  -16  header  l1  refcounts  end"
@@ -38,7 +38,7 @@ def _named(word: str, desk: Desk) -> Range | None:
         return Range(view.space, 0 if word == "start" else max(0, view.size - 1), 1)
     aliases = {"l1": "l1 table", "refcounts": "refcount table", "snapshots": "snapshot 0", "luks": "luks header"}
     wanted = aliases.get(word, word)
-    found = (region for region in desk.atlas.fixed if region.name.lower() == wanted)
+    found = (region for region in desk.region_index.fixed if region.name.lower() == wanted)
     return next((host(region.host_offset, 1) for region in found), None)
 
 
@@ -46,10 +46,10 @@ def _entry(word: str, desk: Desk) -> Range | None:
     match = _ENTRY.fullmatch(word)
     if not match:
         return None
-    from forensic import entry_place
+    from forensic.explore import entry_place
 
     owner, l1_index, l2_index = match.groups()
-    place = entry_place(desk.atlas, owner or "active", int(l1_index), int(l2_index) if l2_index else None)
+    place = entry_place(desk.region_index, owner or "active", int(l1_index), int(l2_index) if l2_index else None)
     if place is None:
         raise CannotGo(f"{word}: there is no such entry in the file")
     return place
@@ -64,9 +64,9 @@ def _offset(word: str, desk: Desk) -> Range:
     space = guest if word.startswith("v") else host
     word = word.removeprefix("v")
     if word.startswith("c"):
-        if desk.atlas.cluster_size is None:
+        if desk.region_index.cluster_size is None:
             raise CannotGo("the header gives no cluster size")
-        return space(_number(word[1:]) * desk.atlas.cluster_size, 1)
+        return space(_number(word[1:]) * desk.region_index.cluster_size, 1)
     return space(_number(word), 1)
 
 

@@ -8,37 +8,44 @@ from collections.abc import Callable, Iterator
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from forensic import (
-    Atlas,
+from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
+from forensic.explore import (
     DiskView,
-    Finding,
-    ForensicError,
     Grid,
     Pattern,
     Progress,
-    Qcow1Atlas,
-    Qcow1Image,
-    Qcow2Image,
+    Qcow1RegionIndex,
     Range,
     ReadFailed,
+    RegionIndex,
     Space,
-    Survey,
+    SpaceUsage,
     View,
-    back_references,
-    check,
+    build_reverse_map,
+    file_space_usage,
+    guest_space_usage,
     look_inside,
     ownership,
     search,
-    survey_file,
-    survey_guest,
 )
-from tui.messages import Found, Hashed, Indexed, JobFailed, JobProgress, Judged, LookedInside, Noticed, Owned, Surveyed
+from tui.messages import (
+    Found,
+    Hashed,
+    Indexed,
+    JobFailed,
+    JobProgress,
+    Judged,
+    LookedInside,
+    Noticed,
+    Owned,
+    UsageFound,
+)
 
 Post = Callable[[Message], bool]
 
 MAX_MATCHES = 10_000
 PAUSE_BETWEEN_WORDS = 0.1
-"""Seconds between two messages of progress: more often nobody can read."""
+"""Seconds between two progress messages: more often is unreadable."""
 
 PAUSE_BETWEEN_FINDINGS = 0.3
 """Seconds between two messages of findings: each is drawn on several screens."""
@@ -62,7 +69,7 @@ class Teller:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody wants the job to end."""
+        """Whether the job was asked to end."""
         return self._worker.is_cancelled
 
     def say(self, text: str) -> None:
@@ -113,9 +120,9 @@ def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
 Image = Qcow2Image | Qcow1Image
 
 
-def examine(post: Post, image: Image, atlas: Atlas | Qcow1Atlas) -> None:
+def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionIndex) -> None:
     """All that is found out in the background after the first paint: contents, findings, the way back to the disk."""
-    usable = atlas.cluster_size is not None
+    usable = region_index.cluster_size is not None
 
     def look(teller: Teller) -> None:
         teller.say("partitions")
@@ -133,23 +140,23 @@ def examine(post: Post, image: Image, atlas: Atlas | Qcow1Atlas) -> None:
 
     def index(teller: Teller) -> None:
         teller.say("index")
-        post(Indexed(back_references(image, lambda: teller.cancelled)))
+        post(Indexed(build_reverse_map(image, lambda: teller.cancelled)))
 
-    def survey(teller: Teller) -> None:
-        _survey(teller, post, Space.GUEST, survey_guest(atlas, Grid(0, max(1, image.virtual_size), 1)))
-        _survey(teller, post, Space.HOST, survey_file(atlas, Grid(0, max(1, image.evidence.size), 1)))
+    def usage(teller: Teller) -> None:
+        _show_usage(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
+        _show_usage(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
 
     run_job(post, "look", look if usable else lambda teller: None)
     run_job(post, "check", judge)
     if usable:
-        run_job(post, "space", survey)
+        run_job(post, "space", usage)
         run_job(post, "index", index)
 
 
-def _survey(teller: Teller, post: Post, space: Space, surveys: Iterator[Survey]) -> None:
-    for survey in surveys:
-        teller.say(f"space {survey.done:.0%}")
-        post(Surveyed(space, survey))
+def _show_usage(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:
+    for usage in usages:
+        teller.say(f"space {usage.done:.0%}")
+        post(UsageFound(space, usage))
 
 
 def hash_file(post: Post, image: Image) -> None:
@@ -163,7 +170,7 @@ def hash_file(post: Post, image: Image) -> None:
 
 
 def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
-    """Who claims the cluster around a byte; a job that nobody hears of, since it is done again at every step."""
+    """Who claims the cluster around a byte; a job that posts no messages, since it is done again at every step."""
     try:
         post(Owned(ownership(image, host_offset)))
     except FAILURES as error:

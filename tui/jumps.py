@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forensic import Range
+from forensic.explore import Range
 
 MAX_JUMPS = 500
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from forensic import Fate, Fill, State
+from forensic import State
+from forensic.explore import Fate, Fill
 from tui.looks import Cell, Look
 
 FILLS = {
@@ -35,7 +36,7 @@ PENDING = Look("░", "pending", "not read yet")
 FATES = {
     Fate.READ: Look("■", "data", "read"),
     Fate.ZERO: Look("·", "zero", "zero"),
-    Fate.MISSING: Look("✗", "absent", "not had"),
+    Fate.MISSING: Look("✗", "absent", "unreadable"),
 }
 HEATS = (
     Look("·", "heat0", "empty"),

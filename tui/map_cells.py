@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forensic import Fill, Grid, Orphans, Range, Space, State, Survey
+from forensic import State
+from forensic.explore import Fill, Grid, Orphans, Range, Space, SpaceUsage
 from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
 
@@ -19,15 +20,15 @@ COMMON = (Fill.L2, Fill.REFCOUNT)
 FAIR_PART = 8
 
 
-def file_cells(survey: Survey) -> list[Cell]:
+def file_cells(usage: SpaceUsage) -> list[Cell]:
     """Cells of the file by what its parts are used for."""
-    sums = survey.sums.T.tolist()
-    return [_file_cell(each, survey.grid.cell_size, survey.done < 1) for each in sums]
+    sums = usage.sums.T.tolist()
+    return [_file_cell(each, usage.grid.cell_size, usage.done < 1) for each in sums]
 
 
-def guest_cells(survey: Survey) -> list[Cell]:
+def guest_cells(usage: SpaceUsage) -> list[Cell]:
     """Cells of the disk by the state of most of their bytes; bytes that are there count for more than none."""
-    return [_guest_cell(each) for each in survey.sums.T.tolist()]
+    return [_guest_cell(each) for each in usage.sums.T.tolist()]
 
 
 def with_findings(cells: list[Cell], grid: Grid, space: Space, places: Sequence[Range]) -> list[Cell]:

@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterator
 
 from textual.worker import get_current_worker
 
-from forensic import (
-    Atlas,
-    Census,
+from forensic.explore import (
+    ClusterCodes,
     Grid,
-    Qcow1Atlas,
+    Qcow1RegionIndex,
+    RegionIndex,
     Space,
-    Survey,
+    SpaceUsage,
     View,
     count_refcounts,
+    file_space_usage,
     find_orphans,
     find_tenants,
+    guest_space_usage,
     sampled_entropy,
     sum_up_file,
     sum_up_guest,
-    survey_file,
-    survey_guest,
 )
 from tui.colourings import OWNER, REFCOUNT
 from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post, Teller, run_job
@@ -31,65 +31,80 @@ from tui.looks import Cell
 from tui.messages import Counted, Heated, JobFailed, Mapped, Orphaned
 
 PAUSE_BETWEEN_COUNTS = 0.4
-"""Seconds between two words about a census: each is summed up for both maps."""
+"""Seconds between two words about a count of cluster codes: each is summed up for both maps."""
 
-TAKERS: dict[str, Callable[[Atlas | Qcow1Atlas], Iterator[Census]]] = {REFCOUNT: count_refcounts, OWNER: find_tenants}
+TAKERS: dict[str, Callable[[RegionIndex | Qcow1RegionIndex], Iterator[ClusterCodes]]] = {
+    REFCOUNT: count_refcounts,
+    OWNER: find_tenants,
+}
 
 
-def fill_grid(post: Post, atlas: Atlas | Qcow1Atlas, view: View, grid: Grid, colour: str) -> None:
+def fill_grid(post: Post, region_index: RegionIndex | Qcow1RegionIndex, view: View, grid: Grid, colour: str) -> None:
     """Sum up a grid by kind or state."""
-    _tell(post, view.space, colour, lambda: (survey_file if view.space == Space.HOST else survey_guest)(atlas, grid))
+    _tell(
+        post,
+        view.space,
+        colour,
+        lambda: (file_space_usage if view.space == Space.HOST else guest_space_usage)(region_index, grid),
+    )
 
 
-def fill_from(post: Post, atlas: Atlas | Qcow1Atlas, view: View, grid: Grid, colour: str, census: Census) -> None:
-    """Sum up a grid by a census."""
+def fill_from(
+    post: Post,
+    region_index: RegionIndex | Qcow1RegionIndex,
+    view: View,
+    grid: Grid,
+    colour: str,
+    cluster_codes: ClusterCodes,
+) -> None:
+    """Sum up a grid by a count of cluster codes."""
     if view.space == Space.HOST:
-        _tell(post, view.space, colour, lambda: iter([sum_up_file(census, grid)]))
+        _tell(post, view.space, colour, lambda: iter([sum_up_file(cluster_codes, grid)]))
     else:
-        _tell(post, view.space, colour, lambda: sum_up_guest(atlas, census, grid))
+        _tell(post, view.space, colour, lambda: sum_up_guest(region_index, cluster_codes, grid))
 
 
-def _tell(post: Post, space: Space, colour: str, surveys: Callable[[], Iterator[Survey]]) -> None:
+def _tell(post: Post, space: Space, colour: str, usages: Callable[[], Iterator[SpaceUsage]]) -> None:
     """Tell about ten times a second how far a grid is."""
     worker, told = get_current_worker(), 0.0
-    last: Survey | None = None
+    last: SpaceUsage | None = None
     try:
-        for survey in surveys():
+        for usage in usages():
             if worker.is_cancelled:
                 return
-            last = survey
+            last = usage
             if time.monotonic() - told > PAUSE_BETWEEN_WORDS:
                 told, last = time.monotonic(), None
-                post(Mapped(space, survey, colour))
+                post(Mapped(space, usage, colour))
     except FAILURES as error:
         post(JobFailed("map", str(error)))
     if last is not None:
         post(Mapped(space, last, colour))
 
 
-def take_census(post: Post, atlas: Atlas | Qcow1Atlas, colour: str) -> None:
+def take_cluster_codes(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
     """What every host cluster is coloured by; told as it grows."""
 
     def work(teller: Teller) -> None:
         told, taken = 0.0, False
-        for census in TAKERS[colour](atlas):
-            teller.say(f"{colour} {census.done:.0%}")
+        for cluster_codes in TAKERS[colour](region_index):
+            teller.say(f"{colour} {cluster_codes.done:.0%}")
             taken = True
-            if census.done >= 1 or time.monotonic() - told > PAUSE_BETWEEN_COUNTS:
+            if cluster_codes.done >= 1 or time.monotonic() - told > PAUSE_BETWEEN_COUNTS:
                 told = time.monotonic()
-                post(Counted(colour, census))
+                post(Counted(colour, cluster_codes))
         if not taken:
             post(Counted(colour, None))
 
-    run_job(post, "census", work)
+    run_job(post, "cluster_codes", work)
 
 
-def seek_orphans(post: Post, atlas: Atlas | Qcow1Atlas) -> None:
+def seek_orphans(post: Post, region_index: RegionIndex | Qcow1RegionIndex) -> None:
     """Which ranges nothing reads, though they are counted or hold something."""
 
     def work(teller: Teller) -> None:
         teller.say("orphans")
-        orphans = find_orphans(atlas.image, lambda: teller.cancelled)
+        orphans = find_orphans(region_index.image, lambda: teller.cancelled)
         if not teller.cancelled:
             post(Orphaned(orphans))
 

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import (
-        BackReferences,
-        Census,
-        Contents,
-        Finding,
-        Grid,
-        Judgement,
-        Orphans,
-        Ownership,
-        Range,
-        Space,
-        Survey,
-    )
+    from forensic import Finding, Judgement
+    from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
     from tui.looks import Cell
 
 
@@ -66,38 +55,38 @@ class Judged(Message):
         self.judgement = judgement
 
 
-class Surveyed(Message):
+class UsageFound(Message):
     """What fills a space, as far as it is known."""
 
-    def __init__(self, space: Space, survey: Survey) -> None:
+    def __init__(self, space: Space, usage: SpaceUsage) -> None:
         super().__init__()
         self.space = space
-        self.survey = survey
+        self.usage = usage
 
     def can_replace(self, message: Message) -> bool:
-        """A newer survey of a space makes an older one worthless."""
-        return isinstance(message, Surveyed) and message.space == self.space
+        """A newer summary of a space makes an older one worthless."""
+        return isinstance(message, UsageFound) and message.space == self.space
 
 
-class Mapped(Surveyed):
-    """A survey for the map, so far, and what it is to be coloured by."""
+class Mapped(UsageFound):
+    """A summary for the map, so far, and what it is to be coloured by."""
 
-    def __init__(self, space: Space, survey: Survey, colour: str) -> None:
-        super().__init__(space, survey)
+    def __init__(self, space: Space, usage: SpaceUsage, colour: str) -> None:
+        super().__init__(space, usage)
         self.colour = colour
 
     def can_replace(self, message: Message) -> bool:
-        """A newer survey of a grid makes an older one worthless."""
+        """A newer summary of a grid makes an older one worthless."""
         return isinstance(message, Mapped) and (message.space, message.colour) == (self.space, self.colour)
 
 
 class Counted(Message):
-    """A census that maps are coloured by, so far; None if there can be none."""
+    """A count of cluster codes that maps are coloured by, so far; None if there can be none."""
 
-    def __init__(self, colour: str, census: Census | None) -> None:
+    def __init__(self, colour: str, cluster_codes: ClusterCodes | None) -> None:
         super().__init__()
         self.colour = colour
-        self.census = census
+        self.cluster_codes = cluster_codes
 
     def can_replace(self, message: Message) -> bool:
         """A newer one holds the older one."""
@@ -133,7 +122,7 @@ class LookedInside(Message):
 class Indexed(Message):
     """The way back from the file to the disk is known."""
 
-    def __init__(self, references: BackReferences) -> None:
+    def __init__(self, references: ReverseMap) -> None:
         super().__init__()
         self.references = references
 

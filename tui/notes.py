@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct, to_builtins
 
-from forensic import Json, Range, Space
+from forensic.explore import Json, Range, Space
 
 
 class Note(Struct, frozen=True):
@@ -26,7 +26,8 @@ class Note(Struct, frozen=True):
 
     def as_json(self) -> dict[str, Json]:
         """The object `annotations[]` of a report holds."""
-        return {"range": self.place.as_json(), "note": self.text, "created_at": self.created_at, "author": self.author}
+        place: Json = {"space": self.place.space.value, "offset": self.place.offset, "length": self.place.length}
+        return {"range": place, "note": self.text, "created_at": self.created_at, "author": self.author}
 
 
 def state_folder() -> Path:
@@ -56,11 +57,6 @@ class Notes:
         self.notes.append(note)
         self._write()
         return note
-
-    def remove(self, note: Note) -> None:
-        """Take a note back. Raises `OSError` if that cannot be kept."""
-        self.notes.remove(note)
-        self._write()
 
     def as_json(self) -> list[Json]:
         """What the report holds."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from forensic import Untrusted, shown
+from forensic.explore import Untrusted, shown
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def plain(words: str | Untrusted | Text, style: str = "") -> Text:
-    """Text without control characters that nobody looks at for markup; what is `Text` already came through here."""
+    """Text without control characters, and never parsed for markup; what is `Text` already came through here."""
     if isinstance(words, Text):
         return words
     return Text(words.text if isinstance(words, Untrusted) else shown(words), style, no_wrap=False, end="")

@@ -7,7 +7,8 @@ from functools import partial
 
 from textual.app import App
 
-from forensic import ForensicError, Range, Space
+from forensic import ForensicError
+from forensic.explore import Range, Space
 from tui.commands import EVERYWHERE, commands_of
 from tui.desk import Desk
 from tui.goto import GRAMMAR, CannotGo, place_of
@@ -59,7 +60,7 @@ class Walker(App[int]):
     def action_go_back(self) -> None:
         """Return."""
         if not self.desk.back():
-            self.tell("this is where the walk began")
+            self.tell("already at the start of history")
 
     def action_go_forward(self) -> None:
         """Undo a return."""
@@ -120,7 +121,7 @@ class Walker(App[int]):
         from tui import map_jobs
 
         if self.desk.orphans is None:
-            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.atlas)
+            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.region_index)
             self.run_worker(work, thread=True, group="orphans", exclusive=True)
 
     def action_orphan(self, step: int) -> None:
@@ -145,7 +146,7 @@ class Walker(App[int]):
 
     def action_cluster(self, step: int) -> None:
         """The start of a neighbouring cluster."""
-        size = self.desk.atlas.cluster_size or 512
+        size = self.desk.region_index.cluster_size or 512
         place = self.desk.place
         number = place.offset // size + 1 if step > 0 else -(-place.offset // size) - 1
         self.desk.go(Range(place.space, max(0, number) * size, 1), jump=False)

@@ -12,9 +12,10 @@ from importlib import import_module
 from types import FrameType
 
 import forensic.cli.light_msgspec  # noqa: F401 - before anything that loads msgspec in its own way
-from forensic.cli.parser import BROKEN_PIPE, INTERRUPTED, UNMEASURED, Parser, Subparsers, UsageError
+from forensic.cli.parser import UNMEASURED, Parser, Subparsers, UsageError
 from forensic.cli.standard_streams import complain, give_up_standard_output, prepare
 from forensic.errors import ForensicError
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 from forensic.version import __version__
 
@@ -34,8 +35,6 @@ COMMANDS = {
     "completion": "completion",
 }
 """Every command and the module here that adds it to the parser; only the one that is asked for is loaded."""
-
-NOT_COMPLETED = 1
 
 COLLECTED_AFTER = 50_000
 """Objects after which Python looks for garbage; loading a command's modules makes fewer, and no garbage."""
@@ -57,16 +56,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("qcowscope: interrupted")
         give_up_standard_output()
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         give_up_standard_output()
-        return BROKEN_PIPE
+        return ExitStatus.BROKEN_PIPE
     except OSError as error:
         # What reads evidence and writes files has its own errors; what is left is what was printed.
         what = shown(error.filename) if isinstance(error.filename, str | bytes) else "standard output"
         complain(f"qcowscope: {what}: {(error.strerror or 'cannot be written').lower()}")
         give_up_standard_output()
-        return NOT_COMPLETED
+        return ExitStatus.NOT_COMPLETED
     return status
 
 
@@ -133,7 +132,7 @@ def _end_on_signals() -> None:
 
 
 def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:
-    """End, and let nobody interrupt the tidying up."""
+    """End, and do not let the cleanup be interrupted."""
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from forensic.cli.standard_streams import complain
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
-
-NOT_COMPLETED = 1
 
 
 def cautions_about(evidences: Iterable[Evidence]) -> list[str]:
@@ -21,12 +20,12 @@ def vouched_for(evidences: Iterable[Evidence]) -> bool:
     return all(evidence.unchanged() and not evidence.unread for evidence in evidences)
 
 
-def cautioned(evidences: Iterable[Evidence], status: int) -> int:
-    """Say what has to be said; the exit status, 1 where nobody can vouch for what was done."""
+def cautioned(evidences: Iterable[Evidence], status: ExitStatus) -> ExitStatus:
+    """Say what has to be said; the exit status, `NOT_COMPLETED` where the result is not reliable."""
     read = list(_distinct(evidences))
     for caution in cautions_about(read):
         complain(f"qcowscope: {caution}")
-    return status if vouched_for(read) else NOT_COMPLETED
+    return status if vouched_for(read) else ExitStatus.NOT_COMPLETED
 
 
 def _distinct(evidences: Iterable[Evidence]) -> Iterator[Evidence]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
-from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, with_map, write_reports
+from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
 from forensic.cli.sources import add_plan, identified
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
+from forensic.mapped_report import with_map
+from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FORMATS, render
-from forensic.report.model import Report
+from forensic.report.model import EXIT_STATUS, Judgement, Report
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
 if TYPE_CHECKING:
-    from forensic.qcow2.image import Identified
-    from forensic.report.model import Judgement
+    from forensic.image import Identified
 
 FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
 """The forms in which one image can follow another on one stream."""
@@ -79,10 +81,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
+    from forensic.budget import Limits
     from forensic.checking import check
-    from forensic.qcow2.budget import Limits
-    from forensic.qcow2.describe import describe
-    from forensic.qcow2.foreign import ForeignFile
+    from forensic.description import describe
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
@@ -104,10 +105,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identified(evidence, options)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
-        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else NOT_COMPLETED
-        result = describe(image, judgement.measured) | judgement.as_json(fail_on)
+        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED
+        result = judgement.add_to(describe(image, judgement.measured), fail_on)
         if options.format == "text" and not targets:
-            report = Report(result, evidence.as_json())
+            report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
         report = with_map(report, image, [options.format, *(target.format for target in targets)])
@@ -121,12 +122,9 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         return Outcome(status, render(options.format, report), complaint)
 
 
-def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> int:
-    """The exit status of the contract; 1 if a rule of ours failed."""
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.report.model import EXIT_STATUS
-
+def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> ExitStatus:
+    """The exit status of the contract; `NOT_COMPLETED` if a rule of ours failed."""
     if isinstance(image, ForeignFile):
         return image.refusal().exit_status
     failed = any(made.failed for made in judgement.checks)
-    return 1 if failed else EXIT_STATUS[judgement.verdict(fail_on)]
+    return ExitStatus.NOT_COMPLETED if failed else EXIT_STATUS[judgement.verdict(fail_on)]

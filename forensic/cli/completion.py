@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from forensic.cli.parser import Parser, Subparsers, add_command
+from forensic.exit_status import ExitStatus
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -31,7 +32,7 @@ def add(subparsers: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the script."""
     sys.stdout.write(script(options.shell))
-    return 0
+    return ExitStatus.DONE
 
 
 def script(shell: str) -> str:

@@ -23,19 +23,19 @@ from forensic.cli.sources import (
     supplied_to_other,
 )
 from forensic.errors import NotAnImage
+from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.difference import Difference
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Qcow2Image
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.sources import Supplied
+    from forensic.disk.disk import Disk
+    from forensic.disk.opening import Supplied
+    from forensic.extraction.disk_difference import Difference
+    from forensic.image import Qcow1Image, Qcow2Image
 
     Supplies = Callable[[Qcow2Image | Qcow1Image, argparse.Namespace], Supplied]
 
 SCHEMA = "qcowscope-diff/1"
-NOT_ALL_COMPARED = 5
 OF_OTHER = ("other_format", "other_backing", "other_data_file", "other_key_file")
 IN_TOTAL = {
     "differs": ("byte differs", "bytes differ"),
@@ -78,7 +78,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the differences; 5 if some ranges could not be compared, otherwise 0, whatever was found."""
-    from forensic.extraction.difference import Relation, differences
+    from forensic.extraction.disk_difference import Relation, differences
 
     with ExitStack() as opened:
         first, second = _disks(options, opened)
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
             for caveat in dict.fromkeys((*first.caveats, *second.caveats)):
                 print(f"note: {caveat}")
         sys.stdout.flush()
-        status = NOT_ALL_COMPARED if lengths[Relation.NOT_COMPARED] else 0
+        status = ExitStatus.RANGES_NOT_READ if lengths[Relation.NOT_COMPARED] else ExitStatus.DONE
         return cautioned((*first.evidences, *second.evidences), status)
 
 
@@ -111,7 +111,7 @@ def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
 
 def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
     """Two snapshots of one image, or one and the active disk."""
-    from forensic.qcow2.sources import find_snapshot, open_disk
+    from forensic.disk.opening import find_snapshot, open_disk
 
     image = open_as_planned(options)
     opened.callback(image.close)
@@ -123,10 +123,9 @@ def _snapshots(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Di
 
 def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.Namespace, opened: ExitStack) -> Disk:
     """The active disk of an image, or the raw disk that a file is said to be, or must be since it is no image."""
-    from forensic.evidence import Evidence
-    from forensic.qcow2.foreign import ForeignFile
-    from forensic.qcow2.image import identify
-    from forensic.qcow2.sources import Format, format_of, open_disk, raw_disk
+    from forensic.disk.opening import Format, format_of, open_disk, raw_disk
+    from forensic.image import identify
+    from forensic.qcow2.identify import ForeignFile
     from forensic.recovery.reading import open_planned
 
     evidence = opened.enter_context(Evidence(path))

@@ -6,6 +6,7 @@ import argparse
 import textwrap
 
 from forensic.cli.parser import Subparsers, UsageError, add_command
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 
@@ -39,4 +40,4 @@ def run(options: argparse.Namespace) -> int:
     ):
         print(heading)
         print(textwrap.fill(rule.sections[section], 96, initial_indent="  ", subsequent_indent="  ") + "\n")
-    return 0
+    return ExitStatus.DONE

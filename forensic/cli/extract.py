@@ -7,21 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from forensic.cli.extract_reports import DONE, EXTRACTION_FORMATS, ExtractionReports
+from forensic.cli.extract_reports import EXTRACTION_FORMATS, ExtractionReports
 from forensic.cli.output import progress_bar, start_run
-from forensic.cli.parser import BROKEN_PIPE, Parser, Subparsers, UsageError, add_command, add_image
+from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import ForensicError, Interrupted, OutputFailed
+from forensic.exit_status import ExitStatus
 from forensic.numbers import parse_range, parse_size
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
+    from forensic.disk.disk import Disk
     from forensic.extraction.extract import Extractor
     from forensic.extraction.settings import Settings
-    from forensic.qcow2.disk import Disk
 
-INCOMPLETE, FAILED = 5, 1
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
 SMALLEST_PIECE = 512
 
@@ -35,7 +35,7 @@ def add(subparsers: Subparsers) -> None:
         "extract",
         run,
         "write the virtual disk to a raw file, with its hashes and a report",
-        "Guest ranges whose bytes cannot be had are filled with zeros and listed, and the exit status is 5. "
+        "Unreadable guest ranges are filled with zeros and listed, and the exit status is 5. "
         "The output is called OUT.raw.partial until it is complete. When the extraction fails or is interrupted, that "
         "file is removed, unless --resume or --keep-partial is given; killed, it leaves the file and a journal, from "
         "which --resume goes on.",
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
             failure = _run(extractor, reports)
-            verified = DONE if failure else _verify_sources(reports)
+            verified = ExitStatus.DONE if failure else _verify_sources(reports)
             status = _status(extractor, disk, failure, verified)
             try:
                 status = reports.write(extractor.extraction, this_run, status, case)
@@ -157,21 +157,21 @@ def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | Br
     return None
 
 
-def _verify_sources(reports: ExtractionReports) -> int:
+def _verify_sources(reports: ExtractionReports) -> ExitStatus:
     with progress_bar("verifying the source") as progress:
         return reports.verify_sources(progress)
 
 
 def _status(
-    extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None, verified_sources: int
-) -> int:
+    extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None, verified_sources: ExitStatus
+) -> ExitStatus:
     if isinstance(failure, BrokenPipeError):
-        return BROKEN_PIPE
+        return ExitStatus.BROKEN_PIPE
     if failure:
         return failure.exit_status
     if extractor.tables_unread or not all(evidence.unchanged() for evidence in disk.evidences):
-        return FAILED
-    return verified_sources or (0 if extractor.extraction.complete else INCOMPLETE)
+        return ExitStatus.NOT_COMPLETED
+    return verified_sources or (ExitStatus.DONE if extractor.extraction.complete else ExitStatus.RANGES_NOT_READ)
 
 
 def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> Settings:
@@ -202,7 +202,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
 
 
 def _hashes(text: str) -> tuple[str, ...]:
-    from forensic.extraction.digests import usable_hashes
+    from forensic.output.hashes import usable_hashes
 
     names = () if text == "none" else tuple(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in usable_hashes()]

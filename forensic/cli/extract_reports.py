@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING, TextIO
 from msgspec.structs import asdict
 
 from forensic.cli.cautions import cautioned
-from forensic.cli.output import make_report, write_new_file
+from forensic.cli.output import write_new_file
 from forensic.cli.parser import UsageError
-from forensic.cli.reports import ReportTarget, with_map, write_reports
+from forensic.cli.reports import ReportTarget, write_reports
+from forensic.exit_status import ExitStatus
 from forensic.report.formats import FORMATS, LOG
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.evidence import Evidence
-    from forensic.extraction.account import Extraction
+    from forensic.disk.disk import Disk
     from forensic.extraction.certainties import Certainties
-    from forensic.extraction.line_file import LineFile
-    from forensic.extraction.ranges import RangeWriter
-    from forensic.extraction.segments import Segment
+    from forensic.extraction.range_lists import RangeWriter
+    from forensic.extraction.result import Extraction
     from forensic.extraction.settings import Settings
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Identified
+    from forensic.image import Qcow1Image, Qcow2Image
+    from forensic.output.new_file import LineFile
+    from forensic.output.segments import Segment
     from forensic.report.run import Run
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
-DONE, NOT_COMPLETED, MISMATCH = 0, 1, 6
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
 
@@ -42,9 +41,9 @@ STREAMED = (LEDGER, MAP, MANIFEST)
 EXTRACTION_FORMATS = (*FORMATS, LOG, *STREAMED)
 
 
-def _holds_more(image: Identified) -> bool:
+def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:
     """Whether a file whose tables lead to nothing goes on after what a new image has: header, refcounts, L1 table."""
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.image import Qcow2Image
 
     if not isinstance(image, Qcow2Image) or image.header.nb_snapshots:
         return False
@@ -61,15 +60,15 @@ class ExtractionReports:
     def __init__(
         self,
         targets: Sequence[ReportTarget],
-        image: Identified,
+        image: Qcow2Image | Qcow1Image,
         disk: Disk,
         output: Path | None,
         settings: Settings,
         sidecars: bool,
     ) -> None:
         """Raises `UsageError` for a manifest without windows."""
-        from forensic.extraction.inputs import InputHashes
         from forensic.extraction.sidecars import sidecar_paths
+        from forensic.extraction.source_hashes import InputHashes
 
         self._targets = targets
         self._image, self._disk, self._output, self._settings = image, disk, output, settings
@@ -81,8 +80,8 @@ class ExtractionReports:
 
     def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
-        from forensic.extraction.journal import journal_path
-        from forensic.extraction.output_paths import Input, refuse
+        from forensic.extraction.resume import journal_path
+        from forensic.output.paths import Input, refuse
 
         outputs = [segment.path for segment in segments]
         if self._output:
@@ -97,8 +96,8 @@ class ExtractionReports:
 
     def begin(self) -> list[RangeWriter]:
         """Create the files that are written on the way. Raises `OutputFailed`."""
-        from forensic.extraction.line_file import LineFile
-        from forensic.extraction.range_files import LedgerFile, MapFile
+        from forensic.extraction.range_lists import LedgerFile, MapFile
+        from forensic.output.new_file import LineFile
 
         force = self._settings.force or self._settings.resume
         start, length = self._settings.guest_range or (0, self._disk.size)
@@ -118,27 +117,27 @@ class ExtractionReports:
 
     def hash_inputs(self) -> None:
         """Begin to hash the inputs, if anything is to be said of them in the end."""
-        from forensic.extraction.inputs import InputHashes
+        from forensic.extraction.source_hashes import InputHashes
 
         if self._written_in_the_end() or self._settings.verify:
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
 
-    def verify_sources(self, progress: Callable[[int, int], None] | None) -> int:
+    def verify_sources(self, progress: Callable[[int, int], None] | None) -> ExitStatus:
         """Read every input again if that was asked for; the exit status that this alone would give."""
         if not self._settings.verify or self._input_hashes is None:
-            return DONE
+            return ExitStatus.DONE
         self._input_hashes.verify(progress)
         if self._input_hashes.unverified:
-            return NOT_COMPLETED
-        return MISMATCH if self._input_hashes.differing else DONE
+            return ExitStatus.NOT_COMPLETED
+        return ExitStatus.MISMATCH if self._input_hashes.differing else ExitStatus.DONE
 
-    def write(self, extraction: Extraction, run: Run, status: int, case: Mapping[str, Json]) -> int:
+    def write(self, extraction: Extraction, run: Run, status: ExitStatus, case: Mapping[str, str | None]) -> ExitStatus:
         """Write everything that is written in the end. Raises `OutputFailed`.
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
         """
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
         from forensic.extraction.sidecars import sidecar_text
 
         if extraction.status in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
@@ -147,27 +146,18 @@ class ExtractionReports:
         targets = self._written_in_the_end()
         if not targets:
             return status
-        from forensic.checking import check
-        from forensic.finding import Severity
-        from forensic.qcow2.consent import inputs_of, references_of
-        from forensic.qcow2.describe import describe
+        from forensic.reporting import ReportRequest, extraction_report
 
-        image = self._image
-        judgement = check(image)
-        result = describe(image, judgement.measured) | judgement.as_json(Severity.MEDIUM)
-        result["extraction"] = extraction.as_json()
-        result["hashes"] = extraction.hashes_json(self._sha256(image.evidence), self._sha256_again(image.evidence))
-        result["references"] = references_of(self._disk, self._sha256)
-        inputs = inputs_of(self._disk, self._sha256, self._sha256_again)
-        if status == DONE and any(evidence.unread for evidence in self._disk.evidences):
-            status = NOT_COMPLETED
-        report = make_report(image.evidence, result, run, status, self._artifacts(extraction), case, inputs)
-        write_reports(targets, with_map(report, image, [target.format for target in targets]), self._settings.force)
-        return status
+        written = [(target.format, target.path) for target in self._targets]
+        request = ReportRequest(written, case)
+        hashes, sparse = self._input_hashes, self._settings.sparse
+        report = extraction_report(request, self._image, self._disk, extraction, run, status, hashes, sparse)
+        write_reports(targets, report, self._settings.force)
+        return ExitStatus(report.complete_run.exit_code)
 
     def print_summary(self, extraction: Extraction) -> None:
         """What was done; on standard error if the disk itself went to standard output."""
-        from forensic.extraction.account import Status
+        from forensic.extraction.result import Status
 
         if extraction.status in (Status.FAILED, Status.ABORTED):
             self._print_differences(extraction)
@@ -175,7 +165,7 @@ class ExtractionReports:
         stream = sys.stdout if extraction.path else sys.stderr
         ledger = extraction.ledger
         print(f"{shown(extraction.path or '-')}: {extraction.size:,} bytes", end="", file=stream)
-        print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} zero by the image's word", end="", file=stream)
+        print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} recorded as zero", end="", file=stream)
         print(f", {ledger.bytes_missing:,} not read", file=stream)
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
@@ -191,7 +181,7 @@ class ExtractionReports:
         if hint := self._recovery_hint(extraction):
             print(hint, file=sys.stderr)
         stream.flush()
-        cautioned(self._disk.evidences, DONE)
+        cautioned(self._disk.evidences, ExitStatus.DONE)
         self._print_sources()
 
     def _recovery_hint(self, extraction: Extraction) -> str:
@@ -227,19 +217,12 @@ class ExtractionReports:
     ) -> None:
         self._undo.close()
 
-    def _sha256(self, evidence: Evidence) -> str | None:
-        """The hash of an input; None if it cannot be read to its end."""
-        return self._input_hashes.of(evidence) if self._input_hashes else None
-
-    def _sha256_again(self, evidence: Evidence) -> str | None:
-        return self._input_hashes.again(evidence) if self._input_hashes else None
-
     def _print_sources(self) -> None:
         """What reading the inputs again has shown."""
         if self._input_hashes is None:
             return
         for evidence in self._input_hashes.differing:
-            complaint = "reads differently now than while it was extracted from; nobody can vouch for the output"
+            complaint = "reads differently now than during the extraction; the output is not reliable"
             print(f"qcowscope: {shown(evidence.path_as_given)} {complaint}", file=sys.stderr)
         for evidence in self._input_hashes.unverified:
             print(f"qcowscope: {shown(evidence.path_as_given)} cannot be read again to its end", file=sys.stderr)
@@ -252,19 +235,3 @@ class ExtractionReports:
             [shown(evidence.path_as_given) for evidence in level.evidences] for level in self._disk.levels
         ]
         return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": levels}
-
-    def _artifacts(self, extraction: Extraction) -> list[Json]:
-        sparse = self._settings.sparse
-        raw: list[Json] = [
-            {
-                "role": "raw",
-                "name": shown(segment.path),
-                "segment_index": segment.index,
-                "size": segment.length,
-                "sparse": sparse,
-                "sha256": hashes.get("sha256"),
-            }
-            for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
-        ]
-        reports: list[Json] = [{"role": target.format, "name": shown(target.path)} for target in self._targets]
-        return [*raw, *reports]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from forensic.cli.cautions import NOT_COMPLETED, cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.cli.sources import add_plan, identified
+from forensic.description import describe
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import describe
-from forensic.qcow2.foreign import ForeignFile
+from forensic.exit_status import ExitStatus
+from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
 from forensic.report.to_json import to_json
 from forensic.report.to_jsonl import json_line
@@ -44,10 +45,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with Evidence(path) as evidence:
         image = identified(evidence, options)
         result = describe(image)
-        status = 0
+        status = ExitStatus.DONE
         said = cautions_about([evidence])
         if not vouched_for([evidence]):
-            status = NOT_COMPLETED
+            status = ExitStatus.NOT_COMPLETED
         if isinstance(image, ForeignFile):
             refusal = image.refusal()
             status, said = status or refusal.exit_status, [str(refusal), *said]
@@ -55,12 +56,10 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
                 return Outcome(status, "", "\n".join(said))
             from forensic.checking import check
 
-            result |= check(image).as_json()
-        else:
-            result["summary"] = {"verdict": "undetermined", "reason": "info does not judge; see check"}
+            result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            return Outcome(status, list(info_lines(Report(result, evidence.as_json()))), complaint)
+            return Outcome(status, list(info_lines(Report(result, evidence.record()))), complaint)
         report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -10,34 +10,32 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 
 from forensic.cli.output import image_counter, print_lines
 from forensic.cli.standard_streams import complain
-from forensic.errors import ForensicError, NotAnImage
+from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.foreign import cluster_size_of_headless
+from forensic.exit_status import ExitStatus, status_of_all
 from forensic.qcow2.header import MAGIC
-from forensic.report.model import SCHEMA
+from forensic.qcow2.identify import cluster_size_of_headless
+from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
+from forensic.records.run import SourceRecord
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import Line
-from forensic.untrusted import Json, shown
+from forensic.untrusted import shown
 
-NOT_COMPLETED = 1
 SUFFIXES = (".qcow2", ".qcow", ".qc2")
 """Files that are named like this should be images."""
 
 IMAGES_OF_A_PROCESS = 32
 """So few images are looked at in one process; further ones are not started for less."""
 
-PRIORITY = (NOT_COMPLETED, 6, 2, 4, 5, 3, NotAnImage.exit_status)
-"""Which exit status stands for several images: the first of these that any of them has."""
-
 
 class Outcome(Struct, frozen=True):
     """What one image gave: an exit status, what to print, and a line for standard error for all that has to be said."""
 
-    status: int
+    status: ExitStatus
     output: str | Sequence[Line] = ""
     complaint: str = ""
 
@@ -72,9 +70,9 @@ def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> i
     An image that cannot be read is reported and does not stop the rest; with `json_lines` it has its line as well.
     """
     search = find_images(options.images)
-    statuses = [NOT_COMPLETED] * len(search.failed)
+    statuses = [ExitStatus.NOT_COMPLETED] * len(search.failed)
     for path, reason in search.failed.items():
-        _print(_failure(path, f"{shown(path)}: {reason}", NOT_COMPLETED, json_lines))
+        _print(_failure(path, f"{shown(path)}: {reason}", ExitStatus.NOT_COMPLETED, json_lines))
     with image_counter(len(search.paths)) as count:
         for outcome in _outcomes(search.paths, options, look, json_lines):
             _print(outcome, separate=not json_lines and bool(statuses))
@@ -83,8 +81,8 @@ def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> i
     _print_left_out(search)
     if not statuses:
         print("qcowscope: no qcow2 image was found", file=sys.stderr)
-        return NotAnImage.exit_status
-    return next((status for status in PRIORITY if status in statuses), 0)
+        return ExitStatus.NOT_AN_IMAGE
+    return status_of_all(statuses)
 
 
 def find_images(paths: Sequence[str]) -> Search:
@@ -128,7 +126,7 @@ def _consider(search: Search, path: str) -> None:
 
 
 def _is_like_an_image(path: str) -> bool:
-    """Whether a file begins like an image, or has the tables of one behind a first cluster that was overwritten."""
+    """Whether a file begins like an image, or has the tables of one after a first cluster that was overwritten."""
     with Evidence(path) as evidence:
         try:
             return evidence.read_at(0, len(MAGIC)) == MAGIC or cluster_size_of_headless(evidence) is not None
@@ -171,7 +169,7 @@ def _shared(
         if suspects:
             if not done:
                 message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
-                yield _failure(rest[0], message, NOT_COMPLETED, json_lines)
+                yield _failure(rest[0], message, ExitStatus.NOT_COMPLETED, json_lines)
             rest, suspects = rest[1:], suspects - 1
         else:
             rest = rest[done:]
@@ -216,17 +214,19 @@ def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: boo
         return _failure(path, str(error), error.exit_status, json_lines)
     except Exception as error:  # noqa: BLE001 - one image must not keep the examiner from the others
         message = f"{shown(path)}: internal error: {type(error).__name__}: {shown(str(error))}"
-        return _failure(path, message, NOT_COMPLETED, json_lines)
+        return _failure(path, message, ExitStatus.NOT_COMPLETED, json_lines)
 
 
-def _failure(path: str, message: str, status: int, json_lines: bool) -> Outcome:
-    line: Json = {
-        "schema": SCHEMA,
-        "result": None,
-        "source": {"path_as_given": shown(path)},
-        "error": {"message": message, "exit_code": status},
-    }
-    return Outcome(status, json_line(line) if json_lines else "", message)
+def _failure(path: str, message: str, status: ExitStatus, json_lines: bool) -> Outcome:
+    if not json_lines:
+        return Outcome(status, "", message)
+    line = FailureRecord(
+        schema=SCHEMA,
+        result=None,
+        source=SourceRecord(path_as_given=shown(path)),
+        error=ErrorRecord(message=message, exit_code=status),
+    )
+    return Outcome(status, json_line(to_builtins(line)), message)
 
 
 def _print(outcome: Outcome, separate: bool = False) -> None:

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import NOT_COMPLETED, cautioned
+from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.cli.standard_streams import complain
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.states import Run, State
+    from forensic.disk.disk import Disk
+    from forensic.mapping.extents import Run, State
 
 FEW_EXTENTS = 1 << 20
 """Extents that are listed without asking how many there can be."""
@@ -47,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
         for caveat in disk.caveats:
             complain(f"note: {caveat}")
-        status = 0
+        status = ExitStatus.DONE
         if ended_at < disk.size:
             where = f"guest offset {ended_at:#x} of {disk.size:#x}"
             reason = "L1 entries lead to the same L2 tables again and again"
             complain(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}")
-            status = NOT_COMPLETED
+            status = ExitStatus.NOT_COMPLETED
         return cautioned(disk.evidences, status)
 
 
@@ -91,7 +92,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
-    from forensic.qcow2.states import Reason, State, is_located
+    from forensic.mapping.extents import Reason, State, is_located
 
     unallocated = int(State.UNALLOCATED)
     compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
@@ -114,7 +115,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
 
 def _said_of(state: State) -> dict[str, Json]:
     """What all extents in one state have in common."""
-    from forensic.qcow2.states import State
+    from forensic.mapping.extents import State
 
     return {
         "present": state != State.UNALLOCATED,
@@ -127,7 +128,7 @@ def _said_of(state: State) -> dict[str, Json]:
 
 def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
     """One extent a line; the words that extents have in common are put together once. Gives where they end."""
-    from forensic.qcow2.states import Reason, State, is_located
+    from forensic.mapping.extents import Reason, State, is_located
 
     end = 0
     states = [state.name.lower().replace("_", " ") for state in State]

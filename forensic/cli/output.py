@@ -11,8 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
 from forensic.evidence import Evidence
-from forensic.extraction.new_file import NewFile
-from forensic.report.model import Report, case_data
+from forensic.exit_status import ExitStatus
+from forensic.output.new_file import NewFile
+from forensic.records.report import ResultRecord
+from forensic.records.run import InputRecord
+from forensic.report.model import Report
 from forensic.report.run import Run, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REDRAWN_AFTER = 0.1
-"""Seconds between two pictures of a progress bar that nobody redraws by himself."""
+"""Seconds between two redraws of the progress bar."""
 
 
 def start_run(options: Mapping[str, Json] | None = None, images: Sequence[str] = (), image: str = "") -> Run:
@@ -41,18 +44,14 @@ def _words_beside(images: tuple[str, ...]) -> list[str]:
 
 def make_report(
     evidence: Evidence,
-    result: Mapping[str, Json],
+    result: ResultRecord,
     run: Run,
-    exit_code: int,
-    artifacts: Sequence[Json] = (),
-    case: Mapping[str, Json] | None = None,
-    inputs: Sequence[Json] | None = None,
+    status: ExitStatus,
 ) -> Report:
-    """A report with its frame: source, run, tool. Without `inputs` the image is the only one."""
-    source = evidence.as_json()
-    image: Json = {"role": "image", "path": source["path_as_given"], "size": evidence.size}
-    read = [image] if inputs is None else inputs
-    return Report(result, source, run.as_json(exit_code, artifacts, read), tool(), case_data(case or {}))
+    """The report on one image with its frame: source, run, tool."""
+    source = evidence.record()
+    image = InputRecord(role="image", path=source.path_as_given, size=evidence.size)
+    return Report(result, source, run.record(status, (), [image]), tool())
 
 
 def print_lines(lines: Iterable[Line]) -> None:
@@ -133,7 +132,7 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
 def _at_times(redraw: Callable[[], None]) -> Callable[[], None]:
     """A function that draws a bar anew, not too often.
 
-    No thread does it: a process that has threads had better not fork, and the work may be shared among processes.
+    No thread does it: a process that has threads should not fork, and the work may be shared among processes.
     """
     drawn = time.monotonic()
 

@@ -12,10 +12,11 @@ from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_plan, open_as_planned
 from forensic.errors import NotAnImage
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
-    from forensic.qcow2.usage import Ownership
+    from forensic.accounting.ownership import Ownership
 
 
 def add(subparsers: Subparsers) -> None:
@@ -37,8 +38,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the claims on one host cluster."""
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.walk import ownership
+    from forensic.accounting.ownership import ownership
+    from forensic.image import Qcow1Image
 
     with open_as_planned(options) as image:
         if isinstance(image, Qcow1Image):
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             print("\n".join(_lines(found, image.evidence.size)))
         sys.stdout.flush()
-        return cautioned([image.evidence], 0)
+        return cautioned([image.evidence], ExitStatus.DONE)
 
 
 def _host_offset(text: str) -> int:

@@ -7,15 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown_whole
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 """Where commands are added; argparse gives the type no public name."""
-
-
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""The exit status of a run that was told to end, and of one whose output nobody read to its end."""
-
 
 UNMEASURED = partial(argparse.HelpFormatter, width=80)
 """argparse lays out every argument it is told of, and loads `shutil` to ask for the width of a terminal to do so."""
@@ -24,7 +20,7 @@ UNMEASURED = partial(argparse.HelpFormatter, width=80)
 class UsageError(Exception):
     """The command line cannot be understood; the text holds usage and reason."""
 
-    exit_status = 64
+    exit_status = ExitStatus.USAGE
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.format_usage().rstrip()}\n{self.prog}: {shown_whole(message)}")
 
     def format_help(self) -> str:
-        """The help in colour; rich is loaded only for those who ask for help."""
+        """The help in colour; rich is loaded for help alone."""
         from rich_argparse import RichHelpFormatter
 
         self.formatter_class = RichHelpFormatter

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import NOT_COMPLETED, cautioned, vouched_for
+from forensic.cli.cautions import cautioned, vouched_for
 from forensic.cli.output import progress_bar, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.numbers import parse_size
 from forensic.untrusted import Json, shown
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from forensic.recovery.recover import Recovery
     from forensic.recovery.summary import Summary
 
-INCOMPLETE = 5
 SCHEMA = "qcowscope-recovery/1"
 LISTED_DECISIONS = 20
 HEADER_BYTES = 1 << 21
@@ -68,8 +68,8 @@ def _add_knowledge(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make a plan; 5 if not all of the disk is certain. Raises `UsageError`, `NotAnImage`, `OutputFailed`."""
-    from forensic.extraction.output_paths import refuse
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.image import Qcow2Image
+    from forensic.output.paths import refuse
     from forensic.recovery.plan import to_json
     from forensic.recovery.reading import planned_by
     from forensic.recovery.summary import sum_up
@@ -91,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
             print("\n".join(_lines(options, recovery, summary)))
         sys.stdout.flush()
         if not vouched_for([evidence]):
-            return cautioned([evidence], NOT_COMPLETED)
-        return cautioned([evidence], 0 if summary.complete else INCOMPLETE)
+            return cautioned([evidence], ExitStatus.NOT_COMPLETED)
+        return cautioned([evidence], ExitStatus.DONE if summary.complete else ExitStatus.RANGES_NOT_READ)
 
 
 def _recovery(
@@ -114,7 +114,7 @@ def _recovery(
 
 def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
     """List what is left of deleted snapshots, and write the plans; 0 if there are any or none."""
-    from forensic.qcow2.image import Qcow2Image
+    from forensic.image import Qcow2Image
     from forensic.recovery.plan import to_json
     from forensic.recovery.reading import planned_by
     from forensic.recovery.recover import recover_deleted
@@ -149,7 +149,7 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
         elif not found:
             print("no entry of a deleted snapshot is left in the file")
         sys.stdout.flush()
-        return cautioned([evidence], 0 if vouched_for([evidence]) else NOT_COMPLETED)
+        return cautioned([evidence], ExitStatus.DONE if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED)
 
 
 def _moment(seconds: int) -> str:

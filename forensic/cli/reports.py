@@ -6,18 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from forensic.cli.output import write_new_file
 from forensic.cli.parser import Parser, UsageError
-from forensic.report.formats import DRAWS_MAP, FORMATS, render
+from forensic.report.formats import FORMATS, render
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from forensic.evidence import Evidence
-    from forensic.qcow2.image import Identified
     from forensic.report.model import Report
 
 
@@ -50,7 +48,7 @@ def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = 
 
 
 def _target(command: str, text: str, formats: Iterable[str]) -> ReportTarget:
-    from pathlib import Path  # slow to load, and no concern of those who want no report
+    from pathlib import Path  # slow to load, and needed for reports alone
 
     kind, colon, path = text.partition(":")
     if kind not in formats or not colon or not path:
@@ -65,7 +63,7 @@ def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidenc
     Raises `OutputFailed`.
     """
     if targets:
-        from forensic.extraction.output_paths import refuse
+        from forensic.output.paths import refuse
 
         refuse([target.path for target in targets], inputs, force)
 
@@ -74,19 +72,3 @@ def write_reports(targets: Sequence[ReportTarget], report: Report, force: bool) 
     """Write every report. Raises `OutputFailed`."""
     for target in targets:
         write_new_file(target.path, render(target.format, report), force)
-
-
-def with_map(report: Report, image: Identified, formats: Iterable[str]) -> Report:
-    """The report with the map of the file, if one of the formats draws it and there is something to draw."""
-    from forensic.qcow2.geometry import Geometry
-    from forensic.qcow2.image import Qcow2Image
-
-    if not isinstance(image, Qcow2Image) or DRAWS_MAP.isdisjoint(formats):
-        return report
-    geometry = image.header_cluster.geometry
-    if not isinstance(geometry, Geometry):
-        return report
-    from forensic.qcow2.ranges import known_ranges
-    from forensic.report.file_map import file_map
-
-    return replace(report, file_map=file_map(image.evidence.size, known_ranges(image), geometry.cluster_size))

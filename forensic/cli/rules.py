@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, add_command, add_json
+from forensic.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from forensic.rules import Rule
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         width = max(len(rule.code) for rule in rules)
         for rule in rules:
             print(f"{rule.severity.value:8}  {rule.finding_class.value:14}  {rule.code:{width}}  {rule.title}")
-    return 0
+    return ExitStatus.DONE
 
 
 def markdown_lines(rules: list[Rule]) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from forensic.cli.parser import Subparsers, add_command
+from forensic.exit_status import ExitStatus
 
 
 def add(subparsers: Subparsers) -> None:
@@ -18,14 +18,14 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the schema."""
+    import json
+
     if options.what == "plan":
-        import json
+        from forensic.recovery.plan import json_schema as plan_schema
 
-        from forensic.recovery.plan import json_schema
+        print(json.dumps(plan_schema(), indent=2))
+        return ExitStatus.DONE
+    from forensic.records.schema import json_schema
 
-        print(json.dumps(json_schema(), indent=2))
-        return 0
-    from importlib import resources
-
-    sys.stdout.write(resources.files("forensic.report").joinpath("schema.json").read_text(encoding="utf-8"))
-    return 0
+    print(json.dumps(json_schema(), indent=2))
+    return ExitStatus.DONE

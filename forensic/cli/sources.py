@@ -11,11 +11,10 @@ from forensic.cli.parser import Parser, UsageError
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
+    from forensic.disk.disk import Disk
+    from forensic.disk.opening import Supplied
     from forensic.evidence import Evidence
-    from forensic.qcow2.disk import Disk
-    from forensic.qcow2.image import Identified, Qcow2Image
-    from forensic.qcow2.qcow1 import Qcow1Image
-    from forensic.qcow2.sources import Supplied
+    from forensic.image import Identified, Qcow1Image, Qcow2Image
 
 FORMATS = ("raw", "qcow2", "qcow")
 
@@ -39,7 +38,7 @@ def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
 
     Raises what `open_any` raises, and `BadPlan` and `WrongEvidence`.
     """
-    from forensic.qcow2.image import open_any
+    from forensic.image import open_any
 
     if options.plan is None:
         return open_any(options.image)
@@ -56,7 +55,7 @@ def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
 
 def identified(evidence: Evidence, options: argparse.Namespace) -> Identified:
     """The same of a file that is open, among others perhaps. Raises `UsageError` for one plan of many images."""
-    from forensic.qcow2.image import identify
+    from forensic.image import identify
 
     if options.plan is None:
         return identify(evidence)
@@ -95,7 +94,7 @@ def add_files(parser: Parser, which: str = "") -> None:
     )
     group.add_argument(f"--{which}data-file", metavar="PATH", help="the external data file")
     if which:
-        group.add_argument(f"--{which}key-file", metavar="PATH", help="its passphrase, if that is another one")
+        group.add_argument(f"--{which}key-file", metavar="PATH", help="passphrase of OTHER, if it differs")
 
 
 def add_key(parser: Parser) -> None:
@@ -123,7 +122,7 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
 
     Raises what `open_disk` raises, and `UsageError`.
     """
-    from forensic.qcow2.sources import SavedState, find_snapshot, open_disk
+    from forensic.disk.opening import SavedState, find_snapshot, open_disk
 
     if options.snapshot is None:
         if getattr(options, "vm_state", False):
@@ -136,7 +135,7 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
 
 def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Supplied:
     """What the options supply beside the image; without a key file the terminal is asked. Raises `UsageError`."""
-    from forensic.qcow2.sources import BackingFile, Format, Supplied
+    from forensic.disk.opening import BackingFile, Format, Supplied
 
     backing = tuple(BackingFile(path, Format(kind) if kind else None) for path, kind in options.backing)
     if not with_key:
@@ -164,9 +163,9 @@ def supplied_to_other(image: Qcow2Image | Qcow1Image, options: argparse.Namespac
 
 
 def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes | None:
-    """From the file, or from the terminal without echo; None if the image needs none or nobody can be asked."""
+    """From the file, or from the terminal without echo; None if the image needs none or there is no terminal."""
     if key_file is not None:
-        from forensic.qcow2.sources import read_key_file
+        from forensic.disk.opening import read_key_file
 
         return read_key_file(key_file)
     if not image.encrypted or not sys.stdin.isatty():

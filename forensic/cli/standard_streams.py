@@ -16,7 +16,7 @@ def prepare() -> None:
     """Make the streams fit to be printed to; a stream that something else stands in for is left as it is.
 
     A closed descriptor would be given to the next file that is opened, which what we print would then go to. An
-    unbuffered stream leaves out, without a word, what a full disk had no room for.
+    unbuffered stream silently leaves out what a full disk had no room for.
     """
     for descriptor in (0, 1, 2):
         try:

@@ -24,7 +24,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def on_a_terminal() -> bool:
-    """Whether there is somebody to look and to type."""
+    """Whether input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 

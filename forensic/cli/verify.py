@@ -13,12 +13,11 @@ from forensic.cli.parser import Subparsers, add_command
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.extraction.comparison import Differences, Verification
-
-MISMATCH, NOT_VOUCHED_FOR = 6, 1
+    from forensic.extraction.verification import Differences, Verification
 
 
 def add(subparsers: Subparsers) -> None:
@@ -49,7 +48,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare; 6 if something differs, 1 if all agrees but the report itself does not vouch for the output."""
+    """Compare; 6 if something differs, 1 if all agrees but the report itself does not confirm the output."""
     from forensic.extraction.verify import verify
 
     _caution_about_use(options)
@@ -64,11 +63,11 @@ def run(options: argparse.Namespace) -> int:
     word = "does not match" if not matches else "match" if not outcome.reservations else _UNVOUCHED
     print(f"{shown(options.raw)}: {word}")
     if not matches or outcome.readings_differed:
-        return MISMATCH
-    return NOT_VOUCHED_FOR if outcome.reservations else 0
+        return ExitStatus.MISMATCH
+    return ExitStatus.NOT_COMPLETED if outcome.reservations else ExitStatus.DONE
 
 
-_UNVOUCHED = "agrees with the report, but the report does not vouch for it"
+_UNVOUCHED = "agrees with the report, but the report does not confirm it"
 
 
 def _agrees_with_image(options: argparse.Namespace) -> bool:
@@ -86,18 +85,19 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
         print(f"and {found.differences_not_listed:,} more ranges")
     print(found.sentence)
     for evidence in changed:
-        raise EvidenceUnreadable(evidence.path_as_given, "changed while it was read; this comparison says nothing")
+        reason = "changed while it was being read; this comparison says nothing"
+        raise EvidenceUnreadable(evidence.path_as_given, reason)
     return found.agrees
 
 
 def _caution_about_use(options: argparse.Namespace) -> None:
     """Say it now: a file that changes while it is read ends the comparison."""
-    from forensic.extraction.expected import read_expected
+    from forensic.extraction.expected_output import read_expected
     from forensic.extraction.verify import raw_files
 
     for path in raw_files(options.raw, len(read_expected(options.report).segments)):
         with Evidence(path) as evidence:
-            cautioned([evidence], 0)
+            cautioned([evidence], ExitStatus.DONE)
 
 
 def _lines(outcome: Verification) -> Iterator[str]:

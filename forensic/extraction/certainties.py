@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from forensic.disk.planned import UNKNOWN, Planned
 from forensic.extraction.ledger import Ledger
-from forensic.extraction.ranges import GuestRange
-from forensic.extraction.reading import Missing
-from forensic.extraction.stretch import Stretch, length_of
-from forensic.qcow2.planned import UNKNOWN, Planned
-from forensic.untrusted import Json
+from forensic.extraction.piece_reader import Missing
+from forensic.extraction.range_lists import GuestRange
+from forensic.output.chunk import Chunk, length_of
+
+if TYPE_CHECKING:
+    from forensic.records.extraction import RecoveryRecord
 
 CERTAIN, INFERRED = "certain", "inferred"
 CLASSES = (CERTAIN, INFERRED, UNKNOWN)
@@ -64,17 +67,19 @@ class Certainties(Struct):
         """Bytes by class, the surest first."""
         return {word: self.by_class[word] for word in CLASSES}
 
-    def as_json(self) -> Json:
-        """The object `result.extraction.recovery` holds."""
-        ranges: list[Json] = [{"virtual_offset": start, "length": length} for start, length in self.ranges]
-        return {
-            "target": self.target,
-            "examiner": list(self.examiner),
-            "bytes_by_certainty": self.as_sums(),
-            "bytes_by_method": dict(sorted(self.by_method.items())),
-            "sentence": self.sentence,
-            "certain": {"sha256": self.sha256, "ranges": ranges, "ranges_not_listed": self.not_listed},
-        }
+    def record(self) -> RecoveryRecord:
+        """What `result.extraction.recovery` of a report holds."""
+        from forensic.records.extraction import CertainRecord, RecoveryRecord, VirtualPartRecord
+
+        ranges = [VirtualPartRecord(virtual_offset=start, length=length) for start, length in self.ranges]
+        return RecoveryRecord(
+            target=self.target,
+            examiner=self.examiner,
+            bytes_by_certainty=self.as_sums(),
+            bytes_by_method=dict(sorted(self.by_method.items())),
+            sentence=self.sentence,
+            certain=CertainRecord(sha256=self.sha256, ranges=ranges, ranges_not_listed=self.not_listed),
+        )
 
 
 class CertaintySums:
@@ -109,13 +114,13 @@ class CertainHash:
         """A range that could not be read; it comes with the bytes that are taken next."""
         self._faults.append((missing.guest_offset, missing.end))
 
-    def take(self, stretch: Stretch) -> None:
+    def take(self, chunk: Chunk) -> None:
         """What comes next."""
-        begin, self._at = self._at, self._at + length_of(stretch)
+        begin, self._at = self._at, self._at + length_of(chunk)
         for start, end, judged in self._planned.parts(begin, self._at):
             if judged.certainty == CERTAIN:
                 for first, stop in self._readable(start, end):
-                    self._update(stretch, first - begin, stop - begin)
+                    self._update(chunk, first - begin, stop - begin)
 
     def hexdigest(self) -> str:
         """The hash of all that was taken."""
@@ -130,9 +135,9 @@ class CertainHash:
             found = [part for one in found for part in _without(one, left_out)]
         return found
 
-    def _update(self, stretch: Stretch, start: int, end: int) -> None:
-        if not isinstance(stretch, int):
-            self._digest.update(memoryview(stretch)[start:end])
+    def _update(self, chunk: Chunk, start: int, end: int) -> None:
+        if not isinstance(chunk, int):
+            self._digest.update(memoryview(chunk)[start:end])
             return
         for at in range(start, end, len(ZEROS)):
             self._digest.update(memoryview(ZEROS)[: min(len(ZEROS), end - at)])

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
+from forensic.disk.disk import Disk
+from forensic.disk.planned import Planned
 from forensic.errors import (
     EvidenceInUse,
     EvidenceUnreadable,
@@ -17,34 +19,35 @@ from forensic.errors import (
     WrongSupply,
 )
 from forensic.evidence import Evidence, ReadFailed
-from forensic.extraction.account import Extraction, Status
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
-from forensic.extraction.hashing import Hashes, leading
-from forensic.extraction.journal import Journal, Resumption, begun_otherwise, find_resumption, journal_path
-from forensic.extraction.ledger import Ledger
-from forensic.extraction.line_file import LineFile
-from forensic.extraction.new_file import flush_to_disk, partial_of
-from forensic.extraction.output_bytes import KeptBytes
-from forensic.extraction.output_paths import refuse
+from forensic.extraction.ledger import Ledger, disk_totals
+from forensic.extraction.output_comparison import compare
+from forensic.extraction.piece_reader import Filled, Missing
+from forensic.extraction.pipeline import Done, filled_steps
 from forensic.extraction.plan import Hole
-from forensic.extraction.ranges import RangeWalk, RangeWriter
-from forensic.extraction.reading import Filled, Missing
-from forensic.extraction.record import Record
-from forensic.extraction.same_key import decrypts_as_before
-from forensic.extraction.second_opinion import Unread
-from forensic.extraction.segments import read_in_a_row, segments
+from forensic.extraction.range_lists import RangeWalk, RangeWriter
+from forensic.extraction.recorder import Record
+from forensic.extraction.result import Extraction, Status
+from forensic.extraction.resume import (
+    Journal,
+    Resumption,
+    begun_otherwise,
+    decrypts_as_before,
+    find_resumption,
+    journal_path,
+)
+from forensic.extraction.second_reading import Unread
 from forensic.extraction.settings import Settings
-from forensic.extraction.sinks import Output, RawFile, StandardOutput, free_space
-from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch, in_parts, length_of, taken
-from forensic.extraction.survey import survey
-from forensic.extraction.whole_comparison import compare
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.foreign import SIGNATURE_BYTES, container_at
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.planned import Planned
-from forensic.qcow2.qcow1 import Qcow1Image
-from forensic.qcow2.states import Reason
+from forensic.image import Qcow1Image, Qcow2Image
+from forensic.mapping.extents import Reason
+from forensic.output.chunk import Chunk, in_parts, length_of, taken
+from forensic.output.hashes import Hashes, leading
+from forensic.output.new_file import LineFile, flush_to_disk, partial_of
+from forensic.output.paths import refuse
+from forensic.output.raw_output import Output, RawFile, StandardOutput, free_space
+from forensic.output.read_back import KeptBytes
+from forensic.output.segments import read_in_a_row, segments
+from forensic.qcow2.identify import SIGNATURE_BYTES, container_at
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
 
@@ -97,7 +100,7 @@ class Extractor:
         if output is not None:
             touched = [*(part.path for part in parts), journal_path(output)]
             refuse(touched, disk.evidences, settings.force, settings.resume)
-        found = survey(disk, start, self._end)
+        found = disk_totals(disk, start, self._end)
         self._runs = found.runs
         self.tables_unread = any(evidence.unread for evidence in disk.evidences)
         self._places = found.places
@@ -193,9 +196,9 @@ class Extractor:
 
         def write(step: Filled) -> None:
             offset = step.guest_offset - self._start
-            for stretch in step.stretches():
-                output.take(offset, stretch)
-                offset += length_of(stretch)
+            for chunk in step.chunks():
+                output.take(offset, chunk)
+                offset += length_of(chunk)
 
         known = None if done else self._runs
         settings = self._settings
@@ -216,15 +219,15 @@ class Extractor:
         hashed = bool(self._settings.hashes or self._settings.hash_window)  # otherwise zeros cost nothing
         for step in steps:
             faults = () if isinstance(step, Hole) else step.faults
-            stretch: Stretch = step.data if isinstance(step, Filled) else step.length
+            chunk: Chunk = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
             if self._passing:
-                self._passing.take(step.guest_offset, stretch)
+                self._passing.take(step.guest_offset, chunk)
             record.faults(faults)
             if journal:
                 journal.faults(faults)
-            for part in in_parts(stretch) if hashed else (stretch,):
+            for part in in_parts(chunk) if hashed else (chunk,):
                 _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
                 if isinstance(step, Hole) or not output.any_order:
                     output.take(extraction.done, part)
@@ -245,8 +248,8 @@ class Extractor:
             if self._settings.strict:
                 raise not_read(missing)
             record.faults([missing])
-        for stretch in head_of(self._partials(), resumption.done):
-            record.take(stretch, self.extraction.done + length_of(stretch))
+        for chunk in head_of(self._partials(), resumption.done):
+            record.take(chunk, self.extraction.done + length_of(chunk))
 
     def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
         """Read the output again, from the medium as far as the system lets us.
@@ -258,11 +261,11 @@ class Extractor:
             flush_to_disk(path)
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
-            for offset, stretch in read_in_a_row(self._partials()):
+            for offset, chunk in read_in_a_row(self._partials()):
                 _stop_if(cancelled, "the output was written and not verified")
-                hashes.take(stretch)
+                hashes.take(chunk)
                 if progress:
-                    progress(offset + length_of(stretch), extraction.size)
+                    progress(offset + length_of(chunk), extraction.size)
             hashes.finish()
         except ReadFailed as error:
             raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
@@ -273,7 +276,7 @@ class Extractor:
             raise self._differs("reads back differently from what was written to it")
 
     def _container_notes(self) -> Iterator[str]:
-        """Whether the disk itself begins like a disk image: whoever probes it opens what that image names."""
+        """Whether the disk itself begins like a disk image: a program that probes it opens what that image names."""
         path, parts = self.extraction.path, self.extraction.segments
         if path is None or self._start or not parts:
             return
@@ -374,10 +377,10 @@ class Extractor:
         return [partial_of(part.path) for part in self.extraction.segments]
 
 
-def head_of(paths: Sequence[Path], length: int) -> Iterator[Stretch]:
+def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:
     """The first `length` bytes of several files in a row."""
-    for offset, stretch in read_in_a_row(paths):
-        part, _ = taken(stretch, length - offset)
+    for offset, chunk in read_in_a_row(paths):
+        part, _ = taken(chunk, length - offset)
         yield part
         if offset + length_of(part) == length:
             return

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from forensic.disk.disk import Disk
 from forensic.excerpt import Excerpt
 from forensic.extraction.plan import Part
-from forensic.qcow2.disk import Disk
 
 JOINT_BYTES = 4 << 20
 """Stored bytes that are read ahead for one piece; streams that overlap could ask for far more than a piece has."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
+from forensic.disk.disk import Disk
 from forensic.evidence import Evidence
-from forensic.qcow2.disk import Disk
+from forensic.mapping.extents import Run, State
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS
-from forensic.qcow2.states import Run, State
 
 PIECE_BYTES = 1 << 20
 """Bytes that are read for one piece: large enough to amortise a task, small enough to stay in the processor's cache."""
@@ -18,10 +18,10 @@ LARGEST_PIECE = 1 << MAX_CLUSTER_BITS
 """Bytes of a piece with blank parts, or of one compressed cluster, which is decoded at once however large it is."""
 
 Part = tuple[int, int, int, int, int, int]
-"""A stretch of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
+"""A range of a piece that has to be read: start, length, host_offset, stored_length, depth, skip.
 
 It lies at `host_offset` of the file at `depth`. With a `stored_length` it is a compressed cluster, of whose decoded
-bytes the first `skip` come before the stretch. A plain tuple, since there are many, and they go to other processes.
+bytes the first `skip` come before the range. A plain tuple, since there are many, and they go to other processes.
 """
 
 

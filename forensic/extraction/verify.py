@@ -7,17 +7,17 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from forensic.disk.disk import Disk
 from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed
-from forensic.extraction.comparison import Differences, Verification, WindowComparison, first_difference
-from forensic.extraction.expected import Expected, read_expected
-from forensic.extraction.hashing import Hashes
-from forensic.extraction.manifest import Manifest
-from forensic.extraction.second_opinion import Comparison
-from forensic.extraction.segments import read_in_a_row, segment_path
-from forensic.extraction.stretch import length_of
-from forensic.extraction.whole_comparison import compare
-from forensic.qcow2.disk import Disk
+from forensic.extraction.expected_output import Expected, read_expected
+from forensic.extraction.output_comparison import compare
+from forensic.extraction.second_reading import Comparison
+from forensic.extraction.verification import Differences, Verification, WindowComparison, first_difference
+from forensic.output.chunk import length_of
+from forensic.output.hashes import Hashes
+from forensic.output.piecewise import Manifest
+from forensic.output.segments import read_in_a_row, segment_path
 from forensic.untrusted import shown
 
 
@@ -40,11 +40,11 @@ def verify(
     size = 0
     files = raw_files(raw, len(expected.segments))
     try:
-        for offset, stretch in read_in_a_row(files):
-            hashes.take(stretch)
+        for offset, chunk in read_in_a_row(files):
+            hashes.take(chunk)
             if windows:
-                windows.take(stretch)
-            size = offset + length_of(stretch)
+                windows.take(chunk)
+            size = offset + length_of(chunk)
             if progress:
                 progress(size, expected.size)
         hashes.finish()

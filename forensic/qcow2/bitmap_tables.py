@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
+from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
-from forensic.qcow2.bits import OFFSET_MASK
-from forensic.qcow2.budget import Budget, Unexamined
-from forensic.qcow2.entries import U64
+from forensic.qcow2.entries import OFFSET_MASK
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.tables import Bools, read_table, within_file
+from forensic.qcow2.metadata import Qcow2Metadata
+from forensic.qcow2.table_reading import read_table, within_file
 
 MAX_ENTRIES = 0x800_0000
 MAX_TABLE_BYTES_READ = 32 << 20
@@ -54,7 +54,7 @@ class BitmapTable(Struct, frozen=True):
         return self.bitmap.table_offset + index * 8
 
     def data_offsets(self) -> U64:
-        """The host offset in each entry, 0 where a stretch of bits is all zeros or all ones."""
+        """The host offset in each entry, 0 where a range of bits is all zeros or all ones."""
         return self.entries & np.uint64(OFFSET_MASK)
 
     def readable(self) -> Bools:
@@ -68,7 +68,7 @@ def needed_entries(bitmap: Bitmap, geometry: Geometry) -> int:
     return -(-bits // (geometry.cluster_size * 8))
 
 
-def read_bitmap_tables(image: Qcow2Image, budget: Budget) -> Iterator[BitmapTable | Unexamined]:
+def read_bitmap_tables(image: Qcow2Metadata, budget: Budget) -> Iterator[BitmapTable | Unexamined]:
     """The tables of all bitmaps that the directory lists; nothing is read from an offset where no table can be.
 
     A table that several bitmaps name is read once, for the first. What is too much to read is said at the end.

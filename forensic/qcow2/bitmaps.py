@@ -45,7 +45,7 @@ class Bitmap(Struct, frozen=True, dict=True):
 
     @property
     def name(self) -> Untrusted:
-        """The name; cut out of the entry when somebody asks, since thousands of names may have 64 KiB each."""
+        """The name; cut out of the entry when it is asked for, since thousands of names may have 64 KiB each."""
         begin = ENTRY_HEADER_SIZE + self.extra_data_size
         return Untrusted(self.data[begin : begin + self.name_length])
 
@@ -56,7 +56,7 @@ class Bitmap(Struct, frozen=True, dict=True):
 
     @cached_property
     def structure(self) -> Structure:
-        """The entry with its fields; parsed when somebody asks, since a bomb has 65535 entries."""
+        """The entry with its fields; parsed when it is asked for, since a bomb has 65535 entries."""
         return parse(Qcow2.BitmapDirectoryEntry, self.data, self.host_offset, f"bitmap {self.index}")
 
 

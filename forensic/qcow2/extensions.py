@@ -1,4 +1,4 @@
-"""Header extensions and the backing file name: what the header cluster holds behind the header."""
+"""Header extensions and the backing file name: what the header cluster holds after the header."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def backing_file_name(header: Header, data: bytes) -> Untrusted | None:
 
 
 def without_padding(name: Untrusted | None) -> Untrusted | None:
-    """The name without zeros at its end, with which some writers pad it; what comes behind a zero is kept."""
+    """The name without zeros at its end, with which some writers pad it; what comes after a zero is kept."""
     return None if name is None else Untrusted(name.raw.rstrip(b"\0"))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from forensic.qcow2.header import Header, Incompatible
+
+if TYPE_CHECKING:
+    pass
 
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 MAX_REFCOUNT_ORDER = 6
@@ -27,7 +32,6 @@ class Geometry(Struct, frozen=True):
     extended_l2: bool
     compression_type: int
     external_data_file: bool
-    header_length: int
     crypt_method: int
     dirty: bool = False
     """Whether the dirty bit says that refcounts and copied bits may be stale."""
@@ -79,7 +83,7 @@ class Geometry(Struct, frozen=True):
 
 
 class Unusable(Struct, frozen=True):
-    """Why no geometry can be derived, so that nothing behind the header can be located."""
+    """Why no geometry can be derived, so that nothing after the header can be located."""
 
     reason: str
 
@@ -110,7 +114,9 @@ def resolve(header: Header) -> Geometry | Unusable:
         extended_l2=bool(header.incompatible_features & Incompatible.EXTENDED_L2),
         compression_type=header.compression_type,
         external_data_file=bool(header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE),
-        header_length=header.header_length,
         crypt_method=header.crypt_method,
         dirty=bool(header.incompatible_features & Incompatible.DIRTY),
     )
+
+
+MIN_EXTENDED_L2_CLUSTER_BITS = 14

@@ -1,62 +1,29 @@
-"""Tables that come from a recovery plan in place of the file's: the facts, and how rows are marked by them.
-
-What the plan says and how sure it is was decided before, see `forensic.recovery`; here it is only carried out.
-"""
+"""Header and L1 table that come from a recovery plan in place of the file's; see `forensic.disk.planned`."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from forensic.qcow2.states import Reason
-
-if TYPE_CHECKING:  # numpy is loaded by those who walk tables
-    from forensic.qcow2.entries import U64
+if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
+    from forensic.qcow2.arrays import U64
     from forensic.qcow2.geometry import Geometry
-    from forensic.qcow2.mapping import Rows
     from forensic.qcow2.tables import L1Table
 
 ACTIVE = "active"
-UNKNOWN = "unknown"
 
 
-class Judged(Struct, frozen=True):
-    """What is said of a guest range: its class, how confident, by which decision and method.
-
-    `version` is `current`, `older` (what the range held before), or `unknown`.
-    """
-
-    certainty: str
-    confidence: float
-    decision: str
-    method: str
-    version: str = "current"
-
-
-class Planned(Struct, frozen=True):
-    """The disk that a plan describes.
+class PlannedMetadata(Struct, frozen=True):
+    """What a plan says in place of the file.
 
     `header` is the header cluster, `l1_entries` the L1 table of the active disk, which lies at `l1_offset` if it is in
-    the file at all. `unknown` are guest ranges that are not to be read: start, end, reason, in order. `judged` says of
-    the range from each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan.
-    `size_certain` says whether the
-    `size` of the disk is.
+    the file at all.
     """
 
-    target: str
     header: bytes
     l1_offset: int
     l1_entries: U64
-    unknown: tuple[tuple[int, int, Reason], ...]
-    starts: list[int]
-    judged: list[Judged]
-    examiner: tuple[str, ...] = ()
-    digest: str = ""
-    size_certain: bool = True
-    size: int = 0
 
     def l1(self, geometry: Geometry, file_size: int) -> L1Table:
         """The L1 table of the disk."""
@@ -64,39 +31,3 @@ class Planned(Struct, frozen=True):
 
         size = geometry.virtual_size
         return L1Table(ACTIVE, self.l1_offset, len(self.l1_entries), self.l1_entries, geometry, file_size, size)
-
-    def parts(self, start: int, end: int) -> Iterator[tuple[int, int, Judged]]:
-        """A guest range in parts that are as sure throughout: start, end, and how sure."""
-        at = bisect_right(self.starts, start) - 1
-        while start < end:
-            stop = min(end, self.starts[at + 1]) if at + 1 < len(self.starts) else end
-            yield start, stop, self.judged[at]
-            start, at = stop, at + 1
-
-    def marked(self, rows: Rows) -> Rows:
-        """The rows with those absent that the plan calls unknown, cut where such a range begins or ends."""
-        import numpy as np
-
-        from forensic.qcow2.chain import cut_at
-        from forensic.qcow2.entries import distinct
-        from forensic.qcow2.mapping import mark_absent
-        from forensic.qcow2.states import State
-
-        if not len(rows) or not self.unknown:
-            return rows
-        begin, end = int(rows["guest_offset"][0]), int(rows["guest_offset"][-1]) + int(rows["length"][-1])
-        first = max(0, bisect_right(self.unknown, begin, key=lambda one: one[0]) - 1)
-        stop = bisect_right(self.unknown, end, key=lambda one: one[0])
-        ranges = [one for one in self.unknown[first:stop] if one[0] < end and one[1] > begin]
-        if not ranges:
-            return rows
-        edges = [edge for one in ranges for edge in one[:2] if begin < edge < end]
-        starts = distinct(np.concatenate([rows["guest_offset"], np.array(edges, dtype=np.uint64)]))
-        pieces = cut_at(rows, starts, end)
-        offsets = pieces["guest_offset"].astype(np.int64)
-        for start, stop_at, reason in ranges:
-            low, high = np.searchsorted(offsets, [start, stop_at])
-            within = np.zeros(len(pieces), dtype=np.bool_)
-            within[low:high] = pieces["state"][low:high] != State.ABSENT
-            mark_absent(pieces, within, reason)
-        return pieces

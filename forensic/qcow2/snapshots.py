@@ -65,7 +65,7 @@ class Snapshot(Struct, frozen=True, dict=True):
 
     @property
     def name(self) -> Untrusted:
-        """The name; cut out of the entry when somebody asks, since thousands of names may have 64 KiB each."""
+        """The name; cut out of the entry when it is asked for, since thousands of names may have 64 KiB each."""
         begin = EXTRA_OFFSET + self.extra_data_size + self.id_length
         return Untrusted(self.data[begin : begin + self.name_length])
 
@@ -76,7 +76,7 @@ class Snapshot(Struct, frozen=True, dict=True):
 
     @property
     def unknown_extra_data(self) -> bytes:
-        """Extra data behind the fields that the specification defines."""
+        """Extra data after the fields that the specification defines."""
         return self.data[EXTRA_OFFSET + KNOWN_EXTRA_BYTES : EXTRA_OFFSET + self.extra_data_size]
 
     def place(self, name: str) -> tuple[int, int] | None:
@@ -93,7 +93,7 @@ class Snapshot(Struct, frozen=True, dict=True):
 
     @cached_property
     def structure(self) -> Structure:
-        """The entry with its fields; parsed when somebody asks, since a bomb has 65536 entries."""
+        """The entry with its fields; parsed when it is asked for, since a bomb has 65536 entries."""
         return parse(Qcow2.Snapshot, self.data, self.host_offset, f"snapshot {self.index}")
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence
-from forensic.qcow2.bits import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
+from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.stored import STRETCH_CLUSTERS, Block, StoredRefcounts
+from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
 from forensic.recovery.scan import I64, Bools, Scan, Sector
 
@@ -166,7 +166,7 @@ class Accounts:
         if not stored.usable:
             return None, None
         counts, known = np.zeros(size, dtype=np.uint8), np.ones(size, dtype=np.bool_)
-        step = max(stored.per_block, STRETCH_CLUSTERS)
+        step = max(stored.per_block, SPAN_CLUSTERS)
         for first in range(0, size, step):
             if not stored.has_blocks(first):
                 continue

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor

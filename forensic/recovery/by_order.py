@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.slots import Placed

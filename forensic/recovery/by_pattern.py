@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from forensic.disk.planned import UNKNOWN, Judged, Planned
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import U64
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.planned import UNKNOWN, Judged, Planned
-from forensic.qcow2.states import State
+from forensic.image import Qcow2Image
+from forensic.mapping.extents import State
+from forensic.qcow2.arrays import U64
+from forensic.qcow2.planned import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Certainty, Method
@@ -34,7 +35,7 @@ def reader_of(evidence: Evidence, header: bytes, placed: Sequence[tuple[int, int
     for slot, table in placed:
         if slot < slot_count:
             entries[slot] = table
-    planned = Planned("active", header, 0, entries, (), [0], [Judged(UNKNOWN, 0.0, "", "")])
+    planned = Planned(header, 0, entries, ACTIVE, (), [0], [Judged(UNKNOWN, 0.0, "", "")])
     disk = Qcow2Image(evidence, planned).disk()
     known = {slot for slot, _ in placed}
     coverage = Qcow2Image(evidence, planned).geometry.l1_coverage

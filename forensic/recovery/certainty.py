@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.bits import SECTOR_SIZE, ZERO_FLAG
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
+from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.scan import Bools
@@ -183,7 +183,7 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
 
 def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The first and the last host cluster that each entry leads to."""
-    from forensic.qcow2.bits import compressed_host_offset, compressed_stored_length
+    from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length
 
     bits = np.uint64(batch.geometry.cluster_bits)
     first = (places >> bits).astype(np.int64)

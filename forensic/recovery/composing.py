@@ -8,8 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import U64
-from forensic.qcow2.tables import I64
+from forensic.qcow2.arrays import I64, U64
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.certainty import Standing, Why, Whys, whys_of
 from forensic.recovery.plan import GuestRange, Slot

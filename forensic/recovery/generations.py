@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.bits import L1_RESERVED, OFFSET_MASK
-from forensic.qcow2.entries import U64, is_among
+from forensic.qcow2.arrays import U64, is_among
+from forensic.qcow2.entries import L1_RESERVED, OFFSET_MASK
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery.accounts import Accounts, located
@@ -101,7 +101,7 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
 
 def _stream_taken(accounts: Accounts, entry: int, cluster_bits: int) -> bool:
     """Whether a stream lies where plain data or a table lies now; beside other streams it may be."""
-    from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+    from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
 
     entry &= COMPRESSED - 1
     begin = compressed_host_offset(entry, cluster_bits)

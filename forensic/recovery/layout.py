@@ -7,13 +7,12 @@ import struct
 import numpy as np
 from msgspec import Struct
 
+from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.bits import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
-from forensic.qcow2.codecs import decode
-from forensic.qcow2.entries import U64, big_endian, refcounts
+from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.entries import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
 from forensic.qcow2.extensions import ExtensionType
-from forensic.qcow2.foreign import cluster_size_of_headless
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_L1_ENTRIES,
@@ -23,6 +22,8 @@ from forensic.qcow2.geometry import (
     resolve,
 )
 from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible, parse_header
+from forensic.qcow2.identify import cluster_size_of_headless
+from forensic.qcow2.refcounts import refcounts
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
@@ -286,7 +287,7 @@ def _table_clusters(evidence: Evidence, offset: int, size: int) -> int:
 
 def _compression_type(evidence: Evidence, scan: Scan, candidates: Candidates, bits: int, extended: bool) -> int:
     """Which codec decodes the first streams that tables name; deflate if there are none."""
-    from forensic.qcow2.bits import COMPRESSED, compressed_host_offset, compressed_stored_length
+    from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
 
     with_streams = candidates.host_offsets[candidates.streams > 0]
     votes = [0, 0]

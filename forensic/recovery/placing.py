@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec.structs import replace
 
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.recovery import certainty as sure
 from forensic.recovery.by_anchors import anchors_with_starts, by_anchors

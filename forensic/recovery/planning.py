@@ -6,7 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
-from forensic.qcow2.entries import U64
+from forensic.qcow2.arrays import U64
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.snapshots import Snapshot

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec.structs import replace
 
+from forensic.disk.planned import UNKNOWN, Judged, Planned
 from forensic.errors import BadPlan
 from forensic.evidence import Evidence
-from forensic.qcow2.bits import COPIED
+from forensic.image import Qcow2Image
+from forensic.mapping.extents import Reason
+from forensic.qcow2.entries import COPIED
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.planned import UNKNOWN, Judged, Planned
-from forensic.qcow2.states import Reason
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.layout import made_header, mended
 from forensic.recovery.plan import GuestRange, Plan, certainty_of, digest_of, read_plan, verify_evidence
@@ -50,10 +50,10 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
     starts, judged, unknown = _judged(plan, geometry)
     offset = plan.geometry.l1_table_offset
     return Planned(
-        plan.target,
         header,
         offset,
         entries,
+        plan.target,
         unknown,
         starts,
         judged,
@@ -91,7 +91,6 @@ def _header(plan: Plan, evidence: Evidence) -> bytes:
         extended_l2=one.extended_l2,
         compression_type=1 if one.compression == "zstd" else 0,
         external_data_file=False,
-        header_length=112,
         crypt_method=0,
     )
     made = replace(made, l1_entry_count=made.l1_entries_needed)

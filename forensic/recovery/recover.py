@@ -9,10 +9,9 @@ from msgspec import Struct, field
 
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import U64
+from forensic.image import Qcow1Image, identify
+from forensic.qcow2.arrays import U64
 from forensic.qcow2.header import MAGIC
-from forensic.qcow2.image import identify
-from forensic.qcow2.qcow1 import Qcow1Image
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run

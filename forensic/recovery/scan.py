@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.bits import COMPRESSED, COPIED, L2_STANDARD_RESERVED, SECTOR_SIZE
+from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, SECTOR_SIZE
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]

@@ -12,8 +12,8 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.bits import COPIED, OFFSET_MASK
-from forensic.qcow2.entries import U64, distinct, is_among
+from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.entries import COPIED, OFFSET_MASK
 from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.candidates import Candidates

@@ -6,9 +6,9 @@ from collections import Counter
 
 from msgspec import Struct, field
 
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.planned import UNKNOWN
-from forensic.qcow2.states import State
+from forensic.disk.disk import Disk
+from forensic.disk.planned import UNKNOWN
+from forensic.mapping.extents import State
 from forensic.recovery.certainty import Certainty
 from forensic.untrusted import Json
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from msgspec.structs import replace
 
+from forensic.accounting.owners import metadata_of
+from forensic.budget import Budget, Limits
+from forensic.disk.planned import Planned
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image
+from forensic.qcow2.arrays import U64, is_among
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.bits import L1_RESERVED, OFFSET_MASK, SECTOR_SIZE
-from forensic.qcow2.budget import Budget, Limits
-from forensic.qcow2.entries import U64, is_among
+from forensic.qcow2.entries import L1_RESERVED, OFFSET_MASK, SECTOR_SIZE
 from forensic.qcow2.header import MAGIC
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.planned import Planned
-from forensic.qcow2.references import metadata_of
+from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import cluster_bits_by_content, read_table
@@ -160,7 +161,7 @@ def _snapshot_l1_offsets(evidence: Evidence, layout: Layout) -> list[int]:
 def image_of(evidence: Evidence, layout: Layout) -> Qcow2Image:
     """The image as its layout says, for the structures beside the disk's tables."""
     nothing = np.zeros(0, np.uint64)
-    return Qcow2Image(evidence, Planned("active", layout.header, layout.geometry.l1_table_offset, nothing, (), [0], []))
+    return Qcow2Image(evidence, Planned(layout.header, layout.geometry.l1_table_offset, nothing, ACTIVE, (), [0], []))
 
 
 def _is_wiped(evidence: Evidence, layout: Layout) -> bool:

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, to_builtins
+from msgspec.structs import replace
 
+from forensic.errors import InternalError
+from forensic.exit_status import ExitStatus
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.measured import Measured
+from forensic.records.image import AllocationRecord
+from forensic.records.judgement import (
+    CheckRecord,
+    CheckStatus,
+    ClassCounts,
+    FindingRecord,
+    ProblemRecord,
+    SeverityCounts,
+    SummaryRecord,
+    Verdict,
+)
+from forensic.records.report import SCHEMA, DigestRecord, ReportRecord, ResultRecord
+from forensic.records.run import CaseRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.file_map import FileMap
 from forensic.untrusted import Json, shown_whole
 
-SCHEMA = "qcowscope-report/1"
-
-
-class CheckStatus(StrEnum):
-    """What became of one check."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    NOT_RUN = "not_run"
-    NOT_APPLICABLE = "not_applicable"
-
-
-class Verdict(StrEnum):
-    """What the findings amount to."""
-
-    CLEAN = "clean"
-    LEAKS = "leaks"
-    SUSPICIOUS = "suspicious"
-    CORRUPT = "corrupt"
-    UNDETERMINED = "undetermined"
-
-
 EXIT_STATUS = {
-    Verdict.CLEAN: 0,
-    Verdict.CORRUPT: 2,
-    Verdict.LEAKS: 3,
-    Verdict.SUSPICIOUS: 4,
-    Verdict.UNDETERMINED: 1,
+    Verdict.CLEAN: ExitStatus.DONE,
+    Verdict.CORRUPT: ExitStatus.CORRUPT,
+    Verdict.LEAKS: ExitStatus.LEAKS,
+    Verdict.SUSPICIOUS: ExitStatus.SUSPICIOUS,
+    Verdict.UNDETERMINED: ExitStatus.NOT_COMPLETED,
 }
-"""What `check` returns for a verdict; a file that is no qcow2 image gives 63 instead."""
+"""What `check` returns for a verdict; a file that is no qcow2 image gives `NOT_AN_IMAGE` instead."""
 
 
 class Check(Struct, frozen=True):
@@ -57,16 +51,12 @@ class Check(Struct, frozen=True):
     count: int
     failed: bool = False
 
-    def as_json(self, findings: Sequence[Finding] = ()) -> dict[str, Json]:
-        """The object `result.checks[]` holds; it names the findings that are this rule's."""
-        return {
-            "id": self.code,
-            "title": self.title,
-            "status": self.status.value,
-            "reason": self.reason,
-            "count": self.count,
-            "findings": [finding.id for finding in findings if finding.rule == self.code],
-        }
+    def record(self, findings: Sequence[Finding] = ()) -> CheckRecord:
+        """What `result.checks[]` holds; it names the findings that are this rule's."""
+        own = [finding.id for finding in findings if finding.rule == self.code]
+        return CheckRecord(
+            id=self.code, title=self.title, status=self.status, reason=self.reason, count=self.count, findings=own
+        )
 
 
 class Judgement(Struct, frozen=True):
@@ -90,7 +80,7 @@ class Judgement(Struct, frozen=True):
         """What the findings at or above a severity amount to: corruption outweighs suspicion, suspicion leaks."""
         if self.undetermined:
             return Verdict.UNDETERMINED
-        classes = {finding.finding_class for finding in self.findings if finding.severity.rank >= fail_on.rank}
+        classes = {finding.finding_class for finding in self.findings if finding.severity >= fail_on}
         if FindingClass.CORRUPTION in classes:
             return Verdict.CORRUPT
         if self.incomplete:
@@ -101,75 +91,121 @@ class Judgement(Struct, frozen=True):
             return Verdict.LEAKS
         return Verdict.CLEAN
 
-    def as_json(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
-        """The sections of `result` that judge, and what is allocated."""
-        allocation: dict[str, Json] = {"allocation": dict(self.measured.allocation)} if self.measured else {}
-        return allocation | {
-            "summary": self.summary(fail_on),
-            "findings": [finding.as_json() for finding in self.worst_first()],
-            "checks": [check.as_json(self.findings) for check in self.checks],
-        }
+    def add_to(self, result: ResultRecord, fail_on: Severity = Severity.MEDIUM) -> ResultRecord:
+        """A result with the sections that judge, and what is allocated."""
+        allocation = AllocationRecord(**self.measured.allocation) if self.measured else UNSET
+        return replace(
+            result,
+            allocation=allocation,
+            summary=self.summary(fail_on),
+            findings=[finding_record(finding) for finding in self.worst_first()],
+            checks=[check.record(self.findings) for check in self.checks],
+        )
 
-    def summary(self, fail_on: Severity = Severity.MEDIUM) -> dict[str, Json]:
-        """The object `result.summary` holds."""
+    def summary(self, fail_on: Severity = Severity.MEDIUM) -> SummaryRecord:
+        """What `result.summary` holds."""
         readable = self.measured.readable_fraction if self.measured else None
-        summary: dict[str, Json] = {} if readable is None else {"readable_fraction": readable}
-        return summary | {
-            "verdict": self.verdict(fail_on).value,
-            "counts_by_severity": {
-                severity.value: sum(finding.severity == severity for finding in self.findings) for severity in Severity
-            },
-            "counts_by_class": {
-                kind.value: sum(finding.finding_class == kind for finding in self.findings) for kind in FindingClass
-            },
-        }
+        severities = Counter(finding.severity.value for finding in self.findings)
+        classes = Counter(finding.finding_class.value for finding in self.findings)
+        return SummaryRecord(
+            verdict=self.verdict(fail_on),
+            counts_by_severity=SeverityCounts(**{kind.value: severities[kind.value] for kind in Severity}),
+            counts_by_class=ClassCounts(**{kind.value: classes[kind.value] for kind in FindingClass}),
+            readable_fraction=UNSET if readable is None else readable,
+        )
+
+
+def finding_record(finding: Finding) -> FindingRecord:
+    """What `result.findings[]` holds."""
+    return FindingRecord(
+        id=finding.id,
+        fingerprint=finding.fingerprint,
+        rule=finding.rule,
+        title=finding.title,
+        severity=finding.severity,
+        finding_class=finding.finding_class,
+        confidence=finding.confidence,
+        spec=finding.spec,
+        count=finding.count,
+        observation=finding.observation,
+        interpretation=finding.explanation.interpretation,
+        qemu=finding.explanation.qemu,
+        next_step=finding.explanation.next_step,
+        structure_path=finding.structure_path,
+        ranges=finding.places,
+        problems=[
+            ProblemRecord(
+                observation=problem.observation,
+                structure_path=problem.path,
+                ranges=list(problem.ranges),
+                values=problem.values,
+            )
+            for problem in finding.problems
+        ],
+        problems_not_listed=finding.count - len(finding.problems),
+    )
 
 
 def digest_of(result: Json) -> str:
     """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
-    import hashlib  # slow to load, and no concern of those who print text
+    import hashlib  # slow to load, and not needed for text
     import json
 
     canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def case_data(given: Mapping[str, Json]) -> dict[str, Json]:
+def case_data(given: Mapping[str, str | None]) -> CaseRecord:
     """What the examiner says about the case, fit for every form of a report: what was pasted in may hold anything."""
-    return {name: shown_whole(value) if isinstance(value, str) else value for name, value in given.items()}
+    return CaseRecord(**{name: None if value is None else shown_whole(value) for name, value in given.items()})
 
 
 class Report(Struct, frozen=True):
     """A whole report.
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
-    stands in `source`, `run` and `case`. `file_map` is there for renderers that draw it,
-    `annotations` are the examiner's notes.
+    stands in `source`, `run` and `case`. `run` and `tool` are None where a report is only printed as text. `file_map`
+    is there for renderers that draw it, `annotations` are the examiner's notes.
     """
 
-    result: Mapping[str, Json]
-    source: Mapping[str, Json] = field(default_factory=dict)
-    run: Mapping[str, Json] = field(default_factory=dict)
-    tool: Mapping[str, Json] = field(default_factory=dict)
-    case: Mapping[str, Json] = field(default_factory=dict)
+    result: ResultRecord
+    source: SourceRecord
+    run: RunRecord | None = None
+    tool: ToolRecord | None = None
+    case: CaseRecord = CaseRecord()
     file_map: FileMap | None = None
     annotations: Sequence[Json] = ()
 
+    @property
+    def complete_run(self) -> RunRecord:
+        """The record of the run. Raises `InternalError` for a report that was made to be printed as text."""
+        if self.run is None:
+            raise InternalError("the report has no record of its run")
+        return self.run
+
+    @property
+    def complete_tool(self) -> ToolRecord:
+        """What the report says of the tool. Raises `InternalError` likewise."""
+        if self.tool is None:
+            raise InternalError("the report has no record of the tool")
+        return self.tool
+
     def digest(self) -> str:
         """The digest of `result`."""
-        return digest_of(self.result)
+        return digest_of(to_builtins(self.result))
 
     def as_json(self) -> dict[str, Json]:
         """The document that is written."""
-        document: dict[str, Json] = {
-            "schema": SCHEMA,
-            "result": self.result,
-            "result_digest": {"algorithm": "sha256", "canonicalisation": "RFC8785", "value": self.digest()},
-            "source": self.source,
-            "run": self.run,
-            "tool": self.tool,
-            "case": self.case,
-        }
-        if self.annotations:
-            document["annotations"] = self.annotations
-        return document
+        result: dict[str, Json] = to_builtins(self.result)
+        document = ReportRecord(
+            schema=SCHEMA,
+            result=self.result,
+            result_digest=DigestRecord(algorithm="sha256", canonicalisation="RFC8785", value=digest_of(result)),
+            source=self.source,
+            run=self.complete_run,
+            tool=self.complete_tool,
+            case=self.case,
+            annotations=self.annotations or UNSET,
+        )
+        plain: dict[str, Json] = to_builtins(document)
+        return plain

@@ -10,23 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from forensic.exit_status import ExitStatus
+from forensic.records.run import ArtifactRecord, InputRecord, LibraryRecord, RunRecord, ToolRecord
 from forensic.untrusted import Json, shown
 from forensic.version import __version__
 
 LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
-
-EXIT_REASONS = {
-    0: "done, nothing found above low",
-    1: "not completed",
-    2: "the image is corrupt",
-    3: "leaks only",
-    4: "suspicious",
-    5: "extracted, but some guest ranges were not read",
-    6: "does not match",
-    63: "not a qcow2 image",
-}
-"""What an exit status means, in words."""
 
 
 def _now() -> datetime.datetime:
@@ -45,50 +36,53 @@ class Run(Struct, dict=True):
     @cached_property
     def run_id(self) -> str:
         """A name that no other run has."""
-        import uuid  # slow to load, and no concern of those who print text
+        import uuid  # slow to load, and not needed for text
 
         return str(uuid.uuid4())
 
-    def as_json(self, exit_code: int, artifacts: Sequence[Json] = (), inputs: Sequence[Json] = ()) -> dict[str, Json]:
-        """The `run` object of a report; `inputs` and `artifacts` are the files that were read and written."""
-        record: dict[str, Json] = {
-            "run_id": self.run_id,
-            "command_line": [shown(word) for word in self.command_line],
-            "options": self.options,
-            "started_at": _utc(self.started_at),
-            "ended_at": _utc(_now()),
-            "local_utc_offset": datetime.datetime.now().astimezone().strftime("%z"),
-            "elapsed_seconds": round(time.monotonic() - self.started, 3),
-            "exit_code": exit_code,
-            "exit_reason": EXIT_REASONS.get(exit_code, ""),
-            "interrupted": False,
-            "inputs": list(inputs),
-            "artifacts": list(artifacts),
-        }
-        if self.host_info:
-            system = os.uname()
-            record |= {
-                "hostname": shown(system.nodename),
-                "user": shown(_user()),
-                "uid": os.getuid(),
-                # `platform.platform()` would start a program (`uname -p`) to find out the processor.
-                "os": " ".join((system.sysname, system.release, system.machine)),
-                "kernel": system.release,
-                "pid": os.getpid(),
-                "working_directory": shown(_working_directory()),
-            }
-        return record
+    def record(
+        self, exit_status: ExitStatus, artifacts: Sequence[ArtifactRecord] = (), inputs: Sequence[InputRecord] = ()
+    ) -> RunRecord:
+        """What a report says of the run; `inputs` and `artifacts` are the files that were read and written."""
+        record = RunRecord(
+            run_id=self.run_id,
+            command_line=[shown(word) for word in self.command_line],
+            options=self.options,
+            started_at=_utc(self.started_at),
+            ended_at=_utc(_now()),
+            local_utc_offset=datetime.datetime.now().astimezone().strftime("%z"),
+            elapsed_seconds=round(time.monotonic() - self.started, 3),
+            exit_code=exit_status,
+            exit_reason=exit_status.meaning,
+            interrupted=False,
+            inputs=inputs,
+            artifacts=artifacts,
+        )
+        if not self.host_info:
+            return record
+        system = os.uname()
+        return replace(
+            record,
+            hostname=shown(system.nodename),
+            user=shown(_user()),
+            uid=os.getuid(),
+            # `platform.platform()` would start a program (`uname -p`) to find out the processor.
+            os=" ".join((system.sysname, system.release, system.machine)),
+            kernel=system.release,
+            pid=os.getpid(),
+            working_directory=shown(_working_directory()),
+        )
 
 
-def tool() -> dict[str, Json]:
-    """The `tool` object of a report: versions of everything that touched a byte."""
-    return {
-        "name": "qcowscope",
-        "version": __version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "platform": sys.platform,
-        "libraries": [{"name": name, "version": _version(name)} for name in LIBRARIES],
-    }
+def tool() -> ToolRecord:
+    """What a report says of the tool: versions of everything that touched a byte."""
+    return ToolRecord(
+        name="qcowscope",
+        version=__version__,
+        python=".".join(map(str, sys.version_info[:3])),
+        platform=sys.platform,
+        libraries=[LibraryRecord(name=name, version=_version(name)) for name in LIBRARIES],
+    )
 
 
 @cache

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 
-from forensic.finding import Severity
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from forensic.finding import Severity, Space
 from forensic.report.html_sections import checks_section, extraction_section, facts, findings_section, record_section
 from forensic.report.map_svg import legend, map_svg
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import cautions, number, section, sections, size, text
+from forensic.report.values import cautions, size
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -23,14 +26,13 @@ VERDICTS = {
     "corrupt": "The structures of the image contradict one another or lead nowhere.",
     "undetermined": "No verdict could be reached.",
 }
-MARKED = (Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 MAX_MARKS = 4096
 
 
 def to_html(report: Report) -> str:
     """The page."""
     style = resources.files("forensic.report").joinpath("page.css").read_text(encoding="utf-8")
-    name = text(report.source.get("path_as_given"))
+    name = report.source.path_as_given
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -46,7 +48,7 @@ def to_html(report: Report) -> str:
 
 
 def _sections(report: Report, name: str) -> Iterator[Html]:
-    yield element("p", f"qcowscope {text(report.tool.get('version'))} · report on a disk image", class_="brand")
+    yield element("p", f"qcowscope {report.complete_tool.version} · report on a disk image", class_="brand")
     yield element("h1", name, class_="long")
     yield _verdict(report)
     for caution in cautions(report.source, report.run):
@@ -55,10 +57,10 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield element("h2", "The image")
     yield element("div", facts(image_facts(report)), class_="card")
     yield from _map(report)
-    if "extraction" in report.result:
-        yield from extraction_section(section(report.result["extraction"]))
-    yield from findings_section(sections(report.result.get("findings")))
-    yield from checks_section(sections(report.result.get("checks")))
+    if report.result.extraction is not UNSET:
+        yield from extraction_section(report.result.extraction)
+    yield from findings_section(report.result.findings or ())
+    yield from checks_section(report.result.checks or ())
     yield from record_section(report)
     yield element(
         "footer",
@@ -69,26 +71,26 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
 
 
 def _verdict(report: Report) -> Html:
-    summary = section(report.result.get("summary"))
-    verdict = text(summary.get("verdict"))
-    counts = section(summary.get("counts_by_severity"))
+    summary = report.result.summary
+    verdict = summary.verdict.value
+    counts = asdict(summary.counts_by_severity) if summary.counts_by_severity else {}
     pills = [
         element("span", f"{counts[severity.value]} {severity.value}", class_=f"pill {severity.value}")
         for severity in reversed(Severity)
         if counts.get(severity.value)
     ]
-    sentence = text(summary.get("reason")) or VERDICTS.get(verdict, "")
+    sentence = summary.reason or VERDICTS[verdict]
     return element(
         "section",
         element("div", verdict, class_="word"),
         element("p", sentence),
         element("div", *pills, class_="counts"),
-        class_=f"verdict {verdict if verdict in VERDICTS else 'undetermined'}",
+        class_=f"verdict {verdict}",
     )
 
 
 def _case(report: Report) -> Iterator[Html]:
-    given = [(label.replace("_", " "), text(value)) for label, value in report.case.items() if value]
+    given = [(label.replace("_", " "), value) for label, value in asdict(report.case).items() if value]
     if given:
         yield element("h2", "Case")
         yield element("div", facts(given), class_="card")
@@ -109,8 +111,8 @@ def _map(report: Report) -> Iterator[Html]:
 def _marks(report: Report) -> Iterator[tuple[int, int]]:
     """Host ranges of the findings that matter."""
     given = 0
-    for finding in sections(report.result.get("findings")):
-        for place in sections(finding["ranges"]) if finding["severity"] in MARKED else ():
-            if place["space"] == "host" and given < MAX_MARKS:
+    for finding in report.result.findings or ():
+        for place in finding.ranges if finding.severity >= Severity.MEDIUM else ():
+            if place.space == Space.HOST and given < MAX_MARKS:
                 given += 1
-                yield number(place["offset"]), number(place["length"])
+                yield place.offset, place.length

@@ -7,6 +7,6 @@ from forensic.report.model import Report
 
 def to_json(report: Report) -> str:
     """The document, indented, keys sorted, ending with a newline."""
-    import json  # slow to load, and no concern of those who print text
+    import json  # slow to load, and not needed for text
 
     return json.dumps(report.as_json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

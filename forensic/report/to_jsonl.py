@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.report.model import SCHEMA, Report
-from forensic.report.values import sections
+from msgspec import UNSET, to_builtins
+from msgspec.structs import replace
+
+from forensic.records.report import SCHEMA
+from forensic.report.model import Report
 from forensic.untrusted import Json
 
 
@@ -16,19 +19,19 @@ def to_jsonl(report: Report) -> str:
 
 def json_line(value: Json) -> str:
     """One object as one line: JSON escapes every line break inside it."""
-    import json  # slow to load, and no concern of those who print text
+    import json  # slow to load, and not needed for text
 
     return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _lines(report: Report) -> Iterator[dict[str, Json]]:
     document = report.as_json()
-    result = dict(report.result)
-    findings = sections(result.pop("findings", []))
+    findings = report.result.findings or ()
+    result: Json = to_builtins(replace(report.result, findings=UNSET))
     header = {name: document[name] for name in ("source", "tool", "case")}
     yield {"type": "header", "schema": SCHEMA, **header, "result": result}
     for finding in findings:
-        yield {"type": "finding", **finding}
+        yield {"type": "finding", **to_builtins(finding)}
     yield {
         "type": "trailer",
         "finding_count": len(findings),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from forensic.records.extraction import ExtractionRecord
+from forensic.records.judgement import CheckRecord, FindingRecord
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import cautions, comparison, number, place, section, sections, sentence, text, words
-from forensic.untrusted import Json
+from forensic.report.values import cautions, comparison, explanation, place, words
 
 LISTED_PROBLEMS = 16
 LISTED_UNREADABLE = 200
@@ -30,113 +34,101 @@ def to_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    summary = section(report.result["summary"])
-    yield f"# {quoted(text(report.source.get('path_as_given')))}"
+    yield f"# {quoted(report.source.path_as_given)}"
     yield ""
-    yield f"Verdict: **{quoted(text(summary['verdict']))}**"
+    yield f"Verdict: **{quoted(report.result.summary.verdict.value)}**"
     yield ""
     for caution in cautions(report.source, report.run):
         yield f"**Caution:** {quoted(caution)}"
         yield ""
     yield from _table(("", "image"), image_facts(report))
-    if "extraction" in report.result:
-        yield from _extraction(section(report.result["extraction"]))
-    yield from _findings(sections(report.result.get("findings")))
-    yield from _checks(sections(report.result.get("checks")))
+    if report.result.extraction is not UNSET:
+        yield from _extraction(report.result.extraction)
+    yield from _findings(report.result.findings or ())
+    yield from _checks(report.result.checks or ())
     yield "## Record"
     yield ""
     yield from _table(("", "this report"), _record_rows(report))
 
 
-def _findings(findings: Sequence[Mapping[str, Json]]) -> Iterator[str]:
+def _findings(findings: Sequence[FindingRecord]) -> Iterator[str]:
     yield "## Findings"
     yield ""
     if not findings:
         yield "None."
         yield ""
         return
-    rows = [
-        (text(finding["severity"]), text(finding["rule"]), text(finding["title"]), f"{number(finding['count']):,}")
-        for finding in findings
-    ]
+    rows = [(finding.severity.value, finding.rule, finding.title, f"{finding.count:,}") for finding in findings]
     yield from _table(("severity", "rule", "title", "count"), rows)
     for finding in findings:
         yield from _finding(finding)
 
 
-def _finding(finding: Mapping[str, Json]) -> Iterator[str]:
-    yield f"### {quoted(text(finding['title']))}"
+def _finding(finding: FindingRecord) -> Iterator[str]:
+    yield f"### {quoted(finding.title)}"
     yield ""
-    yield quoted(f"{text(finding['id'])}, {text(finding['rule'])}, {words(finding['class'])}")
+    yield quoted(f"{finding.id}, {finding.rule}, {words(finding.finding_class)}")
     yield ""
-    problems = sections(finding["problems"])
     rows = [
-        (text(problem["observation"]), "; ".join(map(place, sections(problem["ranges"]))))
-        for problem in problems[:LISTED_PROBLEMS]
+        (problem.observation, "; ".join(map(place, problem.ranges))) for problem in finding.problems[:LISTED_PROBLEMS]
     ]
     yield from _table(("observed", "place"), rows)
-    more = number(finding["count"]) - len(rows)
+    more = finding.count - len(rows)
     if more > 0:
         yield f"And {more:,} more."
         yield ""
-    parts = (
-        ("Why it matters", "interpretation"),
-        ("Specification", "spec"),
-        ("What QEMU does", "qemu"),
-        ("What to do next", "next_step"),
-    )
-    for heading, name in parts:
-        if finding.get(name):
-            yield f"- {heading}: {quoted(sentence(finding[name]))}"
+    for heading, said in explanation(finding):
+        yield f"- {heading}: {quoted(said)}"
     yield ""
 
 
-def _checks(checks: Sequence[Mapping[str, Json]]) -> Iterator[str]:
+def _checks(checks: Sequence[CheckRecord]) -> Iterator[str]:
     yield "## Checks"
     yield ""
-    rows = [
-        (words(check["status"]), text(check["title"]), text(check["id"]), text(check["reason"])) for check in checks
-    ]
+    rows = [(words(check.status), check.title, check.id, check.reason) for check in checks]
     yield from _table(("status", "looked for", "code", "reason"), rows)
 
 
-def _extraction(extraction: Mapping[str, Json]) -> Iterator[str]:
+def _extraction(extraction: ExtractionRecord) -> Iterator[str]:
     yield "## Extraction"
     yield ""
-    rows = [("status", words(extraction["status"]))]
-    rows += [
-        (words(name), f"{number(extraction[name]):,}")
-        for name in ("bytes_expected", "bytes_read", "bytes_zero", "bytes_filled")
+    rows = [
+        ("status", words(extraction.status)),
+        ("bytes expected", f"{extraction.bytes_expected:,}"),
+        ("bytes read", f"{extraction.bytes_read:,}"),
+        ("bytes zero", f"{extraction.bytes_zero:,}"),
+        ("bytes filled", f"{extraction.bytes_filled:,}"),
     ]
-    rows += [(f"{name} of the virtual disk", text(value)) for name, value in section(extraction["hashes"]).items()]
-    yield from _table(("", "virtual disk"), [*rows, *comparison(extraction)])
-    unreadable = sections(extraction["unreadable"])
+    rows += [(f"{name} of the virtual disk", value) for name, value in extraction.hashes.items()]
+    yield from _table(("", "virtual disk"), [*rows, *comparison(extraction.compared)])
+    unreadable = extraction.unreadable
     if not unreadable:
         return
     yield "Not read, filled with zeros:"
     yield ""
     ranges = [
-        (f"{number(entry['virtual_offset']):#x}", f"{number(entry['length']):,}", text(entry["reason_code"]))
+        (f"{entry.virtual_offset:#x}", f"{entry.length:,}", entry.reason_code)
         for entry in unreadable[:LISTED_UNREADABLE]
     ]
     yield from _table(("guest offset", "bytes", "reason"), ranges)
-    more = len(unreadable) - len(ranges) + number(extraction["unreadable_not_listed"])
+    more = len(unreadable) - len(ranges) + extraction.unreadable_not_listed
     if more > 0:
         yield f"And {more:,} more ranges."
         yield ""
 
 
 def _record_rows(report: Report) -> Iterator[tuple[str, str]]:
-    run, integrity = report.run, section(report.source.get("integrity"))
-    yield "tool", f"qcowscope {text(report.tool.get('version'))}"
+    run, integrity = report.complete_run, report.source.integrity
+    yield "tool", f"qcowscope {report.complete_tool.version}"
     yield "result digest", f"sha256 {report.digest()}"
-    yield "evidence unchanged", {True: "yes", False: "NO"}.get(bool(integrity.get("unchanged")), "")
-    for label, name in (("started", "started_at"), ("ended", "ended_at"), ("host", "hostname"), ("user", "user")):
-        if run.get(name):
-            yield label, text(run[name])
-    for label, value in report.case.items():
+    yield "evidence unchanged", "yes" if integrity and integrity.unchanged else "NO"
+    times = (("started", run.started_at), ("ended", run.ended_at), ("host", run.hostname), ("user", run.user))
+    for label, value in times:
         if value:
-            yield words(label), text(value)
+            yield label, value
+    for label, said in asdict(report.case).items():
+        if said:
+            yield words(label), said
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

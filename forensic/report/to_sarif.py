@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from forensic.report.model import CheckStatus, Report
-from forensic.report.values import cautions, items, number, section, sections, sentence, text
+from msgspec import UNSET, UnsetType
+
+from forensic.finding import Confidence, Range, Severity, Space
+from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord
+from forensic.records.run import RunRecord
+from forensic.report.model import Report
+from forensic.report.values import cautions, explanation, sentence
 from forensic.untrusted import Json
 from forensic.version import DOCUMENTATION, rule_page
 
@@ -21,9 +26,9 @@ SECURITY_SEVERITY = {"info": "0.0", "low": "2.0", "medium": "5.0", "high": "8.0"
 """The numbers by which dashboards sort; each lies inside the band of the same name."""
 
 KINDS = {
-    CheckStatus.PASS.value: "pass",
-    CheckStatus.NOT_APPLICABLE.value: "notApplicable",
-    CheckStatus.NOT_RUN.value: "open",
+    CheckStatus.PASS: "pass",
+    CheckStatus.NOT_APPLICABLE: "notApplicable",
+    CheckStatus.NOT_RUN: "open",
 }
 """What became of a check that has no finding; one that was not run leaves its question open."""
 
@@ -37,117 +42,113 @@ def to_sarif(report: Report) -> str:
 
 
 def _run(report: Report) -> dict[str, Json]:
-    findings, checks = sections(report.result.get("findings")), sections(report.result.get("checks"))
-    uri = _uri(text(report.source.get("path_as_given")))
-    by_rule = {text(finding["rule"]): finding for finding in findings}
-    rule_ids = [text(check["id"]) for check in checks]
+    findings, checks = report.result.findings or (), report.result.checks or ()
+    uri = _uri(report.source.path_as_given)
+    by_rule = {finding.rule: finding for finding in findings}
+    rule_ids = [check.id for check in checks]
+    record = report.complete_run
     run: dict[str, Json] = {
         "tool": {"driver": _driver(report, checks, by_rule)},
-        "invocations": [_invocation(report.run, checks, cautions(report.source, report.run))],
+        "invocations": [_invocation(record, checks, cautions(report.source, record))],
         "artifacts": [_artifact(report, uri)],
         "results": [_finding_result(finding, rule_ids, uri) for finding in findings]
-        + [_check_result(check, index, uri) for index, check in enumerate(checks) if text(check["id"]) not in by_rule],
+        + [_check_result(check, index, uri) for index, check in enumerate(checks) if check.id not in by_rule],
         "columnKind": "unicodeCodePoints",
         "properties": {
-            "verdict": text(section(report.result.get("summary")).get("verdict")),
+            "verdict": report.result.summary.verdict.value,
             "resultDigest": f"sha256:{report.digest()}",
         },
+        "automationDetails": {"id": "qcowscope/", "guid": record.run_id},
     }
-    if "run_id" in report.run:
-        run["automationDetails"] = {"id": "qcowscope/", "guid": text(report.run["run_id"])}
     return run
 
 
-def _driver(report: Report, checks: list[Mapping[str, Json]], by_rule: Mapping[str, Mapping[str, Json]]) -> Json:
+def _driver(report: Report, checks: Sequence[CheckRecord], by_rule: Mapping[str, FindingRecord]) -> Json:
     return {
         "name": "qcowscope",
-        "semanticVersion": text(report.tool.get("version")),
+        "semanticVersion": report.complete_tool.version,
         "informationUri": DOCUMENTATION,
-        "rules": [_rule(check, by_rule.get(text(check["id"]))) for check in checks],
+        "rules": [_rule(check, by_rule.get(check.id)) for check in checks],
     }
 
 
-def _rule(check: Mapping[str, Json], finding: Mapping[str, Json] | None) -> Json:
+def _rule(check: CheckRecord, finding: FindingRecord | None) -> Json:
     """What a rule is about; why it matters and what to do stands with the rules that found something."""
-    code = text(check["id"])
+    code = check.id
     rule: dict[str, Json] = {
         "id": code,
-        "shortDescription": _message(text(check["title"]) + "."),
+        "shortDescription": _message(check.title + "."),
         "help": _message(f"qcowscope explain {code}"),
         "helpUri": rule_page(code),
     }
     if finding is not None:
-        severity = text(finding["severity"])
+        severity = finding.severity
         rule |= {
-            "fullDescription": _message(sentence(finding["interpretation"]) or text(finding["title"])),
+            "fullDescription": _message(sentence(finding.interpretation) or finding.title),
             "help": _message(_help(finding)),
             "defaultConfiguration": {"level": LEVELS[severity]},
             "properties": {
                 "security-severity": SECURITY_SEVERITY[severity],
-                "tags": [text(finding["class"])],
-                "precision": "very-high" if finding["confidence"] == "certain" else "medium",
+                "tags": [finding.finding_class.value],
+                "precision": "very-high" if finding.confidence == Confidence.CERTAIN else "medium",
             },
         }
     return rule
 
 
-def _help(finding: Mapping[str, Json]) -> str:
-    parts = (
-        ("Why it matters", "interpretation"),
-        ("Specification", "spec"),
-        ("What QEMU does", "qemu"),
-        ("What to do next", "next_step"),
-    )
-    return "\n".join(f"{heading}: {sentence(finding[name])}" for heading, name in parts if finding.get(name))
+def _help(finding: FindingRecord) -> str:
+    return "\n".join(f"{heading}: {said}" for heading, said in explanation(finding))
 
 
-def _finding_result(finding: Mapping[str, Json], rule_ids: list[str], uri: str) -> Json:
-    code, severity = text(finding["rule"]), text(finding["severity"])
+def _finding_result(finding: FindingRecord, rule_ids: list[str], uri: str) -> Json:
+    code, severity = finding.rule, finding.severity
     result: dict[str, Json] = {
         "ruleId": code,
-        "kind": "informational" if severity == "info" else "fail",
+        "kind": "informational" if severity == Severity.INFO else "fail",
         "level": LEVELS[severity],
-        "message": _message(text(finding["observation"])),
+        "message": _message(finding.observation),
         "locations": _locations(finding, uri),
-        "occurrenceCount": number(finding["count"]),
-        "partialFingerprints": {FINGERPRINT: text(finding["fingerprint"])},
-        "properties": {name: finding[name] for name in ("id", "severity", "class", "confidence")},
+        "occurrenceCount": finding.count,
+        "partialFingerprints": {FINGERPRINT: finding.fingerprint},
+        "properties": {
+            "id": finding.id,
+            "severity": severity.value,
+            "class": finding.finding_class.value,
+            "confidence": finding.confidence.value,
+        },
     }
     if code in rule_ids:
         result["ruleIndex"] = rule_ids.index(code)
     return result
 
 
-def _check_result(check: Mapping[str, Json], index: int, uri: str) -> Json:
-    status = text(check["status"])
-    reason = text(check["reason"])
+def _check_result(check: CheckRecord, index: int, uri: str) -> Json:
     return {
-        "ruleId": text(check["id"]),
+        "ruleId": check.id,
         "ruleIndex": index,
-        "kind": KINDS.get(status, "open"),
+        "kind": KINDS.get(check.status, "open"),
         "level": "none",
-        "message": _message(f"{status.replace('_', ' ')}: {reason or text(check['title'])}"),
+        "message": _message(f"{check.status.replace('_', ' ')}: {check.reason or check.title}"),
         "locations": [{"physicalLocation": _whole_file(uri)}],
     }
 
 
-def _locations(finding: Mapping[str, Json], uri: str) -> list[Json]:
+def _locations(finding: FindingRecord, uri: str) -> list[Json]:
     """One location for each place of each listed problem."""
     locations: list[Json] = []
-    for problem in sections(finding["problems"]):
-        path = text(problem["structure_path"])
+    for problem in finding.problems:
+        path = problem.structure_path
         logical: dict[str, Json] = {"logicalLocations": [{"fullyQualifiedName": path}]} if path else {}
-        places = [_physical(place, uri) for place in sections(problem["ranges"])] or [_whole_file(uri)]
+        places = [_physical(place, uri) for place in problem.ranges] or [_whole_file(uri)]
         locations += [{"physicalLocation": place, **logical} for place in places]
     return locations or [{"physicalLocation": _whole_file(uri)}]
 
 
-def _physical(place: Mapping[str, Json], uri: str) -> dict[str, Json]:
-    offset, length = number(place["offset"]), number(place["length"])
-    if place["space"] == "host":
-        region: Json = {"startLine": 1, "byteOffset": offset, "byteLength": length}
+def _physical(place: Range, uri: str) -> dict[str, Json]:
+    if place.space == Space.HOST:
+        region: Json = {"startLine": 1, "byteOffset": place.offset, "byteLength": place.length}
         return {"artifactLocation": {"uri": uri, "index": 0}, "region": region}
-    address: Json = {"absoluteAddress": offset, "length": length, "kind": "virtual disk"}
+    address: Json = {"absoluteAddress": place.offset, "length": place.length, "kind": "virtual disk"}
     return {**_whole_file(uri), "address": address}
 
 
@@ -157,38 +158,39 @@ def _whole_file(uri: str) -> dict[str, Json]:
 
 def _artifact(report: Report, uri: str) -> Json:
     artifact: dict[str, Json] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
-    if "size" in report.source:
-        artifact["length"] = number(report.source["size"])
-    acquired = section(section(section(report.result.get("hashes")).get("container")).get("acquired"))
-    hashes = {name.replace("sha", "sha-"): text(value) for name, value in acquired.items() if value}
+    if report.source.size is not UNSET:
+        artifact["length"] = report.source.size
+    families = report.result.hashes
+    acquired = (families and families.container and families.container.acquired) or {}
+    hashes = {name.replace("sha", "sha-"): value for name, value in acquired.items()}
     return artifact | ({"hashes": hashes} if hashes else {})
 
 
-def _invocation(run: Mapping[str, Json], checks: list[Mapping[str, Json]], said: list[str]) -> Json:
-    command = [text(word) for word in items(run.get("command_line"))]
-    failed = [check for check in checks if text(check["reason"]).startswith("internal error")]
+def _invocation(run: RunRecord, checks: Sequence[CheckRecord], said: list[str]) -> Json:
+    command = list(run.command_line)
+    failed = [check for check in checks if check.reason.startswith("internal error")]
     invocation: dict[str, Json] = {
-        "executionSuccessful": not failed and run.get("exit_code") != 1,
+        "executionSuccessful": not failed and run.exit_code != 1,
         "commandLine": shlex.join(command),
         "arguments": command[1:],
         "toolExecutionNotifications": [
-            {"level": "error", "message": _message(text(check["reason"])), "associatedRule": {"id": text(check["id"])}}
+            {"level": "error", "message": _message(check.reason), "associatedRule": {"id": check.id}}
             for check in failed
         ]
         + [{"level": "warning", "message": _message(caution)} for caution in said],
     }
-    names = {
-        "started_at": "startTimeUtc",
-        "ended_at": "endTimeUtc",
-        "exit_code": "exitCode",
-        "exit_reason": "exitCodeDescription",
-        "hostname": "machine",
-        "user": "account",
-        "pid": "processId",
+    known: dict[str, str | int | UnsetType] = {
+        "startTimeUtc": run.started_at,
+        "endTimeUtc": run.ended_at,
+        "exitCode": run.exit_code,
+        "exitCodeDescription": run.exit_reason,
+        "machine": run.hostname,
+        "account": run.user,
+        "processId": run.pid,
     }
-    invocation |= {theirs: run[ours] for ours, theirs in names.items() if run.get(ours) is not None}
-    if run.get("working_directory"):
-        invocation["workingDirectory"] = {"uri": _uri(text(run["working_directory"])) + "/"}
+    invocation |= {name: value for name, value in known.items() if value is not UNSET}
+    if run.working_directory:
+        invocation["workingDirectory"] = {"uri": _uri(run.working_directory) + "/"}
     return invocation
 
 

@@ -6,11 +6,24 @@ nothing), so that the same lines can be printed plain or in colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from forensic.report.model import CheckStatus, Report
-from forensic.report.values import cautions, comparison, items, number, section, sections, size, text, words
-from forensic.untrusted import Json
+from msgspec import UNSET, UnsetType
+
+from forensic.records.image import (
+    AllocationRecord,
+    EncryptionRecord,
+    FeaturesRecord,
+    ForeignRecord,
+    Qcow1ImageRecord,
+    Qcow2ImageRecord,
+    ReferenceRecord,
+    SnapshotRecord,
+)
+from forensic.records.judgement import CheckStatus, FindingRecord
+from forensic.records.report import ResultRecord
+from forensic.report.model import Report
+from forensic.report.values import cautions, comparison, size, text, words
 
 Line = Sequence[tuple[str, str]]
 """Pieces of text, each with its style."""
@@ -43,7 +56,7 @@ def plain(lines: Iterable[Line]) -> str:
 
 def report_lines(report: Report) -> Iterator[Line]:
     """What there is: for an extraction what the image is, what was extracted and the findings; else the findings."""
-    if "extraction" in report.result:
+    if report.result.extraction is not UNSET:
         yield from info_lines(report)
         yield from extraction_lines(report)
     yield from check_lines(report)
@@ -51,7 +64,7 @@ def report_lines(report: Report) -> Iterator[Line]:
 
 def info_lines(report: Report) -> Iterator[Line]:
     """What an image is."""
-    yield [(text(report.source["path_as_given"]), "title")]
+    yield [(report.source.path_as_given, "title")]
     yield from _caution_lines(report)
     for label, fact in image_facts(report):
         yield [(f"  {label:13} ", "label"), (fact, "")]
@@ -59,18 +72,18 @@ def info_lines(report: Report) -> Iterator[Line]:
 
 def check_lines(report: Report) -> Iterator[Line]:
     """The verdict, the findings with their first places, and how many checks were made."""
-    verdict = text(section(report.result["summary"])["verdict"])
-    yield [(f"{text(report.source['path_as_given'])}: ", "title"), (verdict, verdict)]
+    verdict = report.result.summary.verdict.value
+    yield [(f"{report.source.path_as_given}: ", "title"), (verdict, verdict)]
     yield from _caution_lines(report)
-    for finding in sections(report.result["findings"]):
+    for finding in report.result.findings or ():
         yield from _finding_lines(finding)
-    checks = sections(report.result["checks"])
-    status = [check["status"] for check in checks]
-    counts = ", ".join(f"{status.count(kind.value)} {words(kind.value)}" for kind in CheckStatus)
+    checks = report.result.checks or ()
+    status = [check.status for check in checks]
+    counts = ", ".join(f"{status.count(kind)} {words(kind.value)}" for kind in CheckStatus)
     yield [(f"checks: {counts}", "quiet")]
     if hint := recovery_hint(report):
         yield [(hint, "")]
-    for reason in sorted({text(check["reason"]) for check in checks if check["status"] == CheckStatus.NOT_RUN}):
+    for reason in sorted({check.reason for check in checks if check.status == CheckStatus.NOT_RUN}):
         yield [(f"not run: {reason}", "quiet")]
 
 
@@ -79,10 +92,9 @@ RECOVERY_CODES = ("orphan-l2-tables", "l1-table-wiped", "l2-table-wiped", "delet
 
 def recovery_hint(report: Report) -> str:
     """The line that says that `recover` may read more; empty where nothing speaks for it."""
-    found = [finding for finding in sections(report.result["findings"]) if text(finding["rule"]) in RECOVERY_CODES]
-    if not found:
+    counts = {found.rule: found.count for found in report.result.findings or () if found.rule in RECOVERY_CODES}
+    if not counts:
         return ""
-    counts = {text(finding["rule"]): number(finding["count"]) for finding in found}
     words_of = (
         ("orphan-l2-tables", "L2 table without an L1 entry", "L2 tables without an L1 entry"),
         ("l2-table-wiped", "L2 table that was wiped", "L2 tables that were wiped"),
@@ -99,32 +111,35 @@ def _caution_lines(report: Report) -> Iterator[Line]:
 
 def extraction_lines(report: Report) -> Iterator[Line]:
     """What was extracted, its hashes, and what was not read."""
-    extraction = section(report.result["extraction"])
-    facts = [("status", words(extraction["status"]))]
+    extraction = report.result.extraction
+    if extraction is UNSET:
+        return
+    facts = [("status", words(extraction.status))]
     facts += [
-        (words(name).removeprefix("bytes "), f"{number(extraction[name]):,} bytes")
-        for name in ("bytes_expected", "bytes_read", "bytes_zero", "bytes_filled")
+        ("expected", f"{extraction.bytes_expected:,} bytes"),
+        ("read", f"{extraction.bytes_read:,} bytes"),
+        ("zero", f"{extraction.bytes_zero:,} bytes"),
+        ("filled", f"{extraction.bytes_filled:,} bytes"),
+        *extraction.hashes.items(),
     ]
-    facts += [(name, text(value)) for name, value in section(extraction["hashes"]).items()]
     for label, fact in facts:
         yield [(f"  {label:13} ", "label"), (fact, "")]
-    for label, fact in comparison(extraction):
+    for label, fact in comparison(extraction.compared):
         yield [(f"  {label:13} ", "label"), (fact, "high" if label == "differs" else "")]
-    unreadable = sections(extraction["unreadable"])
-    for entry in unreadable[:SHOWN_UNREADABLE]:
-        where = f"{number(entry['length']):,} bytes at guest offset {number(entry['virtual_offset']):#x}"
-        yield [("  not read      ", "label"), (f"{where}: {text(entry['reason_code'])}", "high")]
-    more = len(unreadable) - SHOWN_UNREADABLE + number(extraction["unreadable_not_listed"])
+    for entry in extraction.unreadable[:SHOWN_UNREADABLE]:
+        where = f"{entry.length:,} bytes at guest offset {entry.virtual_offset:#x}"
+        yield [("  not read      ", "label"), (f"{where}: {entry.reason_code}", "high")]
+    more = len(extraction.unreadable) - SHOWN_UNREADABLE + extraction.unreadable_not_listed
     if more > 0:
         yield [("  not read      ", "label"), (f"and {more:,} more ranges", "high")]
 
 
-def _finding_lines(finding: Mapping[str, Json]) -> Iterator[Line]:
-    severity = text(finding["severity"])
-    yield [(f"{severity:8}", severity), (f"  {text(finding['rule'])}  ", "code"), (text(finding["title"]), "")]
-    for problem in sections(finding["problems"])[:SHOWN_PROBLEMS]:
-        yield [(f"          {text(problem['observation'])}", "")]
-    more = number(finding["count"]) - SHOWN_PROBLEMS
+def _finding_lines(finding: FindingRecord) -> Iterator[Line]:
+    severity = finding.severity.value
+    yield [(f"{severity:8}", severity), (f"  {finding.rule}  ", "code"), (finding.title, "")]
+    for problem in finding.problems[:SHOWN_PROBLEMS]:
+        yield [(f"          {problem.observation}", "")]
+    more = finding.count - SHOWN_PROBLEMS
     if more > 0:
         yield [(f"          and {more:,} more", "quiet")]
 
@@ -132,120 +147,116 @@ def _finding_lines(finding: Mapping[str, Json]) -> Iterator[Line]:
 def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     """What an image is, as labels and values."""
     result = report.result
-    image = section(result["image"])
-    if "version" not in image:
-        yield "format", f"{text(image['format'])}: {text(image['description'])}"
+    image = result.image
+    if isinstance(image, ForeignRecord):
+        yield "format", f"{image.format}: {image.description}"
         return
-    version = f"version {image['version']}" if image["version"] else "of a version that is not known"
-    yield "format", f"{'qcow' if image['format'] == 'qcow1' else 'qcow2'} {version}"
-    yield "virtual size", size(number(image["virtual_size"]))
-    on_disk = f", on disk {size(number(report.source['disk_usage']))}" if "disk_usage" in report.source else ""
-    yield "file size", size(number(image["file_size"])) + on_disk
+    version = f"version {image.version}" if image.version else "of a version that is not known"
+    yield "format", f"{'qcow' if isinstance(image, Qcow1ImageRecord) else 'qcow2'} {version}"
+    yield "virtual size", size(image.virtual_size)
+    usage = report.source.disk_usage
+    yield "file size", size(image.file_size) + ("" if usage is UNSET else f", on disk {size(usage)}")
     yield from _geometry_facts(image)
-    yield from _allocation_facts(section(result.get("allocation")))
-    yield "compression", text(image["compression_type"])
-    yield from _encryption_facts(section(image["encryption"]))
-    yield from _feature_facts(section(image["features"]))
-    for extension in sections(image["header_extensions"]):
-        name = extension["name"] or f"unknown {extension['type_hex']}"
-        where = f"{extension['length']} bytes at host offset {number(extension['host_offset']):#x}"
-        yield "extension", f"{name}, {where}" + ("" if extension["complete"] else ", cut off")
-    for reference in sections(result["references"]):
-        yield words(reference["kind"]), _reference_fact(reference)
-    yield from _snapshot_facts(result, number(image["snapshot_count"]))
-    for bitmap in sections(result["bitmaps"]):
-        flags = " ".join(map(text, items(bitmap["flags"]))) or "no flags"
-        marked = bitmap.get("dirty_bytes")
-        dirty = "" if marked is None else f", marks {size(number(marked))}"
-        yield "bitmap", f'"{text(bitmap["name"])}", granularity {bitmap["granularity"]} bytes, {flags}{dirty}'
-    if more := _not_listed(result, "bitmaps"):
-        yield "bitmaps", f"{more:,} more are not listed"
+    yield from _allocation_facts(result.allocation)
+    yield "compression", image.compression_type
+    yield from _encryption_facts(image.encryption)
+    yield from _feature_facts(image.features)
+    for extension in image.header_extensions:
+        name = extension.name or f"unknown {extension.type_hex}"
+        where = f"{extension.length} bytes at host offset {extension.host_offset:#x}"
+        yield "extension", f"{name}, {where}" + ("" if extension.complete else ", cut off")
+    for reference in result.references or ():
+        yield words(reference.kind), _reference_fact(reference)
+    yield from _snapshot_facts(result, image.snapshot_count)
+    for bitmap in result.bitmaps or ():
+        flags = " ".join(bitmap.flags) or "no flags"
+        marked = bitmap.dirty_bytes
+        dirty = "" if marked is None or marked is UNSET else f", marks {size(marked)}"
+        yield "bitmap", f'"{text(bitmap.name)}", granularity {bitmap.granularity} bytes, {flags}{dirty}'
+    if result.not_listed and result.not_listed.bitmaps:
+        yield "bitmaps", f"{result.not_listed.bitmaps:,} more are not listed"
 
 
-def _geometry_facts(image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    if "cluster_size" not in image:
-        yield "cluster size", f"not known: cluster_bits is {image['cluster_bits']}"
+def _geometry_facts(image: Qcow2ImageRecord | Qcow1ImageRecord) -> Iterator[tuple[str, str]]:
+    if image.cluster_size is UNSET:
+        yield "cluster size", f"not known: cluster_bits is {image.cluster_bits}"
         return
-    yield "cluster size", size(number(image["cluster_size"]))
-    l1 = section(image["l1"])
-    yield "L1 table", f"{counted(l1['entries'], 'entry', 'entries')} at host offset {number(l1['host_offset']):#x}"
-    yield "L2 tables", f"{image['l2_tables']} of the L1 entries are in use"
-    if "refcount" not in image:
+    yield "cluster size", size(image.cluster_size)
+    yield "L1 table", f"{counted(image.l1.entries, 'entry', 'entries')} at host offset {image.l1.host_offset:#x}"
+    yield "L2 tables", f"{image.l2_tables} of the L1 entries are in use"
+    if isinstance(image, Qcow1ImageRecord) or image.refcount is UNSET:
         return
-    refcount = section(image["refcount"])
-    clusters = counted(refcount["table_clusters"], "cluster", "clusters")
-    table = f"table of {clusters} at host offset {number(refcount['table_host_offset']):#x}"
-    yield "refcounts", f"{refcount['bits']} bits, {table}"
+    clusters = counted(image.refcount.table_clusters, "cluster", "clusters")
+    table = f"table of {clusters} at host offset {image.refcount.table_host_offset:#x}"
+    yield "refcounts", f"{image.refcount.bits} bits, {table}"
 
 
-def _allocation_facts(allocation: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+def _allocation_facts(allocation: AllocationRecord | UnsetType) -> Iterator[tuple[str, str]]:
     """What the active disk consists of, and the file beside it; only after a check."""
     for label, parts in (("disk holds", DISK_PARTS), ("file holds", FILE_PARTS)):
-        held = [f"{size(number(allocation[name]))} {words}" for name, words in parts if allocation.get(name)]
+        held = [f"{size(length)} {words}" for name, words in parts if (length := getattr(allocation, name, 0))]
         if held:
             yield label, ", ".join(held)
 
 
-def _machine_state(snapshot: Mapping[str, Json]) -> str:
+def _machine_state(snapshot: SnapshotRecord) -> str:
     """The memory that was saved with a snapshot, and the time on the machine's clock."""
-    if not number(snapshot["vm_state_size"]):
+    if not snapshot.vm_state_size:
         return ", no machine state"
-    seconds, nanoseconds = divmod(number(snapshot["vm_clock_ns"]), 1_000_000_000)
+    seconds, nanoseconds = divmod(snapshot.vm_clock_ns, 1_000_000_000)
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{nanoseconds // 1_000_000:03}"
-    return f", machine state {size(number(snapshot['vm_state_size']))}, machine clock {clock}"
+    return f", machine state {size(snapshot.vm_state_size)}, machine clock {clock}"
 
 
-def _shares(snapshot: Mapping[str, Json]) -> str:
-    if "unique_clusters" not in snapshot:
+def _shares(snapshot: SnapshotRecord) -> str:
+    if snapshot.unique_clusters is UNSET:
         return ""
-    alone = counted(snapshot["unique_clusters"], "cluster", "clusters")
-    return f", {alone} of its own, {number(snapshot['shared_clusters']):,} shared"
+    alone = counted(snapshot.unique_clusters, "cluster", "clusters")
+    return f", {alone} of its own, {snapshot.shared_clusters or 0:,} shared"
 
 
-def counted(count: Json, one: str, many: str) -> str:
+def counted(count: int, one: str, many: str) -> str:
     """A number and what it counts."""
-    return f"{number(count):,} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many}"
 
 
-def _encryption_facts(encryption: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    yield "encryption", text(encryption["method"])
-    if encryption["luks_header"]:
-        luks = section(encryption["luks_header"])
-        cipher = f"{text(luks['cipher_name'])}-{text(luks['cipher_mode'])}, {text(luks['hash'])}"
-        slots = ", ".join(map(str, items(luks["active_key_slots"]))) or "none"
-        yield "", f"LUKS {luks['version']}, {cipher}, key of {luks['key_bytes']} bytes, active slots: {slots}"
+def _encryption_facts(encryption: EncryptionRecord) -> Iterator[tuple[str, str]]:
+    yield "encryption", encryption.method
+    luks = encryption.luks_header
+    if luks:
+        cipher = f"{text(luks.cipher_name)}-{text(luks.cipher_mode)}, {text(luks.hash)}"
+        slots = ", ".join(map(str, luks.active_key_slots)) or "none"
+        yield "", f"LUKS {luks.version}, {cipher}, key of {luks.key_bytes} bytes, active slots: {slots}"
 
 
-def _feature_facts(features: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    for kind, bits in features.items():
-        for feature in sections(bits):
-            own = f' (called "{text(feature["name_in_image"])}" in the image)' if feature["name_in_image"] else ""
-            name = feature["name"] or "unknown feature" + own
-            yield "feature", f"{name} ({kind} bit {feature['bit']})"
+def _feature_facts(features: FeaturesRecord) -> Iterator[tuple[str, str]]:
+    words = {
+        "incompatible": features.incompatible,
+        "compatible": features.compatible,
+        "autoclear": features.autoclear,
+    }
+    for kind, bits in words.items():
+        for feature in bits:
+            own = f' (called "{text(feature.name_in_image)}" in the image)' if feature.name_in_image else ""
+            name = feature.name or "unknown feature" + own
+            yield "feature", f"{name} ({kind} bit {feature.bit})"
 
 
-def _reference_fact(reference: Mapping[str, Json]) -> str:
-    name = f'"{text(reference["declared"])}"' if reference["declared"] else "without a name"
-    declared_format = reference["declared_format"]
-    of_format = f", format {text(declared_format)}" if declared_format else ""
-    return f"{name}{of_format}; " + ("supplied by the examiner" if reference["followed"] else "not opened")
+def _reference_fact(reference: ReferenceRecord) -> str:
+    name = f'"{text(reference.declared)}"' if reference.declared else "without a name"
+    of_format = f", format {text(reference.declared_format)}" if reference.declared_format else ""
+    return f"{name}{of_format}; " + ("supplied by the examiner" if reference.followed else "not opened")
 
 
-def _not_listed(result: Mapping[str, Json], kind: str) -> int:
-    return number(section(result.get("not_listed", {})).get(kind, 0))
-
-
-def _snapshot_facts(result: Mapping[str, Json], claimed: int) -> Iterator[tuple[str, str]]:
-    snapshots = sections(result["snapshots"])
+def _snapshot_facts(result: ResultRecord, claimed: int) -> Iterator[tuple[str, str]]:
+    snapshots = result.snapshots or ()
     for snapshot in snapshots:
         yield (
             "snapshot",
-            f'{snapshot["index"]}: id "{text(snapshot["id"])}", name "{text(snapshot["name"])}", '
-            f"{text(snapshot['created_at'])}, disk {size(number(snapshot['virtual_size']))}"
-            + _machine_state(snapshot)
-            + _shares(snapshot),
+            f'{snapshot.index}: id "{text(snapshot.id)}", name "{text(snapshot.name)}", '
+            f"{snapshot.created_at}, disk {size(snapshot.virtual_size)}" + _machine_state(snapshot) + _shares(snapshot),
         )
-    more = _not_listed(result, "snapshots")
+    more = (result.not_listed and result.not_listed.snapshots) or 0
     if claimed != len(snapshots) + more:
         yield "snapshots", f"{claimed:,} claimed, {len(snapshots) + more:,} readable"
     if more:

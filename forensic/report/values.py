@@ -1,60 +1,35 @@
-"""Taking a report's plain values apart again, with types: what a renderer reads is what a reader of the JSON gets."""
+"""The words and sentences that several forms of a report have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
-from forensic.untrusted import Json
+from msgspec import UNSET
+
+from forensic.finding import Range
+from forensic.records.extraction import ComparisonRecord
+from forensic.records.judgement import FindingRecord
+from forensic.records.run import InputRecord, RunRecord, SourceRecord
+from forensic.untrusted import UntrustedRecord
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def section(value: Json) -> Mapping[str, Json]:
-    """An object of the report; an empty one where there is none."""
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise TypeError(f"expected an object in the report, not {value!r}")
-    return value
+def text(value: UntrustedRecord | str | None) -> str:
+    """The shown form of a text that may stand in the image; empty where there is none."""
+    if isinstance(value, UntrustedRecord):
+        return value.text
+    return value or ""
 
 
-def items(value: Json) -> Sequence[Json]:
-    """A list of the report; an empty one where there is none."""
-    if value is None:
-        return []
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"expected a list in the report, not {value!r}")
-    return value
-
-
-def sections(value: Json) -> list[Mapping[str, Json]]:
-    """A list of objects."""
-    return [section(item) for item in items(value)]
-
-
-def number(value: Json) -> int:
-    """A whole number of the report."""
-    if not isinstance(value, int):
-        raise TypeError(f"expected a number in the report, not {value!r}")
-    return value
-
-
-def text(value: Json) -> str:
-    """A string of the report: one of ours, or the shown form of one that came out of the image."""
-    if isinstance(value, Mapping):
-        value = value["text"]
-    return "" if value is None else str(value)
-
-
-def words(code: Json) -> str:
+def words(code: str) -> str:
     """A code of the report as a reader would say it."""
-    return text(code).replace("_", " ")
+    return code.replace("_", " ")
 
 
-def sentence(value: Json) -> str:
+def sentence(words: str) -> str:
     """A text of ours as a sentence of its own."""
-    words_of_it = text(value)
-    return words_of_it[:1].upper() + words_of_it[1:]
+    return words[:1].upper() + words[1:]
 
 
 def size(length: int) -> str:
@@ -65,33 +40,49 @@ def size(length: int) -> str:
     return f"{length:,} bytes" if not unit else f"{value:.4g} {UNITS[unit]} ({length:,} bytes)"
 
 
-def place(value: Mapping[str, Json]) -> str:
+def place(where: Range) -> str:
     """A range of a finding: where, how long, and in which address space."""
-    return f"{text(value['space'])} {number(value['offset']):#x}, {number(value['length']):,} bytes"
+    return f"{where.space} {where.offset:#x}, {where.length:,} bytes"
 
 
-def cautions(source: Mapping[str, Json], run: Mapping[str, Json]) -> list[str]:
+def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
+    """What the documentation of a rule says of its finding: a heading and a sentence each."""
+    for heading, said in (
+        ("Why it matters", finding.interpretation),
+        ("Specification", finding.spec),
+        ("What QEMU does", finding.qemu),
+        ("What to do next", finding.next_step),
+    ):
+        if said:
+            yield heading, sentence(said)
+
+
+def supplied_files(run: RunRecord | None) -> list[InputRecord]:
+    """The files that were read beside the image."""
+    return list(run.inputs[1:]) if run else []
+
+
+def cautions(source: SourceRecord, run: RunRecord | None) -> list[str]:
     """What a reader has to know about how the image and the files beside it were read, one sentence each."""
-    read = [(source.get("path_as_given"), source), *((one.get("path"), one) for one in sections(run.get("inputs"))[1:])]
-    return [f"{text(path)} {text(note)}" for path, one in read for note in items(one.get("notes"))]
+    read: list[tuple[str, SourceRecord | InputRecord]] = [(source.path_as_given, source)]
+    read += [(one.path, one) for one in supplied_files(run)]
+    return [f"{path} {note}" for path, one in read if one.notes is not UNSET for note in one.notes]
 
 
 LISTED_DIFFERENCES = 20
 
 
-def comparison(extraction: Mapping[str, Json]) -> list[tuple[str, str]]:
+def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:
     """What two readings of an extraction had in common, and where they differ: a label and a sentence each."""
-    compared = section(extraction.get("compared"))
-    if not compared:
+    if compared is None:
         return []
-    facts = [("two readings", sentence(compared["summary"]))]
-    if number(compared["bytes_not_judged"]):
-        facts.append(("not compared", f"{number(compared['bytes_not_judged']):,} bytes, on which nothing can be said"))
-    differences = sections(compared["differences"])
-    for one in differences[:LISTED_DIFFERENCES]:
-        where = f"{number(one['length']):,} bytes at guest offset {number(one['virtual_offset']):#x}"
-        facts.append(("differs", f"{where}: {words(one['what'])}"))
-    more = len(differences) - LISTED_DIFFERENCES + number(compared["differences_not_listed"])
+    facts = [("two readings", sentence(compared.summary))]
+    if compared.bytes_not_judged:
+        facts.append(("not compared", f"{compared.bytes_not_judged:,} bytes, on which nothing can be said"))
+    for one in compared.differences[:LISTED_DIFFERENCES]:
+        where = f"{one.length:,} bytes at guest offset {one.virtual_offset:#x}"
+        facts.append(("differs", f"{where}: {words(one.what)}"))
+    more = len(compared.differences) - LISTED_DIFFERENCES + compared.differences_not_listed
     if more > 0:
         facts.append(("differs", f"and {more:,} more ranges"))
     return facts

@@ -1,55 +1,36 @@
 """Every rule, by family; importing this package registers them all."""
 
-from forensic.rules import (
-    beyond_disk,
-    bitmap_tables,
-    bitmaps,
-    compression,
-    data_file,
-    encryption,
-    extensions,
-    features,
-    header,
-    l1,
-    l2,
-    luks,
-    names,
-    overlaps,
-    recovery,
-    refcounts,
-    references,
-    residue,
-    resources,
-    snapshots,
-    streams,
-    version_1,
-)
-from forensic.rules.registry import Rule, all_rules, rule_of
+from importlib import import_module
 
-__all__ = [
-    "Rule",
-    "all_rules",
+from forensic.rules.registry import Rule as Rule
+from forensic.rules.registry import all_rules as all_rules
+from forensic.rules.registry import rule_of as rule_of
+
+FAMILIES = (
+    "header",
+    "l1",
+    "l2",
     "beyond_disk",
-    "bitmap_tables",
     "bitmaps",
+    "bitmap_tables",
     "compression",
+    "references",
     "data_file",
     "encryption",
     "extensions",
     "features",
-    "header",
-    "l1",
-    "l2",
     "luks",
     "names",
     "overlaps",
-    "recovery",
     "refcounts",
-    "references",
     "residue",
     "resources",
-    "rule_of",
     "snapshots",
     "streams",
     "version_1",
-]
+    "recovery",
+)
+"""The modules of rules, in the order in which reports list what was checked."""
+
+for _family in FAMILIES:
+    import_module(f"{__name__}.{_family}")

@@ -1,33 +1,31 @@
-"""Rules about what lies behind the end of the virtual disk: hidden data, and the saved state of a machine."""
+"""Rules about what lies past the end of the virtual disk: hidden data, and the saved state of a machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.finding import FindingClass, Problem, Severity
+from forensic.qcow2.arrays import Bools
 from forensic.qcow2.tables import L1Table, L2Batch
-from forensic.rules.l1 import at_entries as at_l1_entries
-from forensic.rules.l2 import at_entries as at_l2_entries
 from forensic.rules.l2 import guest_offsets
+from forensic.rules.places import at_l1_entries, at_l2_entries
 from forensic.rules.registry import rule
 
-Bools = npt.NDArray[np.bool_]
 MAX_U64 = (1 << 64) - 1
 
 
 @rule(L1Table, Severity.LOW, FindingClass.ANOMALY)
 def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
-    """An L1 entry behind the end of the virtual disk points to an L2 table.
+    """An L1 entry past the end of the virtual disk points to an L2 table.
 
     Why: what it maps is part of no disk that a guest or a converter sees. A snapshot that was taken of a running
     machine and then deleted leaves such an entry with an empty table; a table that still maps something is reported
     by its own code.
     Spec: Snapshots; Header, bytes 24-39
     QEMU: says nothing; it keeps a machine's saved state there while it takes a snapshot.
-    Next: see the L2 entries behind the end of the disk; what they map can be looked at in the file.
+    Next: see the L2 entries past the end of the disk; what they map can be looked at in the file.
     """
     if not table.bits:
         return ()
@@ -49,7 +47,7 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
 
 @rule(L2Batch, Severity.HIGH, FindingClass.HIDDEN_DATA)
 def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
-    """An L2 entry behind the end of the virtual disk is allocated.
+    """An L2 entry past the end of the virtual disk is allocated.
 
     Why: its bytes are in the file but on no disk that a guest or a converter sees, and no saved state of a machine
     accounts for them.
@@ -92,7 +90,7 @@ def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
 
 @rule(L2Batch, Severity.INFO, FindingClass.INFO)
 def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
-    """A machine's saved state lies behind the end of the active disk.
+    """A machine's saved state lies past the end of the active disk.
 
     Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory, and stays
     there when the snapshot is deleted.

@@ -33,7 +33,7 @@ def bitmap_table_place(table: BitmapTable) -> Iterator[Problem]:
     if not 1 <= bitmap.table_size <= MAX_ENTRIES:
         text = f"has a table of {bitmap.table_size:,} entries, expected 1 to {MAX_ENTRIES:,}"
     elif not bitmap.table_offset or bitmap.table_offset % size:
-        text = f"has a table at host offset {bitmap.table_offset:#x}, not at the start of a cluster behind the header"
+        text = f"has a table at host offset {bitmap.table_offset:#x}, not at the start of a cluster after the header"
     elif end > table.file_size:
         text = f"has a table that ends at {end:#x}, the file ends at {table.file_size:#x}"
     if text:
@@ -99,7 +99,7 @@ def bitmap_data_outside_file(table: BitmapTable) -> Iterable[Problem]:
 
 @rule(BitmapTable, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
 def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
-    """The last cluster of a bitmap holds something behind the last bit of the disk.
+    """The last cluster of a bitmap holds something after the last bit of the disk.
 
     Why: these bits stand for nothing; QEMU clears them.
     Spec: Bitmap data
@@ -121,7 +121,7 @@ def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
         data[used] &= 0xFF << partial & 0xFF
     tail = data[used:]
     if any(tail):
-        text = f"holds {len(tail.strip(bytes(1))):,} bytes behind its last bit: {bytes(tail[:16]).hex(' ')}"
+        text = f"holds {len(tail.strip(bytes(1))):,} bytes after its last bit: {bytes(tail[:16]).hex(' ')}"
         yield of_bitmap(bitmap, text, begin + used, len(tail))
 
 

@@ -13,8 +13,8 @@ from forensic.qcow2.bitmap_tables import MAX_GRANULARITY_BITS
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import Autoclear
-from forensic.qcow2.image import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 EXTENSION_SIZE = 24
@@ -38,7 +38,7 @@ def bitmaps_present(directory: BitmapDirectory) -> Iterator[Problem]:
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.ANOMALY)
 def bitmaps_not_kept(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The bitmaps extension is there, but the autoclear bit that vouches for it is not set.
+    """The bitmaps extension is there, but the autoclear bit that says it is up to date is not set.
 
     Why: a writer that does not know bitmaps changed the image, so they no longer say what was written. Their clusters
     are not counted as references any more and are reported as leaks.
@@ -85,7 +85,7 @@ def bitmap_directory_place(directory: BitmapDirectory) -> Iterator[Problem]:
     if not 1 <= size <= MAX_DIRECTORY_BYTES:
         text = f"the directory is {size:,} bytes long, expected 1 to {MAX_DIRECTORY_BYTES:,}"
     elif not offset or offset % directory.cluster_size:
-        text = f"the directory begins at host offset {offset:#x}, not at the start of a cluster behind the header"
+        text = f"the directory begins at host offset {offset:#x}, not at the start of a cluster after the header"
     elif end > directory.file_size:
         text = f"the directory at host offset {offset:#x} ends at {end:#x}, the file at {directory.file_size:#x}"
     if text:
@@ -156,7 +156,7 @@ def bitmap_extra_data(directory: BitmapDirectory) -> Iterator[Problem]:
 def bitmap_name(directory: BitmapDirectory) -> Iterator[Problem]:
     """A bitmap's name is empty, used twice, not UTF-8 or holds characters that cannot be shown.
 
-    Why: tools cannot address the bitmap, take another one for it, or pass the characters on to a terminal.
+    Why: tools cannot address the bitmap, mistake another one for it, or pass the characters on to a terminal.
     Spec: Bitmap directory entry, name
     QEMU: refuses an image with two bitmaps of one name; prints the others as they are.
     Next: refer to the bitmap by its number.

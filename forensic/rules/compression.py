@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.bits import (
+from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
     compressed_host_offset,
@@ -16,7 +16,7 @@ from forensic.qcow2.bits import (
 )
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.tables import L2Batch
-from forensic.rules.l2 import at_entries
+from forensic.rules.places import at_l2_entries
 from forensic.rules.registry import rule
 
 
@@ -32,7 +32,7 @@ def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     if not batch.bits & COMPRESSED:
         return ()
     bits = batch.geometry.cluster_bits
-    return at_entries(
+    return at_l2_entries(
         batch, batch.compressed, lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
     )
 
@@ -49,12 +49,12 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     if not batch.bits & COMPRESSED:
         return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
-    return at_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
+    return at_l2_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
 def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
-    """A compressed cluster begins past the end of the file, or ends a cluster or more behind it.
+    """A compressed cluster begins past the end of the file, or ends a cluster or more past it.
 
     Why: the stream is not or not wholly there; the guest range is absent.
     Spec: Compressed Clusters Descriptor
@@ -66,10 +66,10 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = batch.compressed
     begins = compressed_host_offset(batch.entries, bits)
-    # The last sector of the last stream may lie behind the end: a writer need not pad the file.
+    # The last sector of the last stream may lie past the end: a writer need not pad the file.
     ends = begins + compressed_stored_length(batch.entries, bits)
     outside = (begins >= batch.file_size) | (ends >= batch.file_size + size)
-    return at_entries(
+    return at_l2_entries(
         batch,
         compressed & outside,
         lambda entry: (
@@ -85,13 +85,13 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 
     Why: with clusters below 16 KiB the offset has room for bits 56 and up, which must be zero; a set one is damage.
     Spec: Compressed Clusters Descriptor
-    QEMU: takes the bits for part of the offset, which then lies behind the end of the file.
+    QEMU: takes the bits for part of the offset, which then lies past the end of the file.
     Next: look at what lies at the offset without the bits.
     """
     mask = compressed_reserved_bits(batch.geometry.cluster_bits)
     if not mask:
         return ()
-    return at_entries(
+    return at_l2_entries(
         batch,
         batch.compressed & ((batch.entries & np.uint64(mask)) != 0),
         lambda entry: f"reserved bits {entry & mask:#x} are set",
@@ -109,14 +109,14 @@ def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
     """
     if not batch.geometry.external_data_file:
         return ()
-    return at_entries(batch, batch.compressed, lambda _: "compressed, though the data lies in another file")
+    return at_l2_entries(batch, batch.compressed, lambda _: "compressed, though the data lies in another file")
 
 
 @rule(L2Batch, Severity.LOW, FindingClass.ANOMALY)
 def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
     """An encrypted image has a compressed cluster.
 
-    Why: compressed clusters are never encrypted, so this one lies in the file for everybody to read.
+    Why: compressed clusters are never encrypted, so this one is readable by anyone who has the file.
     Spec: Header, bytes 32-35; Compressed Clusters Descriptor
     QEMU: writes such an image when it converts with compression and encryption at once, hence the low severity; it
     reads the cluster without decrypting it.
@@ -124,7 +124,7 @@ def compressed_in_encrypted_image(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.geometry.crypt_method == CryptMethod.NONE:
         return ()
-    return at_entries(batch, batch.compressed, lambda _: "compressed, and so not encrypted")
+    return at_l2_entries(batch, batch.compressed, lambda _: "compressed, and so not encrypted")
 
 
 @rule(L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -138,4 +138,4 @@ def l2_compressed_with_bitmap(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None:
         return ()
-    return at_entries(batch, batch.compressed & (batch.bitmaps != 0), lambda _: "the subcluster bitmap is not zero")
+    return at_l2_entries(batch, batch.compressed & (batch.bitmaps != 0), lambda _: "the subcluster bitmap is not zero")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_network_path
-from forensic.rules.header import in_header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.rules.places import in_header
 from forensic.rules.references import FOREIGN, Named
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
@@ -83,7 +83,7 @@ def data_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file is a device or a system file of the host.
 
-    Why: whoever reads the image reads the host's own data, and whoever writes to it writes there (CVE-2024-32498).
+    Why: reading the image reads the host's own data, and writing to it writes there (CVE-2024-32498).
     Spec: External data file name
     QEMU: opens it, even for its check.
     Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
@@ -116,7 +116,8 @@ def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_is_image(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file is the image itself.
 
-    Why: the guest reads, and whoever writes to the disk overwrites, the tables of the image. Only names are compared.
+    Why: reading the disk reads the tables of the image, and writing to the disk overwrites them. Only names are
+    compared.
     Spec: External data file name
     QEMU: opens the file a second time; a lock stops it when it wants to write.
     Next: do not open the image with QEMU.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import CryptMethod
-from forensic.qcow2.image import HeaderCluster
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
-from forensic.rules.header import in_header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 POINTER_LENGTH = 16
@@ -76,7 +76,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: one of the two is wrong; read as plain, encrypted data is noise.
     Spec: Full disk encryption header pointer; Header, bytes 32-35
     QEMU: refuses the image.
-    Next: look at the data: noise from guest offset 0 on speaks for encryption.
+    Next: look at the data: high entropy from guest offset 0 onwards indicates encryption.
     """
     pointer = cluster.extensions.first(ExtensionType.ENCRYPTION_HEADER)
     if pointer and cluster.header.crypt_method != CryptMethod.LUKS:

@@ -11,7 +11,7 @@ from forensic.qcow2.extensions import (
     ExtensionType,
     feature_names,
 )
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -168,7 +168,7 @@ def backing_format_unused(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: consistent with a backing file name that was removed by something else than QEMU, which removes both.
     Spec: Backing file format name
     QEMU: says nothing.
-    Next: look for a name behind the extensions; the disk may need a backing file after all.
+    Next: look for a name after the extensions; the disk may need a backing file after all.
     """
     extension = cluster.extensions.first(ExtensionType.BACKING_FORMAT)
     if extension and extension.length and not cluster.header.backing_file_offset:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
-from forensic.qcow2.doubts import MIN_EXTENDED_L2_CLUSTER_BITS
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.geometry import MIN_EXTENDED_L2_CLUSTER_BITS
 from forensic.qcow2.header import Autoclear, Compatible, Incompatible, unknown_bits
-from forensic.qcow2.image import HeaderCluster
-from forensic.rules.header import in_header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 
@@ -145,7 +145,7 @@ def raw_data_bit_without_data_file(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: one of the two bits is wrong, and with it where the guest's data is.
     Spec: Header, autoclear feature bit 1
     QEMU: check and convert refuse the image; `info` opens it.
-    Next: if the L2 entries point behind the end of this file, a data file is missing.
+    Next: if the L2 entries point past the end of this file, a data file is missing.
     """
     header = cluster.header
     raw = header.autoclear_features & Autoclear.RAW_EXTERNAL_DATA

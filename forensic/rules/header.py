@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
-from forensic.qcow2.foreign import ForeignFile
+from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -18,24 +17,20 @@ from forensic.qcow2.header import (
     V3_LENGTH,
     CryptMethod,
 )
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.identify import ForeignFile
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.v1 import Qcow1Header
+from forensic.rules.places import in_header
 from forensic.rules.registry import rule
 
 MAX_VIRTUAL_SIZE = (1 << 63) - (1 << 30)
 """QEMU's limit: bytes that a signed 64-bit offset can address, in whole blocks of the largest alignment it knows."""
+
 MAX_COUNTED_L1_ENTRIES = (1 << 31) - 1
 """QEMU counts L1 entries in a signed 32-bit number."""
 
-
-def in_header(cluster: HeaderCluster, field: str) -> tuple[Range, ...]:
-    """Where a field of the header lies, by its name in the `.ksy`."""
-    offset, length = cluster.header.field_range(field)
-    return (host(offset, length),) if length else ()
-
-
 FILLED_BY_QEMU_1 = bytes(96) + bytes.fromhex("00000004 00000068")
-"""What QEMU 1.x leaves behind the extensions of a version 2 header; only the last eight bytes are not zero."""
+"""What QEMU 1.x leaves after the extensions of a version 2 header; only the last eight bytes are not zero."""
 
 
 @rule(ForeignFile, Severity.INFO, FindingClass.INFO)
@@ -59,7 +54,7 @@ VERSION_END = 8
 def header_version(cluster: HeaderCluster) -> Iterator[Problem]:
     """The version is neither 2 nor 3.
 
-    Why: the layout of the header and of every table depends on the version, so nothing behind it was looked at.
+    Why: the layout of the header and of every table depends on the version, so nothing after it was looked at.
     Spec: Header, bytes 4-7
     QEMU: refuses the image, though its probing still calls it qcow2.
     Next: compare the header with a sound one; a single flipped bit in the version can be undone on a copy.
@@ -90,7 +85,7 @@ def header_truncated(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_cluster_bits(cluster: HeaderCluster) -> Iterator[Problem]:
     """The cluster size is outside what the format or QEMU allows.
 
-    Why: every offset counts in clusters, so nothing behind the header was looked at.
+    Why: every offset counts in clusters, so nothing after the header was looked at.
     Spec: Header, bytes 20-23 (at least 9; QEMU stops at 21)
     QEMU: refuses the image.
     Next: try the usual 16 (64 KiB) on a copy; tables that then fall on cluster boundaries speak for it.
@@ -129,7 +124,7 @@ def header_length_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: every extension is then read from a shifted place, so that known ones vanish and others appear.
     Spec: Header, bytes 100-103; Header padding
-    QEMU: opens the image without a word and reads the extensions from the shifted place.
+    QEMU: opens the image silently and reads the extensions from the wrong offset.
     Next: read the header cluster as hex; known extension types show where the extensions really begin.
     """
     length = _stored_length(cluster)
@@ -199,7 +194,7 @@ def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Proble
     Why: whether the data is plain or encrypted cannot be told; it is read as it is stored.
     Spec: Header, bytes 32-35
     QEMU: refuses the image.
-    Next: look at the data: a partition table at guest offset 0 speaks for plain.
+    Next: look at the data: a partition table at guest offset 0 indicates unencrypted data.
     """
     if isinstance(cluster, Qcow1Header):
         offset, length = cluster.field_range("crypt_method")

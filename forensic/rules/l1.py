@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.bits import L1_RESERVED
+from forensic.finding import Confidence, FindingClass, Problem, Severity, host
+from forensic.qcow2.entries import L1_RESERVED
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.tables import L1Table
-from forensic.rules.header import in_header
+from forensic.rules.places import at_l1_entries, in_header
 from forensic.rules.registry import rule
-
-
-def at_entries(table: L1Table, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
-    """One problem for each entry that `hits` selects; `say` words it from index and entry."""
-    indices = np.flatnonzero(hits)
-    if not len(indices):
-        return Problems(0, tuple)
-
-    def described() -> Iterator[Problem]:
-        for index in indices:
-            entry = int(table.entries[index])
-            yield Problem(
-                f"{table.owner} L1[{index}] is {entry:#018x}: {say(int(index), entry)}",
-                (host(table.entry_host_offset(int(index)), L1_ENTRY_SIZE),),
-                f"{table.owner} L1[{index}]",
-                {"entry_hex": f"{entry:016x}"},
-            )
-
-    return Problems(len(indices), described)
 
 
 @rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -123,7 +103,7 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     if not table.bits:
         return ()
     reserved = table.entries & np.uint64(L1_RESERVED)
-    return at_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
+    return at_l1_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
 
 
 @rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -139,7 +119,7 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
         return ()
     size = table.geometry.cluster_size
     offsets = table.l2_offsets()
-    return at_entries(
+    return at_l1_entries(
         table,
         (offsets & np.uint64(size - 1)) != 0,
         lambda index, _: f"L2 table offset {int(offsets[index]):#x} is not a multiple of the {size:#x}-byte cluster",
@@ -159,7 +139,7 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
         return ()
     offsets = table.l2_offsets()
     size = table.geometry.cluster_size
-    return at_entries(
+    return at_l1_entries(
         table,
         (offsets != 0) & (offsets + np.uint64(size) > table.file_size),
         lambda index, _: (
@@ -182,4 +162,4 @@ def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     if not table.bits:
         return ()
     lost = (table.entries >> np.uint64(63) != 0) & (table.l2_offsets() == 0)
-    return at_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")
+    return at_l1_entries(table, lost, lambda _, __: "the copied bit is set, the offset is zero")

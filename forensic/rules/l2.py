@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.bits import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.arrays import Bools
+from forensic.qcow2.entries import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
+from forensic.rules.places import at_l2_entries
 from forensic.rules.registry import rule
-
-Bools = npt.NDArray[np.bool_]
-
-
-def at_entries(batch: L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
-    """One problem for each entry that `hits` (in the shape of `entries`) selects; `say` words it from the entry."""
-    if not hits.any():
-        return Problems(0, tuple)
-    tables, indices = np.nonzero(hits if batch.whole else hits & batch.in_file())
-
-    def described() -> Iterator[Problem]:
-        for table, index in zip(tables.tolist(), indices.tolist(), strict=True):
-            entry = int(batch.entries[table, index])
-            path = f"{batch.owner} {batch.path(table, index)}"
-            guest_offset = batch.guest_offset(table, index)
-            yield Problem(
-                f"{path} (guest offset {guest_offset:#x}) is {entry:#018x}: {say(entry)}",
-                (
-                    host(batch.entry_host_offset(table, index), batch.geometry.l2_entry_size),
-                    guest(guest_offset, batch.geometry.cluster_size),
-                ),
-                path,
-                {"entry_hex": f"{entry:016x}"},
-            )
-
-    return Problems(len(tables), described)
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION, Confidence.LIKELY)
@@ -82,7 +58,7 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     if not batch.bits & L2_STANDARD_RESERVED:
         return ()
     reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
-    return at_entries(
+    return at_l2_entries(
         batch,
         reserved & ~batch.compressed,
         lambda entry: f"reserved bits {entry & L2_STANDARD_RESERVED:#x} are set",
@@ -101,7 +77,7 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
     size = batch.geometry.cluster_size
     if not batch.bits & OFFSET_MASK & (size - 1):
         return ()
-    return at_entries(
+    return at_l2_entries(
         batch,
         (batch.data_offsets & np.uint64(size - 1)) != 0,
         lambda entry: f"host offset {entry & OFFSET_MASK:#x} is not a multiple of the {size:#x}-byte cluster",
@@ -120,7 +96,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     if batch.geometry.external_data_file or batch.highest_data_offset < batch.file_size:
         return ()
     offsets = batch.data_offsets
-    return at_entries(
+    return at_l2_entries(
         batch,
         (offsets != 0) & (offsets >= batch.file_size),
         lambda entry: f"host offset {entry & OFFSET_MASK:#x} lies past the end of the file at {batch.file_size:#x}",
@@ -139,7 +115,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
     in_whole_clusters = batch.highest_data_offset + batch.geometry.cluster_size <= batch.file_size
     if batch.geometry.external_data_file or in_whole_clusters:
         return ()
-    return at_entries(
+    return at_l2_entries(
         batch,
         _cut_where_the_guest_sees_it(batch),
         lambda entry: (
@@ -160,7 +136,7 @@ def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
     if batch.geometry.version >= 3:
         return ()
     flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
-    return at_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which version 2 does not define")
+    return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which version 2 does not define")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -175,7 +151,7 @@ def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
     if batch.bitmaps is None:
         return ()
     both = batch.bitmaps & (batch.bitmaps >> np.uint64(32)) & np.uint64(ALL_SUBCLUSTERS)
-    return at_entries(batch, (both != 0) & ~batch.compressed, lambda _: "a subcluster is both allocated and zero")
+    return at_l2_entries(batch, (both != 0) & ~batch.compressed, lambda _: "a subcluster is both allocated and zero")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -191,7 +167,7 @@ def l2_subcluster_without_cluster(batch: L2Batch) -> Iterable[Problem]:
         return ()
     allocated = (batch.bitmaps & np.uint64(ALL_SUBCLUSTERS)) != 0
     homeless = allocated & (batch.data_offsets == 0) & ~batch.compressed
-    return at_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
+    return at_l2_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
@@ -207,7 +183,7 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     if batch.bitmaps is None:
         return ()
     flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
-    return at_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which is reserved here")
+    return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which is reserved here")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.CORRUPTION)
@@ -222,7 +198,7 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     if not batch.geometry.external_data_file or batch.common_bits & COPIED:
         return ()
     copied = (batch.entries & np.uint64(COPIED)) != 0
-    return at_entries(batch, (batch.data_offsets != 0) & ~copied, lambda _: "bit 63 is clear")
+    return at_l2_entries(batch, (batch.data_offsets != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
 @rule(L2Batch, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
@@ -238,7 +214,7 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
         return ()
     lost = (batch.entries & np.uint64(COPIED) != 0) & (batch.data_offsets == 0) & ~batch.compressed
-    return at_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
+    return at_l2_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -254,7 +230,7 @@ def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
         return ()
     offsets = batch.data_offsets
     used = (offsets != 0) | (batch.entries & np.uint64(COPIED) != 0)
-    return at_entries(
+    return at_l2_entries(
         batch,
         used & ~batch.compressed & (offsets != guest_offsets(batch)),
         lambda entry: f"the offset in the data file is {entry & OFFSET_MASK:#x}",
@@ -269,9 +245,9 @@ def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
 
 
 def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
-    """Data clusters that begin inside the file and end outside it, with a guest-visible byte behind the file's end.
+    """Data clusters that begin inside the file and end outside it, with a guest-visible byte past the end of the file.
 
-    A writer need not fill the last cluster behind the end of the virtual disk, and of a cluster with subclusters only
+    A writer need not fill the last cluster past the end of the virtual disk, and of a cluster with subclusters only
     those that are allocated; such a file is whole.
     """
     geometry = batch.geometry

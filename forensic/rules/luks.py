@@ -42,7 +42,8 @@ def encryption_header_unaligned(luks: LuksHeader) -> Iterator[Problem]:
 def encryption_header_too_short(luks: LuksHeader) -> Iterator[Problem]:
     """The room for the LUKS header is too small for the header or its key material.
 
-    Why: key material behind the room may be overwritten by anything; perhaps no passphrase opens the data any more.
+    Why: key material past the room for it may be overwritten by anything; perhaps no passphrase opens the data any
+    more.
     Spec: Full disk encryption header pointer
     QEMU: says that data outside of the extension header was asked for, and refuses the image.
     Next: try the passphrase on a copy with the length set right.
@@ -117,7 +118,7 @@ def luks_iterations_excessive(luks: LuksHeader) -> Iterator[Problem]:
 
 @rule(LuksHeader, Severity.LOW, FindingClass.SPEC_VIOLATION)
 def luks_payload_offset(luks: LuksHeader) -> Iterator[Problem]:
-    """The payload offset of the LUKS header leads behind the room for the header.
+    """The payload offset of the LUKS header leads past the room for the header.
 
     Why: in a qcow2 image the data does not follow the LUKS header, so the field has no use; it ends the key material.
     Spec: Full disk encryption header pointer (LUKS version 1)
@@ -126,7 +127,7 @@ def luks_payload_offset(luks: LuksHeader) -> Iterator[Problem]:
     """
     ends = luks.payload_offset * SECTOR
     if luks.magic == LUKS_MAGIC and ends > luks.length:
-        yield _problem(luks, f"has its payload offset at {ends:,} bytes, behind its {luks.length:,} bytes of room")
+        yield _problem(luks, f"has its payload offset at {ends:,} bytes, past its {luks.length:,} bytes of room")
 
 
 @rule(LuksHeader, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -143,7 +144,7 @@ def luks_slack_not_zero(luks: LuksHeader) -> Iterator[Problem]:
         begins = luks.host_offset + luks.length + first
         found = luks.slack[first:].rstrip(b"\0")
         yield Problem(
-            f"{len(found):,} bytes at {begins:#x}, behind the LUKS header, are not zero: {found[:16].hex(' ')}",
+            f"{len(found):,} bytes at {begins:#x}, after the LUKS header, are not zero: {found[:16].hex(' ')}",
             (host(begins, len(found)),),
             "LUKS header",
         )
@@ -160,7 +161,7 @@ def _faults(luks: LuksHeader, slot: KeySlot) -> Iterator[str]:
     if material.start < LUKS1_HEADER_SIZE:
         yield f"whose key material at {material.start:#x} lies in the header"
     if material.stop > luks.payload_offset * SECTOR:
-        yield f"whose key material ends at {material.stop:#x}, behind the payload offset"
+        yield f"whose key material ends at {material.stop:#x}, past the payload offset"
 
 
 def _problem(luks: LuksHeader, what: str) -> Problem:

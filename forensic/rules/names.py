@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import ExtensionType, feature_names
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
+from forensic.qcow2.v1 import Qcow1Header
 from forensic.rules.registry import rule
 from forensic.untrusted import SHOWN_LIMIT, Untrusted
 

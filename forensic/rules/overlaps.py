@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from forensic.accounting.cluster_counts import Use
+from forensic.accounting.discrepancies import ClusterUsage
+from forensic.accounting.owners import in_words
+from forensic.accounting.stream_overlaps import StreamOverlaps
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.claims import in_words
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
-from forensic.qcow2.owners import Use
-from forensic.qcow2.stored import Block
-from forensic.qcow2.stream_overlaps import StreamOverlaps
+from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
-from forensic.qcow2.usage import ClusterUsage
 from forensic.rules.registry import rule
 
 NAMED = 16
-"""Clusters of one stretch whose owners are named; naming them costs one more walk over the tables."""
+"""Clusters of one range whose owners are named; naming them costs one more walk over the tables."""
 
 
 def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
@@ -92,7 +92,7 @@ def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
     Why: the two were written over one another, so one of them is lost.
     Spec: Compressed Clusters Descriptor
     QEMU: check only counts, and reports nothing if the refcount agrees. QEMU 7.2 was seen to do this damage itself: it
-    puts a stream behind one whose cluster has been freed and given to plain data meanwhile.
+    puts a stream after one whose cluster has been freed and given to plain data meanwhile.
     Next: if the stream decodes, the plain cluster was overwritten where the stream lies.
     """
     both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)
@@ -136,7 +136,7 @@ def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
 def l2_table_shared(table: L1Table) -> Iterable[Problem]:
     """Two L1 entries of one table lead to the same L2 table.
 
-    Why: two stretches of the disk are one; writing to one changes the other. Many such entries make a small file a
+    Why: two ranges of the disk are one; writing to one changes the other. Many such entries make a small file a
     huge disk.
     Spec: L1 table entry, bits 9-55
     QEMU: check only counts, and reports nothing if the refcount agrees.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from forensic.disk.planned import Planned
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.planned import Planned
-from forensic.qcow2.unreferenced import Unreferenced
+from forensic.residue.unreferenced import Unreferenced
 from forensic.rules.registry import rule
 
 

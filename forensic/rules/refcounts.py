@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.bits import REFCOUNT_TABLE_RESERVED
-from forensic.qcow2.stored import Block
+from forensic.qcow2.entries import REFCOUNT_TABLE_RESERVED
+from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
-from forensic.qcow2.usage import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.rules.overlaps import at_clusters, wrong_copied
 from forensic.rules.registry import rule
 
@@ -262,7 +262,7 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
 
 @rule(RefcountsBeyondFile, Severity.LOW, FindingClass.ANOMALY)
 def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
-    """Refcounts are set for clusters behind the end of the file.
+    """Refcounts are set for clusters past the end of the file.
 
     Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
     in every image that it writes.

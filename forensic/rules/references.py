@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
+from forensic.qcow2.file_names import is_network_path, is_protocol, is_windows_path
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.header import Header
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.names import is_network_path, is_protocol, is_windows_path
-from forensic.qcow2.qcow1 import Qcow1Header
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.v1 import Qcow1Header
 from forensic.rules.registry import rule
 from forensic.untrusted import Untrusted
 
@@ -27,7 +27,6 @@ STORAGE_DIRECTORIES = (
     b"/media/",
 )  # fmt: skip
 """Where managers of virtual machines keep their images: they write absolute names into overlays in ordinary work."""
-
 
 FOREIGN = ("a path of Windows, outside the directory of the image", "a path to a share of a server (UNC)")
 
@@ -48,7 +47,7 @@ class Named(Struct, frozen=True):
 
     @property
     def is_protocol(self) -> bool:
-        """Whether QEMU would take the name for `json:…` or for something behind a protocol such as `nbd:`."""
+        """Whether QEMU would take the name for `json:…` or for something reached by a protocol such as `nbd:`."""
         return is_protocol(self.name.raw) and not self.name.raw.startswith(b"file:")
 
     @property
@@ -125,14 +124,14 @@ def backing_name_outside_header(cluster: HeaderCluster | Qcow1Header) -> Iterato
 def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
     """The backing file name overlaps the header or its extensions.
 
-    Why: a name in the header's own bytes is hidden from whoever reads the fields, and hides every extension from QEMU.
+    Why: a name in the header's own bytes is hidden from a reader of the fields, and hides every extension from QEMU.
     Spec: Header, bytes 8-15; Header extensions
     QEMU: says nothing, uses the name, and takes no extension into account where the name begins inside the header.
     Next: read the header cluster as hex; the extensions are listed here as they stand in the file.
     """
     header, ended = cluster.header, cluster.extensions.end_offset
     begins, length = header.backing_file_offset, header.backing_file_size
-    # An extension that runs into a name behind the header is that extension's fault and reported as such.
+    # An extension that runs into a name after the header is that extension's fault and reported as such.
     if 0 < begins < header.header_length and length:
         yield Problem(
             f"the backing file name lies at {begins:#x} to {begins + length:#x}, inside what ends at {ended:#x}: the "
@@ -149,7 +148,7 @@ def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Pr
     Why: consistent with a name that was removed by something else than QEMU, which clears both.
     Spec: Header, bytes 8-19
     QEMU: says nothing and takes the image for one without a backing file.
-    Next: look for a name behind the extensions in the header cluster; the disk may need a backing file after all.
+    Next: look for a name after the extensions in the header cluster; the disk may need a backing file after all.
     """
     header = _header_of(cluster)
     offset, length = header.backing_file_offset, header.backing_file_size
@@ -161,8 +160,8 @@ def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Pr
 def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     """The format of the backing file is not recorded.
 
-    Why: whoever opens the image guesses the format from the backing file's first bytes, which the guest of a raw disk
-    can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
+    Why: a program that opens the image guesses the format from the backing file's first bytes, which the guest of a raw
+    disk can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
     Spec: Backing file format name
     QEMU: says nothing when it opens the image; newer versions refuse to create one like this.
     Next: say the format when the backing file is supplied; never let it be guessed.
@@ -205,7 +204,7 @@ def backing_file_protocol(cluster: HeaderCluster | Qcow1Header) -> Iterator[Prob
 def backing_file_system_path(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file is a device or a system file of the host.
 
-    Why: whoever converts the image copies the host's own data into the output.
+    Why: converting the image copies the host's own data into the output.
     Spec: Header, bytes 8-19
     QEMU: opens it; convert was seen to copy a password file into the raw image, with exit status 0.
     Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
@@ -250,7 +249,7 @@ def backing_file_in_storage_directory(cluster: HeaderCluster | Qcow1Header) -> I
 def backing_file_is_image(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file is the image itself.
 
-    Why: a chain without end: whoever follows it never finishes. Only names are compared here, since nothing that an
+    Why: a chain without end: following it never ends. Only names are compared here, since nothing that an
     image names is looked up; a loop over links or other files shows when the chain is supplied.
     Spec: Header, bytes 8-19
     QEMU: check and convert hang.

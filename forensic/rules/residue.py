@@ -3,7 +3,7 @@
 What QEMU leaves behind in ordinary use is worth knowing and no fault: it frees clusters without wiping them, allocates
 tables over old data without clearing the rest of the cluster, and keeps what lies under a zero flag. What no ordinary
 writer leaves is hidden data. What lies in fields of structures (unknown extensions, extra data of snapshots, strings
-with NULs, bytes behind a compressed stream, sizes that are cut off) is reported where those structures are judged.
+with NULs, bytes after a compressed stream, sizes that are cut off) is reported where those structures are judged.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.area import measure
-from forensic.qcow2.residue import FreeResidue, Place, Residue
+from forensic.residue.content import measure
+from forensic.residue.search import FreeResidue, Place, Residue
 from forensic.rules.registry import rule
 
 
@@ -37,7 +37,7 @@ def at_areas(residue: Residue, place: Place, say: Callable[[int, int], str]) -> 
 
 @rule(Residue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
 def residue_in_header(residue: Residue) -> Iterable[Problem]:
-    """The header cluster holds something behind its last field.
+    """The header cluster holds something after its last field.
 
     Why: writers clear the rest of the header cluster; what is there was put there, by hand or by a tool that makes
     one file pass for two kinds.
@@ -50,7 +50,7 @@ def residue_in_header(residue: Residue) -> Iterable[Problem]:
 
 @rule(Residue, Severity.INFO, FindingClass.HIDDEN_DATA)
 def residue_in_table_slack(residue: Residue) -> Iterable[Problem]:
-    """The last cluster of a table holds something behind the last entry.
+    """The last cluster of a table holds something after the last entry.
 
     Why: QEMU writes the entries alone, so a table that lies where data was still shows the end of that data; but the
     place serves to hide something as well.
@@ -58,7 +58,7 @@ def residue_in_table_slack(residue: Residue) -> Iterable[Problem]:
     QEMU: does not look.
     Next: look at the bytes.
     """
-    return at_areas(residue, Place.SLACK, lambda *_: f"behind the last entry: {residue.name}")
+    return at_areas(residue, Place.SLACK, lambda *_: f"after the last entry: {residue.name}")
 
 
 @rule(FreeResidue, Severity.INFO, FindingClass.HIDDEN_DATA)
@@ -66,7 +66,7 @@ def residue_in_free_clusters(residue: FreeResidue) -> Iterable[Problem]:
     """Host clusters that nothing refers to hold something.
 
     Why: QEMU frees clusters without wiping them. Here lies what was deleted: discarded data, old tables, data of
-    deleted snapshots; or what somebody put there.
+    deleted snapshots; or data that was hidden there.
     Spec: Reference counts
     QEMU: does not look, and writes over it sooner or later.
     Next: carve the bytes.
@@ -76,14 +76,14 @@ def residue_in_free_clusters(residue: FreeResidue) -> Iterable[Problem]:
 
 @rule(FreeResidue, Severity.INFO, FindingClass.HIDDEN_DATA)
 def residue_at_file_end(residue: FreeResidue) -> Iterable[Problem]:
-    """The file goes on behind the last host cluster in use, and not with zeros.
+    """The file goes on after the last host cluster in use, and not with zeros.
 
     Why: QEMU does not shorten a file whose last clusters it frees; but anything can be appended to an image as well.
     Spec: Reference counts
     QEMU: does not look; check prints where the image ends and not that the file goes on.
     Next: carve the bytes.
     """
-    return at_areas(residue, Place.FILE_END, lambda *_: "lie behind the last cluster in use")
+    return at_areas(residue, Place.FILE_END, lambda *_: "lie after the last cluster in use")
 
 
 @rule(FreeResidue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -91,12 +91,12 @@ def residue_appended(residue: FreeResidue) -> Iterable[Problem]:
     """The file ends with something that no writer of images leaves there.
 
     Why: a file that ends inside a cluster ends with a table or a compressed stream, in use or freed. These bytes lie
-    behind all that is in use and are neither: they are consistent with a file that was appended to the image.
+    after all that is in use and are neither: they are consistent with a file that was appended to the image.
     Spec: Reference counts
     QEMU: does not look, and writes over it sooner or later.
     Next: carve the bytes; what is whole clusters long and appended cannot be told from freed clusters.
     """
-    return at_areas(residue, Place.APPENDED, lambda *_: "lie behind all that is in use, up to the end of the file")
+    return at_areas(residue, Place.APPENDED, lambda *_: "lie after all that is in use, up to the end of the file")
 
 
 @rule(FreeResidue, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -109,7 +109,7 @@ def residue_never_allocated(residue: FreeResidue) -> Iterable[Problem]:
     QEMU: does not look.
     Next: carve the bytes.
     """
-    return at_areas(residue, Place.NEVER_ALLOCATED, lambda *_: "lie behind all clusters that have a refcount")
+    return at_areas(residue, Place.NEVER_ALLOCATED, lambda *_: "lie after all clusters that have a refcount")
 
 
 @rule(Residue, Severity.INFO, FindingClass.HIDDEN_DATA)
@@ -138,14 +138,14 @@ def residue_in_subclusters(residue: Residue) -> Iterable[Problem]:
 
 @rule(Residue, Severity.INFO, FindingClass.HIDDEN_DATA)
 def residue_behind_disk_end(residue: Residue) -> Iterable[Problem]:
-    """The last data cluster holds something behind the end of the virtual disk.
+    """The last data cluster holds something past the end of the virtual disk.
 
     Why: no guest and no converter reads it; a disk that was made smaller leaves its data there.
     Spec: Header, bytes 24-31
     QEMU: does not look.
     Next: look at the bytes.
     """
-    return at_areas(residue, Place.DISK_END, lambda *_: "lie behind the end of the virtual disk")
+    return at_areas(residue, Place.DISK_END, lambda *_: "lie past the end of the virtual disk")
 
 
 @rule(Residue, Severity.INFO, FindingClass.HIDDEN_DATA)

@@ -1,4 +1,4 @@
-"""Rules about what an image costs those who read it: more than its size explains.
+"""Rules about images that cost more to read than their size explains.
 
 Bombs that are faults of one structure (tables past the end of the file, too many snapshots, iterations of a key slot,
 references that lead in a circle) are reported where that structure is judged; none of them makes us wait, since tables
@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.evidence import UnreadRanges
+from forensic.accounting.discrepancies import Totals
+from forensic.budget import Unexamined
+from forensic.disk.codecs import Codec
 from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.budget import Unexamined
-from forensic.qcow2.codecs import Codec
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import HeaderCluster
+from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
-from forensic.qcow2.usage import Totals
 from forensic.rules.registry import rule
+from forensic.unread import UnreadRanges
 
 AMPLE_L1_BYTES = 1 << 20
 """An L1 table up to this size is no burden: in 64 KiB clusters it maps 64 TiB."""
@@ -75,7 +75,7 @@ def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: every reader allocates the table; nothing in an ordinary image makes it so much larger than the disk.
     Spec: Header, bytes 36-39
     QEMU: allocates up to 32 MiB.
-    Next: entries behind the end of the disk are reported; this one is about the cost.
+    Next: entries past the end of the disk are reported; this one is about the cost.
     """
     geometry = cluster.geometry
     if not isinstance(geometry, Geometry):

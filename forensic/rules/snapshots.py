@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import HeaderCluster
-from forensic.qcow2.snapshots import MAX_SNAPSHOTS, Snapshot, SnapshotTable
+from forensic.qcow2.metadata import HeaderCluster
+from forensic.qcow2.snapshots import MAX_SNAPSHOTS, SnapshotTable
+from forensic.rules.places import at_snapshot_l1, in_snapshot
 from forensic.rules.registry import rule
 
 REQUIRED_EXTRA_BYTES = 16
 """Extra data that version 3 demands: the sizes of the saved state and of the disk."""
+
 MAX_EXTRA_BYTES = 1024
+
 NANOSECONDS = 1_000_000_000
 
 
@@ -112,7 +115,7 @@ def snapshot_l1_unaligned(table: SnapshotTable) -> Iterator[Problem]:
     """
     for snapshot in table.snapshots:
         if snapshot.l1_table_offset % table.cluster_size:
-            yield _at(
+            yield at_snapshot_l1(
                 snapshot,
                 f"L1 table offset {snapshot.l1_table_offset:#x} is not a multiple of the "
                 f"{table.cluster_size:#x}-byte cluster",
@@ -131,7 +134,7 @@ def snapshot_l1_outside_file(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         end = snapshot.l1_table_offset + snapshot.l1_size * L1_ENTRY_SIZE
         if 0 < snapshot.l1_size <= MAX_L1_ENTRIES and end > table.file_size:
-            yield _at(
+            yield at_snapshot_l1(
                 snapshot,
                 f"the L1 table at host offset {snapshot.l1_table_offset:#x} ends at {end:#x}, the file at "
                 f"{table.file_size:#x}",
@@ -150,7 +153,9 @@ def snapshot_l1_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """
     for snapshot in table.snapshots:
         if snapshot.l1_size > MAX_L1_ENTRIES:
-            yield _at(snapshot, f"the L1 table has {snapshot.l1_size:,} entries, more than {MAX_L1_ENTRIES:,}")
+            yield at_snapshot_l1(
+                snapshot, f"the L1 table has {snapshot.l1_size:,} entries, more than {MAX_L1_ENTRIES:,}"
+            )
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -193,7 +198,7 @@ def snapshot_extra_data_short(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         if table.geometry.version >= 3 and snapshot.extra_data_size < REQUIRED_EXTRA_BYTES:
             text = f"{snapshot.extra_data_size} bytes of extra data, expected at least {REQUIRED_EXTRA_BYTES}"
-            yield _about(snapshot, text, "len_extra_data")
+            yield in_snapshot(snapshot, text, "len_extra_data")
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -208,7 +213,7 @@ def snapshot_extra_data_too_large(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         if snapshot.extra_data_size > MAX_EXTRA_BYTES:
             text = f"{snapshot.extra_data_size:,} bytes of extra data, expected at most {MAX_EXTRA_BYTES:,}"
-            yield _about(snapshot, text, "len_extra_data")
+            yield in_snapshot(snapshot, text, "len_extra_data")
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -224,7 +229,7 @@ def snapshot_extra_data_unknown(table: SnapshotTable) -> Iterator[Problem]:
         unknown = snapshot.unknown_extra_data
         if any(unknown):
             text = f"{len(unknown):,} bytes of extra data are of no known field: {unknown[:16].hex(' ')}"
-            yield _about(snapshot, text, "extra_data.unknown")
+            yield in_snapshot(snapshot, text, "extra_data.unknown")
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
@@ -234,13 +239,13 @@ def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
     Why: one of the two is wrong; the end of the snapshot's disk is mapped by nothing.
     Spec: Snapshots, virtual disk size
     QEMU: says nothing; converting the snapshot gives as much as the active disk has.
-    Next: the L1 table is what data can be reached by; the range behind it is absent.
+    Next: the L1 table is what data can be reached by; the range after it is absent.
     """
     for snapshot in table.snapshots:
         mapped = snapshot.l1_size * table.geometry.l1_coverage
         if snapshot.disk_size is not None and snapshot.disk_size > mapped:
             text = f"the disk has {snapshot.disk_size:#x} bytes, {snapshot.l1_size:,} L1 entries map {mapped:#x}"
-            yield _about(snapshot, text, "extra_data.disk_size")
+            yield in_snapshot(snapshot, text, "extra_data.disk_size")
 
 
 @rule(SnapshotTable, Severity.INFO, FindingClass.INFO)
@@ -255,7 +260,7 @@ def snapshot_disk_size_differs(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         if snapshot.disk_size not in (None, table.geometry.virtual_size):
             text = f"the disk has {snapshot.disk_size:#x} bytes, the active one {table.geometry.virtual_size:#x}"
-            yield _about(snapshot, text, "extra_data.disk_size")
+            yield in_snapshot(snapshot, text, "extra_data.disk_size")
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.ANOMALY)
@@ -273,10 +278,8 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
         room = max(0, snapshot.l1_size - -(-disk_size // coverage)) * coverage
         # Of a disk that is not even mapped itself the state has no place at all, which is said of the disk's size.
         if snapshot.vm_state_size > room and disk_size <= snapshot.l1_size * coverage:
-            text = (
-                f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries behind the disk map {room:#x}"
-            )
-            yield _about(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
+            text = f"the saved state has {snapshot.vm_state_size:#x} bytes, the L1 entries past the disk map {room:#x}"
+            yield in_snapshot(snapshot, text, "extra_data.len_vm_state_large", "len_vm_state")
 
 
 @rule(SnapshotTable, Severity.LOW, FindingClass.SPEC_VIOLATION)
@@ -291,16 +294,4 @@ def snapshot_time(table: SnapshotTable) -> Iterator[Problem]:
     """
     for snapshot in table.snapshots:
         if snapshot.date_nsec >= NANOSECONDS:
-            yield _about(snapshot, f"the time has {snapshot.date_nsec:,} nanoseconds", "date_nsec")
-
-
-def _about(snapshot: Snapshot, text: str, *fields: str) -> Problem:
-    """A problem of one field of an entry, of the first of those named that the entry has."""
-    found = next((place for name in fields if (place := snapshot.place(name))), (snapshot.host_offset, snapshot.length))
-    return Problem(f"snapshot {snapshot.index}: {text}", (host(*found),), f"snapshots[{snapshot.index}]")
-
-
-def _at(snapshot: Snapshot, text: str) -> Problem:
-    """A problem of the first 12 bytes of an entry, which say where its L1 table is."""
-    path = f"snapshots[{snapshot.index}]"
-    return Problem(f"snapshot {snapshot.index}: {text}", (host(snapshot.host_offset, 12),), path)
+            yield in_snapshot(snapshot, f"the time has {snapshot.date_nsec:,} nanoseconds", "date_nsec")

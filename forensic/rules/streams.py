@@ -1,4 +1,4 @@
-"""Rules about compressed streams: what decoding each of them shows, and what lies behind their ends."""
+"""Rules about compressed streams: what decoding each of them shows, and what follows their ends."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from forensic.accounting.streams import StreamBatch, Tail
+from forensic.disk.codecs import Codec
+from forensic.disk.examination import Outcome
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
-from forensic.qcow2.codecs import Codec, Outcome
-from forensic.qcow2.streams import StreamBatch, Tail
 from forensic.rules.registry import rule
 from forensic.untrusted import Json
 
@@ -19,7 +20,7 @@ SHOWN_BYTES = 64
 def compressed_stream_broken(batch: StreamBatch) -> Iterable[Problem]:
     """A compressed cluster cannot be decoded.
 
-    Why: its bytes are lost; what a broken stream gives before it breaks is vouched for by nothing.
+    Why: its bytes are lost; what a broken stream gives before it breaks is covered by no checksum.
     Spec: Compressed Clusters Descriptor; Header, byte 104
     QEMU: check says nothing, since it never decodes; reading the cluster fails.
     Next: look at the stream's first bytes; something else may have been written over it. One that crashes the decoder
@@ -42,7 +43,7 @@ def compressed_stream_short(batch: StreamBatch) -> Iterable[Problem]:
     Why: the rest of the cluster is lost.
     Spec: Compressed Clusters Descriptor
     QEMU: check says nothing; reading the cluster fails.
-    Next: the bytes it gives can be had with any inflater; the extraction leaves the range absent.
+    Next: any inflater gives these bytes; the extraction leaves the range absent.
     """
     return _with_outcome(batch, Outcome.SHORT, "ends before the cluster is full")
 
@@ -56,7 +57,7 @@ def compressed_stream_cut(batch: StreamBatch) -> Iterable[Problem]:
     QEMU: check says nothing; reading the cluster fails.
     Next: correct the count on a copy and extract that.
     """
-    return _with_outcome(batch, Outcome.CUT, "goes on behind its last sector")
+    return _with_outcome(batch, Outcome.CUT, "goes on past its last sector")
 
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.RESOURCE)
@@ -106,7 +107,7 @@ def compressed_stream_zlib_header(batch: StreamBatch) -> Iterable[Problem]:
     Why: the format wants the bare stream; consistent with a writer that does not know it.
     Spec: Header, byte 104
     QEMU: check says nothing; reading the cluster fails.
-    Next: the cluster can be had with any zlib inflater.
+    Next: any zlib inflater decodes the cluster.
     """
     return _with_outcome(batch, Outcome.ZLIB_HEADER, "has a zlib header")
 
@@ -115,7 +116,7 @@ def compressed_stream_zlib_header(batch: StreamBatch) -> Iterable[Problem]:
 def compressed_stream_surplus_sectors(batch: StreamBatch) -> Iterable[Problem]:
     """A compressed cluster claims sectors in which its stream has no byte.
 
-    Why: the sectors count as used by it, and so can keep what nobody else shows.
+    Why: the sectors count as used by it, and so can hide data that no other tool shows.
     Spec: Compressed Clusters Descriptor, number of additional sectors
     QEMU: says nothing.
     Next: look at the bytes; those that are not zero have a code of their own.
@@ -126,7 +127,7 @@ def compressed_stream_surplus_sectors(batch: StreamBatch) -> Iterable[Problem]:
 
 @rule(StreamBatch, Severity.MEDIUM, FindingClass.HIDDEN_DATA, Confidence.LIKELY)
 def compressed_stream_tail(batch: StreamBatch) -> Iterable[Problem]:
-    """Bytes behind the end of a compressed stream, in sectors that no other stream claims, are not zero.
+    """Bytes after the end of a compressed stream, in sectors that no other stream claims, are not zero.
 
     Why: no reader looks at them. Only streams that no other one follows at once are judged: between two that QEMU
     packed together there is no room. Within the last sector of a stream only text counts: anything else can be the
@@ -140,10 +141,10 @@ def compressed_stream_tail(batch: StreamBatch) -> Iterable[Problem]:
 
 @rule(StreamBatch, Severity.INFO, FindingClass.INFO, Confidence.LIKELY)
 def compressed_stream_leftover(batch: StreamBatch) -> Iterable[Problem]:
-    """Behind the end of a compressed stream there is what was in the cluster before.
+    """After the end of a compressed stream there is what was in the cluster before.
 
     Why: when the guest writes to a compressed cluster its stream stays in the file, and a freed cluster that is used
-    again keeps what it held. The bytes are consistent with either: they decode, go on behind the last sector, or are
+    again keeps what it held. The bytes are consistent with either: they decode, go on past the last sector, or are
     no text and so few that they can be the rest of a former stream.
     Spec: Compressed Clusters Descriptor
     QEMU: leaves them there in ordinary work.

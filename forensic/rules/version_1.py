@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
-from forensic.qcow2.bits import SECTOR_SIZE
-from forensic.qcow2.entries import U64
-from forensic.qcow2.qcow1 import Qcow1Header
-from forensic.qcow2.qcow1_tables import Qcow1L1, Qcow1L2Batch
-from forensic.qcow2.qcow1_usage import Qcow1Usage
-from forensic.qcow2.tables import ENTRY_SIZE, Bools
+from forensic.qcow2.arrays import U64, Bools
+from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.table_reading import ENTRY_SIZE
+from forensic.qcow2.v1 import Qcow1Header
+from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch
 from forensic.rules.registry import rule
+from forensic.walk_v1 import Qcow1Usage
 
 
 @rule(Qcow1Header, Severity.INFO, FindingClass.INFO)
@@ -32,7 +32,7 @@ def version_1_image(header: Qcow1Header) -> Iterator[Problem]:
 def version_1_header_unusable(header: Qcow1Header) -> Iterator[Problem]:
     """The header of a version 1 image gives no usable table sizes.
 
-    Why: neither the L1 table nor anything behind it can be located.
+    Why: neither the L1 table nor anything after it can be located.
     Spec: none; QEMU's limits are cluster_bits 9 to 16 and l2_bits 6 to 13
     QEMU: refuses the image.
     Next: compare with a sound image of the same writer; QEMU writes 12 and 9, or 9 and 12 with a backing file.
@@ -92,7 +92,7 @@ def version_1_l2_entry_outside_file(batch: Qcow1L2Batch) -> Iterable[Problem]:
     Next: look for the rest of the file.
     """
     beyond = (batch.entries != 0) & (batch.stored_offsets() >= np.uint64(batch.file_size))
-    return _at_entries(batch, beyond, lambda offset: f"host offset {offset:#x}, behind the end of the file")
+    return _at_entries(batch, beyond, lambda offset: f"host offset {offset:#x}, past the end of the file")
 
 
 @rule(Qcow1L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
@@ -112,7 +112,7 @@ def version_1_l2_entry_unaligned(batch: Qcow1L2Batch) -> Iterable[Problem]:
 def version_1_data_overlaps_metadata(usage: Qcow1Usage) -> Iterable[Problem]:
     """A data cluster of a version 1 image lies where a table or the header is.
 
-    Why: the guest reads the table as data, and whoever writes to the disk overwrites it.
+    Why: the guest reads the table as data, and writing to the disk overwrites it.
     Spec: none; each cluster belongs to one place of the disk
     QEMU: does not look.
     Next: compare the L2 entry with its neighbours.

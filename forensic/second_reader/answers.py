@@ -15,7 +15,7 @@ RETRY_BYTES = 4096
 """Bytes that are given up together around a bad sector."""
 
 
-class Kind(IntEnum):
+class AnswerKind(IntEnum):
     """What is known of a guest range."""
 
     DATA = 0
@@ -27,7 +27,7 @@ class Kind(IntEnum):
 class Answer(Struct, frozen=True):
     """The next `length` guest bytes: `data`, or zeros, or unreadable for `reason` (a reason code of the reports)."""
 
-    kind: Kind
+    kind: AnswerKind
     length: int
     data: bytes = b""
     reason: str = ""
@@ -35,22 +35,22 @@ class Answer(Struct, frozen=True):
 
 def data(found: bytes) -> Answer:
     """Bytes that were read."""
-    return Answer(Kind.DATA, len(found), found)
+    return Answer(AnswerKind.DATA, len(found), found)
 
 
 def zeros(length: int) -> Answer:
     """Bytes that are zero."""
-    return Answer(Kind.ZEROS, length)
+    return Answer(AnswerKind.ZEROS, length)
 
 
 def below(length: int) -> Answer:
     """Bytes that the layer does not have."""
-    return Answer(Kind.BELOW, length)
+    return Answer(AnswerKind.BELOW, length)
 
 
 def unreadable(length: int, reason: str) -> Answer:
     """Bytes that cannot be read, and why."""
-    return Answer(Kind.UNREADABLE, length, reason=reason)
+    return Answer(AnswerKind.UNREADABLE, length, reason=reason)
 
 
 class Layer(Protocol):

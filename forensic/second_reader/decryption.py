@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
-from forensic.second_reader.answers import Answer, Kind, StoredFile, data, unreadable
+from forensic.second_reader.answers import Answer, AnswerKind, StoredFile, data, unreadable
 
 SECTOR, BLOCK = 512, 16
 XTS_UNKNOWN = 24
@@ -87,10 +87,12 @@ def _sector(
     """The `wanted` bytes of a sector that come after its first `lead`."""
     raw = b""
     for answer in file.bytes(host_offset, SECTOR):
-        if answer.kind == Kind.UNREADABLE and answer.reason != "entry_beyond_eof":
+        if answer.kind == AnswerKind.UNREADABLE and answer.reason != "entry_beyond_eof":
             yield unreadable(wanted, answer.reason)
             return
-        raw += answer.data if answer.kind == Kind.DATA else bytes(answer.length * (answer.kind == Kind.ZEROS))
+        raw += (
+            answer.data if answer.kind == AnswerKind.DATA else bytes(answer.length * (answer.kind == AnswerKind.ZEROS))
+        )
     whole = raw[: len(raw) // BLOCK * BLOCK]
     plain = decryption.sector(whole, number)[lead : lead + wanted] if whole else b""
     if plain:

@@ -104,7 +104,7 @@ def snapshot_l1(evidence: Evidence, header: Header, index: int, saved_state: boo
     size = getattr(entry.extra_data, "disk_size", header.size)
     if not saved_state:
         return L1(entry.ofs_l1_table, entry.num_l1_entries, size)
-    # The state lies behind the disk, where the next L1 entry begins.
+    # The state lies past the end of the disk, where the next L1 entry begins.
     base = -(-size // header.l1_coverage) * header.l1_coverage
     state = getattr(entry.extra_data, "len_vm_state_large", entry.len_vm_state)
     return L1(entry.ofs_l1_table, entry.num_l1_entries, state, base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.second_reader.answers import Answer, Kind, StoredFile, below, data, unreadable, zeros
+from forensic.second_reader.answers import Answer, AnswerKind, StoredFile, below, data, unreadable, zeros
 from forensic.second_reader.decoding import decoded
 from forensic.second_reader.entries import ClusterEntry, StreamEntry, l2_entry, l2_table_offset, version_1_entry
 from forensic.second_reader.header import AES, L1, LONGEST_L1, LUKS, Header
@@ -31,7 +31,7 @@ class ImageLayer:
         self._last_stream: tuple[StreamEntry, Answer] | None = None
         self._overwritten: dict[int, bool] = {}
         self.size = l1.size
-        # Behind the end of the disk, where a machine's state is saved, the backing file has nothing.
+        # Past the end of the disk, where a machine's state is saved, the backing file has nothing.
         self.hides_below = "backing_not_supplied" if header.has_backing_file and not l1.base else ""
         self._lacks = ""
         if header.external_data_file and source.data_file is None:
@@ -248,7 +248,7 @@ class ImageLayer:
         if self._last_stream is None or self._last_stream[0] != entry:
             self._last_stream = (entry, self._decode(entry))
         whole = self._last_stream[1]
-        if whole.kind == Kind.UNREADABLE:
+        if whole.kind == AnswerKind.UNREADABLE:
             return unreadable(length, whole.reason)
         return data(whole.data[skip : skip + length])
 
@@ -261,7 +261,7 @@ class ImageLayer:
         stored = b""
         there = min(entry.stored_length, self._image.size - entry.host_offset)
         for answer in self._file.bytes(entry.host_offset, there):
-            if answer.kind == Kind.UNREADABLE:
+            if answer.kind == AnswerKind.UNREADABLE:
                 return unreadable(cluster_size, answer.reason)
             stored += answer.data or bytes(answer.length)
         return decoded(stored, self._header.compression_type, cluster_size)

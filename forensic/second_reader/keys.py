@@ -75,7 +75,7 @@ def _rounds(luks: Qcow2.Luks1Header, slots: list[Qcow2.Luks1KeySlot], hash_name:
 
 
 def _stripes(evidence: Evidence, luks: Qcow2.Luks1Header, slot: Qcow2.Luks1KeySlot, host_offset: int) -> bytes | None:
-    """The encrypted key material of a slot in whole sectors; None where it cannot be had."""
+    """The encrypted key material of a slot in whole sectors; None where it cannot be read."""
     if not (slot.iterations and luks.mk_digest_iterations and 0 < slot.num_stripes <= MOST_STRIPES):
         return None
     length = luks.len_key * slot.num_stripes

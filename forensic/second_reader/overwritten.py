@@ -1,6 +1,6 @@
 """Whether a table was overwritten as a whole, so that none of its entries is believed; a rule in plain words.
 
-The words are those of `forensic.qcow2.overwritten`, from which this takes nothing else.
+The words are those of `forensic.qcow2.overwritten_tables`, from which this takes nothing else.
 """
 
 from __future__ import annotations

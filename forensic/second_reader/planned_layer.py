@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.second_reader.answers import Answer, Kind, unreadable
+from forensic.second_reader.answers import Answer, AnswerKind, unreadable
 from forensic.second_reader.image_layer import ImageLayer
 from forensic.second_reader.source import PlannedTables
 
@@ -33,7 +33,7 @@ class PlannedLayer:
     def _not_known(self, start: int, end: int, reason: str) -> Iterator[Answer]:
         """A range that the plan does not know: where the tables cannot be read either, that is the reason."""
         for answer in self._layer.answers(start, end - start):
-            yield answer if answer.kind == Kind.UNREADABLE else unreadable(answer.length, reason)
+            yield answer if answer.kind == AnswerKind.UNREADABLE else unreadable(answer.length, reason)
 
     def _within(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
         """The unknown ranges that touch a guest range."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from forensic.errors import Unsupported
-from forensic.second_reader.answers import Answer, Kind, Layer, RawLayer, unreadable, zeros
+from forensic.second_reader.answers import Answer, AnswerKind, Layer, RawLayer, unreadable, zeros
 from forensic.second_reader.header import active_l1, read_header, snapshot_l1
 from forensic.second_reader.image_layer import ImageLayer
 from forensic.second_reader.planned_layer import PlannedLayer
@@ -30,7 +30,7 @@ class SecondReader:
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """The guest bytes from `guest_offset` on, as `DATA`, `ZEROS` or `UNREADABLE`.
 
-        Of what lies behind the end of the disk nothing is given.
+        Nothing is given for what lies past the end of the disk.
         """
         return self._from(0, guest_offset, max(0, min(length, self.size - guest_offset)))
 
@@ -40,7 +40,7 @@ class SecondReader:
         inside = max(0, min(length, layer.size - position))
         if inside:
             for answer in layer.answers(position, inside):
-                if answer.kind != Kind.BELOW:
+                if answer.kind != AnswerKind.BELOW:
                     yield answer
                 elif depth + 1 < len(self._layers):
                     yield from self._from(depth + 1, position, answer.length)

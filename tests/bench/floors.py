@@ -19,8 +19,8 @@ COLUMNS = 4
 
 def list_ranges(image: Path, ranges: Path) -> Path:
     """Write down guest offset, length, host offset and stored length (0: not compressed) of all that is to be read."""
-    from forensic.qcow2.image import open_image
-    from forensic.qcow2.states import State
+    from forensic.image import open_image
+    from forensic.mapping.extents import State
 
     found: array[int] = array("Q")
     with open_image(image) as opened:
@@ -57,7 +57,7 @@ def _decoder(compression_type: int) -> Callable[[bytes, int], bytes | bytearray]
     if compression_type:
         import zstandard
 
-        bytes(4 << 20)  # see forensic.qcow2.codecs
+        bytes(4 << 20)  # see forensic.disk.codecs
         decompressor = zstandard.ZstdDecompressor()
         return lambda data, length: decompressor.decompress(data, max_output_size=length, allow_extra_data=True)
     import deflate

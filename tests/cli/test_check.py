@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from forensic.report.formats import FORMATS
-from forensic.report.values import section
 from tests.commands import Finished, damaged, qcowscope, sound
+from tests.json_values import section
 
 
 def run(*arguments: str | Path, stdin: int = subprocess.DEVNULL) -> Finished:

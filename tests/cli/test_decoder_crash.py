@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 CRASHING = """
 import os, sys
-import forensic.qcow2.codecs as codecs
+import forensic.disk.codecs as codecs
 
 victim = bytes.fromhex(sys.argv.pop(1))
 
@@ -30,7 +30,7 @@ def crashing(decode):
     return decoded
 
 codecs.deflate.deflate_decompress = crashing(codecs.deflate.deflate_decompress)
-codecs._zstd_frame = crashing(codecs._zstd_frame)
+codecs.zstd_frame = crashing(codecs.zstd_frame)
 
 from forensic.cli import main
 sys.exit(main())

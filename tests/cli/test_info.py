@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic.report.values import section
 from tests.commands import damaged, qcowscope, sound, with_backing_name
+from tests.json_values import section
 
 
 def test_the_text_says_what_an_image_is() -> None:
@@ -25,7 +25,7 @@ def test_the_json_does_not_judge() -> None:
     document = qcowscope("info", "--json", sound("data-512")).json()
     assert document["schema"] == "qcowscope-report/1"
     summary = section(section(document["result"])["summary"])
-    assert summary == {"verdict": "undetermined", "reason": "info does not judge; see check"}
+    assert summary == {"verdict": "undetermined", "reason": "info gives no verdict; run check"}
 
 
 def test_a_name_alone_is_enough() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forensic.cli.many import PRIORITY, find_images
+from forensic.cli.many import find_images
 from tests.commands import damaged, qcowscope, sound
 
 
@@ -124,10 +124,6 @@ def test_the_worst_status_stands_for_all(names: list[str], status: int, tmp_path
         "missing": tmp_path / "missing",
     }
     assert qcowscope("check", *(paths[name] for name in names)).status == status
-
-
-def test_the_order_of_the_statuses_is_that_of_the_contract() -> None:
-    assert PRIORITY == (1, 6, 2, 4, 5, 3, 63)
 
 
 def test_a_directory_without_an_image_is_not_taken_for_a_clean_one(tmp_path: Path) -> None:

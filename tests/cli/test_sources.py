@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.mapping import Rows
+from forensic.disk.disk import Disk
+from forensic.mapping.rows import Rows
 from samples import recipes
 from samples.kinds import PASSPHRASE, Kind
 from tests.commands import QCOW2_KINDS, RECIPES, Finished, damaged, qcowscope, sound
@@ -221,7 +221,7 @@ def test_a_side_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, monkey
     monkeypatch.setattr(Disk, "row_batches", row_batches)
     done = qcowscope("diff", image, sound("data-512"))
     assert done.status == 1
-    assert f"{image} changed while it was read" in done.err
+    assert f"{image} changed while it was being read" in done.err
 
 
 @pytest.mark.parametrize(

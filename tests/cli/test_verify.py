@@ -7,7 +7,7 @@ import pytest
 
 from forensic.report.model import digest_of
 from tests.cli.test_extract import MIB, SIZE, large
-from tests.commands import Finished, qcowscope
+from tests.commands import Finished, qcowscope, sound
 
 
 def extracted(folder: Path, *options: str) -> Path:
@@ -243,7 +243,7 @@ def test_what_a_report_does_not_vouch_for_is_no_plain_match(
     done = verified(raw)
     assert done.status == status
     assert words in done.out
-    assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not vouch for it")
+    assert done.out.splitlines()[-1].endswith("agrees with the report, but the report does not confirm it")
 
 
 @pytest.mark.parametrize("number", [1, 2, 6])
@@ -309,3 +309,10 @@ def test_the_image_is_read_again_by_the_second_reader(tmp_path: Path) -> None:
     bad = qcowscope("verify", raw, tmp_path / "d.json", "--image", image)
     assert bad.status == 6
     assert "differs: 1 bytes at guest offset 0x0" in bad.out
+
+
+def test_a_report_of_a_longer_disk_is_not_compared_with_a_shorter_one(tmp_path: Path) -> None:
+    raw = extracted(tmp_path)
+    done = qcowscope("verify", raw, tmp_path / "d.json", "--image", sound("data-512"))
+    assert done.status == 1
+    assert f"ends at guest offset {SIZE:#x}, past the end of this disk of " in done.err

@@ -11,8 +11,9 @@ import pytest
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
-from forensic.qcow2.image import identify
-from forensic.report.model import Judgement, Verdict
+from forensic.image import identify
+from forensic.records.judgement import Verdict
+from forensic.report.model import Judgement
 from samples import oracle, recipes
 from samples.kinds import Kind
 from tests.damage_qcow2 import damages

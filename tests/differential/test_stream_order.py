@@ -11,7 +11,7 @@ from forensic.evidence import Evidence
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
 from forensic.finding import Severity
-from forensic.qcow2.image import identify, open_image
+from forensic.image import identify, open_image
 from samples import oracle
 from tests.oracles import require
 

@@ -10,23 +10,24 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
+from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead, WorkerFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction import extract as extracting
-from forensic.extraction.account import Extraction, Status
-from forensic.extraction.digests import PieceHash, WholeHash
 from forensic.extraction.extract import Extractor, extract
-from forensic.extraction.line_file import LineFile
-from forensic.extraction.range_files import LedgerFile, MapFile
-from forensic.extraction.ranges import RangeWriter
-from forensic.extraction.reading import Filled
+from forensic.extraction.piece_reader import Filled
+from forensic.extraction.pipeline import Done, filled_steps
+from forensic.extraction.range_lists import LedgerFile, MapFile, RangeWriter
+from forensic.extraction.result import Extraction, Status
 from forensic.extraction.settings import Settings
-from forensic.extraction.steps import Done, filled_steps
-from forensic.extraction.stretch import Stretch
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.image import Qcow2Image, open_image
-from forensic.qcow2.states import Run
+from forensic.image import Qcow2Image, open_image
+from forensic.mapping.extents import Run
+from forensic.output.chunk import Chunk
+from forensic.output.hashes import PieceHash, WholeHash
+from forensic.output.new_file import LineFile
+from forensic.records.extraction import VirtualRangeRecord
 from samples.kinds import KINDS, Kind
 from tests.extraction import mixed
 from tests.images import COMPLETE, COPIED, described, header, opened, sample, tiny
@@ -121,7 +122,7 @@ def test_a_range_of_the_disk_can_be_extracted(start: int, length: int, tmp_path:
         extraction = extract(image, tmp_path / "out.raw", Settings(guest_range=(start, length)))
     assert (tmp_path / "out.raw").read_bytes() == mixed.disk()[start : start + length]
     assert sum(states(extraction).values()) == length
-    assert extraction.as_json()["virtual_range"] == {"offset": start, "length": length}
+    assert extraction.record().virtual_range == VirtualRangeRecord(offset=start, length=length)
 
 
 def test_a_range_that_is_not_on_the_disk_is_refused(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def _fail_writing_at(monkeypatch: pytest.MonkeyPatch, position: int) -> None:
             raise OSError(28, "No space left on device")
         return real(descriptor, data, offset)
 
-    monkeypatch.setattr("forensic.extraction.new_file.os.pwrite", pwrite)
+    monkeypatch.setattr("forensic.output.new_file.os.pwrite", pwrite)
 
 
 class TestRefusals:
@@ -295,7 +296,7 @@ class TestRefusals:
     def test_there_is_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.statvfs(tmp_path)
         small = os.statvfs_result((*real[:4], 1, *real[5:]))
-        monkeypatch.setattr("forensic.extraction.sinks.os.statvfs", lambda path: small)
+        monkeypatch.setattr("forensic.output.raw_output.os.statvfs", lambda path: small)
         with large(tmp_path) as image, pytest.raises(OutputFailed, match="needs 4,194,304 bytes, but only"):
             extract(image, tmp_path / "out.raw")
         assert names(tmp_path) == {"image.qcow2"}
@@ -303,7 +304,7 @@ class TestRefusals:
     def test_only_what_is_stored_needs_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.statvfs(tmp_path)
         enough = os.statvfs_result((*real[:4], 4 * MIB // real.f_frsize, *real[5:]))
-        monkeypatch.setattr("forensic.extraction.sinks.os.statvfs", lambda path: enough)
+        monkeypatch.setattr("forensic.output.raw_output.os.statvfs", lambda path: enough)
         with large(tmp_path) as image:
             assert extract(image, tmp_path / "out.raw").complete
             with pytest.raises(OutputFailed, match="needs 16,777,216 bytes"):
@@ -357,7 +358,7 @@ class TestFailures:
     def test_a_hash_thread_that_dies_hangs_nobody(
         self, taker: type[WholeHash] | type[PieceHash], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def dies(self: object, stretch: Stretch) -> None:
+        def dies(self: object, chunk: Chunk) -> None:
             raise MemoryError("injected")
 
         monkeypatch.setattr(taker, "take", dies)
@@ -371,7 +372,7 @@ class TestFailures:
         def dies(*arguments: object) -> None:
             raise MemoryError("injected")
 
-        monkeypatch.setattr("forensic.extraction.steps.fill", dies)
+        monkeypatch.setattr("forensic.extraction.pipeline.fill", dies)
         with large(tmp_path) as image, pytest.raises(WorkerFailed, match="reader ended: MemoryError: injected"):
             extract(image, tmp_path / "out.raw")
         assert names(tmp_path) == {"image.qcow2"}
@@ -396,7 +397,7 @@ class TestFailures:
         assert (tmp_path / "out.raw").read_bytes() == bytes(expected)
         assert extraction.ledger.bytes_by_reason == {"io_error": 4096}
         assert sum(states(extraction).values()) == LARGE_SIZE
-        assert extraction.as_json()["unreadable"] == [
+        assert to_builtins(extraction.record().unreadable) == [
             {
                 "virtual_offset": 8192, "length": 4096, "reason_code": "io_error", "host_offset": bad,
                 "filled_with": "00",
@@ -450,9 +451,7 @@ class TestVerify:
 
 
 def _segments(extraction: Extraction) -> Iterator[dict[str, object]]:
-    listed = extraction.as_json()["segments"]
-    assert isinstance(listed, list)
-    yield from listed
+    yield from to_builtins(extraction.record().segments)
 
 
 class TestResume:
@@ -475,8 +474,8 @@ class TestResume:
         assert b"".join(part.path.read_bytes() for part in extraction.segments) == large_disk()
         with open_image(tmp_path / "image.qcow2") as image:
             whole = extract(image, tmp_path / "whole.raw", settings)
-        assert extraction.as_json() == whole.as_json()
-        assert extraction.hashes_json(None) == whole.hashes_json(None)
+        assert extraction.record() == whole.record()
+        assert extraction.hash_families(None) == whole.hash_families(None)
         assert not any("partial" in name for name in names(tmp_path))
 
     def test_what_is_there_is_not_read_from_the_image_again(
@@ -534,7 +533,7 @@ class TestResume:
         with open_image(tmp_path / "image.qcow2") as image:
             whole = extract(image, tmp_path / "whole.raw")
         assert extraction.ledger.bytes_by_reason == {"decompress_failed": 1 << 16}
-        assert extraction.as_json() == whole.as_json()
+        assert extraction.record() == whole.record()
         assert (tmp_path / "out.raw").read_bytes() == (tmp_path / "whole.raw").read_bytes()
 
     @pytest.mark.parametrize(

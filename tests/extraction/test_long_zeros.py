@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from forensic.errors import Interrupted
-from forensic.extraction.digests import HashingStopped, PieceHash, WholeHash, new_digest
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
-from forensic.extraction.stretch import PART, in_parts
-from forensic.qcow2.image import Qcow2Image
+from forensic.image import Qcow2Image
+from forensic.output.chunk import PART, in_parts
+from forensic.output.hashes import HashingStopped, PieceHash, WholeHash, new_digest
 from tests.images import COPIED, header, opened, tiny
 
 TIB = 1 << 40
@@ -88,7 +88,7 @@ def test_a_digest_that_is_stopped_takes_no_more(digest: WholeHash | PieceHash) -
 
 @pytest.mark.parametrize("size", [1, 7, 512, 1000])
 def test_pieces_of_zeros_have_the_digests_of_their_bytes_however_they_come(size: int) -> None:
-    stretches: list[int | memoryview] = [
+    chunks: list[int | memoryview] = [
         3,
         memoryview(b"abc"),
         2000,
@@ -98,11 +98,11 @@ def test_pieces_of_zeros_have_the_digests_of_their_bytes_however_they_come(size:
         700,
         9,
     ]
-    content = b"".join(map(bytes, stretches))
+    content = b"".join(map(bytes, chunks))
     found: list[bytes] = []
     pieces = PieceHash("sha256", size, lambda digest, count: found.extend([digest] * count))
-    for stretch in stretches:
-        pieces.take(stretch)
+    for chunk in chunks:
+        pieces.take(chunk)
     pieces.finish()
     expected = []
     for start in range(0, len(content), size):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from forensic.extraction.comparison import LISTED_WINDOWS, Differences, Verification, first_difference
-from forensic.extraction.digests import Checkpoint
-from forensic.extraction.segments import segment_path
+from forensic.extraction.verification import LISTED_WINDOWS, Differences, Verification, first_difference
 from forensic.extraction.verify import raw_files
+from forensic.output.hashes import Checkpoint
+from forensic.output.segments import segment_path
 
 SAME = Verification(10, 10, {"md5": "a", "sha1": "b"}, {"md5": "a", "sha1": "b"}, None)
 
@@ -71,6 +71,9 @@ def test_segments_are_found_by_the_common_name_or_the_first(count: int, tmp_path
     raw = tmp_path / "d.raw"
     parts = [segment_path(raw, number + 1, count) for number in range(count)]
     assert raw_files(raw, count) == [raw]  # nothing is there yet
+    if count > 1:
+        parts[-1].touch()
+        assert raw_files(raw, count) == [raw]  # what has no first segment is no disk
     for part in parts:
         part.touch()
     assert raw_files(raw, count) == (parts or [raw])

@@ -16,7 +16,7 @@ def damaged_l2(words: Sequence[int], layout: Geometry, file_size: int) -> bool:
 
 def damaged_l1(entries: Sequence[int], layout: Geometry, file_size: int) -> bool:
     """The same of an L1 table."""
-    limit = _limit(layout, file_size)
+    limit = limit_of(layout, file_size)
     bad = 0
     for entry in entries:
         reserved = entry & 0x1FF or entry >> 56 & 0x7F
@@ -28,10 +28,10 @@ def _impossible(entries: Sequence[int], at: int, layout: Geometry, file_size: in
     entry, place = entries[at], entries[at] & OFFSET
     if entry >> 62 & 1:
         stream = entry % (1 << 70 - layout.cluster_bits)
-        return layout.external_data_file or stream >= _limit(layout, file_size)
+        return layout.external_data_file or stream >= limit_of(layout, file_size)
     neighbours = [entries[near] & OFFSET for near in (at - 1, at + 1) if 0 <= near < len(entries)]
     twice = place != 0 and place in neighbours and (layout.external_data_file or place >= file_size)
-    limit = _limit(layout, file_size)
+    limit = limit_of(layout, file_size)
     if layout.external_data_file:
         limit = min(1 << 56, max(layout.virtual_size, layout.l1_entry_count * layout.l1_coverage))
     return bool(entry & 0x1FE or entry >> 56 & 0x3F) or twice or _misplaced(place, layout, limit)
@@ -41,7 +41,8 @@ def _misplaced(place: int, layout: Geometry, limit: int) -> bool:
     return place % (1 << layout.cluster_bits) != 0 or place >= limit
 
 
-def _limit(layout: Geometry, file_size: int) -> int:
+def limit_of(layout: Geometry, file_size: int) -> int:
+    """The reach of an image."""
     cluster = 1 << layout.cluster_bits
     limit = max(32 << 40, 4 * layout.virtual_size)
     if layout.refcount_order is not None and layout.refcount_table_clusters > 0:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from forensic.evidence import Evidence
+from forensic.image import open_image
 from forensic.qcow2.bitmaps import Bitmap, BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import Extension, ExtensionType
-from forensic.qcow2.image import open_image
 from forensic.structure import Structure
 from forensic.untrusted import Untrusted
 from tests.images import SOUND, written

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forensic.qcow2.geometry import Geometry, Unusable, resolve
+from forensic.qcow2.geometry import MAX_L1_ENTRIES, MAX_REFCOUNT_ORDER, Geometry, Unusable, resolve
 from forensic.qcow2.header import parse_header
 from tests.images import geometry, header
 
@@ -27,7 +27,6 @@ def test_version_3_is_taken_as_the_header_says() -> None:
         extended_l2=True,
         compression_type=1,
         external_data_file=True,
-        header_length=112,
         crypt_method=0,
     )
 
@@ -41,7 +40,7 @@ def test_version_2_has_its_defaults() -> None:
         False,
         0,
     )
-    assert (found.header_length, found.zero_flag_allowed) == (72, False)
+    assert found.zero_flag_allowed is False
 
 
 @pytest.mark.parametrize(
@@ -98,3 +97,27 @@ def test_a_header_without_meaning_gives_a_reason(head: bytes, reason: str) -> No
 
 def test_a_header_cut_short_gives_a_reason() -> None:
     assert resolve(parse_header(header()[:80])) == Unusable("the file ends inside the header")
+
+
+@pytest.mark.parametrize("length", range(4, 112))
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_a_header_cut_anywhere_is_called_cut_unless_its_version_is_unknown(length: int, version: int) -> None:
+    head = header(version=version)[:length]
+    found = resolve(parse_header(head))
+    if length >= 8 and version == 4:
+        assert found == Unusable("version 4 of the format is not known")
+    elif length < (72 if version == 2 else 104):
+        assert found == Unusable("the file ends inside the header")
+
+
+@pytest.mark.parametrize("bits", range(9, 22))
+def test_every_size_of_a_cluster_that_qemu_makes_is_allowed(bits: int) -> None:
+    found = geometry(header(cluster_bits=bits))
+    assert (found.cluster_size, found.subcluster_size) == (1 << bits, 1 << bits - 5)
+    assert not found.dirty
+    assert geometry(header(cluster_bits=bits, features=1)).dirty
+
+
+def test_the_limits_are_those_of_the_format_and_of_qemu() -> None:
+    assert (MAX_REFCOUNT_ORDER, MAX_L1_ENTRIES) == (6, 4 << 20)
+    assert [geometry(header(refcount_order=order)).refcount_order for order in (5, 6, 7)] == [5, 6, None]

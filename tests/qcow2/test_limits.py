@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from forensic.budget import Budget, Limits, Unexamined
+from forensic.disk import luks_keys, opening
+from forensic.disk.examination import MAX_FRAMES, Outcome, examine
+from forensic.disk.luks_keys import MAX_STRIPES, SLOW_ROUNDS, unlock_luks
+from forensic.disk.opening import MAX_KEY_BYTES, read_key_file
 from forensic.errors import KeyRejected, Unsupported, WrongSupply
 from forensic.evidence import Evidence
-from forensic.qcow2 import bitmap_tables, keys, overwritten, snapshots, sources
+from forensic.image import Qcow2Image
+from forensic.qcow2 import bitmap_tables, overwritten_tables, snapshots
 from forensic.qcow2.bitmap_tables import MAX_TABLE_BYTES_READ, TABLE_COST, BitmapTable, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_BITMAPS
-from forensic.qcow2.budget import Budget, Limits, Unexamined
-from forensic.qcow2.codecs import MAX_FRAMES, Outcome, examine
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.keys import MAX_STRIPES, SLOW_ROUNDS, unlock_luks
 from forensic.qcow2.luks import SLOT_ACTIVE, LuksHeader
 from forensic.qcow2.snapshots import MAX_ENTRY_BYTES, read_snapshots
-from forensic.qcow2.sources import MAX_KEY_BYTES, read_key_file
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, read_l1, read_refcount_table
 from tests.images import SOUND, geometry, written
 
@@ -118,7 +119,7 @@ def test_a_key_file_has_a_largest_length(by: int, tmp_path: Path) -> None:
             read_key_file(path)
     else:
         assert len(read_key_file(path)) == MAX_KEY_BYTES + by
-    assert sources.MAX_KEY_BYTES == 8192
+    assert opening.MAX_KEY_BYTES == 8192
 
 
 def luks_of_sample(image: Qcow2Image, **changes: int) -> LuksHeader:
@@ -147,7 +148,7 @@ def test_a_key_slot_is_tried_up_to_so_many_stripes(by: int, monkeypatch: pytest.
 
 @AROUND
 def test_a_key_slot_is_tried_up_to_so_many_rounds(by: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_master_key", lambda *_: None)
+    monkeypatch.setattr(luks_keys, "_master_key", lambda *_: None)
     with Qcow2Image(Evidence(SOUND / "luks-4k.qcow2")) as image:
         assert image.luks is not None
         luks = luks_of_sample(image, iterations=SLOW_ROUNDS - image.luks.master_key_iterations + by)
@@ -164,20 +165,20 @@ def test_a_table_is_damaged_from_so_many_impossible_entries_on(by: int, sound_en
     impossible = 8 + by
     words = [1 << 60 | 512] * impossible + [512 * number for number in range(1, sound_entries + 1)]
     entries = np.array([*words, *[0] * (64 - len(words))], dtype=np.uint64)
-    damaged = impossible >= overwritten.FEWEST and impossible * 4 >= len(words) * 3
-    assert (overwritten.overwritten_l1(entries, layout, 1 << 16) is not None) == damaged
-    table = overwritten.overwritten_l2(entries[np.newaxis, :], None, np.array([64]), layout, 1 << 16)
+    damaged = impossible >= overwritten_tables.FEWEST and impossible * 4 >= len(words) * 3
+    assert (overwritten_tables.overwritten_l1(entries, layout, 1 << 16) is not None) == damaged
+    table = overwritten_tables.overwritten_l2(entries[np.newaxis, :], None, np.array([64]), layout, 1 << 16)
     assert len(table) == damaged
-    assert overwritten.FEWEST == 8
+    assert overwritten_tables.FEWEST == 8
 
 
 @AROUND
 @pytest.mark.parametrize("bits", [8, 16, 32])
 def test_refcounts_of_a_block_have_a_largest_value(by: int, bits: int) -> None:
-    counts = [1, 1, overwritten.LARGEST_COUNT + by]
+    counts = [1, 1, overwritten_tables.LARGEST_COUNT + by]
     sample = b"".join(count.to_bytes(bits // 8, "big") for count in counts)
-    assert overwritten.reads_as_refcount_block(sample, bits) == (by <= 0)
-    assert overwritten.LARGEST_COUNT == 31
+    assert overwritten_tables.reads_as_refcount_block(sample, bits) == (by <= 0)
+    assert overwritten_tables.LARGEST_COUNT == 31
 
 
 @AROUND

@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from forensic.evidence import Evidence
+from forensic.image import open_image
 from forensic.qcow2.extensions import Extension, ExtensionType
-from forensic.qcow2.image import open_image
 from forensic.qcow2.luks import SLOT_ACTIVE, SLOT_INACTIVE, KeySlot, LuksHeader, read_luks
 from forensic.structure import Structure
 from forensic.untrusted import Untrusted

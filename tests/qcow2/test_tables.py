@@ -10,14 +10,8 @@ import pytest
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.tables import (
-    L2Batch,
-    RefcountTable,
-    read_l1,
-    read_l2_batches,
-    read_refcount_table,
-    read_what_is_there,
-)
+from forensic.qcow2.table_reading import read_what_is_there
+from forensic.qcow2.tables import L2Batch, RefcountTable, read_l1, read_l2_batches, read_refcount_table
 from tests.images import COPIED, geometry, header, tiny, written
 
 ENTRIES = struct.pack(">64Q", *range(1, 65))

@@ -8,8 +8,8 @@ import numpy as np
 
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
-from forensic.qcow2.image import Qcow2Image
-from forensic.qcow2.states import State
+from forensic.image import Qcow2Image
+from forensic.mapping.extents import State
 from forensic.recovery.plan import Plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forensic.qcow2.image import open_image
-from forensic.qcow2.states import State
+from forensic.image import open_image
+from forensic.mapping.extents import State
 from samples.oracle import ENVIRONMENT
 
 MIB = 1 << 20

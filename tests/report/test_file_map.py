@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forensic.evidence import Evidence
-from forensic.qcow2.image import identify
-from forensic.qcow2.ranges import MAX_UNITS, Units, known_ranges
+from forensic.explore.known_ranges import MAX_UNITS, Units, known_ranges
+from forensic.image import identify
 from forensic.report.file_map import MAX_CELLS, UNOWNED, FileMap, file_map
 from forensic.report.map_svg import legend, map_svg
 from samples.kinds import Kind

@@ -7,13 +7,20 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
+from forensic.exit_status import ExitStatus
 from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
 from forensic.measured import Measured
-from forensic.report.model import EXIT_STATUS, Check, CheckStatus, Judgement, Report, Verdict, digest_of
-from forensic.report.values import items, section, sections
+from forensic.records.image import ForeignRecord
+from forensic.records.judgement import CheckStatus, SummaryRecord, Verdict
+from forensic.records.report import ResultRecord
+from forensic.records.run import SourceRecord
+from forensic.report.model import EXIT_STATUS, Check, Judgement, Report, digest_of
+from forensic.report.run import Run, tool
 from tests.commands import damaged, qcowscope, sound
+from tests.json_values import items, section, sections
 
 FINDING = Finding(
     "some-rule",
@@ -25,6 +32,11 @@ FINDING = Finding(
     2,
     (Problem("entry 3 is 7", (host(512, 8),), "L1[3]"),),
 )
+
+
+FOREIGN = ForeignRecord(description="text", file_size=1)
+RESULT = ResultRecord(image=FOREIGN, summary=SummaryRecord(verdict=Verdict.UNDETERMINED))
+SIZES = {"compressed": 0, "compressed_stored": 0, "zero_explicit": 0, "zero_allocated": 0, "unreadable": 0, "data": 7}
 
 
 def reports_from_two_places(image: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
@@ -61,8 +73,10 @@ def test_the_digest_can_be_computed_from_the_document_alone() -> None:
 
 
 def test_the_digest_changes_with_the_result() -> None:
-    assert Report({"a": 1}).digest() != Report({"a": 2}).digest()
-    assert Report({"a": 1}, {"path": "x"}).digest() == Report({"a": 1}, {"path": "y"}).digest()
+    one, other = (ResultRecord(image=FOREIGN, summary=SummaryRecord(verdict=verdict)) for verdict in list(Verdict)[:2])
+    here, there = (SourceRecord(path_as_given=path) for path in ("x", "y"))
+    assert Report(one, here).digest() != Report(other, here).digest()
+    assert Report(one, here).digest() == Report(one, there).digest()
 
 
 def test_a_finding_keeps_its_name_while_its_first_place_stays() -> None:
@@ -168,8 +182,7 @@ def test_findings_are_counted_by_severity_and_class_and_the_worst_comes_first() 
     )
     judgement = Judgement(findings, ())
     assert [finding.rule for finding in judgement.worst_first()] == ["rule-1", "rule-4", "rule-0", "rule-3", "rule-2"]
-    summary = judgement.summary()
-    assert summary == {
+    assert to_builtins(judgement.summary()) == {
         "verdict": "corrupt",
         "counts_by_severity": {"info": 1, "low": 2, "medium": 1, "high": 0, "critical": 1},
         "counts_by_class": {
@@ -180,27 +193,30 @@ def test_findings_are_counted_by_severity_and_class_and_the_worst_comes_first() 
 
 
 def test_what_was_measured_stands_in_the_result() -> None:
-    known = Judgement((), (), measured=Measured({"data": 7}, 0.5, 512, {}, {}))
-    assert known.summary()["readable_fraction"] == 0.5
-    assert known.as_json()["allocation"] == {"data": 7}
-    unknown = Judgement((), (), measured=Measured({"data": 7}, None, 512, {}, {}))
-    assert "readable_fraction" not in unknown.summary()
-    assert "allocation" not in Judgement((), ()).as_json()
+    known = Judgement((), (), measured=Measured(SIZES, 0.5, 512, {}, {}))
+    assert known.summary().readable_fraction == 0.5
+    allocation = known.add_to(RESULT).allocation
+    assert to_builtins(allocation) == SIZES
+    unknown = Judgement((), (), measured=Measured(SIZES, None, 512, {}, {}))
+    assert unknown.summary().readable_fraction is UNSET
+    assert Judgement((), ()).add_to(RESULT).allocation is UNSET
 
 
 def test_a_check_names_the_findings_that_are_its_own() -> None:
     other = replace(FINDING, rule="other-rule")
     made = Check("some-rule", "Title", CheckStatus.FAIL, "", 2)
     assert made.failed is False
-    assert made.as_json([other, FINDING]) == {
+    assert to_builtins(made.record([other, FINDING])) == {
         "id": "some-rule", "title": "Title", "status": "fail", "reason": "", "count": 2, "findings": [FINDING.id],
     }  # fmt: skip
-    assert made.as_json()["findings"] == []
+    assert made.record().findings == []
 
 
 def test_a_report_holds_notes_only_if_there_are_any() -> None:
-    assert "annotations" not in Report({}).as_json()
-    assert Report({}, annotations=[{"text": "seen"}]).as_json()["annotations"] == [{"text": "seen"}]
+    run, source = Run(["qcowscope"]).record(ExitStatus.DONE), SourceRecord(path_as_given="x")
+    assert "annotations" not in Report(RESULT, source, run, tool()).as_json()
+    noted = Report(RESULT, source, run, tool(), annotations=[{"text": "seen"}])
+    assert noted.as_json()["annotations"] == [{"text": "seen"}]
 
 
 def test_the_digest_is_that_of_the_canonical_form() -> None:

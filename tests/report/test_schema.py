@@ -2,18 +2,22 @@
 
 import json
 import shutil
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from forensic.records.schema import json_schema
+from forensic.untrusted import Json
 from samples import kinds, recipes
 from tests.commands import QCOW2_KINDS, RECIPES, damaged, qcowscope, sound
+from tests.json_values import items, section
 
-SCHEMA: dict[str, object] = json.loads(
-    resources.files("forensic.report").joinpath("schema.json").read_text(encoding="utf-8")
-)
+SCHEMA = json_schema()
+BEFORE = Path(__file__).resolve().parent / "before"
+"""The schema as it was written by hand for 0.2.0, and reports of that version about our samples, cut short."""
+
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
@@ -25,6 +29,55 @@ def complaints(document: object) -> list[str]:
 
 def test_the_schema_follows_its_own_draft() -> None:
     Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted(BEFORE.glob("[!s]*.json")), ids=lambda path: path.stem)
+def test_reports_of_the_version_before_are_valid_as_they_were(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert list(VALIDATOR.iter_errors(document)) == []
+    assert list(Draft202012Validator(schema_before()).iter_errors(document)) == []
+
+
+def test_the_schema_asks_for_what_it_asked_for_when_it_was_written_by_hand() -> None:
+    before, now = schema_before(), json.loads(json.dumps(SCHEMA))
+    lost = sorted(set(demands(before, before)) - set(demands(now, now)))
+    assert lost == []
+    assert len(set(demands(before, before))) > 500
+
+
+def schema_before() -> dict[str, Json]:
+    document: dict[str, Json] = json.loads((BEFORE / "schema.json").read_text(encoding="utf-8"))
+    return document
+
+
+def demands(schema: dict[str, Json], part: Json, place: str = "") -> Iterator[tuple[str, str]]:
+    """What a schema asks for at each place of a document: keys, words, limits; references are followed."""
+    assert isinstance(part, dict)
+    reference = part.get("$ref")
+    if isinstance(reference, str):
+        definitions = schema["$defs"]
+        assert isinstance(definitions, dict)
+        yield from demands(schema, definitions[reference.rpartition("/")[2]], place)
+    for name in ("required", "enum"):
+        for word in items(part.get(name)):
+            yield place, f"{name} {word}"
+    if isinstance(part.get("type"), str):
+        yield place, f"type {part['type']}"
+    if "const" in part:
+        yield place, f"enum {part['const']}"
+    for name in ("pattern", "minimum", "maximum", "minProperties", "maxProperties", "dependentRequired", "format"):
+        if name in part:
+            yield place, f"{name} {part[name]}"
+    if part.get("additionalProperties") is False:
+        yield place, "nothing else"
+    for name, inner in section(part.get("properties")).items():
+        yield place, f"has {name}"
+        yield from demands(schema, inner, f"{place}.{name}")
+    for name in ("items", "additionalProperties", "propertyNames"):
+        if isinstance(part.get(name), dict):
+            yield from demands(schema, part[name], f"{place}.{name}")
+    for alternative in (*items(part.get("oneOf")), *items(part.get("anyOf"))):
+        yield from demands(schema, alternative, place)
 
 
 def test_the_command_prints_the_schema() -> None:

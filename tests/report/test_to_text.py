@@ -1,9 +1,9 @@
 """What a report says in plain lines about the image itself."""
 
 from forensic.checking import check
+from forensic.description import describe
 from forensic.evidence import Evidence
-from forensic.qcow2.describe import describe
-from forensic.qcow2.image import Qcow2Image
+from forensic.image import Qcow2Image
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
 from tests.images import SOUND
@@ -12,8 +12,8 @@ from tests.images import SOUND
 def facts_after_a_check(name: str) -> list[tuple[str, str]]:
     with Qcow2Image(Evidence(SOUND / f"{name}.qcow2")) as image:
         judgement = check(image, strict=True)
-        result = describe(image, judgement.measured) | judgement.as_json()
-        return list(image_facts(Report(result, image.evidence.as_json())))
+        result = judgement.add_to(describe(image, judgement.measured))
+        return list(image_facts(Report(result, image.evidence.record())))
 
 
 def test_what_the_disk_and_the_file_hold_is_said_after_a_check() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Problem
-from forensic.qcow2.image import Qcow2Image, identify
+from forensic.image import Qcow2Image, identify
 from forensic.rules import rule_of
 from samples import recipes
 from tests.images import SOUND

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from forensic.accounting.discrepancies import Totals
 from forensic.checking import check
 from forensic.evidence import Evidence
-from forensic.qcow2.image import identify
-from forensic.qcow2.names import is_network_path, is_protocol, is_windows_path, scheme
-from forensic.qcow2.usage import Totals
-from forensic.report.model import CheckStatus, Verdict
+from forensic.image import identify
+from forensic.qcow2.file_names import is_network_path, is_protocol, is_windows_path, scheme
+from forensic.records.judgement import CheckStatus, Verdict
 from samples import recipes
 from samples.kinds import Kind
 from tests.commands import with_backing_name

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from forensic.accounting.discrepancies import Totals
+from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence
+from forensic.image import Qcow2Image
 from forensic.qcow2.bitmap_tables import BitmapTable, marked_bytes, read_bitmap_tables
 from forensic.qcow2.bitmaps import MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory
-from forensic.qcow2.budget import Budget, Limits
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry
-from forensic.qcow2.image import Qcow2Image
 from forensic.qcow2.snapshots import SnapshotTable
-from forensic.qcow2.usage import Totals
 from forensic.rules.header import MAX_COUNTED_L1_ENTRIES, MAX_VIRTUAL_SIZE
 from forensic.rules.resources import AMPLE_SNAPSHOT_L1_BYTES
 from tests.images import geometry, header, opened, tiny, written
@@ -175,6 +175,25 @@ def test_l1_entries_that_the_disk_does_not_need(by: int, tmp_path: Path) -> None
     ):
         with image_of(tmp_path, header(virtual_size=size, l1_size=count), 9) as image:
             assert hits(code, image.header_cluster) == reported, count
+
+
+@AROUND
+def test_the_entries_of_an_l1_table(by: int, tmp_path: Path) -> None:
+    """Of a table beyond QEMU's 32 MiB it is its size that is wrong, and not that the file ends before."""
+    count = MAX_L1_ENTRIES + by
+    with image_of(tmp_path, header(l1_size=count), 9) as image:
+        assert hits("l1-table-too-large", image.header_cluster) == (by > 0)
+        table = image.l1
+    assert (table.owner, table.claimed_entries) == ("active", count)
+    assert hits("l1-table-outside-file", table) == (by <= 0)
+    assert MAX_L1_ENTRIES * 8 == 32 << 20
+    held = (table.file_size - table.host_offset) // 8
+    assert hits("l1-table-outside-file", replace(table, claimed_entries=held + by)) == (by > 0)
+    with opened_sample("snapshots-512") as image:
+        snapshots = image.snapshots
+    first = replace(snapshots.snapshots[0], l1_size=count)
+    assert hits("snapshot-l1-too-large", replace(snapshots, snapshots=(first,))) == (by > 0)
+    assert hits("snapshot-l1-outside-file", replace(snapshots, snapshots=(first,))) == (by <= 0)
 
 
 @AROUND

@@ -55,7 +55,8 @@ def test_iterations_are_limited(iterations: int, expected: int, luks: LuksHeader
         (0, {"key_material_offset": 2}, 0),
         (0, {"key_material_offset": 1}, 1),
         (0, {"key_material_offset": 9}, 1),  # overlaps slot 1
-        (7, {"key_material_offset": 905}, 1),  # ends behind the payload offset
+        (7, {"key_material_offset": 904}, 0),
+        (7, {"key_material_offset": 905}, 1),  # ends past the payload offset
     ],
 )
 def test_a_key_slot_is_held_against_the_format(
@@ -75,3 +76,30 @@ def test_only_bytes_that_are_not_zero_count_as_slack(slack: bytes, expected: int
     found = problems("luks-slack-not-zero", replace(luks, slack=slack))
     assert len(found) == expected
     assert [place.length for problem in found for place in problem.ranges] == [1] * expected
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_a_luks_header_is_judged_if_it_is_wholly_in_the_file(by: int, luks: LuksHeader) -> None:
+    cut = replace(luks, magic=b"noise!", file_size=luks.host_offset + 592 + by)
+    assert hits("luks-header-invalid", cut) == (by >= 0)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_a_payload_begins_at_the_end_of_the_room_or_before(by: int, luks: LuksHeader) -> None:
+    ends = luks.payload_offset * 512
+    assert hits("luks-payload-offset", replace(luks, length=ends + by)) == (by < 0)
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_key_material_may_lie_side_by_side(by: int, side: int, luks: LuksHeader) -> None:
+    """That of slot 3, a sector nearer to that of slot 0, next to it, and a sector away."""
+    length = len(luks.key_material(luks.slots[0])) // 512
+    wide = with_slot(replace(luks, payload_offset=1 << 20), 0, key_material_offset=5000)
+    assert hits("luks-key-slot-invalid", wide) == 0
+    placed = with_slot(wide, 3, key_material_offset=5000 + side * (length + by))
+    assert hits("luks-key-slot-invalid", placed) == (by < 0)
+
+
+def test_the_limit_of_iterations_is_what_the_documentation_says() -> None:
+    assert MAX_ITERATIONS == 100_000_000

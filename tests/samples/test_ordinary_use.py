@@ -9,8 +9,8 @@ import pytest
 from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
-from forensic.qcow2.image import identify
-from forensic.report.model import Verdict
+from forensic.image import identify
+from forensic.records.judgement import Verdict
 from samples import kinds, oracle
 from tests.oracles import require
 

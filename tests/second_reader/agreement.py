@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from forensic.disk.disk import Disk
+from forensic.disk.opening import NOTHING, BackingFile, SavedState, Supplied, open_disk
 from forensic.errors import ForensicError
 from forensic.extraction.extract import Extractor
-from forensic.extraction.output_bytes import FileBytes
-from forensic.extraction.second_opinion import Comparison, Unread, second_reader_of
+from forensic.extraction.output_comparison import compare_whole
+from forensic.extraction.second_reading import Comparison, Unread, second_reader_of
 from forensic.extraction.settings import Settings
-from forensic.extraction.whole_comparison import compare_whole
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.image import Qcow2Image, open_any
+from forensic.image import Qcow2Image, open_any
+from forensic.output.read_back import FileBytes
 from forensic.qcow2.snapshots import Snapshot
-from forensic.qcow2.sources import NOTHING, BackingFile, SavedState, Supplied, open_disk
 from forensic.second_reader import answers
 from samples.kinds import Kind
 
@@ -40,7 +40,7 @@ def reasons(disk: Disk) -> list[tuple[int, int, str]]:
     position = 0
     for answer in second_reader_of(disk).answers(0, disk.size):
         end = position + answer.length
-        if answer.kind == answers.Kind.UNREADABLE:
+        if answer.kind == answers.AnswerKind.UNREADABLE:
             if found and found[-1][1:] == (position, answer.reason):
                 found[-1] = (found[-1][0], end, answer.reason)
             else:

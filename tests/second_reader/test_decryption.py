@@ -5,7 +5,7 @@ import random
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from forensic.qcow2.crypto import Iv, Mode, sector_cipher
+from forensic.disk.sector_ciphers import Iv, Mode, sector_cipher
 from forensic.second_reader.decryption import SectorDecryption
 
 RAW = random.Random(5).randbytes(512)

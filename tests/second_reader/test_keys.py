@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from forensic.disk.luks_keys import SLOW_ROUNDS
+from forensic.disk.opening import Supplied, open_disk
+from forensic.disk.sector_ciphers import BlockCipher
 from forensic.errors import KeyRejected, OutputDiffers, Unsupported
 from forensic.evidence import Evidence
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
-from forensic.qcow2.crypto import BlockCipher
-from forensic.qcow2.image import open_any
-from forensic.qcow2.keys import SLOW_ROUNDS
-from forensic.qcow2.sources import Supplied, open_disk
+from forensic.image import open_any
 from forensic.second_reader import keys
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, Source
@@ -50,7 +50,7 @@ def test_a_wrong_key_of_the_first_reader_is_a_difference(
     supplied = Supplied(passphrase=RIGHT[:16] if name.startswith("aes") else RIGHT)
     with open_any(SOUND / name) as image:
         monkeypatch.setattr(BlockCipher, "__init__", other_key)
-        monkeypatch.setattr("forensic.qcow2.keys.hmac.compare_digest", lambda *_: True)
+        monkeypatch.setattr("forensic.disk.luks_keys.hmac.compare_digest", lambda *_: True)
         with open_disk(image, None, supplied) as disk, pytest.raises(OutputDiffers):
             extract(disk, tmp_path / "out.raw", Settings(hashes=()))
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 from forensic.checking import check
+from forensic.disk.disk import Disk
+from forensic.disk.opening import BackingFile, Supplied, open_disk
 from forensic.evidence import Evidence
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
-from forensic.qcow2.disk import Disk
-from forensic.qcow2.image import Qcow2Image, identify, open_any, open_image
+from forensic.image import Qcow2Image, identify, open_any, open_image
 from forensic.qcow2.snapshots import Snapshot
-from forensic.qcow2.sources import BackingFile, Supplied, open_disk
-from forensic.report.model import Verdict
+from forensic.records.judgement import Verdict
 from samples.oracle import ENVIRONMENT
 from tests.soak.images import PASSPHRASE, Made
 

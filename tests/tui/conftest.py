@@ -10,7 +10,7 @@ import pytest
 from forensic import open_any
 from tests.tui.driving import Drive, Story, settled
 from tui.app import QcowscopeApp
-from tui.config import Settings
+from tui.config import Preferences
 from tui.notes import Notes
 
 
@@ -19,7 +19,7 @@ def drive(tmp_path: Path) -> Drive:
     """Open an image and tell a story with it; what goes wrong inside the application fails the test."""
 
     def run(
-        image_path: Path, story: Story, size: tuple[int, int] = (120, 34), settings: Settings | None = None
+        image_path: Path, story: Story, size: tuple[int, int] = (120, 34), settings: Preferences | None = None
     ) -> None:
         async def play() -> None:
             with open_any(image_path) as image:

@@ -9,21 +9,20 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from forensic import (
-    Atlas,
+from forensic import Qcow2Image, open_image
+from forensic.explore import (
     DiskView,
     Grid,
     Node,
-    Qcow2Image,
-    back_references,
+    RegionIndex,
+    build_reverse_map,
+    file_space_usage,
+    guest_space_usage,
     host,
     inspect,
     look_inside,
-    open_image,
-    outline,
     spans_between,
-    survey_file,
-    survey_guest,
+    top_nodes,
 )
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
@@ -52,16 +51,16 @@ def lines_of(nodes: list[Node], depth: int = 0) -> Iterator[Node]:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_every_byte_of_a_damaged_image_can_be_explained(recipe: recipes.Recipe, tmp_path: Path) -> None:
     with opened(recipe, tmp_path) as image:
-        atlas = Atlas(image)
-        assert next(iter(lines_of(outline(atlas)))).label == "header"
-        assert all(node.length >= 0 for node in islice(lines_of(outline(atlas)), 2000))
+        region_index = RegionIndex(image)
+        assert next(iter(lines_of(top_nodes(region_index)))).label == "header"
+        assert all(node.length >= 0 for node in islice(lines_of(top_nodes(region_index)), 2000))
         for offset in range(0, min(image.evidence.size, 1 << 15), 7):
-            assert inspect(atlas, offset).place.length > 0
-            spans_between(atlas, offset, offset + 16)
-        list(survey_file(atlas, Grid(0, max(1, image.evidence.size // 7), 8)))
-        if atlas.geometry is not None:
-            list(survey_guest(atlas, Grid(0, max(1, image.virtual_size // 7), 8)))
-            back_references(image).guest_offset_of(0)
+            assert inspect(region_index, offset).place.length > 0
+            spans_between(region_index, offset, offset + 16)
+        list(file_space_usage(region_index, Grid(0, max(1, image.evidence.size // 7), 8)))
+        if region_index.geometry is not None:
+            list(guest_space_usage(region_index, Grid(0, max(1, image.virtual_size // 7), 8)))
+            build_reverse_map(image).guest_offset_of(0)
             disk = DiskView(image)
             look_inside(disk.read, disk.size)
 

@@ -74,7 +74,7 @@ def test_without_the_backing_file_what_is_missing_is_listed(drive: Drive, tmp_pa
         await settled(app, pilot)
         await pilot.press("escape")
         text = screen_text(app)
-        assert "ranges that were not had" in text
+        assert "some ranges could not be read" in text
         assert "backing_not_supplied" in text
 
     drive(SOUND / "overlay-qcow2.qcow2", story, (170, 50))

@@ -10,12 +10,12 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
-from forensic import Range, Space
+from forensic.explore import Range, Space
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.colourings import COLOURS, ENTROPY
-from tui.config import Settings
+from tui.config import Preferences
 from tui.widgets.cluster_map import ClusterMap
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
@@ -38,6 +38,28 @@ def test_the_overview_says_what_the_image_is(drive: Drive, size: tuple[int, int]
         assert "first, second" in text or size[1] < 30, "a low terminal scrolls"
 
     drive(SNAPSHOTS, story, size)
+
+
+def test_a_screen_hears_once_of_what_is_known_and_of_where_the_cursor_is(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Textual calls the `on_mount` of every class of a screen; one that calls its parent's subscribes twice."""
+    heard: list[tuple[str, object]] = []
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        for key in "12345":
+            await pilot.press(key)
+            await settled(app, pilot)
+            kind = type(app.screen)
+            monkeypatch.setattr(kind, "on_learned", lambda screen, what: heard.append((type(screen).__name__, what)))
+            monkeypatch.setattr(kind, "on_moved", lambda screen, place: heard.append((type(screen).__name__, place)))
+            app.desk.learned.publish("nothing new")
+            app.desk.moved.publish(host(0x200))
+            await pilot.pause()
+            found = [what for name, what in heard if name == kind.__name__]
+            assert (found.count("nothing new"), found.count(host(0x200))) == (1, 1), kind.__name__
+
+    drive(SNAPSHOTS, story, (170, 50))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -276,7 +298,7 @@ def test_keys_can_be_remapped(drive: Drive) -> None:
         await settled(app, pilot)
         assert app.current_mode == "map"
 
-    drive(SNAPSHOTS, story, settings=Settings({"screen.map": "f12"}))
+    drive(SNAPSHOTS, story, settings=Preferences({"screen.map": "f12"}))
 
 
 def test_a_place_that_is_not_there_is_refused(drive: Drive) -> None:

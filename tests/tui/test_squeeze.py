@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic import DiskView, FileView, Space, open_image
+from forensic import open_image
+from forensic.explore import DiskView, FileView, Space
 from tests.images import SOUND, opened, tiny
 from tui.widgets.squeeze import BLOCK_ROWS, BLOCKS, Line, Squeezer
 

@@ -10,8 +10,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from forensic import Qcow1Atlas, Qcow1Image, Range, Space, inspect, open_any, outline, spans_between, survey_file
-from forensic.qcow2.survey import Fill, Grid
+from forensic import Qcow1Image, open_any
+from forensic.explore import Qcow1RegionIndex, Range, Space, file_space_usage, inspect, spans_between, top_nodes
+from forensic.explore.space_usage import Fill, Grid
 from samples import recipes
 from tests.images import COMMITTED
 from tests.tui.driving import Drive, screen_text, settled, told
@@ -23,9 +24,9 @@ VERSION_1 = [kind.name for kind in COMMITTED if kind.format == "qcow"]
 DAMAGED = [recipe for recipe in recipes.all_recipes() if recipe.code.startswith("version-1")]
 
 
-def atlas_of(image: object) -> Qcow1Atlas:
+def atlas_of(image: object) -> Qcow1RegionIndex:
     assert isinstance(image, Qcow1Image)
-    return Qcow1Atlas(image)
+    return Qcow1RegionIndex(image)
 
 
 def test_there_are_samples() -> None:
@@ -36,41 +37,41 @@ def test_there_are_samples() -> None:
 @pytest.mark.parametrize("name", VERSION_1)
 def test_what_an_entry_points_to_is_where_the_disk_finds_it(name: str) -> None:
     with open_any(SOUND / f"{name}.qcow") as image:
-        atlas = atlas_of(image)
-        size = atlas.cluster_size
+        region_index = atlas_of(image)
+        size = region_index.cluster_size
         assert size is not None
         for extent in image.extents():
             if extent.host_offset is None:
                 continue
-            coverage = atlas.image.header.l1_coverage
-            place = atlas.entry_place(extent.guest_offset // coverage, extent.guest_offset % coverage // size)
+            coverage = region_index.image.header.l1_coverage
+            place = region_index.entry_place(extent.guest_offset // coverage, extent.guest_offset % coverage // size)
             assert place is not None
-            explained = inspect(atlas, place.offset + 3)
+            explained = inspect(region_index, place.offset + 3)
             assert (explained.title, explained.place) == ("L2 entry", place)
             assert explained.target is not None
             assert explained.target.offset == extent.host_offset
             assert explained.guest_offset == extent.guest_offset // size * size
-            assert not inspect(atlas, extent.host_offset).known
+            assert not inspect(region_index, extent.host_offset).known
 
 
 @pytest.mark.parametrize("name", VERSION_1)
 def test_tree_colours_and_sums_know_the_tables(name: str) -> None:
     with open_any(SOUND / f"{name}.qcow") as image:
-        atlas = atlas_of(image)
-        tree = {node.label: node for node in outline(atlas)}
+        region_index = atlas_of(image)
+        tree = {node.label: node for node in top_nodes(region_index)}
         assert {"header", "L1 table"} <= set(tree)
         assert tree["L1 table"].children is not None
         for entry in tree["L1 table"].children():
             assert entry.children is not None
             assert entry.children()
-        (first, *_) = spans_between(atlas, tree["L1 table"].host_offset, tree["L1 table"].host_offset + 8)
+        (first, *_) = spans_between(region_index, tree["L1 table"].host_offset, tree["L1 table"].host_offset + 8)
         assert first.place.length == 8
-        *_, survey = survey_file(atlas, Grid(0, image.evidence.size, 1))
-        assert survey.sums[Fill.L2, 0] and survey.sums[Fill.HEADER, 0]
+        *_, usage = file_space_usage(region_index, Grid(0, image.evidence.size, 1))
+        assert usage.sums[Fill.L2, 0] and usage.sums[Fill.HEADER, 0]
         stored = sum(
             extent.stored_length or extent.length for extent in image.extents() if extent.host_offset is not None
         )
-        assert survey.sums[[Fill.DATA, Fill.COMPRESSED], 0].sum() == stored
+        assert usage.sums[[Fill.DATA, Fill.COMPRESSED], 0].sum() == stored
 
 
 def test_fields_of_the_header_have_their_own_words() -> None:
@@ -83,12 +84,12 @@ def test_fields_of_the_header_have_their_own_words() -> None:
 @pytest.mark.parametrize("recipe", DAMAGED, ids=lambda recipe: recipe.name)
 def test_every_byte_of_a_damaged_image_can_be_explained(recipe: recipes.Recipe, tmp_path: Path) -> None:
     with open_any(recipes.apply(recipe, tmp_path / "image.qcow")) as image:
-        atlas = atlas_of(image)
-        outline(atlas)
+        region_index = atlas_of(image)
+        top_nodes(region_index)
         for offset in range(0, min(image.evidence.size, 1 << 13), 7):
-            assert inspect(atlas, offset).place.length > 0
-            spans_between(atlas, offset, offset + 16)
-        list(survey_file(atlas, Grid(0, max(1, image.evidence.size // 7), 8)))
+            assert inspect(region_index, offset).place.length > 0
+            spans_between(region_index, offset, offset + 16)
+        list(file_space_usage(region_index, Grid(0, max(1, image.evidence.size // 7), 8)))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=str)

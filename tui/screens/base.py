@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from forensic import Range, Space
+from forensic.explore import Range, Space
 from tui.desk import Desk
 from tui.widgets.chrome import StatusLine, TopBar
 

@@ -8,7 +8,7 @@ from tui.screens.prompts import Question
 from tui.text import line, lines, plain
 
 DANGER = (
-    "Whoever made the image chose this name. It may be a file of yours that has nothing to do with the case, a device, "
+    "The maker of the image chose this name. It may be a file of yours that has nothing to do with the case, a device, "
     "or an address. It is not opened. If you have the file that belongs here, say so, and type its path yourself; its "
     "hash and the path go into the report."
 )

@@ -1,4 +1,4 @@
-"""Screen 5: write the disk out, see how far it is, and what was not had."""
+"""Screen 5: write the disk out, see how far it is, and what could not be read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Label, ProgressBar, Static
 
-from forensic import Extraction, shown, usable_hashes
+from forensic import Extraction
+from forensic.explore import shown, usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
 from tui.extract_job import Control, Extracted, Extracting, run_extraction
 from tui.extraction_plan import ExtractionPlan
-from tui.facts import items, section, untrusted
+from tui.facts import untrusted
 from tui.screens.base import ImageScreen
 from tui.screens.consent import consent
 from tui.screens.prompts import Prompt
@@ -75,7 +76,6 @@ class ExtractScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Show the command line."""
-        super().on_mount()
         self.query_one("#progress").display = False
         self._show_command()
 
@@ -213,30 +213,30 @@ class ExtractScreen(ImageScreen):
 
     def _targets(self) -> list[tuple[Text, int]]:
         targets = [(line("active disk  ", (size(self.desk.image.virtual_size), "dim")), ACTIVE)]
-        for snapshot in map(section, items(self.desk.facts["snapshots"])[:LISTED_SNAPSHOTS]):
-            name, made = untrusted(snapshot["name"]), str(snapshot["created_at"])
-            words = line(f"snapshot {snapshot['index']}  “", name, "”  ", (made, "dim"))
-            targets.append((words, int(str(snapshot["index"]))))
+        for snapshot in (self.desk.facts.snapshots or ())[:LISTED_SNAPSHOTS]:
+            name = untrusted(snapshot.name)
+            words = line(f"snapshot {snapshot.index}  “", name, "”  ", (snapshot.created_at, "dim"))
+            targets.append((words, snapshot.index))
         return targets
 
     def _needs(self) -> dict[str, Text]:
         needs: dict[str, Text] = {}
-        for reference in map(section, items(self.desk.facts["references"])):
-            declared = untrusted(reference["declared"]) if reference["declared"] else plain("without a name")
-            needs[str(reference["kind"])] = declared
+        for reference in self.desk.facts.references or ():
+            declared = untrusted(reference.declared) if reference.declared else plain("without a name")
+            needs[reference.kind] = declared
         if self.desk.image.encrypted:
             needs["key"] = plain("the data is encrypted")
         return needs
 
     def _outcome(self, extraction: Extraction, reports: list[tuple[str, Path]]) -> Text:
         ledger = extraction.ledger
-        head = "✔ complete" if extraction.complete else "▲ complete, with ranges that were not had"
+        head = "✔ complete" if extraction.complete else "▲ complete; some ranges could not be read"
         parts = [
             line((head, "bold")),
             Text(),
             line(("file    ", "dim"), os.fspath(extraction.path or "-"), f"   {size(extraction.size)}"),
             line(("read    ", "dim"), f"{ledger.bytes_read:,} bytes"),
-            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes by the image's word"),
+            line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes, recorded as zero"),
             line(("missing ", "dim"), f"{ledger.bytes_missing:,} bytes, filled with zeros"),
         ]
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]

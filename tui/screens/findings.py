@@ -14,7 +14,8 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from forensic import CheckStatus, Finding, Problem, Range, rule_of
+from forensic import Finding
+from forensic.explore import CheckStatus, Problem, Range, rule_of
 from tui.commands import FINDINGS, bindings
 from tui.desk import Desk
 from tui.finding_list import FILTER_HINT, ORDER_NAMES, BadFilter, in_order, matching
@@ -50,7 +51,6 @@ class FindingsScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Columns, and what is known already."""
-        super().on_mount()
         self.query_one("#filter").display = False
         table = self._table
         for name, width in (("severity", 10), ("n", 7), ("code", 34), ("what was observed", None)):

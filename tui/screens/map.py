@@ -12,9 +12,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import Grid, Range, Space
+from forensic.explore import Grid, Range, Space
 from tui import map_jobs
-from tui.colourings import BY_CENSUS, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
+from tui.colourings import BY_CLUSTER_CODE, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
 from tui.commands import MAP, bindings
 from tui.desk import Desk
 from tui.looks import Look
@@ -38,7 +38,7 @@ class MapScreen(ImageScreen):
         super().__init__(desk)
         self._zoom = 0
         self._colour = KIND
-        self._surveys: dict[Space, Mapped] = {}
+        self._usages: dict[Space, Mapped] = {}
 
     def body(self) -> Iterable[Widget]:
         """Two maps, the legend, a line about the cell under the cursor."""
@@ -56,7 +56,7 @@ class MapScreen(ImageScreen):
             self._map(other.space).cursor = other.offset
         for space in Space:
             if not self._holds_cursor(space):
-                self._survey(space)
+                self._show_usage(space)
         self._show_cell()
 
     def on_learned(self, what: str) -> None:
@@ -68,7 +68,7 @@ class MapScreen(ImageScreen):
 
     def on_cluster_map_resized(self, event: ClusterMap.Resized) -> None:
         """Another number of cells fits."""
-        self._survey(event.map.space)
+        self._show_usage(event.map.space)
 
     def on_cluster_map_moved(self, event: ClusterMap.Moved) -> None:
         """A step by hand; in the file, to the first run that begins in the cell, so that the disk can follow."""
@@ -82,7 +82,7 @@ class MapScreen(ImageScreen):
                 if guest_offset is not None:
                     self._map(Space.GUEST).cursor = guest_offset
                     if not self._holds_cursor(Space.GUEST):
-                        self._survey(Space.GUEST)
+                        self._show_usage(Space.GUEST)
 
     def on_cluster_map_opened(self, event: ClusterMap.Opened) -> None:
         """A double click."""
@@ -90,24 +90,23 @@ class MapScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Have the orphans looked for; they are marked on the map."""
-        super().on_mount()
         self.call_later(self.app.run_action, "seek_orphans")
 
     def on_counted(self, event: Counted) -> None:
-        """A census, so far, from which both maps are filled."""
-        if event.census is None:
+        """A count of cluster codes, so far, from which both maps are filled."""
+        if event.cluster_codes is None:
             self.notify(f"there is nothing to colour by {event.colour} here, or too much of it", markup=False)
             if event.colour == self._colour:
                 self.action_colour()
         else:
-            self.desk.censuses[event.colour] = event.census
+            self.desk.cluster_codes[event.colour] = event.cluster_codes
             if event.colour == self._colour:
                 self._fill_both()
 
     def on_mapped(self, event: Mapped) -> None:
-        """A survey, so far."""
-        if event.survey.grid == self._map(event.space).grid and event.colour == self._colour:
-            self._surveys[event.space] = event
+        """A summary, so far."""
+        if event.usage.grid == self._map(event.space).grid and event.colour == self._colour:
+            self._usages[event.space] = event
             self._paint(event.space)
 
     def on_heated(self, event: Heated) -> None:
@@ -123,12 +122,12 @@ class MapScreen(ImageScreen):
             self.notify("a cell is one cluster already", markup=False, timeout=2)
             return
         self._zoom = wanted
-        self._survey_both()
+        self._show_both_usages()
 
     def action_whole(self) -> None:
         """Everything."""
         self._zoom = 0
-        self._survey_both()
+        self._show_both_usages()
 
     def action_swap(self) -> None:
         """To the other map."""
@@ -137,12 +136,12 @@ class MapScreen(ImageScreen):
     def action_colour(self) -> None:
         """By kind, refcount, owner, finding, entropy."""
         self._colour = COLOURS[(COLOURS.index(self._colour) + 1) % len(COLOURS)]
-        self._surveys.clear()
+        self._usages.clear()
         for space in Space:
             self._map(space).show(self._map(space).grid, self._map(space).space_size, [])
-        if self._colour in BY_CENSUS and self._colour not in self.desk.censuses:
-            work = partial(map_jobs.take_census, self.post_message, self.desk.atlas, self._colour)
-            self.run_worker(work, thread=True, group="census", exclusive=True)
+        if self._colour in BY_CLUSTER_CODE and self._colour not in self.desk.cluster_codes:
+            work = partial(map_jobs.take_cluster_codes, self.post_message, self.desk.region_index, self._colour)
+            self.run_worker(work, thread=True, group="cluster_codes", exclusive=True)
         self._show_titles()
         self._fill_both()
 
@@ -158,7 +157,7 @@ class MapScreen(ImageScreen):
 
     @property
     def _unit(self) -> int:
-        return self.desk.atlas.cluster_size or 512
+        return self.desk.region_index.cluster_size or 512
 
     def _map(self, space: Space) -> ClusterMap:
         return self.query_one("#file-map" if space == Space.HOST else "#disk-map", ClusterMap)
@@ -173,11 +172,11 @@ class MapScreen(ImageScreen):
         whole = -(-units // self._map(space).capacity)
         return max(1, whole >> zoom * ZOOM_BITS) * self._unit
 
-    def _survey_both(self) -> None:
+    def _show_both_usages(self) -> None:
         for space in Space:
-            self._survey(space)
+            self._show_usage(space)
 
-    def _survey(self, space: Space) -> None:
+    def _show_usage(self, space: Space) -> None:
         """Lay the grid out around the cursor and have it filled in the background."""
         map_, total = self._map(space), self.desk.view_of(space).size
         cell_size = self._cell_size(space, self._zoom)
@@ -197,16 +196,21 @@ class MapScreen(ImageScreen):
 
     def _fill(self, space: Space) -> None:
         """Have the grid summed up in the background, in the colour there is."""
-        post, atlas, grid, view = self.post_message, self.desk.atlas, self._map(space).grid, self.desk.view_of(space)
-        census = self.desk.censuses.get(self._colour)
+        post, region_index, grid, view = (
+            self.post_message,
+            self.desk.region_index,
+            self._map(space).grid,
+            self.desk.view_of(space),
+        )
+        cluster_codes = self.desk.cluster_codes.get(self._colour)
         if self._colour == ENTROPY:
             work = partial(map_jobs.heat_up, post, view, grid)
-        elif census is not None:
-            work = partial(map_jobs.fill_from, post, atlas, view, grid, self._colour, census)
-        elif self._colour in BY_CENSUS:
+        elif cluster_codes is not None:
+            work = partial(map_jobs.fill_from, post, region_index, view, grid, self._colour, cluster_codes)
+        elif self._colour in BY_CLUSTER_CODE:
             return
         else:
-            work = partial(map_jobs.fill_grid, post, atlas, view, grid, self._colour)
+            work = partial(map_jobs.fill_grid, post, region_index, view, grid, self._colour)
         self.run_worker(work, thread=True, group=f"map {space.value}", exclusive=True)
 
     def _paint_all(self) -> None:
@@ -214,11 +218,11 @@ class MapScreen(ImageScreen):
             self._paint(space)
 
     def _paint(self, space: Space) -> None:
-        mapped, desk, map_ = self._surveys.get(space), self.desk, self._map(space)
+        mapped, desk, map_ = self._usages.get(space), self.desk, self._map(space)
         if mapped is not None:
-            survey = mapped.survey
-            cells = cells_of(self._colour, space, survey, desk.trouble(), desk.orphans, desk.atlas)
-            map_.show(survey.grid, map_.space_size, cells)
+            usage = mapped.usage
+            cells = cells_of(self._colour, space, usage, desk.trouble(), desk.orphans, desk.region_index)
+            map_.show(usage.grid, map_.space_size, cells)
             self._show_cell()
             if self.has_class("-narrow"):
                 self.query_one("#legend", Static).update(self._legend())
@@ -236,16 +240,16 @@ class MapScreen(ImageScreen):
         map_ = self._active
         number = map_.grid.cell_of(map_.cursor)
         start = map_.grid.offset_of(number)
-        mapped = self._surveys.get(map_.space)
+        mapped = self._usages.get(map_.space)
         end = min(start + map_.grid.cell_size, map_.space_size) - 1
         words = line((f" {map_.space.value} ", "bold"), f"{start:#x} – {end:#x}  cluster {start // self._unit:,}   ")
-        if mapped and mapped.survey.grid == map_.grid and 0 <= number < map_.grid.cells:
-            words.append_text(self._contents(map_.space, mapped.survey.sums[:, number].tolist()))
+        if mapped and mapped.usage.grid == map_.grid and 0 <= number < map_.grid.cells:
+            words.append_text(self._contents(map_.space, mapped.usage.sums[:, number].tolist()))
         self.query_one("#cell", Static).update(words)
 
     def _contents(self, space: Space, sums: list[int]) -> Text:
         words = Text()
-        for key, look in looks_of(self._colour, space, self.desk.atlas).items():
+        for key, look in looks_of(self._colour, space, self.desk.region_index).items():
             if sums[key]:
                 words.append(f"{look.glyph} ", self._colour_of(look)).append(f"{look.name} {size(sums[key])}   ")
         return words if words else plain("not in use", "dim")
@@ -254,7 +258,7 @@ class MapScreen(ImageScreen):
         names: dict[str, Look] = {}
         narrow = self.has_class("-narrow")
         seen = {cell.glyph for space in Space for cell in self._map(space).cells}
-        for look in legend_of(self._colour, self.desk.atlas):
+        for look in legend_of(self._colour, self.desk.region_index):
             if not narrow or look.glyph in seen:  # where there is little room, only what there is
                 names.setdefault(look.glyph, look)
         head = line(("colour: ", "dim"), (self._colour, "bold"))

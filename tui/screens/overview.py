@@ -11,10 +11,11 @@ from textual.containers import Grid, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import CheckStatus, Judgement, Severity, Space, Verdict
+from forensic import Judgement, Severity, Verdict
+from forensic.explore import CheckStatus, Space
 from tui.facts import facts_of
 from tui.looks import MARKS
-from tui.messages import Surveyed
+from tui.messages import UsageFound
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
@@ -52,7 +53,6 @@ class OverviewScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Show what is known already."""
-        super().on_mount()
         self._show_verdict()
         self._show_volumes()
 
@@ -67,10 +67,10 @@ class OverviewScreen(ImageScreen):
 
     def _show_space(self) -> None:
         for space, bar in ((Space.GUEST, "#disk-bar"), (Space.HOST, "#file-bar")):
-            surveyed = self.desk.surveys.get(space)
-            if surveyed:
+            found_usage = self.desk.usages.get(space)
+            if found_usage:
                 self.query_one(bar, SpaceBar).show(
-                    _shares(surveyed, self.desk.view_of(space).size), surveyed.survey.done
+                    _shares(found_usage, self.desk.view_of(space).size), found_usage.usage.done
                 )
 
     def _facts(self) -> Table:
@@ -162,11 +162,11 @@ def _times(count: int) -> Text:
     return plain(f"  ×{count:,}", "dim") if count > 1 else plain("")
 
 
-def _shares(surveyed: Surveyed, space_size: int) -> list[Share]:
-    from tui.kinds import FILLS, FREE, STATES  # with the tables, which nobody should wait for before the first paint
+def _shares(found_usage: UsageFound, space_size: int) -> list[Share]:
+    from tui.kinds import FILLS, FREE, STATES  # with the tables, loaded after the first paint
 
-    sums = surveyed.survey.sums.sum(axis=1).tolist()
-    if surveyed.space == Space.GUEST:
+    sums = found_usage.usage.sums.sum(axis=1).tolist()
+    if found_usage.space == Space.GUEST:
         return [Share(look.name, look.kind, look.glyph, sums[state]) for state, look in STATES.items()]
     shares = [Share(look.name, look.kind, look.glyph, sums[fill]) for fill, look in FILLS.items()]
     return [*shares, Share(FREE.name, FREE.kind, FREE.glyph, max(0, space_size - sum(sums)))]

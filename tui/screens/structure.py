@@ -11,8 +11,9 @@ from textual.containers import Grid, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from forensic import Grid as Cells
-from forensic import Qcow2Image, Range, Space, host, outline, spans_between
+from forensic import Qcow2Image
+from forensic.explore import Grid as Cells
+from forensic.explore import Range, Space, host, spans_between, top_nodes
 from tui import jobs, map_jobs
 from tui.colourings import KIND, cells_of
 from tui.commands import STRUCTURE, bindings
@@ -50,10 +51,10 @@ class StructureScreen(ImageScreen):
     def body(self) -> Iterable[Widget]:
         """Tree, bytes, inspector."""
         desk = self.desk
-        cluster_size = desk.atlas.cluster_size or 512
+        cluster_size = desk.region_index.cluster_size or 512
         tree, inspector = StructureTree(id="tree"), Inspector(id="inspector")
         file_hex = HexView(
-            desk.file_view, cluster_size, lambda start, end: spans_between(desk.atlas, start, end), id="host"
+            desk.file_view, cluster_size, lambda start, end: spans_between(desk.region_index, start, end), id="host"
         )
         disk_hex = HexView(desk.disk_view, cluster_size, id="guest")
         tree.border_title, inspector.border_title = "structures", "inspector"
@@ -64,8 +65,7 @@ class StructureScreen(ImageScreen):
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
-        super().on_mount()
-        self.query_one(StructureTree).grow(outline(self.desk.atlas))
+        self.query_one(StructureTree).grow(top_nodes(self.desk.region_index))
         self._show_view(self._shown_view)
         self._mark_findings()
         self.on_moved(self.desk.place)
@@ -103,13 +103,16 @@ class StructureScreen(ImageScreen):
         """Have the claims on this cluster looked up once the cursor rests, unless there are too many tables."""
         if self._rest:
             self._rest.stop()
-        if not self.desk.claims() and sum(len(table.entries) for table in self.desk.atlas.l1_tables) <= FEW_TABLES:
+        if (
+            not self.desk.claims()
+            and sum(len(table.entries) for table in self.desk.region_index.l1_tables) <= FEW_TABLES
+        ):
             self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
 
     def _look_up_owners(self) -> None:
         host_offset = self.desk.host_offset()
         image = self.desk.image
-        if host_offset is not None and self.desk.atlas.geometry is not None and isinstance(image, Qcow2Image):
+        if host_offset is not None and self.desk.region_index.geometry is not None and isinstance(image, Qcow2Image):
             work = partial(jobs.own, self.post_message, image, host_offset)
             self.run_worker(work, thread=True, group="owners", exclusive=True)
 
@@ -142,7 +145,7 @@ class StructureScreen(ImageScreen):
         cells = max(1, map_.capacity)
         grid = Cells(0, max(1, -(-view.size // cells)), cells)
         map_.show(grid, max(1, view.size), [])
-        work = partial(map_jobs.fill_grid, self.post_message, self.desk.atlas, view, grid, KIND)
+        work = partial(map_jobs.fill_grid, self.post_message, self.desk.region_index, view, grid, KIND)
         self.run_worker(work, thread=True, group=f"minimap {view.space.value}", exclusive=True)
 
     def on_mapped(self, event: Mapped) -> None:
@@ -152,8 +155,8 @@ class StructureScreen(ImageScreen):
 
     def _paint_minimap(self, space: Space) -> None:
         mapped, desk, map_ = self._mapped.get(space), self.desk, self._minimap(space)
-        if mapped and mapped.survey.grid == map_.grid:
-            cells = cells_of(KIND, space, mapped.survey, desk.trouble(), desk.orphans, desk.atlas)
+        if mapped and mapped.usage.grid == map_.grid:
+            cells = cells_of(KIND, space, mapped.usage, desk.trouble(), desk.orphans, desk.region_index)
             map_.show(map_.grid, map_.space_size, cells)
 
     def _minimap(self, space: Space) -> Minimap:
@@ -219,7 +222,7 @@ class StructureScreen(ImageScreen):
             self.query_one("#guest" if name == "guest" else "#host", HexView).focus()
 
     def _show_titles(self) -> None:
-        size = self.desk.atlas.cluster_size
+        size = self.desk.region_index.cluster_size
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
             cluster = f" · cluster {view.cursor // size:,}" if size else ""

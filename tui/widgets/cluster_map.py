@@ -1,4 +1,4 @@
-"""A grid of cells over one address space; what a cell looks like is decided by whoever fills it."""
+"""A grid of cells over one address space; what a cell looks like is decided by the code that fills it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from forensic import Grid, Space
+from forensic.explore import Grid, Space
 from tui.looks import EMPTY, MAP_CLASSES, Cell
 
 CELL_WIDTH = 2

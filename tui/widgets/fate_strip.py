@@ -1,4 +1,4 @@
-"""The disk as a strip of cells while it is extracted: read, zero, not had, not reached."""
+"""The disk as a strip of cells while it is extracted: read, zero, unreadable, not reached."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.app import RenderResult
 from textual.geometry import Size
 from textual.widget import Widget
 
-from forensic import Fate
+from forensic.explore import Fate
 from tui.kinds import FATES, PENDING
 from tui.looks import MAP_CLASSES, Look
 

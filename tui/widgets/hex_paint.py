@@ -8,7 +8,7 @@ from msgspec import Struct
 from rich.segment import Segment
 from rich.style import Style
 
-from forensic import Range, Span
+from forensic.explore import Range, Span
 from tui.widgets.hex_layout import HexLayout
 from tui.widgets.squeeze import Line
 
@@ -64,7 +64,7 @@ class Painter:
         return segments
 
     def unread(self, painting: Painting, offset: int, length: int, reason: str) -> list[Segment]:
-        """A row that cannot be had, and why."""
+        """A row that cannot be read, and why."""
         return [self._offset(painting, offset), Segment("?? " * min(4, length) + reason, self._styles["missing"])]
 
     def squeezed(self, line: Line) -> list[Segment]:

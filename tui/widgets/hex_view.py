@@ -8,7 +8,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from forensic import Range, View
+from forensic.explore import Range, View
 from tui.commands import HEX, bindings
 from tui.widgets.hex_paint import FieldsBetween
 from tui.widgets.hex_window import HexWindow
@@ -20,7 +20,7 @@ WHEEL = 3
 class HexView(HexWindow, can_focus=True):
     """Moved by keys and mouse.
 
-    Posts `Moved` when the examiner moves the cursor, `Followed` when he wants to go where it points, `Selected`.
+    Posts `Moved` when the examiner moves the cursor, `Followed` to go where it points, `Selected`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,7 +100,7 @@ class HexView(HexWindow, can_focus=True):
             self._anchor = None
 
     def action_endian(self) -> None:
-        """Whoever reads numbers turns the order round."""
+        """Readers of numbers turn the order round."""
         self.post_message(self.Turned())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
@@ -112,11 +112,6 @@ class HexView(HexWindow, can_focus=True):
         """Three lines up."""
         event.prevent_default()
         self.scroll_to(y=self._rows_from(int(self.scroll_offset.y), -WHEEL), animate=False)
-
-    def clear_selection(self) -> None:
-        """Give the selection up."""
-        self._anchor = None
-        self.post_message(self.Selected(self, None))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Put the cursor there; dragging selects."""

@@ -11,7 +11,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from forensic import Range, View
+from forensic.explore import Range, View
 from tui.widgets.hex_layout import WIDTHS, HexLayout, fitting
 from tui.widgets.hex_paint import CHARACTERS, STYLES, FieldsBetween, Painter, Painting
 from tui.widgets.squeeze import Line, Squeezer

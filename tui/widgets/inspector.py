@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
-from forensic import Inspection
+from forensic.explore import Inspection
 from tui.text import lines, plain
 
 NAME_WIDTH = 17

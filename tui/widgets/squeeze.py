@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from forensic import View
+from forensic.explore import View
 
 BLOCK_ROWS = 512
 """Rows that are read and compared at once."""
@@ -111,7 +111,7 @@ class Squeezer:
         return row
 
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
-        """Behind the zeros that the tables or the file system vouch for."""
+        """After the zeros that the tables or the file system guarantee."""
         if self._asked <= 0:
             return row
         self._asked -= 1

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from forensic import Node
+from forensic.explore import Node
 from tui.text import line, plain
 
 

@@ -1,0 +1,276 @@
+"""References against refcounts: what the walk over the tables counted, compared with what the image stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from msgspec.structs import asdict
+
+from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, ClusterCounts, Use
+from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
+from forensic.accounting.owners import Claims, Metadata
+from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
+from forensic.budget import Budget, Unexamined
+from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
+from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, RefcountSpan, StoredRefcounts
+from forensic.qcow2.tables import L2Batch
+
+MAX_WINDOWS = 256
+"""Windows of the file that are counted; more only come from entries strewn over an absurdly long file."""
+
+
+class UsageCounter:
+    """Counts references while the walk goes on, and compares at its end."""
+
+    def __init__(self, claims: Claims, stored: StoredRefcounts, budget: Budget, lost: str | None) -> None:
+        """Count the metadata of the first window."""
+        self.claims, self.stored, self.budget, self.lost = claims, stored, budget, lost
+        self.geometry = self.claims.active.geometry
+        self.sets: TableSets = self.claims.sets
+        self.metadata: Metadata = self.claims.metadata
+        self.evidence = self.claims.evidence
+        self.clusters = -(-self.evidence.size // self.geometry.cluster_size)
+        self.l2_offsets, self.l2_references = self.sets.distinct()
+        self.window_clusters = self._window_clusters()
+        self.data_clusters = 0
+        self.compressed_clusters = 0
+        self.last_used = 0
+        self.window = self._new_window(0)
+        self.window.elsewhere_wanted = True
+        first_sets, masks = self.sets.membership(0)
+        self.masks = np.zeros(len(self.l2_offsets), dtype=np.uint8)
+        self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
+
+    def _window_clusters(self) -> int:
+        """Host clusters that are counted at once: whole ranges, as many as the limit allows."""
+        each = 2 if len(self.sets.sets) == 1 else 3
+        span = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
+        return max(span, self.budget.limits.counter_bytes // each // span * span)
+
+    def add(self, batch: L2Batch) -> None:
+        """Count what a batch of L2 tables refers to."""
+        self._count(self.window, batch)
+        if batch.owner == "active":
+            self._add_totals(batch)
+        if batch.overwritten and not self.lost:
+            self.lost = f"an L2 table of {batch.owner} is overwritten"
+        if not batch.whole and not self.lost:
+            self.lost = f"an L2 table of {batch.owner} could not be read to its end"
+
+    def results(self) -> Iterator[ClusterUsage | FreeClusters | RefcountsBeyondFile | Unexamined | Totals]:
+        """Compare window after window; the tables that lead past the first are read again for each."""
+        self._mark_other_sets(self.window, None)
+        yield from self._compare(self.window)
+        later, tables = self._elsewhere()
+        done = self.window.end
+        del self.window
+        for count, number in enumerate(self._windows(later), 1):
+            first = number * self.window_clusters
+            yield from self._free_between(done, first)
+            stop = self.budget.out_of_time()
+            if count >= MAX_WINDOWS:
+                stop = f"what is referenced is strewn over more than {MAX_WINDOWS} parts of the file"
+            if stop:
+                yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
+                self.lost = self.lost or stop
+                return
+            wanted = distinct(tables[later == number])
+            window = self._new_window(first)
+            for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
+                self._count(window, batch)
+            self._mark_other_sets(window, wanted)
+            yield from self._compare(window)
+            done = window.end
+        yield from self._free_between(done, self.clusters)
+        yield from self._beyond_file()
+        stop = self.budget.out_of_time()
+        if stop:
+            yield Unexamined(ClusterUsage, stop, limit=True)
+
+    def totals(self) -> Totals:
+        """What the active disk's tables add up to."""
+        return Totals(
+            self.geometry,
+            self.evidence.size,
+            self.data_clusters,
+            self.compressed_clusters,
+            sum(tables.times for tables in self.sets.sets),
+        )
+
+    def _elsewhere(self) -> tuple[U64, U64]:
+        """The windows that tables lead to beside the first, and those tables."""
+        pairs = self.window.elsewhere
+        nothing = np.zeros(0, dtype=np.uint64)
+        if not pairs:
+            return nothing, nothing
+        return np.concatenate([windows for windows, _ in pairs]), np.concatenate([tables for _, tables in pairs])
+
+    def _new_window(self, first: int) -> ClusterCounts:
+        end = min(self.clusters, first + self.window_clusters)
+        return counted_window(self.claims, first, end, self.l2_offsets, self.l2_references)
+
+    def _count(self, window: ClusterCounts, batch: L2Batch) -> None:
+        rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
+        window.add_tables(batch, self.l2_references[rows], self.masks[rows])
+
+    def _mark_other_sets(self, window: ClusterCounts, tables: U64 | None) -> None:
+        """Count the table sets for which the first pass had no bits."""
+        for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
+            if self.budget.out_of_time():
+                return
+            window.next_sets()
+            offsets, masks = self.sets.membership(first)
+            if tables is not None:
+                wanted = is_among(offsets, tables)
+                offsets, masks = offsets[wanted], masks[wanted]
+            for batch in self.sets.batches(self.evidence, self.claims.active, offsets):
+                rows = np.searchsorted(offsets, batch.host_offsets)
+                window.add_tables(batch, np.zeros(len(rows), dtype=np.int64), masks[rows])
+
+    def _windows(self, later: U64) -> list[int]:
+        """The windows after the first in which anything is referenced or has a refcount."""
+        size, width = self.geometry.cluster_size, self.window_clusters
+        used = [np.asarray([claim.host_offset for claim in self.metadata.single], dtype=np.uint64)]
+        used += [self.l2_offsets, self.metadata.refcount_blocks, self.metadata.bitmap_data]
+        numbers = set((distinct(np.concatenate(used)) // np.uint64(size * width)).tolist())
+        numbers |= set(distinct(later).tolist())
+        if self.stored.usable:
+            counted = np.flatnonzero(self.stored.table.entries) * self.stored.per_block // width
+            numbers |= set(distinct(counted).tolist())
+        last = -(-self.clusters // width)
+        return sorted(int(number) for number in numbers if 0 < number < last)
+
+    def _add_totals(self, batch: L2Batch) -> None:
+        tables = self.sets.sets[0]
+        rows = np.searchsorted(tables.host_offsets, batch.host_offsets)
+        times = tables.references[rows]
+        self.data_clusters += int((np.count_nonzero(batch.data_offsets, axis=1) * times).sum())
+        if batch.bits & (1 << 62):
+            self.compressed_clusters += int((np.count_nonzero(batch.compressed, axis=1) * times).sum())
+
+    def _compare(self, window: ClusterCounts) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
+        """The rows of one window that are not in order, and its free ranges, a range at a time."""
+        step = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
+        if window.full:
+            self.lost = self.lost or "some clusters have more references than are counted"
+            reason = f"more than {MAX_MANY:,} clusters have more than {SATURATED} references each"
+            yield Unexamined(ClusterUsage, reason, limit=True)
+        for begin in range(0, window.end - window.first, step):
+            end = min(begin + step, window.end - window.first)
+            if self.stored.usable:
+                yield from self._compare_stretch(window, begin, end)
+            else:
+                yield from self._rows(window, begin, _odd_uses(window.use[begin:end]), None)
+            if not self.lost:
+                yield self._free(window, begin, end)
+
+    def _compare_stretch(self, window: ClusterCounts, begin: int, end: int) -> Iterator[ClusterUsage]:
+        counts, use = window.counts[begin:end], window.use[begin:end]
+        has_blocks = self.stored.has_blocks(window.first + begin)
+        if not has_blocks and not use.any():
+            return
+        span = self.stored.read(window.first + begin, end - begin)
+        wrong: Bools = span.counts != counts
+        wrong[window.many_between(begin, end) - begin] = True
+        wrong |= _ODD_OR_WRONGLY_COPIED[use | (span.counts == 1).view(np.uint8) << np.uint8(7)]
+        if not span.readable:
+            wrong &= span.block != Block.UNREADABLE
+            wrong |= _odd_uses(use)
+        yield from self._rows(window, begin, wrong, span)
+
+    def _rows(
+        self, window: ClusterCounts, begin: int, which: Bools, span: RefcountSpan | None
+    ) -> Iterator[ClusterUsage]:
+        rows = np.flatnonzero(which)
+        if not len(rows):
+            return
+        leaked = window.use[rows + begin] == 0  # nothing refers to it, so it is its refcount that is not in order
+        if not leaked.all():
+            rows_in_use = rows[~leaked]
+            usage = self._usage(window, begin, rows_in_use, span)
+            yield usage
+            high = (usage.stored > usage.counted) & (usage.block != Block.UNREADABLE)
+            if high.any() and not self.lost:
+                yield LeakedClusters(**asdict(self._usage(window, begin, rows_in_use[high], span)))
+        if leaked.any() and not self.lost:
+            yield LeakedClusters(**asdict(self._usage(window, begin, rows[leaked], span)))
+
+    def _usage(self, window: ClusterCounts, begin: int, rows: I64, span: RefcountSpan | None) -> ClusterUsage:
+        counted = window.count_of(rows + begin)
+        return ClusterUsage(
+            geometry=self.geometry,
+            clusters=rows.astype(np.uint64) + np.uint64(begin + window.first),
+            stored=counted if span is None else span.counts[rows].astype(np.uint64),
+            counted=counted,
+            use=window.use[rows + begin],
+            block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if span is None else span.block[rows],
+            claims=self.claims,
+        )
+
+    def _free(self, window: ClusterCounts, begin: int, end: int) -> FreeClusters:
+        """The parts of a range that nothing refers to."""
+        first = window.first + begin
+        used = window.use[begin:end] != 0
+        edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
+        if bool(used[-1]):
+            self.last_used = first + len(used)
+        elif len(edges) > 2 or edges[0] > 0:
+            self.last_used = first + int(edges[-2])
+        return self._free_ranges(edges[0::2] + first, edges[1::2] + first)
+
+    def _free_between(self, first: int, end: int) -> Iterator[FreeClusters]:
+        """A part of the file in which nothing is counted because nothing refers to it."""
+        if end > first and not self.lost:
+            yield self._free_ranges(np.array([first]), np.array([end]))
+
+    def _free_ranges(self, begins: I64, ends: I64) -> FreeClusters:
+        size = self.geometry.cluster_size
+        return FreeClusters(begins * size, np.minimum(ends * size, self.evidence.size), self.last_used * size)
+
+    def _beyond_file(self) -> Iterator[RefcountsBeyondFile]:
+        """Refcounts of clusters past the end of the file that are set."""
+        if not self.stored.usable:
+            return
+        per_block = self.stored.per_block
+        for index, offset, counts in self.stored.beyond(self.clusters):
+            behind = max(0, self.clusters - index * per_block)
+            if counts[behind:].any():
+                yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
+
+
+def counted_window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> ClusterCounts:
+    """A window in which the metadata of the image is counted already."""
+    window = ClusterCounts(first, end, len(claims.sets.sets))
+    size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
+    for claim in claims.metadata.single:
+        window.add_range(claim.host_offset // size, -(-(claim.host_offset + claim.length) // size))
+    window.add_metadata(l2_offsets >> bits, l2_references)
+    window.add_metadata(claims.metadata.refcount_blocks >> bits)
+    window.add_metadata(claims.metadata.bitmap_data >> bits, claims.metadata.bitmap_references)
+    active = claims.sets.sets[0]
+    if active.copied is not None:
+        window.mark_l2_tables(active.host_offsets >> bits, active.copied)
+    return window
+
+
+_ODD = np.zeros(256, dtype=np.bool_)
+"""For each combination of uses whether they do not go together."""
+
+_ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
+"""The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
+for _use in range(128):
+    _guest_data = _use & (Use.DATA | Use.COMPRESSED)
+    _ODD[_use] = bool(
+        _use & (Use.OVERLAP | Use.TWICE)
+        or (_use & Use.METADATA and _guest_data)
+        or _guest_data == Use.DATA | Use.COMPRESSED
+    )
+    _ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
+    _ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
+
+
+def _odd_uses(use: npt.NDArray[np.uint8]) -> Bools:
+    """Which clusters are used for two things that do not go together."""
+    return _ODD[use]

@@ -1,0 +1,194 @@
+"""The L2 tables that each L1 table leads to, and the walk over all of them, each distinct table once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from forensic.accounting.saved_state import is_left_behind
+from forensic.budget import Budget, Unexamined
+from forensic.evidence import Evidence
+from forensic.image import Qcow2Image
+from forensic.qcow2.arrays import I64, U64, distinct, is_among
+from forensic.qcow2.entries import COPIED, OFFSET_MASK
+from forensic.qcow2.geometry import MAX_L1_ENTRIES
+from forensic.qcow2.snapshots import Snapshot
+from forensic.qcow2.table_reading import stored_clusters
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l1, believed_l2_batches, read_l1
+
+SETS_AT_ONCE = 8
+"""Table sets distinguished in one pass over the tables: one bit of a byte each."""
+
+
+class TableSet(Struct, frozen=True):
+    """The distinct L2 tables that one L1 table leads to, in file order.
+
+    `l1_indices[t]` is the first L1 entry that leads to table t, `references[t]` how many do; `times` is how many
+    L1 tables (the active disk's, snapshots') lie in this very place.
+    """
+
+    owner: str
+    times: int
+    l1_indices: I64
+    host_offsets: U64
+    references: I64
+    copied: npt.NDArray[np.bool_] | None
+    saved_state_end: int
+
+
+class DistinctTables(Struct, frozen=True):
+    """Every L2 table once: set after set, those of a set in file order, each with the first set that leads there.
+
+    `set_numbers[t]` is the number of that set, `l1_indices[t]` its L1 entry, `host_offsets[t]` where the table lies.
+    """
+
+    set_numbers: I64
+    l1_indices: I64
+    host_offsets: U64
+
+    def only(self, wanted: U64) -> DistinctTables:
+        """Those at the host offsets of `wanted`, which are in rising order."""
+        chosen = is_among(self.host_offsets, wanted)
+        return DistinctTables(self.set_numbers[chosen], self.l1_indices[chosen], self.host_offsets[chosen])
+
+    def by_set(self) -> Iterator[tuple[int, I64, U64]]:
+        """The tables of each set that has any: its number, the L1 indices, the host offsets."""
+        edges = np.flatnonzero(np.diff(self.set_numbers, prepend=-1, append=-1))
+        for begin, end in pairwise(edges.tolist()):
+            yield int(self.set_numbers[begin]), self.l1_indices[begin:end], self.host_offsets[begin:end]
+
+
+class TableSets(Struct):
+    """All table sets, filled as the L1 tables are walked."""
+
+    sets: list[TableSet] = field(default_factory=list)
+    lost: str | None = None
+    _order: DistinctTables | None = None
+
+    def add(self, table: L1Table, times: int) -> None:
+        """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
+        size = table.geometry.cluster_size
+        if table.overwritten:
+            self.lost = self.lost or f"the L1 table of {table.owner} is overwritten"
+        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
+            self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
+        indices, used = _readable_entries(table)
+        if not self.lost and np.count_nonzero(table.entries & np.uint64(OFFSET_MASK)) > len(indices):
+            self.lost = f"an L2 table of {table.owner} could not be read"
+        offsets, first, references = np.unique(used, return_index=True, return_counts=True)
+        del used
+        copied = None
+        if table.owner == "active":
+            copied = (table.entries[indices[first]] & np.uint64(COPIED)) != 0
+        self.sets.append(
+            TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
+        )
+
+    def distinct(self) -> tuple[U64, I64]:
+        """The host offsets of all L2 tables, and how often each is referenced by all sets together."""
+        if len(self.sets) == 1:
+            only = self.sets[0]
+            return only.host_offsets, only.references * only.times
+        everything = np.concatenate([tables.host_offsets for tables in self.sets])
+        offsets = distinct(everything)
+        references = np.zeros(len(offsets), dtype=np.int64)
+        for tables in self.sets:
+            references[np.searchsorted(offsets, tables.host_offsets)] += tables.references * tables.times
+        return offsets, references
+
+    def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
+        """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
+        chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
+        offsets = distinct(np.concatenate([tables.host_offsets for tables in chosen]))
+        masks = np.zeros(len(offsets), dtype=np.uint8)
+        for bit, tables in enumerate(chosen):
+            masks[np.searchsorted(offsets, tables.host_offsets)] |= np.uint8(1 << bit)
+        return offsets, masks
+
+    def batches(self, evidence: Evidence, active: L1Table, wanted: U64 | None = None) -> Iterator[L2Batch]:
+        """Every L2 table that any set leads to, once, in file order, named after the first set that leads there.
+
+        With `wanted` only the tables at these host offsets, in rising order. A table in a hole of the file maps nothing
+        and is left out. Reading in file order keeps the disk's head still and finds neighbours that one call can read
+        together.
+        """
+        tables = self._in_order() if wanted is None else self._in_order().only(wanted)
+        for number, indices, offsets in tables.by_set():
+            there = stored_clusters(evidence, offsets, active.geometry.cluster_size)
+            owner = self.sets[number]
+            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
+                yield replace(batch, saved_state_end=owner.saved_state_end)
+
+    def _in_order(self) -> DistinctTables:
+        """Worked out once, when all sets are there: there may be thousands, and many walks."""
+        if self._order is None:
+            lengths = [len(tables.host_offsets) for tables in self.sets]
+            numbers = np.repeat(np.arange(len(lengths)), lengths)
+            indices = np.concatenate([tables.l1_indices for tables in self.sets])
+            offsets = np.concatenate([tables.host_offsets for tables in self.sets])
+            if len(lengths) > 1:
+                by_offset = np.argsort(offsets, kind="stable")
+                ordered = offsets[by_offset]
+                first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
+                numbers, indices, offsets = numbers[first], indices[first], offsets[first]
+            self._order = DistinctTables(numbers, indices, offsets)
+        return self._order
+
+
+def _readable_entries(table: L1Table) -> tuple[I64, U64]:
+    """The entries that lead to an L2 table, and the host offsets in them; none of a table that lies off its place."""
+    if not table.bits or table.host_offset % table.geometry.cluster_size:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    indices = np.flatnonzero(table.readable())
+    used: U64 = table.entries[indices]
+    used &= np.uint64(OFFSET_MASK)
+    return indices, used
+
+
+def l1_tables_within(image: Qcow2Image, budget: Budget) -> Iterator[tuple[L1Table | Unexamined, int]]:
+    """`l1_tables` as far as the limits allow; the last one says what was left out."""
+    limits = budget.limits
+    for number, (table, times) in enumerate(l1_tables(image)):
+        stop = budget.exceeded("L1 table entries", limits.table_entries, len(table.entries))
+        if number:
+            stop = stop or budget.exceeded("L1 tables of snapshots", limits.snapshot_tables, 1)
+            budget.spend("L1 tables of snapshots", 1)
+        if stop:
+            yield Unexamined(L1Table, f"{stop} before the L1 table of {table.owner}", limit=True), times
+            return
+        budget.spend("L1 table entries", len(table.entries))
+        yield table, times
+
+
+def l1_tables(image: Qcow2Image) -> Iterator[tuple[L1Table, int]]:
+    """The L1 tables of the active disk and of every snapshot, and how many of them lie in the very same place.
+
+    One that several share is read once, for the first.
+    """
+    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
+    coverage = image.geometry.l1_coverage
+    saved_state_end = 0
+    for snapshot in snapshots:
+        if snapshot.vm_state_size:
+            begins = -(-(snapshot.disk_size or image.virtual_size) // coverage) * coverage
+            saved_state_end = max(saved_state_end, begins + snapshot.vm_state_size)
+    if is_left_behind(image):
+        saved_state_end = max(saved_state_end, len(image.l1.entries) * coverage)
+    active = (image.geometry.l1_table_offset, image.geometry.l1_entry_count)
+    times = {active: 1}
+    first_at: dict[tuple[int, int], Snapshot] = {}
+    for snapshot in snapshots:
+        place = (snapshot.l1_table_offset, snapshot.l1_size)
+        times[place] = times.get(place, 0) + 1
+        first_at.setdefault(place, snapshot)
+    yield replace(image.l1, saved_state_end=saved_state_end), times[active]
+    for place, snapshot in first_at.items():
+        if place != active:
+            disk_size = snapshot.disk_size or image.virtual_size
+            table = believed_l1(read_l1(image.evidence, image.geometry, snapshot.owner, place[0], place[1], disk_size))
+            yield replace(table, saved_state_size=snapshot.vm_state_size), times[place]

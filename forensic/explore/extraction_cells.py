@@ -1,0 +1,60 @@
+"""What becomes of a disk in a row of cells: what is read, what is zero, what cannot be read."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from forensic.disk.disk import Disk
+from forensic.explore.space_usage import FURTHEST, Grid, Sums, spread
+from forensic.extraction.piece_reader import Missing
+from forensic.mapping.extents import State
+
+
+class Fate(IntEnum):
+    """What becomes of guest bytes."""
+
+    READ = 0
+    ZERO = 1
+    MISSING = 2
+
+
+_FATES = {
+    State.DATA: Fate.READ,
+    State.COMPRESSED: Fate.READ,
+    State.ZERO: Fate.ZERO,
+    State.ZERO_ALLOCATED: Fate.ZERO,
+    State.UNALLOCATED: Fate.ZERO,
+    State.ABSENT: Fate.MISSING,
+}
+
+
+class ExtractionCells:
+    """Guest bytes by `Fate` and cell: at first by the word of the tables, then with what reading taught."""
+
+    def __init__(self, disk: Disk, cells: int) -> None:
+        """Look through the tables once."""
+        size = min(disk.size, FURTHEST)
+        self.grid = Grid(0, max(1, -(-size // cells)), cells)
+        self.sums: Sums = np.zeros((len(Fate), cells), dtype=np.int64)
+        for rows in disk.readable_batches():
+            for state, fate in _FATES.items():
+                chosen = rows[rows["state"] == state]
+                spread(self.sums[fate], self.grid, chosen["guest_offset"], chosen["length"])
+
+    def missed(self, missing: Missing) -> None:
+        """A range that the tables promised and that could not be read or decoded."""
+        lost = np.zeros(self.grid.cells, dtype=np.int64)
+        place = np.array([missing.guest_offset], dtype=np.uint64)
+        spread(lost, self.grid, place, np.array([missing.length], dtype=np.uint64))
+        self.sums[Fate.READ] -= lost
+        self.sums[Fate.MISSING] += lost
+
+    def fates(self, done: int) -> list[Fate]:
+        """Of each cell that begins before `done` what is worst in it: missing, then read, then zero."""
+        known = min(self.grid.cells, -(-done // self.grid.cell_size))
+        return [
+            Fate.MISSING if missing else Fate.READ if read else Fate.ZERO
+            for read, _, missing in self.sums[:, :known].T.tolist()
+        ]

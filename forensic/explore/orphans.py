@@ -1,0 +1,66 @@
+"""Orphans: ranges of the file that no disk reads, and that still count as in use or still hold something.
+
+These are the clusters with a higher refcount than references, and what is not zero in clusters that nothing refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.accounting.discrepancies import LeakedClusters
+from forensic.image import Identified
+from forensic.qcow2.arrays import I64
+from forensic.residue.search import FreeResidue
+from forensic.walk import structures
+
+MAX_ORPHANS = 1 << 20
+"""Ranges that are remembered; neighbours are one."""
+
+
+class Orphans(Struct, frozen=True):
+    """Ranges in the order of the file, `begins` and `ends` in bytes; not `complete` if there are more."""
+
+    begins: I64
+    ends: I64
+    complete: bool
+
+    def next(self, host_offset: int, backwards: bool = False) -> tuple[int, int] | None:
+        """Host offset and length of the next range that begins after (or before) this byte; None if there is none."""
+        if backwards:
+            number = int(np.searchsorted(self.begins, host_offset)) - 1
+        else:
+            number = int(np.searchsorted(self.begins, host_offset, side="right"))
+        if not 0 <= number < len(self.begins):
+            return None
+        begin = int(self.begins[number])
+        return begin, int(self.ends[number]) - begin
+
+
+def find_orphans(image: Identified, cancelled: Callable[[], bool] = lambda: False) -> Orphans:
+    """Walk all tables once; where they could not be read in full, what is unused is not known and nothing is given."""
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    count = 0
+    for structure in structures(image, with_streams=False):
+        if cancelled() or count > MAX_ORPHANS:
+            return Orphans(*_merged(np.concatenate(found)), False)
+        if isinstance(structure, LeakedClusters):
+            size = structure.geometry.cluster_size
+            begins = structure.clusters.astype(np.int64) * size
+            found.append(np.stack([begins, begins + size], axis=1))
+        elif isinstance(structure, FreeResidue):
+            found.append(structure.areas)
+        count += len(found[-1])
+    return Orphans(*_merged(np.concatenate(found)), True)
+
+
+def _merged(areas: I64) -> tuple[I64, I64]:
+    """The areas in order, those that touch or overlap as one."""
+    areas = areas[np.argsort(areas[:, 0], kind="stable")]
+    if not len(areas):
+        return areas[:, 0], areas[:, 1]
+    ends = np.maximum.accumulate(areas[:, 1])
+    starts = np.flatnonzero(np.append(True, areas[1:, 0] > ends[:-1]))
+    return areas[starts, 0], ends[np.append(starts[1:] - 1, len(areas) - 1)]

@@ -1,0 +1,1 @@
+"""Where guest bytes lie: guest offset → host offset."""

@@ -1,0 +1,212 @@
+"""The rows of L1 and L2 tables: what each entry says of its guest range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from forensic.evidence import Evidence
+from forensic.mapping.extents import Reason, State
+from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
+from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.entries import (
+    ALL_SUBCLUSTERS,
+    COMPRESSED,
+    COPIED,
+    OFFSET_MASK,
+    SUBCLUSTERS,
+    ZERO_FLAG,
+    compressed_host_offset,
+    compressed_stored_length,
+)
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.table_reading import read_clusters, stored_clusters, within_file
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
+
+OFTEN_ENTRIES = 64
+"""L1 entries that lead to one L2 table, from which on it is worth asking whether the table maps anything."""
+
+L1_ENTRIES_AT_ONCE = 1 << 18
+
+
+def row_batches(
+    evidence: Evidence, l1: L1Table, guest_start: int, guest_end: int, data_size: int | None = None
+) -> Iterator[Rows]:
+    """The rows that cover `guest_start` to `guest_end`, batch after batch. Specification: "Cluster mapping".
+
+    `data_size` is the size of an external data file that was supplied, or None.
+    """
+    if guest_start >= guest_end:
+        return
+    coverage = l1.geometry.l1_coverage
+    first, last = guest_start // coverage, -(-guest_end // coverage)
+    known = min(last, len(l1.entries))
+    for run in _l1_runs(evidence, l1, first, known):
+        indices = np.arange(run.begin, run.begin + len(run.l2_offsets), dtype=np.int64)
+        if run.readable:
+            for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, run.l2_offsets):
+                yield clipped(rows_of(batch, data_size), guest_start, guest_end)
+        else:
+            state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if run.allocated else (State.UNALLOCATED, Reason.NONE)
+            whole = single_row(run.begin * coverage, len(indices) * coverage, state, reason)
+            yield clipped(whole, guest_start, guest_end)
+    if known < last:
+        start = max(guest_start, max(first, known) * coverage)
+        reason = Reason.ENTRY_DOUBTFUL if l1.overwritten else Reason.L2_UNREADABLE
+        yield single_row(start, guest_end - start, State.ABSENT, reason)
+
+
+def most_extents(evidence: Evidence, l1: L1Table) -> int:
+    """How many extents the entries of all distinct L2 tables can make, each table counted once."""
+    places = distinct(l1.l2_offsets()[l1.readable()])
+    tables = int(np.count_nonzero(stored_clusters(evidence, places, l1.geometry.cluster_size)))
+    each = l1.geometry.l2_entry_count * (SUBCLUSTERS if l1.geometry.extended_l2 else 1)
+    return len(l1.entries) + tables * each
+
+
+class _L1Run(Struct, frozen=True):
+    """L1 entries of one kind from entry `begin` on: whether they lead to tables, and whether they name any place."""
+
+    begin: int
+    l2_offsets: U64
+    readable: bool
+    allocated: bool
+
+
+def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[_L1Run]:
+    """The entries `first` to `end`, some at a time, since a table may have four million.
+
+    An L2 table that lies in a hole of the file maps nothing, as if there were no table. One that many entries lead to
+    is looked at once, so that a million entries that lead to a table of zeros are not a million tables to read.
+    """
+    size = l1.geometry.cluster_size
+    for start in range(first, end, L1_ENTRIES_AT_ONCE):
+        offsets = l1.entries[start : min(end, start + L1_ENTRIES_AT_ONCE)] & np.uint64(OFFSET_MASK)
+        readable = within_file(offsets, size, l1.file_size)
+        used = np.sort(offsets[readable])
+        places = distinct(used)
+        times = np.diff(np.searchsorted(used, places), append=len(used))
+        stored = stored_clusters(evidence, places, size)
+        often = places[stored & (times >= OFTEN_ENTRIES)]
+        empty = distinct(np.concatenate([places[~stored], often[_all_zero(evidence, l1.geometry, often)]]))
+        maps_nothing = readable & is_among(offsets, empty)
+        readable &= ~maps_nothing
+        allocated = (offsets != 0) & ~maps_nothing
+        kind = readable.astype(np.int8) + allocated.astype(np.int8)
+        for begin, stop in pairwise([0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(offsets)]):
+            yield _L1Run(start + begin, offsets[begin:stop], bool(readable[begin]), bool(allocated[begin]))
+
+
+def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.NDArray[np.bool_]:
+    """Which of these clusters hold nothing but zeros."""
+    found = np.zeros(len(host_offsets), dtype=np.bool_)
+    for number in range(len(host_offsets)):
+        raw, present = read_clusters(evidence, geometry, host_offsets[number : number + 1])
+        found[number] = int(present[0]) == geometry.cluster_size and not raw.any()
+    return found
+
+
+def rows_of(batch: L2Batch, data_size: int | None) -> Rows:
+    """The rows of a batch of L2 tables, table after table; `data_size` as for `row_batches`."""
+    rows = _cluster_rows(batch)
+    if batch.bitmaps is not None:
+        rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
+    rows = coalesced(rows)
+    if not batch.geometry.external_data_file:
+        return cut_at_file_end(rows, batch.file_size)
+    return rows if data_size is None else cut_at_file_end(rows, data_size)
+
+
+def _cluster_rows(batch: L2Batch) -> Rows:
+    """One row a cluster, table after table."""
+    geometry = batch.geometry
+    entries = batch.entries.reshape(-1)
+    rows = np.zeros(len(entries), dtype=ROW)
+    begins = batch.l1_indices.astype(np.uint64) * np.uint64(geometry.l1_coverage)
+    within = np.arange(batch.entries.shape[1], dtype=np.uint64) * np.uint64(geometry.cluster_size)
+    rows["guest_offset"] = (begins[:, np.newaxis] + within).reshape(-1)
+    rows["length"] = geometry.cluster_size
+    rows["host_offset"] = entries & np.uint64(OFFSET_MASK)
+    compressed = (entries & np.uint64(COMPRESSED)) != 0
+    _set_standard_states(rows, entries, compressed, batch)
+    _set_compressed(rows, entries, compressed, batch)
+    unknown = ~batch.in_file().reshape(-1)
+    mark_absent(rows, unknown, Reason.L2_UNREADABLE)
+    for table in batch.overwritten:
+        begin = table.row * batch.entries.shape[1]
+        rows["reason"][begin : begin + table.present] = Reason.ENTRY_DOUBTFUL
+    return rows
+
+
+def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
+    geometry = batch.geometry
+    host_offset = rows["host_offset"]
+    allocated = host_offset != 0
+    if geometry.external_data_file:  # offset 0 is a real place there, and the copied bit tells it from "none"
+        allocated |= (entries & np.uint64(COPIED)) != 0
+    rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
+    unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
+    mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
+    if geometry.external_data_file:  # the specification wants data at its guest offset there, and QEMU reads no other
+        misplaced = allocated & (host_offset != rows["guest_offset"])
+        mark_absent(rows, misplaced & ~unaligned & ~compressed, Reason.ENTRY_MISPLACED)
+    flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~compressed
+    if geometry.zero_flag_allowed:
+        rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
+        rows["reason"][flagged] = Reason.NONE
+    elif not geometry.extended_l2:
+        mark_absent(rows, flagged, Reason.RESERVED_BITS_SET)
+
+
+def _set_compressed(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
+    if not compressed.any():
+        return
+    cluster_bits = batch.geometry.cluster_bits
+    found = entries[compressed]
+    rows["state"][compressed] = State.COMPRESSED
+    rows["reason"][compressed] = Reason.NONE
+    rows["host_offset"][compressed] = compressed_host_offset(found, cluster_bits)
+    rows["stored_length"][compressed] = compressed_stored_length(found, cluster_bits)
+
+
+def _with_subclusters(rows: Rows, bitmaps: U64, subcluster_size: int) -> Rows:
+    """Apply the bitmaps of extended entries: clusters of one kind stay one row, mixed ones become 32."""
+    allocated = bitmaps & np.uint64(ALL_SUBCLUSTERS)
+    zero = bitmaps >> np.uint64(SUBCLUSTERS)
+    mappable = (rows["state"] == State.DATA) | (rows["state"] == State.UNALLOCATED)
+    has_cluster = rows["state"] == State.DATA
+    mixed = mappable & ((allocated != 0) | (zero != 0))
+    all_data = mixed & has_cluster & (allocated == ALL_SUBCLUSTERS) & (zero == 0)
+    all_zero = mixed & (zero == ALL_SUBCLUSTERS) & (allocated == 0)
+    rows["state"][mappable & ~mixed] = State.UNALLOCATED
+    rows["state"][all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
+    mixed &= ~all_data & ~all_zero
+    if not mixed.any():
+        return rows
+    parts = _subcluster_rows(rows[mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
+    together = np.concatenate([rows[~mixed], parts])
+    return together[np.argsort(together["guest_offset"], kind="stable")]
+
+
+def _subcluster_rows(
+    clusters: Rows, allocated: U64, zero: U64, has_cluster: npt.NDArray[np.bool_], subcluster_size: int
+) -> Rows:
+    numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
+    is_allocated = ((allocated[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
+    is_zero = ((zero[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
+    in_cluster = np.repeat(has_cluster, SUBCLUSTERS)
+    parts = np.repeat(clusters, SUBCLUSTERS)
+    within = np.tile(numbers * np.uint64(subcluster_size), len(clusters))
+    parts["guest_offset"] += within
+    parts["host_offset"] += within
+    parts["length"] = subcluster_size
+    parts["state"] = State.UNALLOCATED
+    parts["state"][is_zero] = np.where(in_cluster[is_zero], State.ZERO_ALLOCATED, State.ZERO)
+    parts["state"][is_allocated] = State.DATA
+    # A part both allocated and zero, or allocated where there is no cluster, has no meaning; QEMU refuses to read it.
+    mark_absent(parts, is_allocated & (is_zero | ~in_cluster), Reason.RESERVED_BITS_SET)
+    return parts

@@ -1,0 +1,93 @@
+"""A thread that takes items in order, and whose failure reaches the thread that gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from forensic.errors import ForensicError, WorkerFailed
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+QUEUED_ITEMS = 4
+"""Items that may wait; each is at most a mebibyte."""
+
+PATIENCE = 1.0
+"""Seconds after which one who waits for room looks whether the thread still lives."""
+
+Item = TypeVar("Item")
+
+
+class Worker(Generic[Item]):
+    """Calls `take` with every item given, in a thread of its own.
+
+    The thread starts with the first item. `give` never waits for a thread that has ended: what ended it is raised by
+    the next `give` or by `finish`. `stop` must be called in the end, whatever happened; an item that takes long over an
+    item asks `stopping`.
+    """
+
+    def __init__(self, name: str, take: Callable[[Item], None]) -> None:
+        self._name = name
+        self._take = take
+        self._queue: Queue[Item | None] = Queue(QUEUED_ITEMS)
+        self.stopping = False
+        self._pool: ThreadPoolExecutor | None = None
+        self._ended: Future[None] | None = None
+
+    def give(self, item: Item) -> None:
+        """Hand over an item; waits while `QUEUED_ITEMS` items wait. Raises what ended the thread."""
+        self._put(item)
+
+    def finish(self) -> None:
+        """Wait until everything given was taken. Raises what ended the thread."""
+        self._put(None)
+        self._raise_failure()
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until everything given was taken, but no longer than this. Raises what ended the thread."""
+        self._put(None)
+        with suppress(TimeoutError):
+            self._raise_failure(seconds)
+
+    def stop(self) -> None:
+        """End the thread, without the items that still wait; does nothing after `finish`."""
+        self.stopping = True
+        while self._ended and not self._ended.done():
+            with suppress(Empty):
+                while True:  # what waits is not taken any more, and there has to be room for the message to end
+                    self._queue.get_nowait()
+            try:
+                self._queue.put(None, timeout=PATIENCE)
+                break
+            except Full:
+                continue
+        if self._pool:
+            self._pool.shutdown(wait=True)
+
+    def _put(self, item: Item | None) -> None:
+        if self._ended is None:
+            from concurrent.futures import ThreadPoolExecutor  # slow to load, and needed for hashes alone
+
+            self._pool = ThreadPoolExecutor(1, self._name)
+            self._ended = self._pool.submit(self._run)
+        while not self._ended.done():
+            try:
+                self._queue.put(item, timeout=PATIENCE)
+                return
+            except Full:
+                continue
+        self._raise_failure()
+
+    def _raise_failure(self, seconds: float | None = None) -> None:
+        error = self._ended.exception(seconds) if self._ended else None
+        if isinstance(error, ForensicError):
+            raise error
+        if error is not None:
+            raise WorkerFailed(self._name, f"{type(error).__name__}: {error}") from error
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None and not self.stopping:
+            self._take(item)

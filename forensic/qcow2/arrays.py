@@ -1,0 +1,42 @@
+"""Decoding of whole tables with numpy; the bits of an entry have their names in `forensic.qcow2.entries`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+U64 = npt.NDArray[np.uint64]
+"""Table entries in host byte order."""
+
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def big_endian(raw: bytes | memoryview) -> U64:
+    """A table of big-endian 64-bit entries as an array in host order; a torn last entry is left out."""
+    return np.frombuffer(raw, dtype=">u8", count=len(raw) // 8).astype(np.uint64)
+
+
+def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """The values in order, each once.
+
+    `np.unique` would load numpy's masked arrays, to ask whether this is one: a tenth of a small image's time.
+    """
+    ordered = np.sort(values, axis=None)
+    fresh = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+    found: npt.NDArray[Scalar] = ordered[fresh]
+    return found
+
+
+def is_among(values: U64, ordered: U64) -> npt.NDArray[np.bool_]:
+    """Which of the values are among others that are in rising order."""
+    if not len(ordered):
+        return np.zeros(values.shape, dtype=np.bool_)
+    near = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    found: npt.NDArray[np.bool_] = ordered[near] == values
+    return found

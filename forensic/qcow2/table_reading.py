@@ -1,0 +1,107 @@
+"""How tables are read: as far as the file holds them, around bad sectors, and not where the file has holes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.arrays import I64, U64, Bools, big_endian
+from forensic.qcow2.geometry import Geometry
+
+BATCH_BYTES = 1 << 20
+"""Bytes of tables decoded at once: few calls for many small tables, still small enough for the processor's cache."""
+
+ENTRY_SIZE = 8
+
+SPARSE_BYTES = 1 << 20
+"""From this length on, holes of the file inside an L1 table are skipped instead of read."""
+
+
+def read_table(evidence: Evidence, host_offset: int, entry_count: int) -> U64:
+    """A table of 8-byte entries, bounded by the file; of a long one, holes of the file are not read."""
+    length = entry_count * ENTRY_SIZE
+    if length > SPARSE_BYTES:
+        return _read_sparse(evidence, host_offset, length)
+    return big_endian(read_what_is_there(evidence, host_offset, length))
+
+
+def _read_sparse(evidence: Evidence, host_offset: int, length: int) -> U64:
+    """A long table of 8-byte entries, of which only what the file system stores is read and takes memory."""
+    end = min(host_offset + length, evidence.size)
+    entries = np.zeros(max(0, end - host_offset) // ENTRY_SIZE, dtype=np.uint64)
+    at = host_offset
+    while (data := evidence.next_data_from(at)) < end:
+        start = data - (data - host_offset) % ENTRY_SIZE
+        stop = min(evidence.hole_from(data), start + SPARSE_BYTES, end)
+        stop = min(stop + -(stop - host_offset) % ENTRY_SIZE, end)
+        found = big_endian(raw := read_what_is_there(evidence, start, stop - start))
+        first = (start - host_offset) // ENTRY_SIZE
+        entries[first : first + len(found)] = found
+        if len(raw) < stop - start:
+            return entries[: first + len(found)]
+        at = stop
+    return entries
+
+
+def within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
+    """Which offsets are set and lead to a cluster boundary inside the file."""
+    aligned: Bools = (offsets & np.uint64(cluster_size - 1)) == 0
+    inside: Bools = (offsets != 0) & aligned & (offsets < file_size)
+    return inside
+
+
+def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int) -> Bools:
+    """Which of these clusters, given in file order, the file system stores, at least in part.
+
+    The others lie in a hole of the file, wholly inside it, and read as zeros: asking costs two system calls a run of
+    neighbours, reading a million of them costs a minute.
+    """
+    size, end = np.uint64(cluster_size), np.uint64(evidence.size)
+    found: Bools = host_offsets + size > end  # how much of it there is only reading can tell
+    at = 0
+    while at < len(host_offsets):
+        data = evidence.next_data_from(int(host_offsets[at]))
+        if data >= evidence.size:
+            break
+        first = int(np.searchsorted(host_offsets, np.uint64(max(0, data - cluster_size + 1))))
+        stop = int(np.searchsorted(host_offsets, np.uint64(evidence.hole_from(data))))
+        found[max(at, first) : stop] = True
+        at = max(stop, first, at + 1)
+    return found
+
+
+def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
+    """Whole clusters as an array [cluster, byte], neighbours read with one call; and how many bytes of each exist."""
+    size = geometry.cluster_size
+    raw = np.zeros((len(offsets), size), dtype=np.uint8)
+    present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
+    breaks = np.flatnonzero((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size)) + 1
+    starts = np.concatenate([[0], breaks])
+    lengths = np.add.reduceat(present, starts)
+    buffer = raw.reshape(-1).data
+    runs = zip(
+        starts.tolist(), [*breaks.tolist(), len(offsets)], offsets[starts].tolist(), lengths.tolist(), strict=True
+    )
+    for first, end, offset, length in runs:
+        try:
+            evidence.read_into(offset, buffer[first * size : first * size + length])
+        except ReadFailed:
+            _read_one_by_one(evidence, offsets, raw, present, first, end)
+    return raw, present
+
+
+def _read_one_by_one(
+    evidence: Evidence, offsets: U64, raw: npt.NDArray[np.uint8], present: I64, first: int, end: int
+) -> None:
+    """After a bad sector in a run of neighbours: keep the clusters that can be read, mark the others as missing."""
+    for row in range(first, end):
+        found = read_what_is_there(evidence, int(offsets[row]), int(present[row]))
+        raw[row, : len(found)] = np.frombuffer(found, dtype=np.uint8)
+        raw[row, len(found) :] = 0
+        present[row] = len(found)
+
+
+def read_what_is_there(evidence: Evidence, host_offset: int, length: int) -> bytes:
+    """The bytes up to the end of the file or the first bad sector."""
+    return evidence.read_up_to_bad(host_offset, length)

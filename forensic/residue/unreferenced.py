@@ -1,0 +1,165 @@
+"""Tables that nothing leads to: what an L1 table that was wiped, or a snapshot that was deleted, leaves in the file.
+
+They are looked for in what nothing refers to and is not zero, a cluster at a time, and only as far as a check may take
+time; `forensic.recovery` reads the whole file and finds more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+
+from forensic.budget import Budget
+from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.arrays import I64, U64, big_endian, distinct
+from forensic.qcow2.entries import (
+    COMPRESSED,
+    COPIED,
+    L2_STANDARD_RESERVED,
+    OFFSET_MASK,
+    SECTOR_SIZE,
+    ZERO_FLAG,
+    compressed_host_offset,
+)
+from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.snapshots import Snapshot, read_snapshots
+from forensic.qcow2.tables import L1Table, L2Batch
+from forensic.residue.search import FreeResidue
+
+MOST_LOOKED_AT = 1 << 15
+"""Clusters that are looked at; an image may have millions that nothing refers to."""
+
+LISTED = 1 << 10
+
+
+class Unreferenced(Struct, frozen=True):
+    """L2 tables that nothing leads to, entries of snapshot tables that are not in use, and L2 tables that are empty.
+
+    `tables` are host offsets, `entries` how many entries of each lead somewhere. `l1_is_empty` says that the active
+    disk has no L2 table at all, `leaks` how many clusters have more references than are known.
+    """
+
+    geometry: Geometry
+    tables: U64
+    entries: I64
+    snapshots: tuple[Snapshot, ...]
+    empty_tables: tuple[int, ...]
+    l1: L1Table
+    leaks: int
+    complete: bool
+
+    @property
+    def l1_is_empty(self) -> bool:
+        """Whether the L1 table of the active disk has no entry."""
+        return len(self.l1.entries) > 0 and not self.l1.bits
+
+
+class UnreferencedSearch:
+    """Takes what a walk finds, and looks for tables in it."""
+
+    def __init__(self, active: L1Table, listed: tuple[Snapshot, ...], evidence: Evidence, budget: Budget) -> None:
+        """Nothing is found yet; `listed` are the snapshots that are in use."""
+        self._listed = {(snapshot.l1_table_offset, snapshot.id.raw) for snapshot in listed}
+        self._l1, self._evidence, self._budget = active, evidence, budget
+        self._left = MOST_LOOKED_AT
+        self._tables: list[tuple[int, int]] = []
+        self._snapshots: list[Snapshot] = []
+        self._empty: list[int] = []
+        self._last = -1
+        self.leaks = 0
+
+    def see(self, batch: L2Batch) -> None:
+        """Tables of the active disk that are in use: some of them may be all zeros."""
+        if batch.owner != self._l1.owner or len(self._empty) >= LISTED or batch.common_bits:
+            return
+        used = batch.entries.any(axis=1)
+        if batch.bitmaps is not None:
+            used |= batch.bitmaps.any(axis=1)
+        empty = ~used & (batch.present == batch.entries.shape[1])
+        self._empty += batch.host_offsets[empty].tolist()
+
+    def add(self, residue: FreeResidue) -> None:
+        """What is not zero where nothing refers to."""
+        size = self._l1.geometry.cluster_size
+        for begin, end in residue.areas.tolist():
+            for cluster in range(begin // size, -(-end // size)):
+                if self._left <= 0 or len(self._tables) >= LISTED or self._budget.out_of_time():
+                    self._left = 0
+                    return
+                if cluster != self._last:
+                    self._last = cluster
+                    self._left -= 1
+                    self._look_at(cluster * size, max(begin, cluster * size))
+
+    def found(self) -> Unreferenced:
+        """Everything so far."""
+        tables = np.array([offset for offset, _ in self._tables], dtype=np.uint64)
+        entries = np.array([count for _, count in self._tables], dtype=np.int64)
+        return Unreferenced(
+            self._l1.geometry,
+            tables,
+            entries,
+            tuple(self._snapshots),
+            tuple(self._empty[:LISTED]),
+            self._l1,
+            self.leaks,
+            self._left > 0,
+        )
+
+    def _look_at(self, host_offset: int, first_used: int) -> None:
+        """Whether a cluster is an L2 table; most fail in the first sector that is not zero."""
+        geometry, evidence = self._l1.geometry, self._evidence
+        try:
+            sector = evidence.read_at(first_used - first_used % SECTOR_SIZE, SECTOR_SIZE)
+            if used_entries(big_endian(sector), geometry, evidence.size) is None:
+                if first_used - first_used % SECTOR_SIZE == host_offset:
+                    self._look_for_snapshots(host_offset, sector)
+                return
+            raw = evidence.read_at(host_offset, geometry.cluster_size)
+        except ReadFailed:
+            return
+        count = is_table(big_endian(raw), geometry, evidence.size)
+        if count and len(raw) == geometry.cluster_size:
+            self._tables.append((host_offset, count))
+
+    def _look_for_snapshots(self, host_offset: int, sector: bytes) -> None:
+        """Whether a cluster begins with an entry of a snapshot table."""
+        l1_offset, size = int.from_bytes(sector[:8], "big"), self._l1.geometry.cluster_size
+        if not 0 < l1_offset < self._evidence.size or l1_offset % size or len(self._snapshots) >= LISTED:
+            return
+        for snapshot in read_snapshots(self._evidence, host_offset, LISTED, self._l1.geometry).snapshots:
+            plausible = 0 < snapshot.l1_table_offset < self._evidence.size and snapshot.l1_table_offset % size == 0
+            if not plausible or not snapshot.id.raw.isdigit() or not snapshot.l1_size or snapshot.date_nsec >= 10**9:
+                return
+            if (snapshot.l1_table_offset, snapshot.id.raw) not in self._listed:
+                self._snapshots.append(snapshot)
+
+
+def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
+    """How many of these entries lead to a place in the file; None if they cannot be (part of) an L2 table.
+
+    All have to be empty, zero, or lead to a cluster or stream inside the file, most of them to another one each.
+    """
+    entries = words[0::2] if geometry.extended_l2 else words
+    streams = (entries & np.uint64(COMPRESSED)) != 0
+    offsets = entries & np.uint64(OFFSET_MASK)
+    standard = ~streams & (entries != 0)
+    bad = standard & ((entries & np.uint64(L2_STANDARD_RESERVED)) != 0)
+    bad |= standard & (((offsets & np.uint64(geometry.cluster_size - 1)) != 0) | (offsets >= np.uint64(file_size)))
+    bad |= streams & (compressed_host_offset(entries, geometry.cluster_bits) >= np.uint64(file_size))
+    if bad.any():
+        return None
+    places = offsets[standard & (offsets != 0)]
+    if len(distinct(places)) < 0.9 * len(places):
+        return None
+    flagged = int(np.count_nonzero(entries[standard] & np.uint64(ZERO_FLAG)))
+    count = len(places) + int(np.count_nonzero(streams))
+    return count if count or flagged else None
+
+
+def is_table(words: U64, geometry: Geometry, file_size: int) -> int | None:
+    """The same of a whole table; a single entry without the copied bit may be anything, such as a bitmap table."""
+    count = used_entries(words, geometry, file_size)
+    if count is None or count > 1:
+        return count
+    return count if bool((words & np.uint64(COPIED)).any()) else None
