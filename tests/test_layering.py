@@ -49,6 +49,7 @@ FLOORS = {
 """From the ground up; the longest name that fits a module is its place."""
 
 MOST_MODULES = 25
+MOST_LINES = 300
 
 JUDGING = (
     "forensic.qcow2",
@@ -187,6 +188,11 @@ def test_a_function_imports_only_what_its_file_would_not_load_anyway() -> None:
 def test_no_folder_has_more_files_than_one_can_look_through() -> None:
     counts = Counter(path.parent.relative_to(ROOT) for path in WRITTEN if path.name != "__init__.py")
     assert {str(folder): count for folder, count in counts.items() if count > MOST_MODULES} == {}
+
+
+def test_no_file_is_longer_than_one_can_keep_in_mind() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in WRITTEN}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 
 def test_the_library_draws_no_screen() -> None:

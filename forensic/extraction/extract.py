@@ -10,18 +10,14 @@ from forensic.disk.disk import Disk
 from forensic.disk.planned import Planned
 from forensic.errors import (
     EvidenceInUse,
-    EvidenceUnreadable,
-    ForensicError,
     Interrupted,
-    OutputDiffers,
     OutputFailed,
     RangeNotRead,
     WrongSupply,
 )
-from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
-from forensic.extraction.output_comparison import compare
+from forensic.extraction.output_checks import OutputChecks, container_notes
 from forensic.extraction.piece_reader import Filled, Missing
 from forensic.extraction.pipeline import Done, filled_steps
 from forensic.extraction.plan import Hole
@@ -36,19 +32,15 @@ from forensic.extraction.resume import (
     find_resumption,
     journal_path,
 )
-from forensic.extraction.second_reading import Unread
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image
-from forensic.mapping.extents import Reason
 from forensic.output.chunk import Chunk, in_parts, length_of, taken
-from forensic.output.hashes import Hashes, leading
-from forensic.output.new_file import LineFile, flush_to_disk, partial_of
+from forensic.output.hashes import leading
+from forensic.output.new_file import LineFile, partial_of
 from forensic.output.paths import refuse
-from forensic.output.raw_output import Output, RawFile, StandardOutput, free_space
-from forensic.output.read_back import KeptBytes
+from forensic.output.raw_output import Output, RawFile, StandardOutput, refuse_lack_of_space
 from forensic.output.segments import read_in_a_row, segments
-from forensic.qcow2.identify import SIGNATURE_BYTES, container_at
-from forensic.untrusted import Json, shown
+from forensic.untrusted import Json
 from forensic.version import __version__
 
 Progress = Callable[[int, int], None]
@@ -102,13 +94,10 @@ class Extractor:
             refuse(touched, disk.evidences, settings.force, settings.resume)
         found = disk_totals(disk, start, self._end)
         self._runs = found.runs
-        self.tables_unread = any(evidence.unread for evidence in disk.evidences)
-        self._places = found.places
-        self._passing = self._kept_places() if output is None else None
         if settings.strict and found.missing.ranges:
             raise not_read(found.missing.ranges[0])
         if output is not None:
-            _refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
+            refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
         self._planned: Planned | None = getattr(disk.levels[0], "planned", None)
@@ -116,6 +105,12 @@ class Extractor:
             self.extraction.certainties = Certainties(
                 self._planned.target, self._planned.examiner, size_certain=self._planned.size_certain
             )
+        self._checks = OutputChecks(disk, self.extraction, settings, found.places)
+
+    @property
+    def tables_unread(self) -> bool:
+        """Whether something could not be read that is no range of the disk, such as a table."""
+        return self._checks.tables_unread
 
     def run(
         self,
@@ -152,7 +147,7 @@ class Extractor:
             raise
         finally:
             record.stop()
-        extraction.caveats = (*extraction.caveats, *self._container_notes())
+        extraction.caveats = (*extraction.caveats, *container_notes(extraction))
         incomplete = extraction.ledger.bytes_missing
         extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
@@ -181,9 +176,7 @@ class Extractor:
                     self._replay(resumption, record)
                 self._go_through(steps, record, output, journal, progress, cancelled)
             record.finish()
-            if self._settings.verify:
-                self._verify(progress, cancelled)
-            self._compare(progress, cancelled)
+            self._checks.before_completion(progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
@@ -222,8 +215,7 @@ class Extractor:
             chunk: Chunk = step.data if isinstance(step, Filled) else step.length
             if faults and self._settings.strict:
                 raise not_read(faults[0])
-            if self._passing:
-                self._passing.take(step.guest_offset, chunk)
+            self._checks.take(step.guest_offset, chunk)
             record.faults(faults)
             if journal:
                 journal.faults(faults)
@@ -250,84 +242,6 @@ class Extractor:
             record.faults([missing])
         for chunk in head_of(self._partials(), resumption.done):
             record.take(chunk, self.extraction.done + length_of(chunk))
-
-    def _verify(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        """Read the output again, from the medium as far as the system lets us.
-
-        Raises `OutputDiffers`, and `OutputFailed` where it cannot be read: that says nothing of its bytes.
-        """
-        extraction = self.extraction
-        for path in self._partials():
-            flush_to_disk(path)
-        hashes = Hashes(self._settings.hashes, extraction.size)
-        try:
-            for offset, chunk in read_in_a_row(self._partials()):
-                _stop_if(cancelled, "the output was written and not verified")
-                hashes.take(chunk)
-                if progress:
-                    progress(offset + length_of(chunk), extraction.size)
-            hashes.finish()
-        except ReadFailed as error:
-            raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
-        finally:
-            hashes.stop()
-        extraction.verified_output = hashes.hexdigests()
-        if extraction.verified_output != extraction.hashes:
-            raise self._differs("reads back differently from what was written to it")
-
-    def _container_notes(self) -> Iterator[str]:
-        """Whether the disk itself begins like a disk image: a program that probes it opens what that image names."""
-        path, parts = self.extraction.path, self.extraction.segments
-        if path is None or self._start or not parts:
-            return
-        try:
-            with Evidence(parts[0].path) as written:
-                kind = container_at(written.read_at(0, SIGNATURE_BYTES))
-        except (EvidenceUnreadable, ReadFailed):
-            return
-        if kind:
-            yield (
-                f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
-                "or what is in it decides which files are read"
-            )
-
-    def _kept_places(self) -> KeptBytes:
-        """Where what goes to standard output is compared: nothing can be read back, and no hash is known yet."""
-        return KeptBytes(self._places.chosen(self._start, self._end, self._end))
-
-    def _compare(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        """Compare the output with a second reading of the disk, all of it or some places. Raises `OutputDiffers`."""
-        unread = Unread.of(self.extraction.ledger.unreadable())
-        self.extraction.compared = compare(
-            self._disk,
-            self._passing or self._partials(),
-            self._passing.places if self._passing else self._places.chosen(self._start, self._end, self._seed()),
-            (self._start, self._end),
-            self._settings.verify,
-            unread,
-            progress,
-            cancelled,
-        )
-        if any(evidence.unread for evidence in self._disk.evidences):
-            self.extraction.compared.leave_out_what_was_not_read()
-            # What lies in the ledger as unreadable is known already; anything else was met by the second reading alone.
-            self.tables_unread |= Reason.IO_ERROR.code not in self.extraction.ledger.bytes_by_reason
-        if not self.extraction.compared.agrees:
-            raise self._differs(self.extraction.compared.sentence)
-
-    def _differs(self, reason: str) -> OutputDiffers:
-        """The error; if what was read has changed meanwhile, nothing can be said of the readers."""
-        changed = [evidence for evidence in self._disk.evidences if not evidence.unchanged()]
-        if changed:
-            reason += f"; {shown(changed[0].path_as_given)} has changed meanwhile"
-        error = OutputDiffers(self.extraction.path or "-", reason)
-        if changed:
-            error.exit_status = ForensicError.exit_status
-        return error
-
-    def _seed(self) -> int:
-        """A number that follows from the hash of the output."""
-        return int(next(iter(self.extraction.hashes.values()), f"{self._end:x}"), 16)
 
     def _output(self, resumption: Resumption | None) -> Output:
         if self.extraction.path is None:
@@ -394,10 +308,3 @@ def _stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
 def not_read(missing: Missing) -> RangeNotRead:
     """The error for a range that cannot be read where every range has to be."""
     return RangeNotRead(missing.guest_offset, missing.length, missing.reason.code)
-
-
-def _refuse_lack_of_space(output: Path, parts: Sequence[Path], needed: int) -> None:
-    free = free_space(output)
-    there = sum(partial_of(part).stat().st_blocks * 512 for part in parts if partial_of(part).is_file())
-    if free is not None and needed > free + there:
-        raise OutputFailed(output, f"needs {needed:,} bytes, but only {free:,} are free")

@@ -164,6 +164,14 @@ def free_space(path: Path) -> int | None:
     return status.f_bavail * status.f_frsize if status.f_blocks else None
 
 
+def refuse_lack_of_space(output: Path, parts: Sequence[Path], needed: int) -> None:
+    """Raise `OutputFailed` if so many bytes find no room, beside what an interrupted run has left of the parts."""
+    free = free_space(output)
+    there = sum(partial_of(part).stat().st_blocks * 512 for part in parts if partial_of(part).is_file())
+    if free is not None and needed > free + there:
+        raise OutputFailed(output, f"needs {needed:,} bytes, but only {free:,} are free")
+
+
 def nonzero_runs(data: memoryview, offset: int) -> list[tuple[int, int]]:
     """The ranges of `data`, as (start, end), that hold a byte other than zero.
 

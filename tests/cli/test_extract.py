@@ -252,7 +252,7 @@ class TestNoRoom:
     def test_a_disk_that_fills_up_on_the_way_leaves_nothing(
         self, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("forensic.extraction.extract.free_space", lambda path: None)
+        monkeypatch.setattr("forensic.output.raw_output.free_space", lambda path: None)
         image = large(tmp_path)
         done = qcowscope("extract", image, "-o", small_disk / "d.raw", "--report", f"json:{tmp_path / 'd.json'}")
         assert (done.status, names(small_disk)) == (1, set())
@@ -409,7 +409,7 @@ def test_an_input_that_reads_differently_afterwards_is_said_and_shown(
     if second is None:
         assert f"{name} cannot be read again to its end" in done.err
     else:
-        assert f"{name} reads differently now than while it was extracted from" in done.err
+        assert f"{name} reads differently now than during the extraction" in done.err
         assert log.count("DOES NOT MATCH") == page.count("DOES NOT MATCH") == 1
         assert log.count(second) == page.count(second) == 1
         assert "A FILE THAT WAS READ CHANGED OR READS DIFFERENTLY NOW" in log
@@ -462,7 +462,7 @@ def test_another_passphrase_cannot_go_on_where_the_old_encryption_knows_no_wrong
     journal = (out / "d.raw.journal.partial").read_bytes()
     refused = qcowscope(*arguments, tmp_path / "wrong", "--resume", "--force")
     assert (refused.status, (out / "d.raw.journal.partial").read_bytes()) == (1, journal)
-    assert "was begun with another passphrase; --force instead of --resume starts anew" in refused.err
+    assert "was started with a different passphrase; use --force instead of --resume to start over" in refused.err
     assert qcowscope(*arguments, tmp_path / "right", "--resume", "--force").status == 0
     assert {name: (out / name).read_bytes() for name in names(out)} == whole
 

@@ -16,6 +16,7 @@ from forensic.disk.disk import Disk
 from forensic.errors import Interrupted, OutputDiffers, OutputFailed, RangeNotRead, WorkerFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction import extract as extracting
+from forensic.extraction import output_checks
 from forensic.extraction.extract import Extractor, extract
 from forensic.extraction.piece_reader import Filled
 from forensic.extraction.pipeline import Done, filled_steps
@@ -420,7 +421,7 @@ class TestVerify:
         def unreadable(files: object) -> object:
             raise ReadFailed(0, 512, "input/output error")
 
-        monkeypatch.setattr(extracting, "read_in_a_row", unreadable)
+        monkeypatch.setattr(output_checks, "read_in_a_row", unreadable)
         with large(tmp_path) as image:
             extractor = Extractor(image.disk(), tmp_path / "out.raw", Settings(verify=True))
             with pytest.raises(OutputFailed, match=r"cannot be read back: .*input/output error") as raised:
@@ -434,7 +435,7 @@ class TestVerify:
                 stream.seek(3 * MIB)
                 stream.write(b"x")
 
-        monkeypatch.setattr(extracting, "flush_to_disk", flush)
+        monkeypatch.setattr(output_checks, "flush_to_disk", flush)
         with large(tmp_path) as image:
             extractor = Extractor(image.disk(), tmp_path / "out.raw", Settings(verify=True))
             with pytest.raises(OutputDiffers, match="reads back differently"):
@@ -540,8 +541,8 @@ class TestResume:
         ("settings", "reason"),
         [
             (Settings(resume=True, split=MIB), None),
-            (Settings(resume=True, guest_range=(0, 8 * MIB)), "another range"),
-            (Settings(resume=True, hashes=("md5",)), "another hash"),
+            (Settings(resume=True, guest_range=(0, 8 * MIB)), "a different range"),
+            (Settings(resume=True, hashes=("md5",)), "a different hash"),
         ],
     )
     def test_other_options_are_refused(self, settings: Settings, reason: str | None, tmp_path: Path) -> None:
@@ -556,7 +557,7 @@ class TestResume:
     def test_another_image_is_refused(self, tmp_path: Path) -> None:
         self.interrupt(tmp_path, 5 * MIB, Settings(resume=True))
         os.utime(tmp_path / "image.qcow2", ns=(1, 1))
-        with pytest.raises(OutputFailed, match="another image"):
+        with pytest.raises(OutputFailed, match="a different image"):
             self.resume(tmp_path, Settings(resume=True))
 
     def test_a_partial_output_without_a_journal_is_refused(self, tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What an output passes before it is called complete: it is read back, and compared with a second reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from forensic.disk.disk import Disk
+from forensic.errors import EvidenceUnreadable, ForensicError, Interrupted, OutputDiffers, OutputFailed
+from forensic.evidence import Evidence, ReadFailed
+from forensic.extraction.output_comparison import compare
+from forensic.extraction.result import Extraction
+from forensic.extraction.second_reading import Unread
+from forensic.extraction.settings import Settings
+from forensic.extraction.spot_checks import Places
+from forensic.mapping.extents import Reason
+from forensic.output.chunk import Chunk, length_of
+from forensic.output.hashes import Hashes
+from forensic.output.new_file import flush_to_disk, partial_of
+from forensic.output.read_back import KeptBytes
+from forensic.output.segments import read_in_a_row
+from forensic.qcow2.identify import SIGNATURE_BYTES, container_at
+from forensic.untrusted import shown
+
+Progress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+
+
+class OutputChecks:
+    """The checks of one output; what goes to standard output is kept at the places that are compared."""
+
+    def __init__(self, disk: Disk, extraction: Extraction, settings: Settings, places: Places) -> None:
+        """`places` are those of the disk from which the ones to compare are chosen."""
+        self._disk, self._extraction, self._settings, self._places = disk, extraction, settings, places
+        self._start, self._end = extraction.guest_start, extraction.guest_start + extraction.size
+        # Nothing that went to standard output can be read back, and no hash is known beforehand.
+        self._passing: KeptBytes | None = None
+        if extraction.path is None:
+            self._passing = KeptBytes(places.chosen(self._start, self._end, self._end))
+        self.tables_unread = any(evidence.unread for evidence in disk.evidences)
+
+    def take(self, guest_offset: int, chunk: Chunk) -> None:
+        """What passes to standard output, in guest order."""
+        if self._passing:
+            self._passing.take(guest_offset, chunk)
+
+    def before_completion(self, progress: Progress | None, cancelled: Cancelled | None) -> None:
+        """Make all checks that the settings ask for. Raises `OutputDiffers`, `OutputFailed`, `Interrupted`."""
+        if self._settings.verify:
+            self._read_back(progress, cancelled)
+        self._compare(progress, cancelled)
+
+    def _read_back(self, progress: Progress | None, cancelled: Cancelled | None) -> None:
+        """Read the output again, from the medium as far as the system lets us.
+
+        Raises `OutputDiffers`, and `OutputFailed` where it cannot be read: that says nothing of its bytes.
+        """
+        extraction = self._extraction
+        for path in self._partials():
+            flush_to_disk(path)
+        hashes = Hashes(self._settings.hashes, extraction.size)
+        try:
+            for offset, chunk in read_in_a_row(self._partials()):
+                if cancelled and cancelled():
+                    raise Interrupted("the output was written and not verified")
+                hashes.take(chunk)
+                if progress:
+                    progress(offset + length_of(chunk), extraction.size)
+            hashes.finish()
+        except ReadFailed as error:
+            raise OutputFailed(extraction.path or "-", f"cannot be read back: {error}") from error
+        finally:
+            hashes.stop()
+        extraction.verified_output = hashes.hexdigests()
+        if extraction.verified_output != extraction.hashes:
+            raise self._differs("reads back differently from what was written to it")
+
+    def _compare(self, progress: Progress | None, cancelled: Cancelled | None) -> None:
+        """Compare the output with a second reading of the disk, all of it or some places. Raises `OutputDiffers`."""
+        extraction = self._extraction
+        extraction.compared = compare(
+            self._disk,
+            self._passing or self._partials(),
+            self._passing.places if self._passing else self._places.chosen(self._start, self._end, self._seed()),
+            (self._start, self._end),
+            self._settings.verify,
+            Unread.of(extraction.ledger.unreadable()),
+            progress,
+            cancelled,
+        )
+        if any(evidence.unread for evidence in self._disk.evidences):
+            extraction.compared.leave_out_what_was_not_read()
+            # What lies in the ledger as unreadable is known already; anything else was met by the second reading alone.
+            self.tables_unread |= Reason.IO_ERROR.code not in extraction.ledger.bytes_by_reason
+        if not extraction.compared.agrees:
+            raise self._differs(extraction.compared.sentence)
+
+    def _differs(self, reason: str) -> OutputDiffers:
+        """The error; if what was read has changed meanwhile, nothing can be said of the readers."""
+        changed = [evidence for evidence in self._disk.evidences if not evidence.unchanged()]
+        if changed:
+            reason += f"; {shown(changed[0].path_as_given)} has changed meanwhile"
+        error = OutputDiffers(self._extraction.path or "-", reason)
+        if changed:
+            error.exit_status = ForensicError.exit_status
+        return error
+
+    def _seed(self) -> int:
+        """A number that follows from the hash of the output."""
+        return int(next(iter(self._extraction.hashes.values()), f"{self._end:x}"), 16)
+
+    def _partials(self) -> list[Path]:
+        return [partial_of(part.path) for part in self._extraction.segments]
+
+
+def container_notes(extraction: Extraction) -> Iterator[str]:
+    """Whether the disk itself begins like a disk image: a program that probes it opens what that image names."""
+    path, parts = extraction.path, extraction.segments
+    if path is None or extraction.guest_start or not parts:
+        return
+    try:
+        with Evidence(parts[0].path) as written:
+            kind = container_at(written.read_at(0, SIGNATURE_BYTES))
+    except (EvidenceUnreadable, ReadFailed):
+        return
+    if kind:
+        yield (
+            f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
+            "or what is in it decides which files are read"
+        )
