@@ -96,6 +96,7 @@ class ExtractionReports:
 
     def begin(self) -> list[RangeWriter]:
         """Create the files that are written on the way. Raises `OutputFailed`."""
+        from forensic.disk.planned import planned_of
         from forensic.extraction.range_lists import LedgerFile, MapFile
         from forensic.output.new_file import LineFile
 
@@ -107,7 +108,7 @@ class ExtractionReports:
                 writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MAP:
-                planned = getattr(self._disk.levels[0], "planned", None) is not None
+                planned = planned_of(self._disk.levels[0]) is not None
                 writers.append(MapFile(target.path, start, start + length, force, planned))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MANIFEST:

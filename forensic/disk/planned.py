@@ -5,6 +5,7 @@ What the plan says and how sure it is was decided before, see `forensic.recovery
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -31,6 +32,14 @@ class Judged(Struct, frozen=True):
     decision: str
     method: str
     version: str = "current"
+
+    @property
+    def in_ledger(self) -> str:
+        """What a line of a ledger says of it; strings come from a plan, so they are written as JSON."""
+        line = f', "certainty": "{self.certainty}", "confidence": {self.confidence:.2f}'
+        if self.decision:
+            line += f', "basis": [{json.dumps(self.decision)}]'
+        return line + f', "version": "{self.version}"'
 
 
 class Planned(PlannedMetadata, frozen=True):
@@ -85,3 +94,9 @@ class Planned(PlannedMetadata, frozen=True):
             within[low:high] = pieces["state"][low:high] != State.ABSENT
             mark_absent(pieces, within, reason)
         return pieces
+
+
+def planned_of(layer: object) -> Planned | None:
+    """The plan that a layer of a disk is read by; None where there is none, or can be none."""
+    found: Planned | None = getattr(layer, "planned", None)
+    return found

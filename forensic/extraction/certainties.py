@@ -35,6 +35,11 @@ class Certainties(Struct):
     not_listed: int = 0
     size_certain: bool = True
 
+    @classmethod
+    def by(cls, planned: Planned) -> Certainties:
+        """Nothing is entered yet of the disk that is read by this plan."""
+        return cls(planned.target, planned.examiner, size_certain=planned.size_certain)
+
     @property
     def complete(self) -> bool:
         """Whether nothing is inferred or unknown, the size of the disk included."""
@@ -109,6 +114,14 @@ class CertainHash:
         self._absent = deque(unreadable)
         self._faults: deque[tuple[int, int]] = deque()
         self._digest = hashlib.sha256()
+
+    @classmethod
+    def of(cls, planned: Planned, ledger: Ledger, guest_start: int) -> CertainHash | None:
+        """The hash of an extraction; None if it cannot be listed which bytes the tables give."""
+        absent = ledger.unreadable()
+        if absent.not_listed:
+            return None
+        return cls(planned, [(one.guest_offset, one.end) for one in absent.ranges], guest_start)
 
     def fault(self, missing: Missing) -> None:
         """A range that could not be read; it comes with the bytes that are taken next."""

@@ -7,14 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 from forensic.disk.disk import Disk
-from forensic.disk.planned import Planned
-from forensic.errors import (
-    EvidenceInUse,
-    Interrupted,
-    OutputFailed,
-    RangeNotRead,
-    WrongSupply,
-)
+from forensic.disk.planned import planned_of
+from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import OutputChecks, container_notes
@@ -100,11 +94,8 @@ class Extractor:
             refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
-        self._planned: Planned | None = getattr(disk.levels[0], "planned", None)
-        if self._planned:
-            self.extraction.certainties = Certainties(
-                self._planned.target, self._planned.examiner, size_certain=self._planned.size_certain
-            )
+        self._planned = planned_of(disk.levels[0])
+        self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
         self._checks = OutputChecks(disk, self.extraction, settings, found.places)
 
     @property
@@ -130,10 +121,7 @@ class Extractor:
         certain = None
         if extraction.certainties and self._planned:
             writers = [*writers, CertaintySums(extraction.certainties)]
-            absent = extraction.ledger.unreadable()
-            if not absent.not_listed:  # otherwise it is not known which bytes were read
-                unreadable = [(one.guest_offset, one.end) for one in absent.ranges]
-                certain = CertainHash(self._planned, unreadable, self._start)
+            certain = CertainHash.of(self._planned, extraction.ledger, self._start)
         walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
         record = Record(extraction, self._settings, walk, manifest, missed, certain)
         try:
@@ -195,7 +183,7 @@ class Extractor:
 
         known = None if done else self._runs
         settings = self._settings
-        kept = bool(settings.hashes or settings.hash_window) or not output.any_order
+        kept = bool(settings.hashes or settings.hash_window or self._planned) or not output.any_order
         begin, writer = self._start + done, write if output.any_order else None
         return filled_steps(self._disk, begin, self._end, writer, kept, known)
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from forensic.disk.disk import Disk
-from forensic.disk.planned import UNKNOWN, Judged, Planned
+from forensic.disk.planned import UNKNOWN, Judged, Planned, planned_of
 from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
 from forensic.extraction.piece_reader import Missing
@@ -138,7 +138,7 @@ class RangeWalk:
 
 
 def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
-    planned: Planned | None = getattr(disk.levels[0], "planned", None)
+    planned = planned_of(disk.levels[0])
     for runs in disk.readable_runs(guest_start, guest_end):
         for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
             place = host_offset if is_located(state, reason) else None
@@ -219,7 +219,7 @@ class LedgerFile:
         if entry.skip:
             line += f', "skip": {entry.skip}'
         if entry.judged:
-            line += _certainty(entry.judged)
+            line += entry.judged.in_ledger
             self._certainty[entry.judged.certainty] += entry.length
         if entry.reason != Reason.NONE:
             line += f', "reason_code": "{entry.reason.code}", "filled_with": "00"'
@@ -238,14 +238,6 @@ class LedgerFile:
     def abandon(self) -> None:
         """Remove what was written so far."""
         self._lines.abandon()
-
-
-def _certainty(judged: Judged) -> str:
-    """What a line says of how sure a range is; strings come from a plan, so they are written as JSON."""
-    line = f', "certainty": "{judged.certainty}", "confidence": {judged.confidence:.2f}'
-    if judged.decision:
-        line += f', "basis": [{json.dumps(judged.decision)}]'
-    return line + f', "version": "{judged.version}"'
 
 
 class MapFile:

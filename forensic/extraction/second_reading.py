@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from forensic.disk.disk import Disk
 from forensic.disk.layer import Level, RawLayer
-from forensic.disk.planned import Planned
+from forensic.disk.planned import planned_of
 from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
+from forensic.qcow2.entries import OFFSET_MASK
 from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, PlannedTables, Source
@@ -189,11 +190,9 @@ def sources_of(disk: Disk) -> list[Source]:
 
 def _planned(level: Level) -> PlannedTables | None:
     """What the other reader has to take from a recovery plan, in plain numbers."""
-    planned: Planned | None = getattr(level, "planned", None)
+    planned = planned_of(level)
     if planned is None:
         return None
-    from forensic.qcow2.entries import OFFSET_MASK
-
     tables = tuple(entry & OFFSET_MASK for entry in planned.l1_entries.tolist())
     unknown = tuple((start, end, reason.code) for start, end, reason in planned.unknown)
     return PlannedTables(planned.header, tables, unknown)

@@ -11,6 +11,7 @@ from forensic.recovery import certainty as sure
 from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
 from forensic.recovery.by_order import by_order
 from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.layout import made_header, mended
 from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
@@ -101,7 +102,6 @@ def _take(work: Work, found: list[Placed], free: set[int]) -> None:
 
 def other_l1_tables(work: Work) -> list[tuple[str, U64]]:
     """L1 tables beside the disk's: those of its snapshots, then any that were found by their content."""
-    from forensic.recovery.candidates import read_table
 
     evidence, layout = work.evidence, work.layout
     found: list[tuple[str, U64]] = []
