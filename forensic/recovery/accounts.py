@@ -17,7 +17,8 @@ from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compress
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
-from forensic.recovery.scan import I64, Bools, Scan, Sector
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64, Bools, Sector
 
 MAX_CLUSTERS = 1 << 27
 """Host clusters that are accounted for; a file with more is read by its pointers alone."""

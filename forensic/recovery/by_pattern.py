@@ -16,7 +16,8 @@ from forensic.qcow2.planned import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.scan import I64, Scan
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64
 from forensic.recovery.slots import Placed
 from forensic.recovery.usedmap import FREE, USED, Read, of_slots, used_maps
 

@@ -15,7 +15,8 @@ from forensic.evidence import Evidence
 from forensic.qcow2.arrays import U64, big_endian, is_among
 from forensic.qcow2.entries import COMPRESSED, COPIED, OFFSET_MASK, SECTOR_SIZE, ZERO_FLAG, compressed_offset_bits
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
-from forensic.recovery.scan import I64, Bools, Scan, Sector
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64, Bools, Sector
 
 MAX_CANDIDATES = 1 << 20
 MOST_OTHER = 0.25

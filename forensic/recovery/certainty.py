@@ -17,7 +17,7 @@ from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
-from forensic.recovery.scan import Bools
+from forensic.recovery.sectors import Bools
 
 
 class Certainty(StrEnum):

@@ -19,7 +19,8 @@ from forensic.recovery.candidates import Candidates, read_table
 from forensic.recovery.certainty import Why, Whys
 from forensic.recovery.composing import Ranges
 from forensic.recovery.layout import Layout, snapshot_tables
-from forensic.recovery.scan import I64, Scan
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64
 from forensic.recovery.understanding import image_of
 
 MOST_DELETED = 1024

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 from msgspec import Struct
 
@@ -12,23 +10,22 @@ from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
-from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import (
-    MAX_CLUSTER_BITS,
     MAX_L1_ENTRIES,
     MAX_REFCOUNT_ORDER,
-    MIN_CLUSTER_BITS,
     Geometry,
     resolve,
 )
-from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible, parse_header
+from forensic.qcow2.header import parse_header
 from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.qcow2.refcounts import refcounts
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
-from forensic.recovery.scan import Scan, Sector, Signature
+from forensic.recovery.headers import MadeHeader
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import Sector, Signature
 
 FEWEST_ENTRIES = 4
 """Entries without which a cluster size by content is not believed against a header."""
@@ -37,7 +34,9 @@ MANY_ENTRIES = 16
 """Entries from which on their alignment is believed without the refcounts."""
 
 EXTENDED_SHARE = 0.2
+
 TABLES_TRIED = 1 << 12
+
 DEFLATE, ZSTD = 0, 1
 
 
@@ -77,20 +76,6 @@ class Layout(Struct):
         return self.l1 & np.uint64(OFFSET_MASK)
 
 
-def header_of(evidence: Evidence) -> bytes | None:
-    """The first cluster with its magic as it has to be, if what follows the magic reads as a header; None otherwise."""
-    raw = evidence.read_up_to_bad(0, SECTOR_SIZE)
-    if len(raw) < V3_LENGTH:
-        return None
-    mended = MAGIC + raw[4:]
-    if mended[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
-        return None
-    bits = int.from_bytes(mended[20:24], "big")
-    if not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
-        return None
-    return MAGIC + evidence.read_up_to_bad(0, 1 << bits)[4:]
-
-
 def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
     """The layout that a header says; None if it gives no geometry."""
     geometry = resolve(parse_header(header))
@@ -122,7 +107,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         return None
     table, order = _refcounts_by_content(evidence, candidates, bits)
     fields: dict[str, str] = {"cluster_bits": f"{witnesses:,} entries or refcounts fit clusters of {1 << bits:,} bytes"}
-    made = _Made(bits, extended, table, order, _compression_type(evidence, scan, candidates, bits, extended))
+    made = MadeHeader(bits, extended, table, order, _compression_type(evidence, scan, candidates, bits, extended))
     geometry = resolve(parse_header(made.header(0, 0, 0)))
     if not isinstance(geometry, Geometry):
         return None
@@ -148,45 +133,6 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     known = knowledge.virtual_size is not None
     method = Method.EXAMINER if knowledge.l1_offset is not None else Method.L1_BY_CONTENT
     return Layout(geometry, header, candidates, l1, fields, known, snapshots, others, "plan", method)
-
-
-class _Made(Struct, frozen=True):
-    """What a made header says."""
-
-    cluster_bits: int
-    extended: bool
-    refcount_table: tuple[int, int]
-    refcount_order: int
-    compression_type: int
-
-    def header(self, size: int, l1_offset: int, l1_size: int) -> bytes:
-        """The header cluster."""
-        features = Incompatible.EXTENDED_L2 if self.extended else 0
-        features |= Incompatible.COMPRESSION_TYPE if self.compression_type else 0
-        offset, clusters = self.refcount_table
-        fixed = struct.pack(
-            ">4sIQIIQIIQQIIQ", MAGIC, 3, 0, 0, self.cluster_bits, size, 0, l1_size, l1_offset, offset, clusters, 0, 0
-        )
-        fixed += struct.pack(">QQQIIB7x", features, 0, 0, self.refcount_order, 112, self.compression_type)
-        return fixed.ljust(1 << self.cluster_bits, b"\0")
-
-
-def mended(header: bytes, virtual_size: int, l1_entries: int, l1_offset: int) -> bytes:
-    """The header with its magic, and with another disk size and L1 table."""
-    tables = struct.pack(">IQ", l1_entries, l1_offset)
-    return MAGIC + header[4:24] + struct.pack(">Q", virtual_size) + header[32:36] + tables + header[48:]
-
-
-def made_header(geometry: Geometry, luks: tuple[int, int] = (0, 0)) -> bytes:
-    """A header cluster that says what a geometry does, with the pointer to a LUKS header if there is one."""
-    table = (geometry.refcount_table_offset, geometry.refcount_table_clusters)
-    order = 4 if geometry.refcount_order is None else geometry.refcount_order
-    made = _Made(geometry.cluster_bits, geometry.extended_l2, table, order, geometry.compression_type)
-    raw = made.header(geometry.virtual_size, geometry.l1_table_offset, geometry.l1_entry_count)
-    if not luks[0]:
-        return raw
-    pointer = struct.pack(">IIQQ", ExtensionType.ENCRYPTION_HEADER, 16, *luks)
-    return raw[:32] + struct.pack(">I", CryptMethod.LUKS) + raw[36:112] + pointer + raw[112 + len(pointer) :]
 
 
 def _is_extended(scan: Scan) -> bool:

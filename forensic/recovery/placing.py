@@ -13,7 +13,7 @@ from forensic.recovery.by_order import by_order
 from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import Method
-from forensic.recovery.layout import made_header, mended
+from forensic.recovery.headers import made_header, mended
 from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
 from forensic.recovery.understanding import accounts_of, image_of
 from forensic.recovery.work import Work

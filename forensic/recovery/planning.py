@@ -27,7 +27,7 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.scan import I64
+from forensic.recovery.sectors import I64
 from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work

@@ -16,8 +16,9 @@ from forensic.qcow2.entries import COPIED
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
-from forensic.recovery.layout import made_header, mended
-from forensic.recovery.plan import GuestRange, Plan, certainty_of, digest_of, read_plan, verify_evidence
+from forensic.recovery.headers import made_header, mended
+from forensic.recovery.plan import GuestRange, Plan, certainty_of, digest_of, verify_evidence
+from forensic.recovery.plan_reading import read_plan
 
 LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9}
 """How confident one may be of a range that is less sure than its table."""

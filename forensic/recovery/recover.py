@@ -23,7 +23,8 @@ from forensic.recovery.plan import (
     Plan,
 )
 from forensic.recovery.planning import make_plan, make_plan_of_deleted
-from forensic.recovery.scan import Scan, Signature, scan
+from forensic.recovery.scan import Scan, scan
+from forensic.recovery.sectors import Signature
 from forensic.recovery.slots import orphans_of, without_nested
 from forensic.recovery.understanding import accounts_of, kept, understand
 from forensic.recovery.work import Work

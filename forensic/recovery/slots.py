@@ -18,7 +18,7 @@ from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.scan import I64
+from forensic.recovery.sectors import I64
 
 MOST_ORPHANS = 1 << 15
 """Tables without an L1 entry that are looked at; of more, those with most entries. They may be planted."""

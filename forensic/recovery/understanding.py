@@ -19,17 +19,17 @@ from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import cluster_bits_by_content, read_table
 from forensic.recovery.certainty import Method
+from forensic.recovery.headers import header_of, mended
 from forensic.recovery.layout import (
     Knowledge,
     Layout,
-    header_of,
     is_coherent,
     l1_tables_by_content,
     layout_by_content,
     layout_by_header,
-    mended,
 )
-from forensic.recovery.scan import I64, Scan, Signature
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64, Signature
 
 MANY_WITNESSES = 16
 """Entries that have to agree on a cluster size for it to speak against a header that leads to tables."""

@@ -14,7 +14,8 @@ from msgspec import Struct
 from forensic.evidence import Evidence
 from forensic.recovery.anchors import xfs
 from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
-from forensic.recovery.scan import I64, Scan, Signature
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64, Signature
 
 Read = Callable[[int, int], bytes | None]
 """Guest bytes from an offset on, as far as all of them are known; None otherwise."""

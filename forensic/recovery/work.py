@@ -13,7 +13,8 @@ from forensic.recovery.layout import Layout
 from forensic.recovery.plan import (
     HostRange,
 )
-from forensic.recovery.scan import I64, Scan
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64
 from forensic.recovery.slots import Placed
 
 

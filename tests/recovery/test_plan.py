@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.plan import Plan, certainty_of, json_schema, parse_plan, sealed, to_json, verify_evidence
+from forensic.recovery.plan import Plan, certainty_of, json_schema, sealed, to_json, verify_evidence
+from forensic.recovery.plan_reading import parse_plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.images import SOUND

@@ -12,7 +12,8 @@ import pytest
 from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 from forensic.recovery.crc import crc32c
-from forensic.recovery.scan import Sector, Signature, scan
+from forensic.recovery.scan import scan
+from forensic.recovery.sectors import Sector, Signature
 
 COPIED, COMPRESSED = 1 << 63, 1 << 62
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from forensic.evidence import Evidence
 from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
 from forensic.recovery.crc import crc32c
-from forensic.recovery.scan import Scan, Signature
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import Signature
 
 SUPERBLOCK = 4096
 PLACES = (64 << 10, 64 << 20, 256 << 30)

@@ -6,7 +6,8 @@ import zlib
 
 from forensic.evidence import Evidence
 from forensic.recovery.anchors.anchor import Anchor, some_of
-from forensic.recovery.scan import Scan, Signature
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import Signature
 
 SECTOR = 512
 MOST_STARTS = 64

@@ -8,7 +8,8 @@ from msgspec import Struct
 from forensic.evidence import Evidence
 from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
 from forensic.recovery.crc import Blocks, crc32c
-from forensic.recovery.scan import I64, Bools, Scan, Signature
+from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import I64, Bools, Signature
 
 SECTOR = 512
 VERSION_5 = 5

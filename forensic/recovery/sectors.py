@@ -1,0 +1,167 @@
+"""What a sector looks like by itself: the bits that no entry has, and the first bytes of known structures.
+
+A sector is read as 64 big-endian words. Whether it can be part of a table is decided by the bits that no entry has.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, SECTOR_SIZE
+
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+WORDS = SECTOR_SIZE // 8
+
+BEYOND_FILE = 16
+"""An offset is thinkable up to so many times the size of the file, which may have been cut."""
+
+LOWEST_STREAM_BITS = 49
+"""The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
+
+
+class Sector(IntEnum):
+    """What a sector looks like. Of a table with compressed and other entries a sector is `COMPRESSED`."""
+
+    ZERO = 0  # so that the holes of a file, of which there may be terabytes, take no memory
+    OTHER = 1
+    STANDARD = 2
+    COMPRESSED = 3
+    EXTENDED = 4
+    UNREAD = 5
+
+
+class Signature(IntEnum):
+    """What may begin with a sector; the bytes are looked at again by whoever wants to know."""
+
+    QCOW2 = 0
+    GPT = 1
+    EXT = 2
+    XFS = 3
+    XFS_AGF = 4
+    XFS_AGI = 5
+    XFS_INODE = 6
+    XFS_BLOCK = 7
+    NTFS_RECORD = 8
+    BTRFS = 9
+    LUKS = 10
+    NTFS_BOOT = 11
+    SNAPSHOT = 12
+
+
+def _word(text: bytes) -> np.uint64:
+    """Eight bytes as a word of this machine, as they are compared."""
+    return np.uint64(int.from_bytes(text.ljust(8, b"\0"), sys.byteorder))
+
+
+FIRST_4 = _word(b"\xff\xff\xff\xff")
+
+FIRST_2 = _word(b"\xff\xff")
+
+BY_FIRST_WORD: tuple[tuple[Signature, np.uint64, np.uint64], ...] = (
+    (Signature.QCOW2, FIRST_4, _word(b"QFI\xfb")),
+    (Signature.GPT, FIRST_4, _word(b"EFI ")),
+    (Signature.XFS, FIRST_4, _word(b"XFSB")),
+    (Signature.XFS_AGF, FIRST_4, _word(b"XAGF")),
+    (Signature.XFS_AGI, FIRST_4, _word(b"XAGI")),
+    (Signature.XFS_INODE, FIRST_2, _word(b"IN")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3B")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3C")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"IAB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"FIB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"BMA3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XDB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XDD3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"RMB3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"R3FC")),
+    (Signature.NTFS_RECORD, FIRST_4, _word(b"FILE")),
+    (Signature.LUKS, FIRST_4, _word(b"LUKS")),
+)
+
+EXT_WORD, EXT_MASK, EXT_VALUE = 7, FIRST_2, _word(b"\x53\xef")
+
+BTRFS_WORD, BTRFS_VALUE = 8, _word(b"_BHRfS_M")
+
+
+class Masks(Struct, frozen=True):
+    """The bits by which a word is judged, as they stand in memory."""
+
+    standard: np.uint64
+    stream: np.uint64
+    stream_value: np.uint64
+
+
+def masks_of(file_size: int) -> Masks:
+    highest = max(9, (file_size * BEYOND_FILE - 1).bit_length())
+    too_far = ((1 << 56) - 1) & ~((1 << min(highest, 56)) - 1)
+    stream_far = ((1 << LOWEST_STREAM_BITS) - 1) & ~((1 << min(highest, LOWEST_STREAM_BITS)) - 1)
+    return Masks(
+        _big(L2_STANDARD_RESERVED | COMPRESSED | too_far), _big(COPIED | COMPRESSED | stream_far), _big(COMPRESSED)
+    )
+
+
+def _big(value: int) -> np.uint64:
+    return _word(value.to_bytes(8, "big"))
+
+
+def entry_like(words: Words, masks: Masks) -> Bools:
+    standard: Bools = (words & masks.standard) == 0
+    standard |= (words & masks.stream) == masks.stream_value
+    return standard
+
+
+def extended_like(words: Words, entries: Bools, streams: Bools) -> Bools:
+    """Entries with bitmaps: no part both allocated and zero, none allocated without a cluster, none of a stream."""
+    first, bitmaps = words[:, 0::2], words[:, 1::2].byteswap()
+    allocated, zero = bitmaps & np.uint64(0xFFFF_FFFF), bitmaps >> np.uint64(32)
+    place = first & _big(0x00FF_FFFF_FFFF_FE00)
+    good = entries[:, 0::2] & ((allocated & zero) == 0) & ((place != 0) | (allocated == 0))
+    good &= (first & _big(1)) == 0
+    good |= streams[:, 0::2] & (bitmaps == 0)
+    found: Bools = good.all(axis=1)
+    return found
+
+
+def _snapshot_like(words: Words, begin: Words, masks: Masks) -> Bools:
+    """Sectors that may begin with an entry of a snapshot table: an L1 table, a short id, nanoseconds, little extra."""
+    found: Bools = ((begin & (masks.standard | _big(COPIED | 0x1FF))) == 0) & (begin != 0)
+    if found.any():
+        rows = np.flatnonzero(found)
+        head = words[rows].byteswap()
+        ids = head[:, 1] >> np.uint64(16) & np.uint64(0xFFFF)
+        nanoseconds = head[:, 2] & np.uint64(0xFFFF_FFFF)
+        extra = head[:, 4] & np.uint64(0xFFFF_FFFF)
+        good = (head[:, 1] >> np.uint64(32) > 0) & (ids > 0) & (ids <= 20) & (nanoseconds < 10**9) & (extra <= 1024)
+        found[rows] = good
+    return found
+
+
+def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signature, I64]]:
+    found: list[tuple[Signature, I64]] = []
+    begin = words[:, 0].copy()
+    letters = (begin & _word(b"\x80\x80")) == 0  # what all but one of the signatures have in common
+    letters &= (begin & _word(b"\xff\xff")) != 0
+    rows = np.flatnonzero(letters)
+    if len(rows):
+        head = begin[rows]
+        for signature, mask, value in BY_FIRST_WORD:
+            hits = rows[(head & mask) == value]
+            if len(hits):
+                found.append((signature, hits + first))
+    for signature, hits in (
+        (Signature.SNAPSHOT, np.flatnonzero(_snapshot_like(words, begin, masks))),
+        (Signature.EXT, np.flatnonzero((words[:, EXT_WORD] & EXT_MASK) == EXT_VALUE)),
+        (Signature.BTRFS, np.flatnonzero(words[:, BTRFS_WORD] == BTRFS_VALUE)),
+        (Signature.NTFS_BOOT, np.flatnonzero((begin & _word(b"\0\0\0\xff\xff\xff\xff\xff")) == _word(b"\0\0\0NTFS "))),
+    ):
+        if len(hits):
+            found.append((signature, hits + first))
+    return found
