@@ -49,7 +49,7 @@ class ClassCounts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reference: Count
     spec_violation: Count
     hidden_data: Count
-    recovery: Count
+    recovery: Count | UnsetType = UNSET
     anomaly: Count
     resource: Count
     policy: Count
