@@ -133,7 +133,8 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     chosen = [one for one in copies if one[0] not in listed]
     if knowledge.l1_offset is not None:
         offset = knowledge.l1_offset
-        l1 = _trimmed(read_table(evidence, offset, 1 << bits))
+        found_there = dict(copies).get(offset)  # which may be longer than a cluster
+        l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
         fields["l1_table_offset"] = "the examiner says so"
     elif chosen:
         offset, l1 = chosen[0]
