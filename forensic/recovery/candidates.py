@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64, big_endian, is_among
+from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import COMPRESSED, COPIED, OFFSET_MASK, SECTOR_SIZE, ZERO_FLAG, compressed_offset_bits
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import I64, Bools, Sector
 
+Counts = npt.NDArray[np.int32]
+"""Numbers of entries of one table each, of which there may be a million; a table has at most 2^18."""
+
 MAX_CANDIDATES = 1 << 20
+"""Tables that are looked at, in the order of the file; how many more there are is counted and said."""
+
 MOST_OTHER = 0.25
 """The share of a table's sectors that something else may have been written over."""
 
@@ -41,12 +47,12 @@ class Candidates(Struct, frozen=True):
     """
 
     host_offsets: U64
-    used: I64
-    located: I64
-    copied: I64
-    flagged: I64
-    streams: I64
-    tables: I64
+    used: Counts
+    located: Counts
+    copied: Counts
+    flagged: Counts
+    streams: Counts
+    tables: Counts
     partial: Bools
     more: int = 0
 
@@ -79,17 +85,34 @@ class Candidates(Struct, frozen=True):
 def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended: bool) -> Candidates:
     """The clusters whose sectors read as parts of a table, and what their entries say."""
     offsets, partial, more = _by_sectors(scan, cluster_bits, extended)
-    parts: list[tuple[Bools, list[I64]]] = []
+    marks = _Marks(offsets, cluster_bits, len(scan.sectors))
+    kept = np.zeros(len(offsets), dtype=np.bool_)
+    columns = np.zeros((6, len(offsets)), dtype=np.int32)
     for at, words, good in _read(evidence, scan, offsets, cluster_bits, extended):
-        parts.append(_judged(words, good, offsets[at : at + len(words)], offsets, cluster_bits))
-    if not parts:
-        no = np.zeros(0, dtype=np.int64)
-        return Candidates(offsets[:0], no, no, no, no, no, no, partial[:0], more)
-    kept = np.concatenate([part[0] for part in parts])
-    used, located, copied, flagged, streams, tables = (
-        np.concatenate([part[1][number] for part in parts])[kept] for number in range(6)
-    )
+        part = slice(at, at + len(words))
+        kept[part], columns[:, part] = _judged(words, good, offsets[part], marks, cluster_bits)
+    used, located, copied, flagged, streams, tables = (column if kept.all() else column[kept] for column in columns)
     return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, partial[kept], more)
+
+
+class _Marks:
+    """A bit for each cluster of the file that may be a table: looking a million of them up in order takes minutes."""
+
+    def __init__(self, host_offsets: U64, cluster_bits: int, sectors: int) -> None:
+        """Mark the clusters at these offsets."""
+        self._bits = cluster_bits
+        self._clusters = (sectors >> (cluster_bits - 9)) + 1
+        self._marks = np.zeros((self._clusters >> 3) + 1, dtype=np.uint8)
+        numbers = (host_offsets >> np.uint64(cluster_bits)).astype(np.int64)
+        np.bitwise_or.at(self._marks, numbers >> 3, np.left_shift(1, numbers & 7).astype(np.uint8))
+
+    def has(self, offsets: U64) -> Bools:
+        """Which of these aligned offsets are marked; what lies past the end of the file is not."""
+        numbers = (offsets >> np.uint64(self._bits)).astype(np.int64)
+        inside = numbers < self._clusters
+        numbers[~inside] = 0
+        found: Bools = ((self._marks[numbers >> 3] >> (numbers & 7).astype(np.uint8)) & np.uint8(1)) != 0
+        return found & inside
 
 
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
@@ -129,7 +152,7 @@ def _read(
         yield (at, words[:, 0::2], good[:, 0::2]) if extended else (at, words, good)
 
 
-def _judged(words: U64, good: Bools, own: U64, places: U64, cluster_bits: int) -> tuple[Bools, list[I64]]:
+def _judged(words: U64, good: Bools, own: U64, marks: _Marks, cluster_bits: int) -> tuple[Bools, list[I64]]:
     """Which tables are candidates, and their columns."""
     entries = np.where(good, words, np.uint64(0))
     streams = (entries & np.uint64(COMPRESSED)) != 0
@@ -145,7 +168,7 @@ def _judged(words: U64, good: Bools, own: U64, places: U64, cluster_bits: int) -
     kept = (unaligned.sum(axis=1) == 0) & (distinct >= LEAST_DISTINCT * count) & ~itself & (used > 0)
     copied = ((entries & np.uint64(COPIED)) != 0).sum(axis=1)
     flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~streams
-    tables = (is_among(offsets.reshape(-1), places).reshape(offsets.shape) & located).sum(axis=1)
+    tables = (marks.has(offsets) & located).sum(axis=1)  # of what is not aligned nothing is kept
     return kept, [used, count, copied, flagged.sum(axis=1), streams.sum(axis=1), tables]
 
 

@@ -10,12 +10,7 @@ from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import COPIED, L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
-from forensic.qcow2.geometry import (
-    MAX_L1_ENTRIES,
-    MAX_REFCOUNT_ORDER,
-    Geometry,
-    resolve,
-)
+from forensic.qcow2.geometry import MAX_L1_ENTRIES, MAX_REFCOUNT_ORDER, Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.qcow2.refcounts import refcounts
@@ -119,7 +114,8 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     chosen = [one for one in copies if one[0] not in listed]
     if knowledge.l1_offset is not None:
         offset = knowledge.l1_offset
-        l1 = _trimmed(read_table(evidence, offset, 1 << bits))
+        found_there = dict(copies).get(offset)  # which may be longer than a cluster
+        l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
         fields["l1_table_offset"] = "the examiner says so"
     elif chosen:
         offset, l1 = chosen[0]

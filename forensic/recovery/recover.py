@@ -99,6 +99,8 @@ def begin(
     work.damage += _damage(work)
     if left := len(work.orphans.host_offsets) - len(orphans_in_use(work)):
         work.notes.append(f"{_counted(left, 'L2 table')} not in use: remains of what was deleted")
+    if more := layout.candidates.more:
+        work.notes.append(f"{_counted(more, 'more cluster')} may be tables and were not looked at: nothing is closed")
     return work
 
 

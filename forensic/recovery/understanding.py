@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from forensic.accounting.owners import metadata_of
 from forensic.budget import Budget, Limits
 from forensic.disk.planned import Planned
+from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import U64, is_among
@@ -36,7 +37,23 @@ MANY_WITNESSES = 16
 
 
 def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
-    """The layout to read by; None if neither header nor content give one."""
+    """The layout to read by; None if neither header nor content give one.
+
+    Raises `WrongSupply` if no L1 table can lie where the examiner says that it does.
+    """
+    layout = _understood(evidence, found, knowledge)
+    if layout is not None and (offset := knowledge.l1_offset) is not None:
+        size = layout.geometry.cluster_size
+        if not 0 < offset < evidence.size or offset % size:
+            message = (
+                f"no L1 table can lie at host offset {offset:#x}: the file has {evidence.size:,} bytes in clusters"
+            )
+            raise WrongSupply(evidence.path_as_given, f"{message} of {size:,}, the first of them the header's")
+    return layout
+
+
+def _understood(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
+    """The same, wherever the L1 table is said to lie."""
     header = knowledge.header or header_of(evidence)
     own = header is not None and knowledge.header is None
     by_header = layout_by_header(evidence, found, header, {}) if header else None

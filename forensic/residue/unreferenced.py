@@ -23,7 +23,7 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
-from forensic.qcow2.tables import L1Table, L2Batch
+from forensic.qcow2.tables import L1Table, L2Batch, read_refcount_table
 from forensic.residue.search import FreeResidue
 
 MOST_LOOKED_AT = 1 << 15
@@ -31,12 +31,20 @@ MOST_LOOKED_AT = 1 << 15
 
 LISTED = 1 << 10
 
+MOST_OF_L1_TABLES = 64 << 20
+"""Bytes of the L1 tables of snapshots that are read to see whether one is empty."""
+
+ROOM_OF_A_SNAPSHOT = 2
+"""Host clusters that a snapshot takes at least: its L1 table, and the snapshot table."""
+
 
 class Unreferenced(Struct, frozen=True):
     """L2 tables that nothing leads to, entries of snapshot tables that are not in use, and L2 tables that are empty.
 
     `tables` are host offsets, `entries` how many entries of each lead somewhere. `l1_is_empty` says that the active
-    disk has no L2 table at all, `leaks` how many clusters have more references than are known.
+    disk has no L2 table at all, `leaks` how many clusters have more references than are known. `may_be_reverted` says
+    that going back to an empty snapshot may have emptied the L1 table. The search stopped at host offset `stopped_at`;
+    None if it looked at everything.
     """
 
     geometry: Geometry
@@ -46,7 +54,8 @@ class Unreferenced(Struct, frozen=True):
     empty_tables: tuple[int, ...]
     l1: L1Table
     leaks: int
-    complete: bool
+    may_be_reverted: bool
+    stopped_at: int | None
 
     @property
     def l1_is_empty(self) -> bool:
@@ -60,12 +69,14 @@ class UnreferencedSearch:
     def __init__(self, active: L1Table, listed: tuple[Snapshot, ...], evidence: Evidence, budget: Budget) -> None:
         """Nothing is found yet; `listed` are the snapshots that are in use."""
         self._listed = {(snapshot.l1_table_offset, snapshot.id.raw) for snapshot in listed}
+        self._snapshots_in_use = listed
         self._l1, self._evidence, self._budget = active, evidence, budget
         self._left = MOST_LOOKED_AT
         self._tables: list[tuple[int, int]] = []
         self._snapshots: list[Snapshot] = []
         self._empty: list[int] = []
         self._last = -1
+        self._stopped_at: int | None = None
         self.leaks = 0
 
     def see(self, batch: L2Batch) -> None:
@@ -83,13 +94,16 @@ class UnreferencedSearch:
         size = self._l1.geometry.cluster_size
         for begin, end in residue.areas.tolist():
             for cluster in range(begin // size, -(-end // size)):
-                if self._left <= 0 or len(self._tables) >= LISTED or self._budget.out_of_time():
-                    self._left = 0
+                if cluster == self._last:
+                    continue
+                if self._stopped_at is not None:
                     return
-                if cluster != self._last:
-                    self._last = cluster
-                    self._left -= 1
-                    self._look_at(cluster * size, max(begin, cluster * size))
+                if self._left <= 0 or len(self._tables) >= LISTED or self._budget.out_of_time():
+                    self._stopped_at = cluster * size
+                    return
+                self._last = cluster
+                self._left -= 1
+                self._look_at(cluster * size, max(begin, cluster * size))
 
     def found(self) -> Unreferenced:
         """Everything so far."""
@@ -103,8 +117,37 @@ class UnreferencedSearch:
             tuple(self._empty[:LISTED]),
             self._l1,
             self.leaks,
-            self._left > 0,
+            self._may_be_reverted(),
+            self._stopped_at,
         )
+
+    def _may_be_reverted(self) -> bool:
+        """Whether the disk may be empty since it was reverted to a snapshot of when it was.
+
+        Such a snapshot is listed, or left its entry, or was made before the first L2 table: then its L1 table and the
+        snapshot table took the lowest free clusters, and what lies before that table has room for them.
+        """
+        if not self._tables or self._l1.bits:
+            return False
+        if self._snapshots or self._has_empty_snapshot():
+            return True
+        first = min((offset for offset, _ in self._tables), default=0)
+        table = read_refcount_table(self._evidence, self._l1.geometry)
+        size = self._l1.geometry.cluster_size
+        blocks = distinct(table.block_offsets()[table.readable()])
+        known = 1 + self._l1.geometry.refcount_table_clusters + -(-8 * self._l1.claimed_entries // size)
+        known += int(np.count_nonzero(blocks < np.uint64(first)))
+        return first // size - known >= ROOM_OF_A_SNAPSHOT and not self.leaks
+
+    def _has_empty_snapshot(self) -> bool:
+        """Whether the L1 table of a listed snapshot leads nowhere, or was not read since there are too many bytes."""
+        left = MOST_OF_L1_TABLES
+        for snapshot in self._snapshots_in_use:
+            length = max(0, min(8 * snapshot.l1_size, self._evidence.size - snapshot.l1_table_offset))
+            left -= length
+            if left < 0 or not self._evidence.read_up_to_bad(snapshot.l1_table_offset, length).strip(b"\0"):
+                return True
+        return False
 
     def _look_at(self, host_offset: int, first_used: int) -> None:
         """Whether a cluster is an L2 table; most fail in the first sector that is not zero."""

@@ -21,11 +21,13 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
     Next: run qcowscope recover before anything else writes to the image.
     """
 
+    stop = "" if found.stopped_at is None else f"; the search for more stopped at host offset {found.stopped_at:#x}"
+
     def described() -> Iterator[Problem]:
         for offset, entries in zip(found.tables.tolist(), found.entries.tolist(), strict=True):
             yield Problem(
                 f"the cluster at host offset {offset:#x} reads as an L2 table that nothing refers to "
-                f"({entries:,} entries, all inside the file)",
+                f"({entries:,} entries, all inside the file){stop}",
                 (host(offset, found.geometry.cluster_size),),
             )
 
@@ -37,12 +39,13 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
     """The L1 table is empty, and L2 tables lie in the file that nothing refers to.
 
     Why: a disk that was never written to has no L2 tables. This one had; its L1 table was zeroed, or a new image was
-    created over it. Reading it gives zeros for all of the disk.
+    created over it. Reading it gives zeros for all of the disk. Going back to a snapshot of an empty disk leaves such
+    tables as well: where there is its entry, an empty L1 table or room for one, only the tables are told.
     Spec: L1 table entry
     QEMU: reads zeros, and check calls the image clean or leaking.
     Next: copy the image before anything writes to it, and run qcowscope recover.
     """
-    if found.l1_is_empty and len(found.tables) and not found.snapshots:
+    if found.l1_is_empty and len(found.tables) and not found.may_be_reverted:
         place = host(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
             f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "

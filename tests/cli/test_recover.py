@@ -170,3 +170,44 @@ def test_what_the_examiner_knows_is_taken_and_is_not_called_certain(how: str, tm
     qcowscope("extract", image, "--plan", tmp_path / "plan.json", "-o", tmp_path / "disk.raw")
     qcowscope("extract", sound("data-4k"), "-o", tmp_path / "sound.raw")
     assert (tmp_path / "disk.raw").read_bytes() == (tmp_path / "sound.raw").read_bytes()
+
+
+def moved(folder: Path, keep_header: bool) -> tuple[Path, int]:
+    """An image of two L2 tables whose L1 table lies where no header says, and where that is."""
+    image = folder / "moved.qcow2"
+    content = bytearray(sound("two-l2-512").read_bytes())
+    content += bytes(-len(content) % 512)
+    l1, entries = int.from_bytes(content[40:48], "big"), int.from_bytes(content[36:40], "big")
+    place = len(content)
+    content += content[l1 : l1 + 8 * entries].ljust(512, b"\0")
+    content[l1 : l1 + 8 * entries] = bytes(8 * entries)
+    if not keep_header:
+        content[:512] = bytes(512)
+    image.write_bytes(content)
+    return image, place
+
+
+@pytest.mark.parametrize("keep_header", [True, False])
+def test_the_l1_table_is_read_where_the_examiner_says(keep_header: bool, tmp_path: Path) -> None:
+    image, place = moved(tmp_path, keep_header)
+    done = qcowscope("recover", image, "--l1", hex(place), "-o", tmp_path / "plan.json")
+    assert done.status == 5
+    assert "the examiner says where the L1 table lies" in done.out
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["geometry"]["l1_table_offset"] == place
+    assert {one["class"] for name, one in plan["decisions"].items() if one["method"] == "examiner"} == {"inferred"}
+    qcowscope("extract", image, "--plan", tmp_path / "plan.json", "-o", tmp_path / "disk.raw")
+    qcowscope("extract", sound("two-l2-512"), "-o", tmp_path / "sound.raw")
+    found, truth = (tmp_path / "disk.raw").read_bytes(), (tmp_path / "sound.raw").read_bytes()
+    assert found.strip(b"\0")
+    assert truth == found.ljust(len(truth), b"\0")
+
+
+@pytest.mark.parametrize("keep_header", [True, False])
+@pytest.mark.parametrize("offset", ["0", "1", "0x201", "1TiB"])
+def test_where_no_l1_table_can_lie_is_refused(offset: str, keep_header: bool, tmp_path: Path) -> None:
+    image, _ = moved(tmp_path, keep_header)
+    done = qcowscope("recover", image, "--l1", offset, "-o", tmp_path / "plan.json")
+    assert done.status == 64
+    assert "no L1 table can lie at host offset" in done.err
+    assert not (tmp_path / "plan.json").exists()
