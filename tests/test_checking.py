@@ -166,7 +166,7 @@ def test_a_rule_that_fails_is_not_run_rather_than_passed(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("head", "status", "reason"),
     [
-        (header(), CheckStatus.NOT_APPLICABLE, "the image has no LuksHeader"),
+        (header(), CheckStatus.NOT_APPLICABLE, "there is no LUKS header to examine"),
         (header(version=4), CheckStatus.NOT_RUN, "version 4 of the format is not known"),
         (b"KDMV", CheckStatus.NOT_RUN, "not a qcow2 image: it looks like a VMDK image"),
     ],
