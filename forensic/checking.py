@@ -163,5 +163,5 @@ def _check(
     elif rule.examines in results:
         status, reason = CheckStatus.PASS, ""  # what it is about is made only where there is something to say
     else:
-        status, reason = CheckStatus.NOT_APPLICABLE, f"the image has no {rule.examines.__name__}"
+        status, reason = CheckStatus.NOT_APPLICABLE, f"there is no {rule.structure} to examine"
     return Check(rule.code, rule.title, status, reason, tally.count)

@@ -16,6 +16,7 @@ from forensic.qcow2.tables import L1Table
 from forensic.records.judgement import CheckStatus
 from forensic.report.model import Check, Judgement
 from forensic.rules import Rule, all_rules
+from forensic.rules.registry import STRUCTURES
 from samples.kinds import Kind
 from samples.recipes import Recipe, all_recipes, apply, find_places, find_range
 from tests.images import COMMITTED, QCOW2, header, sample, tiny, written
@@ -169,7 +170,7 @@ def test_a_rule_that_fails_is_not_run_rather_than_passed(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("head", "status", "reason"),
     [
-        (header(), CheckStatus.NOT_APPLICABLE, "the image has no LuksHeader"),
+        (header(), CheckStatus.NOT_APPLICABLE, "there is no LUKS header to examine"),
         (header(version=4), CheckStatus.NOT_RUN, "version 4 of the format is not known"),
         (b"KDMV", CheckStatus.NOT_RUN, "not a qcow2 image: it looks like a VMDK image"),
     ],
@@ -196,7 +197,7 @@ def test_a_rule_about_what_there_is_none_of_passes_where_it_was_looked_for(kind:
         if examined[made.code] in looked_for and made.code not in kind.expect:
             assert (made.status, made.reason) == (CheckStatus.PASS, ""), made.code
         elif made.status == CheckStatus.NOT_APPLICABLE:
-            assert made.reason == f"the image has no {examined[made.code]}"
+            assert made.reason == f"there is no {STRUCTURES[examined[made.code]]} to examine"
             assert examined[made.code] not in looked_for
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 
 from forensic.cli.parser import Subparsers, UsageError, add_command
+from forensic.cli.wrapping import sentence, wrapped
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"qcowscope explain: no rule is called {shown(options.code)}{hint}")
     print(f"{rule.code}\n{rule.title}\n")
     print(f"severity    {rule.severity.value}\nclass       {rule.finding_class.value}")
-    print(f"confidence  {rule.confidence.value}\nexamines    {rule.examines.__name__}\n")
+    print(f"confidence  {rule.confidence.value}\nexamines    {rule.structure}\n")
     for heading, section in (
         ("Why it matters", "Why"),
         ("Specification", "Spec"),
@@ -39,5 +39,7 @@ def run(options: argparse.Namespace) -> int:
         ("What to do next", "Next"),
     ):
         print(heading)
-        print(textwrap.fill(rule.sections[section], 96, initial_indent="  ", subsequent_indent="  ") + "\n")
+        words = rule.sections[section]
+        # What QEMU does may begin with the name of one of its commands.
+        print(wrapped(f"  {words if section == 'QEMU' else sentence(words)}", 2, longest=96) + "\n")
     return ExitStatus.DONE

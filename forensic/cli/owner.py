@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_plan, open_as_planned
+from forensic.cli.wrapping import wrapped
 from forensic.errors import NotAnImage
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps(_as_json(found), indent=2, sort_keys=True))
         else:
-            print("\n".join(_lines(found, image.evidence.size)))
+            print("\n".join(wrapped(line, 4) for line in _lines(found, image.evidence.size)))
         sys.stdout.flush()
         return cautioned([image.evidence], ExitStatus.DONE)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
+from forensic.cli.wrapping import sentence
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown_whole
 
@@ -35,6 +36,7 @@ class Parser(argparse.ArgumentParser):
         """The help in colour; rich is loaded for help alone."""
         from rich_argparse import RichHelpFormatter
 
+        RichHelpFormatter.group_name_formatter = sentence
         self.formatter_class = RichHelpFormatter
         return super().format_help()
 

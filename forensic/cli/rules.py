@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, add_command, add_json
+from forensic.cli.wrapping import wrapped
 from forensic.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         width = max(len(rule.code) for rule in rules)
         for rule in rules:
-            print(f"{rule.severity.value:8}  {rule.finding_class.value:14}  {rule.code:{width}}  {rule.title}")
+            line = f"{rule.severity.value:8}  {rule.finding_class.value:14}  {rule.code:{width}}  {rule.title}"
+            print(wrapped(line, 10))
     return ExitStatus.DONE
 
 

@@ -30,8 +30,16 @@ STYLES = {
 
 
 def print_in_colour(lines: Iterable[Line], stream: TextIO) -> None:
-    """Print lines; the terminal wraps what is too long, so that copying gives the line back."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    """Print lines, broken between words where the terminal ends; what follows is indented by two columns more."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
     for line in lines:
         # Text, not markup: what an image's names hold must not be read as instructions.
-        console.print(Text.assemble(*((piece, STYLES.get(style, "")) for piece, style in line)))
+        whole = Text.assemble(*((piece, STYLES.get(style, "")) for piece, style in line))
+        indent = len(whole.plain) - len(whole.plain.lstrip(" ")) + 2
+        if whole.cell_len <= console.width or console.width < 2 * indent:
+            console.print(whole, soft_wrap=True)
+            continue
+        first, *rest = whole.wrap(console, console.width - indent)
+        console.print(first, soft_wrap=True)
+        for part in rest:
+            console.print(Text(" " * indent) + part, soft_wrap=True)

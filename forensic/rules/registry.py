@@ -20,6 +20,36 @@ Examined = TypeVar("Examined")
 SECTIONS = ("Why", "Spec", "QEMU", "Next")
 
 
+STRUCTURES = {
+    "BitmapDirectory": "bitmap directory",
+    "BitmapTable": "bitmap table",
+    "ClusterUsage": "host cluster whose use or refcount is wrong",
+    "ForeignFile": "unrecognised file",
+    "FreeResidue": "free host cluster that holds data",
+    "HeaderCluster": "header cluster",
+    "L1Table": "L1 table",
+    "L2Batch": "L2 table",
+    "LeakedClusters": "leaked cluster",
+    "LuksHeader": "LUKS header",
+    "Planned": "recovery plan",
+    "Qcow1Header": "version 1 header",
+    "Qcow1L1": "version 1 L1 table",
+    "Qcow1L2Batch": "version 1 L2 table",
+    "Qcow1Usage": "version 1 cluster that lies over another structure",
+    "RefcountTable": "refcount table",
+    "RefcountsBeyondFile": "refcount past the end of the file",
+    "Residue": "unused space in structures",
+    "SnapshotTable": "snapshot table",
+    "StreamBatch": "compressed cluster",
+    "StreamOverlaps": "overlapping compressed stream",
+    "Totals": "total of the tables",
+    "Unexamined": "part that was left out",
+    "UnreadRanges": "unreadable range",
+    "Unreferenced": "unreferenced cluster",
+}
+"""What a reader calls the structures that rules examine, by the names of their types."""
+
+
 class Rule(Struct, frozen=True):
     """What a rule is called, what it examines and what its findings are worth.
 
@@ -42,6 +72,11 @@ class Rule(Struct, frozen=True):
     def spec(self) -> str:
         """The section of the specification that the rule follows."""
         return self.sections["Spec"]
+
+    @property
+    def structure(self) -> str:
+        """What the rule examines, in a reader's words."""
+        return STRUCTURES.get(self.examines.__name__, self.examines.__name__)
 
     def as_json(self) -> Json:
         """One row of `qcowscope rules --json`."""

@@ -219,7 +219,7 @@ def test_windows_are_as_long_as_they_may_be_and_no_longer(seed: int, monkeypatch
     rng = random.Random(seed)
     gap, size, most = rng.choice([0, 300, 512]), rng.choice([512, 3000, 10_000]), rng.choice([2, 5, 100])
     for name, value in (("GAP_BYTES", gap), ("WINDOW_BYTES", size), ("WINDOW_STREAMS", most)):
-        monkeypatch.setattr(streams, name, value)
+        monkeypatch.setattr(stream_decoding, name, value)
     found = random_streams(rng, rng.randrange(1, 30))
     begins, ends = found.host_offsets.tolist(), found.ends.tolist()
     windows = [(window.first, window.end) for window in stream_decoding._windows(found)]

@@ -128,3 +128,9 @@ def test_a_rule_without_documentation_is_refused(documentation: str | None, miss
     with pytest.raises(ValueError, match=missing):
         register(named("undocumented", documentation))
     assert rule_of("undocumented") is None
+
+
+@each_rule
+def test_what_a_rule_examines_has_a_name_for_readers(rule: Rule) -> None:
+    assert all(kind.__name__ in registry.STRUCTURES for kind in (rule.examines, *rule.also))
+    assert rule.structure == registry.STRUCTURES[rule.examines.__name__]

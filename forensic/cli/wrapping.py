@@ -1,0 +1,25 @@
+"""Lines that fit the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+
+def wrapped(line: str, indent: int, longest: int | None = None) -> str:
+    """The line broken between words where the terminal ends, with further lines indented.
+
+    Where standard output is no terminal it stays one line, or is broken at `longest` columns.
+    """
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else longest
+    if width is None:
+        return line
+    width = max(min(width, longest or width), indent + 20)
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def sentence(text: str) -> str:
+    """Text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
