@@ -82,19 +82,20 @@ def by_other_l1(
     """
     wanted = set(empty)
     found: dict[int, list[tuple[str, int]]] = {}
-    slots_of: dict[int, set[int]] = {}
+    only_slot: dict[int, int] = {}  # -1 for a table that several slots name
     for name, entries in tables:
         offsets = entries & np.uint64(OFFSET_MASK)
         usable = offsets != 0
         if not also_shared:
             usable &= is_among(offsets, orphans)
         for slot in np.flatnonzero(usable).tolist():
-            slots_of.setdefault(int(offsets[slot]), set()).add(slot)
+            offset = int(offsets[slot])
+            only_slot[offset] = slot if only_slot.get(offset, slot) == slot else -1
             if slot in wanted:
-                found.setdefault(slot, []).append((name, int(offsets[slot])))
+                found.setdefault(slot, []).append((name, offset))
     placed = []
     for slot, named in sorted(found.items()):
-        choices = list(dict.fromkeys(offset for _, offset in named if len(slots_of[offset]) == 1))
+        choices = list(dict.fromkeys(offset for _, offset in named if only_slot[offset] >= 0))
         if choices:
             because = f"{named[0][0]} has it in this slot"
             placed.append(Placed(slot, choices[0], Method.OTHER_L1, Certainty.INFERRED, because, tuple(choices[1:])))
