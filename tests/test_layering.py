@@ -35,8 +35,9 @@ FLOORS = {
     ),
     "One facade for images of all versions; what was supplied beside one": ("forensic.image", "forensic.inputs"),
     "Who owns each host cluster; how the disk gets out": ("forensic.accounting", "forensic.extraction"),
-    "What is left where nothing lies": ("forensic.residue",),
-    "How tables that lost their place fit together": ("forensic.recovery",),
+    "What is left where nothing lies; how tables that lost their place fit together": (
+        "forensic.residue", "forensic.recovery",
+    ),
     "All structures of a version 1 image": ("forensic.walk_v1",),
     "All structures in order, once; what is wrong with each": ("forensic.walk", "forensic.rules"),
     "Structures × rules → findings; what interface and maps look through": ("forensic.checking", "forensic.explore"),
