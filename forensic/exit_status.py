@@ -27,11 +27,8 @@ class ExitStatus(IntEnum):
     CORRUPT = 2, "the image is corrupt"
     LEAKS = 3, "the image has leaked clusters, and nothing worse"
     SUSPICIOUS = 4, "the image is suspicious: hostile references, resource bombs, hidden data"
-    RANGES_NOT_READ = (
-        5,
-        "some guest ranges could not be read; by a recovery plan, or in recover: something is inferred or unknown",
-    )
-    MISMATCH = 6, "verification does not match, two readings of the disk differ, or a recovery plan is for another file"
+    RANGES_NOT_READ = 5, "some guest ranges could not be read"
+    MISMATCH = 6, "verification does not match, or two readings of the disk differ"
     NOT_AN_IMAGE = 63, "not a qcow2 image"
     USAGE = 64, "wrong usage"
     INTERRUPTED = 130, "interrupted"
