@@ -1,4 +1,4 @@
-"""`qcowscope completion`: the completion script of a shell, made from the parser itself."""
+"""`qcowscope completion`: the completion script for a shell, made from the parser itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "completion",
         run,
-        "print the completion script of a shell",
+        "print the completion script for a shell",
         "The installed package includes these scripts; this command is for shells that do not find them.",
     )
     parser.add_argument("shell", metavar="bash|zsh|fish", choices=SHELLS, help="the shell to complete in")

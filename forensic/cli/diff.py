@@ -53,8 +53,8 @@ def add(subparsers: Subparsers) -> None:
         "diff",
         run,
         "list the guest ranges in which two disks differ: two images, two snapshots, a snapshot and the active disk",
-        "What lies at the same place of the same file is equal without being read. Either side may be a raw disk. "
-        "The exit status is 0 whether they differ or not, and 5 if some ranges could not be compared.",
+        "Ranges stored at the same place in the same file are taken as equal without being read. Either side may be a "
+        "raw disk. The exit status is 0 whether they differ or not, and 5 if some ranges could not be compared.",
     )
     add_image(parser)
     parser.add_argument("other", metavar="OTHER", nargs="?", help="a second image, to compare the active disks")
@@ -64,11 +64,14 @@ def add(subparsers: Subparsers) -> None:
         metavar="ID|NAME|INDEX",
         action="append",
         default=[],
-        help="a snapshot of IMAGE: given once it is compared with the active disk, given twice with the other one",
+        help="a snapshot of IMAGE; given once, it is compared with the active disk; given twice, the two are compared",
     )
     for option, name in (("--format", "IMAGE"), ("--other-format", "OTHER")):
         parser.add_argument(
-            option, metavar="raw|qcow2|qcow", choices=FORMATS, help=f"how to read {name} (else as the file looks)"
+            option,
+            metavar="raw|qcow2|qcow",
+            choices=FORMATS,
+            help=f"how to read {name} (otherwise detected from the file)",
         )
     add_plan(parser)
     add_files(parser)

@@ -13,7 +13,10 @@ from forensic.untrusted import shown
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = add_command(
-        subparsers, "explain", run, "explain a finding: why it matters, the specification, what QEMU does, what next"
+        subparsers,
+        "explain",
+        run,
+        "explain a finding: why it matters, the specification, what QEMU does, what to do next",
     )
     parser.add_argument("code", metavar="CODE", help="the code of a finding, such as l2-entry-outside-file")
 

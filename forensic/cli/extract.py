@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from forensic.extraction.extract import Extractor
     from forensic.extraction.settings import Settings
 
-CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
+CASE_FIELDS = {
+    "case_number": "number of the case",
+    "evidence_number": "number of the item of evidence",
+    "examiner": "who makes the extraction",
+    "description": "what the evidence is",
+    "notes": "anything else that the report should say",
+}
 SMALLEST_PIECE = 512
 
 Value = TypeVar("Value")
@@ -37,8 +43,8 @@ def add(subparsers: Subparsers) -> None:
         "write the virtual disk to a raw file, with its hashes and a report",
         "Unreadable guest ranges are filled with zeros and listed, and the exit status is 5. "
         "The output is called OUT.raw.partial until it is complete. When the extraction fails or is interrupted, that "
-        "file is removed, unless --resume or --keep-partial is given; killed, it leaves the file and a journal, from "
-        "which --resume goes on.",
+        "file is removed, unless --resume or --keep-partial is given. If the process is killed, the "
+        "file and a journal remain, from which --resume goes on.",
     )
     add_image(parser)
     parser.add_argument(
@@ -68,7 +74,7 @@ def _add_what(parser: Parser) -> None:
     )
     parser.add_argument("--split", metavar="SIZE", help="write OUT.raw.001, OUT.raw.002, … of at most this size each")
     parser.add_argument(
-        "--in-use", action="store_true", help="extract though another process may be writing to a file that is read"
+        "--in-use", action="store_true", help="extract even if another process may be writing to an input file"
     )
     parser.add_argument("--no-sparse", action="store_true", help="write zeros instead of leaving holes")
     parser.add_argument(
@@ -87,12 +93,17 @@ def _add_what(parser: Parser) -> None:
         action="store_true",
         help="go on with the .partial file of an interrupted extraction, after verifying what is there",
     )
-    parser.add_argument("--keep-partial", action="store_true", help="keep the .partial file when it is interrupted")
+    parser.add_argument(
+        "--keep-partial", action="store_true", help="keep the .partial file when the extraction is interrupted"
+    )
 
 
 def _add_hashes(parser: Parser) -> None:
     parser.add_argument(
-        "--hash", metavar="LIST", default="sha256", help="hashes of the disk, separated by commas, or none (sha256)"
+        "--hash",
+        metavar="LIST",
+        default="sha256",
+        help="hashes of the disk, separated by commas, such as md5,sha1,sha256; none for no hash (default: sha256)",
     )
     parser.add_argument(
         "--hash-window",
@@ -103,14 +114,14 @@ def _add_hashes(parser: Parser) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="read output and inputs again, and the disk by a second, independent reader; 6 if something differs",
+        help="read output and inputs again, and the disk by a second, independent reader; status 6 if anything differs",
     )
 
 
 def _add_case_data(parser: Parser) -> None:
     group = parser.add_argument_group("case data, for the report")
-    for field in CASE_FIELDS:
-        group.add_argument("--" + field.replace("_", "-"), metavar="TEXT")
+    for field, meaning in CASE_FIELDS.items():
+        group.add_argument("--" + field.replace("_", "-"), metavar="TEXT", help=meaning)
 
 
 def run(options: argparse.Namespace) -> int:

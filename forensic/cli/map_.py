@@ -30,7 +30,7 @@ def add(subparsers: Subparsers) -> None:
         "map",
         run,
         "list the guest extents: where each range of the virtual disk is in the file",
-        "The JSON is a list of objects with the names that qemu-img map uses, and some more.",
+        "The JSON is a list of objects with the names that qemu-img map uses, plus some of its own.",
     )
     add_image(parser)
     add_json(parser)

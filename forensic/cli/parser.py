@@ -81,7 +81,7 @@ def add_images(parser: Parser) -> None:
         "--jobs",
         metavar="N",
         type=_positive,
-        help="processes to share many images among (default: one for each processor, if there are images enough)",
+        help="processes to share many images among (default: one for each processor, if there are enough images)",
     )
 
 

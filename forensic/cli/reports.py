@@ -35,7 +35,7 @@ def add_reports(parser: Parser, formats: Iterable[str] = FORMATS) -> None:
         default=[],
         help=f"write a report ({', '.join(formats)}); may be repeated",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def report_targets(command: str, texts: Iterable[str], formats: Iterable[str] = FORMATS) -> list[ReportTarget]:

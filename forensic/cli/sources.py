@@ -90,11 +90,13 @@ def add_files(parser: Parser, which: str = "") -> None:
         metavar="raw|qcow2|qcow",
         choices=FORMATS,
         action=_FormatOfBacking,
-        help=f"how to read the --{which}backing before it (else as the image says, else as the file looks)",
+        help=f"how to read the --{which}backing that precedes it (otherwise as declared, or as detected)",
     )
     group.add_argument(f"--{which}data-file", metavar="PATH", help="the external data file")
     if which:
-        group.add_argument(f"--{which}key-file", metavar="PATH", help="passphrase of OTHER, if it differs")
+        group.add_argument(
+            f"--{which}key-file", metavar="PATH", help="file with the passphrase of OTHER, if it differs"
+        )
 
 
 def add_key(parser: Parser) -> None:
@@ -109,7 +111,7 @@ def add_key(parser: Parser) -> None:
     group.add_argument(
         "--key-without-newline",
         action="store_true",
-        help="the newline at the end of the key file is not part of the passphrase (legacy AES cannot tell)",
+        help="the newline at the end of the key file is not part of the passphrase (for LUKS both are tried)",
     )
     group.add_argument(
         "--allow-slow-key", action="store_true", help="derive the key however many rounds the image asks for"

@@ -27,7 +27,7 @@ def add(subparsers: Subparsers) -> None:
         "verify",
         run,
         "hash a raw file again and compare with the report",
-        "Of a split disk the name without number is given, or the first segment.",
+        "For a split disk, give the name without its number, or the first segment.",
     )
     parser.add_argument("raw", metavar="OUT.raw", type=Path, help="the raw file")
     parser.add_argument("report", metavar="REPORT.json", type=Path, help="the JSON report of its extraction")

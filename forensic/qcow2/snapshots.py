@@ -29,6 +29,9 @@ FIELD_PLACES = {
 }
 """Where the fields lie in an entry whose place rules name: offset and length."""
 
+ICOUNT_OFF = (1 << 64) - 1
+"""What QEMU writes where the guest's instructions were not counted."""
+
 MAX_SNAPSHOTS = 65536
 MAX_TABLE_BYTES = 64 << 20
 MAX_ENTRY_BYTES = ENTRY_HEADER_SIZE + (1 << 20) + 2 * 0xFFFF
@@ -189,5 +192,5 @@ def _snapshot(data: bytes, index: int, host_offset: int) -> Snapshot:
         vm_state_size=vm_state_size if extra[0] is None else extra[0],
         extra_data_size=extra_data_size,
         disk_size=extra[1],
-        icount=extra[2],
+        icount=None if extra[2] == ICOUNT_OFF else extra[2],
     )

@@ -185,7 +185,7 @@ class SnapshotRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     icount: (
         Annotated[
             Count | None,
-            Meta(description="Instructions that the guest had executed; null where the snapshot has no such field."),
+            Meta(description="Instructions that the guest had executed; null where they were not counted."),
         ]
         | UnsetType
     ) = UNSET

@@ -70,6 +70,8 @@ def test_every_field_of_an_entry_is_read(tmp_path: Path) -> None:
         (struct.pack(">Q", 9), (9, None, None)),
         (struct.pack(">QQ", 0, 512), (0, 512, None)),
         (struct.pack(">QQQ", 9, 512, 0), (9, 512, 0)),
+        (struct.pack(">QQQ", 9, 512, (1 << 64) - 2), (9, 512, (1 << 64) - 2)),
+        (struct.pack(">QQQ", 9, 512, (1 << 64) - 1), (9, 512, None)),  # QEMU counted none
     ],
 )
 def test_extra_data_that_is_not_there_does_not_exist(
