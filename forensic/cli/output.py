@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
+from forensic.cli.wrapping import wrapped
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.output.new_file import NewFile
@@ -57,7 +58,8 @@ def make_report(
 def print_lines(lines: Iterable[Line]) -> None:
     """Print lines on standard output, in colour where that is wanted; rich is loaded for colour alone."""
     if not wants_colour(sys.stdout):
-        sys.stdout.write(plain(lines))
+        for line in plain(lines).removesuffix("\n").split("\n"):
+            print(wrapped(line, len(line) - len(line.lstrip(" ")) + 2))
         return
     from forensic.report.to_terminal import print_in_colour
 

@@ -8,6 +8,8 @@ import sys
 def wrapped(line: str, indent: int, longest: int | None = None) -> str:
     """The line broken between words where the terminal ends, with further lines indented.
 
+    A word that is longer than a line, such as a path, stays whole.
+
     Where standard output is no terminal it stays one line, or is broken at `longest` columns.
     """
     import shutil
@@ -17,7 +19,7 @@ def wrapped(line: str, indent: int, longest: int | None = None) -> str:
     if width is None:
         return line
     width = max(min(width, longest or width), indent + 20)
-    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
 
 
 def sentence(text: str) -> str:

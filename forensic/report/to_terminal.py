@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from rich.console import Console
@@ -30,16 +31,24 @@ STYLES = {
 
 
 def print_in_colour(lines: Iterable[Line], stream: TextIO) -> None:
-    """Print lines, broken between words where the terminal ends; what follows is indented by two columns more."""
+    """Print lines, broken between words where the terminal ends; what follows is indented by two columns more.
+
+    A word that is longer than a line, such as a path, stays whole.
+    """
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     for line in lines:
         # Text, not markup: what an image's names hold must not be read as instructions.
         whole = Text.assemble(*((piece, STYLES.get(style, "")) for piece, style in line))
         indent = len(whole.plain) - len(whole.plain.lstrip(" ")) + 2
-        if whole.cell_len <= console.width or console.width < 2 * indent:
-            console.print(whole, soft_wrap=True)
-            continue
-        first, *rest = whole.wrap(console, console.width - indent)
-        console.print(first, soft_wrap=True)
-        for part in rest:
-            console.print(Text(" " * indent) + part, soft_wrap=True)
+        for number, part in enumerate(whole.divide(_breaks(whole.plain, console.width, indent))):
+            part.rstrip()
+            console.print(Text(" " * indent) + part if number else part, soft_wrap=True)
+
+
+def _breaks(line: str, width: int, indent: int) -> Iterator[int]:
+    """Where the parts of a line begin after its first, each of which has to fit with so many columns before it."""
+    begin, room = 0, width
+    for word in re.finditer(r"\S+", line):
+        if word.end() - begin > room and line[begin : word.start()].strip():
+            yield word.start()
+            begin, room = word.start(), max(1, width - indent)

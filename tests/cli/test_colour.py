@@ -39,7 +39,7 @@ def test_a_terminal_gets_colour_and_the_same_words(command: str, tmp_path: Path)
     image = damaged("l2-entry-outside-file", tmp_path)
     coloured = on_a_terminal(command, image)
     assert ESCAPE.search(coloured)
-    assert ESCAPE.sub("", coloured) == on_a_terminal(command, image, NO_COLOR="1")
+    assert ESCAPE.sub("", coloured).split() == on_a_terminal(command, image, NO_COLOR="1").split()
 
 
 def test_the_verdict_and_the_severity_stand_out(tmp_path: Path) -> None:
@@ -58,4 +58,5 @@ def test_nothing_of_a_name_controls_the_terminal_or_the_colours(command: str, tm
     evil = b"\x1b]52;c;ZXZpbA==\x07[bold red]x[/] [@click=app.quit]y[/z] :smile: \x9b31m" + b"A" * 900
     plain = ESCAPE.sub("", on_a_terminal(command, with_backing_name(evil, tmp_path / "image.qcow2")))
     assert "\x1b" not in plain and "\x07" not in plain and "\x9b" not in plain
-    assert "\\x1b]52;c;ZXZpbA==\\x07[bold red]x[/] [@click=app.quit]y[/z] :smile: \\x9b31m" + "A" * 900 in plain
+    said = "\\x1b]52;c;ZXZpbA==\\x07[bold red]x[/] [@click=app.quit]y[/z] :smile: \\x9b31m" + "A" * 900
+    assert said in " ".join(plain.split())
