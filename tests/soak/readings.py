@@ -159,9 +159,9 @@ def small_pieces(cluster_size: int) -> Iterator[None]:
         for name, value in {
             "plan.PIECE_BYTES": SMALL_PIECE,
             "plan.LARGEST_PIECE": largest,
-            "steps.LARGEST_PIECE": largest,
-            "steps.PIECES_OF_A_MEMBER": 1,
-            "reading.LONG_BLANK": 512,
+            "pipeline.LARGEST_PIECE": largest,
+            "pipeline.PIECES_OF_A_MEMBER": 1,
+            "piece_reader.LONG_BLANK": 512,
         }.items():
             patches.enter_context(patch(f"forensic.extraction.{name}", value))
         yield
