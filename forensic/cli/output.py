@@ -58,6 +58,9 @@ def make_report(
 def print_lines(lines: Iterable[Line]) -> None:
     """Print lines on standard output, in colour where that is wanted; rich is loaded for colour alone."""
     if not wants_colour(sys.stdout):
+        if not sys.stdout.isatty():
+            sys.stdout.write(plain(lines))
+            return
         for line in plain(lines).removesuffix("\n").split("\n"):
             print(wrapped(line, len(line) - len(line.lstrip(" ")) + 2))
         return
