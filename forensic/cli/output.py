@@ -57,13 +57,15 @@ def make_report(
 
 def print_lines(lines: Iterable[Line]) -> None:
     """Print lines on standard output, in colour where that is wanted; rich is loaded for colour alone."""
-    if not wants_colour(sys.stdout):
+    if wants_colour(sys.stdout):
+        from forensic.report.to_terminal import print_in_colour
+
+        print_in_colour(lines, sys.stdout)
+    elif sys.stdout.isatty():
         for line in plain(lines).removesuffix("\n").split("\n"):
             print(wrapped(line, len(line) - len(line.lstrip(" ")) + 2))
-        return
-    from forensic.report.to_terminal import print_in_colour
-
-    print_in_colour(lines, sys.stdout)
+    else:
+        sys.stdout.write(plain(lines))
 
 
 def wants_colour(stream: TextIO) -> bool:

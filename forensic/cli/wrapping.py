@@ -12,12 +12,13 @@ def wrapped(line: str, indent: int, longest: int | None = None) -> str:
 
     Where standard output is no terminal it stays one line, or is broken at `longest` columns.
     """
-    import shutil
+    on_terminal = sys.stdout.isatty()
+    if not on_terminal and longest is None:
+        return line
+    import shutil  # slow to load, and needed for terminals alone
     import textwrap
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else longest
-    if width is None:
-        return line
+    width = shutil.get_terminal_size().columns if on_terminal else longest or len(line)
     width = max(min(width, longest or width), indent + 20)
     return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
 

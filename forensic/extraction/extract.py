@@ -11,7 +11,7 @@ from forensic.disk.planned import planned_of
 from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
-from forensic.extraction.output_checks import OutputChecks, container_notes
+from forensic.extraction.output_checks import OutputChecks, container_notes, partials_of
 from forensic.extraction.piece_reader import Filled, Missing
 from forensic.extraction.pipeline import Done, filled_steps
 from forensic.extraction.plan import Hole
@@ -30,7 +30,7 @@ from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.output.chunk import Chunk, in_parts, length_of, taken
 from forensic.output.hashes import leading
-from forensic.output.new_file import LineFile, partial_of
+from forensic.output.new_file import LineFile
 from forensic.output.paths import refuse
 from forensic.output.raw_output import Output, RawFile, StandardOutput, refuse_lack_of_space
 from forensic.output.segments import read_in_a_row, segments
@@ -276,7 +276,7 @@ class Extractor:
         }
 
     def _partials(self) -> list[Path]:
-        return [partial_of(part.path) for part in self.extraction.segments]
+        return partials_of(self.extraction)
 
 
 def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:

@@ -110,7 +110,12 @@ class OutputChecks:
         return int(next(iter(self._extraction.hashes.values()), f"{self._end:x}"), 16)
 
     def _partials(self) -> list[Path]:
-        return [partial_of(part.path) for part in self._extraction.segments]
+        return partials_of(self._extraction)
+
+
+def partials_of(extraction: Extraction) -> list[Path]:
+    """The files of an output while it is written."""
+    return [partial_of(part.path) for part in extraction.segments]
 
 
 def container_notes(extraction: Extraction) -> Iterator[str]:

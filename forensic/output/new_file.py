@@ -8,7 +8,6 @@ import fcntl
 import os
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensic.errors import OutputFailed
