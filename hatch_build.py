@@ -49,7 +49,7 @@ def generated() -> dict[str, str]:
     """The text of each file of `INSTALLED`."""
     sys.path.insert(0, str(ROOT))
     try:
-        from forensic.cli.completion import SHELLS, script
+        from forensic.cli.reference.completion import SHELLS, script
 
         return {shell: script(shell) for shell in SHELLS} | {"man": manual_page()}
     finally:
@@ -59,7 +59,7 @@ def generated() -> dict[str, str]:
 def manual_page() -> str:
     """The manual page, in the man(7) macros that every system reads."""
     from forensic.cli import make_parser
-    from forensic.cli.completion import commands_of
+    from forensic.cli.reference.completion import commands_of
     from forensic.exit_status import ExitStatus
     from forensic.version import DOCUMENTATION, __version__
 

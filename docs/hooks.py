@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from forensic.cli import make_parser  # noqa: E402 - the project's folder has to be found first
-from forensic.cli.completion import commands_of  # noqa: E402
-from forensic.cli.rules import markdown_lines  # noqa: E402
+from forensic.cli.reference.completion import commands_of  # noqa: E402
+from forensic.cli.reference.rules import markdown_lines  # noqa: E402
 from forensic.records.schema import json_schema  # noqa: E402
 from forensic.report.values import sentence  # noqa: E402
 from forensic.rules import Rule, all_rules  # noqa: E402

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from forensic.cli import make_parser
-from forensic.cli.completion import SHELLS, commands_of, script
+from forensic.cli.reference.completion import SHELLS, commands_of, script
 from tests.commands import qcowscope
 
 

@@ -1,4 +1,4 @@
-"""`qcowscope schema`: the JSON Schema of the reports, and of recovery plans."""
+"""`qcowscope schema`: the JSON Schema of the reports, of recovery plans, and of a gate's decisions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from forensic.exit_status import ExitStatus
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = add_command(
-        subparsers, "schema", run, "print the JSON Schema (draft 2020-12) of the JSON reports, or of recovery plans"
+        subparsers,
+        "schema",
+        run,
+        "print the JSON Schema (draft 2020-12) of the JSON reports, of recovery plans, or of what gate decides",
     )
-    parser.add_argument("what", nargs="?", choices=("report", "plan"), default="report", help="default: report")
+    parser.add_argument("what", nargs="?", choices=("report", "plan", "gate"), default="report", help="default: report")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,6 +27,11 @@ def run(options: argparse.Namespace) -> int:
         from forensic.recovery.plan import json_schema as plan_schema
 
         print(json.dumps(plan_schema(), indent=2))
+        return ExitStatus.DONE
+    if options.what == "gate":
+        from forensic.gate.decision import json_schema as gate_schema
+
+        print(json.dumps(gate_schema(), indent=2))
         return ExitStatus.DONE
     from forensic.records.schema import json_schema
 
