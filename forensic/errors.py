@@ -86,6 +86,17 @@ class BadPlan(ForensicError):
         self.reason = reason
 
 
+class BadPolicy(ForensicError):
+    """A policy file that cannot be understood, or names what there is not."""
+
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{shown(path)}: not a policy that can be used: {shown(reason)}")
+        self.path = path
+        self.reason = reason
+
+
 class WrongEvidence(ForensicError):
     """A recovery plan that was made for another file."""
 

@@ -71,6 +71,21 @@ class Evidence:
         if stream := stream_that_is(status):
             os.close(self._fd)
             raise EvidenceUnreadable(self.path_as_given, f"{stream} is an input; evidence is never written to")
+        self._begin(status)
+
+    @classmethod
+    def of_descriptor(cls, descriptor: int, name: str) -> Self:
+        """A file without a name that this process has written itself; messages call it `name`.
+
+        The descriptor is closed with the object, and only ever read from.
+        """
+        evidence = cls.__new__(cls)
+        evidence.path_as_given, evidence.path = name, ""
+        evidence._fd, evidence.open_flags = descriptor, ()
+        evidence._begin(os.fstat(descriptor))
+        return evidence
+
+    def _begin(self, status: os.stat_result) -> None:
         self.before = Identity.of(status)
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
@@ -184,7 +199,7 @@ class Evidence:
     def after(self) -> Identity | None:
         """The identity of what the path names now; None if it names nothing any more."""
         try:
-            return Identity.of(os.stat(self.path))
+            return Identity.of(os.stat(self.path) if self.path else os.fstat(self._fd))
         except OSError:
             return None
 

@@ -27,12 +27,13 @@ COMMANDS = {
     "extract": "extract",
     "diff": "diff",
     "recover": "recover",
+    "gate": "gate",
     "verify": "verify",
     "tui": "tui",
-    "explain": "explain",
-    "rules": "rules",
-    "schema": "schema",
-    "completion": "completion",
+    "explain": "reference.explain",
+    "rules": "reference.rules",
+    "schema": "reference.schema",
+    "completion": "reference.completion",
 }
 """Every command and the module here that adds it to the parser; only the one that is asked for is loaded."""
 
