@@ -75,6 +75,17 @@ class WrongSupply(ForensicError):
         self.reason = reason
 
 
+class BadAddress(ForensicError):
+    """What was to be listened on is no address, or not one that others must not reach."""
+
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"{shown(address)}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
 class BadPlan(ForensicError):
     """A recovery plan that cannot be understood or says what cannot be; the reason names the line."""
 

@@ -34,7 +34,9 @@ FLOORS = {
         "forensic.disk", "forensic.description",
     ),
     "One facade for images of all versions; what was supplied beside one": ("forensic.image", "forensic.inputs"),
-    "Who owns each host cluster; how the disk gets out": ("forensic.accounting", "forensic.extraction"),
+    "Who owns each host cluster; how the disk gets out": (
+        "forensic.accounting", "forensic.extraction", "forensic.nbd",
+    ),
     "What is left where nothing lies; how tables that lost their place fit together": (
         "forensic.residue", "forensic.recovery",
     ),
@@ -240,7 +242,12 @@ def test_the_command_line_leaves_typing_extensions_to_those_who_want_it() -> Non
 
 
 def test_nothing_maps_a_file_or_starts_a_program() -> None:
+    """But for the command that the examiner gives to `nbd --run`."""
     assert importers_of("subprocess") == set()
+    starting = ("posix_spawn", "posix_spawnp", "system", "popen", "execv", "execve", "execvp", "spawnv", "startfile")
+    started = {(module_of(path), name) for path in WRITTEN for name, _ in calls(path) if name in
+               {f"{module}.{call}" for module in ("os", "posix") for call in starting}}  # fmt: skip
+    assert started == {("forensic.nbd.command", "os.posix_spawn")}
     assert importers_of("mmap") == {"forensic.extraction.pipeline"}
     mapped = [
         ast.unparse(node)

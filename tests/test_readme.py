@@ -14,7 +14,8 @@ from docs import hooks
 from forensic.cli import COMMANDS
 from forensic.rules import all_rules
 from forensic.version import DOCUMENTATION, rule_page
-from tests.transcripts import BLOCK, PAGES, ROOT, sessions, unchecked_commands
+from tests.oracles import require
+from tests.transcripts import BLOCK, PAGES, ROOT, programs_needed, sessions, unchecked_commands
 from tui.config import load
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,6 +24,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_session_prints_what_it_is_said_to_print(page: Path, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
+    require(*programs_needed(text))
     assert [(session.written, session.ran) for session in sessions(text, tmp_path) if not session.holds] == []
     assert unchecked_commands(text) == []
 

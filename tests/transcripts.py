@@ -4,11 +4,14 @@ A block marked `console` is a session: each line that begins with `$ ` is run by
 standard output and error; a line `…` stands for any lines. A block marked `python` is run as it is, and a block marked
 `text` right after it is what it prints. All blocks of a page share one folder, with the samples in it.
 
+A comment `<!-- needs nbdinfo qemu-img -->` names the programs of others without which a page cannot be run.
+
 `make transcripts` writes today's outputs into the pages (sessions with `…` are named instead).
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +94,11 @@ def sessions(text: str, folder: Path) -> Iterator[Session]:
             yield Session(*place, written, printed or "", replaceable=False)
 
 
+def programs_needed(text: str) -> list[str]:
+    """The programs of others that the sessions of a page run."""
+    return [name for names in re.findall(r"^<!-- needs (.*) -->$", text, re.MULTILINE) for name in names.split()]
+
+
 def unchecked_commands(text: str) -> list[str]:
     """Lines of blocks that look like commands of ours, but are not run."""
     return [
@@ -119,7 +127,11 @@ def main() -> int:
     """Rewrite every page; 1 if something is left to do by hand."""
     left = 0
     for page in PAGES:
-        text, by_hand = rewritten(page.read_text(encoding="utf-8"))
+        text = page.read_text(encoding="utf-8")
+        if missing := [name for name in programs_needed(text) if shutil.which(name) is None]:
+            print(f"{page.relative_to(ROOT)}: left as it is, for want of {', '.join(missing)}")
+            continue
+        text, by_hand = rewritten(text)
         page.write_text(text, encoding="utf-8")
         for ran in by_hand:
             left = 1

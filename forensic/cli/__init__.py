@@ -28,6 +28,7 @@ COMMANDS = {
     "diff": "diff",
     "recover": "recover",
     "gate": "gate",
+    "nbd": "nbd",
     "verify": "verify",
     "tui": "tui",
     "explain": "reference.explain",

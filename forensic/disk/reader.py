@@ -39,11 +39,21 @@ class ReadableDisk(Protocol):
     ) -> list[Fault]: ...
 
 
+class RangeUnreadable(OSError):
+    """EIO with the first guest offset that cannot be read, and why."""
+
+    def __init__(self, guest_offset: int, reason: Reason) -> None:
+        super().__init__(errno.EIO, f"guest offset {guest_offset:#x} cannot be read: {reason.code}")
+        self.guest_offset = guest_offset
+        self.reason = reason
+
+
 class DiskReader(io.RawIOBase):
     """Guest bytes of a disk.
 
-    A read that touches a range which is absent or undecodable raises `OSError` (EIO) that names guest offset and
-    reason: missing is not zero. With `fill_missing` such ranges read as zeros, as `qemu-img convert` has them.
+    A read that touches a range which is absent or undecodable raises `RangeUnreadable`, an `OSError` (EIO) that names
+    guest offset and reason: missing is not zero. With `fill_missing` such ranges read as zeros, as `qemu-img convert`
+    has them.
     """
 
     def __init__(self, disk: ReadableDisk, fill_missing: bool = False) -> None:
@@ -85,7 +95,7 @@ class DiskReader(io.RawIOBase):
         return length
 
     def read_at(self, guest_offset: int, buffer: memoryview) -> None:
-        """Fill the buffer, which must end within the disk. Raises `OSError` (EIO) where bytes are missing."""
+        """Fill the buffer, which must end within the disk. Raises `RangeUnreadable` where bytes are missing."""
         done = 0
         while done < len(buffer):
             at = guest_offset + done
@@ -107,9 +117,9 @@ class DiskReader(io.RawIOBase):
             faults = []
             part[:] = bytes(len(part))
         if faults:
-            missing = faults[0].reason
+            missing, guest_offset = faults[0].reason, guest_offset + faults[0].start
         if missing != Reason.NONE and not self._fill_missing:
-            raise OSError(errno.EIO, f"guest offset {guest_offset:#x} cannot be read: {missing.code}")
+            raise RangeUnreadable(guest_offset, missing)
         for fault in faults:
             if fault.reason == Reason.SALVAGED:
                 continue

@@ -91,7 +91,7 @@ class ForkedProcess:
     def _start(self) -> None:
         ends: list[int] = []
         try:
-            with _signals_held_back():
+            with signals_held_back():
                 parent = os.getpid()
                 ends += os.pipe()
                 ends += os.pipe()
@@ -166,7 +166,7 @@ class ForkedProcess:
 
     def _attempt(self, message: bytes) -> bytes | None:
         source, sink = os.pipe()
-        with _signals_held_back():
+        with signals_held_back():
             process = os.fork()
             if not process:
                 _act(lambda: _write(sink, _answer_to(message, self._work)))
@@ -205,7 +205,7 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Block signals while a process is being forked, so that a signal cannot run the parent's handler in the child."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
@@ -214,8 +214,8 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin_life() -> None:
-    """What a member does before anything else."""
+def begin_life() -> None:
+    """What a forked process does before anything else."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)  # an event loop of the parent must not hear of signals that are ours
@@ -229,7 +229,7 @@ def _begin_life() -> None:
 def _act(act: Callable[[], None]) -> NoReturn:
     status = 1
     try:
-        _begin_life()
+        begin_life()
         act()
         status = 0
     finally:
