@@ -26,6 +26,7 @@ COMMANDS = {
     "owner": "owner",
     "extract": "extract",
     "diff": "diff",
+    "bitmap": "bitmap",
     "recover": "recover",
     "gate": "gate",
     "nbd": "nbd",
