@@ -11,7 +11,7 @@ from forensic.cli.extract_reports import EXTRACTION_FORMATS, ExtractionReports
 from forensic.cli.output import progress_bar, start_run
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
-from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
+from forensic.cli.sources import add_bitmap, add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import ForensicError, Interrupted, OutputFailed
 from forensic.exit_status import ExitStatus
 from forensic.numbers import parse_range, parse_size
@@ -59,6 +59,7 @@ def add(subparsers: Subparsers) -> None:
     _add_what(parser)
     _add_hashes(parser)
     add_snapshot(parser)
+    add_bitmap(parser)
     parser.add_argument("--vm-state", action="store_true", help="write the machine state saved with the --snapshot")
     add_plan(parser)
     add_files(parser)

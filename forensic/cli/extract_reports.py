@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
+NOT_MARKED = "not_marked"
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
 
@@ -167,12 +168,16 @@ class ExtractionReports:
         ledger = extraction.ledger
         print(f"{shown(extraction.path or '-')}: {extraction.size:,} bytes", end="", file=stream)
         print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} recorded as zero", end="", file=stream)
-        print(f", {ledger.bytes_missing:,} not read", file=stream)
+        unwanted = ledger.bytes_not_wanted
+        print(f", {ledger.bytes_missing - unwanted:,} not read", end="", file=stream)
+        print(f", {unwanted:,} not marked" if unwanted else "", file=stream)
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
+            if code == NOT_MARKED:
+                continue
             what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
         if extraction.certainties:

@@ -26,6 +26,15 @@ def add_snapshot(parser: Parser) -> None:
     )
 
 
+def add_bitmap(parser: Parser) -> None:
+    """`--bitmap`."""
+    parser.add_argument(
+        "--bitmap",
+        metavar="NAME",
+        help="only what this dirty bitmap marks of the active disk; the rest is zeros, and listed as not_marked",
+    )
+
+
 def add_plan(parser: Parser) -> None:
     """`--plan`."""
     parser.add_argument(
@@ -122,10 +131,12 @@ def add_key(parser: Parser) -> None:
 def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
     """The disk that the options describe; close it after use.
 
-    Raises what `open_disk` raises, and `UsageError`.
+    Raises what `open_disk` and `marked_by` raise, and `UsageError`.
     """
     from forensic.disk.opening import SavedState, find_snapshot, open_disk
 
+    if bitmap := getattr(options, "bitmap", None):
+        return _marked_disk_of(image, bitmap, options)
     if options.snapshot is None:
         if getattr(options, "vm_state", False):
             raise UsageError("qcowscope extract: --vm-state needs --snapshot, since a machine state is saved with one")
@@ -133,6 +144,21 @@ def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_ke
     snapshot = find_snapshot(image, options.snapshot)
     target = SavedState(snapshot) if getattr(options, "vm_state", False) else snapshot
     return open_disk(image, target, supplied_by(image, options, with_key))
+
+
+def _marked_disk_of(image: Qcow2Image | Qcow1Image, bitmap: str, options: argparse.Namespace) -> Disk:
+    """What a bitmap marks of the active disk."""
+    if options.snapshot is not None:
+        raise UsageError("--bitmap is about the active disk, and does not go with --snapshot")
+    from forensic.disk.bitmap_selection import marked_by
+    from forensic.disk.opening import open_disk
+
+    disk = open_disk(image, None, supplied_by(image, options))
+    try:
+        return marked_by(image, disk, bitmap)
+    except BaseException:
+        disk.close()
+        raise
 
 
 def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Supplied:

@@ -88,8 +88,8 @@ class Extractor:
             refuse(touched, disk.evidences, settings.force, settings.resume)
         found = disk_totals(disk, start, self._end)
         self._runs = found.runs
-        if settings.strict and found.missing.ranges:
-            raise not_read(found.missing.ranges[0])
+        if settings.strict and (first := found.missing.first_wanted):
+            raise not_read(first)
         if output is not None:
             refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
@@ -136,7 +136,7 @@ class Extractor:
         finally:
             record.stop()
         extraction.caveats = (*extraction.caveats, *container_notes(extraction))
-        incomplete = extraction.ledger.bytes_missing
+        incomplete = extraction.ledger.bytes_missing > extraction.ledger.bytes_not_wanted
         extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
     def _write(

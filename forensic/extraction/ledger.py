@@ -68,6 +68,11 @@ class Ledger:
         return self._by_state[FILLED]
 
     @property
+    def bytes_not_wanted(self) -> int:
+        """Of these, those that nobody asked for."""
+        return self._by_reason[Reason.NOT_MARKED.code]
+
+    @property
     def bytes_zero(self) -> int:
         """Guest bytes that are recorded as zeros."""
         return sum(self._by_state.values()) - self.bytes_read - self.bytes_missing
@@ -108,9 +113,13 @@ class MissingRanges(Struct):
 
     ranges: list[Missing] = field(default_factory=list)
     not_listed: int = 0
+    first_wanted: Missing | None = None
+    """The first that somebody asked for."""
 
     def add(self, missing: Missing) -> None:
         """Enter the next range."""
+        if self.first_wanted is None and missing.reason != Reason.NOT_MARKED:
+            self.first_wanted = missing
         last = self.ranges[-1] if self.ranges else None
         if last and last.reason == missing.reason and last.end == missing.guest_offset:
             self.ranges[-1] = replace(last, length=last.length + missing.length)

@@ -184,12 +184,14 @@ def _continues(before: GuestRange, entry: GuestRange) -> bool:
 
 LEDGER_SCHEMA = "qcowscope-ledger/1"
 
-NOT_TRIED = frozenset({Reason.BACKING_NOT_SUPPLIED, Reason.DATA_FILE_NOT_SUPPLIED, Reason.KEY_NOT_SUPPLIED})
+NOT_TRIED = frozenset(
+    {Reason.BACKING_NOT_SUPPLIED, Reason.DATA_FILE_NOT_SUPPLIED, Reason.KEY_NOT_SUPPLIED, Reason.NOT_MARKED}
+)
 """Reasons for which a range was not even looked for; ddrescue's `?`."""
 
 MAP_HEAD = (
     f"# Mapfile. Created by qcowscope {__version__}\n"
-    "# + read, - cannot be read, ? not tried: a backing file, data file or key was not supplied\n"
+    "# + read, - cannot be read, ? not tried: not wanted, or a backing file, data file or key was not supplied\n"
     "# current_pos  current_status  current_pass\n"
 )
 

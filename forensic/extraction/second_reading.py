@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from forensic.disk.disk import Disk
 from forensic.disk.layer import Level, RawLayer
 from forensic.disk.planned import planned_of
+from forensic.disk.selected import SelectedDisk
 from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
+from forensic.extraction.compared_sides import Answering, OutputBytes, SelectedAnswers
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
 from forensic.qcow2.entries import OFFSET_MASK
@@ -127,16 +129,6 @@ class Comparison(Struct):
         )
 
 
-class OutputBytes(Protocol):
-    """The bytes of an output by guest offset."""
-
-    def read(self, guest_offset: int, length: int) -> bytes:
-        """Bytes of the output; fewer where it ends."""
-
-    def stored(self, guest_offset: int, length: int) -> Iterable[tuple[int, int]]:
-        """The parts of a guest range that may be other than zero, as (start, end)."""
-
-
 class Unread:
     """The ranges that the first reader could not read, to be asked by guest offset."""
 
@@ -198,9 +190,10 @@ def _planned(level: Level) -> PlannedTables | None:
     return PlannedTables(planned.header, tables, unknown)
 
 
-def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> SecondReader:
+def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> Answering:
     """The same disk for the other reader, of its own sources or of those of `sources_of`. Raises `Unsupported`."""
-    return SecondReader(sources or sources_of(disk), "active" if disk.target == "raw" else disk.target)
+    reader = SecondReader(sources or sources_of(disk), "active" if disk.target == "raw" else disk.target)
+    return SelectedAnswers(reader, disk.selection) if isinstance(disk, SelectedDisk) else reader
 
 
 def compare_places(
@@ -221,7 +214,7 @@ def compare_places(
 
 
 def compare_range(
-    reader: SecondReader,
+    reader: Answering,
     output: OutputBytes,
     start: int,
     end: int,

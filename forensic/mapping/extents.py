@@ -41,6 +41,7 @@ class Reason(IntEnum):
     EMPTINESS_DOUBTFUL = 17
     OVERWRITTEN = 18
     SUSPECT_ZONE = 19
+    NOT_MARKED = 20  # it was not wanted: the bitmap that was named does not mark it
 
     @property
     def code(self) -> str:

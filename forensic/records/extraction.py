@@ -13,7 +13,7 @@ REASON_CODES = (
     "entry_beyond_eof", "entry_unaligned", "reserved_bits_set", "overlaps_metadata", "decompress_failed",
     "decompress_short", "compression_unknown", "l2_unreadable", "backing_not_supplied", "data_file_not_supplied",
     "key_not_supplied", "io_error", "limit_reached", "entry_misplaced", "decoder_failed", "entry_doubtful", "salvaged",
-    "not_recovered", "emptiness_doubtful", "overwritten", "suspect_zone",
+    "not_recovered", "emptiness_doubtful", "overwritten", "suspect_zone", "not_marked",
 )  # fmt: skip
 """Why a guest range was not read."""
 

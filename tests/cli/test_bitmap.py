@@ -62,3 +62,82 @@ def test_a_name_that_there_is_not_is_wrong_usage() -> None:
     assert "no bitmap has the name or index none; 2 can be read" in done.err
     assert qcowscope("bitmap", sound("data-512"), "none").status == 64
     assert qcowscope("bitmap", sound("version-1"), "none").status == 64
+
+
+def ranges_of(path: Path) -> bytes:
+    """A disk of which all is zero but what the bitmap marks."""
+    whole = path.read_bytes()
+    kept = bytearray(len(whole))
+    for start, length in MARKED:
+        kept[start : start + length] = whole[start : start + length]
+    return bytes(kept)
+
+
+def test_an_extraction_writes_what_is_marked_and_nothing_else(tmp_path: Path) -> None:
+    image = sound("bitmaps-512")
+    qcowscope("extract", image, "-o", tmp_path / "whole.raw")
+    reports = [f"{kind}:{tmp_path / kind}" for kind in ("json", "map", "ledger")]
+    options = [word for report in reports for word in ("--report", report)]
+    done = qcowscope("extract", image, "-o", tmp_path / "out.raw", "--bitmap", "backup", "--verify", *options)
+    assert done.status == 0
+    assert (tmp_path / "out.raw").read_bytes() == ranges_of(tmp_path / "whole.raw")
+    assert ranges_of(tmp_path / "whole.raw").count(0) < 65536
+    assert done.out.startswith(f"{tmp_path / 'out.raw'}: 65,536 bytes, ")
+    assert ", 0 not read, 64,000 not marked\n" in done.out
+    assert 'only what the bitmap "backup" marks is extracted, 1,536 bytes; the rest is zeros' in done.err
+    extraction = json.loads((tmp_path / "json").read_text())["result"]["extraction"]
+    assert (extraction["status"], extraction["fill"]["reason_counts"]) == ("complete", {"not_marked": 64000})
+    assert extraction["compared"]["bytes"] == 65536
+    blocks = [line.split() for line in (tmp_path / "map").read_text().splitlines() if not line.startswith("#")][1:]
+    assert [(int(start, 16), int(size, 16)) for start, size, mark in blocks if mark == "+"] == MARKED
+    lines = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
+    assert sum(line.get("length", 0) for line in lines if line.get("reason_code") == "not_marked") == 64000
+    verify = ["verify", tmp_path / "out.raw", tmp_path / "json", "--image", image]
+    assert qcowscope(*verify, "--bitmap", "backup").status == 0
+    assert qcowscope(*verify).status == 6
+
+
+def test_damage_counts_only_where_something_is_marked(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    content = sound("bitmaps-512").read_bytes()
+    whole = qcowscope("map", sound("bitmaps-512"), "--json")
+    extents = [extent for extent in json.loads(whole.out) if extent["data"]]
+    marked = next(
+        extent["offset"] for extent in extents if extent["start"] <= 0x8000 < extent["start"] + extent["length"]
+    )
+    assert marked
+    image.write_bytes(content[: marked + (0x8000 - next(e["start"] for e in extents if e["offset"] == marked))])
+    done = qcowscope("extract", image, "-o", tmp_path / "out.raw", "--bitmap", "backup")
+    assert done.status == 5
+    assert "entry_beyond_eof" in done.err
+    assert "not read: 64,000" not in done.err
+    strict = qcowscope("extract", image, "-o", tmp_path / "strict.raw", "--bitmap", "backup", "--strict")
+    assert (strict.status, "stopped at guest offset 0x8000" in strict.err) == (1, True)
+    assert (
+        qcowscope("extract", sound("bitmaps-512"), "-o", tmp_path / "s.raw", "--bitmap", "backup", "--strict").status
+        == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (["--bitmap", "none"], 64, "no bitmap has the name or index none"),
+        (["--bitmap", "backup", "--snapshot", "1"], 64, "does not go with --snapshot"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(options: list[str], status: int, said: str, tmp_path: Path) -> None:
+    done = qcowscope("extract", sound("bitmaps-512"), "-o", tmp_path / "out.raw", *options)
+    assert (done.status, said in done.err) == (status, True)
+    assert qcowscope("extract", sound("version-1"), "-o", tmp_path / "out.raw", "--bitmap", "x").status == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_told_is_extracted_as_well(tmp_path: Path) -> None:
+    done = qcowscope(
+        "extract", damaged("bitmap-data-outside-file", tmp_path), "-o", tmp_path / "out.raw", "--bitmap", "#0"
+    )
+    assert done.status == 0
+    assert "65,536 bytes of which it cannot be told" in done.err
+    qcowscope("extract", sound("bitmaps-512"), "-o", tmp_path / "whole.raw")
+    assert (tmp_path / "out.raw").read_bytes() == (tmp_path / "whole.raw").read_bytes()
