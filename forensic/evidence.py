@@ -7,21 +7,21 @@ mapped kills the process with SIGBUS, a `pread` only comes back short.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from forensic.errors import EvidenceUnreadable
-from forensic.opened_file import A_PIPE, Identity, is_pipe, kind_of, open_read_only, reason_of, stream_that_is, times_of
-from forensic.qemu_locks import is_locked, writer_of
+from msgspec import UNSET, UnsetType
+
+from forensic.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
+from forensic.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.records.run import IntegrityRecord, SourceRecord
+    from forensic.records.run import IntegrityRecord, PieceRecord, SourceRecord
 
 
 HASH_CHUNK = 1 << 20
@@ -50,28 +50,19 @@ class Evidence:
     Offsets are host offsets (bytes from the start of the file).
     """
 
-    def __init__(self, path_as_given: str | os.PathLike[str]) -> None:
+    def __init__(self, path_as_given: str | os.PathLike[str], image_offset: int = 0, all_pieces: bool = False) -> None:
         """Open the file read-only.
 
-        Raises `EvidenceUnreadable` if it is missing, not permitted, or not a regular file; a FIFO, a device or a
-        directory is refused without being read. A symbolic link that the examiner names is resolved first and
-        reported; the file itself is then opened without following one.
+        What counts begins at `image_offset`. With `all_pieces` a file `NAME.001` is the first piece of evidence that
+        was split, and those that follow it are read with it. Raises `EvidenceUnreadable` if one is missing, not
+        permitted, or neither a regular file nor a block device; a FIFO or a directory is refused without being read. A
+        symbolic link that the examiner names is resolved first and reported; the file itself is then opened without
+        following one.
         """
         self.path_as_given = os.fspath(path_as_given)
-        try:
-            self.path = os.path.realpath(self.path_as_given)
-            self._fd, self.open_flags = open_read_only(self.path)
-        except (OSError, ValueError) as error:
-            reason = A_PIPE if is_pipe(self.path_as_given) else reason_of(error)
-            raise EvidenceUnreadable(self.path_as_given, reason) from error
-        status = os.fstat(self._fd)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(self._fd)
-            raise EvidenceUnreadable(self.path_as_given, f"not a regular file but {kind_of(status.st_mode)}")
-        if stream := stream_that_is(status):
-            os.close(self._fd)
-            raise EvidenceUnreadable(self.path_as_given, f"{stream} is an input; evidence is never written to")
-        self._begin(status)
+        self.path = resolved(self.path_as_given)
+        self.image_offset = image_offset
+        self._begin(open_files(self.path_as_given, self.path, image_offset, all_pieces))
 
     @classmethod
     def of_descriptor(cls, descriptor: int, name: str) -> Self:
@@ -80,22 +71,30 @@ class Evidence:
         The descriptor is closed with the object, and only ever read from.
         """
         evidence = cls.__new__(cls)
-        evidence.path_as_given, evidence.path = name, ""
-        evidence._fd, evidence.open_flags = descriptor, ()
-        evidence._begin(os.fstat(descriptor))
+        evidence.path_as_given, evidence.path, evidence.image_offset = name, "", 0
+        file = OpenedFile(descriptor, "", (), Identity.of(os.fstat(descriptor)))
+        evidence._begin(OpenedFiles([file]))
         return evidence
 
-    def _begin(self, status: os.stat_result) -> None:
-        self.before = Identity.of(status)
+    def _begin(self, opened: OpenedFiles) -> None:
+        self._opened = opened
+        self.files, first = opened.files, opened.first
+        self.before, self.open_flags = first.before, first.flags
+        self._fd, self._skip = first.descriptor, first.skip
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
-        self._writer = writer_of(self._fd)
-        self.disk_usage = status.st_blocks * 512
+        self._writer = opened.writer()
+        self.disk_usage = sum(file.disk_usage for file in self.files)
 
     @property
     def size(self) -> int:
-        """Bytes in the file when it was opened; everything is judged against this."""
-        return self.before.size
+        """Bytes in the file when it was opened, from the offset on at which it counts; all is judged against this."""
+        return self._opened.size
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a block device, of which only the size tells that it changed."""
+        return self.files[0].is_device
 
     def read_at(self, host_offset: int, length: int) -> bytes:
         """Up to `length` bytes, fewer only where the file ends. Raises `ReadFailed`."""
@@ -126,8 +125,12 @@ class Evidence:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
         while done < len(buffer):
+            at, rest = host_offset + done, buffer[done:]
+            descriptor, place = self._fd, at + self._skip
+            if self._opened.several:
+                descriptor, place, rest = self._opened.within(at, rest)
             try:
-                count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
+                count = os.preadv(descriptor, [rest], place)
             except OSError as error:
                 raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
             if not count:
@@ -163,19 +166,11 @@ class Evidence:
 
         Holes of a sparse file read as zeros; skipping them saves reading a terabyte of nothing.
         """
-        if host_offset >= self.size:  # an offset out of an image may be more than the system call takes
-            return self.size
-        try:
-            return os.lseek(self._fd, host_offset, os.SEEK_DATA)
-        except OSError as error:
-            return self.size if error.errno == errno.ENXIO else host_offset
+        return self._opened.next_data_from(host_offset)
 
     def hole_from(self, host_offset: int) -> int:
         """The host offset where the stored bytes that begin at `host_offset` end."""
-        try:
-            return os.lseek(self._fd, host_offset, os.SEEK_HOLE)
-        except OSError:
-            return self.size
+        return self._opened.hole_from(host_offset)
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""
@@ -193,26 +188,25 @@ class Evidence:
 
     def leave_cache(self) -> None:
         """Let the system forget what it holds of the file, so that what is read next comes from the medium."""
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        self._opened.leave_cache()
 
     def after(self) -> Identity | None:
         """The identity of what the path names now; None if it names nothing any more."""
-        try:
-            return Identity.of(os.stat(self.path) if self.path else os.fstat(self._fd))
-        except OSError:
-            return None
+        return self.files[0].now()
 
     def unchanged(self) -> bool:
-        """Whether device, inode, size, mtime and ctime are what they were when the file was opened."""
-        return self.after() == self.before
+        """Whether device, inode, size, mtime and ctime are what they were when the file was opened.
+
+        Of a block device only the size and the node are compared.
+        """
+        return self.after() == self.before and all(file.now() == file.before for file in self.files[1:])
 
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
 
         The locks are only asked for, never taken. A process that only reads holds locks as well; see `writer`.
         """
-        return is_locked(self._fd)
+        return self._opened.locked()
 
     def writer(self) -> str | None:
         """What another process that holds the file may do to it, as the end of a sentence; None if none was seen.
@@ -220,7 +214,7 @@ class Evidence:
         One that held it when it was opened counts, though it may be gone by now. Locks are all that is looked at: a
         program that takes none is not noticed.
         """
-        self._writer = self._writer or writer_of(self._fd)
+        self._writer = self._writer or self._opened.writer()
         return self._writer
 
     def notes(self) -> list[str]:
@@ -228,27 +222,23 @@ class Evidence:
         found = []
         if writer := self.writer():
             found.append(f"is held by another process, which {writer}: what was read is a moving target")
-        after = self.after()
-        if after != self.before:
-            found.append(f"changed while it was being read; the result is not reliable ({self._change(after)})")
+        for file in self.files:
+            if (after := self.after() if file is self.files[0] else file.now()) != file.before:
+                change = change_of(file.before, after)
+                found.append(f"changed while it was being read; the result is not reliable ({change})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
             found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")
         return found
 
-    def _change(self, after: Identity | None) -> str:
-        before = self.before
-        if after is None:
-            return "its name leads to nothing any more"
-        if (after.device, after.inode) != (before.device, before.inode):
-            return "another file has its name now"
-        if after.size != before.size:
-            return f"it had {before.size:,} bytes and has {after.size:,}"
-        return "its times or permissions are not what they were"
+    @property
+    def identities(self) -> set[tuple[int, int]]:
+        """Device and inode of each file that is read."""
+        return {(file.before.device, file.before.inode) for file in self.files}
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
-        return (status.st_dev, status.st_ino) == (self.before.device, self.before.inode)
+        return (status.st_dev, status.st_ino) in self.identities
 
     def record(self) -> SourceRecord:
         """What a report says of the file, with the proof that nothing was changed."""
@@ -257,7 +247,9 @@ class Evidence:
         return SourceRecord(
             path_as_given=shown(self.path_as_given),
             path_resolved=shown(self.path),
-            kind="file",
+            kind="block" if self.is_device else "file",
+            image_offset=self.image_offset or UNSET,
+            pieces=self._pieces(),
             device=self.before.device,
             inode=self.before.inode,
             size=self.size,
@@ -283,14 +275,21 @@ class Evidence:
         return IntegrityRecord(
             before=times_of(self.before),
             after=times_of(after) if after else None,
-            unchanged=after == self.before,
-            method="device, inode, size, mtime and ctime when opened and when the report was made",
+            unchanged=None if self.is_device and self.unchanged() else self.unchanged(),
+            method="size and node of the block device, which do not tell whether its content changed"
+            if self.is_device
+            else "device, inode, size, mtime and ctime when opened and when the report was made",
         )
+
+    def _pieces(self) -> list[PieceRecord] | UnsetType:
+        from forensic.records.run import PieceRecord
+
+        pieces = [PieceRecord(path=shown(file.path), size=file.size) for file in self.files]
+        return pieces if self._opened.several else UNSET
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
-        with contextlib.suppress(OSError):
-            os.close(self._fd)
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

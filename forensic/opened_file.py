@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from forensic.errors import EvidenceUnreadable
+
 if TYPE_CHECKING:
     from forensic.records.run import IdentityRecord
 
@@ -38,6 +40,92 @@ class Identity(Struct, frozen=True):
         )
 
 
+class OpenedFile(Struct, frozen=True):
+    """One file of the evidence, open for reading.
+
+    Its bytes count from `skip` on, and are those from `start` on of the evidence. A block device has no size and no
+    times that say anything of its content: `before` has the size that was measured, and no times.
+    """
+
+    descriptor: int
+    path: str
+    flags: tuple[str, ...]
+    before: Identity
+    is_device: bool = False
+    disk_usage: int = 0
+    skip: int = 0
+    start: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that count."""
+        return max(0, self.before.size - self.skip)
+
+    @property
+    def end(self) -> int:
+        """The host offset where it ends."""
+        return self.start + self.size
+
+    def now(self) -> Identity | None:
+        """The identity of what the path names now; None if it names nothing any more."""
+        try:
+            # What this process has written to a file without a name is asked for by its descriptor.
+            status = os.stat(self.path) if self.path else os.fstat(self.descriptor)
+            return _identity(status, self.descriptor) if self.is_device else Identity.of(status)
+        except OSError:
+            return None
+
+
+def open_file(path_as_given: str, path: str) -> OpenedFile:
+    """Open a regular file or a block device, read-only; `path` is the one given with every link resolved.
+
+    Raises `EvidenceUnreadable` for everything else, which is not read at all, and for what is one of our own streams.
+    """
+    try:
+        descriptor, flags = open_read_only(path)
+    except (OSError, ValueError) as error:
+        reason = A_PIPE if is_pipe(path_as_given) else reason_of(error)
+        raise EvidenceUnreadable(path_as_given, reason) from error
+    try:
+        status = os.fstat(descriptor)
+        is_device = stat.S_ISBLK(status.st_mode)
+        if not (stat.S_ISREG(status.st_mode) or is_device):
+            raise EvidenceUnreadable(path_as_given, f"not a regular file but {kind_of(status.st_mode)}")
+        if stream := stream_that_is(status):
+            raise EvidenceUnreadable(path_as_given, f"{stream} is an input; evidence is never written to")
+        before = _identity(status, descriptor) if is_device else Identity.of(status)
+    except OSError as error:
+        os.close(descriptor)
+        raise EvidenceUnreadable(path_as_given, reason_of(error)) from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return OpenedFile(descriptor, path, flags, before, is_device, status.st_blocks * 512)
+
+
+def _identity(status: os.stat_result, descriptor: int) -> Identity:
+    """The identity of a block device. Raises `OSError` if it does not tell how large it is."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    return Identity(status.st_dev, status.st_ino, size, 0, 0, status.st_mode, status.st_uid)
+
+
+MAX_PIECES = 9999
+
+
+def pieces_after(path: str) -> list[str]:
+    """The paths of the pieces that follow a first one, `NAME.001`: `NAME.002` and so on, as far as there are any.
+
+    Raises `EvidenceUnreadable` if one is missing before others.
+    """
+    stem = path.removesuffix("001")
+    found: list[str] = []
+    while len(found) < MAX_PIECES and os.path.lexists(following := f"{stem}{len(found) + 2:03}"):
+        found.append(following)
+    if os.path.lexists(f"{stem}{len(found) + 3:03}"):
+        raise EvidenceUnreadable(path, f"its piece {following} is missing, though there are pieces after it")
+    return found
+
+
 A_PIPE = "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first"
 
 
@@ -48,6 +136,17 @@ def is_pipe(path: str | bytes) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def change_of(before: Identity, after: Identity | None) -> str:
+    """How a file differs from what it was."""
+    if after is None:
+        return "its name leads to nothing any more"
+    if (after.device, after.inode) != (before.device, before.inode):
+        return "another file has its name now"
+    if after.size != before.size:
+        return f"it had {before.size:,} bytes and has {after.size:,}"
+    return "its times or permissions are not what they were"
 
 
 def times_of(identity: Identity) -> IdentityRecord:

@@ -24,6 +24,7 @@ FLOORS = {
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
     "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.qemu_locks"),
     "A file that is opened, and what identifies it": ("forensic.opened_file",),
+    "The files of one piece of evidence": ("forensic.opened_files",),
     "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
     "Pieces of evidence: an excerpt, a parsed structure": ("forensic.excerpt", "forensic.structure"),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (

@@ -276,7 +276,7 @@ class _Opening:
     def _open(self, path: str | os.PathLike[str]) -> Evidence:
         evidence = Evidence(path)
         for other in self._opened:
-            if (other.before.device, other.before.inode) == (evidence.before.device, evidence.before.inode):
+            if other.identities & evidence.identities:
                 evidence.close()
                 raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is in use already")
         self._opened.append(evidence)

@@ -121,9 +121,10 @@ def _files(disk: Disk, rows: Rows, known: Disk) -> npt.NDArray[np.int64]:
     return by_row
 
 
-def _identity(disk: Disk, depth: int) -> tuple[tuple[int, int], ...]:
-    """The files of a level, by device and inode; with a data file there are two."""
-    return tuple((one.before.device, one.before.inode) for one in disk.levels[depth].evidences)
+def _identity(disk: Disk, depth: int) -> tuple[tuple[int, int, int], ...]:
+    """The files of a level by device, inode and where in it the image begins; with a data file there are two."""
+    files = [file for one in disk.levels[depth].evidences for file in one.files]
+    return tuple((file.before.device, file.before.inode, file.skip) for file in files)
 
 
 def _zero(disk: Disk, rows: Rows) -> Bools:

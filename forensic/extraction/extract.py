@@ -259,7 +259,7 @@ class Extractor:
         """What a later run must have in common with this one to go on where it ended."""
         inputs: list[Json] = [
             [before.inode, before.size, before.mtime_ns, before.ctime_ns]
-            for before in (evidence.before for evidence in self._disk.evidences)
+            for before in (file.before for evidence in self._disk.evidences for file in evidence.files)
         ]
         return {
             "tool version": __version__,

@@ -140,10 +140,10 @@ class Server:
 
     def close(self) -> None:
         """End all connections: those whose clients have gone by themselves, then the others."""
-        for ending in (None, signal.SIGTERM, signal.SIGKILL):
-            for process in self._children if ending else ():
+        for ending in (0, signal.SIGTERM, signal.SIGKILL):
+            for process in self._children:
                 with contextlib.suppress(OSError):
-                    os.kill(process, ending)
+                    os.kill(process, ending)  # 0 is no signal, and only asks
             give_up = time.monotonic() + PATIENCE
             while self._children and time.monotonic() < give_up:
                 self._reap()

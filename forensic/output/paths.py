@@ -61,7 +61,7 @@ def _refuse_what_is_no_file(path: Path) -> None:
 def _identities(inputs: Iterable[Input]) -> set[tuple[int, int] | None]:
     found: set[tuple[int, int] | None] = set()
     for one in inputs:
-        found.add((one.before.device, one.before.inode) if isinstance(one, Evidence) else _identity(one))
+        found |= one.identities if isinstance(one, Evidence) else {_identity(one)}
     return found - {None}
 
 

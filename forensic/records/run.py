@@ -53,12 +53,26 @@ class UnreadRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reason: str
 
 
+class PieceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of evidence that was split."""
+
+    path: str
+    size: Count
+
+
 class SourceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file that was read, and the proof that it was not changed."""
 
     path_as_given: str
     path_resolved: str | UnsetType = UNSET
     kind: Annotated[str, one_of("file", "block", "remote")] | UnsetType = UNSET
+    image_offset: (
+        Annotated[Count, Meta(description="Where in the file the image begins, if not at its start.")] | UnsetType
+    ) = UNSET
+    pieces: (
+        Annotated[Sequence[PieceRecord], Meta(description="The files of evidence that was split, in order.")]
+        | UnsetType
+    ) = UNSET
     device: Count | UnsetType = UNSET
     inode: Count | UnsetType = UNSET
     size: Count | UnsetType = UNSET

@@ -1,11 +1,14 @@
 """`bitmap`: the marked ranges as text, as JSON, and as a ddrescue map."""
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 
 from tests.commands import damaged, qcowscope, sound
+from tests.images import written
+from tests.qcow2.test_bitmap_ranges import BITS, CLUSTER, with_bitmap
 
 MARKED = [(0x400, 0x200), (0x8000, 0x400)]
 
@@ -92,31 +95,26 @@ def test_an_extraction_writes_what_is_marked_and_nothing_else(tmp_path: Path) ->
     assert [(int(start, 16), int(size, 16)) for start, size, mark in blocks if mark == "+"] == MARKED
     lines = [json.loads(line) for line in (tmp_path / "ledger").read_text().splitlines()]
     assert sum(line.get("length", 0) for line in lines if line.get("reason_code") == "not_marked") == 64000
-    verify = ["verify", tmp_path / "out.raw", tmp_path / "json", "--image", image]
+    verify = ["verify", str(tmp_path / "out.raw"), str(tmp_path / "json"), "--image", str(image)]
     assert qcowscope(*verify, "--bitmap", "backup").status == 0
     assert qcowscope(*verify).status == 6
 
 
 def test_damage_counts_only_where_something_is_marked(tmp_path: Path) -> None:
-    image = tmp_path / "image.qcow2"
-    content = sound("bitmaps-512").read_bytes()
-    whole = qcowscope("map", sound("bitmaps-512"), "--json")
-    extents = [extent for extent in json.loads(whole.out) if extent["data"]]
-    marked = next(
-        extent["offset"] for extent in extents if extent["start"] <= 0x8000 < extent["start"] + extent["length"]
-    )
-    assert marked
-    image.write_bytes(content[: marked + (0x8000 - next(e["start"] for e in extents if e["offset"] == marked))])
-    done = qcowscope("extract", image, "-o", tmp_path / "out.raw", "--bitmap", "backup")
+    """Guest sectors 0 and 1 are damaged; the bitmap of the first image marks sector 1, that of the second neither."""
+    images = []
+    for bits in (b"\x02", b"\x04"):
+        content = bytearray(with_bitmap([BITS * CLUSTER], [bits], 4096))
+        content[4 * CLUSTER : 4 * CLUSTER + 16] = struct.pack(">QQ", 1 << 63 | 1 << 20, 1 << 63 | 1 << 20)
+        images.append(written(tmp_path, bytes(content), f"{bits[0]}.qcow2"))
+    options = ["--bitmap", "marks", "-o", str(tmp_path / "out.raw"), "--force"]
+    done = qcowscope("extract", images[0], *options)
     assert done.status == 5
-    assert "entry_beyond_eof" in done.err
-    assert "not read: 64,000" not in done.err
-    strict = qcowscope("extract", image, "-o", tmp_path / "strict.raw", "--bitmap", "backup", "--strict")
-    assert (strict.status, "stopped at guest offset 0x8000" in strict.err) == (1, True)
-    assert (
-        qcowscope("extract", sound("bitmaps-512"), "-o", tmp_path / "s.raw", "--bitmap", "backup", "--strict").status
-        == 0
-    )
+    assert done.err.startswith("not read: 512 bytes, filled with zeros: entry_beyond_eof\n")
+    assert ", 512 not read, 3,584 not marked\n" in done.out
+    strict = qcowscope("extract", images[0], *options, "--strict")
+    assert (strict.status, "stopped at guest offset 0x200" in strict.err) == (1, True)
+    assert qcowscope("extract", images[1], *options, "--strict").status == 0
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_the_document_is_as_its_schema_says(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text("[allow]\nsnapshots = 0\n", encoding="utf-8")
     schema = json.loads(qcowscope("schema", "gate").out)
     assert schema == json_schema()
-    calls = [
+    calls: list[list[str | Path]] = [
         [sound("data-512")],
         [sound("overlay-raw")],
         [tmp_path / "none"],

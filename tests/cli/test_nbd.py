@@ -49,7 +49,7 @@ def test_supplied_files_are_served(tmp_path: Path) -> None:
     base = sound("overlay-raw").with_name("overlay-raw.backing.raw")
     with running(sound("overlay-raw"), tmp_path, "--backing", str(base)) as server, Client(server.path) as client:
         client.go(contexts=("qemu:allocation-depth",))
-        assert 2 in [status for _, status in client.status(0, 4096)[1]]
+        assert 2 in [status for _, status in client.status(0, 4096)[2]]
         assert server.end() == (
             0,
             "qcowscope nbd: connection 1: active, 0 reads, 0 bytes; the client was left, since the server ends\n",

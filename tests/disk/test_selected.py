@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from forensic import open_any
 from forensic.disk.disk import Disk
 from forensic.disk.selected import SelectedDisk, Selection
-from forensic.mapping.extents import Reason, State
+from forensic.mapping.extents import Reason, State, is_located
 from tests.commands import sound
 
 NAMES = ("data-512", "deflate-4k", "zeros-512", "extended-16k", "odd-size-4k")
@@ -26,8 +26,7 @@ def states(disk: Disk, start: int = 0, end: int | None = None) -> list[tuple[int
             assert guest_offset == at
             at += length
             for shift in range(0, length, 512):
-                compressed = state == State.COMPRESSED
-                place = host_offset if compressed or state != State.DATA else host_offset + shift
+                place = host_offset + (0 if state == State.COMPRESSED else shift) if is_located(state, reason) else 0
                 found.append((state, reason, place, skip + shift if stored_length else 0))
     return found
 

@@ -159,3 +159,4 @@ def running(image: Path, folder: Path, *options: str) -> Iterator[Running]:
             yield Running(process, path)
         finally:
             process.kill()
+            path.unlink(missing_ok=True)

@@ -78,7 +78,7 @@ def test_the_ranges_are_those_of_the_bits(
 ) -> None:
     granularity = 1 << granularity_bits
     last = data.draw(st.integers(1, STRIDE))
-    entries, clusters, bits = [], [], list[bool]()
+    entries, clusters, bits = list[int](), list[bytes](), list[bool]()
     for kind in kinds:
         if kind == "bits":
             entries.append((BITS + len(clusters)) * CLUSTER)
