@@ -105,8 +105,16 @@ def open_image(path: str | os.PathLike[str]) -> Qcow2Image:
 def open_any(path: str | os.PathLike[str]) -> Image:
     """Open an image of any version read-only. Raises as `open_image` does."""
     evidence = Evidence(path)
+    try:
+        return open_in(evidence)
+    except BaseException:
+        evidence.close()
+        raise
+
+
+def open_in(evidence: Evidence) -> Image:
+    """The image of any version in a file that is open. Raises `NotAnImage` or `EvidenceUnreadable`."""
     image = identify(evidence)
     if isinstance(image, ForeignFile):
-        evidence.close()
         raise image.refusal()
     return image

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
+from forensic.cli.sources import open_as_planned
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
@@ -55,10 +56,10 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the ranges. Raises what opening the image raises."""
-    from forensic.image import Qcow1Image, open_any
+    from forensic.image import Qcow1Image
     from forensic.qcow2.bitmap_ranges import doubts, find_bitmap, marked_ranges, table_of
 
-    with open_any(options.image) as image:
+    with open_as_planned(options) as image:
         if isinstance(image, Qcow1Image):
             raise UsageError("qcowscope bitmap: images of version 1 have no bitmaps")
         bitmap = find_bitmap(image, options.name)

@@ -10,8 +10,7 @@ from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
-from forensic.cli.sources import add_plan, identified
-from forensic.evidence import Evidence
+from forensic.cli.sources import add_plan, evidence_of, identified
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
 from forensic.mapped_report import with_map
@@ -101,7 +100,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         options.images,
         path,
     )
-    with Evidence(path) as evidence:
+    with evidence_of(path, options) as evidence:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identified(evidence, options)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)

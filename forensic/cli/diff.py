@@ -18,6 +18,7 @@ from forensic.cli.sources import (
     add_files,
     add_key,
     add_plan,
+    evidence_of,
     open_as_planned,
     supplied_by,
     supplied_to_other,
@@ -131,7 +132,7 @@ def _disk(path: str, wanted: str | None, supplies: Supplies, options: argparse.N
     from forensic.qcow2.identify import ForeignFile
     from forensic.recovery.reading import open_planned
 
-    evidence = opened.enter_context(Evidence(path))
+    evidence = opened.enter_context(evidence_of(path, options) if supplies is supplied_by else Evidence(path))
     image = identify(evidence)
     if options.plan and supplies is supplied_by:
         image = open_planned(evidence, options.plan)

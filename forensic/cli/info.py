@@ -8,9 +8,8 @@ from forensic.cli.cautions import cautions_about, vouched_for
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
-from forensic.cli.sources import add_plan, identified
+from forensic.cli.sources import add_plan, evidence_of, identified
 from forensic.description import describe
-from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
     this_run = start_run(None, options.images, path)
-    with Evidence(path) as evidence:
+    with evidence_of(path, options) as evidence:
         image = identified(evidence, options)
         result = describe(image)
         status = ExitStatus.DONE

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct, field, to_builtins
 
 from forensic.cli.output import image_counter, print_lines
+from forensic.cli.parser import UsageError
 from forensic.cli.standard_streams import complain
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
@@ -69,6 +70,8 @@ def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> i
 
     An image that cannot be read is reported and does not stop the rest; with `json_lines` it has its line as well.
     """
+    if options.image_offset:
+        raise UsageError("--image-offset takes one image")
     search = find_images(options.images)
     statuses = [ExitStatus.NOT_COMPLETED] * len(search.failed)
     for path, reason in search.failed.items():

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeAlias
 
 from forensic.cli.wrapping import sentence
 from forensic.exit_status import ExitStatus
+from forensic.numbers import parse_size
 from forensic.untrusted import shown_whole
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -66,7 +67,33 @@ def positive_number(text: str) -> float:
 
 def add_image(parser: Parser) -> None:
     """The argument that nearly every command has."""
-    parser.add_argument("image", metavar="IMAGE", help="the qcow2 image; it is opened read-only")
+    parser.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="the qcow2 image, a file or a block device, opened read-only; of IMAGE.001 the pieces after it as well",
+    )
+    add_image_offset(parser)
+
+
+def add_image_offset(parser: Parser) -> None:
+    """`--image-offset`."""
+    parser.add_argument(
+        "--image-offset",
+        metavar="OFFSET",
+        type=_offset,
+        default=0,
+        help="where in a larger file or device the image begins; offsets in results count from there",
+    )
+
+
+def _offset(text: str) -> int:
+    try:
+        offset = parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if offset >= 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no offset in a file")
+    return offset
 
 
 def add_images(parser: Parser) -> None:
@@ -77,6 +104,7 @@ def add_images(parser: Parser) -> None:
         nargs="+",
         help="qcow2 images, opened read-only, or directories that are searched for them",
     )
+    add_image_offset(parser)
     parser.add_argument(
         "--jobs",
         metavar="N",

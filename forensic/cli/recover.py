@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from forensic.cli.cautions import cautioned, vouched_for
 from forensic.cli.output import progress_bar, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
+from forensic.cli.sources import evidence_of
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     knowledge = _knowledge(options)
     if options.deleted_snapshots:
         return _list_deleted(options, knowledge)
-    with Evidence(options.image) as evidence:
+    with evidence_of(options.image, options) as evidence:
         if options.output:
             refuse([options.output], [evidence], options.force)
         with progress_bar("scanning") as progress:
@@ -121,7 +122,7 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
     from forensic.recovery.summary import sum_up
 
     rows: list[Json] = []
-    with Evidence(options.image) as evidence:
+    with evidence_of(options.image, options) as evidence:
         with progress_bar("scanning") as progress:
             found = recover_deleted(evidence, knowledge, progress)
         if options.output and found:

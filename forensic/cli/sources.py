@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -42,20 +43,26 @@ def add_plan(parser: Parser) -> None:
     )
 
 
+def evidence_of(path: str | os.PathLike[str], options: argparse.Namespace) -> Evidence:
+    """The file, device or pieces that the examiner names as the image. Raises `EvidenceUnreadable`."""
+    from forensic.evidence import Evidence
+
+    return Evidence(path, options.image_offset, all_pieces=True)
+
+
 def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
     """The image of the options, read by the plan if there is one.
 
     Raises what `open_any` raises, and `BadPlan` and `WrongEvidence`.
     """
-    from forensic.image import open_any
+    from forensic.image import open_in
 
-    if options.plan is None:
-        return open_any(options.image)
-    from forensic.evidence import Evidence
-    from forensic.recovery.reading import open_planned
-
-    evidence = Evidence(options.image)
+    evidence = evidence_of(options.image, options)
     try:
+        if getattr(options, "plan", None) is None:
+            return open_in(evidence)
+        from forensic.recovery.reading import open_planned
+
         return open_planned(evidence, options.plan)
     except BaseException:
         evidence.close()
@@ -199,7 +206,6 @@ def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes |
     if not image.encrypted or not sys.stdin.isatty():
         return None
     import getpass
-    import os
 
     text = getpass.getpass(f"passphrase for {shown(image.evidence.path_as_given)} (empty: none): ")
     return os.fsencode(text) or None

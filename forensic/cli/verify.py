@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned
 from forensic.cli.output import progress_bar
-from forensic.cli.parser import Subparsers, add_command
+from forensic.cli.parser import Subparsers, add_command, add_image_offset
 from forensic.cli.sources import add_bitmap, add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import Evidence
@@ -40,6 +40,7 @@ def add(subparsers: Subparsers) -> None:
         type=Path,
         help="the image it was extracted from, to be read again by a second, independent reader",
     )
+    add_image_offset(parser)
     add_snapshot(parser)
     add_bitmap(parser)
     parser.add_argument("--vm-state", action="store_true", help="the machine state saved with the --snapshot")
