@@ -6,16 +6,17 @@ import argparse
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautions_about, vouched_for
-from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
+from forensic.cli.many import Outcome, is_many, json_of_failure, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
 from forensic.cli.sources import add_plan, evidence_of, identified
+from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
 from forensic.mapped_report import with_map
 from forensic.qcow2.identify import ForeignFile
-from forensic.report.formats import FORMATS, render
+from forensic.report.formats import FINDINGS, FORMATS, render
 from forensic.report.model import EXIT_STATUS, Judgement, Report
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
@@ -23,7 +24,7 @@ from forensic.report.to_text import check_lines
 if TYPE_CHECKING:
     from forensic.image import Identified
 
-FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown")
+FORMATS_OF_MANY = ("text", "json", "jsonl", "markdown", FINDINGS)
 """The forms in which one image can follow another on one stream."""
 
 
@@ -41,7 +42,10 @@ def add(subparsers: Subparsers) -> None:
     add_json(parser)
     parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
     parser.add_argument(
-        "--format", choices=tuple(FORMATS), default="text", help="how to print the report (default: text)"
+        "--format",
+        choices=(*FORMATS, FINDINGS),
+        default="text",
+        help="how to print the report (default: text); findings is one flat JSON object a finding, for databases",
     )
     add_reports(parser)
     parser.add_argument(
@@ -76,7 +80,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"qcowscope check: --format {options.format} takes one image")
     if options.report:
         raise UsageError("qcowscope check: --report takes one image")
-    return look_at_many(options, _look, options.format in ("json", "jsonl"))
+    from forensic.report.to_findings import findings_of_failure
+
+    lines = {"json": json_of_failure, "jsonl": json_of_failure, FINDINGS: findings_of_failure}
+    return look_at_many(options, _look, lines.get(options.format))
 
 
 def _look(path: str, options: argparse.Namespace) -> Outcome:
@@ -106,7 +113,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on) if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED
         result = judgement.add_to(describe(image, judgement.measured), fail_on)
-        if options.format == "text" and not targets:
+        sha256 = _sha256(evidence) if options.format == FINDINGS else None
+        if options.format in ("text", FINDINGS) and not targets:
             report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
@@ -116,9 +124,21 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         complaint = "\n".join([*refusal, *cautions_about([evidence])])
         if options.format == "text":
             return Outcome(status, "" if refusal else list(check_lines(report)), complaint)
+        if options.format == FINDINGS:
+            from forensic.report.to_findings import findings_lines
+
+            return Outcome(status, findings_lines(report, sha256), complaint)
         if is_many(options.images) and options.format in ("json", "jsonl"):
             return Outcome(status, json_line(report.as_json()), complaint)
         return Outcome(status, render(options.format, report), complaint)
+
+
+def _sha256(evidence: Evidence) -> str | None:
+    """Of the whole file, so that images can be told apart wherever they are; None if it cannot be read."""
+    try:
+        return evidence.sha256()
+    except ReadFailed:
+        return None
 
 
 def _status(image: Identified, judgement: Judgement, fail_on: Severity) -> ExitStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from forensic.cli.cautions import cautions_about, vouched_for
-from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
+from forensic.cli.many import Outcome, is_many, json_of_failure, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.cli.sources import add_plan, evidence_of, identified
@@ -35,7 +35,7 @@ def add(subparsers: Subparsers) -> None:
 def run(options: argparse.Namespace) -> int:
     """Describe the images; 63 if one is none."""
     if is_many(options.images):
-        return look_at_many(options, _look, options.json)
+        return look_at_many(options, _look, json_of_failure if options.json else None)
     return look_at_one(options.images[0], options, _look)
 
 

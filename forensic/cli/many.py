@@ -44,6 +44,9 @@ class Outcome(Struct, frozen=True):
 Look = Callable[[str, argparse.Namespace], Outcome]
 """Looks at one image; raises `ForensicError` if it cannot be read."""
 
+LineOfFailure = Callable[[str, str, ExitStatus], str]
+"""What is printed in place of the line of an image that could not be looked at: its path, why, and the status."""
+
 
 class Search(Struct):
     """The files that are meant, and what a directory held besides images."""
@@ -65,20 +68,20 @@ def look_at_one(path: str, options: argparse.Namespace, look: Look) -> int:
     return outcome.status
 
 
-def look_at_many(options: argparse.Namespace, look: Look, json_lines: bool) -> int:
+def look_at_many(options: argparse.Namespace, look: Look, failure_line: LineOfFailure | None) -> int:
     """Print what each image gives, as it comes; the exit status that stands for all.
 
-    An image that cannot be read is reported and does not stop the rest; with `json_lines` it has its line as well.
+    An image that cannot be read is reported and does not stop the rest; with `failure_line` it has its line as well.
     """
     if options.image_offset:
         raise UsageError("--image-offset takes one image")
     search = find_images(options.images)
     statuses = [ExitStatus.NOT_COMPLETED] * len(search.failed)
     for path, reason in search.failed.items():
-        _print(_failure(path, f"{shown(path)}: {reason}", ExitStatus.NOT_COMPLETED, json_lines))
+        _print(_failure(path, f"{shown(path)}: {reason}", ExitStatus.NOT_COMPLETED, failure_line))
     with image_counter(len(search.paths)) as count:
-        for outcome in _outcomes(search.paths, options, look, json_lines):
-            _print(outcome, separate=not json_lines and bool(statuses))
+        for outcome in _outcomes(search.paths, options, look, failure_line):
+            _print(outcome, separate=not failure_line and bool(statuses))
             statuses.append(outcome.status)
             count()
     _print_left_out(search)
@@ -137,14 +140,16 @@ def _is_like_an_image(path: str) -> bool:
             return True
 
 
-def _outcomes(paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool) -> Iterator[Outcome]:
+def _outcomes(
+    paths: list[str], options: argparse.Namespace, look: Look, failure_line: LineOfFailure | None
+) -> Iterator[Outcome]:
     """What each image gives, in the order of the paths."""
     jobs: int = options.jobs or _worthwhile_jobs(len(paths))
     if jobs > 1:
-        yield from _shared(jobs, paths, options, look, json_lines)
+        yield from _shared(jobs, paths, options, look, failure_line)
         return
     for path in paths:
-        yield _guarded(path, options, look, json_lines)
+        yield _guarded(path, options, look, failure_line)
 
 
 def _worthwhile_jobs(images: int) -> int:
@@ -153,7 +158,7 @@ def _worthwhile_jobs(images: int) -> int:
 
 
 def _shared(
-    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
+    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, failure_line: LineOfFailure | None
 ) -> Iterator[Outcome]:
     """The same by several processes. One that is killed takes the others with it; what they were at is tried again.
 
@@ -164,7 +169,7 @@ def _shared(
         # A suspect is alone, so that it is known who was to blame; there are as many as were under way together.
         count = 1 if suspects else jobs
         done = 0
-        for outcome in _in_a_pool(count, rest[:1] if suspects else rest, options, look, json_lines):
+        for outcome in _in_a_pool(count, rest[:1] if suspects else rest, options, look, failure_line):
             if outcome is None:
                 break
             yield outcome
@@ -172,7 +177,7 @@ def _shared(
         if suspects:
             if not done:
                 message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
-                yield _failure(rest[0], message, ExitStatus.NOT_COMPLETED, json_lines)
+                yield _failure(rest[0], message, ExitStatus.NOT_COMPLETED, failure_line)
             rest, suspects = rest[1:], suspects - 1
         else:
             rest = rest[done:]
@@ -180,7 +185,7 @@ def _shared(
 
 
 def _in_a_pool(
-    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, json_lines: bool
+    jobs: int, paths: list[str], options: argparse.Namespace, look: Look, failure_line: LineOfFailure | None
 ) -> Iterator[Outcome | None]:
     """What each image gives, in the order of the paths; None, and no more, if a process was killed."""
     import multiprocessing
@@ -189,7 +194,7 @@ def _in_a_pool(
 
     pool = ProcessPoolExecutor(jobs, initializer=_leave_ending_to_the_parent)
     try:
-        futures = [pool.submit(_guarded, path, options, look, json_lines) for path in paths]
+        futures = [pool.submit(_guarded, path, options, look, failure_line) for path in paths]
         for future in futures:
             try:
                 yield future.result()
@@ -210,26 +215,29 @@ def _leave_ending_to_the_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _guarded(path: str, options: argparse.Namespace, look: Look, json_lines: bool) -> Outcome:
+def _guarded(path: str, options: argparse.Namespace, look: Look, failure_line: LineOfFailure | None) -> Outcome:
     try:
         return look(path, options)
     except ForensicError as error:
-        return _failure(path, str(error), error.exit_status, json_lines)
+        return _failure(path, str(error), error.exit_status, failure_line)
     except Exception as error:  # noqa: BLE001 - one image must not keep the examiner from the others
         message = f"{shown(path)}: internal error: {type(error).__name__}: {shown(str(error))}"
-        return _failure(path, message, ExitStatus.NOT_COMPLETED, json_lines)
+        return _failure(path, message, ExitStatus.NOT_COMPLETED, failure_line)
 
 
-def _failure(path: str, message: str, status: ExitStatus, json_lines: bool) -> Outcome:
-    if not json_lines:
-        return Outcome(status, "", message)
+def _failure(path: str, message: str, status: ExitStatus, failure_line: LineOfFailure | None) -> Outcome:
+    return Outcome(status, failure_line(path, message, status) if failure_line else "", message)
+
+
+def json_of_failure(path: str, message: str, status: ExitStatus) -> str:
+    """The line of an image of which there is no report."""
     line = FailureRecord(
         schema=SCHEMA,
         result=None,
         source=SourceRecord(path_as_given=shown(path)),
         error=ErrorRecord(message=message, exit_code=status),
     )
-    return Outcome(status, json_line(to_builtins(line)), message)
+    return json_line(to_builtins(line))
 
 
 def _print(outcome: Outcome, separate: bool = False) -> None:

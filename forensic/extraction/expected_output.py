@@ -118,7 +118,7 @@ def _reservations(extraction: dict[str, Json], document: dict[str, Json]) -> Ite
     for read in _objects(run.get("inputs", [])) or [_object(document.get("source"))]:
         integrity, again = _object(read.get("integrity")), read.get("verified_source")
         name = shown(str(read.get("path", read.get("path_as_given", "the image"))))
-        if integrity and integrity.get("unchanged") is not True:
+        if integrity and integrity.get("unchanged", False) is False:  # null: a block device cannot tell
             yield f"{name} changed while it was being extracted"
         if again and again != read.get("hashes"):
             yield f"{name} read differently the second time"

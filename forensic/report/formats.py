@@ -10,6 +10,9 @@ from forensic.report.model import Report
 FORMATS = ("text", "json", "jsonl", "sarif", "html", "markdown")
 """What `--format` and `--report` accept."""
 
+FINDINGS = "findings"
+"""What `check --format` accepts besides: one flat object a finding."""
+
 LOG = "log"
 """What `--report` of an extraction accepts besides: the log that examiners know from other imagers."""
 

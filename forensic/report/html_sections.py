@@ -11,7 +11,7 @@ from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord, 
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
-from forensic.report.values import comparison, explanation, place, size, supplied_files, words
+from forensic.report.values import comparison, explanation, place, size, supplied_files, unchanged, words
 
 LISTED_PROBLEMS = 12
 LISTED_UNREADABLE = 500
@@ -173,7 +173,7 @@ def _given(values: SourceRecord | RunRecord | InputRecord, names: Iterable[str])
 
 def _integrity(integrity: IntegrityRecord | UnsetType) -> Iterator[tuple[str, str]]:
     if integrity is not UNSET:
-        yield "unchanged", "yes" if integrity.unchanged else "NO: the file changed while it was being read"
+        yield "unchanged", unchanged(integrity, "NO: the file changed while it was being read")
         yield "method", integrity.method
 
 

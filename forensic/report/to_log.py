@@ -14,7 +14,7 @@ from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
-from forensic.report.values import cautions, size, supplied_files, text, words
+from forensic.report.values import cautions, size, supplied_files, text, unchanged, words
 from forensic.untrusted import shown
 
 SECTOR = 512
@@ -171,11 +171,12 @@ def _unchanged(integrity: IntegrityRecord | UnsetType) -> Iterator[str]:
     gone = "the file is gone"
     yield _fact("size before", f"{before.size:,} bytes")
     yield _fact("size after", f"{after.size:,} bytes" if after else gone)
-    yield _fact("mtime before", _moment(before.mtime_ns))
-    yield _fact("mtime after", _moment(after.mtime_ns) if after else gone)
-    yield _fact("ctime before", _moment(before.ctime_ns))
-    yield _fact("ctime after", _moment(after.ctime_ns) if after else gone)
-    yield _fact("Unchanged", "yes" if integrity.unchanged else "NO")
+    if before.mtime_ns or before.ctime_ns:  # of a block device there are none
+        yield _fact("mtime before", _moment(before.mtime_ns))
+        yield _fact("mtime after", _moment(after.mtime_ns) if after else gone)
+        yield _fact("ctime before", _moment(before.ctime_ns))
+        yield _fact("ctime after", _moment(after.ctime_ns) if after else gone)
+    yield _fact("Unchanged", unchanged(integrity))
     yield _fact("Judged by", integrity.method)
 
 
@@ -227,7 +228,7 @@ def _state(report: Report) -> Iterator[str]:
 def _vouched_for(read: InputRecord) -> bool:
     """Whether a file is what it was, as far as it was looked at again."""
     same = not read.verified_source or read.verified_source == read.hashes
-    return same and read.integrity is not UNSET and read.integrity.unchanged is True
+    return same and read.integrity is not UNSET and read.integrity.unchanged is not False
 
 
 def _fact(label: str, value: str) -> str:

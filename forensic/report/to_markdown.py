@@ -12,7 +12,7 @@ from forensic.records.extraction import ExtractionRecord
 from forensic.records.judgement import CheckRecord, FindingRecord
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import cautions, comparison, explanation, place, words
+from forensic.report.values import cautions, comparison, explanation, place, unchanged, words
 
 LISTED_PROBLEMS = 16
 LISTED_UNREADABLE = 200
@@ -121,7 +121,7 @@ def _record_rows(report: Report) -> Iterator[tuple[str, str]]:
     run, integrity = report.complete_run, report.source.integrity
     yield "tool", f"qcowscope {report.complete_tool.version}"
     yield "result digest", f"sha256 {report.digest()}"
-    yield "evidence unchanged", "yes" if integrity and integrity.unchanged else "NO"
+    yield "evidence unchanged", unchanged(integrity) if integrity else "NO"
     times = (("started", run.started_at), ("ended", run.ended_at), ("host", run.hostname), ("user", run.user))
     for label, value in times:
         if value:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from forensic.finding import Range
 from forensic.records.extraction import ComparisonRecord
 from forensic.records.judgement import FindingRecord
-from forensic.records.run import InputRecord, RunRecord, SourceRecord
+from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord
 from forensic.untrusted import UntrustedRecord
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -30,6 +30,13 @@ def words(code: str) -> str:
 def sentence(words: str) -> str:
     """A text of ours as a sentence of its own."""
     return words[:1].upper() + words[1:]
+
+
+def unchanged(integrity: IntegrityRecord, otherwise: str = "NO") -> str:
+    """Whether a file is what it was; `otherwise` if it is not."""
+    if integrity.unchanged is None:
+        return "not known, since it is a block device"
+    return "yes" if integrity.unchanged else otherwise
 
 
 def size(length: int) -> str:
