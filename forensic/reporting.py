@@ -138,4 +138,8 @@ def _artifacts(request: ReportRequest, extraction: Extraction, sparse: bool) -> 
         )
         for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
     ]
-    return [*raw, *(ArtifactRecord(role=name, name=shown(path)) for name, path in request.targets)]
+    container = [
+        ArtifactRecord(role="e01", name=shown(path), segment_index=number, size=size)
+        for number, (path, size) in enumerate(extraction.container.files if extraction.container else (), 1)
+    ]
+    return [*raw, *container, *(ArtifactRecord(role=name, name=shown(path)) for name, path in request.targets)]

@@ -30,7 +30,9 @@ FLOORS = {
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),
-    "Guest offset → host offset; the files that an image names": ("forensic.mapping", "forensic.references"),
+    "Guest offset → host offset; the files that an image names": (
+        "forensic.mapping", "forensic.references", "forensic.e01",
+    ),
     "The virtual disk and what it takes to read it; an image as report values": (
         "forensic.disk", "forensic.description",
     ),

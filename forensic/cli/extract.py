@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,12 +17,13 @@ from forensic.cli.sources import add_bitmap, add_files, add_key, add_plan, add_s
 from forensic.errors import ForensicError, Interrupted, OutputFailed
 from forensic.exit_status import ExitStatus
 from forensic.numbers import parse_range, parse_size
-from forensic.untrusted import shown
+from forensic.untrusted import shown, shown_whole
+from forensic.version import __version__
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.extraction.extract import Extractor
-    from forensic.extraction.settings import Settings
+    from forensic.extraction.settings import Container, Settings
 
 CASE_FIELDS = {
     "case_number": "number of the case",
@@ -50,10 +53,23 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        metavar="OUT.raw",
+        metavar="OUT.raw|OUT.E01",
         required=True,
         type=Path,
-        help="the raw file to write (-: standard output)",
+        help="the file to write (-: standard output, raw)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("raw", "e01"),
+        help="write a raw file or an E01 container (default: e01 if the name of the output ends like one)",
+    )
+    parser.add_argument(
+        "--level",
+        metavar="0..9",
+        type=int,
+        choices=range(10),
+        default=1,
+        help="how well an E01 container is compressed: 0 not at all, 9 best and slowest (default: 1)",
     )
     add_reports(parser, EXTRACTION_FORMATS)
     _add_what(parser)
@@ -189,10 +205,11 @@ def _status(
 def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> Settings:
     from forensic.extraction.settings import Settings
 
+    container = _container(options, output)
     settings = Settings(
         hashes=_hashes(options.hash),
         guest_range=_guest_range(options.range, disk.size) if options.range else None,
-        split=_piece_size("--split", options.split),
+        split=None if container else _piece_size("--split", options.split),
         sparse=not options.no_sparse,
         hash_window=_piece_size("--hash-window", options.hash_window),
         strict=options.strict,
@@ -201,6 +218,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
         keep_partial=options.keep_partial,
         force=options.force,
         in_use=options.in_use,
+        container=container,
     )
     if output is None:
         for name in ("split", "resume", "verify", "sidecars", "keep_partial"):
@@ -211,6 +229,35 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
             if getattr(options, name):
                 raise UsageError(f"qcowscope extract: --{name} needs a hash; --hash none leaves nothing to compare")
     return settings
+
+
+def _container(options: argparse.Namespace, output: Path | None) -> Container | None:
+    """What is asked for of an E01 container; None for a raw output. Raises `UsageError`."""
+    named = output is not None and output.suffix.lower() == ".e01"
+    if options.format == "raw" or (options.format is None and not named):
+        return None
+    from forensic.e01.layout import CaseData
+    from forensic.e01.writer import SMALLEST_SEGMENT
+    from forensic.extraction.settings import Container
+
+    if output is None:
+        raise UsageError("qcowscope extract: a container cannot go to standard output")
+    for name in ("resume", "keep_partial", "verify", "sidecars", "no_sparse"):
+        if getattr(options, name):
+            raise UsageError(f"qcowscope extract: --{name.replace('_', '-')} does not go with an E01 container")
+    segment_size = _piece_size("--split", options.split)
+    if segment_size is not None and segment_size < SMALLEST_SEGMENT:
+        raise UsageError(f"qcowscope extract: --split: the smallest segment has {SMALLEST_SEGMENT:,} bytes")
+    given = {name: shown_whole(getattr(options, name) or "") for name in CASE_FIELDS}
+    tool = f"qcowscope {__version__}"
+    case = CaseData(**given, version=tool, system=os.uname().sysname, acquired=_moment())
+    return Container(options.level, segment_size, case)
+
+
+def _moment() -> int:
+    """Seconds since 1970 of the acquisition; where outputs are to be reproducible they are given."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 11 else int(time.time())
 
 
 def _hashes(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.extraction.certainties import Certainties
     from forensic.extraction.range_lists import RangeWriter
-    from forensic.extraction.result import Extraction
+    from forensic.extraction.result import ContainerFiles, Extraction
     from forensic.extraction.settings import Settings
     from forensic.image import Qcow1Image, Qcow2Image
     from forensic.output.new_file import LineFile
@@ -173,6 +173,8 @@ class ExtractionReports:
         print(f", {unwanted:,} not marked" if unwanted else "", file=stream)
         for name, value in extraction.hashes.items():
             print(f"{name}  {value}", file=stream)
+        if held := extraction.container:
+            self._print_container(held, stream)
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
@@ -207,6 +209,17 @@ class ExtractionReports:
         print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
         if found.by_class["inferred"]:
             print(f"note: {found.sentence}", file=sys.stderr)
+
+    def _print_container(self, container: ContainerFiles, stream: TextIO) -> None:
+        """The files of a container, and what it says of the disk."""
+        sizes = sum(size for _, size in container.files)
+        last = shown(container.files[-1][0].name)
+        count = len(container.files)
+        print(f"{count:,} {'file' if count == 1 else 'files'}, the last {last}; {sizes:,} bytes", file=stream)
+        for name, value in container.hashes.items():
+            print(f"{name} in the container  {value}", file=stream)
+        if container.padding:
+            print(f"note: {container.padding:,} zeros were added to make whole sectors", file=sys.stderr)
 
     def _print_differences(self, extraction: Extraction) -> None:
         """Where a second reading gave something else."""

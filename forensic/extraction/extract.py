@@ -24,16 +24,17 @@ from forensic.extraction.resume import (
     begun_otherwise,
     decrypts_as_before,
     find_resumption,
+    head_of,
     journal_path,
 )
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image
-from forensic.output.chunk import Chunk, in_parts, length_of, taken
+from forensic.output.chunk import Chunk, in_parts, length_of
 from forensic.output.hashes import leading
 from forensic.output.new_file import LineFile
 from forensic.output.paths import refuse
 from forensic.output.raw_output import Output, RawFile, StandardOutput, refuse_lack_of_space
-from forensic.output.segments import read_in_a_row, segments
+from forensic.output.segments import segments
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -82,15 +83,20 @@ class Extractor:
             raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
         if settings.strict and disk.contradictions:
             raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
-        parts = [] if output is None else segments(output, length, settings.split)
+        raw = output is not None and settings.container is None
+        parts = segments(output, length, settings.split) if output and raw else []
         if output is not None:
             touched = [*(part.path for part in parts), journal_path(output)]
+            if settings.container:
+                from forensic.extraction.container_output import touched_by
+
+                touched = touched_by(output, settings.force)
             refuse(touched, disk.evidences, settings.force, settings.resume)
         found = disk_totals(disk, start, self._end)
         self._runs = found.runs
         if settings.strict and (first := found.missing.first_wanted):
             raise not_read(first)
-        if output is not None:
+        if output is not None and raw:
             refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
         self.extraction.leading_hash = leading(settings.hashes)
@@ -169,6 +175,10 @@ class Extractor:
                 walk.finish(self.extraction.ledger)
             output.complete()
             undo.pop_all()
+        if self._settings.container:
+            from forensic.extraction.container_output import account_of
+
+            self.extraction.container = account_of(output)
         if journal:
             journal.close(keep=False)
 
@@ -235,6 +245,10 @@ class Extractor:
         if self.extraction.path is None:
             return StandardOutput(STANDARD_OUTPUT, self._disk.evidences)
         settings = self._settings
+        if settings.container:
+            from forensic.extraction.container_output import container_output
+
+            return container_output(self.extraction, settings.container, settings.force)
         # A partial output that is not gone on with is written over if that was asked for, or if nothing of it holds.
         force = settings.force or settings.resume
         return RawFile(self.extraction.segments, settings.sparse, force, resumption.done if resumption else 0)
@@ -242,7 +256,7 @@ class Extractor:
     def _journal(self, resumption: Resumption | None) -> Journal | None:
         """Without a hash there is nothing by which an interrupted extraction could be verified, so no journal."""
         path, settings = self.extraction.path, self._settings
-        if path is None or not settings.hashes:
+        if path is None or settings.container or not settings.hashes:
             return None
         return resumption.journal() if resumption else Journal.begin(path, self._about())
 
@@ -277,15 +291,6 @@ class Extractor:
 
     def _partials(self) -> list[Path]:
         return partials_of(self.extraction)
-
-
-def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:
-    """The first `length` bytes of several files in a row."""
-    for offset, chunk in read_in_a_row(paths):
-        part, _ = taken(chunk, length - offset)
-        yield part
-        if offset + length_of(part) == length:
-            return
 
 
 def _stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:

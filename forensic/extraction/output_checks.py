@@ -27,20 +27,20 @@ Cancelled = Callable[[], bool]
 
 
 class OutputChecks:
-    """The checks of one output; what goes to standard output is kept at the places that are compared."""
+    """The checks of one output; of a stream or a container the places that are compared are kept as they pass."""
 
     def __init__(self, disk: Disk, extraction: Extraction, settings: Settings, places: Places) -> None:
         """`places` are those of the disk from which the ones to compare are chosen."""
         self._disk, self._extraction, self._settings, self._places = disk, extraction, settings, places
         self._start, self._end = extraction.guest_start, extraction.guest_start + extraction.size
-        # Nothing that went to standard output can be read back, and no hash is known beforehand.
+        # Nothing that went to standard output or into a container can be read back, and no hash is known beforehand.
         self._passing: KeptBytes | None = None
-        if extraction.path is None:
+        if not extraction.segments:
             self._passing = KeptBytes(places.chosen(self._start, self._end, self._end))
         self.tables_unread = any(evidence.unread for evidence in disk.evidences)
 
     def take(self, guest_offset: int, chunk: Chunk) -> None:
-        """What passes to standard output, in guest order."""
+        """What passes to standard output or into a container, in guest order."""
         if self._passing:
             self._passing.take(guest_offset, chunk)
 

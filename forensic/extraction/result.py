@@ -31,13 +31,22 @@ class Status(StrEnum):
     ABORTED = "aborted"
 
 
+class ContainerFiles(Struct, frozen=True):
+    """The files of a container with their sizes, and what it says of the disk: hashes, and zeros to whole sectors."""
+
+    files: Sequence[tuple[Path, int]]
+    hashes: dict[str, str]
+    padding: int
+
+
 class Extraction(Struct):
     """Filled in while the extraction goes on; what it says when it was stopped is true as well.
 
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
     were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
-    independent of the first, had in common with the output; None if it did not come so far.
+    independent of the first, had in common with the output; None if it did not come so far. A `container` has files in
+    place of segments.
     """
 
     target: str
@@ -57,6 +66,7 @@ class Extraction(Struct):
     verified_output: dict[str, str] | None = None
     compared: Comparison | None = None
     certainties: Certainties | None = None
+    container: ContainerFiles | None = None
 
     @property
     def complete(self) -> bool:
@@ -68,9 +78,11 @@ class Extraction(Struct):
         """What `result.extraction` of a report holds."""
         from msgspec import UNSET
 
-        from forensic.records.extraction import ExtractionRecord, FillRecord, VirtualRangeRecord
+        from forensic.records.extraction import ContainerRecord, ExtractionRecord, FillRecord, VirtualRangeRecord
 
         unreadable = self.ledger.unreadable()
+        held = self.container
+        container = ContainerRecord(format="e01", padding=held.padding, hashes=held.hashes) if held else UNSET
         return ExtractionRecord(
             target=self.target,
             virtual_range=VirtualRangeRecord(offset=self.guest_start, length=self.size),
@@ -89,6 +101,7 @@ class Extraction(Struct):
             checkpoints=self._checkpoints(),
             segments=self._segments(),
             compared=self.compared.record() if self.compared else None,
+            container=container,
             recovery=self.certainties.record() if self.certainties else UNSET,
         )
 

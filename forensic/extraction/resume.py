@@ -18,7 +18,7 @@ from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.piece_reader import Missing
 from forensic.mapping.extents import Reason, State
-from forensic.output.chunk import length_of, taken
+from forensic.output.chunk import Chunk, length_of, taken
 from forensic.output.hashes import CHECKPOINTS, Checkpoint, new_digest, update
 from forensic.output.new_file import NewFile, partial_of
 from forensic.output.segments import read_in_a_row, read_part
@@ -225,3 +225,12 @@ def _encrypted(disk: Disk, start: int, end: int) -> Iterator[tuple[int, int, int
         for guest_offset, length, host_offset, _, state, _, depth, _ in runs:
             if state == State.DATA and disk.levels[depth].encryption:
                 yield depth, guest_offset, host_offset, length
+
+
+def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:
+    """The first `length` bytes of several files in a row."""
+    for offset, chunk in read_in_a_row(paths):
+        part, _ = taken(chunk, length - offset)
+        yield part
+        if offset + length_of(part) == length:
+            return

@@ -128,10 +128,19 @@ class RecoveryRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     certain: CertainRecord
 
 
+class ContainerRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the container that was written says of the disk."""
+
+    format: Annotated[str, one_of("e01")]
+    padding: Annotated[Count, Meta(description="Zeros at the end of the disk, which make its sectors whole.")]
+    hashes: Annotated[Hashes, Meta(description="Those in the container, of the disk with the padding.")]
+
+
 class ExtractionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was extracted, and each guest range that was not read."""
 
     recovery: RecoveryRecord | UnsetType = UNSET
+    container: ContainerRecord | UnsetType = UNSET
     target: str
     virtual_range: VirtualRangeRecord
     status: Annotated[str, one_of("complete", "complete_with_unreadable", "partial", "failed", "aborted")]

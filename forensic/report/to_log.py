@@ -201,9 +201,15 @@ def _outputs(report: Report) -> Iterator[str]:
     artifacts = report.complete_run.artifacts
     if not artifacts:
         yield "None: standard output."
+    if container := _extraction(report).container:
+        for name, value in container.hashes.items():
+            yield _fact(f"{name} in the container", value)
     for artifact in artifacts:
         yield _fact(artifact.role, artifact.name)
         if artifact.segment_index is UNSET:
+            continue
+        if artifact.role == "e01":
+            yield _fact("", size(artifact.size or 0))
             continue
         segment = _extraction(report).segments[artifact.segment_index - 1]
         yield _fact("", size(segment.size))

@@ -1,0 +1,61 @@
+"""An extraction into an E01 container: which files that touches, what could not be read, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from forensic.e01.layout import CaseData
+from forensic.e01.writer import E01Output, segment_path, segments_of
+from forensic.errors import OutputFailed
+from forensic.extraction.result import ContainerFiles, Extraction
+from forensic.extraction.settings import Container
+from forensic.output.raw_output import Output
+
+
+def base_of(path: Path) -> Path:
+    """The name of a container without the ending that its segments have."""
+    return path.with_suffix("") if path.suffix.lower() == ".e01" else path
+
+
+def touched_by(path: Path, force: bool) -> list[Path]:
+    """The files that a container may be written to; raises `OutputFailed` if one of another is there."""
+    base = base_of(path)
+    there = segments_of(base)
+    if there and not force:
+        raise OutputFailed(there[0], "exists already; --force overwrites the container")
+    return [segment_path(base, 1), *there[1:]]
+
+
+def container_output(extraction: Extraction, container: Container, force: bool) -> E01Output:
+    """The container of an extraction. Raises `OutputFailed`."""
+    base = base_of(extraction.path or Path())
+    return E01Output(
+        base,
+        extraction.size,
+        container.case or CaseData(),
+        lambda: _unread(extraction),
+        container.level,
+        container.segment_size,
+        force,
+    )
+
+
+def account_of(output: Output) -> ContainerFiles:
+    """What was written to an `E01Output`; after `complete`. Raises `OutputFailed`."""
+    assert isinstance(output, E01Output), "a container was asked for"
+    try:
+        files = [(path, path.stat().st_size) for path in output.files]
+    except OSError as error:
+        raise OutputFailed(output.files[0], (error.strerror or "is gone").lower()) from error
+    return ContainerFiles(files, output.hashes, output.padding)
+
+
+def _unread(extraction: Extraction) -> Iterator[tuple[int, int]]:
+    """The ranges of the output that were not read; where they were too many to list, all to its end."""
+    missing = extraction.ledger.unreadable()
+    start = extraction.guest_start
+    for one in missing.ranges:
+        yield one.guest_offset - start, one.end - start
+    if missing.not_listed:
+        yield missing.ranges[-1].end - start, extraction.size

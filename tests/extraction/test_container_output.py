@@ -1,0 +1,110 @@
+"""An extraction into an E01 container: what is in it, what the report says, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from samples import oracle
+from samples.kinds import Kind
+from tests.commands import damaged, qcowscope, sound
+from tests.e01.reading import read
+from tests.images import COMPLETE, sample, tiny
+from tests.oracles import require
+from tests.test_interop import file_system
+
+
+@pytest.mark.parametrize("kind", COMPLETE, ids=lambda kind: kind.name)
+def test_the_container_holds_the_disk_that_a_raw_file_holds(kind: Kind, tmp_path: Path) -> None:
+    assert qcowscope("extract", sample(kind), "-o", tmp_path / "disk.raw").status == 0
+    done = qcowscope("extract", sample(kind), "-o", tmp_path / "disk.E01")
+    assert done.status == 0
+    raw = (tmp_path / "disk.raw").read_bytes()
+    found = read([tmp_path / "disk.E01"])
+    assert found.disk == raw.ljust(-(-len(raw) // 512) * 512, b"\0")
+    assert f"md5 in the container  {found.md5}\n" in done.out
+    assert found.errors == []
+
+
+def test_what_was_not_read_is_in_the_container_as_in_the_ledger(tmp_path: Path) -> None:
+    image = damaged("l2-entry-outside-file", tmp_path)
+    report = tmp_path / "report.json"
+    reports = ["--report", f"json:{report}", "--report", f"log:{tmp_path / 'log'}"]
+    done = qcowscope("extract", image, "-o", tmp_path / "disk.E01", *reports)
+    assert done.status == 5
+    result = json.loads(report.read_text())
+    unreadable = result["result"]["extraction"]["unreadable"]
+    found = read([tmp_path / "disk.E01"])
+    assert found.errors == [(one["virtual_offset"] // 512, one["length"] // 512) for one in unreadable] == [(0, 1)]
+    assert result["result"]["extraction"]["container"] == {
+        "format": "e01", "padding": 0, "hashes": {"md5": found.md5, "sha1": found.sha1},
+    }  # fmt: skip
+    (artifact,) = [one for one in result["run"]["artifacts"] if one["role"] == "e01"]
+    assert artifact["size"] == (tmp_path / "disk.E01").stat().st_size
+    assert found.md5 in (tmp_path / "log").read_text()
+    refused = qcowscope("verify", tmp_path / "disk.E01", report)
+    assert (refused.status, "is checked by" in refused.err or "ewfverify" in refused.err) == (1, True)
+
+
+def test_ranges_too_many_to_list_are_one_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forensic.extraction.ledger.LISTED_RANGES", 1)
+    cut = tmp_path / "cut.qcow2"
+    entries = [1 << 63 | 1 << 20, 1 << 63 | 5 * 512, 1 << 63 | 1 << 21]
+    cut.write_bytes(tiny(entries))
+    assert qcowscope("extract", cut, "-o", tmp_path / "disk.E01").status == 5
+    assert read([tmp_path / "disk.E01"]).errors == [(0, 32)]
+
+
+def test_the_case_is_in_the_container(tmp_path: Path) -> None:
+    words = ["--case-number", "17", "--examiner", "A. Example", "--notes", "seen\ttwice"]
+    assert qcowscope("extract", sound("data-4k"), "-o", tmp_path / "case", "--format", "e01", *words).status == 0
+    fields = read([tmp_path / "case.E01"]).texts["header2"].split("\n")[3].split("\t")
+    assert fields[1:5] == ["17", "", "A. Example", "seen\\x09twice"]
+
+
+def test_the_name_decides_unless_a_format_is_given(tmp_path: Path) -> None:
+    image = sound("data-4k")
+    qcowscope("extract", image, "-o", tmp_path / "a.e01")
+    qcowscope("extract", image, "-o", tmp_path / "b.E01", "--format", "raw")
+    qcowscope("extract", image, "-o", tmp_path / "c", "--format", "e01", "--level", "9")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.E01", "b.E01", "c.E01"]
+    assert (tmp_path / "b.E01").read_bytes()[:4] != b"EVF\x09"
+
+
+def test_nothing_is_written_over_unless_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "x.E01").write_bytes(b"mine")
+    (tmp_path / "y.E01").write_bytes(sound("data-4k").read_bytes())
+    done = qcowscope("extract", sound("data-4k"), "-o", tmp_path / "x.E01")
+    assert (done.status, "exists already" in done.err) == (1, True)
+    done = qcowscope("extract", tmp_path / "y.E01", "-o", tmp_path / "y.E01", "--force")
+    assert (done.status, "is an input" in done.err) == (1, True)
+    assert qcowscope("extract", sound("data-4k"), "-o", tmp_path / "x.E01", "--force").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.E01", "y.E01"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--resume"], "--resume does not go with an E01 container"),
+        (["--verify"], "--verify does not go with"),
+        (["--sidecars"], "--sidecars does not go with"),
+        (["--split", "1000000"], "the smallest segment has 1,048,576 bytes"),
+        (["--level", "10"], "invalid choice"),
+    ],
+)
+def test_what_a_container_cannot_do_is_wrong_usage(options: list[str], said: str, tmp_path: Path) -> None:
+    done = qcowscope("extract", sound("data-4k"), "-o", tmp_path / "x.E01", *options)
+    assert (done.status, said in done.err) == (64, True)
+    assert qcowscope("extract", sound("data-4k"), "-o", "-", "--format", "e01").status == 64
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sleuth_kit_reads_the_file_system_in_a_container(tmp_path: Path) -> None:
+    require("fls", "ewfverify")
+    raw = file_system(tmp_path)
+    oracle.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", raw.name, "image.qcow2"], tmp_path)
+    assert qcowscope("extract", tmp_path / "image.qcow2", "-o", tmp_path / "disk.E01").status == 0
+    assert "SUCCESS" in oracle.run(["ewfverify", "disk.E01"], tmp_path)
+    listed = oracle.run(["fls", "-r", "-p", "disk.E01"], tmp_path)
+    assert listed == oracle.run(["fls", "-r", "-p", raw.name], tmp_path)
+    assert "papers/notes.txt" in listed
