@@ -97,6 +97,7 @@ def _serve(place: Place, exports: Exports, command: str | None) -> int:
     """Serve until the command ends, or for ever; the exit status."""
     from forensic.nbd.command import start
     from forensic.nbd.server import Server
+    from forensic.processes.forked_process import signals_held_back
 
     before = signal.signal(signal.SIGTERM, _terminate)
     process: int | None = None
@@ -107,7 +108,8 @@ def _serve(place: Place, exports: Exports, command: str | None) -> int:
                 if command is None:
                     print(place.uri, flush=True)
                 else:
-                    process = start(command, place)
+                    with signals_held_back():  # what is started is known before anything can end us
+                        process = start(command, place)
                 status = server.serve_while(process) or ExitStatus.DONE
                 process = None
             except _Terminated:

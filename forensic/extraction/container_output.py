@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from forensic.e01.layout import CaseData
-from forensic.e01.writer import E01Output, segment_path, segments_of
 from forensic.errors import OutputFailed
 from forensic.extraction.result import ContainerFiles, Extraction
 from forensic.extraction.settings import Container
 from forensic.output.raw_output import Output
+
+if TYPE_CHECKING:  # containers are asked for rarely
+    from forensic.e01.writer import E01Output
 
 
 def base_of(path: Path) -> Path:
@@ -20,6 +22,8 @@ def base_of(path: Path) -> Path:
 
 def touched_by(path: Path, force: bool) -> list[Path]:
     """The files that a container may be written to; raises `OutputFailed` if one of another is there."""
+    from forensic.e01.writer import segment_path, segments_of
+
     base = base_of(path)
     there = segments_of(base)
     if there and not force:
@@ -29,6 +33,9 @@ def touched_by(path: Path, force: bool) -> list[Path]:
 
 def container_output(extraction: Extraction, container: Container, force: bool) -> E01Output:
     """The container of an extraction. Raises `OutputFailed`."""
+    from forensic.e01.layout import CaseData
+    from forensic.e01.writer import E01Output
+
     base = base_of(extraction.path or Path())
     return E01Output(
         base,
@@ -43,6 +50,8 @@ def container_output(extraction: Extraction, container: Container, force: bool) 
 
 def account_of(output: Output) -> ContainerFiles:
     """What was written to an `E01Output`; after `complete`. Raises `OutputFailed`."""
+    from forensic.e01.writer import E01Output
+
     assert isinstance(output, E01Output), "a container was asked for"
     try:
         files = [(path, path.stat().st_size) for path in output.files]

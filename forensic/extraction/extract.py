@@ -10,6 +10,7 @@ from forensic.disk.disk import Disk
 from forensic.disk.planned import planned_of
 from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
+from forensic.extraction.container_output import account_of, container_output, touched_by
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import OutputChecks, container_notes, partials_of
 from forensic.extraction.piece_reader import Filled, Missing
@@ -88,8 +89,6 @@ class Extractor:
         if output is not None:
             touched = [*(part.path for part in parts), journal_path(output)]
             if settings.container:
-                from forensic.extraction.container_output import touched_by
-
                 touched = touched_by(output, settings.force)
             refuse(touched, disk.evidences, settings.force, settings.resume)
         found = disk_totals(disk, start, self._end)
@@ -176,8 +175,6 @@ class Extractor:
             output.complete()
             undo.pop_all()
         if self._settings.container:
-            from forensic.extraction.container_output import account_of
-
             self.extraction.container = account_of(output)
         if journal:
             journal.close(keep=False)
@@ -246,8 +243,6 @@ class Extractor:
             return StandardOutput(STANDARD_OUTPUT, self._disk.evidences)
         settings = self._settings
         if settings.container:
-            from forensic.extraction.container_output import container_output
-
             return container_output(self.extraction, settings.container, settings.force)
         # A partial output that is not gone on with is written over if that was asked for, or if nothing of it holds.
         force = settings.force or settings.resume
