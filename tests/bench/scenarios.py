@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ def scenarios(images: Images) -> Iterator[Named]:
     yield "16 TiB sparse", lambda: _sparse(images)
     yield "LUKS", lambda: _encrypted(images)
     images.discard("luks")
+    yield from _served(images)
     yield from _metadata_alone(images)
 
 
@@ -97,6 +99,37 @@ def _uncompressed(images: Images) -> Iterator[Named]:
     extended = images.converted_later("extended", "-o", "extended_l2=on")
     yield "extended L2", lambda: _against_convert(images, "extended L2", 1.0, extended())
     images.discard("extended")
+
+
+def _served(images: Images) -> Iterator[Named]:
+    """The disk over NBD to a client that keeps nothing, and as E01; programs that are not there are left out."""
+    kinds = (("plain", 1.5, ()), ("zlib", 1.2, ("-c",)), ("zstd", 1.2, ("-c", "-o", "compression_type=zstd")))
+    for kind, goal, options in kinds:
+        image = images.converted_later(kind, *options)
+        if shutil.which("nbdcopy") and shutil.which("qemu-nbd"):
+            yield f"NBD, {kind}", partial(_with_image, image, partial(_nbd, f"NBD, {kind}", goal, images.size))
+        if kind == "plain" and shutil.which("ewfacquirestream"):
+            yield "E01", partial(_with_image, image, partial(_e01, images))
+        images.discard(kind)
+
+
+def _nbd(name: str, goal: float, data: int, image: Path) -> Scenario:
+    """All of the disk to nbdcopy; starting the server is part of it."""
+    ours = (*QCOWSCOPE, "nbd", str(image), "--run", 'nbdcopy "$uri" null:')
+    peer = ("nbdcopy", "--", "[", "qemu-nbd", "-r", "-f", "qcow2", str(image), "]", "null:")
+    return Scenario(name, "qemu-nbd -r", goal, ours, peer, data=data)
+
+
+def _e01(images: Images, image: Path) -> Scenario:
+    """A container with MD5 and SHA-1; the peer gets the disk from a pipe of ours, and cannot know what is missing."""
+    folder = _output_folder(images)
+    ours, peer = (folder / f"qcowscope-bench-{os.getpid()}-{name}" for name in ("ours", "peer"))
+    extract = shlex.join(_extract(image, ours.with_suffix(".E01"), "--hash", "none"))
+    piped = shlex.join(_extract(image, Path("-"), "--hash", "none"))
+    case = "-C 1 -D d -E 1 -e e -N n -m fixed -M physical -q -f encase6 -c fast -d sha1 -S 1EiB"
+    alone = ("sh", "-c", f"{extract} && rm {ours}.E01")
+    stream = ("sh", "-c", f"{piped} | ewfacquirestream {case} -t {peer} && rm {peer}.E01")
+    return Scenario("E01", "a pipe into ewfacquirestream", None, alone, stream, data=images.size)
 
 
 def _small_clusters(images: Images) -> Iterator[Named]:
