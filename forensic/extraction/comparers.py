@@ -6,14 +6,14 @@ decodes hostile streams: a decoder that crashes ends one process, and the ranges
 
 from __future__ import annotations
 
+import marshal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from forensic.disk.disk import Disk
 from forensic.errors import ForensicError, WorkerFailed
@@ -160,7 +160,7 @@ class InProcesses:
     def _answer(self, message: bytes) -> bytes:
         answer = _Answer(Comparison(self._comparer.method))
         try:
-            answer.comparison = self._comparer.compare(_ranges(message))
+            answer.comparison = self._comparer.compare(_ranges_in(message))
         except ReadFailed as error:
             answer.output_unread = (error.host_offset, error.length, error.reason)
         answer.unread = [
@@ -168,10 +168,10 @@ class InProcesses:
             for number, evidence in enumerate(self._evidences)
             for one in evidence.unread
         ]
-        return msgspec.msgpack.encode(answer)
+        return _message(answer)
 
     def _understood(self, message: bytes) -> Comparison:
-        answer = msgspec.msgpack.decode(message, type=_Answer)
+        answer = _answer_in(message)
         for number, host_offset, length, reason in answer.unread:
             self._evidences[number].note_unread(host_offset, length, reason)
         if answer.output_unread:
@@ -181,12 +181,12 @@ class InProcesses:
     def _salvaged(self, message: bytes, attempt: Attempt) -> bytes:
         """The answer for ranges at which a process crashed: the smallest parts that do it are not judged."""
         found = _Answer(Comparison(self._comparer.method))
-        waiting = [part for start, end in reversed(_ranges(message)) for part in _halves(start, end)]
+        waiting = [part for start, end in reversed(_ranges_in(message)) for part in _halves(start, end)]
         while waiting:
             start, end = waiting.pop()
             answer = attempt(_message([(start, end)]))
             if answer is not None:
-                part = msgspec.msgpack.decode(answer, type=_Answer)
+                part = _answer_in(answer)
                 found.comparison.include(part.comparison)
                 found.unread += part.unread
                 found.output_unread = found.output_unread or part.output_unread
@@ -194,16 +194,20 @@ class InProcesses:
                 waiting += _halves(start, end)
             else:
                 found.comparison.bytes_not_judged += end - start
-        found.comparison.places = len(_ranges(message))
-        return msgspec.msgpack.encode(found)
+        found.comparison.places = len(_ranges_in(message))
+        return _message(found)
 
 
-def _message(ranges: Sequence[Range]) -> bytes:
-    return msgspec.msgpack.encode(ranges)
+def _message(content: Sequence[Range] | _Answer) -> bytes:
+    return marshal.dumps(to_builtins(content))
 
 
-def _ranges(message: bytes) -> list[Range]:
-    return msgspec.msgpack.decode(message, type=list[Range])
+def _ranges_in(message: bytes) -> list[Range]:
+    return convert(marshal.loads(message), list[Range])
+
+
+def _answer_in(message: bytes) -> _Answer:
+    return convert(marshal.loads(message), _Answer)
 
 
 def _halves(start: int, end: int) -> list[Range]:
