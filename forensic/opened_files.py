@@ -24,6 +24,8 @@ class OpenedFiles:
         self.files = tuple(files)
         self.first = self.files[0]
         self.size = self.files[-1].end
+        # What was last found to be stored: some file systems look at each page of it to find its end.
+        self._stored = (0, 0)
 
     @property
     def several(self) -> bool:
@@ -41,6 +43,8 @@ class OpenedFiles:
 
     def next_data_from(self, host_offset: int) -> int:
         """The host offset of the next byte that the file system stores; the size if none."""
+        if self._stored[0] <= host_offset < self._stored[1]:
+            return host_offset
         while host_offset < self.size:  # an offset out of an image may be more than the system call takes
             file = self.at(host_offset)
             shift = file.skip - file.start
@@ -54,12 +58,16 @@ class OpenedFiles:
 
     def hole_from(self, host_offset: int) -> int:
         """The host offset where the stored bytes that begin at `host_offset` end."""
-        file = self.at(host_offset)
-        shift = file.skip - file.start
-        try:
-            return min(os.lseek(file.descriptor, host_offset + shift, os.SEEK_HOLE) - shift, file.end)
-        except (OSError, OverflowError):
-            return file.end
+        begins, ends = self._stored
+        if not begins <= host_offset < ends:
+            file = self.at(host_offset)
+            shift = file.skip - file.start
+            try:
+                ends = min(os.lseek(file.descriptor, host_offset + shift, os.SEEK_HOLE) - shift, file.end)
+            except (OSError, OverflowError):
+                return file.end
+            self._stored = (host_offset, ends)
+        return ends
 
     def leave_cache(self) -> None:
         """Let the system forget what it holds of the files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -14,9 +14,7 @@ from forensic.disk.disk import Disk
 from forensic.disk.layer import Level, RawLayer
 from forensic.disk.planned import planned_of
 from forensic.disk.selected import SelectedDisk
-from forensic.errors import ForensicError, WorkerFailed
-from forensic.evidence import ReadFailed
-from forensic.extraction.compared_sides import Answering, OutputBytes, SelectedAnswers
+from forensic.disk.selected_answers import Answering, SelectedAnswers
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
 from forensic.qcow2.entries import OFFSET_MASK
@@ -129,6 +127,16 @@ class Comparison(Struct):
         )
 
 
+class OutputBytes(Protocol):
+    """The bytes of an output by guest offset."""
+
+    def read(self, guest_offset: int, length: int) -> bytes:
+        """Bytes of the output; fewer where it ends."""
+
+    def stored(self, guest_offset: int, length: int) -> Iterable[tuple[int, int]]:
+        """The parts of a guest range that may be other than zero, as (start, end)."""
+
+
 class Unread:
     """The ranges that the first reader could not read, to be asked by guest offset."""
 
@@ -194,23 +202,6 @@ def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> Ans
     """The same disk for the other reader, of its own sources or of those of `sources_of`. Raises `Unsupported`."""
     reader = SecondReader(sources or sources_of(disk), "active" if disk.target == "raw" else disk.target)
     return SelectedAnswers(reader, disk.selection) if isinstance(disk, SelectedDisk) else reader
-
-
-def compare_places(
-    disk: Disk, output: OutputBytes, places: Sequence[tuple[int, int]], unread: Unread, method: Method = Method.PLACES
-) -> Comparison:
-    """Compare some guest ranges, each (start, end). Raises `Unsupported`, or `WorkerFailed` for an error of ours."""
-    found = Comparison(method)
-    try:
-        reader = second_reader_of(disk)
-        for start, end in places:
-            compare_range(reader, output, start, end, unread, found)
-            found.places += 1
-    except (ForensicError, ReadFailed):
-        raise
-    except Exception as error:
-        raise WorkerFailed("second reader", f"{type(error).__name__}: {error}") from error
-    return found
 
 
 def compare_range(

@@ -1,8 +1,8 @@
-"""What is compared: the output, and the second reader's answers, be it to all of a disk or to what is wanted of it."""
+"""The second reader's answers about a disk of which only some ranges are wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from forensic.disk.selected import Selection
@@ -15,16 +15,6 @@ class Answering(Protocol):
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """What is known of the guest bytes from `guest_offset` on."""
-
-
-class OutputBytes(Protocol):
-    """The bytes of an output by guest offset."""
-
-    def read(self, guest_offset: int, length: int) -> bytes:
-        """Bytes of the output; fewer where it ends."""
-
-    def stored(self, guest_offset: int, length: int) -> Iterable[tuple[int, int]]:
-        """The parts of a guest range that may be other than zero, as (start, end)."""
 
 
 class SelectedAnswers:
