@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
@@ -162,3 +163,9 @@ class Interrupted(ForensicError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"interrupted: {what}")
+
+
+def stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
+    """Raise `Interrupted` if the caller asks to stop."""
+    if cancelled and cancelled():
+        raise Interrupted(what)

@@ -91,6 +91,13 @@ class Evidence:
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
+    def read_or_nothing(self, host_offset: int, length: int) -> bytes:
+        """The same, but no bytes where they cannot be read."""
+        try:
+            return self.read_at(host_offset, length)
+        except ReadFailed:
+            return b""
+
     def read_up_to_bad(self, host_offset: int, length: int) -> bytes:
         """The bytes up to `length`, to the end of the file, or to the first block that cannot be read.
 

@@ -170,7 +170,7 @@ def hash_file(post: Post, image: Image) -> None:
 
 
 def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
-    """Who claims the cluster around a byte; a job that posts no messages, since it is done again at every step."""
+    """What owns the cluster around a byte; a job that posts no messages, since it is done again at every step."""
     try:
         post(Owned(ownership(image, host_offset)))
     except FAILURES as error:

@@ -137,7 +137,7 @@ class Hashed(Message):
 
 
 class Owned(Message):
-    """Who claims the cluster around a byte of the file."""
+    """What owns the cluster around a byte of the file."""
 
     def __init__(self, ownership: Ownership) -> None:
         super().__init__()

@@ -108,7 +108,7 @@ class ExtractionReports:
                 writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MAP:
-                planned = planned_of(self._disk.levels[0]) is not None
+                planned = planned_of(self._disk.layers[0]) is not None
                 writers.append(MapFile(target.path, start, start + length, force, planned))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MANIFEST:
@@ -232,7 +232,7 @@ class ExtractionReports:
         return [target for target in self._targets if target.format not in STREAMED]
 
     def _ledger_header(self, start: int, length: int) -> dict[str, Json]:
-        levels: list[Json] = [
-            [shown(evidence.path_as_given) for evidence in level.evidences] for level in self._disk.levels
+        layers: list[Json] = [
+            [shown(evidence.path_as_given) for evidence in layer.evidences] for layer in self._disk.layers
         ]
-        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": levels}
+        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": layers}

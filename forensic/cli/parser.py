@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
-from forensic.cli.wrapping import sentence
 from forensic.exit_status import ExitStatus
+from forensic.report.lines import sentence
 from forensic.untrusted import shown_whole
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.untrusted import Untrusted, c_string
 
-SECTOR = 512
 MAX_GPT_ENTRIES = 256
 MAX_LOGICAL_PARTITIONS = 64
 EXTENDED_TYPES = (0x05, 0x0F, 0x85)
@@ -97,12 +97,12 @@ class Contents(Struct, frozen=True):
 
 def look_inside(read: Read, disk_size: int) -> Contents:
     """Find partitions and file systems; reads a few sectors, believes nothing beyond the disk's end."""
-    first = read(0, 2 * SECTOR)
+    first = read(0, 2 * SECTOR_SIZE)
     if isinstance(first, str):
         return Contents("none", (), first)
-    for sector in (SECTOR, 4096):
-        header = read(sector, SECTOR)
-        if isinstance(header, bytes) and header[:8] == b"EFI PART" and len(header) == SECTOR:
+    for sector in (SECTOR_SIZE, 4096):
+        header = read(sector, SECTOR_SIZE)
+        if isinstance(header, bytes) and header[:8] == b"EFI PART" and len(header) == SECTOR_SIZE:
             return Contents("GPT", tuple(_gpt(read, disk_size, header, sector)))
     if first[510:512] == b"\x55\xaa" and not file_system_at(read, 0)[0]:
         volumes = tuple(_mbr(read, disk_size, first))
@@ -172,7 +172,7 @@ def _logical(read: Read, disk_size: int, extended_start: int) -> Iterator[Volume
     seen: set[int] = set()
     while place not in seen and len(seen) < MAX_LOGICAL_PARTITIONS and place < disk_size:
         seen.add(place)
-        sector = read(place, SECTOR)
+        sector = read(place, SECTOR_SIZE)
         if isinstance(sector, str) or sector[510:512] != b"\x55\xaa":
             return
         (kind, start, length), (link, next_start, _) = _entries(sector)[:2]
@@ -188,7 +188,7 @@ def _entries(sector: bytes) -> list[tuple[int, int, int]]:
     found = []
     for number in range(4):
         kind, start, length = struct.unpack_from("<4xB3xII", sector, 446 + 16 * number)
-        found.append((kind, start * SECTOR, length * SECTOR))
+        found.append((kind, start * SECTOR_SIZE, length * SECTOR_SIZE))
     return found
 
 

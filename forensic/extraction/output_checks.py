@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from forensic.disk.disk import Disk
-from forensic.errors import EvidenceUnreadable, ForensicError, Interrupted, OutputDiffers, OutputFailed
+from forensic.errors import EvidenceUnreadable, ForensicError, OutputDiffers, OutputFailed, stop_if
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.output_comparison import compare
 from forensic.extraction.result import Extraction
@@ -61,8 +61,7 @@ class OutputChecks:
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
             for offset, chunk in read_in_a_row(self._partials()):
-                if cancelled and cancelled():
-                    raise Interrupted("the output was written and not verified")
+                stop_if(cancelled, "the output was written and not verified")
                 hashes.take(chunk)
                 if progress:
                     progress(offset + length_of(chunk), extraction.size)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensic.disk.disk import Disk
-from forensic.errors import EvidenceUnreadable, Interrupted, WorkerFailed
+from forensic.errors import EvidenceUnreadable, WorkerFailed, stop_if
 from forensic.evidence import ReadFailed
 from forensic.extraction.second_reading import (
     Comparison,
@@ -105,8 +105,7 @@ def compare_whole(
                 waiting.append((stop - start, pool.submit(work.compare, position, stop)))
                 if len(waiting) > worker_count() * (1 + AHEAD):
                     take()
-                if cancelled and cancelled():
-                    raise Interrupted("comparison with a second reading")
+                stop_if(cancelled, "comparison with a second reading")
             while waiting:
                 take()
         except BaseException:

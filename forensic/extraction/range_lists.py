@@ -29,7 +29,7 @@ NOTHING_KNOWN = Judged(UNKNOWN, 0.0, "", "", UNKNOWN)
 class GuestRange(Struct, frozen=True):
     """`length` guest bytes in one state.
 
-    `host_offset` counts in the file that holds the data of level `depth` of the chain. Of a compressed cluster
+    `host_offset` counts in the file that holds the data of layer `depth` of the chain. Of a compressed cluster
     `stored_length` bytes are stored there, and `skip` decoded bytes come before the range. `reason` is why it was
     filled. `judged` is how sure a recovery plan is of it, if there is one.
     """
@@ -138,7 +138,7 @@ class RangeWalk:
 
 
 def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
-    planned = planned_of(disk.levels[0])
+    planned = planned_of(disk.layers[0])
     for runs in disk.readable_runs(guest_start, guest_end):
         for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
             place = host_offset if is_located(state, reason) else None

@@ -18,7 +18,7 @@ from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.piece_reader import Missing
 from forensic.mapping.extents import Reason, State
-from forensic.output.chunk import length_of, taken
+from forensic.output.chunk import length_of, split_chunk
 from forensic.output.hashes import CHECKPOINTS, Checkpoint, new_digest, update
 from forensic.output.new_file import NewFile, partial_of
 from forensic.output.segments import read_in_a_row, read_part
@@ -146,7 +146,7 @@ def _last_that_holds(
     try:
         for _, chunk in read_in_a_row(there):
             while following is not None and length_of(chunk):
-                part, chunk = taken(chunk, following - done)
+                part, chunk = split_chunk(chunk, following - done)
                 update(digest, part)
                 done += length_of(part)
                 if done == following:
@@ -218,10 +218,10 @@ def decrypts_as_before(disk: Disk, guest_start: int, done: int, partials: Sequen
 
 
 def _encrypted(disk: Disk, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Level, guest offset, host offset and length of every run of encrypted data."""
-    if not any(level.encryption for level in disk.levels):
+    """Layer, guest offset, host offset and length of every run of encrypted data."""
+    if not any(layer.encryption for layer in disk.layers):
         return
     for runs in disk.readable_runs(start, end):
         for guest_offset, length, host_offset, _, state, _, depth, _ in runs:
-            if state == State.DATA and disk.levels[depth].encryption:
+            if state == State.DATA and disk.layers[depth].encryption:
                 yield depth, guest_offset, host_offset, length

@@ -19,7 +19,7 @@ def length_of(chunk: Chunk) -> int:
     return chunk if isinstance(chunk, int) else len(chunk)
 
 
-def taken(chunk: Chunk, length: int) -> tuple[Chunk, Chunk]:
+def split_chunk(chunk: Chunk, length: int) -> tuple[Chunk, Chunk]:
     """The first `length` bytes of a range, and the rest."""
     if isinstance(chunk, int):
         return min(length, chunk), max(0, chunk - length)
@@ -33,10 +33,10 @@ def clear(place: memoryview) -> None:
         part[:] = ZEROS[: len(part)]
 
 
-def cut(chunk: Chunk, position: int, step: int) -> Iterator[Chunk]:
+def split_at_multiples(chunk: Chunk, position: int, step: int) -> Iterator[Chunk]:
     """The range, which begins at `position`, in parts that do not cross a multiple of `step`."""
     while length_of(chunk):
-        part, chunk = taken(chunk, step - position % step)
+        part, chunk = split_chunk(chunk, step - position % step)
         position += length_of(part)
         yield part
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from forensic.output.chunk import Chunk, as_bytes, cut, length_of, taken
+from forensic.output.chunk import Chunk, as_bytes, length_of, split_at_multiples, split_chunk
 from forensic.output.worker_thread import Worker
 
 HASHES = ("md5", "sha1", "sha256", "sha512", "blake2b", "blake3")
@@ -113,7 +113,7 @@ class WholeHash:
         if self._step is None:
             update(self._digest, chunk, self.stopped)
             return
-        for part in cut(chunk, self._done, self._step):
+        for part in split_at_multiples(chunk, self._done, self._step):
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
             if self._done % self._step == 0:
@@ -152,7 +152,7 @@ class PieceHash:
                 if count:
                     self._emit(self.of_zeros(), count)
                 return
-            part, chunk = taken(chunk, self._size - self._done)
+            part, chunk = split_chunk(chunk, self._size - self._done)
             self._take_zeros()
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
@@ -192,7 +192,7 @@ class Hashes:
 
     def __init__(self, names: Sequence[str], size: int, segment_size: int | None = None) -> None:
         """Start the threads; `stop` must be called in the end. Raises `ValueError` for a name that is not known."""
-        self.leading = leading(names)
+        self.leading = leading_hash(names)
         step = checkpoint_step(size)
         self._wholes = [WholeHash(name, step if name == self.leading else None) for name in names]
         self._of_segments: dict[str, list[str]] = {name: [] for name in names} if segment_size else {}
@@ -250,7 +250,7 @@ class Hashes:
         ]
 
 
-def leading(names: Sequence[str]) -> str | None:
+def leading_hash(names: Sequence[str]) -> str | None:
     """The hash whose checkpoints are kept: SHA-256 if it is among them, or else the first."""
     return "sha256" if "sha256" in names else next(iter(names), None)
 

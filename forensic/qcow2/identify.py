@@ -93,10 +93,10 @@ def identify_metadata(evidence: Evidence) -> Identified:
         return Qcow1Metadata(evidence)
     if start[:4] == MAGIC:
         return Qcow2Metadata(evidence)
-    return look_at(evidence, start)
+    return foreign_file(evidence, start)
 
 
-def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
+def foreign_file(evidence: Evidence, start: bytes) -> ForeignFile:
     """Say what the first bytes look like, and what comes after them."""
     if not start:
         return ForeignFile(evidence, start, "the file is empty")

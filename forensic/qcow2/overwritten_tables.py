@@ -43,10 +43,13 @@ from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
-    L1_RESERVED,
     L2_STANDARD_RESERVED,
     OFFSET_MASK,
-    compressed_offset_bits,
+    compressed_host_offset,
+    host_offset_of,
+    is_compressed,
+    l1_reserved_bits,
+    l2_reserved_bits,
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 
@@ -111,8 +114,8 @@ def reach(geometry: Geometry, file_size: int) -> int:
 def overwritten_l1(entries: U64, geometry: Geometry, file_size: int) -> Overwritten | None:
     """The L1 table, if it is damaged as a whole."""
     used = entries[entries != 0]
-    offsets = used & np.uint64(OFFSET_MASK)
-    bad = (used & np.uint64(L1_RESERVED)) != 0
+    offsets = host_offset_of(used)
+    bad = l1_reserved_bits(used) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(reach(geometry, file_size))
     impossible = int(np.count_nonzero(bad))
@@ -132,9 +135,9 @@ def overwritten_l2(
     """
     bits = int(np.bitwise_or.reduce(entries, axis=None))
     limit = _l2_reach(geometry, file_size)
-    past_end = (bits & OFFSET_MASK) >= file_size or geometry.external_data_file
+    past_end = host_offset_of(bits) >= file_size or geometry.external_data_file
     doubtful = L2_STANDARD_RESERVED | COMPRESSED | (geometry.cluster_size - 1) & OFFSET_MASK
-    if not bits & doubtful and (bits & OFFSET_MASK) < limit and not past_end:
+    if not bits & doubtful and host_offset_of(bits) < limit and not past_end:
         return ()
     bad = _impossible(entries, geometry, file_size, limit)
     counts = np.count_nonzero(bad, axis=1)
@@ -163,9 +166,9 @@ def _l2_reach(geometry: Geometry, file_size: int) -> int:
 
 def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) -> npt.NDArray[np.bool_]:
     """Which entries no writer can have meant."""
-    compressed = (entries & np.uint64(COMPRESSED)) != 0
-    offsets = entries & np.uint64(OFFSET_MASK)
-    bad: npt.NDArray[np.bool_] = (entries & np.uint64(L2_STANDARD_RESERVED)) != 0
+    compressed = is_compressed(entries)
+    offsets = host_offset_of(entries)
+    bad: npt.NDArray[np.bool_] = l2_reserved_bits(entries) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(limit)
     lowest = 1 if geometry.external_data_file else max(1, file_size)
@@ -173,8 +176,7 @@ def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) ->
     bad[:, 1:] |= again
     bad[:, :-1] |= again
     if bool(compressed.any()):
-        width = compressed_offset_bits(geometry.cluster_bits)
-        streams = entries & np.uint64((1 << width) - 1)
+        streams = compressed_host_offset(entries, geometry.cluster_bits)
         bad[compressed] = streams[compressed] >= np.uint64(0 if geometry.external_data_file else limit)
     return bad
 

@@ -9,12 +9,11 @@ import numpy as np
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
-from forensic.recovery.sectors import I64
 from forensic.recovery.slots import MAX_TWIN_CLUSTERS, Placed, is_current
 
 USUAL_STARTS = (0, 63 * 512, 1 << 20)

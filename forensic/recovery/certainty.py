@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
-from forensic.recovery.sectors import Bools
 
 
 class Certainty(StrEnum):

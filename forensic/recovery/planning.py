@@ -6,9 +6,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
-from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.planned import ACTIVE
+from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
@@ -27,7 +26,6 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.sectors import I64
 from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work

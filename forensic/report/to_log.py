@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from forensic.errors import InternalError
+from forensic.numbers import SECTOR_SIZE
 from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
@@ -17,7 +18,6 @@ from forensic.report.model import Report
 from forensic.report.values import cautions, size, supplied_files, text, words
 from forensic.untrusted import shown
 
-SECTOR = 512
 LISTED_RANGES = 10_000
 """Unreadable ranges that are listed; the ledger has them all."""
 
@@ -188,7 +188,7 @@ def _unreadable(report: Report) -> Iterator[str]:
     count = len(ranges) + extraction.unreadable_not_listed
     yield f"{filled:,} bytes in {count:,} ranges could not be read and were replaced by zeros."
     listed = ranges[:LISTED_RANGES]
-    yield f"The sectors (of {SECTOR} bytes) are: " + ", ".join(_sectors(entry) for entry in listed)
+    yield f"The sectors (of {SECTOR_SIZE} bytes) are: " + ", ".join(_sectors(entry) for entry in listed)
     yield f"{'virtual offset':>20} {'length':>16}  reason"
     for entry in listed:
         yield f"{entry.virtual_offset:>20,} {entry.length:>16,}  {entry.reason_code}"
@@ -236,7 +236,7 @@ def _fact(label: str, value: str) -> str:
 
 def _sectors(entry: UnreadableRecord) -> str:
     start, length = entry.virtual_offset, entry.length
-    first, last = start // SECTOR, (start + length - 1) // SECTOR
+    first, last = start // SECTOR_SIZE, (start + length - 1) // SECTOR_SIZE
     return f"{first}" if first == last else f"{first}-{last}"
 
 

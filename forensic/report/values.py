@@ -10,6 +10,7 @@ from forensic.finding import Range
 from forensic.records.extraction import ComparisonRecord
 from forensic.records.judgement import FindingRecord
 from forensic.records.run import InputRecord, RunRecord, SourceRecord
+from forensic.report.lines import sentence
 from forensic.untrusted import UntrustedRecord
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -27,11 +28,6 @@ def words(code: str) -> str:
     return code.replace("_", " ")
 
 
-def sentence(words: str) -> str:
-    """A text of ours as a sentence of its own."""
-    return words[:1].upper() + words[1:]
-
-
 def size(length: int) -> str:
     """A size with a unit, and in bytes where the unit hides some."""
     value, unit = float(length), 0
@@ -45,16 +41,21 @@ def place(where: Range) -> str:
     return f"{where.space} {where.offset:#x}, {where.length:,} bytes"
 
 
-def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
-    """What the documentation of a rule says of its finding: a heading and a sentence each."""
+def headed(why: str, spec: str, qemu: str, next_step: str) -> Iterator[tuple[str, str]]:
+    """The sections of a rule's documentation: a heading and a sentence each."""
     for heading, said in (
-        ("Why it matters", finding.interpretation),
-        ("Specification", finding.spec),
-        ("What QEMU does", finding.qemu),
-        ("What to do next", finding.next_step),
+        ("Why it matters", why),
+        ("Specification", spec),
+        ("What QEMU does", qemu),
+        ("What to do next", next_step),
     ):
         if said:
             yield heading, sentence(said)
+
+
+def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
+    """What the documentation of a rule says of its finding: a heading and a sentence each."""
+    return headed(finding.interpretation, finding.spec, finding.qemu, finding.next_step)
 
 
 def supplied_files(run: RunRecord | None) -> list[InputRecord]:

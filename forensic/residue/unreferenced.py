@@ -13,13 +13,13 @@ from forensic.budget import Budget
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import I64, U64, big_endian, distinct
 from forensic.qcow2.entries import (
-    COMPRESSED,
-    COPIED,
-    L2_STANDARD_RESERVED,
-    OFFSET_MASK,
     SECTOR_SIZE,
-    ZERO_FLAG,
     compressed_host_offset,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+    l2_reserved_bits,
 )
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
@@ -184,10 +184,10 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     All have to be empty, zero, or lead to a cluster or stream inside the file, most of them to another one each.
     """
     entries = words[0::2] if geometry.extended_l2 else words
-    streams = (entries & np.uint64(COMPRESSED)) != 0
-    offsets = entries & np.uint64(OFFSET_MASK)
+    streams = is_compressed(entries)
+    offsets = host_offset_of(entries)
     standard = ~streams & (entries != 0)
-    bad = standard & ((entries & np.uint64(L2_STANDARD_RESERVED)) != 0)
+    bad = standard & (l2_reserved_bits(entries) != 0)
     bad |= standard & (((offsets & np.uint64(geometry.cluster_size - 1)) != 0) | (offsets >= np.uint64(file_size)))
     bad |= streams & (compressed_host_offset(entries, geometry.cluster_bits) >= np.uint64(file_size))
     if bad.any():
@@ -195,7 +195,7 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     places = offsets[standard & (offsets != 0)]
     if len(distinct(places)) < 0.9 * len(places):
         return None
-    flagged = int(np.count_nonzero(entries[standard] & np.uint64(ZERO_FLAG)))
+    flagged = int(np.count_nonzero(has_zero_flag(entries[standard])))
     count = len(places) + int(np.count_nonzero(streams))
     return count if count or flagged else None
 
@@ -205,4 +205,4 @@ def is_table(words: U64, geometry: Geometry, file_size: int) -> int | None:
     count = used_entries(words, geometry, file_size)
     if count is None or count > 1:
         return count
-    return count if bool((words & np.uint64(COPIED)).any()) else None
+    return count if bool(is_copied(words).any()) else None

@@ -8,6 +8,7 @@ import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
 from forensic.qcow2.arrays import Bools
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L1Table, L2Batch
 from forensic.rules.l2 import guest_offsets
 from forensic.rules.places import at_l1_entries, at_l2_entries
@@ -32,7 +33,7 @@ def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     coverage = table.geometry.l1_coverage
     first = max(table.geometry.l1_entries_needed, -(-table.saved_state_end // coverage))
     beyond = np.arange(len(table.entries)) >= first
-    if table.owner != "active":
+    if table.owner != ACTIVE:
         beyond[:] = False
     return at_l1_entries(
         table,
@@ -74,7 +75,7 @@ def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
     QEMU: says nothing and lists the size as it stands.
     Next: search the unreferenced clusters for the state, which begins with the letters QEVM.
     """
-    if table.owner == "active" or not table.saved_state_size:
+    if table.owner == ACTIVE or not table.saved_state_size:
         return ()
     geometry = table.geometry
     indices = np.arange(len(table.entries))
@@ -112,7 +113,7 @@ def _beyond_disk(batch: L2Batch) -> Bools:
     size = batch.geometry.cluster_size
     disk_end = -(-batch.geometry.virtual_size // size) * size
     batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
-    if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
+    if batch.owner != ACTIVE or batch_end <= disk_end:  # a snapshot's saved machine state lies there
         return np.zeros(batch.entries.shape, dtype=np.bool_)
     allocated = (batch.data_offsets != 0) | batch.compressed
     beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.evidence import ReadFailed
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity
+from forensic.qcow2.arrays import Bools
 from forensic.qcow2.bitmap_tables import ALL_ONES, MAX_ENTRIES, MAX_GRANULARITY_BITS, BitmapTable, needed_entries
 from forensic.qcow2.bitmaps import BitmapFlag
+from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.rules.bitmaps import of_bitmap
+from forensic.rules.places import at_entries
 from forensic.rules.registry import rule
 
-ENTRY_SIZE = 8
 MAX_BITMAP_BYTES = 512 << 20
 ENTRY_RESERVED = 0xFF00_0000_0000_01FE  # bits 1-8 and 56-63
 
@@ -125,17 +127,6 @@ def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
         yield of_bitmap(bitmap, text, begin + used, len(tail))
 
 
-def _at_entries(
-    table: BitmapTable, hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], say: Callable[[int], str]
-) -> Problems:
+def _at_entries(table: BitmapTable, hits: Bools, say: Callable[[int], str]) -> Problems:
     """One problem for each entry that `hits` selects; `say` words it from the index."""
-    indices = np.flatnonzero(hits)
-
-    def described() -> Iterator[Problem]:
-        for index in indices.tolist():
-            entry = int(table.entries[index])
-            path = f"bitmaps[{table.bitmap.index}] table[{index}]"
-            place = host(table.entry_host_offset(index), ENTRY_SIZE)
-            yield Problem(f"{path} is {entry:#018x}: {say(index)}", (place,), path, {"entry_hex": f"{entry:016x}"})
-
-    return Problems(len(indices), described)
+    return at_entries(table, hits, lambda index: f"bitmaps[{table.bitmap.index}] table[{index}]", lambda i, _: say(i))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.bitmap_tables import MAX_GRANULARITY_BITS
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
@@ -67,7 +67,7 @@ def bitmaps_extension_fields(directory: BitmapDirectory) -> Iterator[Problem]:
     if not 1 <= directory.claimed <= MAX_BITMAPS:
         texts.append(f"it claims {directory.claimed:,} bitmaps, expected 1 to {MAX_BITMAPS:,}")
     for text in texts:
-        place = host(directory.extension.host_offset, directory.extension.length)
+        place = host_range(directory.extension.host_offset, directory.extension.length)
         yield Problem(text, (place,), "bitmaps extension")
 
 
@@ -89,7 +89,7 @@ def bitmap_directory_place(directory: BitmapDirectory) -> Iterator[Problem]:
     elif end > directory.file_size:
         text = f"the directory at host offset {offset:#x} ends at {end:#x}, the file at {directory.file_size:#x}"
     if text:
-        yield Problem(text, (host(offset, size),), "bitmap_directory")
+        yield Problem(text, (host_range(offset, size),), "bitmap_directory")
 
 
 @rule(BitmapDirectory, Severity.HIGH, FindingClass.CORRUPTION)
@@ -111,7 +111,7 @@ def bitmap_directory_entries(directory: BitmapDirectory) -> Iterator[Problem]:
     if found < directory.claimed or used != directory.size:
         yield Problem(
             f"{found:,} of {directory.claimed:,} entries take {used:,} of the directory's {directory.size:,} bytes",
-            (host(directory.host_offset, directory.size),),
+            (host_range(directory.host_offset, directory.size),),
             "bitmap_directory",
         )
 
@@ -202,5 +202,5 @@ def bitmap_in_use(directory: BitmapDirectory) -> Iterator[Problem]:
 
 def of_bitmap(bitmap: Bitmap, text: str, host_offset: int | None = None, length: int = 0) -> Problem:
     """A problem of one bitmap; its place is the directory entry unless another one is given."""
-    place = host(bitmap.host_offset, bitmap.length) if host_offset is None else host(host_offset, length)
+    place = host_range(bitmap.host_offset, bitmap.length) if host_offset is None else host_range(host_offset, length)
     return Problem(f"bitmap {bitmap.index} {text}", (place,), f"bitmaps[{bitmap.index}]")

@@ -7,13 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.entries import (
-    COMPRESSED,
-    COPIED,
-    compressed_host_offset,
-    compressed_reserved_bits,
-    compressed_stored_length,
-)
+from forensic.qcow2.entries import compressed_host_offset, compressed_reserved_bits, compressed_stored_length, is_copied
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.places import at_l2_entries
@@ -29,11 +23,11 @@ def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     QEMU: reads them; its check never decodes one.
     Next: none; the extraction decodes each and lists those that cannot be decoded.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
     bits = batch.geometry.cluster_bits
     return at_l2_entries(
-        batch, batch.compressed, lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
+        batch, batch.compressed, lambda entry: f"compressed at host offset {compressed_host_offset(entry, bits):#x}"
     )
 
 
@@ -46,9 +40,9 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; the cluster can still be read.
     Next: none for reading; never open the original for writing.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
-    copied = (batch.entries & np.uint64(COPIED)) != 0
+    copied = is_copied(batch.entries)
     return at_l2_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
 
 
@@ -61,7 +55,7 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports it; reading the cluster fails.
     Next: look for the rest of the file.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = batch.compressed
@@ -73,7 +67,7 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
         batch,
         compressed & outside,
         lambda entry: (
-            f"the stream at host offset {entry & (1 << (70 - bits)) - 1:#x} leaves the file, which ends at "
+            f"the stream at host offset {compressed_host_offset(entry, bits):#x} leaves the file, which ends at "
             f"{batch.file_size:#x}"
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
@@ -135,5 +135,5 @@ def _named(cluster: HeaderCluster) -> Named | None:
     extension = cluster.extensions.first(ExtensionType.DATA_FILE)
     if extension is None or not extension.data:
         return None
-    place = (host(extension.host_offset, 8 + len(extension.data)),)
+    place = (host_range(extension.host_offset, 8 + len(extension.data)),)
     return Named("data file", Untrusted(extension.data), place, cluster.image_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
@@ -64,7 +64,7 @@ def encryption_header_outside_file(luks: LuksHeader) -> Iterator[Problem]:
     if end > luks.file_size:
         yield Problem(
             f"the LUKS header at host offset {luks.host_offset:#x} ends at {end:#x}, the file at {luks.file_size:#x}",
-            (host(luks.host_offset, luks.length),),
+            (host_range(luks.host_offset, luks.length),),
             "LUKS header",
         )
 
@@ -83,7 +83,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"header extension 0x0537be77 at {pointer.host_offset:#x}, but crypt_method is "
             f"{cluster.header.crypt_method}",
-            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            (host_range(pointer.host_offset, 8 + len(pointer.data)),),
             "header",
         )
 
@@ -102,6 +102,6 @@ def encryption_pointer_length(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"header extension 0x0537be77 at {pointer.host_offset:#x} holds {pointer.length:,} bytes, expected "
             f"{POINTER_LENGTH}",
-            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            (host_range(pointer.host_offset, 8 + len(pointer.data)),),
             "header",
         )

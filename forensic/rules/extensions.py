@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import (
     FEATURE_NAME_SIZE,
     Extension,
@@ -83,7 +83,7 @@ def extension_count_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     if found.capped:
         yield Problem(
             f"{len(found.extensions):,} header extensions were looked at, more follow at {found.end_offset:#x}",
-            (host(found.end_offset, EXTENSION_HEAD),),
+            (host_range(found.end_offset, EXTENSION_HEAD),),
             "header extensions",
         )
 
@@ -224,6 +224,6 @@ def _at(extension: Extension, what: str) -> Problem:
     """One sentence about an extension and where it lies, as far as it is there."""
     return Problem(
         f"the header extension {extension.type:#010x} at {extension.host_offset:#x} {what}",
-        (host(extension.host_offset, EXTENSION_HEAD + len(extension.data)),),
+        (host_range(extension.host_offset, EXTENSION_HEAD + len(extension.data)),),
         f"extension {extension.type:#010x}",
     )

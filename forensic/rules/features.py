@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import MIN_EXTENDED_L2_CLUSTER_BITS
 from forensic.qcow2.header import Autoclear, Compatible, Incompatible, unknown_bits
@@ -183,4 +183,4 @@ def _unknown(
     if bits:
         offset, _ = cluster.header.field_range(f"{field}.reserved1")
         names = ", ".join(map(str, bits))
-        yield Problem(f"{field} is {word:#x}: bit {names} is not defined", (host(offset, 8),), "header")
+        yield Problem(f"{field} is {word:#x}: bit {names} is not defined", (host_range(offset, 8),), "header")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -43,7 +43,7 @@ def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
     Next: find out what the file is before it is opened with anything that guesses.
     """
     if not file.unreadable:
-        yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
+        yield Problem(f"not a qcow2 image: {file.description}", (host_range(0, min(8, len(file.start))),), "file")
 
 
 VERSION_END = 8
@@ -76,7 +76,7 @@ def header_truncated(cluster: HeaderCluster) -> Iterator[Problem]:
     if cluster.header.truncated:
         yield Problem(
             f"the file is {cluster.file_size} bytes long and ends inside the header",
-            (host(0, cluster.file_size),),
+            (host_range(0, cluster.file_size),),
             "header",
         )
 
@@ -165,7 +165,9 @@ def header_padding(cluster: HeaderCluster) -> Iterator[Problem]:
     padding = cluster.data[PADDING_OFFSET:PADDED_LENGTH]
     if any(padding):
         yield Problem(
-            f"header padding is {padding.hex(' ')}, expected zeros", (host(PADDING_OFFSET, len(padding)),), "header"
+            f"header padding is {padding.hex(' ')}, expected zeros",
+            (host_range(PADDING_OFFSET, len(padding)),),
+            "header",
         )
 
 
@@ -200,7 +202,7 @@ def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Proble
         offset, length = cluster.field_range("crypt_method")
         if cluster.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
             text = f"crypt_method is {cluster.crypt_method}, expected 0 (none) or 1 (AES) in version 1"
-            yield Problem(text, (host(offset, length),) if length else (), "header")
+            yield Problem(text, (host_range(offset, length),) if length else (), "header")
         return
     method = cluster.header.crypt_method
     if method not in list(CryptMethod):
@@ -283,7 +285,7 @@ def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[P
     if any(left) and not named and left != FILLED_BY_QEMU_1[ended:]:
         yield Problem(
             f"bytes {ended} to {V3_LENGTH - 1} of a version 2 header are not zero: {left.hex(' ')}",
-            (host(ended, len(left)),),
+            (host_range(ended, len(left)),),
             "header",
         )
 

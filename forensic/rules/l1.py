@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from forensic.finding import Confidence, FindingClass, Problem, Severity, host
-from forensic.qcow2.entries import L1_RESERVED
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.finding import Confidence, FindingClass, Problem, Severity, host_range
+from forensic.qcow2.entries import l1_reserved_bits
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.tables import L1Table
 from forensic.rules.places import at_l1_entries, in_header
@@ -24,11 +24,11 @@ def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
     QEMU: refuses the image.
     Next: look for a table on the cluster boundaries nearby.
     """
-    if table.owner == "active" and table.host_offset % table.geometry.cluster_size:
+    if table.owner == ACTIVE and table.host_offset % table.geometry.cluster_size:
         yield Problem(
             f"l1_table_offset is {table.host_offset:#x}, not a multiple of the {table.geometry.cluster_size:#x}-byte "
             "cluster",
-            (host(40, 8),),
+            (host_range(40, 8),),
             "header",
         )
 
@@ -62,10 +62,10 @@ def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
     """
     end = table.host_offset + table.claimed_entries * L1_ENTRY_SIZE
     believable = 0 < table.claimed_entries <= MAX_L1_ENTRIES
-    if table.owner == "active" and believable and end > table.file_size:
+    if table.owner == ACTIVE and believable and end > table.file_size:
         yield Problem(
             f"the L1 table at host offset {table.host_offset:#x} ends at {end:#x}, the file at {table.file_size:#x}",
-            (host(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
+            (host_range(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
             "L1",
         )
 
@@ -85,7 +85,7 @@ def l1_table_overwritten(table: L1Table) -> Iterator[Problem]:
         yield Problem(
             f"the L1 table of {table.owner} at host offset {table.host_offset:#x} is overwritten by {found.content}: "
             f"{found.impossible:,} of the {found.set_entries:,} entries that are not zero are impossible",
-            (host(table.host_offset, found.present * L1_ENTRY_SIZE),),
+            (host_range(table.host_offset, found.present * L1_ENTRY_SIZE),),
             path,
             {"overwritten_by": found.content.name.lower(), "impossible_entries": found.impossible},
         )
@@ -102,8 +102,8 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     """
     if not table.bits:
         return ()
-    reserved = table.entries & np.uint64(L1_RESERVED)
-    return at_l1_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
+    reserved = l1_reserved_bits(table.entries)
+    return at_l1_entries(table, reserved != 0, lambda _, entry: f"reserved bits {l1_reserved_bits(entry):#x} are set")
 
 
 @rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)

@@ -7,9 +7,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.qcow2.arrays import Bools
-from forensic.qcow2.entries import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import (
+    allocated_subclusters,
+    has_zero_flag,
+    host_offset_of,
+    is_copied,
+    l2_reserved_bits,
+    zero_subclusters,
+)
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.places import at_l2_entries
 from forensic.rules.registry import rule
@@ -38,7 +45,7 @@ def l2_table_overwritten(batch: L2Batch) -> Iterable[Problem]:
                 f"the L2 table of {path} at host offset {place:#x} (guest offset {guest_offset:#x}) is overwritten by "
                 f"{table.content}: {table.impossible:,} of the {table.set_entries:,} entries that are not zero are "
                 "impossible",
-                (host(place, geometry.cluster_size), guest(guest_offset, geometry.l1_coverage)),
+                (host_range(place, geometry.cluster_size), guest_range(guest_offset, geometry.l1_coverage)),
                 path,
                 {"overwritten_by": table.content.name.lower(), "impossible_entries": table.impossible},
             )
@@ -55,13 +62,13 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
-    if not batch.bits & L2_STANDARD_RESERVED:
+    if not l2_reserved_bits(batch.bits):
         return ()
-    reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
+    reserved = l2_reserved_bits(batch.entries) != 0
     return at_l2_entries(
         batch,
         reserved & ~batch.compressed,
-        lambda entry: f"reserved bits {entry & L2_STANDARD_RESERVED:#x} are set",
+        lambda entry: f"reserved bits {l2_reserved_bits(entry):#x} are set",
     )
 
 
@@ -75,12 +82,12 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
     Next: the cluster may be the one before or after; compare with the neighbouring entries.
     """
     size = batch.geometry.cluster_size
-    if not batch.bits & OFFSET_MASK & (size - 1):
+    if not host_offset_of(batch.bits) & (size - 1):
         return ()
     return at_l2_entries(
         batch,
         (batch.data_offsets & np.uint64(size - 1)) != 0,
-        lambda entry: f"host offset {entry & OFFSET_MASK:#x} is not a multiple of the {size:#x}-byte cluster",
+        lambda entry: f"host offset {host_offset_of(entry):#x} is not a multiple of the {size:#x}-byte cluster",
     )
 
 
@@ -99,7 +106,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     return at_l2_entries(
         batch,
         (offsets != 0) & (offsets >= batch.file_size),
-        lambda entry: f"host offset {entry & OFFSET_MASK:#x} lies past the end of the file at {batch.file_size:#x}",
+        lambda entry: f"host offset {host_offset_of(entry):#x} lies past the end of the file at {batch.file_size:#x}",
     )
 
 
@@ -119,7 +126,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
         batch,
         _cut_where_the_guest_sees_it(batch),
         lambda entry: (
-            f"the host cluster at {entry & OFFSET_MASK:#x} is cut by the end of the file at {batch.file_size:#x}"
+            f"the host cluster at {host_offset_of(entry):#x} is cut by the end of the file at {batch.file_size:#x}"
         ),
     )
 
@@ -135,7 +142,7 @@ def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.geometry.version >= 3:
         return ()
-    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    flagged = has_zero_flag(batch.entries)
     return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which version 2 does not define")
 
 
@@ -150,7 +157,7 @@ def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None:
         return ()
-    both = batch.bitmaps & (batch.bitmaps >> np.uint64(32)) & np.uint64(ALL_SUBCLUSTERS)
+    both = allocated_subclusters(batch.bitmaps) & zero_subclusters(batch.bitmaps)
     return at_l2_entries(batch, (both != 0) & ~batch.compressed, lambda _: "a subcluster is both allocated and zero")
 
 
@@ -165,7 +172,7 @@ def l2_subcluster_without_cluster(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None or batch.geometry.external_data_file:
         return ()
-    allocated = (batch.bitmaps & np.uint64(ALL_SUBCLUSTERS)) != 0
+    allocated = allocated_subclusters(batch.bitmaps) != 0
     homeless = allocated & (batch.data_offsets == 0) & ~batch.compressed
     return at_l2_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
 
@@ -182,7 +189,7 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None:
         return ()
-    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    flagged = has_zero_flag(batch.entries)
     return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which is reserved here")
 
 
@@ -195,9 +202,9 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
     Next: compare the host offset with the guest offset, which are the same in most such images.
     """
-    if not batch.geometry.external_data_file or batch.common_bits & COPIED:
+    if not batch.geometry.external_data_file or is_copied(batch.common_bits):
         return ()
-    copied = (batch.entries & np.uint64(COPIED)) != 0
+    copied = is_copied(batch.entries)
     return at_l2_entries(batch, (batch.data_offsets != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
@@ -211,9 +218,9 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     Next: search the file for a cluster that no entry points to.
     """
     # With an external data file, offset 0 is a real place.
-    if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
+    if batch.geometry.external_data_file or batch.lowest_data_offset or not is_copied(batch.bits):
         return ()
-    lost = (batch.entries & np.uint64(COPIED) != 0) & (batch.data_offsets == 0) & ~batch.compressed
+    lost = is_copied(batch.entries) & (batch.data_offsets == 0) & ~batch.compressed
     return at_l2_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
 
 
@@ -229,11 +236,11 @@ def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
     if not batch.geometry.external_data_file:
         return ()
     offsets = batch.data_offsets
-    used = (offsets != 0) | (batch.entries & np.uint64(COPIED) != 0)
+    used = (offsets != 0) | is_copied(batch.entries)
     return at_l2_entries(
         batch,
         used & ~batch.compressed & (offsets != guest_offsets(batch)),
-        lambda entry: f"the offset in the data file is {entry & OFFSET_MASK:#x}",
+        lambda entry: f"the offset in the data file is {host_offset_of(entry):#x}",
     )
 
 
@@ -256,12 +263,12 @@ def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
     cut: Bools = begins_inside & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
     cut &= offsets + np.uint64(geometry.cluster_size) > batch.file_size
     if geometry.zero_flag_allowed:
-        cut &= (batch.entries & np.uint64(ZERO_FLAG)) == 0
+        cut &= ~has_zero_flag(batch.entries)
     for table, index in np.argwhere(cut).tolist():
         in_file = batch.file_size - int(offsets[table, index])
         visible = geometry.virtual_size - batch.guest_offset(table, index)
         if batch.bitmaps is not None:
-            allocated = int(batch.bitmaps[table, index]) & ALL_SUBCLUSTERS
+            allocated = allocated_subclusters(int(batch.bitmaps[table, index]))
             visible = min(visible, allocated.bit_length() * geometry.subcluster_size)
         cut[table, index] = in_file < min(visible, geometry.cluster_size)
     return cut

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.luks import (
     LUKS1_HEADER_SIZE,
     LUKS_MAGIC,
-    SECTOR,
     SLOT_ACTIVE,
     SLOT_INACTIVE,
     STRIPES,
@@ -125,7 +125,7 @@ def luks_payload_offset(luks: LuksHeader) -> Iterator[Problem]:
     QEMU: compares it with the key slots only.
     Next: none needed for reading.
     """
-    ends = luks.payload_offset * SECTOR
+    ends = luks.payload_offset * SECTOR_SIZE
     if luks.magic == LUKS_MAGIC and ends > luks.length:
         yield _problem(luks, f"has its payload offset at {ends:,} bytes, past its {luks.length:,} bytes of room")
 
@@ -145,7 +145,7 @@ def luks_slack_not_zero(luks: LuksHeader) -> Iterator[Problem]:
         found = luks.slack[first:].rstrip(b"\0")
         yield Problem(
             f"{len(found):,} bytes at {begins:#x}, after the LUKS header, are not zero: {found[:16].hex(' ')}",
-            (host(begins, len(found)),),
+            (host_range(begins, len(found)),),
             "LUKS header",
         )
 
@@ -160,7 +160,7 @@ def _faults(luks: LuksHeader, slot: KeySlot) -> Iterator[str]:
         yield "with 0 iterations"
     if material.start < LUKS1_HEADER_SIZE:
         yield f"whose key material at {material.start:#x} lies in the header"
-    if material.stop > luks.payload_offset * SECTOR:
+    if material.stop > luks.payload_offset * SECTOR_SIZE:
         yield f"whose key material ends at {material.stop:#x}, past the payload offset"
 
 
@@ -168,6 +168,6 @@ def _problem(luks: LuksHeader, what: str) -> Problem:
     """One sentence about the LUKS header."""
     return Problem(
         f"the LUKS header at host offset {luks.host_offset:#x} {what}",
-        (host(luks.host_offset, LUKS1_HEADER_SIZE),),
+        (host_range(luks.host_offset, LUKS1_HEADER_SIZE),),
         "LUKS header",
     )

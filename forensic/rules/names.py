@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.finding import FindingClass, Problem, Range, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
@@ -126,18 +126,18 @@ def _header_names(cluster: HeaderCluster | Qcow1Header) -> Iterator[Name]:
     header = cluster.header if isinstance(cluster, HeaderCluster) else cluster
     if cluster.backing_file:
         raw = cluster.backing_file.raw
-        yield "backing file name", cluster.backing_file, (host(header.backing_file_offset, len(raw)),)
+        yield "backing file name", cluster.backing_file, (host_range(header.backing_file_offset, len(raw)),)
     if isinstance(cluster, Qcow1Header):
         return
     kinds = {ExtensionType.BACKING_FORMAT: "backing format name", ExtensionType.DATA_FILE: "data file name"}
     for extension in cluster.extensions.extensions:
         if extension.known in kinds:
-            place = (host(extension.host_offset + 8, len(extension.data)),)
+            place = (host_range(extension.host_offset + 8, len(extension.data)),)
             yield kinds[extension.known], Untrusted(extension.data), place
     table = cluster.extensions.first(ExtensionType.FEATURE_NAMES)
     if table:
         for feature in feature_names(cluster.extensions):
-            place = (host(table.host_offset + 8, len(table.data)),)
+            place = (host_range(table.host_offset + 8, len(table.data)),)
             yield f"name of bit {feature.bit} of feature type {feature.feature_type}", feature.name, place
 
 
@@ -145,10 +145,10 @@ def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
     for snapshot in table.snapshots:
         for what, text in (("id", snapshot.id), ("name", snapshot.name)):
             found = snapshot.place(what)
-            yield f"{what} of snapshot {snapshot.index}", text, (host(*found),) if found else ()
+            yield f"{what} of snapshot {snapshot.index}", text, (host_range(*found),) if found else ()
 
 
 def _repeated(snapshot: Snapshot, text: str, field: str) -> Problem:
     found = snapshot.place(field)
-    place = (host(*found),) if found else ()
+    place = (host_range(*found),) if found else ()
     return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")

@@ -11,7 +11,7 @@ from forensic.accounting.cluster_counts import Use
 from forensic.accounting.discrepancies import ClusterUsage
 from forensic.accounting.owners import in_words
 from forensic.accounting.stream_overlaps import StreamOverlaps
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
@@ -26,20 +26,20 @@ def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[
     rows = np.flatnonzero(hits)
 
     def described() -> Iterator[Problem]:
-        claims = usage.claims.on_clusters(usage.clusters[rows[:NAMED]].tolist())
+        owners_of = usage.cluster_owners.of_clusters(usage.clusters[rows[:NAMED]].tolist())
         size = usage.geometry.cluster_size
         for row in rows.tolist():
             cluster = int(usage.clusters[row])
-            owners = claims.get(cluster, [])
+            owners = owners_of.get(cluster, [])
             named = f": {in_words(owners)}" if owners else ""
             yield Problem(
                 f"the host cluster at {cluster * size:#x} {say(row)}{named}",
-                (host(cluster * size, size),),
+                (host_range(cluster * size, size),),
                 owners[0].path if owners else "",
                 {
                     "refcount_stored": int(usage.stored[row]),
                     "references_counted": int(usage.counted[row]),
-                    "owners": [claim.as_json() for claim in owners],
+                    "owners": [owned.as_json() for owned in owners],
                 },
             )
 
@@ -114,7 +114,7 @@ def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
         for place in zip(overlaps.first, overlaps.first_end, overlaps.second, strict=True):
             begin, end, second = map(int, place)  # one by one: there may be millions, and few are worded
             same = "is mapped twice" if begin == second else f"ends at {end:#x}, another one begins at {second:#x}"
-            yield Problem(f"the stream at host offset {begin:#x} {same}", (host(begin, end - begin),), "")
+            yield Problem(f"the stream at host offset {begin:#x} {same}", (host_range(begin, end - begin),), "")
 
     return Problems(len(overlaps.first), described)
 
@@ -155,7 +155,7 @@ def l2_table_shared(table: L1Table) -> Iterable[Problem]:
             others = int(count[number]) - 1
             yield Problem(
                 f"{table.owner} L1[{index}] and {others:,} others lead to the L2 table at {int(offsets[number]):#x}",
-                (host(table.entry_host_offset(index), L1_ENTRY_SIZE),),
+                (host_range(table.entry_host_offset(index), L1_ENTRY_SIZE),),
                 f"{table.owner} L1[{index}]",
                 {"entries": others + 1},
             )

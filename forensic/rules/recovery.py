@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from forensic.disk.planned import Planned
-from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.residue.unreferenced import Unreferenced
 from forensic.rules.registry import rule
 
@@ -28,7 +28,7 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
             yield Problem(
                 f"the cluster at host offset {offset:#x} reads as an L2 table that nothing refers to "
                 f"({entries:,} entries, all inside the file){stop}",
-                (host(offset, found.geometry.cluster_size),),
+                (host_range(offset, found.geometry.cluster_size),),
             )
 
     return Problems(len(found.tables), described)
@@ -46,7 +46,7 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
     Next: copy the image before anything writes to it, and run qcowscope recover.
     """
     if found.l1_is_empty and len(found.tables) and not found.may_be_reverted:
-        place = host(found.l1.host_offset, 8 * len(found.l1.entries))
+        place = host_range(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
             f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
             f"leads to an L2 table, but such tables lie in the file: {len(found.tables):,} were seen, the first at "
@@ -72,7 +72,7 @@ def l2_table_wiped(found: Unreferenced) -> Iterable[Problem]:
         yield Problem(
             f"the L2 table at host offset {offset:#x} is all zeros, and {found.leaks:,} clusters are in use that "
             "nothing refers to",
-            (host(offset, found.geometry.cluster_size),),
+            (host_range(offset, found.geometry.cluster_size),),
         )
 
 
@@ -90,7 +90,7 @@ def deleted_snapshot_remains(found: Unreferenced) -> Iterable[Problem]:
         yield Problem(
             f'the entry at host offset {snapshot.host_offset:#x} is of a snapshot with id "{snapshot.id}" and name '
             f'"{snapshot.name}", whose L1 table lay at {snapshot.l1_table_offset:#x}',
-            (host(snapshot.host_offset, snapshot.length),),
+            (host_range(snapshot.host_offset, snapshot.length),),
         )
 
 
@@ -113,5 +113,5 @@ def recovered_by_inference(planned: Planned) -> Iterable[Problem]:
         total = sum(length for _, length, _ in ranges)
         yield Problem(
             f"{total:,} bytes are placed by inference; the image does not say that they belong there",
-            tuple(guest(start, length) for start, length, _ in ranges[:64]),
+            tuple(guest_range(start, length) for start, length, _ in ranges[:64]),
         )

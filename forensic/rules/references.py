@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.finding import FindingClass, Problem, Range, Severity, host_range
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
 from forensic.qcow2.file_names import is_network_path, is_protocol, is_windows_path
 from forensic.qcow2.geometry import Geometry
@@ -90,7 +90,7 @@ def backing_file(cluster: HeaderCluster | Qcow1Header) -> Named | None:
     name = cluster.backing_file
     if name is None or not name.raw:
         return None
-    place = (host(_header_of(cluster).backing_file_offset, len(name.raw)),)
+    place = (host_range(_header_of(cluster).backing_file_offset, len(name.raw)),)
     return Named("backing file", name, place, cluster.image_path)
 
 
@@ -115,7 +115,7 @@ def backing_name_outside_header(cluster: HeaderCluster | Qcow1Header) -> Iterato
         yield Problem(
             f"the backing file name at host offset {header.backing_file_offset:#x} is {header.backing_file_size} bytes "
             f"long, expected at most {max(room, 0)}",
-            (host(8, 8),),
+            (host_range(8, 8),),
             "header",
         )
 
@@ -136,7 +136,7 @@ def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"the backing file name lies at {begins:#x} to {begins + length:#x}, inside what ends at {ended:#x}: the "
             "header and its extensions",
-            (host(begins, length),),
+            (host_range(begins, length),),
             "header",
         )
 
@@ -153,7 +153,9 @@ def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Pr
     header = _header_of(cluster)
     offset, length = header.backing_file_offset, header.backing_file_size
     if bool(offset) != bool(length):
-        yield Problem(f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host(8, 12),), "header")
+        yield Problem(
+            f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host_range(8, 12),), "header"
+        )
 
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE)

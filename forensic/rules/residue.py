@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.residue.content import measure
 from forensic.residue.search import FreeResidue, Place, Residue
 from forensic.rules.registry import rule
@@ -27,7 +27,7 @@ def at_areas(residue: Residue, place: Place, say: Callable[[int, int], str]) -> 
             yield Problem(
                 f"{end - begin:,} bytes at host offset {begin:#x} {say(begin, end)}, entropy {found.entropy:.2f} bits "
                 f"a byte, begin with {found.first_bytes.hex(' ')}{looks}",
-                (host(begin, end - begin),),
+                (host_range(begin, end - begin),),
                 residue.name,
                 found.as_json(),
             )

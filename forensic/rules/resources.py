@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from forensic.accounting.discrepancies import Totals
 from forensic.budget import Unexamined
 from forensic.disk.codecs import Codec
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
@@ -63,7 +63,7 @@ def evidence_unreadable(unread: UnreadRanges) -> Problems:
 
     def described() -> Iterator[Problem]:
         for one in unread.ranges:
-            yield Problem(str(one), (host(one.host_offset, one.length),), "file")
+            yield Problem(str(one), (host_range(one.host_offset, one.length),), "file")
 
     return Problems(len(unread.ranges) + unread.not_listed, described)
 
@@ -84,7 +84,9 @@ def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
     # Saved machine states make the table larger, but not by orders of magnitude.
     ample = AMPLE_L1_BYTES // L1_ENTRY_SIZE
     if ample < claimed <= MAX_L1_ENTRIES and claimed > 64 * max(1, needed):
-        yield Problem(f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host(36, 4),), "header")
+        yield Problem(
+            f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host_range(36, 4),), "header"
+        )
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.RESOURCE)
@@ -100,7 +102,7 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
     if total > max(AMPLE_SNAPSHOT_L1_BYTES, table.disk_usage):
         yield Problem(
             f"{len(table.snapshots):,} snapshots claim {total:,} bytes of L1 tables, the file has {table.disk_usage:,}",
-            (host(table.host_offset, table.end_offset - table.host_offset),),
+            (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )
 
@@ -124,7 +126,7 @@ def mapping_amplification(totals: Totals) -> Iterator[Problem]:
         return
     yield Problem(
         f"{mapped:,} bytes of {what} are mapped in a file of {totals.file_size:,} bytes",
-        (host(0, totals.file_size),),
+        (host_range(0, totals.file_size),),
         "L1",
         {"mapped_bytes": mapped, "file_size": totals.file_size},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, SnapshotTable
@@ -31,7 +31,7 @@ def snapshots_present(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         yield Problem(
             f'snapshot {snapshot.index} has the id "{snapshot.id}" and the name "{snapshot.name}"',
-            (host(snapshot.host_offset, snapshot.length),),
+            (host_range(snapshot.host_offset, snapshot.length),),
             f"snapshots[{snapshot.index}]",
         )
 
@@ -46,7 +46,7 @@ def snapshot_count_too_large(table: SnapshotTable) -> Iterator[Problem]:
     Next: count the entries that the table really holds.
     """
     if table.claimed > MAX_SNAPSHOTS:
-        yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host(60, 4),), "header")
+        yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host_range(60, 4),), "header")
 
 
 LARGEST_OFFSET = (1 << 63) - 1
@@ -67,7 +67,9 @@ def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Proble
     if not isinstance(geometry, Geometry) or header.nb_snapshots:
         return
     if header.snapshots_offset % geometry.cluster_size or header.snapshots_offset > LARGEST_OFFSET:
-        yield Problem(f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host(60, 12),), "header")
+        yield Problem(
+            f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host_range(60, 12),), "header"
+        )
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -82,7 +84,7 @@ def snapshot_table_unaligned(table: SnapshotTable) -> Iterator[Problem]:
     if table.host_offset % table.cluster_size:
         yield Problem(
             f"snapshots_offset is {table.host_offset:#x}, not a multiple of the {table.cluster_size:#x}-byte cluster",
-            (host(64, 8),),
+            (host_range(64, 8),),
             "header",
         )
 
@@ -99,7 +101,7 @@ def snapshot_table_outside_file(table: SnapshotTable) -> Iterator[Problem]:
     if table.missing and not table.unread:
         yield Problem(
             f"{len(table.snapshots):,} of {table.claimed:,} entries could be read: {table.missing}",
-            (host(table.host_offset, table.end_offset - table.host_offset),),
+            (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )
 
@@ -168,7 +170,7 @@ def snapshot_table_in_header(table: SnapshotTable) -> Iterator[Problem]:
     Next: search the unreferenced clusters for the table: its entries hold names and dates.
     """
     if not table.host_offset:
-        yield Problem(f"nb_snapshots is {table.claimed:,}, snapshots_offset is 0", (host(60, 12),), "header")
+        yield Problem(f"nb_snapshots is {table.claimed:,}, snapshots_offset is 0", (host_range(60, 12),), "header")
 
 
 @rule(SnapshotTable, Severity.HIGH, FindingClass.CORRUPTION)
@@ -182,7 +184,7 @@ def snapshots_with_data_file(table: SnapshotTable) -> Iterator[Problem]:
     """
     if table.geometry.external_data_file:
         yield Problem(
-            f"nb_snapshots is {table.claimed:,}, and incompatible feature bit 2 is set", (host(60, 4),), "header"
+            f"nb_snapshots is {table.claimed:,}, and incompatible feature bit 2 is set", (host_range(60, 4),), "header"
         )
 
 

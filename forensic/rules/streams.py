@@ -9,7 +9,7 @@ import numpy as np
 from forensic.accounting.streams import StreamBatch, Tail
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.rules.registry import rule
 from forensic.untrusted import Json
 
@@ -184,7 +184,7 @@ def _tails(batch: StreamBatch, tails: list[Tail]) -> Problems:
             shown = tail.data[:SHOWN_BYTES].hex()
             what = f"is followed by {len(tail.data)} bytes at {tail.host_offset:#x}: {tail.data[:16].hex(' ')}"
             problem = _problem(batch, tail.index, what, {"hex": shown})
-            places = (host(tail.host_offset, len(tail.data)), *problem.ranges[1:])
+            places = (host_range(tail.host_offset, len(tail.data)), *problem.ranges[1:])
             yield Problem(problem.observation, places, problem.path, problem.values)
 
     return Problems(len(tails), described)
@@ -201,7 +201,7 @@ def _problem(batch: StreamBatch, index: int, what: str, values: dict[str, Json])
     )
     return Problem(
         f"{path} (guest offset {guest_offset:#x}): the stream at host offset {begins:#x} {what}",
-        (host(begins, int(batch.stored_lengths[index])), guest(guest_offset, geometry.cluster_size)),
+        (host_range(begins, int(batch.stored_lengths[index])), guest_range(guest_offset, geometry.cluster_size)),
         path,
         values,
     )

@@ -14,7 +14,7 @@ from rich.pretty import pretty_repr
 from forensic.disk.disk import Disk
 from forensic.disk.luks_keys import SLOW_ROUNDS
 from forensic.disk.opening import (
-    MAX_LEVELS,
+    MAX_LAYERS,
     BackingFile,
     Format,
     SavedState,
@@ -79,7 +79,7 @@ def qemu_map(disk: Disk) -> list[dict[str, int | bool]]:
             "data": extent.state in (State.DATA, State.COMPRESSED),
         }
         # QEMU gives no place for what is compressed or encrypted.
-        if extent.host_offset is not None and extent.state != State.COMPRESSED and not disk.levels[0].encryption:
+        if extent.host_offset is not None and extent.state != State.COMPRESSED and not disk.layers[0].encryption:
             entry["offset"] = extent.host_offset
         found.append(entry)
     return found
@@ -127,7 +127,7 @@ def test_a_committed_sample_with_all_that_it_needs_is_mapped_and_read_as_qemu_do
         assert merged(qemu_map(disk)) == merged(facts)
 
 
-def test_what_was_not_supplied_is_missing_level_by_level() -> None:
+def test_what_was_not_supplied_is_missing_layer_by_layer() -> None:
     kind = KINDS["overlay-chain"]
     one = Supplied(committed(kind).backing[:1])
     with open_image(sample(kind)) as image, open_disk(image, None, one) as disk:
@@ -202,12 +202,12 @@ def test_a_chain_that_bites_its_tail_is_refused(tmp_path: Path) -> None:
 
 def test_a_chain_has_an_end(tmp_path: Path) -> None:
     files = []
-    for number in range(MAX_LEVELS):
+    for number in range(MAX_LAYERS):
         files.append(tmp_path / f"{number}.qcow2")
         shutil.copyfile(SOUND / "overlay-qcow2.qcow2", files[-1])
     deepest = Supplied(tuple(BackingFile(path) for path in files[:-1]))
     with open_image(SOUND / "overlay-qcow2.qcow2") as image, open_disk(image, None, deepest) as disk:
-        assert len(disk.levels) == MAX_LEVELS
+        assert len(disk.layers) == MAX_LAYERS
         assert disk.reader(fill_missing=True).read(2048)[1024:1536] == b"\x41" * 512
     error = refusal(SOUND / "overlay-qcow2.qcow2", Supplied(tuple(BackingFile(path) for path in files)))
     assert str(error) == f"{files[-1]}: the chain has more than 64 files"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from forensic.accounting.owners import Claim, Metadata, Owner
+from forensic.accounting.owners import Metadata, OwnedRange, Owner
 from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence, ReadFailed
 from forensic.image import Qcow2Image
@@ -174,9 +174,9 @@ def test_subclusters_that_are_not_allocated_hide_what_they_hold(allocated: int, 
 NOTHING = np.zeros(0, dtype=np.uint64)
 
 
-def slack_of(image: Qcow2Image, claims: list[Claim]) -> list[tuple[str, list[list[int]]]]:
+def slack_of(image: Qcow2Image, owners: list[OwnedRange]) -> list[tuple[str, list[list[int]]]]:
     """Names and areas of what stands behind these structures."""
-    known = Metadata(claims, NOTHING, NOTHING, NOTHING.astype(np.int64))
+    known = Metadata(owners, NOTHING, NOTHING, NOTHING.astype(np.int64))
     return [(each.name, each.areas.tolist()) for each in slack_residue(image, known)]
 
 
@@ -188,9 +188,9 @@ def test_the_padding_of_a_snapshot_entry_is_looked_at_and_no_byte_more(texts: in
     table = (entry + b"t" * texts + b"p" * padding) * 2
     content = bytearray(tiny([], head=header(snapshots=(2, 6 * 512))))
     content[6 * 512 : 7 * 512] = table + b"x" * (512 - len(table))
-    claim = Claim(Owner.SNAPSHOT_TABLE, 6 * 512, len(table), "snapshots")
+    owned = OwnedRange(Owner.SNAPSHOT_TABLE, 6 * 512, len(table), "snapshots")
     with opened(tmp_path, bytes(content)) as image:
-        found = slack_of(image, [claim])
+        found = slack_of(image, [owned])
     ends = [6 * 512 + len(table) // 2, 6 * 512 + len(table)]
     expected = [("snapshot table (snapshots)", [[ends[1], 7 * 512]])]
     if padding:
@@ -203,11 +203,11 @@ def test_the_padding_of_a_snapshot_entry_is_looked_at_and_no_byte_more(texts: in
 def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
     owner: Owner, length: int, tmp_path: Path
 ) -> None:
-    claim = Claim(owner, 6 * 512, length, "path")
+    owned = OwnedRange(owner, 6 * 512, length, "path")
     with opened(tmp_path, tiny([])) as image:
-        found = slack_of(image, [Claim(Owner.HEADER, 0, 512, "header"), claim])
-        first = slack_of(image, [replace(claim, host_offset=0)])
-        last = slack_of(image, [replace(claim, host_offset=15 * 512 + 500, length=8)])
+        found = slack_of(image, [OwnedRange(Owner.HEADER, 0, 512, "header"), owned])
+        first = slack_of(image, [replace(owned, host_offset=0)])
+        last = slack_of(image, [replace(owned, host_offset=15 * 512 + 500, length=8)])
     judged = owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE) and length % 512
     end = 6 * 512 + length
     assert found == ([(f"{owner.value} (path)", [[end, -(-end // 512) * 512]])] if judged else [])
@@ -216,9 +216,9 @@ def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
 
 
 def test_of_tables_that_end_at_one_place_the_first_is_named(tmp_path: Path) -> None:
-    claims = [Claim(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
+    owners = [OwnedRange(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
     with opened(tmp_path, tiny([])) as image:
-        assert slack_of(image, claims) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
+        assert slack_of(image, owners) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
 
 
 @pytest.mark.parametrize("name", [0, 150, 400, 511, 512, 600])
@@ -349,9 +349,9 @@ def test_where_nothing_can_be_read_nothing_is_found(tmp_path: Path, monkeypatch:
         raise ReadFailed(host_offset, len(buffer), "input/output error")
 
     with opened(tmp_path, tiny([])) as image:
-        claims = [Claim(Owner.HEADER, 0, 512, "header"), Claim(Owner.ACTIVE_L1, 6 * 512, 8, "L1")]
-        assert len(slack_of(image, claims)) == 1
+        owners = [OwnedRange(Owner.HEADER, 0, 512, "header"), OwnedRange(Owner.ACTIVE_L1, 6 * 512, 8, "L1")]
+        assert len(slack_of(image, owners)) == 1
         monkeypatch.setattr(Evidence, "read_into", failing)
-        assert slack_of(image, claims) == []
+        assert slack_of(image, owners) == []
         found = nonzero_areas(image.evidence, np.array([5 * 512]), np.array([7 * 512]), Budget(Limits()))
         assert found.tolist() == []

@@ -6,8 +6,8 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64
 from forensic.recovery.crc import Blocks
-from forensic.recovery.sectors import I64
 
 MOST_OF_A_KIND = 1 << 14
 """Structures of one kind that are looked at; of more, those that are spread evenly over the file."""
