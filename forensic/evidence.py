@@ -219,7 +219,7 @@ class Evidence:
         """What a reader of any result has to know about how the file was read, in sentences about it."""
         found = []
         if writer := self.writer():
-            found.append(f"is held by another process, which {writer}: what was read is a moving target")
+            found.append(f"is held by another process, which {writer}: it may have changed while it was read")
         after = self.after()
         if after != self.before:
             found.append(f"changed while it was being read; the result is not reliable ({self._change(after)})")
@@ -231,12 +231,12 @@ class Evidence:
     def _change(self, after: Identity | None) -> str:
         before = self.before
         if after is None:
-            return "its name leads to nothing any more"
+            return "there is no file of its name any more"
         if (after.device, after.inode) != (before.device, before.inode):
             return "another file has its name now"
         if after.size != before.size:
             return f"it had {before.size:,} bytes and has {after.size:,}"
-        return "its times or permissions are not what they were"
+        return "its times or permissions have changed"
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""

@@ -27,7 +27,7 @@ def parse_size(text: str) -> int:
     if match["hexadecimal"]:
         return int(match["hexadecimal"], 16)
     if len(match["decimal"]) > 20:
-        raise ValueError(f"{text[:40]!r} is more than any disk has")
+        raise ValueError(f"{text[:40]!r} is larger than any disk")
     return int(match["decimal"]) * UNITS[match["unit"].lower()]
 
 

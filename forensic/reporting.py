@@ -1,4 +1,4 @@
-"""The report of an extraction, for the command line and for those who extract by the library."""
+"""The report of an extraction, for the command line and for users of the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Host clusters whose references and refcount do not agree, and what else the comparison of the two gives."""
+"""Discrepancies: host clusters whose references and refcount do not agree, and what else comparing them gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that refers to the host cluster around one byte of the file."""
+"""The owners of the host cluster around one byte of the file, and its refcount."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class ExtractionReports:
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
-            what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
+            what = "decoded up to the break in a stream" if code == SALVAGED else "filled with zeros"
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
         if extraction.certainties:
             self._print_certainties(extraction.certainties, stream)
@@ -192,7 +192,7 @@ class ExtractionReports:
         nothing = not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
         if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
             return ""
-        why = "tables that cannot be believed" if lost else "the file holds more than its tables lead to"
+        why = "tables that cannot be trusted" if lost else "the file holds data that its tables do not lead to"
         return f"recover may read more: {why}"
 
     def _print_certainties(self, found: Certainties, stream: TextIO) -> None:
@@ -223,10 +223,10 @@ class ExtractionReports:
         if self._input_hashes is None:
             return
         for evidence in self._input_hashes.differing:
-            complaint = "reads differently now than during the extraction; the output is not reliable"
+            complaint = "now reads differently than during the extraction; the output is not reliable"
             print(f"qcowscope: {shown(evidence.path_as_given)} {complaint}", file=sys.stderr)
         for evidence in self._input_hashes.unverified:
-            print(f"qcowscope: {shown(evidence.path_as_given)} cannot be read again to its end", file=sys.stderr)
+            print(f"qcowscope: {shown(evidence.path_as_given)} could not be read again in full", file=sys.stderr)
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]

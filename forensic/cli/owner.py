@@ -26,7 +26,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "owner",
         run,
-        "say what a byte of the image file belongs to: every structure and guest range that uses its cluster",
+        "show what a byte of the image file belongs to: every structure and guest range that uses its cluster",
         "Walks all tables of the active disk and of all snapshots.",
     )
     add_image(parser)

@@ -1,4 +1,4 @@
-"""What a reader of a disk must know beside its bytes: doubts about images, files that are not the declared ones."""
+"""What a reader of a disk must know besides its bytes: doubts about images, files that are not the declared ones."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def undeclared(layers: Sequence[Layer], inputs: Sequence[Input]) -> Iterator[str
         above = "the image" if one.depth == 1 else f"backing file {one.depth - 1}"
         path = shown(one.evidence.path_as_given)
         if one.declared is None:
-            yield f"{above} declares no backing file; {path} was supplied and is read beneath it"
+            yield f"{above} declares no backing file; {path} was supplied and is read below it"
         else:
-            yield f"the name of the backing file of {above} is damaged; {path} was supplied and is read beneath it"
+            yield f"the name of the backing file of {above} is damaged; {path} was supplied and is read below it"
 
 
 def _what(one: Input) -> str:
@@ -72,13 +72,13 @@ def _too_small(layer: Layer, one: Input) -> Iterator[str]:
     lacks = raw or any((rows["reason"] == Reason.ENTRY_BEYOND_EOF).any() for rows in layer.row_batches(0, layer.size))
     if lacks:
         yield (
-            f"the data file is {one.evidence.size:,} bytes long, which is less than what the image says of a disk of "
+            f"the data file is {one.evidence.size:,} bytes long, too short for what the image says of a disk of "
             f"{layer.size:,} bytes"
         )
 
 
 def caveats(layers: Sequence[Layer], inputs: Sequence[Input], as_stored: bool, has_passphrase: bool) -> Iterator[str]:
-    """Sentences that belong into every report of what is read from these layers, beside contradictions."""
+    """Sentences that belong in every report of what is read from these layers, beside contradictions."""
     for depth, layer in enumerate(layers):
         name = f"backing file {depth}" if depth else "the image"
         if isinstance(layer, Qcow2Layer):
@@ -87,16 +87,16 @@ def caveats(layers: Sequence[Layer], inputs: Sequence[Input], as_stored: bool, h
             yield from (f"{name} {doubt}" for doubt in _doubts_of_version_1(layer))
         if depth and layer.size > layers[depth - 1].size:
             surplus = layer.size - layers[depth - 1].size
-            yield f"{name} is {surplus:,} bytes longer than the level above it; these are not part of the disk"
+            yield f"{name} is {surplus:,} bytes longer than the image above it; these are not part of the disk"
         if layer.encryption and as_stored:
             yield f"{name}: data is given as it is stored, encrypted with {layer.encryption}, not as the guest saw it"
         elif layer.encryption == "aes" and has_passphrase:
-            yield f"{name}: the old AES encryption has no means to tell a wrong passphrase from the right one"
+            yield f"{name}: the old AES encryption cannot tell a wrong passphrase from the right one"
     for one in inputs:
         if one.format_from == "probed":
             yield (
-                f"backing file {one.depth} was taken for {one.format} by its first bytes; neither the command line nor "
-                "the image says what it is"
+                f"backing file {one.depth} is read as {one.format} because of its first bytes; neither the command "
+                "line nor the image gives its format"
             )
         if one.role == Role.DATA_FILE and one.evidence.size > layers[one.depth].size:
             surplus = one.evidence.size - layers[one.depth].size
@@ -108,7 +108,7 @@ def _doubts_of_version_1(layer: Layer) -> Iterator[str]:
 
     if isinstance(layer, Qcow1Layer) and layer.image.header.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
         method = layer.image.header.crypt_method
-        yield f"is encrypted by a method that is not known ({method}); its data is given as it is stored"
+        yield f"is encrypted by an unknown method ({method}); its data is given as it is stored"
 
 
 def header_caveats(image: Qcow2Metadata, l1_host_offset: int) -> Iterator[str]:
@@ -116,13 +116,13 @@ def header_caveats(image: Qcow2Metadata, l1_host_offset: int) -> Iterator[str]:
     header = image.header
     unknown = header.incompatible_features & ~sum(Incompatible)
     if unknown:
-        yield f"sets incompatible features that are not known ({unknown:#x}); its disk may not be what is read here"
+        yield f"sets unknown incompatible features ({unknown:#x}); its disk may not be what is read here"
     if header.crypt_method not in tuple(CryptMethod):
-        yield f"is encrypted by a method that is not known ({header.crypt_method}); its data is given as it is stored"
+        yield f"is encrypted by an unknown method ({header.crypt_method}); its data is given as it is stored"
     if image.geometry.extended_l2 and header.cluster_bits < MIN_EXTENDED_L2_CLUSTER_BITS:
-        yield "has extended L2 entries, but clusters that are too small for them; what its tables say is doubtful"
+        yield "has extended L2 entries, but clusters too small for them; its tables are doubtful"
     if l1_host_offset % image.geometry.cluster_size:
         yield (
-            f"has its L1 table at {l1_host_offset:#x}, where no cluster begins and no table can be; "
-            "what it maps, and what it calls zero, is doubtful"
+            f"has its L1 table at {l1_host_offset:#x}, which is not a cluster boundary; "
+            "all that it maps, zeros included, is doubtful"
         )

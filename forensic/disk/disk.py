@@ -67,7 +67,7 @@ class Disk(Struct, frozen=True):
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
     `layers[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
-    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong into every report
+    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong in every report
     of what is read from it; `contradictions` are those of them by which a supplied file is not the declared one.
     `key` is there if the examiner supplied one.
     """

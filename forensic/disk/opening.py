@@ -44,7 +44,7 @@ class Format(StrEnum):
 
 
 class BackingFile(Struct, frozen=True):
-    """A backing file as the examiner names it; without a format the image's word decides, then the file's magic."""
+    """A backing file as the examiner names it; without a format, that of the image's record or of the file's magic."""
 
     path: str | os.PathLike[str]
     format: Format | None = None
@@ -121,7 +121,7 @@ def open_disk(image: Metadata, target: Snapshot | SavedState | None = None, supp
         *undeclared(layers, inputs),
         *against,
         *opening.key_notes,
-        *(("compressed clusters that break are given as far as they can be decoded",) if supplied.salvage else ()),
+        *(("broken compressed clusters are given as far as they can be decoded",) if supplied.salvage else ()),
         *caveats(layers, inputs, supplied.as_stored, supplied.passphrase is not None),
     )
     return Disk(_target(target), layers[0].size, tuple(layers), inputs, said, against, supplied.key)
@@ -129,7 +129,7 @@ def open_disk(image: Metadata, target: Snapshot | SavedState | None = None, supp
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
     """A raw file as a disk; `taken_for` is what its first bytes look like, if it was not said to be raw."""
-    caveat = f"{shown(evidence.path_as_given)} was taken for a raw disk, since it is no qcow2 image"
+    caveat = f"{shown(evidence.path_as_given)} is read as a raw disk, since it is not a qcow2 image"
     if isinstance(taken_for, ForeignFile):
         caveat += f": {taken_for.description}"
     return Disk("raw", evidence.size, (RawLayer(evidence),), caveats=(caveat,) if taken_for else ())
@@ -165,13 +165,13 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
     """
     with Evidence(path) as file:
         if file.size > MAX_KEY_BYTES:
-            raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, which no passphrase is")
+            raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, too long for a passphrase")
         try:
             passphrase = file.read_at(0, file.size)
         except ReadFailed as failure:
             raise WrongSupply(path, failure.reason) from failure
     if passphrase in (b"", b"\n"):
-        raise WrongSupply(path, "holds no passphrase")
+        raise WrongSupply(path, "is empty")
     return passphrase
 
 
@@ -262,7 +262,7 @@ class _Opening:
         if isinstance(image, Qcow1Metadata) or image.header.crypt_method == CryptMethod.AES:
             if len(words) > 1:
                 self.key_notes.append(
-                    f"{shown(path)}: the passphrase was used with the newline at its end, as QEMU does; "
+                    f"{shown(path)}: the passphrase was used with its trailing newline, as QEMU does; "
                     "--key-without-newline leaves it out"
                 )
             return luks_keys.unlock_legacy(path, words[0])
@@ -271,7 +271,7 @@ class _Opening:
         cipher, word = luks_keys.unlock_luks(image.evidence, image.luks, words, self._supplied.allow_slow_key)
         if len(words) > 1:
             how = "with" if word == words[0] else "without"
-            self.key_notes.append(f"{shown(path)}: the passphrase fits {how} the newline at its end")
+            self.key_notes.append(f"{shown(path)}: the passphrase fits {how} its trailing newline")
         return cipher
 
     def _open(self, path: str | os.PathLike[str]) -> Evidence:
@@ -279,7 +279,7 @@ class _Opening:
         for other in self._opened:
             if (other.before.device, other.before.inode) == (evidence.before.device, evidence.before.inode):
                 evidence.close()
-                raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is in use already")
+                raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is already in use")
         self._opened.append(evidence)
         return evidence
 

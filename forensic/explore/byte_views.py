@@ -1,4 +1,4 @@
-"""The file and the virtual disk as bytes to look at: a range that cannot be had is a sentence, not an exception."""
+"""The file and the virtual disk as bytes to look at: a range that cannot be read is a sentence, not an exception."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from forensic.qcow2.tables import L1Table
 
 Codes = npt.NDArray[np.uint8]
 
-CHUNK = 1 << 20
+CLUSTERS_AT_ONCE = 1 << 20
 """Host clusters that are summed up at once."""
 
 ONE_BY_ONE = 8
@@ -114,8 +114,8 @@ def sum_up_file(cluster_codes: ClusterCodes, grid: Grid) -> SpaceUsage:
     sums = np.zeros((KINDS, grid.cells), dtype=np.int64)
     size = cluster_codes.cluster_size
     end = min(len(cluster_codes.codes), -(-grid.end // size))
-    for first in range(-(-grid.start // size), end, CHUNK):
-        codes = cluster_codes.codes[first : min(first + CHUNK, end)]
+    for first in range(-(-grid.start // size), end, CLUSTERS_AT_ONCE):
+        codes = cluster_codes.codes[first : min(first + CLUSTERS_AT_ONCE, end)]
         _add(sums, grid, np.arange(first, first + len(codes), dtype=np.int64) * size, codes, size)
     return SpaceUsage(grid, sums, cluster_codes.done)
 

@@ -1,4 +1,4 @@
-"""How disordered bytes are: 0 bits a byte for one value repeated, 8 for what is encrypted or well compressed."""
+"""The entropy of bytes: 0 bits a byte for one value repeated, 8 for what is encrypted or well compressed."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Row(Struct, frozen=True):
 
 
 class Inspection(Struct, frozen=True):
-    """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it is about.
+    """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it applies to.
 
     `known` says that it is a part of the format, and not guest data or nothing.
     """

@@ -1,4 +1,4 @@
-"""Orphans: ranges of the file that no disk reads, and that still count as in use or still hold something.
+"""Orphans: ranges of the file that no disk reads, but that count as in use or hold data.
 
 These are the clusters with a higher refcount than references, and what is not zero in clusters that nothing refers to.
 """

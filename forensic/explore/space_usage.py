@@ -1,4 +1,4 @@
-"""What fills an address space, summed up in a row of cells: the guest disk by state, the file by kind.
+"""Space usage: what fills an address space, summed up in a row of cells: the guest disk by state, the file by kind.
 
 A summary yields the same two arrays again and again as they fill, so that a screen can show what is known so far.
 """

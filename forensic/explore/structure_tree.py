@@ -18,7 +18,7 @@ from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches
 from forensic.structure import Structure
 
-PAGE = 256
+PAGE_ENTRIES = 256
 """Entries of a table that one line opens into."""
 
 
@@ -207,7 +207,7 @@ def _paged(
     words: U64 | None = None,
 ) -> list[Node]:
     """The entries themselves if one page holds them, else a line for each page that has any, empty ones joined."""
-    if count <= PAGE:
+    if count <= PAGE_ENTRIES:
         return entries(0, count)
     return list(_pages(name, count, entries, host_offset, width, words))
 
@@ -221,8 +221,8 @@ def _pages(
     words: U64 | None,
 ) -> Iterator[Node]:
     empty_from: int | None = None
-    for begin in range(0, count, PAGE):
-        end = min(begin + PAGE, count)
+    for begin in range(0, count, PAGE_ENTRIES):
+        end = min(begin + PAGE_ENTRIES, count)
         used = end - begin if words is None else int(np.count_nonzero(words[begin:end]))
         if not used:
             empty_from = begin if empty_from is None else empty_from

@@ -17,7 +17,7 @@ EXTENDED_TYPES = (0x05, 0x0F, 0x85)
 Read = Callable[[int, int], bytes | str]
 """Guest offset and length to bytes, or to the reason why they cannot be read."""
 
-SIGNATURES: tuple[tuple[int, bytes, str, int, int], ...] = (
+VOLUME_SIGNATURES: tuple[tuple[int, bytes, str, int, int], ...] = (
     (0x438, b"\x53\xef", "ext2/3/4", 0x478, 16),
     (0, b"XFSB", "XFS", 108, 12),
     (0x10040, b"_BHRfS_M", "Btrfs", 0x1012B, 256),
@@ -115,7 +115,7 @@ def look_inside(read: Read, disk_size: int) -> Contents:
 
 def file_system_at(read: Read, guest_offset: int) -> tuple[str, Untrusted]:
     """The file system that begins at a guest offset, and its label; empty where no magic number is found."""
-    for offset, magic, name, label_offset, label_length in SIGNATURES:
+    for offset, magic, name, label_offset, label_length in VOLUME_SIGNATURES:
         if read(guest_offset + offset, len(magic)) == magic:
             label = read(guest_offset + label_offset, label_length) if label_length else b""
             text = c_string(label).raw.rstrip(b" ") if isinstance(label, bytes) else b""

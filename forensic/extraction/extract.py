@@ -79,7 +79,7 @@ class Extractor:
         start, length = settings.guest_range or (0, disk.size)
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
-            raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+            raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within it")
         if settings.strict and disk.contradictions:
             raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         parts = [] if output is None else segments(output, length, settings.split)
@@ -256,7 +256,7 @@ class Extractor:
         return found
 
     def _about(self) -> dict[str, Json]:
-        """What a later run must have in common with this one to go on where it ended."""
+        """What a later run must have in common with this one to continue where it ended."""
         inputs: list[Json] = [
             [before.inode, before.size, before.mtime_ns, before.ctime_ns]
             for before in (evidence.before for evidence in self._disk.evidences)

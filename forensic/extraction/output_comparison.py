@@ -32,7 +32,7 @@ PART_BYTES = 4 << 20
 PARTS = 4096
 """A large disk is cut into so many parts, since it is mostly empty; others into parts of `PART_BYTES`."""
 
-AHEAD = 2
+PARTS_AHEAD = 2
 """Parts that wait for each thread."""
 
 
@@ -103,7 +103,7 @@ def compare_whole(
             for position in range(start, end, step):
                 stop = min(end, position + step)
                 waiting.append((stop - start, pool.submit(work.compare, position, stop)))
-                if len(waiting) > worker_count() * (1 + AHEAD):
+                if len(waiting) > worker_count() * (1 + PARTS_AHEAD):
                     take()
                 stop_if(cancelled, "comparison with a second reading")
             while waiting:
@@ -117,7 +117,7 @@ def compare_whole(
 
 
 class _Stopped(Exception):
-    """Nobody wants the comparison any more."""
+    """The comparison is no longer wanted."""
 
 
 class _Work:

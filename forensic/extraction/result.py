@@ -1,4 +1,4 @@
-"""The account of one extraction: what was asked, how far it came, and what it gave."""
+"""The result of one extraction: what was asked, how far it got, and what it gave."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Extraction(Struct):
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
     were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
-    independent of the first, had in common with the output; None if it did not come so far.
+    independent of the first, had in common with the output; None if it did not get that far.
     """
 
     target: str

@@ -10,7 +10,7 @@ Chunk = memoryview | int
 ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
-PART = 16 << 20
+PART_BYTES = 16 << 20
 """Bytes of a run of zeros that are given on at once: hundredths of a second of hashing."""
 
 
@@ -42,10 +42,10 @@ def split_at_multiples(chunk: Chunk, position: int, step: int) -> Iterator[Chunk
 
 
 def in_parts(chunk: Chunk) -> Iterator[Chunk]:
-    """The range, a long run of zeros in parts of `PART` bytes, between which one can stop and tell how far one is."""
-    while isinstance(chunk, int) and chunk > PART:
-        yield PART
-        chunk -= PART
+    """The range, a long run of zeros in parts of `PART_BYTES`, between which one can stop and tell how far one is."""
+    while isinstance(chunk, int) and chunk > PART_BYTES:
+        yield PART_BYTES
+        chunk -= PART_BYTES
     yield chunk
 
 

@@ -19,7 +19,7 @@ from forensic.output.worker_thread import Worker
 HASHES = ("md5", "sha1", "sha256", "sha512", "blake2b", "blake3")
 """The hash functions that can be asked for; `blake3` only where the package of that name is installed."""
 
-CHECKPOINTS = 1 << 14
+MAX_CHECKPOINTS = 1 << 14
 """Most checkpoints of one disk."""
 
 CHECKPOINT_UNIT = 1 << 20
@@ -54,7 +54,7 @@ def new_digest(name: str) -> Digest:
 
 
 class HashingStopped(Exception):
-    """Nobody wants the hash any more."""
+    """The hash is no longer wanted."""
 
 
 def never() -> bool:
@@ -92,8 +92,8 @@ class Checkpoint(Struct, frozen=True):
 
 
 def checkpoint_step(disk_size: int) -> int:
-    """Bytes between checkpoints: whole mebibytes, so that there are at most `CHECKPOINTS` of them."""
-    return max(1, -(-disk_size // (CHECKPOINTS * CHECKPOINT_UNIT))) * CHECKPOINT_UNIT
+    """Bytes between checkpoints: whole mebibytes, so that there are at most `MAX_CHECKPOINTS` of them."""
+    return max(1, -(-disk_size // (MAX_CHECKPOINTS * CHECKPOINT_UNIT))) * CHECKPOINT_UNIT
 
 
 class WholeHash:

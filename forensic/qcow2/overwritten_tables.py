@@ -20,11 +20,11 @@ The rule in plain words, so that it can be implemented a second time:
    - a compressed L2 entry: its host offset is not below the reach, or there is an external data file.
    That an offset lies past the end of the file is not enough: in a file that was cut off it is right. Neither is the
    zero flag in version 2 or in an extended entry, nor anything in the subcluster bitmaps.
-4. The table is damaged as a whole if at least `FEWEST` entries are impossible and they are at least three quarters of
-   those that are not zero; or if all entries that are not zero are impossible, there are two or more of them, and the
-   table reads as a refcount block. For that the refcount width must be 8, 16 or 32 bits, and among the numbers of that
-   width in the first `SAMPLE_BYTES` of the table, up to the last that is not zero, none may be above `LARGEST_COUNT`
-   and at least half must not be zero.
+4. The table is damaged as a whole if at least `FEWEST_IMPOSSIBLE` entries are impossible and they are at least three
+   quarters of those that are not zero; or if all entries that are not zero are impossible, there are two or more of
+   them, and the table reads as a refcount block. For that the refcount width must be 8, 16 or 32 bits, and among the
+   numbers of that width in the first `SAMPLE_BYTES` of the table, up to the last that is not zero, none may be above
+   `LARGEST_COUNT` and at least half must not be zero.
 
 Then nothing in the table is believed, neither offsets nor zeros: its whole guest range is `entry_doubtful`. A table of
 zeros is not damaged by this rule: that is what an empty one looks like. A few bad entries in a table do not matter to
@@ -53,7 +53,7 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 
-FEWEST = 8
+FEWEST_IMPOSSIBLE = 8
 """Impossible entries without which a table is not called damaged, unless it reads as a refcount block."""
 
 LARGEST_COUNT = 31
@@ -183,7 +183,7 @@ def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) ->
 
 def _is_damaged(used: int, impossible: int, sample: bytes, refcount_bits: int | None) -> bool:
     """Whether so many impossible entries among those that are not zero mean that the table was overwritten."""
-    if impossible >= FEWEST and impossible * 4 >= used * 3:
+    if impossible >= FEWEST_IMPOSSIBLE and impossible * 4 >= used * 3:
         return True
     return impossible == used >= 2 and reads_as_refcount_block(sample, refcount_bits)
 

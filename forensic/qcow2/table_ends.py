@@ -42,7 +42,7 @@ def is_table(data: bytes, cluster_size: int, file_size: int) -> bool:
 def _is_entry(data: bytes) -> bool:
     """Whether an entry fills these bytes; the one of a directory up to its padding.
 
-    A snapshot has an ID and a bitmap a name, so that zeros behind appended bytes are no entry.
+    A snapshot has an ID and a bitmap a name, so that zeros after appended bytes are no entry.
     """
     extra, identifier = int.from_bytes(data[36:40], "big"), int.from_bytes(data[12:14], "big")
     if identifier and SNAPSHOT_HEADER + extra + identifier + int.from_bytes(data[14:16], "big") == len(data):

@@ -1,6 +1,6 @@
 """The accounts of a file: which clusters tables and structures claim, how often, and what the stored refcounts say.
 
-They close when nothing is in use that nobody claims. Only then can "not allocated" be believed: otherwise an empty
+They close when everything in use is accounted for. Only then can "not allocated" be believed: otherwise an empty
 entry may be one that was wiped.
 """
 

@@ -31,7 +31,7 @@ class Start(Struct, frozen=True):
 
 
 class Within(Struct):
-    """The anchors that lie in the data of tables: for each its table, and how far its place is behind the table's."""
+    """The anchors that lie in the data of tables: for each its table, and how far its place lies after the table's."""
 
     anchors: list[Anchor] = field(default_factory=list)
     tables: list[int] = field(default_factory=list)
@@ -82,7 +82,7 @@ def by_anchors(
         alone = claims[slot] == 1 and slot not in slots.values()
         current = is_current(accounts.evidence, accounts.geometry, accounts, table)
         how = of_anchors(count, sure[table] and size_known, 0 if alone else 1, current, doubtful)
-        because = f"{count:,} structures of the guest say so: {', '.join(sorted(kinds[table]))}"
+        because = f"{count:,} structures of the guest agree: {', '.join(sorted(kinds[table]))}"
         found.append(Placed(slot, table, Method.ANCHORS, how, because))
     return found
 

@@ -83,7 +83,7 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
     """Which entries of old tables lead to clusters that something else was written to since.
 
     A cluster that is free, or that belongs to the same guest offset of the disk as it is or of one of its snapshots
-    (`current`: slots and tables), is taken for what it was; that is an inference. Any other was taken by somebody else.
+    (`current`: slots and tables), is taken for what it was; that is an inference. Any other was reused since.
     """
     geometry, found = accounts.geometry, Ranges([], [], [])
     guest = _guest_numbers(accounts, current)

@@ -123,7 +123,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         offset = knowledge.l1_offset
         found_there = dict(copies).get(offset)  # which may be longer than a cluster
         l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
-        fields["l1_table_offset"] = "the examiner says so"
+        fields["l1_table_offset"] = "given by the examiner"
     elif chosen:
         offset, l1 = chosen[0]
         fields["l1_table_offset"] = f"most of its {np.count_nonzero(l1):,} entries lead to tables"

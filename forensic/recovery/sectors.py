@@ -31,7 +31,7 @@ Words = npt.NDArray[np.uint64]
 WORDS = SECTOR_SIZE // 8
 
 BEYOND_FILE = 16
-"""An offset is thinkable up to so many times the size of the file, which may have been cut."""
+"""An offset is plausible up to so many times the size of the file, which may have been cut."""
 
 LOWEST_STREAM_BITS = 49
 """The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
@@ -49,7 +49,7 @@ class Sector(IntEnum):
 
 
 class Signature(IntEnum):
-    """What may begin with a sector; the bytes are looked at again by whoever wants to know."""
+    """What may begin with a sector; callers look at the bytes again."""
 
     QCOW2 = 0
     GPT = 1

@@ -96,7 +96,7 @@ def by_other_l1(
     for slot, named in sorted(found.items()):
         choices = list(dict.fromkeys(offset for _, offset in named if only_slot[offset] >= 0))
         if choices:
-            because = f"{named[0][0]} has it in this slot"
+            because = f"{named[0][0]} lists it in this slot"
             placed.append(Placed(slot, choices[0], Method.OTHER_L1, Certainty.INFERRED, because, tuple(choices[1:])))
     return placed
 
@@ -129,7 +129,7 @@ def by_twins(accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]]
             votes = Counter((there[same] // per_table).tolist())
             if votes and 2 * np.count_nonzero(same) > np.count_nonzero(there >= 0):
                 slot, count = votes.most_common(1)[0]
-                because = f"{count:,} of its entries are those of the table in this slot"
+                because = f"{count:,} of its entries agree with the table in this slot"
                 found.append(Placed(slot, own, Method.TWIN, Certainty.INFERRED, because))
     return found
 

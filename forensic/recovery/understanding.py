@@ -85,9 +85,9 @@ def _told(evidence: Evidence, layout: Layout, knowledge: Knowledge) -> Layout:
     fields = dict(layout.by_content)
     method = layout.l1_method
     if knowledge.virtual_size:
-        fields["size"] = "the examiner says so"
+        fields["size"] = "given by the examiner"
     if knowledge.l1_offset:
-        fields["l1_table_offset"], method = "the examiner says so", Method.EXAMINER
+        fields["l1_table_offset"], method = "given by the examiner", Method.EXAMINER
     length = max(0, min(8 * count, evidence.size - offset))
     l1 = read_table(evidence, offset, length // 8 * 8)
     header = mended(layout.header, size, count, offset)
@@ -165,7 +165,7 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     size = by_header.geometry.virtual_size
     geometry = replace(by_content.geometry, virtual_size=size)
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
-    fields = {**by_content.by_content, "header": "it leads to no tables, and others have another cluster size"}
+    fields = {**by_content.by_content, "header": "it leads to no tables, and others have a different cluster size"}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 
 

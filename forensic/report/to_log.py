@@ -54,7 +54,7 @@ def to_log(report: Report) -> str:
 
 def _extraction(report: Report) -> ExtractionRecord:
     if report.result.extraction is UNSET:
-        raise InternalError("a log is wanted of what is no extraction")
+        raise InternalError("a log can only be written of an extraction")
     return report.result.extraction
 
 
@@ -214,7 +214,7 @@ def _outputs(report: Report) -> Iterator[str]:
 def _state(report: Report) -> Iterator[str]:
     extraction = _extraction(report)
     yield FINAL_STATES[extraction.status]
-    if not all(map(_vouched_for, report.complete_run.inputs)):
+    if not all(map(_is_reliable, report.complete_run.inputs)):
         yield "WARNING: an input file changed during or after the extraction. The output is not reliable."
     yield f"Exit status {report.complete_run.exit_code}"
     yield f"Digest of the result (SHA256) {report.digest()}"
@@ -224,7 +224,7 @@ def _state(report: Report) -> Iterator[str]:
             yield f"  differs: {one.length:,} bytes at virtual offset {one.virtual_offset:,}"
 
 
-def _vouched_for(read: InputRecord) -> bool:
+def _is_reliable(read: InputRecord) -> bool:
     """Whether a file is what it was, as far as it was looked at again."""
     same = not read.verified_source or read.verified_source == read.hashes
     return same and read.integrity is not UNSET and read.integrity.unchanged is True

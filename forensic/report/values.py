@@ -79,7 +79,7 @@ def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:
         return []
     facts = [("two readings", sentence(compared.summary))]
     if compared.bytes_not_judged:
-        facts.append(("not compared", f"{compared.bytes_not_judged:,} bytes, on which nothing can be said"))
+        facts.append(("not compared", f"{compared.bytes_not_judged:,} bytes that could not be compared"))
     for one in compared.differences[:LISTED_DIFFERENCES]:
         where = f"{one.length:,} bytes at guest offset {one.virtual_offset:#x}"
         facts.append(("differs", f"{where}: {words(one.what)}"))

@@ -23,7 +23,7 @@ from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import L2Batch
 from forensic.residue.content import MEASURED_BYTES, READ_BYTES
 
-GRANULE = 512
+GRANULE_BYTES = 512
 """Bytes that are zero or not as a whole."""
 
 NEAR_BYTES = 64 << 10
@@ -83,7 +83,7 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
 
 
 def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
-    """What stands in the header cluster behind the extensions and around the backing file name."""
+    """What the header cluster holds after the extensions and around the backing file name."""
     header, extensions, limit = cluster.header, cluster.extensions, len(cluster.data)
     # What stands where version 3 has its fields is judged with the header.
     begin = max(extensions.end_offset, PADDED_LENGTH)
@@ -222,9 +222,9 @@ def _disk_end(batch: L2Batch, evidence: Evidence) -> Iterator[Residue]:
 def _nonzero_granules(evidence: Evidence, begin: int, end: int) -> I64:
     """Runs of granules of a piece of the file that are not zero."""
     data = evidence.read_or_nothing(begin, end - begin)
-    padded = np.frombuffer(data + bytes(-len(data) % GRANULE), dtype=np.uint64).reshape(-1, GRANULE // 8)
+    padded = np.frombuffer(data + bytes(-len(data) % GRANULE_BYTES), dtype=np.uint64).reshape(-1, GRANULE_BYTES // 8)
     kept = np.logical_or.reduce(padded != 0, axis=1)
-    return np.minimum(true_runs(kept) * GRANULE + begin, end)
+    return np.minimum(true_runs(kept) * GRANULE_BYTES + begin, end)
 
 
 def _remains(areas: I64, ranges: I64) -> I64:

@@ -29,7 +29,7 @@ from forensic.residue.search import FreeResidue
 MOST_LOOKED_AT = 1 << 15
 """Clusters that are looked at; an image may have millions that nothing refers to."""
 
-LISTED = 1 << 10
+LISTED_TABLES = 1 << 10
 
 MOST_OF_L1_TABLES = 64 << 20
 """Bytes of the L1 tables of snapshots that are read to see whether one is empty."""
@@ -81,7 +81,7 @@ class UnreferencedSearch:
 
     def see(self, batch: L2Batch) -> None:
         """Tables of the active disk that are in use: some of them may be all zeros."""
-        if batch.owner != self._l1.owner or len(self._empty) >= LISTED or batch.common_bits:
+        if batch.owner != self._l1.owner or len(self._empty) >= LISTED_TABLES or batch.common_bits:
             return
         used = batch.entries.any(axis=1)
         if batch.bitmaps is not None:
@@ -98,7 +98,7 @@ class UnreferencedSearch:
                     continue
                 if self._stopped_at is not None:
                     return
-                if self._left <= 0 or len(self._tables) >= LISTED or self._budget.out_of_time():
+                if self._left <= 0 or len(self._tables) >= LISTED_TABLES or self._budget.out_of_time():
                     self._stopped_at = cluster * size
                     return
                 self._last = cluster
@@ -114,7 +114,7 @@ class UnreferencedSearch:
             tables,
             entries,
             tuple(self._snapshots),
-            tuple(self._empty[:LISTED]),
+            tuple(self._empty[:LISTED_TABLES]),
             self._l1,
             self.leaks,
             self._may_be_reverted(),
@@ -168,9 +168,9 @@ class UnreferencedSearch:
     def _look_for_snapshots(self, host_offset: int, sector: bytes) -> None:
         """Whether a cluster begins with an entry of a snapshot table."""
         l1_offset, size = int.from_bytes(sector[:8], "big"), self._l1.geometry.cluster_size
-        if not 0 < l1_offset < self._evidence.size or l1_offset % size or len(self._snapshots) >= LISTED:
+        if not 0 < l1_offset < self._evidence.size or l1_offset % size or len(self._snapshots) >= LISTED_TABLES:
             return
-        for snapshot in read_snapshots(self._evidence, host_offset, LISTED, self._l1.geometry).snapshots:
+        for snapshot in read_snapshots(self._evidence, host_offset, LISTED_TABLES, self._l1.geometry).snapshots:
             plausible = 0 < snapshot.l1_table_offset < self._evidence.size and snapshot.l1_table_offset % size == 0
             if not plausible or not snapshot.id.raw.isdigit() or not snapshot.l1_size or snapshot.date_nsec >= 10**9:
                 return

@@ -18,7 +18,7 @@ from forensic.rules.registry import rule
 def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     """The image holds compressed clusters.
 
-    Why: tools that cannot decode them leave holes; the library below several forensic suites loses some in silence.
+    Why: tools that cannot decode them leave holes; a library used by several forensic suites silently drops some.
     Spec: Compressed Clusters Descriptor
     QEMU: reads them; its check never decodes one.
     Next: none; the extraction decodes each and lists those that cannot be decoded.
@@ -50,7 +50,7 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
 def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     """A compressed cluster begins past the end of the file, or ends a cluster or more past it.
 
-    Why: the stream is not or not wholly there; the guest range is absent.
+    Why: the stream is missing or incomplete; the guest range is absent.
     Spec: Compressed Clusters Descriptor
     QEMU: check reports it; reading the cluster fails.
     Next: look for the rest of the file.
@@ -79,8 +79,8 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 
     Why: with clusters below 16 KiB the offset has room for bits 56 and up, which must be zero; a set one is damage.
     Spec: Compressed Clusters Descriptor
-    QEMU: takes the bits for part of the offset, which then lies past the end of the file.
-    Next: look at what lies at the offset without the bits.
+    QEMU: treats the bits as part of the offset, which then lies past the end of the file.
+    Next: examine what lies at the offset without the bits.
     """
     mask = compressed_reserved_bits(batch.geometry.cluster_bits)
     if not mask:
@@ -96,7 +96,8 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
     """An image with an external data file has a compressed cluster.
 
-    Why: a data file holds plain clusters at the guest's own offsets and nothing else; the cluster cannot be located.
+    Why: a data file holds uncompressed clusters at the guest's own offsets and nothing else; the cluster cannot be
+    located.
     Spec: Header, incompatible feature bit 2
     QEMU: check reports a corruption; reading the cluster fails.
     Next: the data file read as a raw disk shows what lies at the guest offset.

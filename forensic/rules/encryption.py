@@ -19,8 +19,9 @@ POINTER_LENGTH = 16
 def image_encrypted(cluster: HeaderCluster) -> Iterator[Problem]:
     """The guest's data is encrypted.
 
-    Why: without the key only metadata can be judged, and nothing of the disk can be read. Encryption does not prove
-    anything about the data: clusters can be exchanged unseen. The old AES method is weak and supported by tools only.
+    Why: without the key only metadata can be judged, and nothing of the disk can be read. Encryption does not protect
+    integrity: clusters can be swapped without a trace. The legacy AES method is weak, and QEMU supports it only in its
+    tools.
     Spec: Header, bytes 32-35
     QEMU: needs the key even for its check.
     Next: obtain the passphrase; all checks of metadata are made without it.
@@ -92,7 +93,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
 def encryption_pointer_length(cluster: HeaderCluster) -> Iterator[Problem]:
     """The pointer to the LUKS header is not 16 bytes long.
 
-    Why: offset and length of the LUKS header are 8 bytes each; one of them is not or not wholly there.
+    Why: offset and length of the LUKS header are 8 bytes each; one of them is missing or cut short.
     Spec: Full disk encryption header pointer
     QEMU: refuses the image.
     Next: search the file for the bytes 4c 55 4b 53 ba be, with which the header begins.

@@ -37,7 +37,7 @@ def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
 def l1_table_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     """The L1 table is larger than 32 MiB.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are looked at here.
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are examined here.
     Spec: Header, bytes 36-39 (the limit is QEMU's)
     QEMU: refuses the image.
     Next: compare with what the virtual size needs.
@@ -74,11 +74,11 @@ def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
 def l1_table_overwritten(table: L1Table) -> Iterator[Problem]:
     """An L1 table was overwritten as a whole.
 
-    Why: most of its entries are such as no writer can have meant, so none is believed: its whole disk is doubtful, also
-    where an entry is zero, and the L2 tables that it led to are not known.
+    Why: most of its entries are values that no writer produces, so none is trusted: the whole disk is doubtful, even
+    where an entry is zero, and the L2 tables that it pointed to are unknown.
     Spec: Cluster mapping, L1 table entry
     QEMU: check reports the entries one by one; convert writes zeros for those without an offset.
-    Next: what lies in its place tells who wrote there; search the file for L2 tables that no entry points to.
+    Next: the bytes in its place may show what overwrote it; search the file for L2 tables that no entry points to.
     """
     if found := table.overwritten:
         path = f"{table.owner} L1"
@@ -128,7 +128,7 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
 
 @rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
 def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
-    """An L1 entry points to an L2 table that is not or not wholly in the file.
+    """An L1 entry points to an L2 table that lies outside the file, at least in part.
 
     Why: the guest range it stands for is absent, not zero.
     Spec: L1 table entry, bits 9-55
@@ -153,9 +153,9 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
 def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     """An L1 entry has the copied bit but no L2 table.
 
-    Why: it says at once that there is a table and that there is none; the offset was lost.
+    Why: it says both that there is a table and that there is none; the offset was lost.
     Spec: L1 table entry, bits 9-55 and 63
-    QEMU: check reads the header cluster as an L2 table and reports its fields as errors; reading takes the range for
+    QEMU: check reads the header cluster as an L2 table and reports its fields as errors; reading treats the range as
     unallocated.
     Next: search the file for an L2 table that no entry points to.
     """

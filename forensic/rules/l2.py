@@ -26,11 +26,11 @@ from forensic.rules.registry import rule
 def l2_table_overwritten(batch: L2Batch) -> Iterable[Problem]:
     """An L2 table was overwritten as a whole.
 
-    Why: most of its entries are such as no writer can have meant, so none is believed, neither offsets nor zeros: the
-    whole guest range of the table is doubtful, and the clusters that it led to are not known.
+    Why: most of its entries are values that no writer produces, so none is trusted, neither offsets nor zeros: the
+    whole guest range of the table is doubtful, and the clusters that it pointed to are unknown.
     Spec: Cluster mapping, L2 table entry
     QEMU: check reports the entries one by one; convert writes zeros for those that happen to have the zero flag.
-    Next: what lies in its place tells who wrote there; search the file for clusters that no entry points to.
+    Next: the bytes in its place may show what overwrote it; search the file for clusters that no entry points to.
     """
     if not batch.overwritten:
         return ()
@@ -116,7 +116,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
 
     Why: the bytes that are not there are absent, not zero, if the guest can see them.
     Spec: Standard Cluster Descriptor, bits 9-55
-    QEMU: says nothing and reads zeros.
+    QEMU: reports nothing and reads zeros.
     Next: look for the rest of the file; the extraction lists the bytes that are missing.
     """
     in_whole_clusters = batch.highest_data_offset + batch.geometry.cluster_size <= batch.file_size
@@ -135,7 +135,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
 def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
     """The zero flag is set in an image of version 2.
 
-    Why: version 2 has no such flag; whether the cluster is data or zero cannot be told.
+    Why: version 2 has no such flag; whether the cluster is data or zero cannot be determined.
     Spec: Standard Cluster Descriptor, bit 0
     QEMU: check returns 0; reading the cluster fails.
     Next: look at the host cluster; the extraction leaves the range absent.
@@ -148,12 +148,12 @@ def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
 def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
-    """A subcluster is marked as allocated and as zero at once.
+    """A subcluster is marked as both allocated and zero.
 
     Why: the combination has no meaning; the subcluster is absent.
     Spec: Extended L2 Entries, subcluster allocation bitmap
     QEMU: check reports a corruption; reading the subcluster fails.
-    Next: look at the host cluster's bytes.
+    Next: examine the host cluster's bytes.
     """
     if batch.bitmaps is None:
         return ()
@@ -184,7 +184,7 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     Why: with subclusters the zero flag lies in the bitmap and this bit is reserved; a reader that honours it shows
     zeros in place of data.
     Spec: Extended L2 Entries
-    QEMU: neither check nor reading looks at it.
+    QEMU: both check and reading ignore it.
     Next: compare with the subcluster bitmap.
     """
     if batch.bitmaps is None:
@@ -197,9 +197,10 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
 def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     """An entry of an image with an external data file has a host offset but not the copied bit.
 
-    Why: such an image has no refcounts for data, so the bit is always set; it alone tells offset 0 from no cluster.
+    Why: such an image has no refcounts for data, so the bit is always set; it alone distinguishes offset 0 from no
+    cluster.
     Spec: L2 table entry, bit 63
-    QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
+    QEMU: check reports a corruption; reading ignores the bit where the offset is not zero.
     Next: compare the host offset with the guest offset, which are the same in most such images.
     """
     if not batch.geometry.external_data_file or is_copied(batch.common_bits):
@@ -212,9 +213,9 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
 def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     """An L2 entry has the copied bit but no host cluster.
 
-    Why: it says at once that there is a cluster and that there is none; the offset was lost.
+    Why: it says both that there is a cluster and that there is none; the offset was lost.
     Spec: Standard Cluster Descriptor, bits 9-55; L2 table entry, bit 63
-    QEMU: reads the cluster as unallocated; check says nothing of the entry.
+    QEMU: reads the cluster as unallocated; check reports nothing about the entry.
     Next: search the file for a cluster that no entry points to.
     """
     # With an external data file, offset 0 is a real place.
@@ -226,9 +227,9 @@ def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
 def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
-    """An entry of an image with an external data file points elsewhere than to its own guest offset.
+    """An entry of an image with an external data file does not point to its own guest offset.
 
-    Why: guest data lies in the data file at the guest's own offsets; any other place shows other bytes to the guest.
+    Why: guest data lies in the data file at the guest's own offsets; any other offset shows other bytes to the guest.
     Spec: Header, incompatible feature bit 2
     QEMU: check returns 0; reading the cluster fails.
     Next: the data file read as a raw disk shows what lies at the guest offset.

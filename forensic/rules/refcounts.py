@@ -62,7 +62,7 @@ def refcount_table_unaligned(table: RefcountTable) -> Iterator[Problem]:
 def refcount_table_too_large(table: RefcountTable) -> Iterator[Problem]:
     """The refcount table is larger than 8 MiB.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 8 MiB are looked at here.
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 8 MiB are examined here.
     Spec: Header, bytes 56-59 (the limit is QEMU's)
     QEMU: refuses the image.
     Next: compare with what the file's size needs.
@@ -115,7 +115,7 @@ def refcount_block_unaligned(table: RefcountTable) -> Iterable[Problem]:
 
     Why: no refcount block can be there; the refcounts it should hold are unknown.
     Spec: Refcount table entry, bits 9-63
-    QEMU: check reports a corruption and gives up on the block.
+    QEMU: check reports a corruption and skips the block.
     Next: reading does not need refcounts.
     """
     size, offsets = table.geometry.cluster_size, table.block_offsets()
@@ -128,7 +128,7 @@ def refcount_block_unaligned(table: RefcountTable) -> Iterable[Problem]:
 
 @rule(RefcountTable, Severity.HIGH, FindingClass.CORRUPTION)
 def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
-    """A refcount table entry points to a block that is not or not wholly in the file.
+    """A refcount table entry points to a block that lies outside the file, at least in part.
 
     Why: the refcounts it should hold are unknown.
     Spec: Refcount table entry, bits 9-63
@@ -151,7 +151,7 @@ def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
 def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
     """A host cluster is used more often than its refcount says.
 
-    Why: a writer takes the cluster for free, or for unshared, and overwrites what is in use.
+    Why: a writer treats the cluster as free or unshared, and overwrites data in use.
     Spec: Reference counts
     QEMU: check reports it as an error.
     Next: reading does not need refcounts; never open the original for writing.
@@ -169,10 +169,10 @@ def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
 def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
     """A refcount or copied bit is not up to date, as the dirty bit says.
 
-    Why: with lazy refcounts a writer leaves them behind while the image is in use; the dirty bit announces that, and
-    guest data and mapping are whole. The image was not closed, so the guest's last writes may be missing.
+    Why: with lazy refcounts a writer does not update them while the image is in use; the dirty bit announces that, and
+    guest data and mapping are intact. The image was not closed, so the guest's last writes may be missing.
     Spec: Header, incompatible feature bit 0; Reference counts
-    QEMU: check reports each as an error all the same; opening the image for writing repairs them.
+    QEMU: check still reports each as an error; opening the image for writing repairs them.
     Next: reading needs no refcounts; never open the original for writing.
     """
     if not usage.geometry.dirty:
@@ -191,7 +191,7 @@ def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
 
 @rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
 def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
-    """A host cluster is used more often than a refcount of this width can say.
+    """A host cluster is used more often than a refcount of this width can express.
 
     Why: no writer shares a cluster that often; the tables are damaged or made to waste time and space.
     Spec: Reference counts; Header, bytes 96-99
@@ -211,11 +211,11 @@ def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
 def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
     """A host cluster is used less often than its refcount says.
 
-    Why: what is not used at all was lost: freed incompletely, or cut off by damage. It may hold the data of a deleted
-    snapshot or of a table that nothing leads to any more.
+    Why: a cluster that is not used at all was freed incompletely, or cut off by damage. It may hold the data of a
+    deleted snapshot or of a table that nothing points to any more.
     Spec: Reference counts
-    QEMU: check reports leaked clusters, and repairs them by forgetting them.
-    Next: look at the bytes; those that are not zero are listed as residue.
+    QEMU: check reports leaked clusters; its repair frees them.
+    Next: examine the bytes; those that are not zero are listed as residue.
     """
     return at_clusters(
         leaks,
@@ -228,7 +228,7 @@ def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
 def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
     """Clusters are in use for which there is no refcount block.
 
-    Why: without a block their refcount is 0, so a writer takes them for free and overwrites them.
+    Why: without a block their refcount is 0, so a writer treats them as free and overwrites them.
     Spec: Refcount table
     QEMU: check reports each of the clusters.
     Next: reading does not need refcounts; never open the original for writing.
@@ -253,11 +253,11 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
 def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     """Refcounts are set for clusters past the end of the file.
 
-    Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
-    in every image that it writes.
+    Why: nothing can be there; the end of the file was cut off, or the numbers are no refcounts. e2image sets some in
+    every image that it writes.
     Spec: Reference counts
-    QEMU: says nothing.
-    Next: look for the rest of the file; look at the refcount block's bytes.
+    QEMU: reports nothing.
+    Next: look for the rest of the file; examine the refcount block's bytes.
     """
     numbers = np.flatnonzero(block.counts)
     first = int(numbers[0])

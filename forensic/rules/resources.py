@@ -39,12 +39,12 @@ def smallest_stream(geometry: Geometry) -> float:
 
 @rule(Unexamined, Severity.MEDIUM, FindingClass.RESOURCE)
 def limit_reached(part: Unexamined) -> Iterator[Problem]:
-    """A limit was reached and part of the image was not looked at.
+    """A limit was reached and part of the image was not examined.
 
-    Why: what was not looked at was not judged; the verdict is undetermined unless corruption was seen before.
+    Why: that part was not judged; the verdict is undetermined unless corruption was found before.
     Spec: General
     QEMU: has no limits of this kind.
-    Next: run the check again with higher limits (--limit-time, --limit-memory) on a host that can bear it.
+    Next: run the check again with higher limits (--limit-time, --limit-memory) on a machine that can afford it.
     """
     if part.limit:
         yield Problem(f"{part.reason}; {part.structure.__name__} and what follows was not judged in full", (), "")
@@ -55,10 +55,10 @@ def evidence_unreadable(unread: UnreadRanges) -> Problems:
     """Parts of the file could not be read.
 
     Why: what lies there was not judged, and what follows from it is not known: the verdict is undetermined, whatever
-    else was found. It says something about the medium, or about who changes the file, and nothing about the image.
+    else was found. This concerns the storage medium, or a process that changes the file, and not the image itself.
     Spec: General
     QEMU: check stops at the first read that fails.
-    Next: copy the file with a tool that goes on after bad sectors and lists them (ddrescue), and look at the copy.
+    Next: copy the file with a tool that continues past bad sectors and lists them (ddrescue), and check the copy.
     """
 
     def described() -> Iterator[Problem]:
@@ -95,7 +95,7 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
 
     Why: tables in holes of the file or in one another cost nothing to write and hours to read.
     Spec: Snapshots
-    QEMU: check reads each of them, and was seen to take minutes.
+    QEMU: check reads each of them, and has been observed to take minutes.
     Next: see the L1 offsets and sizes of the snapshots.
     """
     total = sum(snapshot.l1_size for snapshot in table.snapshots) * L1_ENTRY_SIZE
@@ -111,9 +111,9 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
 def mapping_amplification(totals: Totals) -> Iterator[Problem]:
     """The tables map far more guest data than the file can hold.
 
-    Why: one table or one cluster stands for many places of the disk, so a small file becomes a huge disk.
+    Why: one table or one cluster stands for many ranges of the disk, so a small file becomes a huge disk.
     Spec: Cluster mapping
-    QEMU: check says nothing if the refcounts agree; convert writes all of it.
+    QEMU: check reports nothing if the refcounts agree; convert writes all of it.
     Next: do not convert the image without a limit.
     """
     size = totals.geometry.cluster_size

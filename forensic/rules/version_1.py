@@ -20,10 +20,10 @@ from forensic.walk_v1 import Qcow1Usage
 def version_1_image(header: Qcow1Header) -> Iterator[Problem]:
     """The image is of version 1, the format before qcow2.
 
-    Why: it has no refcounts, so nothing in it tells which clusters ought to be in use; few tools read it.
+    Why: it has no refcounts, so nothing in it says which clusters should be in use; few tools read it.
     Spec: none; the description is that of the .ksy, after QEMU's block/qcow.c
     QEMU: reads and writes it under the name qcow; it has no check for it.
-    Next: extract it and go on with the raw image.
+    Next: extract it and continue with the raw image.
     """
     yield Problem("the version in the header is 1", _place(header, "version"), "header")
 
@@ -97,7 +97,7 @@ def version_1_l2_entry_outside_file(batch: Qcow1L2Batch) -> Iterable[Problem]:
 
 @rule(Qcow1L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
 def version_1_l2_entry_unaligned(batch: Qcow1L2Batch) -> Iterable[Problem]:
-    """An L2 entry of a version 1 image points into a sector.
+    """An L2 entry of a version 1 image does not point to a sector boundary.
 
     Why: plain clusters begin on a sector of 512 bytes; the cluster's bytes are absent.
     Spec: none; bits 0-62 are the host offset of a plain cluster
@@ -114,7 +114,7 @@ def version_1_data_overlaps_metadata(usage: Qcow1Usage) -> Iterable[Problem]:
 
     Why: the guest reads the table as data, and writing to the disk overwrites it.
     Spec: none; each cluster belongs to one place of the disk
-    QEMU: does not look.
+    QEMU: does not check this.
     Next: compare the L2 entry with its neighbours.
     """
     return _at_clusters(usage, usage.in_metadata, usage.in_metadata_guest, "where the header or a table is")
@@ -126,8 +126,8 @@ def version_1_data_cluster_shared(usage: Qcow1Usage) -> Iterable[Problem]:
 
     Why: version 1 has no snapshots and shares nothing, so one of the entries is wrong.
     Spec: none; each cluster belongs to one place of the disk
-    QEMU: does not look.
-    Next: look at the bytes to tell which of the places they belong to.
+    QEMU: does not check this.
+    Next: examine the bytes to tell which of the places they belong to.
     """
     return _at_clusters(usage, usage.twice, usage.twice_guest, "where another data cluster is")
 

@@ -1,4 +1,4 @@
-"""What an anchor says, and what those who look for them have in common."""
+"""What an anchor says, and what searches for them have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_OF_A_KIND = 1 << 14
 
 
 class Anchor(Struct, frozen=True):
-    """A structure at `host_offset` that says it lies `place` bytes behind the start of its file system.
+    """A structure at `host_offset` that says it lies `place` bytes after the start of its file system.
 
     With `absolute` the place counts from the start of the disk. `checked` says that its checksum is right. Anchors of
     one `system` (an identity of the file system) have one start, and it has `span` bytes (0: not known).
