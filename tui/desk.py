@@ -1,4 +1,4 @@
-"""What the screens share: the image on the desk, where the examiner is, what is known so far, and who is told."""
+"""What the screens share: the image, the current place, what is known so far, and signals of changes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ VIEWS = ("host", "both", "guest")
 
 
 class StructureScreen(ImageScreen):
-    """The place to read bytes."""
+    """The tree, the bytes and the inspector."""
 
     NAME = "structure"
     BINDINGS: ClassVar[list[BindingType]] = bindings(STRUCTURE)
@@ -174,7 +174,7 @@ class StructureScreen(ImageScreen):
         elif (other := self.desk.other_side()) is not None:
             self.desk.go(other)
         else:
-            self.notify("nothing here points anywhere", markup=False)
+            self.notify("nothing here points to another place", markup=False)
 
     def on_hex_view_selected(self, event: HexView.Selected) -> None:
         """Remember the selection for copying, notes and export."""

@@ -35,7 +35,7 @@ class Inspector(VerticalScroll, can_focus=True):
     }
 
     class Copied(Message):
-        """Somebody wants this value on the clipboard."""
+        """This value is to be put on the clipboard."""
 
         def __init__(self, value: str) -> None:
             super().__init__()
@@ -64,7 +64,7 @@ class Inspector(VerticalScroll, can_focus=True):
         parts = [self._words(f"▲ {each}", "trouble") for each in findings]
         parts += self._of(inspection, guest_offset, owners) if inspection else self._nothing(guest_offset)
         if numbers:
-            parts += [Text(), self._words("read from here", "name"), *(self._pair(*each, "value") for each in numbers)]
+            parts += [Text(), self._words("as numbers", "name"), *(self._pair(*each, "value") for each in numbers)]
         whole = lines(parts)
         self.words = whole.plain
         self.query_one(Static).update(whole)
@@ -82,7 +82,7 @@ class Inspector(VerticalScroll, can_focus=True):
     def _nothing(self, guest_offset: int | None) -> list[Text]:
         if guest_offset is None:
             return []
-        return [self._words(f"guest offset {guest_offset:#x}: nothing of it is in the file", "words")]
+        return [self._words(f"guest offset {guest_offset:#x}: not stored in the file", "words")]
 
     def _of(self, inspection: Inspection, guest_offset: int | None, owners: list[str]) -> list[Text]:
         place = inspection.place
