@@ -23,7 +23,7 @@ from forensic.cli import make_parser  # noqa: E402 - the project's folder has to
 from forensic.cli.completion import commands_of  # noqa: E402
 from forensic.cli.rules import markdown_lines  # noqa: E402
 from forensic.records.schema import json_schema  # noqa: E402
-from forensic.report.lines import sentence  # noqa: E402
+from forensic.report.values import sentence  # noqa: E402
 from forensic.rules import Rule, all_rules  # noqa: E402
 from samples import recipes  # noqa: E402
 from tui.commands import COMMANDS, Command  # noqa: E402

@@ -8,7 +8,6 @@ from functools import partial
 from typing import NoReturn, TypeAlias
 
 from forensic.exit_status import ExitStatus
-from forensic.report.lines import sentence
 from forensic.untrusted import shown_whole
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -35,6 +34,8 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """The help in colour; rich is loaded for help alone."""
         from rich_argparse import RichHelpFormatter
+
+        from forensic.report.values import sentence
 
         RichHelpFormatter.group_name_formatter = sentence
         self.formatter_class = RichHelpFormatter

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 
-from forensic.report.lines import line_breaks
-
 
 def wrapped(line: str, indent: int, longest: int | None = None) -> str:
     """The line broken between words where the terminal ends, with further lines indented.
@@ -19,6 +17,8 @@ def wrapped(line: str, indent: int, longest: int | None = None) -> str:
     if not on_terminal and longest is None:
         return line
     import shutil  # slow to load, and needed for terminals alone
+
+    from forensic.report.line_breaks import line_breaks
 
     width = shutil.get_terminal_size().columns if on_terminal else longest or len(line)
     width = max(min(width, longest or width), indent + 20)

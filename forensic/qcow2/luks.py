@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from forensic.evidence import Evidence, ReadFailed
 from forensic.format.qcow2 import Qcow2
-from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.extensions import Extension
 from forensic.structure import Structure, parse
 from forensic.untrusted import Untrusted, c_string
@@ -15,6 +14,7 @@ LUKS_MAGIC = b"LUKS\xba\xbe"
 LUKS1_HEADER_SIZE = 592
 KEY_SLOTS = 8
 SLOT_ACTIVE, SLOT_INACTIVE = 0x00AC71F3, 0x0000DEAD
+LUKS_SECTOR_SIZE = 512
 STRIPES = 4000
 KEY_MATERIAL_ALIGNMENT = 4096
 
@@ -71,7 +71,7 @@ class LuksHeader(Struct, frozen=True):
 
     def key_material(self, slot: KeySlot) -> range:
         """Where the key material of a slot lies, in bytes from the start of the LUKS header."""
-        begins = slot.key_material_offset * SECTOR_SIZE
+        begins = slot.key_material_offset * LUKS_SECTOR_SIZE
         return range(begins, begins + self.key_material_length)
 
 

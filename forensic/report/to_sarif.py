@@ -15,9 +15,8 @@ from msgspec import UNSET, UnsetType
 from forensic.finding import Confidence, Range, Severity, Space
 from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord
 from forensic.records.run import RunRecord
-from forensic.report.lines import sentence
 from forensic.report.model import Report
-from forensic.report.values import cautions, explanation
+from forensic.report.values import cautions, explanation, sentence
 from forensic.untrusted import Json
 from forensic.version import DOCUMENTATION, rule_page
 

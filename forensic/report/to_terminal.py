@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from forensic.report.lines import line_breaks
+from forensic.report.line_breaks import line_breaks
 from forensic.report.to_text import Line
 
 STYLES = {

@@ -10,7 +10,6 @@ from forensic.finding import Range
 from forensic.records.extraction import ComparisonRecord
 from forensic.records.judgement import FindingRecord
 from forensic.records.run import InputRecord, RunRecord, SourceRecord
-from forensic.report.lines import sentence
 from forensic.untrusted import UntrustedRecord
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -26,6 +25,11 @@ def text(value: UntrustedRecord | str | None) -> str:
 def words(code: str) -> str:
     """A code of the report as a reader would say it."""
     return code.replace("_", " ")
+
+
+def sentence(words: str) -> str:
+    """A text of ours with a capital at its beginning."""
+    return words[:1].upper() + words[1:]
 
 
 def size(length: int) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from forensic.finding import FindingClass, Problem, Severity, host_range
-from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.luks import (
     LUKS1_HEADER_SIZE,
     LUKS_MAGIC,
+    LUKS_SECTOR_SIZE,
     SLOT_ACTIVE,
     SLOT_INACTIVE,
     STRIPES,
@@ -126,7 +126,7 @@ def luks_payload_offset(luks: LuksHeader) -> Iterator[Problem]:
     QEMU: compares it with the key slots only.
     Next: none needed for reading.
     """
-    ends = luks.payload_offset * SECTOR_SIZE
+    ends = luks.payload_offset * LUKS_SECTOR_SIZE
     if luks.magic == LUKS_MAGIC and ends > luks.length:
         yield _problem(luks, f"has its payload offset at {ends:,} bytes, past its {luks.length:,} reserved bytes")
 
@@ -161,7 +161,7 @@ def _faults(luks: LuksHeader, slot: KeySlot) -> Iterator[str]:
         yield "with 0 iterations"
     if material.start < LUKS1_HEADER_SIZE:
         yield f"whose key material at {material.start:#x} lies in the header"
-    if material.stop > luks.payload_offset * SECTOR_SIZE:
+    if material.stop > luks.payload_offset * LUKS_SECTOR_SIZE:
         yield f"whose key material ends at {material.stop:#x}, past the payload offset"
 
 

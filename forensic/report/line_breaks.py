@@ -1,4 +1,4 @@
-"""Lines of text: where they are broken, and how they begin."""
+"""Where lines of text are broken."""
 
 from __future__ import annotations
 
@@ -16,8 +16,3 @@ def line_breaks(line: str, width: int, indent: int) -> Iterator[int]:
         if word.end() - begin > room and line[begin : word.start()].strip():
             yield word.start()
             begin, room = word.start(), max(1, width - indent)
-
-
-def sentence(words: str) -> str:
-    """A text of ours with a capital at its beginning."""
-    return words[:1].upper() + words[1:]
