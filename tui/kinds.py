@@ -16,7 +16,7 @@ FILLS = {
     Fill.LUKS: Look("K", "luks", "LUKS header"),
     Fill.DATA: Look("■", "data", "data"),
     Fill.COMPRESSED: Look("◆", "compressed", "compressed"),
-    Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "allocated, reads as zeros"),
+    Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "allocated zeros"),
     Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
 }
 ORPHAN = Look("▒", "orphan", "orphan")
