@@ -125,9 +125,8 @@ class Evidence:
             except OSError as error:
                 raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
             if not count:
-                raise self._failed(
-                    host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
-                )
+                reason = "the file is shorter than when it was opened"
+                raise self._failed(host_offset + done, len(buffer) - done, reason)
             done += count
 
     @property
