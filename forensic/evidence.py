@@ -105,6 +105,13 @@ class Evidence:
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
+    def read_or_nothing(self, host_offset: int, length: int) -> bytes:
+        """The same, but no bytes where they cannot be read."""
+        try:
+            return self.read_at(host_offset, length)
+        except ReadFailed:
+            return b""
+
     def read_up_to_bad(self, host_offset: int, length: int) -> bytes:
         """The bytes up to `length`, to the end of the file, or to the first block that cannot be read.
 
@@ -134,9 +141,8 @@ class Evidence:
             except OSError as error:
                 raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
             if not count:
-                raise self._failed(
-                    host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
-                )
+                reason = "the file is shorter than when it was opened"
+                raise self._failed(host_offset + done, len(buffer) - done, reason)
             done += count
 
     @property
@@ -221,7 +227,7 @@ class Evidence:
         """What a reader of any result has to know about how the file was read, in sentences about it."""
         found = []
         if writer := self.writer():
-            found.append(f"is held by another process, which {writer}: what was read is a moving target")
+            found.append(f"is held by another process, which {writer}: it may have changed while it was read")
         for file in self.files:
             if (after := self.after() if file is self.files[0] else file.now()) != file.before:
                 change = change_of(file.before, after)

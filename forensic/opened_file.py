@@ -126,7 +126,7 @@ def pieces_after(path: str) -> list[str]:
     return found
 
 
-A_PIPE = "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first"
+A_PIPE = "a pipe or a socket cannot be read, since an image needs random access: write it to a file first"
 
 
 def is_pipe(path: str | bytes) -> bool:
@@ -141,12 +141,12 @@ def is_pipe(path: str | bytes) -> bool:
 def change_of(before: Identity, after: Identity | None) -> str:
     """How a file differs from what it was."""
     if after is None:
-        return "its name leads to nothing any more"
+        return "there is no file of its name any more"
     if (after.device, after.inode) != (before.device, before.inode):
         return "another file has its name now"
     if after.size != before.size:
         return f"it had {before.size:,} bytes and has {after.size:,}"
-    return "its times or permissions are not what they were"
+    return "its times or permissions have changed"
 
 
 def times_of(identity: Identity) -> IdentityRecord:

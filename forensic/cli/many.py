@@ -176,7 +176,7 @@ def _shared(
             done += 1
         if suspects:
             if not done:
-                message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
+                message = f"{shown(rest[0])}: not examined: the process that did so was killed"
                 yield _failure(rest[0], message, ExitStatus.NOT_COMPLETED, failure_line)
             rest, suspects = rest[1:], suspects - 1
         else:

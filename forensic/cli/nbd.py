@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.parser import Subparsers, add_command, add_image
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, open_as_planned, supplied_by
 from forensic.cli.standard_streams import complain
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             for caution in cautions_about(disk.evidences):
                 if caution not in said:
                     complain(f"qcowscope: {caution}")
-            return status if vouched_for(disk.evidences) else ExitStatus.NOT_COMPLETED
+            return status if is_reliable(disk.evidences) else ExitStatus.NOT_COMPLETED
 
 
 def _place(options: argparse.Namespace) -> Place:

@@ -37,7 +37,7 @@ class Selection(Struct, frozen=True, eq=False):
         """The rows with those absent that are not wanted, cut where a wanted range begins or ends."""
         import numpy as np
 
-        from forensic.disk.chain import cut_at
+        from forensic.disk.chain import pieces_at
         from forensic.mapping.rows import coalesced, mark_absent
         from forensic.qcow2.arrays import distinct
 
@@ -46,7 +46,7 @@ class Selection(Struct, frozen=True, eq=False):
         begin, end = int(rows["guest_offset"][0]), int(rows["guest_offset"][-1]) + int(rows["length"][-1])
         first, stop = np.searchsorted(self.edges, [begin, end])
         starts = distinct(np.concatenate([rows["guest_offset"], self.edges[first:stop]]))
-        pieces = cut_at(rows, starts, end)
+        pieces = pieces_at(rows, starts, end)
         inside = np.searchsorted(self.edges, pieces["guest_offset"], side="right") % 2 == 1
         mark_absent(pieces, ~inside, Reason.NOT_MARKED)
         pieces["host_offset"][~inside] = 0
@@ -65,7 +65,7 @@ class SelectedDisk(Disk, frozen=True, kw_only=True):
         return cls(
             disk.target,
             disk.size,
-            disk.levels,
+            disk.layers,
             disk.inputs,
             (*disk.caveats, caveat),
             disk.contradictions,

@@ -12,7 +12,7 @@ import deflate
 from forensic.e01 import layout
 from forensic.e01.layout import CHUNK, SECTION_SIZE, SECTOR, CaseData, Medium
 from forensic.errors import OutputFailed
-from forensic.output.chunk import Chunk, length_of, taken
+from forensic.output.chunk import Chunk, length_of, split_chunk
 from forensic.output.hashes import Hashes
 from forensic.output.new_file import NewFile
 
@@ -95,7 +95,7 @@ class E01Output:
                 chunk %= CHUNK
                 continue
             step = CHUNK if isinstance(chunk, int) else BATCH
-            part, chunk = taken(chunk, step - len(self._batch) % step)
+            part, chunk = split_chunk(chunk, step - len(self._batch) % step)
             self._batch += bytes(part) if isinstance(part, int) else part
             if len(self._batch) >= BATCH:
                 self._write_batch()

@@ -23,9 +23,9 @@ class Settings(Struct, frozen=True):
 
     `guest_range` is (start, length); `split` the size of a segment; `hash_window` that of a window of the piecewise
     hashes. `strict` stops at the first range that cannot be read instead of filling it. `verify` reads the output
-    again. `resume` goes on where an interrupted extraction ended; a partial output is kept with it or `keep_partial`.
+    again. `resume` continues an interrupted extraction; a partial output is kept with it or `keep_partial`.
     `in_use` extracts from files that another process may be writing to. With a `container` the output is E01, which is
-    neither split nor gone on with nor read back.
+    neither split nor continued nor read back.
     """
 
     hashes: tuple[str, ...] = ("sha256",)

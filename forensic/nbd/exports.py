@@ -67,7 +67,7 @@ class Exports:
 
     def _disk_of(self, snapshot: Snapshot) -> Disk:
         """The disk of a snapshot with the files and the key that were supplied for the active one."""
-        layer = self._active.levels[0]
+        layer = self._active.layers[0]
         assert isinstance(layer, Qcow2Layer), "only images of version 2 and 3 have snapshots"
         size = self._image.virtual_size if snapshot.disk_size is None else snapshot.disk_size
         place = L1Place(snapshot.owner, snapshot.l1_table_offset, snapshot.l1_size, size)
@@ -75,7 +75,7 @@ class Exports:
             layer.image, place, size, 0, layer.data_file, layer.cipher, layer.as_stored, salvage=layer.salvage
         )
         target = f"{SNAPSHOT}{snapshot.index}"
-        return replace(self._active, target=target, size=size, levels=(first, *self._active.levels[1:]), inputs=())
+        return replace(self._active, target=target, size=size, layers=(first, *self._active.layers[1:]), inputs=())
 
     def _description(self, what: str) -> str:
         return f"{what}; {ZEROS_SAID}" if self.zeros else what

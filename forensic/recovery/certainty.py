@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
-from forensic.recovery.sectors import Bools
 
 
 class Certainty(StrEnum):
@@ -40,7 +39,7 @@ class Method(StrEnum):
     PATTERN = "pattern"  # its entries fit what the guest's file system has in use
     ORDER = "order"  # tables in the order of the file
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
-    CLOSED_ACCOUNTS = "closed_accounts"  # nothing is in use that nobody claims
+    CLOSED_ACCOUNTS = "closed_accounts"  # everything in use is accounted for
     OPEN_ACCOUNTS = "open_accounts"  # something is
     CONTENT = "content"  # a field of the header, by what the tables say
     EXAMINER = "examiner"
@@ -94,7 +93,7 @@ Whys = npt.NDArray[np.uint8]
 class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
-    `closed`: nothing is in use that nobody claims. `suspect` are host ranges, each (start, end), that something may
+    `closed`: everything in use is accounted for. `suspect` are host ranges, each (start, end), that something may
     have been written over. `others_shared` says that a cluster may be claimed by several disks, which proves nothing
     against it.
     """

@@ -96,7 +96,7 @@ class Alternative(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decision(Struct, frozen=True, forbid_unknown_fields=True, rename={"certainty": "class"}):
-    """One step of the reasoning; `seal` is gone as soon as somebody edits it or what depends on it."""
+    """One step of the reasoning; `seal` is lost when it, or what depends on it, is edited."""
 
     what: str
     certainty: Certainty
@@ -141,8 +141,8 @@ def sealed(plan: Plan) -> Plan:
 def certainty_of(plan: Plan, name: str) -> Certainty:
     """How sure a decision is, as the plan stands now.
 
-    One that was edited, or whose slots, geometry or doubts were, is not certain any more, unless its method is the
-    examiner's and somebody is named.
+    One that was edited, or whose slots, geometry or doubts were, is no longer certain, unless its method is the
+    examiner's and an examiner is named.
     """
     decision = plan.decisions.get(name)
     if decision is None:
@@ -205,7 +205,7 @@ def verify_evidence(plan: Plan, evidence: Evidence, path: str) -> None:
             raise WrongEvidence(path, str(failure)) from failure
         if found != region.sha256:
             what = f"{region.length:,} bytes at host offset {region.offset:#x}"
-            raise WrongEvidence(path, f"{what} are not those of its file")
+            raise WrongEvidence(path, f"{what} differ from the file that the plan was made for")
 
 
 def region_of(evidence: Evidence, offset: int, length: int) -> Region:

@@ -12,13 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from msgspec import Struct
 
-from forensic.errors import Interrupted
+from forensic.errors import stop_if
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.arrays import I64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.recovery.sectors import (
-    I64,
     WORDS,
-    Bools,
     Bytes,
     Masks,
     Sector,
@@ -128,9 +127,8 @@ def scan(
     with ThreadPoolExecutor(THREADS, "scan") as pool:
         workers = [_Worker(evidence, sectors, masks) for _ in range(THREADS)]
         for group in _groups(evidence):
-            if cancelled and cancelled():
-                raise Interrupted("the scan of the file")
-            jobs = [pool.submit(worker.look_at, *piece) for worker, piece in zip(workers, group, strict=False)]
+            stop_if(cancelled, "the scan of the file")
+            jobs = [pool.submit(worker.classify, *piece) for worker, piece in zip(workers, group, strict=False)]
             for job, piece in zip(jobs, group, strict=False):
                 for signature, places in job.result():
                     found[signature].append(places)
@@ -170,7 +168,7 @@ class _Worker:
         self._evidence, self._sectors, self._masks = evidence, sectors, masks
         self._buffer = np.zeros(PIECE_BYTES, dtype=np.uint8)
 
-    def look_at(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
+    def classify(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
         """Classify the sectors of a range; where structures may begin."""
         found: list[tuple[Signature, I64]] = []
         for at in range(host_offset, host_offset + length, PIECE_BYTES):
