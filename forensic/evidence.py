@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from forensic.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
 from forensic.opened_files import OpenedFiles, open_files, resolved
@@ -21,7 +21,7 @@ from forensic.unread import Unread
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.records.run import IntegrityRecord, PieceRecord, SourceRecord
+    from forensic.records.run import IntegrityRecord, SourceRecord
 
 
 HASH_CHUNK = 1 << 20
@@ -255,7 +255,7 @@ class Evidence:
             path_resolved=shown(self.path),
             kind="block" if self.is_device else "file",
             image_offset=self.image_offset or UNSET,
-            pieces=self._pieces(),
+            pieces=self._opened.records(),
             device=self.before.device,
             inode=self.before.inode,
             size=self.size,
@@ -286,12 +286,6 @@ class Evidence:
             if self.is_device
             else "device, inode, size, mtime and ctime when opened and when the report was made",
         )
-
-    def _pieces(self) -> list[PieceRecord] | UnsetType:
-        from forensic.records.run import PieceRecord
-
-        pieces = [PieceRecord(path=shown(file.path), size=file.size) for file in self.files]
-        return pieces if self._opened.several else UNSET
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""

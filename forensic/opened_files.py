@@ -6,12 +6,18 @@ import contextlib
 import errno
 import os
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable
 from forensic.opened_file import OpenedFile, open_file, pieces_after, reason_of
 from forensic.qemu_locks import is_locked, writer_of
+from forensic.untrusted import shown
+
+if TYPE_CHECKING:
+    from forensic.records.run import PieceRecord
 
 FIRST_OF_SEVERAL = ".001"
 """How the name of the first piece of evidence that was split ends."""
@@ -83,6 +89,12 @@ class OpenedFiles:
     def writer(self) -> str | None:
         """What another process that holds one of them may do to it; None if none was seen."""
         return next((found for file in self.files if (found := writer_of(file.descriptor))), None)
+
+    def records(self) -> list[PieceRecord] | UnsetType:
+        """What a report says of the pieces, if there are several."""
+        from forensic.records.run import PieceRecord
+
+        return [PieceRecord(path=shown(one.path), size=one.size) for one in self.files] if self.several else UNSET
 
     def close(self) -> None:
         """Close them."""
