@@ -42,7 +42,7 @@ FLOORS = {
     "All structures in order, once; what is wrong with each": ("forensic.walk", "forensic.rules"),
     "Structures × rules → findings; what interface and maps look through": ("forensic.checking", "forensic.explore"),
     "A report with a map of the file": ("forensic.mapped_report",),
-    "The report of an extraction": ("forensic.reporting",),
+    "The report of an extraction; a disk under new tables": ("forensic.reporting", "forensic.rebuilding"),
     "The public interface": ("forensic",),
     "The terminal interface": ("tui",),
     "The command line": ("forensic.cli",),

@@ -27,6 +27,7 @@ COMMANDS = {
     "extract": "extract",
     "diff": "diff",
     "recover": "recover",
+    "rebuild": "rebuild",
     "verify": "verify",
     "tui": "tui",
     "explain": "explain",

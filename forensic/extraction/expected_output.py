@@ -53,6 +53,8 @@ def read_expected(report: Path) -> Expected:
         try:
             document = json.loads(evidence.read_at(0, evidence.size))
             result, digest = document["result"], document["result_digest"]["value"]
+            if "new_image" in result["extraction"]:
+                raise BadReport(report, "is of a new image, which qcowscope diff compares with its source")
             expected = _expected(result["extraction"], result.get("hashes"), document)
         except ReadFailed as error:
             raise EvidenceUnreadable(report, str(error)) from error

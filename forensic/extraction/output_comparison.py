@@ -14,6 +14,7 @@ from forensic.evidence import ReadFailed
 from forensic.extraction.second_reading import (
     Comparison,
     Method,
+    OutputBytes,
     Unread,
     compare_places,
     compare_range,
@@ -64,7 +65,7 @@ def compare(
 
 def compare_whole(
     disk: Disk,
-    output: FileBytes,
+    output: OutputBytes,
     start: int,
     end: int,
     unread: Unread,
@@ -124,7 +125,7 @@ class _Stopped(Exception):
 class _Work:
     """Compares parts, with a reader for each thread."""
 
-    def __init__(self, disk: Disk, sources: Sequence[Source], output: FileBytes, unread: Unread) -> None:
+    def __init__(self, disk: Disk, sources: Sequence[Source], output: OutputBytes, unread: Unread) -> None:
         self.stopping = False
         self._disk, self._sources, self._output, self._unread = disk, sources, output, unread
         self._thread = threading.local()
