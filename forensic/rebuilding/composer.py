@@ -62,7 +62,10 @@ class Composer:
         return self._span
 
     def _take_stream(self, span: Span, data: memoryview) -> None:
-        """Copy a stream as it is stored, if the new image is read by its codec; otherwise what it decodes to."""
+        """Copy a stream as it is stored, if every reader of the new image will take it; otherwise what it decodes to.
+
+        One that is of another codec, or goes on after its cluster is full, is not taken by QEMU.
+        """
         stored = self._stored(self._disk.levels[span.depth], span)
         if stored is None:
             self._writer.write(self._writer.data(span.first, 1), data)
@@ -80,5 +83,6 @@ class Composer:
             stored = level.image.evidence.read_at(span.host_offset, span.stored_length)
         except ReadFailed:
             return None
-        exact = stored[: stream_end(stored, self._compression_type, size)]
-        return exact if fills_cluster(exact, self._compression_type, size) else stored
+        end = stream_end(stored, self._compression_type, size)
+        whole = end is not None and fills_cluster(stored[:end], self._compression_type, size)
+        return stored[:end] if whole else None

@@ -30,6 +30,7 @@ from forensic.output.new_file import LineFile, NewFile, flush_to_disk, partial_o
 from forensic.output.paths import refuse
 from forensic.output.raw_output import refuse_lack_of_space
 from forensic.output.segments import Segment
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.identify import ForeignFile
 from forensic.rebuilding.composer import Composer
 from forensic.rebuilding.image_writer import ImageWriter, name_of_data_file
@@ -41,6 +42,8 @@ from forensic.untrusted import shown
 Progress = Callable[[int, int], None]
 
 USUAL_CLUSTER_BITS = 16
+
+LAST_SECTOR = "the new disk ends with a whole sector, since QEMU leaves out a part of one; the old one has"
 
 
 def rebuild(
@@ -84,6 +87,8 @@ class Rebuilder:
             disk.target, output, 0, disk.size, [Segment(1, output, 0, disk.size)], Ledger(found), disk.caveats
         )
         self.extraction.leading_hash = leading(settings.hashes)
+        if disk.size % SECTOR_SIZE:
+            self.extraction.caveats = (*disk.caveats, f"{LAST_SECTOR}: {disk.size:,} bytes")
         self._planned = planned_of(disk.levels[0])
         self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
         self._places = found.places
@@ -131,7 +136,8 @@ class Rebuilder:
             file = NewFile(self._output, self._settings.force)
             undo.callback(file.abandon)
             name = name_of_data_file(self._output, self._data_file.path) if self._data_file else None
-            writer = ImageWriter(file, self._cluster_bits, self._disk.size, self._compression_type, name)
+            size = self._disk.size + -self._disk.size % SECTOR_SIZE
+            writer = ImageWriter(file, self._cluster_bits, size, self._compression_type, name)
             found = spans(self._all_runs(), writer.cluster_size, self._disk.size)
             composer = Composer(self._disk, found, writer, self._compression_type, self._data_file is not None)
             with filled_steps(self._disk, 0, self._disk.size, known=self._runs) as steps:

@@ -6,7 +6,7 @@ nearly all data fails in its first or 37th word, so only the rest is looked at w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,6 +34,12 @@ PIECE_BYTES = 512 << 10
 """Bytes that are read and looked at together: they stay in the processor's cache between the two."""
 
 THREADS = 2
+
+PIECES_OF_A_THREAD = 4
+"""Pieces that a thread is given at a time."""
+
+MOST_FRAGMENTS = 1 << 10
+"""Parts of one piece: with more of them the time between two looks at whether to go on would be long."""
 
 SECTORS_AT_ONCE = 1 << 20
 
@@ -124,19 +130,18 @@ def scan(
     sectors = np.zeros(-(-evidence.size // SECTOR_SIZE), dtype=np.uint8)
     masks = masks_of(evidence.size)
     found: dict[Signature, list[I64]] = {signature: [] for signature in Signature}
-    done = 0
     with ThreadPoolExecutor(THREADS, "scan") as pool:
         workers = [_Worker(evidence, sectors, masks) for _ in range(THREADS)]
         for group in _groups(evidence):
             if cancelled and cancelled():
                 raise Interrupted("the scan of the file")
-            jobs = [pool.submit(worker.look_at, *piece) for worker, piece in zip(workers, group, strict=False)]
-            for job, piece in zip(jobs, group, strict=False):
+            shares = [group[at::THREADS] for at in range(THREADS)]
+            jobs = [pool.submit(worker.look_at, share) for worker, share in zip(workers, shares, strict=True)]
+            for job in jobs:
                 for signature, places in job.result():
                     found[signature].append(places)
-                done = piece[0] + piece[1]
             if progress:
-                progress(done, evidence.size)
+                progress(sum(group[-1][-1]), evidence.size)
     return Scan(sectors, {signature: _listed(parts) for signature, parts in found.items()}, evidence.size)
 
 
@@ -145,22 +150,53 @@ def _listed(parts: list[I64]) -> Places:
     return Places(np.sort(places[:LISTED]), max(0, len(places) - LISTED))
 
 
-def _groups(evidence: Evidence) -> Iterator[list[tuple[int, int]]]:
-    """The stored parts of the file in pieces, as many together as there are threads."""
-    group: list[tuple[int, int]] = []
-    at = 0
-    while (start := evidence.next_data_from(at)) < evidence.size:
-        start -= start % SECTOR_SIZE
-        end = min(evidence.size, max(start + 1, evidence.hole_from(start)))
-        end = min(evidence.size, end + -end % SECTOR_SIZE)
-        for piece in range(max(start, at), end, PIECE_BYTES * 4):
-            group.append((piece, min(PIECE_BYTES * 4, end - piece)))
-            if len(group) == THREADS:
-                yield group
-                group = []
-        at = max(end, at)
+Fragments = list[tuple[int, int]]
+"""Host offset and length of stored parts of the file that are looked at together; the offsets are those of sectors."""
+
+
+def _groups(evidence: Evidence) -> Iterator[list[Fragments]]:
+    """The stored parts of the file in pieces, as many together as there are threads.
+
+    A piece has `PIECE_BYTES` at most, and may consist of many parts: a sparse file has a million of them, each with a
+    few sectors.
+    """
+    group: list[Fragments] = []
+    piece: Fragments = []
+    room = PIECE_BYTES
+    for start, end in _stored_sectors(evidence):
+        while start < end:
+            length = min(end - start, room)
+            piece.append((start, length))
+            start, room = start + length, room - length - -length % SECTOR_SIZE
+            if room <= 0 or len(piece) == MOST_FRAGMENTS:
+                group.append(piece)
+                piece, room = [], PIECE_BYTES
+                if len(group) == THREADS * PIECES_OF_A_THREAD:
+                    yield group
+                    group = []
+    if piece:
+        group.append(piece)
     if group:
         yield group
+
+
+def _stored_sectors(evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """The parts of the file that are no holes, from sector to sector; each hole is looked up once."""
+    at = 0
+    while (start := evidence.next_data_from(at)) < evidence.size:
+        end = min(evidence.size, max(start + 1, evidence.hole_from(start)))
+        begin, stop = start - start % SECTOR_SIZE, min(evidence.size, end + -end % SECTOR_SIZE)
+        if max(begin, at) < stop:
+            yield max(begin, at), stop
+        at = max(at, stop)
+
+
+def _sector_numbers(piece: Fragments) -> I64:
+    """The numbers of the sectors of a piece, one part after another."""
+    starts = np.array([start for start, _ in piece], dtype=np.int64) // SECTOR_SIZE
+    counts = -(-np.array([length for _, length in piece], dtype=np.int64) // SECTOR_SIZE)
+    before = np.cumsum(counts) - counts
+    return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
 
 
 class _Worker:
@@ -170,24 +206,29 @@ class _Worker:
         self._evidence, self._sectors, self._masks = evidence, sectors, masks
         self._buffer = np.zeros(PIECE_BYTES, dtype=np.uint8)
 
-    def look_at(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
-        """Classify the sectors of a range; where structures may begin."""
-        found: list[tuple[Signature, I64]] = []
-        for at in range(host_offset, host_offset + length, PIECE_BYTES):
-            found += self._piece(at, min(PIECE_BYTES, host_offset + length - at))
-        return found
+    def look_at(self, pieces: Sequence[Fragments]) -> list[tuple[Signature, I64]]:
+        """Classify the sectors of pieces; where structures may begin."""
+        return [found for piece in pieces for found in self._piece(piece)]
 
-    def _piece(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
-        buffer = self._buffer[: length + -length % SECTOR_SIZE]
-        buffer[length:] = 0
+    def _piece(self, piece: Fragments) -> list[tuple[Signature, I64]]:
+        place = 0
         try:
-            self._evidence.read_into(host_offset, buffer[:length].data)
+            for host_offset, length in piece:
+                self._buffer[place + length : place + length + -length % SECTOR_SIZE] = 0
+                self._evidence.read_into(host_offset, self._buffer[place : place + length].data)
+                place += length + -length % SECTOR_SIZE
         except ReadFailed:
-            return self._sector_by_sector(host_offset, length)
-        words = buffer.view(np.uint64).reshape(-1, WORDS)
-        first = host_offset // SECTOR_SIZE
-        self._classify(words, self._sectors[first : first + len(words)])
-        return signatures_in(words, first, self._masks)
+            return [found for host_offset, length in piece for found in self._sector_by_sector(host_offset, length)]
+        words = self._buffer[:place].view(np.uint64).reshape(-1, WORDS)
+        first = piece[0][0] // SECTOR_SIZE
+        if len(piece) == 1:
+            self._classify(words, self._sectors[first : first + len(words)])
+            return signatures_in(words, first, self._masks)
+        numbers = _sector_numbers(piece)
+        kinds = np.zeros(len(words), dtype=np.uint8)
+        self._classify(words, kinds)
+        self._sectors[numbers] = kinds
+        return [(signature, numbers[rows]) for signature, rows in signatures_in(words, 0, self._masks)]
 
     def _sector_by_sector(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
         found: list[tuple[Signature, I64]] = []

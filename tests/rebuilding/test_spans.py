@@ -41,7 +41,9 @@ def test_each_cluster_is_the_highest_of_what_it_holds(seed: int) -> None:
     size = sum(run[1] for run in runs)
     expected = plain(runs, size)
     found = list(spans(iter(runs), CLUSTER, size))
-    assert [cluster for one in found for cluster in range(one.first, one.first + one.count)] == list(range(len(expected)))
+    assert [cluster for one in found for cluster in range(one.first, one.first + one.count)] == list(
+        range(len(expected))
+    )
     for one in found:
         for cluster in range(one.first, one.first + one.count):
             kinds = expected[cluster]
