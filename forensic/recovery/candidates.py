@@ -241,7 +241,7 @@ def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
     if not len(sectors):
         return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
     rows = np.stack([read_table(evidence, int(sector) * SECTOR_SIZE, SECTOR_SIZE) for sector in sectors])
-    extended = scan.sectors[sectors] == Sector.EXTENDED
+    extended = scan.sectors.at(sectors) == Sector.EXTENDED
     rows[extended, 1::2] = 0
     rows[(rows & np.uint64(COMPRESSED)) != 0] = 0
     located = (rows & np.uint64(OFFSET_MASK)) != 0

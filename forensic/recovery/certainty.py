@@ -39,6 +39,8 @@ class Method(StrEnum):
     TWIN = "twin"  # a table that leads to the same clusters as one that is placed
     PATTERN = "pattern"  # its entries fit what the guest's file system has in use
     ORDER = "order"  # tables in the order of the file
+    OLDER_TABLE = "older_table"  # an older table of a slot whose table is lost
+    EXACT_COUNT = "exact_count"  # as many clusters as a lost table had entries, where a converter puts them
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
     CLOSED_ACCOUNTS = "closed_accounts"  # nothing is in use that nobody claims
     OPEN_ACCOUNTS = "open_accounts"  # something is
@@ -55,6 +57,8 @@ CONFIDENCE = {
     Method.TWIN: 0.9,
     Method.PATTERN: 0.9,
     Method.ORDER: 0.75,
+    Method.OLDER_TABLE: 0.6,
+    Method.EXACT_COUNT: 0.85,
     Method.OLD_SNAPSHOT: 0.9,
     Method.CLOSED_ACCOUNTS: 0.99,
     Method.OPEN_ACCOUNTS: 0.6,

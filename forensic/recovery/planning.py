@@ -14,6 +14,7 @@ from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import judge_old_tables, old_tables
+from forensic.recovery.lost_tables import data_ranges
 from forensic.recovery.placing import all_placed, other_l1_tables
 from forensic.recovery.plan import (
     SCHEMA,
@@ -79,12 +80,14 @@ def make_plan_of_deleted(work: Work, number: int, snapshot: Snapshot) -> Plan:
 def make_plan(work: Work) -> Plan:
     """Everything that was decided, as a plan."""
     decisions = _decisions(work)
+    data = data_ranges(work, len(decisions) - len(work.placed_data))
     rows = sorted(_rows(work, decisions))
     slots = np.array([row[0] for row in rows], dtype=np.int64)
     tables = np.array([row[1] for row in rows], dtype=np.uint64)
     closed = _is_closed(work)
     suspect = tuple((part.host_offset, part.host_offset + part.length) for part in work.suspect)
     judged, last = judge_tables(work.accounts, slots, tables, Standing(work.accounts, closed, suspect))
+    last = max([last, *(part.guest_offset + part.length for part in data)])
     geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
     empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
     name = f"D{len(decisions) + 1}" if empty != Certainty.UNKNOWN else ""
@@ -92,7 +95,8 @@ def make_plan(work: Work) -> Plan:
         because = ("nothing is in use that nobody claims",)
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
-    judged.add_slots(np.setdiff1d(work.broken, slots), geometry.l2_entry_count, Why.OVERWRITTEN)
+    replaced = [one.slot for one in work.placed_data]
+    judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
     decisions[size] = _on_size(
@@ -115,6 +119,7 @@ def make_plan(work: Work) -> Plan:
         tuple(unknown),
         tuple(work.suspect),
         decisions,
+        data,
         *_segments(work),
     )
     return sealed(plan)
@@ -156,6 +161,10 @@ def _decisions(work: Work) -> dict[str, Decision]:
         what = f"the L2 table at {one.host_offset:#x} belongs to slot {one.slot}"
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
+    for part in work.placed_data:
+        what, method = f"the data of slot {part.slot}, whose table is lost, lies in a row", Method.EXACT_COUNT
+        name = f"D{len(found) + 1}"
+        found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found
 
 
@@ -175,7 +184,7 @@ def _rows(work: Work, decisions: dict[str, Decision]) -> list[tuple[int, int, st
     """Slot, table and decision of every table."""
     twice = set(_named_twice(work).tolist())
     rows = [(slot, int(work.l1[slot]), "D2" if slot in twice else "D1") for slot in np.flatnonzero(work.l1).tolist()]
-    first = len(decisions) - len(work.placed) + 1
+    first = len(decisions) - len(work.placed) - len(work.placed_data) + 1
     return rows + [(one.slot, one.host_offset, f"D{number}") for number, one in enumerate(work.placed, first)]
 
 

@@ -20,6 +20,7 @@ from forensic.recovery.sectors import (
     WORDS,
     Bools,
     Bytes,
+    Kinds,
     Masks,
     Sector,
     Signature,
@@ -57,9 +58,9 @@ class Places(Struct, frozen=True):
 
 
 class Scan(Struct, frozen=True):
-    """One byte for each sector of the file, and where known structures seem to begin."""
+    """What each sector of the file looks like, and where known structures seem to begin."""
 
-    sectors: Bytes
+    sectors: Kinds
     signatures: dict[Signature, Places]
     file_size: int
 
@@ -79,7 +80,7 @@ class Scan(Struct, frozen=True):
         found = np.zeros(clusters, dtype=np.int64)
         step = max(1, SECTORS_AT_ONCE // per_cluster)
         for first in range(0, clusters, step):
-            part = self.sectors[first * per_cluster : (first + step) * per_cluster]
+            part = self.sectors.part(first * per_cluster, (first + step) * per_cluster)
             if len(part) % per_cluster:
                 part = np.append(part, np.full(-len(part) % per_cluster, NO_SECTOR, dtype=np.uint8))
             rows = is_one_of(part, kinds).reshape(-1, per_cluster)
@@ -93,7 +94,7 @@ class Scan(Struct, frozen=True):
         for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
             if left <= 0:
                 break
-            places = np.flatnonzero(is_one_of(self.sectors[first : first + SECTORS_AT_ONCE], kinds))[:left]
+            places = np.flatnonzero(is_one_of(self.sectors.part(first, first + SECTORS_AT_ONCE), kinds))[:left]
             found.append(places + first)
             left -= len(places)
         return np.concatenate([np.zeros(0, np.int64), *found])
@@ -102,14 +103,14 @@ class Scan(Struct, frozen=True):
         """How many sectors of each kind there are."""
         sums = np.zeros(len(Sector), dtype=np.int64)
         for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
-            sums += np.bincount(self.sectors[first : first + SECTORS_AT_ONCE], minlength=len(Sector))
+            sums += np.bincount(self.sectors.part(first, first + SECTORS_AT_ONCE), minlength=len(Sector))
         return [int(one) for one in sums]
 
     def table_like(self, first_sectors: I64, per_cluster: int, kinds: tuple[Sector, ...]) -> Bools:
         """Which sectors of the clusters that begin with these are of some kinds; past the end of the file none is."""
         places = first_sectors[:, np.newaxis] + np.arange(per_cluster)
         inside = places < len(self.sectors)
-        found: Bools = is_one_of(self.sectors[np.minimum(places, len(self.sectors) - 1)], kinds) & inside
+        found: Bools = is_one_of(self.sectors.at(np.minimum(places, len(self.sectors) - 1)), kinds) & inside
         return found
 
 
@@ -127,19 +128,21 @@ def scan(
     cancelled: Callable[[], bool] | None = None,
 ) -> Scan:
     """Look at every stored sector once; holes of the file are zeros. Raises `Interrupted`."""
-    sectors = np.zeros(-(-evidence.size // SECTOR_SIZE), dtype=np.uint8)
+    sectors = Kinds(-(-evidence.size // SECTOR_SIZE))
     masks = masks_of(evidence.size)
     found: dict[Signature, list[I64]] = {signature: [] for signature in Signature}
     with ThreadPoolExecutor(THREADS, "scan") as pool:
-        workers = [_Worker(evidence, sectors, masks) for _ in range(THREADS)]
+        workers = [_Worker(evidence, masks) for _ in range(THREADS)]
         for group in _groups(evidence):
             if cancelled and cancelled():
                 raise Interrupted("the scan of the file")
             shares = [group[at::THREADS] for at in range(THREADS)]
             jobs = [pool.submit(worker.look_at, share) for worker, share in zip(workers, shares, strict=True)]
             for job in jobs:
-                for signature, places in job.result():
-                    found[signature].append(places)
+                for numbers, kinds, places in job.result():
+                    sectors.put(numbers, kinds)
+                    for signature, where in places:
+                        found[signature].append(where)
             if progress:
                 progress(sum(group[-1][-1]), evidence.size)
     return Scan(sectors, {signature: _listed(parts) for signature, parts in found.items()}, evidence.size)
@@ -199,18 +202,22 @@ def _sector_numbers(piece: Fragments) -> I64:
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
 
 
+Looked = tuple[I64, Bytes, list[tuple[Signature, I64]]]
+"""Numbers of sectors, their kinds, and where structures may begin."""
+
+
 class _Worker:
     """Looks at pieces; one of its buffers serves them all."""
 
-    def __init__(self, evidence: Evidence, sectors: Bytes, masks: Masks) -> None:
-        self._evidence, self._sectors, self._masks = evidence, sectors, masks
+    def __init__(self, evidence: Evidence, masks: Masks) -> None:
+        self._evidence, self._masks = evidence, masks
         self._buffer = np.zeros(PIECE_BYTES, dtype=np.uint8)
 
-    def look_at(self, pieces: Sequence[Fragments]) -> list[tuple[Signature, I64]]:
-        """Classify the sectors of pieces; where structures may begin."""
-        return [found for piece in pieces for found in self._piece(piece)]
+    def look_at(self, pieces: Sequence[Fragments]) -> list[Looked]:
+        """Classify the sectors of pieces."""
+        return [self._piece(piece) for piece in pieces]
 
-    def _piece(self, piece: Fragments) -> list[tuple[Signature, I64]]:
+    def _piece(self, piece: Fragments) -> Looked:
         place = 0
         try:
             for host_offset, length in piece:
@@ -218,46 +225,45 @@ class _Worker:
                 self._evidence.read_into(host_offset, self._buffer[place : place + length].data)
                 place += length + -length % SECTOR_SIZE
         except ReadFailed:
-            return [found for host_offset, length in piece for found in self._sector_by_sector(host_offset, length)]
-        words = self._buffer[:place].view(np.uint64).reshape(-1, WORDS)
-        first = piece[0][0] // SECTOR_SIZE
-        if len(piece) == 1:
-            self._classify(words, self._sectors[first : first + len(words)])
-            return signatures_in(words, first, self._masks)
+            return self._sector_by_sector(piece)
         numbers = _sector_numbers(piece)
-        kinds = np.zeros(len(words), dtype=np.uint8)
-        self._classify(words, kinds)
-        self._sectors[numbers] = kinds
-        return [(signature, numbers[rows]) for signature, rows in signatures_in(words, 0, self._masks)]
+        kinds, places = self._looked_at(self._buffer[:place])
+        return numbers, kinds, [(signature, numbers[rows]) for signature, rows in places]
 
-    def _sector_by_sector(self, host_offset: int, length: int) -> list[tuple[Signature, I64]]:
-        found: list[tuple[Signature, I64]] = []
-        for at in range(host_offset, host_offset + length, SECTOR_SIZE):
-            buffer = np.zeros(SECTOR_SIZE, dtype=np.uint8)
-            place = self._sectors[at // SECTOR_SIZE : at // SECTOR_SIZE + 1]
+    def _looked_at(self, buffer: Bytes) -> tuple[Bytes, list[tuple[Signature, I64]]]:
+        words = buffer.view(np.uint64).reshape(-1, WORDS)
+        return self._classify(words), signatures_in(words, 0, self._masks)
+
+    def _sector_by_sector(self, piece: Fragments) -> Looked:
+        numbers = _sector_numbers(piece)
+        kinds, places = np.full(len(numbers), Sector.UNREAD, dtype=np.uint8), []
+        buffer = np.zeros(SECTOR_SIZE, dtype=np.uint8)
+        for row, number in enumerate(numbers.tolist()):
+            at = number * SECTOR_SIZE
+            length = min(SECTOR_SIZE, self._evidence.size - at)
+            buffer[length:] = 0
             try:
-                self._evidence.read_into(at, buffer[: min(SECTOR_SIZE, host_offset + length - at)].data)
+                self._evidence.read_into(at, buffer[:length].data)
             except ReadFailed:
-                place[:] = Sector.UNREAD
                 continue
-            words = buffer.view(np.uint64).reshape(-1, WORDS)
-            self._classify(words, place)
-            found += signatures_in(words, at // SECTOR_SIZE, self._masks)
-        return found
+            kinds[row : row + 1], found = self._looked_at(buffer)
+            places += [(signature, rows + number) for signature, rows in found]
+        return numbers, kinds, places
 
-    def _classify(self, words: Words, kinds: Bytes) -> None:
+    def _classify(self, words: Words) -> Bytes:
         masks = self._masks
         maybe = entry_like(words[:, 0], masks) & entry_like(words[:, 36], masks)
-        kinds[:] = Sector.OTHER
+        kinds = np.full(len(words), Sector.OTHER, dtype=np.uint8)
         rows = np.flatnonzero(maybe)
         if not len(rows):
-            return
+            return kinds
         looked_at = words if len(rows) == len(words) else words[rows]
         used = np.bitwise_or.reduce(looked_at, axis=1) != 0
         kinds[rows[~used]] = Sector.ZERO
         rows, looked_at = rows[used], looked_at[used]
         if len(rows):
             kinds[rows] = self._kinds(looked_at)
+        return kinds
 
     def _kinds(self, words: Words) -> Bytes:
         masks = self._masks

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from forensic.errors import NotAnImage
+from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
 from forensic.recovery.plan import Plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
-from tests.recovery.images import Made
+from tests.recovery.images import DAMAGES, Made, damaged_again, known
 
 BLOCK = 512
 
@@ -62,6 +65,18 @@ def figures_of(made: Made) -> Figures:
         found = compared(made, evidence, recovery.plan)
         found.damage = tuple(recovery.damage)
         return found
+
+
+def wrong_after_damage(image: Path, folder: Path, seed: int) -> str:
+    """What is wrong with the recovery of a copy of an image that was damaged by chance; nothing, most of all."""
+    copy = folder / "damaged.qcow2"
+    shutil.copyfile(image, copy)
+    damage = random.Random(seed).choice(list(DAMAGES))
+    try:
+        found = figures_of(damaged_again(known(copy), damage, seed))
+    except (Unsupported, IndexError, ValueError):  # an image without tables, or one that is left without bytes
+        return ""
+    return f"{damage}, seed {seed}: {found}" if found.wrong_certain else ""
 
 
 def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:

@@ -12,10 +12,12 @@ from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.recovery.recover import recover
 from samples.kinds import Kind as Sample
-from tests.images import QCOW2, sample
+from tests.images import COMPLETE, QCOW2, sample
 from tests.oracles import require
-from tests.recovery.figures import figures_of
+from tests.recovery.figures import figures_of, wrong_after_damage
 from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
+
+SEEDS_OF_A_SAMPLE = 12
 
 MAY_BE_WRONG = 0.02
 """The share of what is inferred that may be wrong; of what is certain none."""
@@ -51,6 +53,11 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("created again", EXT4, 0.95, 0),
     ("created again", ONE_SLOT, 0.99, 0),
     ("L1 and refcounts zero", ONE_SLOT | SNAPSHOTS, 0.99, 0),
+    ("10 % of L2 random", SNAPSHOTS, 0.99, 0.6),
+    ("30 % of L2 zero", SNAPSHOTS, 0.99, 0.6),
+    ("all L2 random", SNAPSHOTS, 0.95, 0),
+    ("30 % of L2 zero", {"ext4 c4k"}, 0.7, 0.3),
+    ("all L2 random", {"ext4 c4k"}, 0.35, 0),
 )
 """Damage, kinds, the shares that have to come back at least: right, and certain."""
 
@@ -78,6 +85,13 @@ def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage
 def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tuple[Kind, Made], seed: int) -> None:
     found = figures_of(damaged_again(made[1], "random metadata", seed))
     assert found.wrong_certain == 0, found.first_wrong
+
+
+@pytest.mark.parametrize("kind", COMPLETE, ids=lambda kind: kind.name)
+def test_nothing_of_a_damaged_sample_is_certain_and_wrong(kind: Sample, tmp_path: Path) -> None:
+    require("qemu-img")
+    wrong = [wrong_after_damage(sample(kind), tmp_path, seed) for seed in range(SEEDS_OF_A_SAMPLE)]
+    assert [one for one in wrong if one] == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind in QCOW2 if not kind.data_file], ids=lambda kind: kind.name)
