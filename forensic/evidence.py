@@ -10,7 +10,8 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -50,14 +51,16 @@ class Evidence:
     Offsets are host offsets (bytes from the start of the file).
     """
 
-    def __init__(self, path_as_given: str | os.PathLike[str]) -> None:
-        """Open the file read-only.
+    def __init__(self, path_as_given: str | os.PathLike[str], bad: Sequence[tuple[int, int]] = ()) -> None:
+        """Open the file read-only; `bad` ranges, (start, end) in order, are not read, as if the medium failed there.
 
         Raises `EvidenceUnreadable` if it is missing, not permitted, or not a regular file; a FIFO, a device or a
         directory is refused without being read. A symbolic link that the examiner names is resolved first and
         reported; the file itself is then opened without following one.
         """
         self.path_as_given = os.fspath(path_as_given)
+        self.known_bad = tuple(bad)
+        self._known_bad_ends = [end for _, end in bad]
         try:
             self.path = os.path.realpath(self.path_as_given)
             self._fd, self.open_flags = open_read_only(self.path)
@@ -110,6 +113,8 @@ class Evidence:
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
+        if self.known_bad and (bad := self._first_bad(host_offset, len(buffer))):
+            raise self._failed(*bad, "the map of the device calls it unreadable")
         while done < len(buffer):
             try:
                 count = os.preadv(self._fd, [buffer[done:]], host_offset + done)
@@ -120,6 +125,14 @@ class Evidence:
                     host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
                 )
             done += count
+
+    def _first_bad(self, host_offset: int, length: int) -> tuple[int, int] | None:
+        """Host offset and length of the first part of a range that is known to be bad."""
+        index = bisect_right(self._known_bad_ends, host_offset)
+        if index == len(self.known_bad) or self.known_bad[index][0] >= host_offset + length:
+            return None
+        start = max(host_offset, self.known_bad[index][0])
+        return start, min(host_offset + length, self.known_bad[index][1]) - start
 
     @property
     def unread(self) -> tuple[Unread, ...]:

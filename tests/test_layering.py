@@ -25,7 +25,9 @@ FLOORS = {
     "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.qemu_locks"),
     "A file that is opened, and what identifies it": ("forensic.opened_file",),
     "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
-    "Pieces of evidence: an excerpt, a parsed structure": ("forensic.excerpt", "forensic.structure"),
+    "Pieces of evidence: an excerpt, a parsed structure; which of it a copy lacks": (
+        "forensic.excerpt", "forensic.structure", "forensic.bad_sectors",
+    ),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),

@@ -137,7 +137,7 @@ class Accounts:
             times = self.data.astype(np.uint16) + self.metadata + self.streams + self.others
             found: Bools = self.stored > np.minimum(times, MOST_COUNTED)
             return found
-        return ~self.scan.zero_clusters(self.geometry.cluster_bits) & ~self.claimed
+        return ~self.scan.zero_clusters(self.geometry.cluster_bits, also_unread=False) & ~self.claimed
 
     @property
     def closed(self) -> bool:

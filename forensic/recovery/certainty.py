@@ -78,6 +78,7 @@ class Why(IntEnum):
     EMPTINESS_DOUBTFUL = 17
     OVERWRITTEN = 18
     SUSPECT_ZONE = 19
+    BAD_SECTOR = 20
 
     @property
     def certainty(self) -> Certainty:
@@ -99,13 +100,13 @@ class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
     `closed`: nothing is in use that nobody claims. `suspect` are host ranges, each (start, end), that something may
-    have been written over. `others_shared` says that a cluster may be claimed by several disks, which proves nothing
-    against it.
+    have been written over, `bad` the host clusters in which the medium has failed.
     """
 
     accounts: Accounts
     closed: bool
     suspect: tuple[tuple[int, int], ...] = ()
+    bad: Bools | None = None
 
 
 def of_pointers(intact_header: bool, suspect_everywhere: bool) -> Certainty:
@@ -178,6 +179,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE
+    if standing.bad is not None:
+        whys[((places != 0) | streams) & _any(standing.bad, first, last, len(standing.bad))] = Why.BAD_SECTOR
     if not standing.closed:
         doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
         whys[empty] = doubt[empty]

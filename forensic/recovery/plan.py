@@ -184,6 +184,21 @@ def _parts_by_decision(plan: Plan) -> dict[str, tuple[list[Slot], list[DataRange
     return found
 
 
+def without_doubtful(plan: Plan, least: float) -> Plan:
+    """The plan without what is inferred with less confidence: those ranges are unknown then."""
+    kept = {
+        name: decision
+        for name, decision in plan.decisions.items()
+        if decision.certainty == Certainty.CERTAIN or decision.confidence >= least or name == plan.geometry.decision
+    }
+    if len(kept) == len(plan.decisions):
+        return plan
+    slots = tuple(slot for slot in plan.l1 if slot.decision in kept)
+    data = tuple(part for part in plan.data if part.decision in kept)
+    empty = plan.empty if plan.empty in kept else ""
+    return sealed(msgspec.structs.replace(plan, decisions=kept, l1=slots, data=data, empty=empty))
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:32]
 

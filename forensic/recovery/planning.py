@@ -28,7 +28,7 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.sectors import I64
+from forensic.recovery.sectors import I64, Bools
 from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
@@ -86,7 +86,8 @@ def make_plan(work: Work) -> Plan:
     tables = np.array([row[1] for row in rows], dtype=np.uint64)
     closed = _is_closed(work)
     suspect = tuple((part.host_offset, part.host_offset + part.length) for part in work.suspect)
-    judged, last = judge_tables(work.accounts, slots, tables, Standing(work.accounts, closed, suspect))
+    standing = Standing(work.accounts, closed, suspect, bad_clusters(work))
+    judged, last = judge_tables(work.accounts, slots, tables, standing)
     last = max([last, *(part.guest_offset + part.length for part in data)])
     geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
     empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
@@ -123,6 +124,17 @@ def make_plan(work: Work) -> Plan:
         *_segments(work),
     )
     return sealed(plan)
+
+
+def bad_clusters(work: Work) -> Bools | None:
+    """The host clusters that touch a range of the evidence's bad sectors; None if it has none."""
+    if not work.evidence.known_bad:
+        return None
+    size = work.geometry.cluster_size
+    found = np.zeros(-(-work.evidence.size // size), dtype=np.bool_)
+    for start, end in work.evidence.known_bad:
+        found[start // size : -(-end // size)] = True
+    return found
 
 
 def _on_size(size: int, known: bool, told: bool) -> Decision:

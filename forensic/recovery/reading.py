@@ -193,4 +193,5 @@ def _reason(part: GuestRange) -> Reason:
         Why.EMPTINESS_DOUBTFUL: Reason.EMPTINESS_DOUBTFUL,
         Why.OVERWRITTEN: Reason.OVERWRITTEN,
         Why.SUSPECT_ZONE: Reason.SUSPECT_ZONE,
+        Why.BAD_SECTOR: Reason.IO_ERROR,
     }.get(_why(part), Reason.NOT_RECOVERED)

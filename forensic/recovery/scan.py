@@ -64,9 +64,9 @@ class Scan(Struct, frozen=True):
     signatures: dict[Signature, Places]
     file_size: int
 
-    def zero_clusters(self, cluster_bits: int) -> Bools:
+    def zero_clusters(self, cluster_bits: int, also_unread: bool = True) -> Bools:
         """Which clusters hold nothing but zeros, or cannot be read."""
-        zero = self.count(cluster_bits, (Sector.ZERO, Sector.UNREAD))
+        zero = self.count(cluster_bits, (Sector.ZERO, Sector.UNREAD) if also_unread else (Sector.ZERO,))
         per_cluster = 1 << (cluster_bits - 9)
         found: Bools = zero == per_cluster
         if len(found) and len(self.sectors) % per_cluster:

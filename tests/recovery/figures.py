@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,9 @@ class Figures:
         return f"{100 * self.certain / there:5.1f}/{100 * self.inferred / there:5.1f}{wrong}"
 
 
-def figures_of(made: Made) -> Figures:
+def figures_of(made: Made, bad: Sequence[tuple[int, int]] = ()) -> Figures:
     """Recover, read through the plan, and compare with the truth."""
-    with Evidence(made.path) as evidence:
+    with Evidence(made.path, bad) as evidence:
         try:
             recovery = recover(evidence)
         except NotAnImage:

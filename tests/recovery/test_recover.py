@@ -81,6 +81,24 @@ def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage
             assert found.certain_share >= certain, str(found)
 
 
+def with_bad_sectors(image: Made, rng: random.Random) -> tuple[Made, list[tuple[int, int]]]:
+    """A copy in which some sectors are zeros, as of a device that failed there."""
+    copy = damaged_again(image, "none", seed=1)
+    starts = sorted(rng.sample(range(len(copy.content) // 4096), 12))
+    bad = [(start * 4096, start * 4096 + 4096) for start in starts]
+    for start, end in bad:
+        copy.content[start:end] = bytes(end - start)
+    copy.save()
+    return copy, bad
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_lies_in_bad_sectors_is_never_certain(made: tuple[Kind, Made], seed: int) -> None:
+    found = figures_of(*with_bad_sectors(made[1], random.Random(seed)))
+    assert found.wrong_certain == 0, found.first_wrong
+    assert found.wrong_inferred <= MAY_BE_WRONG * found.all_inferred, str(found)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tuple[Kind, Made], seed: int) -> None:
     found = figures_of(damaged_again(made[1], "random metadata", seed))
