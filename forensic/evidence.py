@@ -142,11 +142,12 @@ class Evidence:
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
         """Remember a range that could not be read; another process, which read for this one, may have met it."""
         end = host_offset + length
-        within = [place for place in self._unread if host_offset <= place[0] and sum(place) <= end]
+        known = list(self._unread)  # several threads may read
+        within = [place for place in known if host_offset <= place[0] and sum(place) <= end]
         if within:
             return  # it is known already which part of it is to blame
-        for place in [place for place in self._unread if place[0] <= host_offset and end <= sum(place)]:
-            del self._unread[place]
+        for place in [place for place in known if place[0] <= host_offset and end <= sum(place)]:
+            self._unread.pop(place, None)
         if len(self._unread) < UNREAD_LISTED:
             self._unread[host_offset, length] = Unread(host_offset, length, reason)
         else:

@@ -119,17 +119,18 @@ class _Marks:
 
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
     """Host offset of every cluster that has few sectors which are no part of a table, and at least one that is."""
-    per_cluster = 1 << (cluster_bits - 9)
     kinds = TABLE_KINDS if extended else TABLE_KINDS[:2]
-    table, zero = scan.count(cluster_bits, kinds), scan.count(cluster_bits, (Sector.ZERO,))
-    other = per_cluster - table - zero
-    if len(other):
-        last = len(scan.sectors) - (len(other) - 1) * per_cluster
-        other[-1] = last - table[-1] - zero[-1]
-    found = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(per_cluster, table + other)))
-    found = found[found > 0]
-    kept = found[:MAX_CANDIDATES]
-    return kept.astype(np.uint64) << np.uint64(cluster_bits), other[kept] > 0, len(found) - len(kept)
+    places, partial = [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)]
+    kept = more = 0
+    for first, sectors, (table, zero) in scan.counts(cluster_bits, kinds, (Sector.ZERO,)):
+        other = sectors - table - zero
+        rows = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(sectors, table + other)))
+        rows = rows[rows + first > 0]
+        some = rows[: MAX_CANDIDATES - kept]
+        kept, more = kept + len(some), more + len(rows) - len(some)
+        places.append(some + first)
+        partial.append(other[some] > 0)
+    return np.concatenate(places).astype(np.uint64) << np.uint64(cluster_bits), np.concatenate(partial), more
 
 
 def read_table(evidence: Evidence, host_offset: int, length: int) -> U64:

@@ -99,14 +99,29 @@ Whys = npt.NDArray[np.uint8]
 class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
-    `closed`: nothing is in use that nobody claims. `suspect` are host ranges, each (start, end), that something may
+    `closed`: nothing is in use that nobody claims. Of the host clusters `twice` are claimed twice, and `unused` have
+    refcount 0, if the refcounts can be believed. `suspect` are host ranges, each (start, end), that something may
     have been written over, `bad` the host clusters in which the medium has failed.
     """
 
     accounts: Accounts
     closed: bool
+    twice: Bools
+    unused: Bools | None
     suspect: tuple[tuple[int, int], ...] = ()
     bad: Bools | None = None
+
+    @classmethod
+    def of(
+        cls,
+        accounts: Accounts,
+        closed: bool,
+        suspect: tuple[tuple[int, int], ...] = (),
+        bad: Bools | None = None,
+    ) -> Standing:
+        """What the accounts say now."""
+        unused = accounts.stored == 0 if accounts.usable and accounts.stored is not None else None
+        return cls(accounts, closed, accounts.twice, unused, suspect, bad)
 
 
 def of_pointers(intact_header: bool, suspect_everywhere: bool) -> Certainty:
@@ -173,9 +188,9 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     first, last = _clusters(batch, places, streams)
     if accounts.possible and not geometry.external_data_file:
         leads = (places != 0) | streams
-        whys[leads & _any(accounts.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
-        if accounts.usable and accounts.stored is not None:
-            whys[leads & _any(accounts.stored == 0, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
+        whys[leads & _any(standing.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
+        if standing.unused is not None:
+            whys[leads & _any(standing.unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE
@@ -205,9 +220,11 @@ def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[
 
 def _any(marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], clusters: int) -> Bools:
     """Whether any of the clusters from `first` to `last` is marked; what lies past the end of the file is not."""
-    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(marked)])
-    begin, end = np.clip(first, 0, clusters), np.clip(last + 1, 0, clusters)
-    found: Bools = sums[end] > sums[begin]
+    found: Bools = np.zeros(first.shape, dtype=np.bool_)
+    at = first
+    while (inside := (at <= last) & (at < clusters)).any():  # a stream lies in three clusters at most
+        found[inside] |= marked[at[inside]]
+        at = at + 1
     return found
 
 

@@ -86,7 +86,7 @@ def make_plan(work: Work) -> Plan:
     tables = np.array([row[1] for row in rows], dtype=np.uint64)
     closed = _is_closed(work)
     suspect = tuple((part.host_offset, part.host_offset + part.length) for part in work.suspect)
-    standing = Standing(work.accounts, closed, suspect, bad_clusters(work))
+    standing = Standing.of(work.accounts, closed, suspect, bad_clusters(work))
     judged, last = judge_tables(work.accounts, slots, tables, standing)
     last = max([last, *(part.guest_offset + part.length for part in data)])
     geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.errors import Interrupted
@@ -50,6 +51,10 @@ LISTED = 1 << 20
 """Places of one kind that are remembered; a planted file could have one in every sector."""
 
 
+Counts = npt.NDArray[np.int16]
+"""Numbers of sectors of clusters, which have 4,096 at most."""
+
+
 class Places(Struct, frozen=True):
     """Sectors, by number, that begin with one signature; `more` were not remembered."""
 
@@ -66,26 +71,27 @@ class Scan(Struct, frozen=True):
 
     def zero_clusters(self, cluster_bits: int, also_unread: bool = True) -> Bools:
         """Which clusters hold nothing but zeros, or cannot be read."""
-        zero = self.count(cluster_bits, (Sector.ZERO, Sector.UNREAD) if also_unread else (Sector.ZERO,))
-        per_cluster = 1 << (cluster_bits - 9)
-        found: Bools = zero == per_cluster
-        if len(found) and len(self.sectors) % per_cluster:
-            found[-1] = int(zero[-1]) == len(self.sectors) % per_cluster
+        kinds = (Sector.ZERO, Sector.UNREAD) if also_unread else (Sector.ZERO,)
+        parts = [zero == sectors for _, sectors, (zero,) in self.counts(cluster_bits, kinds)]
+        found: Bools = np.concatenate([np.zeros(0, np.bool_), *parts])
         return found
 
-    def count(self, cluster_bits: int, kinds: tuple[Sector, ...]) -> I64:
-        """How many sectors of some kinds each cluster has; worked out in parts, since there may be many sectors."""
+    def counts(self, cluster_bits: int, *kinds: tuple[Sector, ...]) -> Iterator[tuple[int, Counts, list[Counts]]]:
+        """How many sectors some clusters have at a time, and how many of some kinds: the first cluster, and the counts.
+
+        There may be tens of millions of clusters, so it is done in parts. Only the last cluster may be a short one.
+        """
         per_cluster = 1 << (cluster_bits - 9)
         clusters = -(-len(self.sectors) // per_cluster)
-        found = np.zeros(clusters, dtype=np.int64)
         step = max(1, SECTORS_AT_ONCE // per_cluster)
         for first in range(0, clusters, step):
             part = self.sectors.part(first * per_cluster, (first + step) * per_cluster)
-            if len(part) % per_cluster:
-                part = np.append(part, np.full(-len(part) % per_cluster, NO_SECTOR, dtype=np.uint8))
-            rows = is_one_of(part, kinds).reshape(-1, per_cluster)
-            found[first : first + len(rows)] = np.count_nonzero(rows, axis=1)
-        return found
+            count = np.full(-(-len(part) // per_cluster), per_cluster, dtype=np.int16)
+            if short := len(part) % per_cluster:
+                count[-1] = short
+                part = np.append(part, np.full(per_cluster - short, NO_SECTOR, dtype=np.uint8))
+            rows = part.reshape(-1, per_cluster)
+            yield first, count, [is_one_of(rows, one).sum(axis=1, dtype=np.int16) for one in kinds]
 
     def where(self, kinds: tuple[Sector, ...], most: int) -> I64:
         """The sectors of some kinds, up to so many."""
