@@ -44,15 +44,20 @@ def find_orphans(image: Identified, cancelled: Callable[[], bool] = lambda: Fals
     found = [np.zeros((0, 2), dtype=np.int64)]
     count = 0
     for structure in structures(image, with_streams=False):
-        if cancelled() or count > MAX_ORPHANS:
+        if cancelled():
             return Orphans(*_merged(np.concatenate(found)), False)
         if isinstance(structure, LeakedClusters):
             size = structure.geometry.cluster_size
             begins = structure.clusters.astype(np.int64) * size
-            found.append(np.stack([begins, begins + size], axis=1))
+            areas = np.stack([begins, begins + size], axis=1)
         elif isinstance(structure, FreeResidue):
-            found.append(structure.areas)
-        count += len(found[-1])
+            areas = structure.areas
+        else:
+            continue
+        found.append(areas)
+        count += len(areas)
+        if count > MAX_ORPHANS:
+            return Orphans(*_merged(np.concatenate(found)), False)
     return Orphans(*_merged(np.concatenate(found)), True)
 
 
