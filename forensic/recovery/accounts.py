@@ -32,7 +32,6 @@ MOST_COUNTED = 255
 """References of one cluster beyond which they are not counted."""
 
 Counts = npt.NDArray[np.uint8]
-Times = npt.NDArray[np.uint16]
 
 
 class Accounts:
@@ -45,10 +44,10 @@ class Accounts:
         self.possible = self.clusters <= MAX_CLUSTERS and not geometry.external_data_file
         size = self.clusters if self.possible else 0
         self.data = np.zeros(size, dtype=np.uint8)
-        self.streams = np.zeros(size, dtype=np.uint16)
+        self.streams = np.zeros(size, dtype=np.uint8)
         self.metadata = np.zeros(size, dtype=np.uint8)
-        self.others = np.zeros(size, dtype=np.uint16)
-        self.stored, self._known = self._read_stored(size)
+        self.others = np.zeros(size, dtype=np.uint8)
+        self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
     def claim_range(self, host_offset: int, length: int) -> None:
@@ -65,7 +64,7 @@ class Accounts:
     def claim_refcounts(self) -> None:
         """The refcount table and its blocks lie where the geometry says."""
         table = read_refcount_table(self.evidence, self.geometry)
-        if len(table.entries) and self._known is not None:
+        if len(table.entries) and self._not_known is not None:
             self.claim_range(table.host_offset, self.geometry.refcount_table_clusters * self.geometry.cluster_size)
             self.claim_clusters(table.block_offsets()[table.readable()])
 
@@ -105,13 +104,13 @@ class Accounts:
     @property
     def usable(self) -> bool:
         """Whether the stored refcounts agree with what is claimed, so that they can be believed elsewhere."""
-        if self.stored is None or self._known is None:
+        if self.stored is None or self._not_known is None:
             return False
         count = in_use = ones = few = alone = 0
         for part in self._parts():
             claimed, stored = self._claimed(part), self.stored[part]
             count += int(np.count_nonzero(claimed))
-            claimed &= self._known[part]
+            claimed &= ~self._not_known[part]
             in_use += int(np.count_nonzero(claimed & (stored > 0)))
             plain = claimed & (self.streams[part] == 0) & (self.others[part] == 0)
             plain &= self.data[part] + self.metadata[part] == 1
@@ -182,7 +181,7 @@ class Accounts:
         found: Bools = self.stored[(host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)] > 0
         return found
 
-    def _add(self, counts: Counts | Times, clusters: I64) -> None:
+    def _add(self, counts: Counts, clusters: I64) -> None:
         if not self.possible:
             return
         clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
@@ -190,22 +189,24 @@ class Accounts:
         counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, MOST_COUNTED)
 
     def _read_stored(self, size: int) -> tuple[Counts | None, Bools | None]:
-        """The stored refcounts, up to 255, and of which clusters they are known."""
+        """The stored refcounts, up to 255, and of which clusters they are not known."""
         geometry = self.geometry
         if not size or geometry.refcount_order is None:
             return None, None
         stored = StoredRefcounts(self.evidence, read_refcount_table(self.evidence, geometry))
         if not stored.usable:
             return None, None
-        counts, known = np.zeros(size, dtype=np.uint8), np.ones(size, dtype=np.bool_)
+        counts, not_known = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.bool_)
         step = max(stored.per_block, SPAN_CLUSTERS)
         for first in range(0, size, step):
             if not stored.has_blocks(first):
                 continue
             found = stored.read(first, min(step, size - first))
             counts[first : first + step] = np.minimum(found.counts, MOST_COUNTED)
-            known[first : first + step] = found.block != Block.UNREADABLE
-        return counts, known
+            unreadable = found.block == Block.UNREADABLE
+            if unreadable.any():  # otherwise what was never touched takes no memory
+                not_known[first : first + step] = unreadable
+        return counts, not_known
 
 
 def located(batch: L2Batch, good: Bools) -> tuple[U64, Bools]:

@@ -95,5 +95,5 @@ def test_where_the_search_for_tables_stopped_is_said(monkeypatch: pytest.MonkeyP
         judged = check(identify(evidence), strict=True)
     assert said() == []
     reasons = {(one.status, one.reason) for one in judged.checks if one.code in ("orphan-l2-tables", "l1-table-wiped")}
-    assert reasons == {(CheckStatus.NOT_RUN, "the search for tables stopped at host offset 0x7000")}
+    assert reasons == {(CheckStatus.NOT_RUN, "the search for tables stopped at host offset 0x6000")}
     assert not judged.incomplete
