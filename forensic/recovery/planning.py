@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from forensic.errors import Unsupported
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
@@ -207,7 +207,7 @@ def _is_closed(work: Work) -> bool:
     they are older versions of those that are placed, or where the disk has no table at all.
     """
     accounts = work.accounts
-    if not accounts.closed or work.layout.doubtful or work.layout.candidates.more:
+    if not accounts.closed or work.layout.doubtful or work.layout.candidates.more or _l1_is_cut(work):
         return False
     if work.geometry.external_data_file:
         return work.layout.form == "file" and not len(work.broken)
@@ -220,6 +220,12 @@ def _is_closed(work: Work) -> bool:
     placed = list(enumerate(tables))
     twins = {one.host_offset for one in by_twins(accounts, work.orphans.host_offsets, placed)}
     return all(int(offset) in twins for offset in work.orphans.host_offsets.tolist())
+
+
+def _l1_is_cut(work: Work) -> bool:
+    """Whether the file ends before the L1 table does: the entries after its end are not empty, but not there."""
+    geometry = work.geometry
+    return geometry.l1_table_offset + L1_ENTRY_SIZE * geometry.l1_entries_needed > work.evidence.size
 
 
 def _with_known_size(work: Work, last: int, slots: int) -> Geometry:

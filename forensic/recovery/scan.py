@@ -72,8 +72,9 @@ class Scan(Struct, frozen=True):
     def zero_clusters(self, cluster_bits: int, also_unread: bool = True) -> Bools:
         """Which clusters hold nothing but zeros, or cannot be read."""
         kinds = (Sector.ZERO, Sector.UNREAD) if also_unread else (Sector.ZERO,)
-        parts = [zero == sectors for _, sectors, (zero,) in self.counts(cluster_bits, kinds)]
-        found: Bools = np.concatenate([np.zeros(0, np.bool_), *parts])
+        found: Bools = np.zeros(-(-len(self.sectors) // (1 << (cluster_bits - 9))), dtype=np.bool_)
+        for first, sectors, (zero,) in self.counts(cluster_bits, kinds):
+            found[first : first + len(zero)] = zero == sectors
         return found
 
     def counts(self, cluster_bits: int, *kinds: tuple[Sector, ...]) -> Iterator[tuple[int, Counts, list[Counts]]]:

@@ -10,14 +10,15 @@ import pytest
 
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
+from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from samples.kinds import Kind as Sample
-from tests.images import COMPLETE, QCOW2, sample
+from tests.images import COMPLETE, QCOW2, header, sample
 from tests.oracles import require
 from tests.recovery.figures import figures_of, wrong_after_damage
 from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
 
-SEEDS_OF_A_SAMPLE = 12
+SEEDS_OF_A_SAMPLE = range(100, 116)
 
 MAY_BE_WRONG = 0.02
 """The share of what is inferred that may be wrong; of what is certain none."""
@@ -108,7 +109,7 @@ def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tup
 @pytest.mark.parametrize("kind", COMPLETE, ids=lambda kind: kind.name)
 def test_nothing_of_a_damaged_sample_is_certain_and_wrong(kind: Sample, tmp_path: Path) -> None:
     require("qemu-img")
-    wrong = [wrong_after_damage(sample(kind), tmp_path, seed) for seed in range(SEEDS_OF_A_SAMPLE)]
+    wrong = [wrong_after_damage(sample(kind), tmp_path, seed) for seed in SEEDS_OF_A_SAMPLE]
     assert [one for one in wrong if one] == []
 
 
@@ -119,6 +120,25 @@ def test_a_sound_sample_is_certain_throughout(kind: Sample) -> None:
     assert recovery.damage == []
     assert {one.certainty for one in recovery.plan.decisions.values()} <= {"certain"}
     assert (recovery.plan.unknown, recovery.plan.inferred) == ((), ())
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200, 300])
+def test_l1_entries_past_the_end_of_the_file_are_not_empty(cut: int, tmp_path: Path) -> None:
+    content = empty_image(cluster_bits=9, slots=64)
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(content[: len(content) - cut])
+    with Evidence(path) as evidence:
+        recovery = recover(evidence)
+        planned = planned_by(recovery.plan, evidence)
+    assert {one.certainty for one in planned.judged} == ({"certain"} if not cut else {"unknown"})
+
+
+def empty_image(cluster_bits: int, slots: int) -> bytes:
+    """An image whose L1 table, all zeros, ends with the file."""
+    size = 1 << cluster_bits
+    head = header(cluster_bits=cluster_bits, virtual_size=slots * size * size // 8, l1_size=slots, l1_offset=3 * size)
+    table, block = (2 * size).to_bytes(8, "big"), b"\0\1" * 4
+    return head.ljust(size, b"\0") + table.ljust(size, b"\0") + block.ljust(size, b"\0") + bytes(slots * 8)
 
 
 @pytest.mark.parametrize("body", ["noise", "text", "zeros", "small", "nested"])
