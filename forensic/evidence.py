@@ -77,6 +77,8 @@ class Evidence:
         self.before = Identity.of(status)
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
+        # What was last found to be stored: some file systems look at each page of it to find its end.
+        self._stored = (0, 0)
         self._writer = writer_of(self._fd)
         self.disk_usage = status.st_blocks * 512
 
@@ -164,6 +166,8 @@ class Evidence:
         """
         if host_offset >= self.size:  # an offset out of an image may be more than the system call takes
             return self.size
+        if self._stored[0] <= host_offset < self._stored[1]:
+            return host_offset
         try:
             return os.lseek(self._fd, host_offset, os.SEEK_DATA)
         except OSError as error:
@@ -171,10 +175,14 @@ class Evidence:
 
     def hole_from(self, host_offset: int) -> int:
         """The host offset where the stored bytes that begin at `host_offset` end."""
-        try:
-            return os.lseek(self._fd, host_offset, os.SEEK_HOLE)
-        except OSError:
-            return self.size
+        begins, ends = self._stored
+        if not begins <= host_offset < ends:
+            try:
+                ends = os.lseek(self._fd, host_offset, os.SEEK_HOLE)
+            except OSError:
+                return self.size
+            self._stored = (host_offset, ends)
+        return ends
 
     def sha256(self, progress: Callable[[int], None] | None = None) -> str:
         """The hash of the file as it stands, in hexadecimal; `progress` gets the bytes done. Raises `ReadFailed`."""

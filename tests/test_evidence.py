@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -238,6 +239,40 @@ def test_the_same_file_is_known_under_another_name(path: Path, tmp_path: Path) -
     copy = written(tmp_path, CONTENT, "copy")
     with Evidence(path) as evidence:
         assert [evidence.is_same_file(each.stat()) for each in (path, other, copy)] == [True, True, False]
+
+
+def test_what_is_stored_is_asked_for_once_and_said_alike_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, calls = tmp_path / "sparse", os.lseek, list[int]()
+    with path.open("wb") as file:
+        for place in (0, 3 << 20, 9 << 20):
+            file.seek(place)
+            file.write(b"x" * (1 << 20))
+        file.truncate(12 << 20)
+
+    def lseek(descriptor: int, offset: int, how: int) -> int:
+        calls.append(offset)
+        return real(descriptor, offset, how)
+
+    monkeypatch.setattr(os, "lseek", lseek)
+    dice = random.Random(5)
+    places = [edge + by for edge in range(0, 12 << 20, 1 << 20) for by in (-1, 0, 1) if edge + by >= 0]
+    places += [dice.randrange(12 << 20) for _ in range(200)]
+    dice.shuffle(places)
+    with Evidence(path) as evidence, Evidence(path) as other:
+        for place in places:
+            fresh = Evidence(path)
+            assert evidence.next_data_from(place) == fresh.next_data_from(place)
+            assert other.hole_from(place) == fresh.hole_from(place)
+            fresh.close()
+        calls.clear()
+        start = evidence.next_data_from(3 << 20)
+        end = evidence.hole_from(start)
+        asked = len(calls)
+        for place in range(start, end, 4096):
+            assert (evidence.next_data_from(place), evidence.hole_from(place)) == (place, end)
+        assert len(calls) == asked
 
 
 def test_holes_are_zeros_and_stored_bytes_are_never_skipped(tmp_path: Path) -> None:

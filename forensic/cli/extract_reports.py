@@ -181,8 +181,9 @@ class ExtractionReports:
             self._print_certainties(extraction.certainties, stream)
         for caveat in extraction.caveats:
             print(f"note: {caveat}", file=sys.stderr)
-        if hint := self._recovery_hint(extraction):
-            print(hint, file=sys.stderr)
+        for hint in (self._recovery_hint(extraction), self._salvage_hint(extraction)):
+            if hint:
+                print(hint, file=sys.stderr)
         stream.flush()
         cautioned(self._disk.evidences, ExitStatus.DONE)
         self._print_sources()
@@ -196,6 +197,13 @@ class ExtractionReports:
             return ""
         why = "tables that cannot be believed" if lost else "the file holds more than its tables lead to"
         return f"recover may read more: {why}"
+
+    def _salvage_hint(self, extraction: Extraction) -> str:
+        """The line that says that `--salvage` reads more, where streams are broken and it was not given."""
+        broken = extraction.ledger.bytes_by_reason.keys() & {"decompress_failed", "decompress_short"}
+        if not broken or any(getattr(level, "salvage", False) for level in self._disk.levels):
+            return ""
+        return "--salvage may read more: what compressed clusters hold before they break"
 
     def _print_certainties(self, found: Certainties, stream: TextIO) -> None:
         """How sure the bytes are, and the hash of those that are certain."""

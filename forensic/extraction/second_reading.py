@@ -13,8 +13,6 @@ from msgspec.structs import replace
 from forensic.disk.disk import Disk
 from forensic.disk.layer import Level, RawLayer
 from forensic.disk.planned import planned_of
-from forensic.errors import ForensicError, WorkerFailed
-from forensic.evidence import ReadFailed
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
 from forensic.qcow2.entries import OFFSET_MASK
@@ -201,23 +199,6 @@ def _planned(level: Level) -> PlannedTables | None:
 def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> SecondReader:
     """The same disk for the other reader, of its own sources or of those of `sources_of`. Raises `Unsupported`."""
     return SecondReader(sources or sources_of(disk), "active" if disk.target == "raw" else disk.target)
-
-
-def compare_places(
-    disk: Disk, output: OutputBytes, places: Sequence[tuple[int, int]], unread: Unread, method: Method = Method.PLACES
-) -> Comparison:
-    """Compare some guest ranges, each (start, end). Raises `Unsupported`, or `WorkerFailed` for an error of ours."""
-    found = Comparison(method)
-    try:
-        reader = second_reader_of(disk)
-        for start, end in places:
-            compare_range(reader, output, start, end, unread, found)
-            found.places += 1
-    except (ForensicError, ReadFailed):
-        raise
-    except Exception as error:
-        raise WorkerFailed("second reader", f"{type(error).__name__}: {error}") from error
-    return found
 
 
 def compare_range(

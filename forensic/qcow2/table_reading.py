@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 import numpy.typing as npt
 
@@ -57,17 +59,18 @@ def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int) ->
     The others lie in a hole of the file, wholly inside it, and read as zeros: asking costs two system calls a run of
     neighbours, reading a million of them costs a minute.
     """
-    size, end = np.uint64(cluster_size), np.uint64(evidence.size)
-    found: Bools = host_offsets + size > end  # how much of it there is only reading can tell
+    # How much there is of one past the end of the file only reading can tell.
+    found: Bools = host_offsets + np.uint64(cluster_size) > np.uint64(evidence.size)
+    places = host_offsets.tolist()  # numpy takes longer to search for one number
     at = 0
-    while at < len(host_offsets):
-        data = evidence.next_data_from(int(host_offsets[at]))
+    while at < len(places):
+        data = evidence.next_data_from(places[at])
         if data >= evidence.size:
             break
-        first = int(np.searchsorted(host_offsets, np.uint64(max(0, data - cluster_size + 1))))
-        stop = int(np.searchsorted(host_offsets, np.uint64(evidence.hole_from(data))))
-        found[max(at, first) : stop] = True
-        at = max(stop, first, at + 1)
+        first = bisect_left(places, max(0, data - cluster_size + 1), at)
+        stop = bisect_left(places, evidence.hole_from(data), first)
+        found[first:stop] = True
+        at = max(stop, at + 1)
     return found
 
 

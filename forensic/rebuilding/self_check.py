@@ -9,10 +9,10 @@ from forensic.checking import check
 from forensic.disk.disk import Disk
 from forensic.disk.reader import DiskReader
 from forensic.errors import InternalError
-from forensic.extraction.output_comparison import compare_whole
+from forensic.extraction.output_comparison import compare_places, compare_whole
 from forensic.extraction.plan import parts_to_read
 from forensic.extraction.result import Extraction
-from forensic.extraction.second_reading import Comparison, Unread, compare_places
+from forensic.extraction.second_reading import Comparison, Unread
 from forensic.extraction.spot_checks import Places
 from forensic.finding import FindingClass
 from forensic.image import Identified

@@ -6,12 +6,14 @@ time; `forensic.recovery` reads the whole file and finds more.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from msgspec import Struct
 
 from forensic.budget import Budget
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import I64, U64, big_endian, distinct
+from forensic.qcow2.arrays import I64, U64, big_endian, distinct, is_among
 from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
@@ -161,9 +163,25 @@ class UnreferencedSearch:
             raw = evidence.read_at(host_offset, geometry.cluster_size)
         except ReadFailed:
             return
-        count = is_table(big_endian(raw), geometry, evidence.size)
-        if count and len(raw) == geometry.cluster_size:
+        words = big_endian(raw)
+        count = is_table(words, geometry, evidence.size)
+        if count and len(raw) == geometry.cluster_size and not self._is_of_another_kind(words):
             self._tables.append((host_offset, count))
+
+    def _is_of_another_kind(self, words: U64) -> bool:
+        """Whether a table leads to tables that are in use: an old refcount table or L1 table, which had no room left.
+
+        Its entries read as those of an L2 table, but an L2 table leads to clusters of the guest.
+        """
+        places = words & np.uint64(OFFSET_MASK)
+        places = places[places != 0]
+        return 2 * int(np.count_nonzero(is_among(places, self._tables_in_use))) >= len(places)
+
+    @cached_property
+    def _tables_in_use(self) -> U64:
+        """The host offsets of the refcount blocks, and of the L2 tables of the active disk, in order."""
+        blocks = read_refcount_table(self._evidence, self._l1.geometry).block_offsets()
+        return distinct(np.concatenate([blocks, self._l1.l2_offsets()]))
 
     def _look_for_snapshots(self, host_offset: int, sector: bytes) -> None:
         """Whether a cluster begins with an entry of a snapshot table."""

@@ -69,12 +69,11 @@ class Layer(Protocol):
 
 
 class StoredFile:
-    """A file, and which part of it is known to be stored: to ask for that again and again would take long."""
+    """A file whose holes are not read."""
 
     def __init__(self, evidence: Evidence) -> None:
-        """Nothing is known yet."""
+        """Read this file."""
         self.evidence = evidence
-        self._stored = (0, 0)
 
     def bytes(self, host_offset: int, length: int) -> Iterator[Answer]:
         """Plain bytes of the file, holes as zeros; what lies past its end or on a bad sector is unreadable."""
@@ -93,12 +92,8 @@ class StoredFile:
 
     def _next_stored(self, host_offset: int) -> tuple[int, int]:
         """Start and end of what the file system stores from `host_offset` on."""
-        begins, ends = self._stored
-        if not begins <= host_offset < ends:
-            begins = self.evidence.next_data_from(host_offset)
-            ends = max(begins + 1, self.evidence.hole_from(begins)) if begins < self.evidence.size else begins
-            self._stored = (begins, ends)
-        return max(begins, host_offset), ends
+        begins = self.evidence.next_data_from(host_offset)
+        return begins, max(begins + 1, self.evidence.hole_from(begins)) if begins < self.evidence.size else begins
 
 
 def _read(evidence: Evidence, host_offset: int, length: int) -> Iterator[Answer]:

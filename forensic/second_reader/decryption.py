@@ -10,6 +10,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 from forensic.second_reader.answers import Answer, AnswerKind, StoredFile, data, unreadable
 
 SECTOR, BLOCK = 512, 16
+SECTORS_AT_ONCE = 128
+"""Sectors that are read together; they are decrypted one at a time."""
+
 XTS_UNKNOWN = 24
 """Bytes of a key with which the library has no XTS, though AES has."""
 
@@ -75,10 +78,29 @@ def decrypted(
     position = host_offset
     while position < end:
         lead = position % SECTOR
-        wanted = min(SECTOR - lead, end - position)
-        number = (position if decryption.by_host_offset else guest_offset + position - host_offset) // SECTOR
-        yield from _sector(file, decryption, position - lead, number, lead, wanted)
+        first = position - lead
+        number = (first if decryption.by_host_offset else guest_offset + first - host_offset) // SECTOR
+        count = min(SECTORS_AT_ONCE, -(-(end - first) // SECTOR))
+        wanted = min(count * SECTOR - lead, end - position)
+        raw = _readable(file, first, count * SECTOR)
+        if raw is None:
+            wanted = min(SECTOR - lead, wanted)
+            yield from _sector(file, decryption, first, number, lead, wanted)
+        else:
+            sectors = (raw[at : at + SECTOR] for at in range(0, len(raw), SECTOR))
+            plain = b"".join([decryption.sector(sector, number + index) for index, sector in enumerate(sectors)])
+            yield data(plain[lead : lead + wanted])
         position += wanted
+
+
+def _readable(file: StoredFile, host_offset: int, length: int) -> bytes | None:
+    """These bytes; None if any of them cannot be read."""
+    parts = []
+    for answer in file.bytes(host_offset, length):
+        if answer.kind == AnswerKind.UNREADABLE:
+            return None
+        parts.append(answer.data or bytes(answer.length))
+    return b"".join(parts)
 
 
 def _sector(

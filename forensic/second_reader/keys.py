@@ -95,7 +95,7 @@ def _key_in(plain: bytes, key_length: int, stripes: int, hash_name: str) -> byte
 
 
 def _sum(one: bytes, other: bytes) -> bytes:
-    return bytes(left ^ right for left, right in zip(one, other, strict=True))
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big")
 
 
 def _hashed(block: bytes, hash_name: str) -> bytes:

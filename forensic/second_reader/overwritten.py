@@ -5,7 +5,7 @@ The words are those of `forensic.qcow2.overwritten_tables`, from which this take
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
 
 from forensic.second_reader.header import Header
 
@@ -28,33 +28,29 @@ def l1_is_overwritten(raw: bytes, header: Header, file_size: int) -> bool:
 def l2_is_overwritten(raw: bytes, header: Header, file_size: int) -> bool:
     """The rule for an L2 table, as far as the file holds whole entries of it."""
     entries = _words(raw)[:: header.l2_entry_size // 8]
-    odd = L2_RESERVED | STREAM | (header.cluster_size - 1) & OFFSET
-    if not header.external_data_file and not any(entry & odd or entry & OFFSET >= file_size for entry in entries):
-        return False
-    limit = _reach(header, file_size)
-    if header.external_data_file:
+    external, limit, bad, used = header.external_data_file, _reach(header, file_size), 0, 0
+    if external:
         limit = min(1 << 56, max(header.size, header.l1_entries * header.l1_coverage))
-    used = sum(1 for entry in entries if entry)
-    bad = sum(_impossible(entries, at, header, limit, file_size) for at in range(len(entries)))
+    impossible = L2_RESERVED | (header.cluster_size - 1) & OFFSET
+    stream_reach = 1 << 70 - header.cluster_bits
+    for at, entry in enumerate(entries):
+        if not entry:
+            continue
+        used += 1
+        place = entry & OFFSET
+        if entry & STREAM:
+            bad += external or entry % stream_reach >= limit
+        elif entry & impossible or place >= limit:
+            bad += 1
+        elif place and (place >= file_size or external):  # is it where a neighbour is, too?
+            before = entries[at - 1] & OFFSET if at else 0
+            after = entries[at + 1] & OFFSET if at + 1 < len(entries) else 0
+            bad += place in (before, after)
     return _as_a_whole(bad, used, raw, header)
 
 
-def _words(raw: bytes) -> list[int]:
-    return [int.from_bytes(raw[at : at + 8], "big") for at in range(0, len(raw) - 7, 8)]
-
-
-def _impossible(entries: Sequence[int], at: int, header: Header, limit: int, file_size: int) -> bool:
-    entry = entries[at]
-    if entry & STREAM:
-        return header.external_data_file or entry % (1 << 70 - header.cluster_bits) >= limit
-    place = entry & OFFSET
-    if entry & L2_RESERVED or _misplaced(place, header, limit):
-        return True
-    if not place or (place < file_size and not header.external_data_file):
-        return False
-    before = entries[at - 1] & OFFSET if at else 0
-    after = entries[at + 1] & OFFSET if at + 1 < len(entries) else 0
-    return place in (before, after)
+def _words(raw: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(raw) // 8}Q", raw[: len(raw) // 8 * 8])
 
 
 def _misplaced(place: int, header: Header, limit: int) -> bool:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CRASHING = """
 import os, sys
 import forensic.disk.codecs as codecs
+import forensic.second_reader.image_layer as second_reader
 
 victim = bytes.fromhex(sys.argv.pop(1))
 
@@ -29,8 +30,11 @@ def crashing(decode):
         return decode(stored, *arguments, **options)
     return decoded
 
-codecs.deflate.deflate_decompress = crashing(codecs.deflate.deflate_decompress)
-codecs.zstd_frame = crashing(codecs.zstd_frame)
+if os.environ["READER"] in ("first", "both"):
+    codecs.deflate.deflate_decompress = crashing(codecs.deflate.deflate_decompress)
+    codecs.zstd_frame = crashing(codecs.zstd_frame)
+if os.environ["READER"] in ("second", "both"):
+    second_reader.decoded = crashing(second_reader.decoded)
 
 from forensic.cli import main
 sys.exit(main())
@@ -48,10 +52,13 @@ def streams(image: Path) -> list[tuple[int, int, bytes]]:
     ]
 
 
-def run(victim: bytes, *arguments: object, raises: bool = False) -> subprocess.CompletedProcess[str]:
+def run(
+    victim: bytes, *arguments: object, raises: bool = False, reader: str = "first"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", CRASHING, victim.hex(), *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | ({"RAISE": "1"} if raises else {}),
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"READER": reader} | ({"RAISE": "1"} if raises else {}),
     )  # fmt: skip
 
 
@@ -85,6 +92,24 @@ def test_an_extraction_goes_on_and_its_report_as_well(image: Path, tmp_path: Pat
     unreadable = json.loads(report.read_text(encoding="utf-8"))["result"]["extraction"]["unreadable"]
     places = [(one["virtual_offset"], one["length"], one["reason_code"]) for one in unreadable]
     assert places == [(guest_offset, length, "decoder_failed")]
+
+
+@each
+@pytest.mark.parametrize("reader", ["second", "both"])
+@pytest.mark.parametrize("options", [(), ("--verify",)], ids=["places", "whole"])
+def test_what_crashes_the_second_reader_is_not_judged_and_the_rest_is(
+    image: Path, reader: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    _, length, victim = streams(image)[-1]  # the last is always among the places
+    out, report = tmp_path / "out.raw", tmp_path / "out.json"
+    done = run(victim, "extract", image, "-o", out, "--report", f"json:{report}", *options, reader=reader)
+    assert done.returncode == (5 if reader == "both" else 0)
+    extraction = json.loads(report.read_text(encoding="utf-8"))["result"]["extraction"]
+    compared = extraction["compared"]
+    assert compared["differences"] == []
+    assert length <= compared["bytes_not_judged"] <= 1 << 16
+    if options:
+        assert compared["bytes"] + compared["bytes_not_judged"] == out.stat().st_size
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -96,12 +96,21 @@ def test_the_old_encryption_takes_the_key_file_as_it_is(
     assert (same, "with the newline at its end, as QEMU does" in finished.err) == (right, noted)
 
 
-def test_salvage_is_an_option_that_changes_nothing_by_itself(tmp_path: Path) -> None:
-    path = damaged("compressed-stream-cut", tmp_path)
+@pytest.mark.parametrize("recipe", ["compressed-stream-cut", "compressed-stream-broken", "compressed-stream-short"])
+def test_where_streams_break_the_option_that_reads_more_is_named_unless_it_was_given(
+    recipe: str, tmp_path: Path
+) -> None:
+    path = damaged(recipe, tmp_path)
     plain = qcowscope("extract", path, "-o", tmp_path / "plain.raw")
     salvaged = qcowscope("extract", path, "-o", tmp_path / "salvaged.raw", "--salvage")
-    assert (plain.status, salvaged.status) == (0, 0) or salvaged.status == 5
-    assert "salvaged" not in plain.err
+    assert (plain.status, salvaged.status) == (5, 5)
+    assert "--salvage may read more" in plain.err
+    assert "--salvage" not in salvaged.err
+
+
+def test_where_nothing_is_broken_salvage_is_not_named(tmp_path: Path) -> None:
+    for number, path in enumerate((sound("deflate-4k"), damaged("l2-table-overwritten", tmp_path))):
+        assert "--salvage" not in qcowscope("extract", path, "-o", tmp_path / f"{number}.raw").err
 
 
 def test_strict_refuses_a_file_that_is_not_the_declared_one(tmp_path: Path) -> None:

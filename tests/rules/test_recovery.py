@@ -97,3 +97,19 @@ def test_where_the_search_for_tables_stopped_is_said(monkeypatch: pytest.MonkeyP
     reasons = {(one.status, one.reason) for one in judged.checks if one.code in ("orphan-l2-tables", "l1-table-wiped")}
     assert reasons == {(CheckStatus.NOT_RUN, "the search for tables stopped at host offset 0x6000")}
     assert not judged.incomplete
+
+
+@pytest.mark.parametrize("cluster", [512, 1024])
+@pytest.mark.parametrize("outgrown", ["refcount table", "L1 table"])
+def test_a_table_that_was_outgrown_is_no_lost_l2_table(cluster: int, outgrown: str, tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    bench = Bench(tmp_path, "outgrown", "outgrown.qcow2")
+    if outgrown == "refcount table":
+        bench.create(cluster**3 // 12, f"cluster_size={cluster},preallocation=metadata")
+    else:
+        bench.create(8 * cluster**2, f"cluster_size={cluster}")
+        bench.io("write -P 5 0 64k", f"write -P 6 {7 * cluster**2} 64k")
+        bench.run("qemu-img", "resize", "-q", "--image-opts", NO_DISCARD + bench.image, f"{40 * cluster**2}")
+    codes = codes_of(bench.path(bench.image))
+    assert "residue-in-free-clusters" in codes
+    assert "orphan-l2-tables" not in codes
