@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import stat
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from forensic.errors import EvidenceUnreadable
 from forensic.opened_file import A_PIPE, Identity, is_pipe, kind_of, open_read_only, reason_of, stream_that_is, times_of
 from forensic.qemu_locks import is_locked, writer_of
-from forensic.unread import Unread
+from forensic.unread import Unread, first_overlap
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ class Evidence:
         """
         self.path_as_given = os.fspath(path_as_given)
         self.known_bad = tuple(bad)
-        self._known_bad_ends = [end for _, end in bad]
         try:
             self.path = os.path.realpath(self.path_as_given)
             self._fd, self.open_flags = open_read_only(self.path)
@@ -115,7 +113,7 @@ class Evidence:
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
-        if self.known_bad and (bad := self._first_bad(host_offset, len(buffer))):
+        if self.known_bad and (bad := first_overlap(self.known_bad, host_offset, len(buffer))):
             raise self._failed(*bad, "the map of the device calls it unreadable")
         while done < len(buffer):
             try:
@@ -127,14 +125,6 @@ class Evidence:
                     host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
                 )
             done += count
-
-    def _first_bad(self, host_offset: int, length: int) -> tuple[int, int] | None:
-        """Host offset and length of the first part of a range that is known to be bad."""
-        index = bisect_right(self._known_bad_ends, host_offset)
-        if index == len(self.known_bad) or self.known_bad[index][0] >= host_offset + length:
-            return None
-        start = max(host_offset, self.known_bad[index][0])
-        return start, min(host_offset + length, self.known_bad[index][1]) - start
 
     @property
     def unread(self) -> tuple[Unread, ...]:
