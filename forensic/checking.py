@@ -85,7 +85,7 @@ def check(
     findings = tuple(_finding(rule, tallies[rule.code]) for rule in rules if tallies[rule.code].count)
     gap, results = _gap(image), _results_of(image)
     if not with_streams:
-        unexamined.append(Unexamined(StreamBatch, "decoding compressed streams was not wanted"))
+        unexamined.append(Unexamined(StreamBatch, "decoding of compressed streams was turned off"))
     left_out = {part.structure: part.reason for part in reversed(unexamined)}
     checks = tuple(_check(rule, tallies[rule.code], left_out.get(rule.examines), gap, results) for rule in rules)
     stopped = any(part.limit for part in unexamined)

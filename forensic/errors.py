@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
@@ -24,12 +25,12 @@ class EvidenceUnreadable(ForensicError):
 
 
 class EvidenceInUse(ForensicError):
-    """Another process holds the file and may write to it; what would be read is a moving target."""
+    """Another process holds the file and may write to it while it is read."""
 
     def __init__(self, path: str | os.PathLike[str], what: str) -> None:
         super().__init__(
-            f"{shown(path)}: is held by another process, which {what}; what would be extracted is a moving target "
-            "(--in-use extracts it nevertheless)"
+            f"{shown(path)}: is held by another process, which {what}; it may change during the extraction "
+            "(--in-use extracts it anyway)"
         )
         self.path = path
         self.what = what
@@ -81,7 +82,7 @@ class BadPlan(ForensicError):
     exit_status = ExitStatus.USAGE
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(f"{shown(path)}: not a plan that can be used: {shown(reason)}")
+        super().__init__(f"{shown(path)}: not a usable plan: {shown(reason)}")
         self.path = path
         self.reason = reason
 
@@ -98,7 +99,7 @@ class WrongEvidence(ForensicError):
 
 
 class OutputFailed(ForensicError):
-    """The output cannot be written: it exists, it is the input itself, the space does not suffice, a write failed."""
+    """The output cannot be written: it exists, it is the input itself, the space is not sufficient, a write failed."""
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{shown(path)}: {reason}")
@@ -162,3 +163,9 @@ class Interrupted(ForensicError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"interrupted: {what}")
+
+
+def stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
+    """Raise `Interrupted` if the caller asks to stop."""
+    if cancelled and cancelled():
+        raise Interrupted(what)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from forensic.errors import EvidenceUnreadable
 from forensic.opened_file import A_PIPE, Identity, is_pipe, kind_of, open_read_only, reason_of, stream_that_is, times_of
 from forensic.qemu_locks import is_locked, writer_of
-from forensic.unread import Unread, first_overlap
+from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ HASH_CHUNK = 1 << 20
 BLOCK_BYTES = 512
 """Bytes of the smallest block that a medium can fail to deliver."""
 
+SHORTER = "the file is shorter than when it was opened"
 UNREAD_LISTED = 1000
 """Ranges that could not be read which are remembered one by one; further ones are counted."""
 
@@ -54,8 +55,8 @@ class Evidence:
         """Open the file read-only; `bad` ranges, (start, end) in order, are not read, as if the medium failed there.
 
         Raises `EvidenceUnreadable` if it is missing, not permitted, or not a regular file; a FIFO, a device or a
-        directory is refused without being read. A symbolic link that the examiner names is resolved first and
-        reported; the file itself is then opened without following one.
+        directory is refused without being read. A symbolic link is resolved first and reported; the file itself is
+        then opened without following one.
         """
         self.path_as_given = os.fspath(path_as_given)
         self.known_bad = tuple(bad)
@@ -94,6 +95,13 @@ class Evidence:
         self.read_into(host_offset, memoryview(buffer))
         return bytes(buffer)
 
+    def read_or_nothing(self, host_offset: int, length: int) -> bytes:
+        """The same, but no bytes where they cannot be read."""
+        try:
+            return self.read_at(host_offset, length)
+        except ReadFailed:
+            return b""
+
     def read_up_to_bad(self, host_offset: int, length: int) -> bytes:
         """The bytes up to `length`, to the end of the file, or to the first block that cannot be read.
 
@@ -121,9 +129,7 @@ class Evidence:
             except OSError as error:
                 raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
             if not count:
-                raise self._failed(
-                    host_offset + done, len(buffer) - done, "the file is shorter than when it was opened"
-                )
+                raise self._failed(host_offset + done, len(buffer) - done, SHORTER)
             done += count
 
     @property
@@ -133,16 +139,7 @@ class Evidence:
 
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
         """Remember a range that could not be read; another process, which read for this one, may have met it."""
-        end = host_offset + length
-        known = list(self._unread)  # several threads may read
-        within = [place for place in known if host_offset <= place[0] and sum(place) <= end]
-        if within:
-            return  # it is known already which part of it is to blame
-        for place in [place for place in known if place[0] <= host_offset and end <= sum(place)]:
-            self._unread.pop(place, None)
-        if len(self._unread) < UNREAD_LISTED:
-            self._unread[host_offset, length] = Unread(host_offset, length, reason)
-        else:
+        if not remember(self._unread, Unread(host_offset, length, reason), UNREAD_LISTED):
             self.unread_not_listed += 1
 
     def _failed(self, host_offset: int, length: int, reason: str) -> ReadFailed:
@@ -224,7 +221,7 @@ class Evidence:
         """What a reader of any result has to know about how the file was read, in sentences about it."""
         found = []
         if writer := self.writer():
-            found.append(f"is held by another process, which {writer}: what was read is a moving target")
+            found.append(f"is held by another process, which {writer}: it may have changed while it was read")
         after = self.after()
         if after != self.before:
             found.append(f"changed while it was being read; the result is not reliable ({self._change(after)})")
@@ -236,12 +233,12 @@ class Evidence:
     def _change(self, after: Identity | None) -> str:
         before = self.before
         if after is None:
-            return "its name leads to nothing any more"
+            return "there is no file of its name any more"
         if (after.device, after.inode) != (before.device, before.inode):
             return "another file has its name now"
         if after.size != before.size:
             return f"it had {before.size:,} bytes and has {after.size:,}"
-        return "its times or permissions are not what they were"
+        return "its times or permissions have changed"
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""

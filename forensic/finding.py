@@ -92,12 +92,12 @@ class Range(Struct, frozen=True, forbid_unknown_fields=True):
     length: Annotated[int, Meta(ge=0)]
 
 
-def host(offset: int, length: int) -> Range:
+def host_range(offset: int, length: int) -> Range:
     """A range of the image file."""
     return Range(Space.HOST, offset, length)
 
 
-def guest(offset: int, length: int) -> Range:
+def guest_range(offset: int, length: int) -> Range:
     """A range of the virtual disk."""
     return Range(Space.GUEST, offset, length)
 

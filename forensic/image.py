@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.identify import ForeignFile, identify_metadata
 from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
 
@@ -61,7 +62,7 @@ class Qcow2Image(Qcow2Metadata, _WithDisk):
         from forensic.disk.disk import Disk
         from forensic.disk.qcow2_layer import Qcow2Layer, active_l1
 
-        return Disk("active", self.virtual_size, (Qcow2Layer(self, active_l1(self), self.virtual_size),))
+        return Disk(ACTIVE, self.virtual_size, (Qcow2Layer(self, active_l1(self), self.virtual_size),))
 
 
 class Qcow1Image(Qcow1Metadata, _WithDisk):
@@ -72,7 +73,7 @@ class Qcow1Image(Qcow1Metadata, _WithDisk):
         from forensic.disk.disk import Disk
         from forensic.disk.v1_layer import Qcow1Layer
 
-        return Disk("active", self.virtual_size, (Qcow1Layer(self, self.l1),))
+        return Disk(ACTIVE, self.virtual_size, (Qcow1Layer(self, self.l1),))
 
 
 Image = Qcow2Image | Qcow1Image

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from forensic.disk.disk import Disk, Input, Role
-from forensic.disk.layer import Level
+from forensic.disk.layer import Layer
 from forensic.disk.qcow2_layer import Qcow2Layer
 from forensic.disk.v1_layer import Qcow1Layer
 from forensic.evidence import Evidence
@@ -21,14 +21,14 @@ Sha256Of = Callable[[Evidence], str | None]
 
 
 def references_of(disk: Disk, sha256_of: Sha256Of) -> list[ReferenceRecord]:
-    """The list `result.references` of a report: every file that an image of the chain names, level by level.
+    """The list `result.references` of a report: every file that an image of the chain names, layer by layer.
 
     The path under which a file was supplied stands in the run record, not here: two laboratories keep their files in
     different places and are to get the same digest.
     """
     found: list[ReferenceRecord] = []
-    for depth, level in enumerate(disk.levels):
-        named = _named_by(level)
+    for depth, layer in enumerate(disk.layers):
+        named = _named_by(layer)
         if _input(disk, Role.BACKING, depth + 1) and not any(one.kind == Role.BACKING for one in named):
             named.append(reference("backing", None, None))  # supplied though nothing is declared
         for each in named:
@@ -44,7 +44,7 @@ def inputs_of(disk: Disk, sha256_of: Sha256Of, sha256_again: Sha256Of = lambda e
 
     `sha256_again` gives the hash of a second reading after the work; None where there was none.
     """
-    roles = [("image", disk.levels[0].evidences[0]), *((one.role.value, one.evidence) for one in disk.inputs)]
+    roles = [("image", disk.layers[0].evidences[0]), *((one.role.value, one.evidence) for one in disk.inputs)]
     return [
         InputRecord(
             role=role,
@@ -59,10 +59,10 @@ def inputs_of(disk: Disk, sha256_of: Sha256Of, sha256_again: Sha256Of = lambda e
     ]
 
 
-def _named_by(level: Level) -> list[ReferenceRecord]:
-    if isinstance(level, Qcow2Layer):
-        return references(level.image.header_cluster)
-    return version_1_references(level.image) if isinstance(level, Qcow1Layer) else []
+def _named_by(layer: Layer) -> list[ReferenceRecord]:
+    if isinstance(layer, Qcow2Layer):
+        return references(layer.image.header_cluster)
+    return version_1_references(layer.image) if isinstance(layer, Qcow1Layer) else []
 
 
 def _input(disk: Disk, role: Role, depth: int) -> Input | None:

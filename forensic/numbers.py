@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-SECTOR = 512
+SECTOR_SIZE = 512
 
 UNITS: dict[str, int] = {
     "": 1,
     "b": 1,
-    "s": SECTOR,
+    "s": SECTOR_SIZE,
     **{letter: 1 << 10 * power for power, letter in enumerate("kmgtpe", 1)},
     **{letter + "ib": 1 << 10 * power for power, letter in enumerate("kmgtpe", 1)},
     **{letter + "b": 1000**power for power, letter in enumerate("kmgtpe", 1)},
@@ -27,7 +27,7 @@ def parse_size(text: str) -> int:
     if match["hexadecimal"]:
         return int(match["hexadecimal"], 16)
     if len(match["decimal"]) > 20:
-        raise ValueError(f"{text[:40]!r} is more than any disk has")
+        raise ValueError(f"{text[:40]!r} is larger than any disk")
     return int(match["decimal"]) * UNITS[match["unit"].lower()]
 
 

@@ -38,7 +38,7 @@ class Identity(Struct, frozen=True):
         )
 
 
-A_PIPE = "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first"
+A_PIPE = "a pipe or a socket cannot be read, since an image needs random access: write it to a file first"
 
 
 def is_pipe(path: str | bytes) -> bool:

@@ -30,7 +30,7 @@ def writer_of(descriptor: int) -> str | None:
         if _lock(descriptor, byte, 1) not in (None, fcntl.F_UNLCK):
             return what
     everything = _lock(descriptor, QEMU_LOCK_FIRST, QEMU_LOCK_LENGTH)
-    return "has locked it for itself" if everything == fcntl.F_WRLCK else None
+    return "has locked it exclusively" if everything == fcntl.F_WRLCK else None
 
 
 def _lock(descriptor: int, first: int, length: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The report of an extraction, for the command line and for those who extract by the library."""
+"""The report of an extraction, for the command line and for users of the library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from forensic.checking import check
 from forensic.description import describe
 from forensic.disk.disk import Disk
-from forensic.errors import Interrupted, OutputDiffers
+from forensic.errors import OutputDiffers, stop_if
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.extraction.result import Extraction
@@ -91,8 +91,7 @@ def extraction_report(
     """
 
     def go_on(_: str) -> None:
-        if cancelled and cancelled():
-            raise Interrupted("the reports of the extraction were not written")
+        stop_if(cancelled, "the reports of the extraction were not written")
 
     sha256_of: Sha256Of = hashes.of if hashes else _not_hashed
     sha256_again: Sha256Of = hashes.again if hashes else _not_hashed

@@ -8,7 +8,7 @@ from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.descriptors import Descriptors
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.measurement import Measuring
-from forensic.accounting.ownership import claims_of, why_incomplete
+from forensic.accounting.ownership import cluster_owners_of, why_incomplete
 from forensic.accounting.stream_decoding import decode_streams
 from forensic.accounting.stream_overlaps import StreamCollector, StreamOverlaps
 from forensic.accounting.streams import Allowance, StreamBatch
@@ -125,9 +125,9 @@ def _tables(
         sets.add(table, times)
     if not sets.sets:
         return
-    claims = claims_of(image, budget, refcount_table, bitmap_tables, sets)
+    cluster_owners = cluster_owners_of(image, budget, refcount_table, bitmap_tables, sets)
     lost = sets.lost or why_incomplete(image, refcount_table, bitmap_tables)
-    counter = UsageCounter(claims, StoredRefcounts(image.evidence, refcount_table), budget, lost)
+    counter = UsageCounter(cluster_owners, StoredRefcounts(image.evidence, refcount_table), budget, lost)
     streams = StreamCollector(image.geometry, image.evidence.size)
     descriptors = Descriptors(image.geometry, image.evidence.size)
     allowance = Allowance.for_file(image.evidence.size)
@@ -158,7 +158,7 @@ def _tables(
         yield from streams.overlaps_by_part(lambda: sets.batches(image.evidence, image.l1))
     elif streams.count:
         yield streams.overlaps()
-    yield from slack_residue(image, claims.metadata)
+    yield from slack_residue(image, cluster_owners.metadata)
     yield from _results(budget, counter, measuring, file_end, unreferenced)
     yield measuring.measured(counter, with_streams)
 

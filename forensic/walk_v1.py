@@ -14,7 +14,7 @@ from forensic.disk.codecs import Codec
 from forensic.image import Qcow1Image
 from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import SECTOR_SIZE
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.header import V1_LENGTH
 from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.v1 import Qcow1Header
@@ -127,7 +127,7 @@ class Qcow1Counter(Struct):
         starts, first = np.unique(places[chosen], return_index=True)
         guests = _guest_offsets(batch, tables, indices)[first]
         streams = Streams(starts, lengths[chosen][first], guests, np.zeros(len(starts), dtype=np.uint64))
-        yield from decode_streams(self.image.evidence, _geometry(batch.header), ("active",), streams, self.allowance)
+        yield from decode_streams(self.image.evidence, _geometry(batch.header), (ACTIVE,), streams, self.allowance)
 
     def results(self) -> Iterator[Qcow1Usage | FreeResidue | Unexamined]:
         """What lies over something else, and what comes after everything."""

@@ -48,7 +48,7 @@ def dump(facts: dict[str, object]) -> str:
 
 
 def main() -> None:
-    """Make every committed kind anew and replace the whole folder."""
+    """Make every committed kind again and replace the whole folder."""
     missing = oracle.missing_tools()
     if missing:
         raise SystemExit(f"to rebuild the samples, install {', '.join(missing)}")

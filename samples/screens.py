@@ -1,6 +1,6 @@
 """The pictures of the README: `python -m samples.screens` makes an image worth looking at and photographs the screens.
 
-Needs qemu-img and qemu-io; the image is made anew each time from fixed numbers, and is not kept.
+Needs qemu-img and qemu-io; the image is made again each time from fixed numbers, and is not kept.
 """
 
 import asyncio

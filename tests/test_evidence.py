@@ -76,7 +76,7 @@ def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path: Path) -
     assert found == [
         "not a regular file but a directory",
         "not a regular file but a FIFO",
-        "a pipe or a socket cannot be read, since tables lead back and forth in an image: write it to a file first",
+        "a pipe or a socket cannot be read, since an image needs random access: write it to a file first",
         "not a regular file but a character device",
     ]
 

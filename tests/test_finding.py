@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec import to_builtins
 
-from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, Finding, FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.report.model import finding_record
 
 
@@ -61,7 +61,7 @@ def test_a_finding_says_its_first_problem_and_how_many_follow() -> None:
 
 
 def test_a_report_holds_every_problem_with_its_ranges() -> None:
-    problem = Problem("observed", (host(16, 8), guest(512, 4096)), "L1[0]", {"entry_hex": "00"})
+    problem = Problem("observed", (host_range(16, 8), guest_range(512, 4096)), "L1[0]", {"entry_hex": "00"})
     ranges = [{"space": "host", "offset": 16, "length": 8}, {"space": "guest", "offset": 512, "length": 4096}]
     found = finding(problem)
     assert to_builtins(finding_record(found)) == {
@@ -89,7 +89,7 @@ def test_a_report_holds_every_problem_with_its_ranges() -> None:
 
 def test_a_fingerprint_stays_when_the_wording_changes_and_differs_with_the_place() -> None:
     first, reworded, elsewhere = (
-        finding(Problem(text, (host(offset, 8),), "L1[0]")) for text, offset in (("a", 16), ("b", 16), ("a", 24))
+        finding(Problem(text, (host_range(offset, 8),), "L1[0]")) for text, offset in (("a", 16), ("b", 16), ("a", 24))
     )
     assert first.fingerprint == reworded.fingerprint != elsewhere.fingerprint
     assert first.id == f"QF-{first.fingerprint[:8].upper()}"

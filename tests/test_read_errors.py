@@ -213,7 +213,7 @@ def run_while(how: str, image: Path, medium: Medium, *arguments: str) -> Finishe
 
 @pytest.mark.parametrize("how", ["grows", "shrinks", "vanishes", "is replaced"])
 @pytest.mark.parametrize("command", list(commands(Path("-"), Path("-"))))
-def test_a_file_that_changes_while_it_is_read_is_not_vouched_for(
+def test_a_file_that_changes_while_it_is_read_is_not_is_reliable(
     how: str, command: str, tmp_path: Path, medium: Medium
 ) -> None:
     image = copied(tmp_path)

@@ -1,1 +1,1 @@
-"""The terminal interface: walk through an image as if it were a place. Built on the public API of `forensic` alone."""
+"""The terminal interface, built on the public API of `forensic` alone."""

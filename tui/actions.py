@@ -1,4 +1,4 @@
-"""The commands that work on every screen beside walking: searching, noting, copying, exporting, help."""
+"""The commands that work on every screen beside those of `walking`: searching, noting, copying, exporting, help."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tui.walking import Walker
 CLIPBOARD_LIMIT = 64 << 10
 """Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
-SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; begin with v: for the disk"
+SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; v: in front searches the disk"
 
 
 class Explorer(Walker):
-    """A walker who takes something with him."""
+    """The application's commands for what was found: notes, copies, exports, hashes."""
 
     def action_search(self) -> None:
-        """Ask what to look for."""
+        """Ask what to search for."""
 
         def complaint(text: str) -> str:
             try:
@@ -48,7 +48,7 @@ class Explorer(Walker):
         )
 
     def action_cancel_search(self) -> None:
-        """Stop looking."""
+        """Stop the search."""
         self.workers.cancel_group(self, "search")
 
     @property
@@ -69,7 +69,7 @@ class Explorer(Walker):
             try:
                 self.desk.notes.add(place, text)
             except OSError as error:
-                self.tell(f"the note is not kept: {error}", bad=True)
+                self.tell(f"the note was not saved: {error}", bad=True)
             self.desk.learn("notes")
 
         self.push_screen(
@@ -77,24 +77,24 @@ class Explorer(Walker):
         )
 
     def action_bookmark(self) -> None:
-        """Remember the place under the cursor."""
+        """Bookmark the place under the cursor."""
         try:
             self.desk.notes.add(self.chosen, "bookmark")
         except OSError as error:
-            self.tell(f"the bookmark is not kept: {error}", bad=True)
+            self.tell(f"the bookmark was not saved: {error}", bad=True)
             return
-        self.tell("remembered; ' lists the notes")
+        self.tell("bookmarked; ' lists the notes")
         self.desk.learn("notes")
 
     def action_exhibit(self) -> None:
-        """Keep a picture of the screen beside the notes, numbered."""
+        """Save a picture of the screen beside the notes, numbered."""
         folder = self.desk.notes.file.with_suffix("")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             name = f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
-            self.tell(f"kept as {self.save_screenshot(name, str(folder))}")
+            self.tell(f"saved as {self.save_screenshot(name, str(folder))}")
         except OSError as error:
-            self.tell(f"the picture is not kept: {error}", bad=True)
+            self.tell(f"the picture was not saved: {error}", bad=True)
 
     def action_notes(self) -> None:
         """List the notes; Enter goes there."""

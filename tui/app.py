@@ -1,4 +1,4 @@
-"""The application: puts the image on the desk, starts the jobs, hears what they tell."""
+"""The application: holds the image, starts the jobs, receives their messages."""
 
 from __future__ import annotations
 
@@ -103,17 +103,17 @@ class QcowscopeApp(Explorer):
         self.desk.report_job(event.name, event.text)
 
     def on_job_failed(self, event: JobFailed) -> None:
-        """Say what could not be done."""
+        """Show what could not be done."""
         self.tell(f"{event.name}: {event.reason}", bad=True)
 
     def on_noticed(self, event: Noticed) -> None:
-        """The check has found something."""
+        """The check has new findings."""
         if self.desk.judgement is None:
             self.desk.findings = event.findings
             self.desk.learn("findings")
 
     def on_judged(self, event: Judged) -> None:
-        """The findings are there."""
+        """The check is done."""
         self.desk.judgement = event.judgement
         self.desk.findings = event.judgement.findings
         self.desk.learn("findings")
@@ -129,24 +129,24 @@ class QcowscopeApp(Explorer):
         self.desk.learn("space")
 
     def on_indexed(self, event: Indexed) -> None:
-        """The way back to the disk is known."""
+        """The reverse map is complete."""
         self.desk.references = event.references
         self.desk.learn("references")
 
     def on_orphaned(self, event: Orphaned) -> None:
-        """The orphans are known; one that was asked for is gone to."""
+        """The orphans are known; go to the one that was asked for."""
         self.desk.orphans = event.orphans
         self.desk.learn("orphans")
         if self.desk.wanted_orphan:
             self.action_orphan(self.desk.wanted_orphan)
 
     def on_hashed(self, event: Hashed) -> None:
-        """The file has a hash."""
+        """The file is hashed."""
         self.desk.hashes[event.algorithm] = event.value
         self.desk.learn("hashes")
 
     def on_found(self, event: Found) -> None:
-        """A search found something; the first place is gone to."""
+        """A search found matches; go to the first."""
         first = not self.desk.matches and bool(event.matches)
         self.desk.matches += event.matches
         if first:
@@ -154,9 +154,9 @@ class QcowscopeApp(Explorer):
         self.desk.learn("matches")
 
     def action_leave(self) -> None:
-        """Quit; an extraction that is running is asked about."""
+        """Quit, after a question if an extraction is running."""
         if not self.desk.jobs.get("extract"):
             self.exit(0)
             return
-        words = plain("An extraction is running. Leaving stops it, and nothing that looks complete is left behind.")
+        words = plain("An extraction is running. Quitting stops it, and no output that looks complete is left.")
         self.push_screen(Question("Leave?", words, "Leave"), lambda yes: self.exit(0) if yes else None)

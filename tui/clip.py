@@ -10,12 +10,12 @@ from forensic.explore import Range, Space
 
 FORMS = {
     "hex": "51 46 49 fb",
-    "offset": "where it is: space, offset, length",
+    "offset": "location: space, offset, length",
     "python": 'bytes.fromhex("514649fb")',
     "c": "{0x51, 0x46, 0x49, 0xfb}",
     "base64": "UUZJ+w==",
-    "text": "printable ASCII, all else as dots",
-    "command": "the dd command that reads these bytes out of the file",
+    "text": "printable ASCII, everything else as dots",
+    "command": "the dd command that reads these bytes from the file",
 }
 
 

@@ -1,4 +1,4 @@
-"""The one table of commands: keys, footer, palette and help all come from here, so that none can be undocumented."""
+"""The one table of commands: keys, footer, palette and help all come from it, so none is undocumented."""
 
 from __future__ import annotations
 
@@ -25,14 +25,31 @@ class Command(Struct, frozen=True):
 
 
 COMMANDS = (
-    Command("screen.overview", EVERYWHERE, "1", "show('overview')", "Overview", "What the image is, and the verdict."),
     Command(
-        "screen.structure", EVERYWHERE, "2", "show('structure')", "Structure", "Tree, bytes and inspector, linked."
+        "screen.overview",
+        EVERYWHERE,
+        "1",
+        "show('overview')",
+        "Overview",
+        "Show what the image is, and the verdict.",
     ),
-    Command("screen.map", EVERYWHERE, "3", "show('map')", "Map", "The file and the disk as grids of clusters."),
-    Command("screen.findings", EVERYWHERE, "4", "show('findings')", "Findings", "Everything the rules found."),
     Command(
-        "screen.extract", EVERYWHERE, "5", "show('extract')", "Extract", "Write the disk out, hashed and reported."
+        "screen.structure",
+        EVERYWHERE,
+        "2",
+        "show('structure')",
+        "Structure",
+        "Show tree, bytes and inspector, linked.",
+    ),
+    Command("screen.map", EVERYWHERE, "3", "show('map')", "Map", "Show the file and the disk as grids of clusters."),
+    Command("screen.findings", EVERYWHERE, "4", "show('findings')", "Findings", "Show everything the rules found."),
+    Command(
+        "screen.extract",
+        EVERYWHERE,
+        "5",
+        "show('extract')",
+        "Extract",
+        "Write the disk to a raw image, with hashes.",
     ),
     Command("app.help", EVERYWHERE, "question_mark,f1", "help", "Help", "List every command; Enter runs it.", True),
     Command(
@@ -41,15 +58,23 @@ COMMANDS = (
         "g,colon",
         "go_to",
         "Go to",
-        "0x…, c123, v…, L1[3].L2[7], +n, header …; or a command.",
+        "Go to 0x…, c123, v…, L1[3].L2[7], +n, header …; or run a command.",
         True,
     ),
-    Command("go.back", EVERYWHERE, "backspace,u", "go_back", "Back", "Return to where the last jump began.", True),
-    Command("go.forward", EVERYWHERE, "U", "go_forward", "Forward", "Undo a return."),
-    Command("go.other", EVERYWHERE, "O", "other_side", "Other side", "The same byte on the disk, or in the file."),
-    Command("search.start", EVERYWHERE, "slash", "search", "Search", "hex:…, text, u16:…, re:… in file or disk.", True),
-    Command("search.next", EVERYWHERE, "n", "match(1)", "Next match", "Go to the next place that was found."),
-    Command("search.previous", EVERYWHERE, "N", "match(-1)", "Previous match", "Go to the place found before."),
+    Command("go.back", EVERYWHERE, "backspace,u", "go_back", "Back", "Return to the place before the last jump.", True),
+    Command("go.forward", EVERYWHERE, "U", "go_forward", "Forward", "Go forward again after a return."),
+    Command("go.other", EVERYWHERE, "O", "other_side", "Other side", "Go to the same byte on disk or in the file."),
+    Command(
+        "search.start",
+        EVERYWHERE,
+        "slash",
+        "search",
+        "Search",
+        "Search file or disk: hex:…, text, u16:…, re:…",
+        True,
+    ),
+    Command("search.next", EVERYWHERE, "n", "match(1)", "Next match", "Go to the next match."),
+    Command("search.previous", EVERYWHERE, "N", "match(-1)", "Previous match", "Go to the previous match."),
     Command(
         "search.cancel", EVERYWHERE, "escape,ctrl+x", "cancel_search", "Stop search", "Stop the search that is running."
     ),
@@ -67,7 +92,7 @@ COMMANDS = (
         "left_square_bracket",
         "finding(-1)",
         "Previous finding",
-        "Go to the place of a finding before this one.",
+        "Go to the previous place of a finding.",
     ),
     Command(
         "orphan.next",
@@ -75,7 +100,7 @@ COMMANDS = (
         "greater_than_sign",
         "orphan(1)",
         "Next orphan",
-        "Go to the next leaked cluster, or what lies where nothing refers to.",
+        "Go to the next orphan: a leaked cluster, or data in a free one.",
     ),
     Command(
         "orphan.previous",
@@ -83,16 +108,21 @@ COMMANDS = (
         "less_than_sign",
         "orphan(-1)",
         "Previous orphan",
-        "Go to the orphan before this one.",
+        "Go to the previous orphan.",
     ),
     Command(
         "run.next", EVERYWHERE, "right_parenthesis", "run(1)", "Next run", "Go to the next allocated run of clusters."
     ),
     Command(
-        "run.previous", EVERYWHERE, "left_parenthesis", "run(-1)", "Previous run", "Go to the allocated run before."
+        "run.previous", EVERYWHERE, "left_parenthesis", "run(-1)", "Previous run", "Go to the previous allocated run."
     ),
     Command(
-        "cluster.next", EVERYWHERE, "right_curly_bracket", "cluster(1)", "Next cluster", "Start of the next cluster."
+        "cluster.next",
+        EVERYWHERE,
+        "right_curly_bracket",
+        "cluster(1)",
+        "Next cluster",
+        "Go to the next cluster.",
     ),
     Command(
         "cluster.previous",
@@ -100,7 +130,7 @@ COMMANDS = (
         "left_curly_bracket",
         "cluster(-1)",
         "Previous cluster",
-        "Start of the one before.",
+        "Go to the previous cluster.",
     ),
     Command("note.add", EVERYWHERE, "semicolon", "note", "Note", "Write a note about the cursor or the selection."),
     Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Bookmark this place without a note."),
@@ -110,38 +140,43 @@ COMMANDS = (
     Command("select.export", EVERYWHERE, "x", "export", "Export", "Write the selection to a file with its hash."),
     Command("hash.file", EVERYWHERE, "H", "hash_file", "Hash the file", "Compute the SHA-256 of the image file."),
     Command(
-        "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Keep a picture of the screen beside the notes."
+        "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Save a picture of the screen beside the notes."
     ),
-    Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Leave; asks only while an extraction runs.", True),
-    Command("hex.select", HEX, "v", "select", "Select", "Begin or end a selection at the cursor.", True),
-    Command("hex.follow", HEX, "enter", "follow", "Follow", "Go where the field or entry points.", True),
+    Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Quit; asks only while an extraction is running.", True),
+    Command("hex.select", HEX, "v", "select", "Select", "Start or end a selection at the cursor.", True),
+    Command("hex.follow", HEX, "enter", "follow", "Follow", "Follow the field or entry to where it points.", True),
     Command("hex.endian", HEX, "e", "endian", "Endianness", "Read numbers in the other byte order."),
-    Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Rows like the one above as one line, or all rows."),
-    Command("hex.offsets", HEX, "o", "offsets", "Offsets", "Offsets in hexadecimal or in decimal."),
-    Command("hex.width", HEX, "w", "width", "Width", "Fewer bytes in a row, then as many as fit."),
-    Command("hex.characters", HEX, "t", "characters", "Characters", "ASCII, the PC's table, or EBCDIC."),
-    Command("structure.explain", STRUCTURE, "i", "explain", "Explain", "Read all that is known of the byte.", True),
-    Command("structure.view_back", STRUCTURE, "P", "rotate(-1)", "Disk / file", "The same, the other way round."),
+    Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Fold rows that repeat the one above, or show all rows."),
+    Command("hex.offsets", HEX, "o", "offsets", "Offsets", "Show offsets in hexadecimal or in decimal."),
+    Command("hex.width", HEX, "w", "width", "Width", "Fewer bytes a row; after the fewest, as many as fit."),
+    Command("hex.characters", HEX, "t", "characters", "Characters", "Characters of ASCII, code page 437 or EBCDIC."),
+    Command("structure.explain", STRUCTURE, "i", "explain", "Explain", "Read everything known about the byte.", True),
+    Command("structure.view_back", STRUCTURE, "P", "rotate(-1)", "Disk / file", "The same in reverse order."),
     Command("structure.view", STRUCTURE, "p", "rotate(1)", "File / disk", "Show the file, the disk, or both.", True),
-    Command(
-        "map.in", MAP, "plus,equals_sign", "zoom(1)", "Zoom in", "Halve and halve again what a cell stands for.", True
-    ),
+    Command("map.in", MAP, "plus,equals_sign", "zoom(1)", "Zoom in", "Let a cell stand for less.", True),
     Command("map.out", MAP, "minus", "zoom(-1)", "Zoom out", "Let a cell stand for more.", True),
     Command("map.whole", MAP, "0", "whole", "Whole", "Show everything again."),
     Command("map.space", MAP, "m,tab", "swap", "File / disk", "Move to the other map.", True),
     Command("map.colour", MAP, "c", "colour", "Colour by", "By kind, refcount, owner, finding or entropy.", True),
-    Command("map.open", MAP, "enter", "open", "Open", "Look at the bytes under the cursor.", True),
-    Command("findings.filter", FINDINGS, "f", "filter", "Filter", "Words, sev>=medium, class:reference.", True),
-    Command("findings.sort", FINDINGS, "s", "sort", "Sort", "By severity, code, class or count.", True),
-    Command("findings.reverse", FINDINGS, "r", "reverse", "Reverse", "Turn the order round."),
-    Command("extract.start", EXTRACT, "f5", "start", "Start", "Begin the extraction.", True, True),
-    Command("extract.pause", EXTRACT, "f6", "pause", "Pause", "Pause or go on.", True, True),
+    Command("map.open", MAP, "enter", "open", "Open", "Show the bytes under the cursor.", True),
+    Command("findings.filter", FINDINGS, "f", "filter", "Filter", "By words, or sev>=medium, class:reference.", True),
+    Command("findings.sort", FINDINGS, "s", "sort", "Sort", "Sort by severity, code, class or count.", True),
+    Command("findings.reverse", FINDINGS, "r", "reverse", "Reverse", "Reverse the order."),
+    Command("extract.start", EXTRACT, "f5", "start", "Start", "Start the extraction.", True, True),
+    Command("extract.pause", EXTRACT, "f6", "pause", "Pause", "Pause or resume.", True, True),
     Command(
-        "extract.cancel", EXTRACT, "f8", "cancel", "Stop", "Stop; nothing that looks complete is left.", True, True
+        "extract.cancel", EXTRACT, "f8", "cancel", "Stop", "Stop; no output that looks complete is left.", True, True
     ),
     Command("extract.report", EXTRACT, "f7", "report", "Report", "Read the report of the last extraction.", True, True),
     Command(
-        "extract.command", EXTRACT, "f9", "copy_command", "Copy command", "Copy the equal command line.", True, True
+        "extract.command",
+        EXTRACT,
+        "f9",
+        "copy_command",
+        "Copy command",
+        "Copy the command line that does the same.",
+        True,
+        True,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""What the screens share: the image on the desk, where the examiner is, what is known so far, and who is told."""
+"""What the screens share: the image, the current place, what is known so far, and signals of changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.dom import DOMNode
 from textual.signal import Signal
 
 from forensic import Judgement, Severity, describe
-from forensic.explore import Range, Space, guest, host
+from forensic.explore import Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
 from tui.notes import Notes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         View,
     )
 
-MAX_CLAIMS_SHOWN = 6
+MAX_OWNERS_SHOWN = 6
 
 
 class Desk:
@@ -44,7 +44,7 @@ class Desk:
         self.image = image
         self.facts: ResultRecord = describe(image)
         self.notes = notes
-        self.jumps = Jumps(host(0, 1))
+        self.jumps = Jumps(host_range(0, 1))
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
@@ -165,8 +165,8 @@ class Desk:
         data = self.view_of(self.place.space).read(self.place.offset, 8)
         return numbers_of(data, little_endian) if isinstance(data, bytes) else []
 
-    def claims(self) -> list[str]:
-        """Who claims the cluster at the cursor, and whether its refcount is right; empty while that is not known."""
+    def owners(self) -> list[str]:
+        """What owns the cluster at the cursor, and whether its refcount is right; empty while that is not known."""
         owned, host_offset = self.ownership, self.host_offset()
         if owned is None or host_offset is None:
             return []
@@ -174,18 +174,18 @@ class Desk:
             return []
         stored = "none" if owned.stored is None else f"{owned.stored:,}"
         sign = "=" if owned.stored == owned.counted else "≠"
-        claims = [f"{claim.owner.value}  {claim.path}" for claim in owned.claims[:MAX_CLAIMS_SHOWN]]
+        owners = [f"{each.owner.value}  {each.path}" for each in owned.owners[:MAX_OWNERS_SHOWN]]
         if owned.lost:
-            claims.append(f"{'more owners' if claims else 'owner'} not known: {owned.lost}")
-        return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(claims or ["nothing refers to it"])]
+            owners.append(f"{'more owners' if owners else 'owner'} not known: {owned.lost}")
+        return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(owners or ["nothing refers to it"])]
 
     def other_side(self) -> Range | None:
         """The same byte in the other space."""
         if self.place.space == Space.HOST:
             offset = self.guest_offset()
-            return None if offset is None else guest(offset, 1)
+            return None if offset is None else guest_range(offset, 1)
         offset = self.host_offset()
-        return None if offset is None else host(offset, 1)
+        return None if offset is None else host_range(offset, 1)
 
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""

@@ -57,7 +57,7 @@ class Extracting(Message):
 
 
 class Extracted(Message):
-    """It is over: what came of it and the report in words, or why nothing did."""
+    """The extraction is over: its result and the report as text, or why there is none."""
 
     def __init__(self, extraction: Extraction | None, reason: str, report: list[str] | None = None) -> None:
         super().__init__()
@@ -115,11 +115,13 @@ def run_extraction(
             extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
             report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
     except Interrupted:
-        done = "the disk was extracted, its reports were not written" if extraction else "the partial file was removed"
+        done = (
+            "the disk was extracted, but its reports were not written" if extraction else "the partial file was removed"
+        )
         post(Extracted(None, f"stopped; {done}"))
     except EvidenceInUse as error:
         held = f"{shown(error.path)} is held by another process, which {error.what}"
-        post(Extracted(None, f"{held}; tick “in-use” to extract nevertheless"))
+        post(Extracted(None, f"{held}; tick “in-use” to extract anyway"))
     except (*FAILURES, ValueError) as error:
         post(Extracted(None, str(error)))
     else:
@@ -127,7 +129,7 @@ def run_extraction(
 
 
 def _progress(post: Post, strip: ExtractionCells) -> Callable[[int, int], None]:
-    """Tells how far it is, not too often."""
+    """Reports how far it is, not too often."""
     told = 0.0
 
     def progress(done: int, total: int) -> None:

@@ -39,9 +39,9 @@ class ExtractionPlan:
     def complaint(self) -> str:
         """Why this cannot be done as it stands; empty if it can be tried."""
         if not self.output.strip():
-            return "say where the raw image is to be written"
+            return "enter where to write the raw image"
         if self.verify and not self.hashes:
-            return "reading the output again needs a hash to compare with"
+            return "reading the output back needs a hash to compare with"
         return ""
 
     @property

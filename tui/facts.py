@@ -37,7 +37,7 @@ def facts_of(result: ResultRecord, disk_usage: int) -> Iterator[Fact]:
     if image.cluster_size:
         yield "L1 table", plain(f"{_counted(image.l1.entries, 'entry', 'entries')} at {image.l1.host_offset:#x}")
     if isinstance(image, Qcow1ImageRecord):
-        yield "refcounts", plain("version 1 has none, nor snapshots", "dim")
+        yield "refcounts", plain("none in version 1; no snapshots either", "dim")
     elif image.refcount:
         yield "refcounts", plain(f"{image.refcount.bits} bits, table at {image.refcount.table_host_offset:#x}")
     yield "features", _features(image.features)
@@ -81,8 +81,8 @@ def _named(entries: Sequence[SnapshotRecord] | Sequence[BitmapRecord], claimed: 
 
 
 def _reference(reference: ReferenceRecord) -> Text:
-    name = untrusted(reference.declared) if reference.declared else plain("without a name")
-    return line("“", name, "”  ", ("not followed", "bold"))
+    name = untrusted(reference.declared) if reference.declared else plain("unnamed")
+    return line("“", name, "”  ", ("not opened", "bold"))
 
 
 def untrusted(value: UntrustedRecord) -> Text:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from forensic.explore import Range, Space, guest, host
+from forensic.explore import Range, Space, guest_range, host_range, parse_size
 from tui.desk import Desk
 
 GRAMMAR = "0x…  1024  64KiB  c123  v0x…  vc9  L1[3].L2[7]  snapshot 0 L1[2]  +0x200  -16  header  l1  refcounts  end"
-UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
-_NUMBER = re.compile(r"(0x[0-9a-f]+|[0-9][0-9_]*)([kmgtp])?(?:i?b)?", re.ASCII)
 _ENTRY = re.compile(r"(?:(snapshot \d{1,6}) )?l1\[(\d{1,9})\](?:\.l2\[(\d{1,9})\])?", re.ASCII)
 
 
@@ -39,7 +37,7 @@ def _named(word: str, desk: Desk) -> Range | None:
     aliases = {"l1": "l1 table", "refcounts": "refcount table", "snapshots": "snapshot 0", "luks": "luks header"}
     wanted = aliases.get(word, word)
     found = (region for region in desk.region_index.fixed if region.name.lower() == wanted)
-    return next((host(region.host_offset, 1) for region in found), None)
+    return next((host_range(region.host_offset, 1) for region in found), None)
 
 
 def _entry(word: str, desk: Desk) -> Range | None:
@@ -61,7 +59,7 @@ def _offset(word: str, desk: Desk) -> Range:
         distance = _number(word[1:].strip())
         offset = desk.place.offset + (distance if word[0] == "+" else -distance)
         return Range(desk.place.space, offset, 1)
-    space = guest if word.startswith("v") else host
+    space = guest_range if word.startswith("v") else host_range
     word = word.removeprefix("v")
     if word.startswith("c"):
         if desk.region_index.cluster_size is None:
@@ -71,8 +69,7 @@ def _offset(word: str, desk: Desk) -> Range:
 
 
 def _number(word: str) -> int:
-    match = _NUMBER.fullmatch(word.strip())
-    if not match:
-        raise CannotGo(f"not a place: expected one of  {GRAMMAR}")
-    digits, unit = match.groups()
-    return int(digits.replace("_", ""), 0 if digits.startswith("0x") else 10) * UNITS.get(unit or "", 1)
+    try:
+        return parse_size(word.replace("_", ""))
+    except ValueError as error:
+        raise CannotGo(f"not a place: expected one of  {GRAMMAR}") from error

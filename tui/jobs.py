@@ -1,4 +1,4 @@
-"""The library's long calls, made in worker threads; what they tell comes back as messages."""
+"""The library's long calls, run in worker threads; their results come back as messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Cancelled(Exception):
 
 
 class Teller:
-    """Tells how far a job is, not too often, and stops it when the worker is cancelled."""
+    """Reports how far a job is, not too often, and stops it when the worker is cancelled."""
 
     def __init__(self, post: Post, name: str) -> None:
         self._post = post
@@ -73,7 +73,7 @@ class Teller:
         return self._worker.is_cancelled
 
     def say(self, text: str) -> None:
-        """Tell, and raise `Cancelled` if the job is to end."""
+        """Report, and raise `Cancelled` if the job is to end."""
         if self.cancelled:
             raise Cancelled
         now = time.monotonic()
@@ -83,7 +83,7 @@ class Teller:
 
 
 class SoFar:
-    """The findings of a check while it goes on, told not too often."""
+    """The findings of a check while it goes on, reported not too often."""
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -97,7 +97,7 @@ class SoFar:
         self.tell()
 
     def tell(self) -> None:
-        """Tell what is new, unless something was told just now."""
+        """Report what is new, unless something was reported just now."""
         now = time.monotonic()
         if self._fresh and now - self._told >= PAUSE_BETWEEN_FINDINGS:
             self._fresh, self._told = False, now
@@ -121,7 +121,7 @@ Image = Qcow2Image | Qcow1Image
 
 
 def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionIndex) -> None:
-    """All that is found out in the background after the first paint: contents, findings, the way back to the disk."""
+    """All that is found out in the background after the first paint: contents, findings, the reverse map."""
     usable = region_index.cluster_size is not None
 
     def look(teller: Teller) -> None:
@@ -170,7 +170,7 @@ def hash_file(post: Post, image: Image) -> None:
 
 
 def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
-    """Who claims the cluster around a byte; a job that posts no messages, since it is done again at every step."""
+    """What owns the cluster around a byte; a job that posts no messages, since it is done again at every step."""
     try:
         post(Owned(ownership(image, host_offset)))
     except FAILURES as error:

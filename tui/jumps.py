@@ -1,4 +1,4 @@
-"""The list of places one has jumped from, as in a browser."""
+"""The history of jumps, as in a browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_JUMPS = 500
 
 
 class Jumps:
-    """Where one is, where one came from, and where one went back from."""
+    """The current place, those before it, and those that were left by going back."""
 
     def __init__(self, start: Range) -> None:
         """Begin at a place."""
@@ -17,7 +17,7 @@ class Jumps:
         self.ahead: list[Range] = []
 
     def jump(self, place: Range) -> None:
-        """Go somewhere else and remember where it was from."""
+        """Jump, and remember the place before."""
         if place == self.here:
             return
         self.behind = [*self.behind[-MAX_JUMPS:], self.here]
@@ -25,7 +25,7 @@ class Jumps:
         self.here = place
 
     def step(self, place: Range) -> None:
-        """Move without leaving a trace."""
+        """Move without a trace in the history."""
         self.here = place
 
     def back(self) -> Range | None:

@@ -1,4 +1,4 @@
-"""How kinds and states look: a glyph that tells them apart without colour, a class of the stylesheet, a name."""
+"""How kinds and states look: a glyph that distinguishes them without colour, a class of the stylesheet, a name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILLS = {
     Fill.LUKS: Look("K", "luks", "LUKS header"),
     Fill.DATA: Look("■", "data", "data"),
     Fill.COMPRESSED: Look("◆", "compressed", "compressed"),
-    Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "kept, reads as zeros"),
+    Fill.ZERO_ALLOCATED: Look("▫", "zero-kept", "allocated zeros"),
     Fill.SNAPSHOT_DATA: Look("▦", "snapshot", "only in snapshots"),
 }
 ORPHAN = Look("▒", "orphan", "orphan")

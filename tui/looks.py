@@ -8,7 +8,7 @@ from forensic import Severity
 
 
 class Cell(Struct, frozen=True):
-    """The look of one cell: a glyph that tells it without colour, and a component class."""
+    """The look of one cell: a glyph that needs no colour, and a component class."""
 
     glyph: str
     kind: str

@@ -1,4 +1,4 @@
-"""From sums and findings to the cells of a map: what wins when a cell holds several things."""
+"""From sums and findings to the cells of a map: what is shown where a cell holds several things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fills the maps, in worker threads; a grid that is laid out anew makes the job for the old one stop."""
+"""Jobs that fill the maps, in worker threads; laying out a grid again stops the job for the old one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tui.looks import Cell
 from tui.messages import Counted, Heated, JobFailed, Mapped, Orphaned
 
 PAUSE_BETWEEN_COUNTS = 0.4
-"""Seconds between two words about a count of cluster codes: each is summed up for both maps."""
+"""Seconds between two messages about a count of cluster codes: each is summed up for both maps."""
 
 TAKERS: dict[str, Callable[[RegionIndex | Qcow1RegionIndex], Iterator[ClusterCodes]]] = {
     REFCOUNT: count_refcounts,
@@ -65,7 +65,7 @@ def fill_from(
 
 
 def _tell(post: Post, space: Space, colour: str, usages: Callable[[], Iterator[SpaceUsage]]) -> None:
-    """Tell about ten times a second how far a grid is."""
+    """Report the progress of a grid about ten times a second."""
     worker, told = get_current_worker(), 0.0
     last: SpaceUsage | None = None
     try:
@@ -83,7 +83,7 @@ def _tell(post: Post, space: Space, colour: str, usages: Callable[[], Iterator[S
 
 
 def take_cluster_codes(post: Post, region_index: RegionIndex | Qcow1RegionIndex, colour: str) -> None:
-    """What every host cluster is coloured by; told as it grows."""
+    """What every host cluster is coloured by; reported as it grows."""
 
     def work(teller: Teller) -> None:
         told, taken = 0.0, False

@@ -1,4 +1,4 @@
-"""What worker threads tell the application."""
+"""Messages from worker threads to the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class JobProgress(Message):
         self.text = text
 
     def can_replace(self, message: Message) -> bool:
-        """A newer word of the same job makes an older one worthless."""
+        """A newer message of the same job replaces an older one."""
         return isinstance(message, JobProgress) and message.name == self.name
 
 
@@ -43,7 +43,7 @@ class Noticed(Message):
         self.findings = findings
 
     def can_replace(self, message: Message) -> bool:
-        """Newer findings hold the older ones."""
+        """Newer findings include the older ones."""
         return isinstance(message, Noticed)
 
 
@@ -64,7 +64,7 @@ class UsageFound(Message):
         self.usage = usage
 
     def can_replace(self, message: Message) -> bool:
-        """A newer summary of a space makes an older one worthless."""
+        """A newer summary of a space replaces an older one."""
         return isinstance(message, UsageFound) and message.space == self.space
 
 
@@ -76,7 +76,7 @@ class Mapped(UsageFound):
         self.colour = colour
 
     def can_replace(self, message: Message) -> bool:
-        """A newer summary of a grid makes an older one worthless."""
+        """A newer summary of a grid replaces an older one."""
         return isinstance(message, Mapped) and (message.space, message.colour) == (self.space, self.colour)
 
 
@@ -89,7 +89,7 @@ class Counted(Message):
         self.cluster_codes = cluster_codes
 
     def can_replace(self, message: Message) -> bool:
-        """A newer one holds the older one."""
+        """A newer one includes the older one."""
         return isinstance(message, Counted) and message.colour == self.colour
 
 
@@ -120,7 +120,7 @@ class LookedInside(Message):
 
 
 class Indexed(Message):
-    """The way back from the file to the disk is known."""
+    """The reverse map from the file to the disk is complete."""
 
     def __init__(self, references: ReverseMap) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Hashed(Message):
 
 
 class Owned(Message):
-    """Who claims the cluster around a byte of the file."""
+    """What owns the cluster around a byte of the file."""
 
     def __init__(self, ownership: Ownership) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The one gate through which words reach a widget: every string is made harmless and none is read as markup."""
+"""Text for widgets: every string is made harmless, and none is read as markup."""
 
 from __future__ import annotations
 

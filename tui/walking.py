@@ -1,4 +1,4 @@
-"""The commands that lead from one place of an image to another; they work on every screen."""
+"""The commands that go from one place of an image to another; they work on every screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tui.text import plain
 
 
 class Walker(App[int]):
-    """An application with an image on its desk, in which one can walk."""
+    """An application with commands for going from place to place."""
 
     desk: Desk
 
@@ -63,27 +63,25 @@ class Walker(App[int]):
             self.tell("already at the start of history")
 
     def action_go_forward(self) -> None:
-        """Undo a return."""
+        """Go forward again after a return."""
         if not self.desk.back(forward=True):
-            self.tell("there is nothing ahead")
+            self.tell("already at the end of history")
 
     def action_other_side(self) -> None:
         """From the file to the disk or the other way round."""
         other = self.desk.other_side()
         if other is None:
-            self.tell("this byte has no place on the other side, as far as is known")
+            self.tell("this byte has no known counterpart on the other side")
         else:
             self.go(other)
 
     def action_match(self, step: int) -> None:
-        """The next or the last place that was found."""
-        self._go_among(
-            self.desk.matches, step, "nothing was found" if not self.desk.jobs.get("search") else "still searching"
-        )
+        """The next or the previous match."""
+        self._go_among(self.desk.matches, step, "no matches" if not self.desk.jobs.get("search") else "still searching")
 
     def action_finding(self, step: int) -> None:
-        """The next or the last place of a finding."""
-        none = "there is no finding with a place" + ("" if self.desk.judgement else " so far: the check is running")
+        """The next or the previous place of a finding."""
+        none = "no finding has a location" + ("" if self.desk.judgement else " so far: the check is running")
         self._go_among(self.desk.places_of_trouble(), step, none)
 
     def _go_among(self, places: list[Range], step: int, none: str) -> None:
@@ -104,7 +102,7 @@ class Walker(App[int]):
         self.go(chosen[index])
 
     def action_run(self, step: int) -> None:
-        """The next or the last allocated run of the disk, in the file."""
+        """The next or the previous allocated run of the disk, in the file."""
         references = self.desk.references
         if references is None:
             self.tell("the index is not built yet")
@@ -112,7 +110,7 @@ class Walker(App[int]):
         host_offset = self.desk.host_offset()
         place = references.next_run(0 if host_offset is None else host_offset, backwards=step < 0)
         if place is None:
-            self.tell("there is no further run")
+            self.tell("no further run")
         else:
             self.go(Range(Space.HOST, place, 1))
 
@@ -125,9 +123,9 @@ class Walker(App[int]):
             self.run_worker(work, thread=True, group="orphans", exclusive=True)
 
     def action_orphan(self, step: int) -> None:
-        """The next or the last range of the file that nothing reads though it is counted or holds something."""
+        """The next or the previous range of the file that nothing reads but that is in use or holds data."""
         if self.desk.image.format == "qcow1":
-            self.tell("version 1 has no refcounts: what is lost cannot be told from what is used")
+            self.tell("version 1 has no refcounts: unused clusters cannot be told from used ones")
             return
         orphans = self.desk.orphans
         if orphans is None:
@@ -142,7 +140,7 @@ class Walker(App[int]):
         elif len(orphans.begins):
             self.tell("that was the last one" if step > 0 else "that was the first one")
         else:
-            self.tell("there is no orphan" + ("" if orphans.complete else " among those that were looked at"))
+            self.tell("no orphans" + ("" if orphans.complete else " in the part that was searched"))
 
     def action_cluster(self, step: int) -> None:
         """The start of a neighbouring cluster."""

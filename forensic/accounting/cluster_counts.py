@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from enum import IntFlag
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from forensic.qcow2.arrays import I64, U64
-from forensic.qcow2.entries import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, is_copied
+from forensic.qcow2.geometry import ACTIVE
+from forensic.qcow2.intervals import piece_starts, pieces
 from forensic.qcow2.tables import L2Batch
 
 U8 = npt.NDArray[np.uint8]
@@ -131,7 +132,7 @@ class ClusterCounts:
 
     def _add_alike(self, batch: L2Batch, rows: slice | I64, times: int, sets: int) -> None:
         """Tables that are referenced equally often by the same sets."""
-        if batch.bits & COMPRESSED:
+        if batch.any_compressed:
             self._add_streams(batch, rows, times)
         offsets = batch.data_offsets[rows]
         valid = _leading_somewhere(batch, offsets, rows)
@@ -168,12 +169,12 @@ class ClusterCounts:
             self.use[where[~copied]] |= np.uint8(Use.NOT_COPIED)
             copied = None
         ordered = np.sort(where)
-        fresh = np.append(True, ordered[1:] != ordered[:-1])
-        if bool(fresh.all()):
+        breaks = ordered[1:] != ordered[:-1]
+        if bool(breaks.all()):
             self._note(ordered, sets, copied)
             self._count(ordered, times)
             return
-        starts = np.flatnonzero(fresh)
+        starts = piece_starts(breaks)
         repeats = np.diff(np.append(starts, count))
         distinct = ordered[starts]
         self._note(distinct, sets, copied)
@@ -185,12 +186,12 @@ class ClusterCounts:
         self, where: I64, steps: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None
     ) -> None:
         """Distinct clusters in file order; long runs of neighbours are added as slices."""
-        breaks = np.flatnonzero(steps != 1) + 1
-        if len(breaks) > len(where) // RUN_WORTH_A_SLICE:
+        breaks = steps != 1
+        if np.count_nonzero(breaks) > len(where) // RUN_WORTH_A_SLICE:
             self._note(where, sets, copied)
             self._count(where, times)
             return
-        for start, stop in pairwise([0, *breaks.tolist(), len(where)]):
+        for start, stop in pieces(breaks).tolist():
             first, end = int(where[start]), int(where[stop - 1]) + 1
             self._note(slice(first, end), sets, copied[start:stop] if isinstance(copied, np.ndarray) else copied)
             self._count_slice(first, end, times)
@@ -264,11 +265,11 @@ def _copied(
     batch: L2Batch, rows: slice | I64, valid: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.bool_] | bool | None:
     """The copied bits of standard entries of the active disk; True if all have it, None where they mean nothing."""
-    if batch.owner != "active":
+    if batch.owner != ACTIVE:
         return None
-    if batch.common_bits & COPIED:
+    if is_copied(batch.common_bits):
         return True
-    flagged = (batch.entries[rows] & np.uint64(COPIED)) != 0
+    flagged = is_copied(batch.entries[rows])
     chosen: npt.NDArray[np.bool_] = (flagged if valid is None else flagged[valid]).reshape(-1)
     return chosen
 

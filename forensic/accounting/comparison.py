@@ -10,10 +10,12 @@ from msgspec.structs import asdict
 
 from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, ClusterCounts, Use
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
-from forensic.accounting.owners import Claims, Metadata
+from forensic.accounting.owners import ClusterOwners, Metadata
 from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
 from forensic.budget import Budget, Unexamined
 from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
+from forensic.qcow2.geometry import ACTIVE
+from forensic.qcow2.intervals import true_runs
 from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, RefcountSpan, StoredRefcounts
 from forensic.qcow2.tables import L2Batch
 
@@ -24,13 +26,15 @@ MAX_WINDOWS = 256
 class UsageCounter:
     """Counts references while the walk goes on, and compares at its end."""
 
-    def __init__(self, claims: Claims, stored: StoredRefcounts, budget: Budget, lost: str | None) -> None:
+    def __init__(
+        self, cluster_owners: ClusterOwners, stored: StoredRefcounts, budget: Budget, lost: str | None
+    ) -> None:
         """Count the metadata of the first window."""
-        self.claims, self.stored, self.budget, self.lost = claims, stored, budget, lost
-        self.geometry = self.claims.active.geometry
-        self.sets: TableSets = self.claims.sets
-        self.metadata: Metadata = self.claims.metadata
-        self.evidence = self.claims.evidence
+        self.cluster_owners, self.stored, self.budget, self.lost = cluster_owners, stored, budget, lost
+        self.geometry = self.cluster_owners.active.geometry
+        self.sets: TableSets = self.cluster_owners.sets
+        self.metadata: Metadata = self.cluster_owners.metadata
+        self.evidence = self.cluster_owners.evidence
         self.clusters = -(-self.evidence.size // self.geometry.cluster_size)
         self.l2_offsets, self.l2_references = self.sets.distinct()
         self.window_clusters = self._window_clusters()
@@ -52,7 +56,7 @@ class UsageCounter:
     def add(self, batch: L2Batch) -> None:
         """Count what a batch of L2 tables refers to."""
         self._count(self.window, batch)
-        if batch.owner == "active":
+        if batch.owner == ACTIVE:
             self._add_totals(batch)
         if batch.overwritten and not self.lost:
             self.lost = f"an L2 table of {batch.owner} is overwritten"
@@ -78,7 +82,7 @@ class UsageCounter:
                 return
             wanted = distinct(tables[later == number])
             window = self._new_window(first)
-            for batch in self.sets.batches(self.evidence, self.claims.active, wanted):
+            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, wanted):
                 self._count(window, batch)
             self._mark_other_sets(window, wanted)
             yield from self._compare(window)
@@ -109,7 +113,7 @@ class UsageCounter:
 
     def _new_window(self, first: int) -> ClusterCounts:
         end = min(self.clusters, first + self.window_clusters)
-        return counted_window(self.claims, first, end, self.l2_offsets, self.l2_references)
+        return counted_window(self.cluster_owners, first, end, self.l2_offsets, self.l2_references)
 
     def _count(self, window: ClusterCounts, batch: L2Batch) -> None:
         rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
@@ -125,14 +129,14 @@ class UsageCounter:
             if tables is not None:
                 wanted = is_among(offsets, tables)
                 offsets, masks = offsets[wanted], masks[wanted]
-            for batch in self.sets.batches(self.evidence, self.claims.active, offsets):
+            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, offsets):
                 rows = np.searchsorted(offsets, batch.host_offsets)
                 window.add_tables(batch, np.zeros(len(rows), dtype=np.int64), masks[rows])
 
     def _windows(self, later: U64) -> list[int]:
         """The windows after the first in which anything is referenced or has a refcount."""
         size, width = self.geometry.cluster_size, self.window_clusters
-        used = [np.asarray([claim.host_offset for claim in self.metadata.single], dtype=np.uint64)]
+        used = [np.asarray([owned.host_offset for owned in self.metadata.single], dtype=np.uint64)]
         used += [self.l2_offsets, self.metadata.refcount_blocks, self.metadata.bitmap_data]
         numbers = set((distinct(np.concatenate(used)) // np.uint64(size * width)).tolist())
         numbers |= set(distinct(later).tolist())
@@ -147,7 +151,7 @@ class UsageCounter:
         rows = np.searchsorted(tables.host_offsets, batch.host_offsets)
         times = tables.references[rows]
         self.data_clusters += int((np.count_nonzero(batch.data_offsets, axis=1) * times).sum())
-        if batch.bits & (1 << 62):
+        if batch.any_compressed:
             self.compressed_clusters += int((np.count_nonzero(batch.compressed, axis=1) * times).sum())
 
     def _compare(self, window: ClusterCounts) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
@@ -206,19 +210,19 @@ class UsageCounter:
             counted=counted,
             use=window.use[rows + begin],
             block=np.full(len(rows), Block.UNREADABLE, dtype=np.uint8) if span is None else span.block[rows],
-            claims=self.claims,
+            cluster_owners=self.cluster_owners,
         )
 
     def _free(self, window: ClusterCounts, begin: int, end: int) -> FreeClusters:
         """The parts of a range that nothing refers to."""
         first = window.first + begin
         used = window.use[begin:end] != 0
-        edges = np.flatnonzero(np.diff(used, prepend=True, append=True))
+        free = true_runs(~used) + first
         if bool(used[-1]):
             self.last_used = first + len(used)
-        elif len(edges) > 2 or edges[0] > 0:
-            self.last_used = first + int(edges[-2])
-        return self._free_ranges(edges[0::2] + first, edges[1::2] + first)
+        elif free[-1, 0] > first:
+            self.last_used = int(free[-1, 0])
+        return self._free_ranges(free[:, 0], free[:, 1])
 
     def _free_between(self, first: int, end: int) -> Iterator[FreeClusters]:
         """A part of the file in which nothing is counted because nothing refers to it."""
@@ -240,16 +244,18 @@ class UsageCounter:
                 yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
 
 
-def counted_window(claims: Claims, first: int, end: int, l2_offsets: U64, l2_references: I64) -> ClusterCounts:
+def counted_window(
+    cluster_owners: ClusterOwners, first: int, end: int, l2_offsets: U64, l2_references: I64
+) -> ClusterCounts:
     """A window in which the metadata of the image is counted already."""
-    window = ClusterCounts(first, end, len(claims.sets.sets))
-    size, bits = claims.active.geometry.cluster_size, np.uint64(claims.active.geometry.cluster_bits)
-    for claim in claims.metadata.single:
-        window.add_range(claim.host_offset // size, -(-(claim.host_offset + claim.length) // size))
+    window = ClusterCounts(first, end, len(cluster_owners.sets.sets))
+    size, bits = cluster_owners.active.geometry.cluster_size, np.uint64(cluster_owners.active.geometry.cluster_bits)
+    for owned in cluster_owners.metadata.single:
+        window.add_range(owned.host_offset // size, -(-(owned.host_offset + owned.length) // size))
     window.add_metadata(l2_offsets >> bits, l2_references)
-    window.add_metadata(claims.metadata.refcount_blocks >> bits)
-    window.add_metadata(claims.metadata.bitmap_data >> bits, claims.metadata.bitmap_references)
-    active = claims.sets.sets[0]
+    window.add_metadata(cluster_owners.metadata.refcount_blocks >> bits)
+    window.add_metadata(cluster_owners.metadata.bitmap_data >> bits, cluster_owners.metadata.bitmap_references)
+    active = cluster_owners.sets.sets[0]
     if active.copied is not None:
         window.mark_l2_tables(active.host_offsets >> bits, active.copied)
     return window

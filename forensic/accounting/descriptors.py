@@ -7,7 +7,11 @@ from msgspec import Struct, field
 
 from forensic.accounting.streams import Streams
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.entries import COMPRESSED, COPIED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import (
+    compressed_descriptor,
+    compressed_host_offset,
+    compressed_stored_length,
+)
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 
@@ -26,11 +30,10 @@ class Descriptors(Struct):
 
     def add(self, batch: L2Batch) -> None:
         """Take the descriptors of these tables."""
-        compressed = (batch.entries & np.uint64(COMPRESSED)) != 0
-        if self.geometry.external_data_file or not compressed.any():
+        if self.geometry.external_data_file or not batch.any_compressed:
             return
-        tables, indices = np.nonzero(compressed & batch.in_file())
-        entries = batch.entries[tables, indices] & np.uint64(~(COPIED | COMPRESSED) & (1 << 64) - 1)
+        tables, indices = np.nonzero(batch.compressed & batch.in_file())
+        entries = compressed_descriptor(batch.entries[tables, indices])
         clusters = batch.l1_indices[tables] * self.geometry.l2_entry_count + indices
         if batch.owner not in self.owner_names[-1:]:
             self.owner_names.append(batch.owner)

@@ -1,4 +1,4 @@
-"""Host clusters whose references and refcount do not agree, and what else the comparison of the two gives."""
+"""Discrepancies: host clusters whose references and refcount do not agree, and what else comparing them gives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.accounting.cluster_counts import Use
-from forensic.accounting.owners import Claims
+from forensic.accounting.owners import ClusterOwners
 from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.refcounts import Counts
@@ -26,7 +26,7 @@ class ClusterUsage(Struct, frozen=True):
     counted: U64
     use: npt.NDArray[np.uint8]
     block: npt.NDArray[np.uint8]
-    claims: Claims
+    cluster_owners: ClusterOwners
 
     def uses(self, use: Use) -> Bools:
         """Which rows have any of these uses."""

@@ -20,7 +20,16 @@ from forensic.mapping.table_rows import rows_of
 from forensic.measured import Measured
 from forensic.qcow2.arrays import I64, U64, distinct
 from forensic.qcow2.bitmap_tables import BitmapTable, marked_bytes
-from forensic.qcow2.entries import ALL_SUBCLUSTERS, COMPRESSED, OFFSET_MASK, SUBCLUSTERS, ZERO_FLAG
+from forensic.qcow2.entries import (
+    COMPRESSED,
+    OFFSET_MASK,
+    SUBCLUSTERS,
+    ZERO_FLAG,
+    allocated_subclusters,
+    has_zero_flag,
+    zero_subclusters,
+)
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L2Batch
 
 MAX_BIT_BYTES = 64 << 20
@@ -46,13 +55,13 @@ class Measuring:
 
     def add(self, batch: L2Batch) -> None:
         """Take a batch of L2 tables."""
-        if batch.owner == "active":
+        if batch.owner == ACTIVE:
             self._allocation.add(batch)
         self._sharing.add(batch)
 
     def add_streams(self, batch: StreamBatch) -> None:
         """Take what became of streams; those of snapshots are no part of the active disk."""
-        active = np.array([name == "active" for name in batch.owner_names])[batch.owners.astype(np.int64)]
+        active = np.array([name == ACTIVE for name in batch.owner_names])[batch.owners.astype(np.int64)]
         lost = active & ~np.isin(batch.outcomes, READABLE_OUTCOMES)
         self._lost_in_streams += int(np.count_nonzero(lost)) * batch.geometry.cluster_size
         self._not_decoded += int(np.count_nonzero(active & (batch.outcomes == Outcome.NOT_DECODED)))
@@ -96,7 +105,7 @@ class Measuring:
         tables = len(counter.l2_offsets) + len(metadata.refcount_blocks) + len(metadata.bitmap_data)
         leaked = self._leaked_clusters * size
         return {
-            "metadata": (tables + sum(-(-claim.length // size) for claim in metadata.single)) * size,
+            "metadata": (tables + sum(-(-owned.length // size) for owned in metadata.single)) * size,
             "leaked": leaked,
             "free": max(0, self._free_bytes - leaked),
         }
@@ -112,7 +121,7 @@ class Measuring:
         if not self._sharing.known:
             return {}
         geometry = self._image.geometry
-        names = {(geometry.l1_table_offset, geometry.l1_entry_count): "active"}
+        names = {(geometry.l1_table_offset, geometry.l1_entry_count): ACTIVE}
         by_name = {}
         for tables, (alone, shared) in zip(self._sets.sets, self._sharing.of_sets(), strict=True):
             by_name[tables.owner] = (alone, shared) if tables.times == 1 else (0, alone + shared)
@@ -168,7 +177,7 @@ class AllocationCounter:
         times = np.where(self._offsets[places] == batch.host_offsets, self._times[places], 0)
         for each in distinct(times[times > 0]).tolist():
             chosen = times == each
-            sums = _sums_of_batch(batch if chosen.all() else _only(batch, np.flatnonzero(chosen)))
+            sums = _sums_of_batch(batch if chosen.all() else _some_tables(batch, np.flatnonzero(chosen)))
             self._sums[:STORED] += each * sums[:STORED]
             self._sums[STORED] += sums[STORED]
 
@@ -193,11 +202,11 @@ def _sums_of_batch(batch: L2Batch) -> I64:
         return _sums_of_subclusters(batch, batch.bitmaps)
     sums = np.zeros(STORED + 1, dtype=np.int64)
     size = batch.geometry.cluster_size
-    if not batch.bits & ZERO_FLAG:
+    if not has_zero_flag(batch.bits):
         located = batch.entries.size if batch.lowest_data_offset else int(np.count_nonzero(batch.data_offsets))
         sums[State.DATA], sums[State.UNALLOCATED] = located * size, (batch.entries.size - located) * size
         return sums
-    flagged, located = (batch.entries & np.uint64(ZERO_FLAG)) != 0, batch.data_offsets != 0
+    flagged, located = has_zero_flag(batch.entries), batch.data_offsets != 0
     for state, which in (
         (State.DATA, located & ~flagged),
         (State.UNALLOCATED, ~located & ~flagged),
@@ -211,9 +220,9 @@ def _sums_of_batch(batch: L2Batch) -> I64:
 def _sums_of_subclusters(batch: L2Batch, bitmaps: U64) -> I64:
     """Bytes by state, counted from the bitmaps: rows for subclusters would be 32 times as many as entries."""
     located = batch.data_offsets != 0
-    allocated, zero = bitmaps & np.uint64(ALL_SUBCLUSTERS), bitmaps >> np.uint64(SUBCLUSTERS)
-    both = np.bitwise_count(allocated & zero).astype(np.int64)
-    allocated, zero = (np.bitwise_count(bits).astype(np.int64) for bits in (allocated, zero))
+    parts = allocated_subclusters(bitmaps), zero_subclusters(bitmaps)
+    both = np.bitwise_count(parts[0] & parts[1]).astype(np.int64)
+    allocated, zero = (np.bitwise_count(bits).astype(np.int64) for bits in parts)
     counts = {
         State.DATA: np.where(located, allocated - both, 0),
         State.ABSENT: np.where(located, both, allocated),
@@ -249,7 +258,7 @@ def _sums_of(rows: Rows) -> I64:
     return sums
 
 
-def _only(batch: L2Batch, tables: I64) -> L2Batch:
+def _some_tables(batch: L2Batch, tables: I64) -> L2Batch:
     """Some tables of a batch."""
     return replace(
         batch,

@@ -1,4 +1,4 @@
-"""Everything that refers to the host cluster around one byte of the file."""
+"""The owners of the host cluster around one byte of the file, and its refcount."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.accounting.comparison import counted_window
-from forensic.accounting.owners import Claim, Claims, bitmaps_kept, metadata_of
+from forensic.accounting.owners import ClusterOwners, OwnedRange, bitmaps_kept, metadata_of
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.image import Qcow2Image
@@ -18,7 +18,7 @@ from forensic.qcow2.tables import RefcountTable, read_refcount_table
 
 
 class Ownership(Struct, frozen=True):
-    """Who claims the host cluster around one byte: `stored` is its refcount, None if that cannot be read.
+    """What the host cluster around one byte belongs to: `stored` is its refcount, None if that cannot be read.
 
     `lost` is why not everything that refers to it may be known; None if all tables could be read.
     """
@@ -26,25 +26,27 @@ class Ownership(Struct, frozen=True):
     host_offset: int
     cluster_host_offset: int
     cluster_size: int
-    claims: tuple[Claim, ...]
+    owners: tuple[OwnedRange, ...]
     stored: int | None
     counted: int
     lost: str | None = None
 
 
-def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int, lost: str | None = None) -> Ownership:
-    """Everything that claims the host cluster around a byte of the file; the claims on the very byte come first."""
-    size = claims.active.geometry.cluster_size
+def ownership_of(
+    cluster_owners: ClusterOwners, stored: StoredRefcounts, host_offset: int, lost: str | None = None
+) -> Ownership:
+    """Everything that owns the host cluster around a byte of the file; owners of the very byte come first."""
+    size = cluster_owners.active.geometry.cluster_size
     cluster = host_offset // size
-    offsets, references = claims.sets.distinct()
-    window = counted_window(claims, cluster, cluster + 1, offsets, references)
-    for batch in claims.sets.batches(claims.evidence, claims.active):
+    offsets, references = cluster_owners.sets.distinct()
+    window = counted_window(cluster_owners, cluster, cluster + 1, offsets, references)
+    for batch in cluster_owners.sets.batches(cluster_owners.evidence, cluster_owners.active):
         times = references[np.searchsorted(offsets, batch.host_offsets)]
         window.add_tables(batch, times, np.zeros(len(times), dtype=np.uint8))
         if not batch.whole:
             lost = lost or f"not all L2 tables of {batch.owner} could be read"
-    found = claims.on_clusters([cluster])[cluster]
-    found.sort(key=lambda claim: not claim.host_offset <= host_offset < claim.host_offset + claim.length)
+    found = cluster_owners.of_clusters([cluster])[cluster]
+    found.sort(key=lambda owned: not owned.host_offset <= host_offset < owned.host_offset + owned.length)
     refcount = None
     if stored.usable:
         first = cluster // stored.per_block * stored.per_block
@@ -55,7 +57,7 @@ def ownership_of(claims: Claims, stored: StoredRefcounts, host_offset: int, lost
 
 
 def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
-    """Everything that claims the host cluster around one byte of the file."""
+    """Everything that owns the host cluster around one byte of the file."""
     budget = Budget(Limits())
     refcount_table = read_refcount_table(image.evidence, image.geometry)
     sets = TableSets()
@@ -65,20 +67,20 @@ def ownership(image: Qcow2Image, host_offset: int) -> Ownership:
             break
         sets.add(table, times)
     bitmap_tables = [table for table in read_bitmap_tables(image, budget) if isinstance(table, BitmapTable)]
-    claims = claims_of(image, budget, refcount_table, bitmap_tables, sets)
+    cluster_owners = cluster_owners_of(image, budget, refcount_table, bitmap_tables, sets)
     lost = sets.lost or why_incomplete(image, refcount_table, bitmap_tables)
-    return ownership_of(claims, StoredRefcounts(image.evidence, refcount_table), host_offset, lost)
+    return ownership_of(cluster_owners, StoredRefcounts(image.evidence, refcount_table), host_offset, lost)
 
 
-def claims_of(
+def cluster_owners_of(
     image: Qcow2Image,
     budget: Budget,
     refcount_table: RefcountTable,
     bitmap_tables: list[BitmapTable],
     sets: TableSets,
-) -> Claims:
+) -> ClusterOwners:
     metadata = metadata_of(image, refcount_table, *_bitmap_data(image, bitmap_tables))
-    return Claims(image.evidence, image.l1, metadata, sets, budget.out_of_time)
+    return ClusterOwners(image.evidence, image.l1, metadata, sets, budget.out_of_time)
 
 
 def _bitmap_data(image: Qcow2Image, tables: list[BitmapTable]) -> tuple[U64, I64]:

@@ -1,4 +1,4 @@
-"""Saved states of machines that no snapshot speaks of any more: going back to a snapshot leaves its state past the
+"""Saved states of machines that no snapshot lists any more: reverting to a snapshot leaves its state past the
 end of the active disk, and deleting the snapshot afterwards does not take it away."""
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from forensic.accounting.table_sets import TableSets
 from forensic.qcow2.arrays import U64, distinct
-from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length
 from forensic.qcow2.table_reading import within_file
 from forensic.qcow2.tables import L2Batch
 
@@ -46,7 +46,7 @@ class Sharing:
         for member in distinct(members).tolist():
             rows = members == np.uint64(member)
             self._mark(batch.data_offsets[rows][located[rows]] >> bits, member)
-            if batch.bits & COMPRESSED:
+            if batch.any_compressed:
                 self._mark_streams(batch, batch.entries[rows][(batch.compressed & inside)[rows]], member)
 
     def of_sets(self) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 from msgspec import Struct, field
 
-from forensic.accounting.stream_tails import is_leftover, read_or_nothing
+from forensic.accounting.stream_tails import is_leftover
 from forensic.accounting.streams import Allowance, StreamBatch, Streams, Tail
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome, examine, fills_cluster, stream_end
@@ -22,6 +22,7 @@ from forensic.processes.pool import Processes, Promise
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.intervals import pieces
 from forensic.qcow2.table_reading import stored_clusters
 
 WINDOW_BYTES = 4 << 20
@@ -81,7 +82,7 @@ def decode_streams(
     surplus = np.zeros(count, dtype=np.int64)
     tails: list[Tail] = []
     done = 0
-    stored, next_offsets = streams.only(rows), streams.next_offsets()[rows]
+    stored, next_offsets = streams.selected(rows), streams.next_offsets()[rows]
 
     room = bytearray()  # each process has its own, as soon as it writes into it
 
@@ -193,8 +194,9 @@ def _salvaged(message: bytes, attempt: Attempt) -> bytes:
 def _windows(streams: Streams) -> Iterator[_StreamsReadTogether]:
     """Cut the streams where there is a gap, or where enough has been gathered."""
     starts, ends = streams.host_offsets, np.maximum.accumulate(streams.ends)
-    gaps = np.flatnonzero(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)) + 1
-    for first, end in zip([0, *gaps.tolist()], [*gaps.tolist(), len(starts)], strict=True):
+    if not len(starts):
+        return
+    for first, end in pieces(starts[1:] > ends[:-1] + np.uint64(GAP_BYTES)).tolist():
         while first < end:
             full = int(np.searchsorted(starts[first:end], starts[first] + np.uint64(WINDOW_BYTES))) + first
             full = min(full, first + WINDOW_STREAMS)
@@ -259,7 +261,7 @@ def _judge(
         # The next stream follows at once, as QEMU packs them: this one ends there or before.
         return Outcome.OK, _sectors(next_start, end), None
     if not fills_cluster(stored, codec, size):
-        outcome = examine(stored, lambda: read_or_nothing(evidence, end, 2 * size), codec, size)
+        outcome = examine(stored, lambda: evidence.read_or_nothing(end, 2 * size), codec, size)
         if outcome != Outcome.OK:
             return outcome, 0, None
     length = stream_end(stored, codec, size)

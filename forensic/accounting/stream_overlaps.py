@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from forensic.budget import Unexamined
 from forensic.qcow2.arrays import U64, distinct
-from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, compressed_offset_bits
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_more_sectors
+from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.tables import L2Batch
 
 MAX_STREAMS = 1 << 22
@@ -56,7 +56,7 @@ class StreamCollector:
 
     def add(self, batch: L2Batch) -> None:
         """Take the streams of a batch of distinct L2 tables."""
-        if not batch.bits & COMPRESSED:
+        if not batch.any_compressed:
             return
         keys = self._keys(batch.entries[batch.compressed & batch.in_file()])
         begins, _ = self._places(keys)
@@ -71,7 +71,7 @@ class StreamCollector:
             self._active.clear()
             self._others.clear()
             return
-        (self._active if batch.owner == "active" else self._others).append(keys)
+        (self._active if batch.owner == ACTIVE else self._others).append(keys)
 
     def overlaps(self, before: U64 | None = None) -> StreamOverlaps:
         """Compare each stream with the one that follows it in the file; `before` is the last one before the part.
@@ -124,20 +124,20 @@ class StreamCollector:
 
     def _keys(self, entries: U64) -> U64:
         """Descriptors turned round, so that their order is that of the file: host offset, then number of sectors."""
-        offset_bits, count_bits = self._bits()
-        offsets = entries & np.uint64((1 << offset_bits) - 1)
-        counts = (entries >> np.uint64(offset_bits)) & np.uint64((1 << count_bits) - 1)
-        keys: U64 = (offsets << np.uint64(count_bits)) | counts
+        bits = self._geometry.cluster_bits
+        offsets, counts = compressed_host_offset(entries, bits), compressed_more_sectors(entries, bits)
+        keys: U64 = (offsets << np.uint64(self._count_bits)) | counts
         return keys
 
     def _places(self, keys: U64) -> tuple[U64, U64]:
         """Where streams begin, and where their last sectors do."""
-        count_bits = np.uint64(self._bits()[1])
+        count_bits = np.uint64(self._count_bits)
         begins = keys >> count_bits
         sectors = keys & ((np.uint64(1) << count_bits) - np.uint64(1))
         last_sectors: U64 = (begins & ~np.uint64(SECTOR_SIZE - 1)) + sectors * np.uint64(SECTOR_SIZE)
         return begins, last_sectors
 
-    def _bits(self) -> tuple[int, int]:
-        cluster_bits = self._geometry.cluster_bits
-        return compressed_offset_bits(cluster_bits), cluster_bits - 8
+    @property
+    def _count_bits(self) -> int:
+        """The low bits of a key that hold the number of sectors."""
+        return self._geometry.cluster_bits - 8

@@ -6,7 +6,7 @@ import re
 
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import could_begin_stream, fills_cluster
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.table_ends import ends_like_first_entry
@@ -48,9 +48,9 @@ def is_leftover(evidence: Evidence, geometry: Geometry, begins: int, data: bytes
     codec, size = geometry.compression_type, geometry.cluster_size
     if begins % size < SECTOR_SIZE and ends_like_first_entry(begins % size, data):
         return True  # in the cluster there was a short table before
-    if any(read_or_nothing(evidence, end, min(SECTOR_SIZE, -end % size))):
+    if any(evidence.read_or_nothing(end, min(SECTOR_SIZE, -end % size))):
         return True
-    if fills_cluster(read_or_nothing(evidence, begins, 2 * size), codec, size):
+    if fills_cluster(evidence.read_or_nothing(begins, 2 * size), codec, size):
         return True
     if begins // SECTOR_SIZE == (begins + len(data) - 1) // SECTOR_SIZE and could_end_stream(data, codec):
         return True
@@ -87,11 +87,3 @@ def _is_text(run: bytes, length: int) -> bool:
 def _same_after(run: bytes, distance: int) -> int:
     """How many bytes are the same as the one that many places further on."""
     return sum(one == other for one, other in zip(run, run[distance:], strict=False))
-
-
-def read_or_nothing(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    """Bytes of the file; none where they cannot be read."""
-    try:
-        return evidence.read_at(host_offset, length)
-    except ReadFailed:
-        return b""

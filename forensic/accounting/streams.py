@@ -58,7 +58,7 @@ class Streams(Struct, frozen=True):
         """Where the last sector of each ends."""
         return self.host_offsets + self.stored_lengths
 
-    def only(self, rows: npt.NDArray[np.int64]) -> Streams:
+    def selected(self, rows: npt.NDArray[np.int64]) -> Streams:
         """Some of them."""
         return Streams(self.host_offsets[rows], self.stored_lengths[rows], self.guest_offsets[rows], self.owners[rows])
 

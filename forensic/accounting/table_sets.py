@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,9 @@ from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import I64, U64, distinct, is_among
-from forensic.qcow2.entries import COPIED, OFFSET_MASK
-from forensic.qcow2.geometry import MAX_L1_ENTRIES
+from forensic.qcow2.entries import host_offset_of, is_copied
+from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES
+from forensic.qcow2.intervals import equal_runs
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.table_reading import stored_clusters
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l1, believed_l2_batches, read_l1
@@ -51,15 +51,14 @@ class DistinctTables(Struct, frozen=True):
     l1_indices: I64
     host_offsets: U64
 
-    def only(self, wanted: U64) -> DistinctTables:
+    def selected(self, wanted: U64) -> DistinctTables:
         """Those at the host offsets of `wanted`, which are in rising order."""
         chosen = is_among(self.host_offsets, wanted)
         return DistinctTables(self.set_numbers[chosen], self.l1_indices[chosen], self.host_offsets[chosen])
 
     def by_set(self) -> Iterator[tuple[int, I64, U64]]:
         """The tables of each set that has any: its number, the L1 indices, the host offsets."""
-        edges = np.flatnonzero(np.diff(self.set_numbers, prepend=-1, append=-1))
-        for begin, end in pairwise(edges.tolist()):
+        for begin, end in equal_runs(self.set_numbers).tolist():
             yield int(self.set_numbers[begin]), self.l1_indices[begin:end], self.host_offsets[begin:end]
 
 
@@ -78,13 +77,13 @@ class TableSets(Struct):
         if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
             self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
         indices, used = _readable_entries(table)
-        if not self.lost and np.count_nonzero(table.entries & np.uint64(OFFSET_MASK)) > len(indices):
+        if not self.lost and np.count_nonzero(host_offset_of(table.entries)) > len(indices):
             self.lost = f"an L2 table of {table.owner} could not be read"
         offsets, first, references = np.unique(used, return_index=True, return_counts=True)
         del used
         copied = None
-        if table.owner == "active":
-            copied = (table.entries[indices[first]] & np.uint64(COPIED)) != 0
+        if table.owner == ACTIVE:
+            copied = is_copied(table.entries[indices[first]])
         self.sets.append(
             TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
         )
@@ -117,7 +116,7 @@ class TableSets(Struct):
         and is left out. Reading in file order keeps the disk's head still and finds neighbours that one call can read
         together.
         """
-        tables = self._in_order() if wanted is None else self._in_order().only(wanted)
+        tables = self._in_order() if wanted is None else self._in_order().selected(wanted)
         for number, indices, offsets in tables.by_set():
             there = stored_clusters(evidence, offsets, active.geometry.cluster_size)
             owner = self.sets[number]
@@ -145,9 +144,7 @@ def _readable_entries(table: L1Table) -> tuple[I64, U64]:
     if not table.bits or table.host_offset % table.geometry.cluster_size:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
     indices = np.flatnonzero(table.readable())
-    used: U64 = table.entries[indices]
-    used &= np.uint64(OFFSET_MASK)
-    return indices, used
+    return indices, host_offset_of(table.entries[indices])
 
 
 def l1_tables_within(image: Qcow2Image, budget: Budget) -> Iterator[tuple[L1Table | Unexamined, int]]:

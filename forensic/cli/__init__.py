@@ -89,7 +89,7 @@ def make_parser(commands: Iterable[str] = COMMANDS) -> Parser:
     """The parser of the command line, with all commands or some."""
     parser = Parser(
         prog="qcowscope",
-        description="Look at, judge and extract qcow2 disk images without trusting them.",
+        description="Inspect, check and extract qcow2 disk images without trusting them.",
         epilog="qcowscope IMAGE opens the TUI on a terminal, and is the same as qcowscope info IMAGE elsewhere.",
         allow_abbrev=False,
         formatter_class=UNMEASURED,

@@ -15,7 +15,7 @@ def cautions_about(evidences: Iterable[Evidence]) -> list[str]:
     return [f"{shown(evidence.path_as_given)} {note}" for evidence in _distinct(evidences) for note in evidence.notes()]
 
 
-def vouched_for(evidences: Iterable[Evidence]) -> bool:
+def is_reliable(evidences: Iterable[Evidence]) -> bool:
     """Whether files were read as a whole, and are now what they were before."""
     return all(evidence.unchanged() and not evidence.unread for evidence in evidences)
 
@@ -25,7 +25,7 @@ def cautioned(evidences: Iterable[Evidence], status: ExitStatus) -> ExitStatus:
     read = list(_distinct(evidences))
     for caution in cautions_about(read):
         complain(f"qcowscope: {caution}")
-    return status if vouched_for(read) else ExitStatus.NOT_COMPLETED
+    return status if is_reliable(read) else ExitStatus.NOT_COMPLETED
 
 
 def _distinct(evidences: Iterable[Evidence]) -> Iterator[Evidence]:

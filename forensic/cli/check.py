@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
@@ -56,7 +56,7 @@ def add(subparsers: Subparsers) -> None:
         "--limit-time",
         metavar="SECONDS",
         type=positive_number,
-        help="stop after this time, and say what was not looked at (default: no limit)",
+        help="stop after this time, and report what was not examined (default: no limit)",
     )
     parser.add_argument(
         "--limit-memory",
@@ -105,7 +105,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence], options.force)
         image = identified(evidence, options)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
-        status = _status(image, judgement, fail_on) if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED
+        status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED
         result = judgement.add_to(describe(image, judgement.measured), fail_on)
         if options.format == "text" and not targets:
             report = Report(result, evidence.record())

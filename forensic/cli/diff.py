@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from forensic.cli.cautions import cautioned, cautions_about
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import (
-    FORMATS,
     OTHER,
+    SOURCE_FORMATS,
     add_files,
     add_key,
     add_plan,
@@ -70,7 +70,7 @@ def add(subparsers: Subparsers) -> None:
         parser.add_argument(
             option,
             metavar="raw|qcow2|qcow",
-            choices=FORMATS,
+            choices=SOURCE_FORMATS,
             help=f"how to read {name} (otherwise detected from the file)",
         )
     add_plan(parser)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from forensic.cli.parser import Subparsers, UsageError, add_command
-from forensic.cli.wrapping import sentence, wrapped
+from forensic.cli.wrapping import wrapped
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the documentation of one rule. Raises `UsageError` for a code that is none."""
     import difflib
 
+    from forensic.report.values import headed
     from forensic.rules import all_rules, rule_of
 
     rule = rule_of(options.code)
@@ -35,14 +36,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"{rule.code}\n{rule.title}\n")
     print(f"severity    {rule.severity.value}\nclass       {rule.finding_class.value}")
     print(f"confidence  {rule.confidence.value}\nexamines    {rule.structure}\n")
-    for heading, section in (
-        ("Why it matters", "Why"),
-        ("Specification", "Spec"),
-        ("What QEMU does", "QEMU"),
-        ("What to do next", "Next"),
-    ):
+    for heading, words in headed(*(rule.sections[name] for name in ("Why", "Spec", "QEMU", "Next"))):
         print(heading)
-        words = rule.sections[section]
-        # What QEMU does may begin with the name of one of its commands.
-        print(wrapped(f"  {words if section == 'QEMU' else sentence(words)}", 2, longest=96) + "\n")
+        print(wrapped(f"  {words}", 2, longest=96) + "\n")
     return ExitStatus.DONE

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from forensic.report.run import Run
 
 CASE_FIELDS = {
-    "case_number": "number of the case",
-    "evidence_number": "number of the item of evidence",
-    "examiner": "who makes the extraction",
-    "description": "what the evidence is",
-    "notes": "anything else that the report should say",
+    "case_number": "case number",
+    "evidence_number": "number of the evidence item",
+    "examiner": "name of the examiner",
+    "description": "description of the evidence",
+    "notes": "any other notes for the report",
 }
 SMALLEST_PIECE = 512
 
@@ -46,7 +46,7 @@ def add(subparsers: Subparsers) -> None:
         "Unreadable guest ranges are filled with zeros and listed, and the exit status is 5. "
         "The output is called OUT.raw.partial until it is complete. When the extraction fails or is interrupted, that "
         "file is removed, unless --resume or --keep-partial is given. If the process is killed, the "
-        "file and a journal remain, from which --resume goes on.",
+        "file and a journal remain, from which --resume continues.",
     )
     add_image(parser)
     parser.add_argument(
@@ -82,18 +82,18 @@ def _add_what(parser: Parser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first range that cannot be read, with exit status 1; refuse a supplied file that is not the "
-        "one that its image declares",
+        help="stop at the first range that cannot be read, with exit status 1; refuse a supplied file other than "
+        "the one that the image declares",
     )
     parser.add_argument(
         "--salvage",
         action="store_true",
-        help="give a compressed cluster that is cut or broken as far as it can be decoded; it counts as not read",
+        help="write what can be decoded of a broken compressed cluster; it still counts as not read",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the .partial file of an interrupted extraction, after verifying what is there",
+        help="continue with the .partial file of an interrupted extraction, after verifying it",
     )
     parser.add_argument(
         "--keep-partial", action="store_true", help="keep the .partial file when the extraction is interrupted"
@@ -110,13 +110,14 @@ def _add_hashes(parser: Parser) -> None:
     parser.add_argument(
         "--hash-window",
         metavar="SIZE",
-        help="SHA-256 of each window of this size as well; they are listed by --report manifest:PATH",
+        help="also take the SHA-256 of each window of this size; --report manifest:PATH lists them",
     )
     parser.add_argument("--sidecars", action="store_true", help="write OUT.raw.sha256 and so on, as sha256sum does")
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="read output and inputs again, and the disk by a second, independent reader; status 6 if anything differs",
+        help="read the output and the inputs back, and the disk with a second, independent reader; exit status 6 if "
+        "anything differs",
     )
 
 
@@ -222,7 +223,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
     if output is None:
         for name in ("split", "resume", "verify", "sidecars", "keep_partial"):
             if getattr(options, name):
-                raise UsageError(f"qcowscope extract: --{name.replace('_', '-')} does not go with standard output")
+                raise UsageError(f"qcowscope extract: --{name.replace('_', '-')} cannot be used with standard output")
     if not settings.hashes:
         for name in ("verify", "resume", "sidecars"):
             if getattr(options, name):

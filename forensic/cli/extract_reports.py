@@ -108,7 +108,7 @@ class ExtractionReports:
                 writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MAP:
-                planned = planned_of(self._disk.levels[0]) is not None
+                planned = planned_of(self._disk.layers[0]) is not None
                 writers.append(MapFile(target.path, start, start + length, force, planned))
                 self._undo.callback(writers[-1].abandon)
             elif target.format == MANIFEST:
@@ -175,7 +175,7 @@ class ExtractionReports:
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
-            what = "decoded before the break of a stream" if code == SALVAGED else "filled with zeros"
+            what = "decoded up to the break in a stream" if code == SALVAGED else "filled with zeros"
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
         if extraction.certainties:
             self._print_certainties(extraction.certainties, stream)
@@ -195,13 +195,13 @@ class ExtractionReports:
         nothing = not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
         if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
             return ""
-        why = "tables that cannot be believed" if lost else "the file holds more than its tables lead to"
+        why = "tables that cannot be trusted" if lost else "the file holds data that its tables do not lead to"
         return f"recover may read more: {why}"
 
     def _salvage_hint(self, extraction: Extraction) -> str:
         """The line that says that `--salvage` reads more, where streams are broken and it was not given."""
         broken = extraction.ledger.bytes_by_reason.keys() & {"decompress_failed", "decompress_short"}
-        if not broken or any(getattr(level, "salvage", False) for level in self._disk.levels):
+        if not broken or any(getattr(layer, "salvage", False) for layer in self._disk.layers):
             return ""
         return "--salvage may read more: what compressed clusters hold before they break"
 
@@ -234,16 +234,16 @@ class ExtractionReports:
         if self._input_hashes is None:
             return
         for evidence in self._input_hashes.differing:
-            complaint = "reads differently now than during the extraction; the output is not reliable"
+            complaint = "now reads differently than during the extraction; the output is not reliable"
             print(f"qcowscope: {shown(evidence.path_as_given)} {complaint}", file=sys.stderr)
         for evidence in self._input_hashes.unverified:
-            print(f"qcowscope: {shown(evidence.path_as_given)} cannot be read again to its end", file=sys.stderr)
+            print(f"qcowscope: {shown(evidence.path_as_given)} could not be read again in full", file=sys.stderr)
 
     def _written_in_the_end(self) -> list[ReportTarget]:
         return [target for target in self._targets if target.format not in STREAMED]
 
     def _ledger_header(self, start: int, length: int) -> dict[str, Json]:
-        levels: list[Json] = [
-            [shown(evidence.path_as_given) for evidence in level.evidences] for level in self._disk.levels
+        layers: list[Json] = [
+            [shown(evidence.path_as_given) for evidence in layer.evidences] for layer in self._disk.layers
         ]
-        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": levels}
+        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": layers}

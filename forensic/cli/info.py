@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from forensic.cli.cautions import cautions_about, vouched_for
+from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.many import Outcome, is_many, look_at_many, look_at_one
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
@@ -25,7 +25,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "info",
         run,
-        "say what an image is: header, features, extensions, references, snapshots, bitmaps, encryption, space",
+        "describe an image: header, features, extensions, references, snapshots, bitmaps, encryption, space",
         "Reads the header and single structures only; nothing that the image names is opened.",
     )
     add_images(parser)
@@ -47,7 +47,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         result = describe(image)
         status = ExitStatus.DONE
         said = cautions_about([evidence])
-        if not vouched_for([evidence]):
+        if not is_reliable([evidence]):
             status = ExitStatus.NOT_COMPLETED
         if isinstance(image, ForeignFile):
             refusal = image.refusal()

@@ -168,7 +168,7 @@ def _shared(
             done += 1
         if suspects:
             if not done:
-                message = f"{shown(rest[0])}: not looked at, since the process that did was killed"
+                message = f"{shown(rest[0])}: not examined: the process that did so was killed"
                 yield _failure(rest[0], message, ExitStatus.NOT_COMPLETED, json_lines)
             rest, suspects = rest[1:], suspects - 1
         else:

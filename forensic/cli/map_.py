@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _lacks_backing(disk: Disk) -> int | None:
-    """The level whose unallocated ranges come from a file that was not supplied."""
-    last = len(disk.levels) - 1
-    return None if disk.levels[last].backing_file is None else last
+    """The layer whose unallocated ranges come from a file that was not supplied."""
+    last = len(disk.layers) - 1
+    return None if disk.layers[last].backing_file is None else last
 
 
 def _bounded(disk: Disk) -> Iterator[list[Run]]:
@@ -69,7 +69,7 @@ def _bounded(disk: Disk) -> Iterator[list[Run]]:
     bounded = False
     for runs in disk.runs():
         if len(runs) > left and not bounded:
-            left += max(0, sum(level.most_extents() for level in disk.levels) - FEW_EXTENTS)
+            left += max(0, sum(layer.most_extents() for layer in disk.layers) - FEW_EXTENTS)
             bounded = True
         if len(runs) > left:
             return
@@ -102,7 +102,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
         line = f'{{"start": {guest_offset}, "length": {length}, "depth": {depth}, {constant[state]}'
         if state == compressed:  # QEMU gives no offset for these either: it would not be that of the bytes
             line += f', "stored_offset": {host_offset}, "stored_length": {stored_length}'
-            if skip:  # the extent begins inside the cluster, since the level above hides what comes before
+            if skip:  # the extent begins inside the cluster, since the layer above hides what comes before
                 line += f', "decoded_offset": {skip}'
         elif located[state] or (reason and is_located(state, reason)):
             line += f', "offset": {host_offset}'

@@ -134,7 +134,7 @@ def image_counter(total: int) -> Iterator[Callable[[], None]]:
 
 
 def _at_times(redraw: Callable[[], None]) -> Callable[[], None]:
-    """A function that draws a bar anew, not too often.
+    """A function that redraws a bar, not too often.
 
     No thread does it: a process that has threads should not fork, and the work may be shared among processes.
     """

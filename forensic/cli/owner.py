@@ -26,7 +26,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "owner",
         run,
-        "say what a byte of the image file belongs to: every structure and every guest range that claims its cluster",
+        "show what a byte of the image file belongs to: every structure and guest range that uses its cluster",
         "Walks all tables of the active disk and of all snapshots.",
     )
     add_image(parser)
@@ -38,7 +38,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the claims on one host cluster."""
+    """Print the owners of one host cluster."""
     from forensic.accounting.ownership import ownership
     from forensic.image import Qcow1Image
 
@@ -68,7 +68,7 @@ def _as_json(found: Ownership) -> Json:
         "refcount_stored": found.stored,
         "references_counted": found.counted,
         "not_known": found.lost,
-        "owners": [claim.as_json() for claim in found.claims],
+        "owners": [owned.as_json() for owned in found.owners],
     }
 
 
@@ -78,16 +78,16 @@ def _lines(found: Ownership, file_size: int) -> Iterator[str]:
     if found.host_offset >= file_size:
         yield f"  the file ends at {file_size:#x}"
     yield f"  refcount stored: {stored}, references counted: {found.counted:,}"
-    if not found.claims and found.lost:
+    if not found.owners and found.lost:
         yield f"  owner not known: {found.lost}"
-    elif not found.claims:
+    elif not found.owners:
         yield "  no owner: nothing in the image refers to this cluster"
     elif found.lost:
         yield f"  there may be more owners: {found.lost}"
-    for claim in found.claims:
-        within = claim.host_offset <= found.host_offset < claim.host_offset + claim.length
-        place = f"{claim.host_offset:#x} to {claim.host_offset + claim.length:#x}"
+    for owned in found.owners:
+        within = owned.host_offset <= found.host_offset < owned.host_offset + owned.length
+        place = f"{owned.host_offset:#x} to {owned.host_offset + owned.length:#x}"
         guest = ""
-        if claim.guest_offset is not None:
-            guest = f", guest offset {claim.guest_offset:#x}"
-        yield f"  {claim.owner.value}: {claim.path}, {place}{guest}{'' if within else ' (beside this byte)'}"
+        if owned.guest_offset is not None:
+            guest = f", guest offset {owned.guest_offset:#x}"
+        yield f"  {owned.owner.value}: {owned.path}, {place}{guest}{'' if within else ' (beside this byte)'}"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, TypeAlias
 
-from forensic.cli.wrapping import sentence
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown_whole
 
@@ -35,6 +34,8 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """The help in colour; rich is loaded for help alone."""
         from rich_argparse import RichHelpFormatter
+
+        from forensic.report.values import sentence
 
         RichHelpFormatter.group_name_formatter = sentence
         self.formatter_class = RichHelpFormatter

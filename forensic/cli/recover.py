@@ -1,4 +1,4 @@
-"""`qcowscope recover`: what of a damaged image can be had back, and the plan to read it by."""
+"""`qcowscope recover`: what can be recovered of a damaged image, and the plan by which it is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forensic.cli.cautions import cautioned, vouched_for
+from forensic.cli.cautions import cautioned, is_reliable
 from forensic.cli.output import progress_bar, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
 from forensic.errors import WrongSupply
@@ -34,24 +34,24 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "recover",
         run,
-        "say what of a damaged image can be had back, and write the plan by which other commands read it",
+        "show what can be recovered of a damaged image, and write the plan by which other commands read it",
         "Reads the whole file once and writes nothing to it. The exit status is 0 if all of the disk is certain, 5 if "
         "something is inferred or unknown, 63 if there is no trace of an image.",
     )
     add_image(parser)
-    parser.add_argument("-o", "--output", metavar="PLAN.json", type=Path, help="write the plan, for --plan elsewhere")
-    parser.add_argument("--force", action="store_true", help="replace a plan that exists")
+    parser.add_argument("-o", "--output", metavar="PLAN.json", type=Path, help="write the plan, for use with --plan")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing plan")
     add_json(parser)
     parser.add_argument(
         "--target",
         metavar="active|deleted:N",
         default="active",
-        help="the disk to make a plan of: the active one, or a deleted snapshot by its number in --deleted-snapshots",
+        help="the disk to plan for: the active one, or a deleted snapshot by its number in --deleted-snapshots",
     )
     parser.add_argument(
         "--deleted-snapshots",
         action="store_true",
-        help="list the deleted snapshots that are still in the file; with -o DIR, write a plan of each",
+        help="list the deleted snapshots that are still in the file; with -o DIR, write a plan for each",
     )
     parser.add_argument(
         "--bad-map",
@@ -76,12 +76,14 @@ def _share(text: str) -> float:
 
 
 def _add_knowledge(parser: Parser) -> None:
-    group = parser.add_argument_group("what the examiner knows better")
+    group = parser.add_argument_group("known to the examiner")
     group.add_argument("--cluster-size", metavar="SIZE", help="the cluster size, such as 64KiB")
     group.add_argument("--virtual-size", metavar="SIZE", help="the size of the disk")
-    group.add_argument("--l1", metavar="OFFSET", help="where in the file the L1 table lies")
+    group.add_argument("--l1", metavar="OFFSET", help="the host offset of the L1 table")
     group.add_argument(
-        "--header-from", metavar="FILE", help="a file that begins with the header, such as a new image of the same kind"
+        "--header-from",
+        metavar="FILE",
+        help="a file to take the header from, such as a new image of the same kind",
     )
 
 
@@ -114,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
         status = ExitStatus.DONE if summary.complete else ExitStatus.RANGES_NOT_READ
         if bad and evidence.unchanged():  # what cannot be read was known before
             return status
-        return cautioned([evidence], status if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED)
+        return cautioned([evidence], status if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED)
 
 
 def _bad_ranges(options: argparse.Namespace) -> list[tuple[int, int]]:
@@ -177,9 +179,9 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
         if options.json:
             print(json.dumps({"schema": SCHEMA, "deleted_snapshots": rows}, indent=2, sort_keys=True))
         elif not found:
-            print("no entry of a deleted snapshot is left in the file")
+            print("the file holds no entry of a deleted snapshot")
         sys.stdout.flush()
-        return cautioned([evidence], ExitStatus.DONE if vouched_for([evidence]) else ExitStatus.NOT_COMPLETED)
+        return cautioned([evidence], ExitStatus.DONE if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED)
 
 
 def _moment(seconds: int) -> str:
@@ -214,7 +216,7 @@ def _size(option: str, text: str | None) -> int | None:
 
 def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) -> Iterator[str]:
     plan = recovery.plan
-    word = "damaged" if recovery.damage else "not damaged, as far as its tables go"
+    word = "damaged" if recovery.damage else "not damaged, as far as its tables show"
     yield f"{shown(options.image)}: {word}"
     for sentence in recovery.damage:
         yield f"  {sentence}"

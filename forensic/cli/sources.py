@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forensic.evidence import Evidence
     from forensic.image import Identified, Qcow1Image, Qcow2Image
 
-FORMATS = ("raw", "qcow2", "qcow")
+SOURCE_FORMATS = ("raw", "qcow2", "qcow")
 
 
 def add_snapshot(parser: Parser) -> None:
@@ -88,7 +88,7 @@ def add_files(parser: Parser, which: str = "") -> None:
     group.add_argument(
         f"--{which}backing-format",
         metavar="raw|qcow2|qcow",
-        choices=FORMATS,
+        choices=SOURCE_FORMATS,
         action=_FormatOfBacking,
         help=f"how to read the --{which}backing that precedes it (otherwise as declared, or as detected)",
     )
@@ -105,18 +105,18 @@ def add_key(parser: Parser) -> None:
     group.add_argument(
         "--key-file",
         metavar="PATH",
-        help="file with the passphrase, used as it is, and for LUKS once more without a newline at its end "
-        "(without this option: asked for on the terminal)",
+        help="file with the passphrase, used as it is; for LUKS also tried without a trailing newline "
+        "(default: ask on the terminal)",
     )
     group.add_argument(
         "--key-without-newline",
         action="store_true",
-        help="the newline at the end of the key file is not part of the passphrase (for LUKS both are tried)",
+        help="the trailing newline of the key file is not part of the passphrase (for LUKS both are tried)",
     )
     group.add_argument(
-        "--allow-slow-key", action="store_true", help="derive the key however many rounds the image asks for"
+        "--allow-slow-key", action="store_true", help="derive the key however many iterations the image asks for"
     )
-    group.add_argument("--ciphertext", action="store_true", help="take encrypted data as it is stored, without any key")
+    group.add_argument("--ciphertext", action="store_true", help="give encrypted data as it is stored, without a key")
 
 
 def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
@@ -206,5 +206,5 @@ class _FormatOfBacking(argparse.Action):
         *before, last = getattr(namespace, paths) or [None]
         if last is None or last[1] is not None:
             option = self.option_strings[0]
-            parser.error(f"{option} goes after the {option.removesuffix('-format')} that it is about")
+            parser.error(f"{option} goes after the {option.removesuffix('-format')} that it applies to")
         setattr(namespace, paths, [*before, (last[0], values)])

@@ -32,7 +32,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("raw", metavar="OUT.raw", type=Path, help="the raw file")
     parser.add_argument("report", metavar="REPORT.json", type=Path, help="the JSON report of its extraction")
     parser.add_argument(
-        "--manifest", metavar="PATH", type=Path, help="the piecewise hashes of the extraction, to tell what differs"
+        "--manifest", metavar="PATH", type=Path, help="the piecewise hashes of the extraction, to locate differences"
     )
     parser.add_argument(
         "--image",
@@ -85,7 +85,7 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
         print(f"and {found.differences_not_listed:,} more ranges")
     print(found.sentence)
     for evidence in changed:
-        reason = "changed while it was being read; this comparison says nothing"
+        reason = "changed while it was being read; the comparison is not reliable"
         raise EvidenceUnreadable(evidence.path_as_given, reason)
     return found.agrees
 
@@ -107,7 +107,7 @@ def _lines(outcome: Verification) -> Iterator[str]:
         found, said = outcome.found[name], shown(value)
         yield f"{name}  match  {said}" if found == value else f"{name}  differs: {found}, the report says {said}"
     for index, found_size, expected_size in outcome.segment_sizes:
-        yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows has moved"
+        yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows is shifted"
     for index in outcome.segments:
         yield f"segment {index} differs"
     if outcome.differs_between:

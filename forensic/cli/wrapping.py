@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 
 
 def wrapped(line: str, indent: int, longest: int | None = None) -> str:
@@ -16,13 +17,10 @@ def wrapped(line: str, indent: int, longest: int | None = None) -> str:
     if not on_terminal and longest is None:
         return line
     import shutil  # slow to load, and needed for terminals alone
-    import textwrap
+
+    from forensic.report.line_breaks import line_breaks
 
     width = shutil.get_terminal_size().columns if on_terminal else longest or len(line)
     width = max(min(width, longest or width), indent + 20)
-    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
-
-
-def sentence(text: str) -> str:
-    """Text with a capital at its beginning."""
-    return text[:1].upper() + text[1:]
+    parts = pairwise([0, *line_breaks(line, width, indent), len(line)])
+    return ("\n" + " " * indent).join(line[begin:end].rstrip() for begin, end in parts)

@@ -1,7 +1,7 @@
 """Disk: one virtual disk to read, whatever files its bytes come from.
 
 It is the active disk of an image, one of its snapshots, or a machine state saved with one; below the image lie the
-backing files that the examiner supplied, level by level. Nothing that an image names is opened here or anywhere.
+backing files that the examiner supplied, layer by layer. Nothing that an image names is opened here or anywhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from forensic.disk.layer import Fault, Level
+from forensic.disk.layer import Fault, Layer
 from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt, read_excerpt
 from forensic.mapping.extents import Extent, Reason, Run, extent
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 
 class Input(Struct, frozen=True):
-    """A file that the examiner supplied: for which level, and what that level calls it (None: nothing).
+    """A file that the examiner supplied: for which layer, and what that layer calls it (None: nothing).
 
     `format` is what it is read as, `format_from` who said so: `given`, `declared` or `probed`.
     """
@@ -66,15 +66,15 @@ class SuppliedKey:
 class Disk(Struct, frozen=True):
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
-    `levels[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
-    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong into every report
+    `layers[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
+    supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong in every report
     of what is read from it; `contradictions` are those of them by which a supplied file is not the declared one.
     `key` is there if the examiner supplied one.
     """
 
     target: str
     size: int
-    levels: tuple[Level, ...]
+    layers: tuple[Layer, ...]
     inputs: tuple[Input, ...] = ()
     caveats: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
@@ -83,19 +83,19 @@ class Disk(Struct, frozen=True):
     @property
     def evidences(self) -> tuple[Evidence, ...]:
         """Every file that is open for reading this disk."""
-        return tuple(evidence for level in self.levels for evidence in level.evidences)
+        return tuple(evidence for layer in self.layers for evidence in layer.evidences)
 
     def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
-        """Where each guest byte lies, in guest order without a gap; row by row, `depth` says on which level.
+        """Where each guest byte lies, in guest order without a gap; row by row, `depth` says on which layer.
 
-        A range is UNALLOCATED where no level that was supplied holds it.
+        A range is UNALLOCATED where no layer that was supplied holds it.
         """
         end = self.size if guest_end is None else min(guest_end, self.size)
         if guest_start >= end:
             return iter(())
-        from forensic.disk.chain import through
+        from forensic.disk.chain import rows_of_chain
 
-        return through(self.levels, 0, guest_start, end)
+        return rows_of_chain(self.layers, 0, guest_start, end)
 
     def readable_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """The same, with every range absent whose bytes lie in a file or under a key that was not supplied."""
@@ -109,8 +109,8 @@ class Disk(Struct, frozen=True):
         As far as the disk has few entries and nothing remarkable in them, no array is needed, nor numpy loaded.
         """
         end = self.size if guest_end is None else min(guest_end, self.size)
-        if len(self.levels) == 1:
-            for found in self.levels[0].few_runs(guest_start, end):
+        if len(self.layers) == 1:
+            for found in self.layers[0].few_runs(guest_start, end):
                 yield found
                 guest_start = found[-1][0] + found[-1][1]
         if guest_start < end:
@@ -122,7 +122,7 @@ class Disk(Struct, frozen=True):
 
     def readable_runs(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[list[Run]]:
         """The rows of `readable_batches` in the same form."""
-        if all(level.data_lacks == Reason.NONE for level in self.levels) and self.levels[-1].backing_file is None:
+        if all(layer.data_lacks == Reason.NONE for layer in self.layers) and self.layers[-1].backing_file is None:
             yield from self.runs(guest_start, guest_end)
             return
         for rows in self.readable_batches(guest_start, guest_end):
@@ -145,21 +145,21 @@ class Disk(Struct, frozen=True):
 
         Worker threads may call it at the same time.
         """
-        level = self.levels[depth]
+        layer = self.layers[depth]
         if stored_length:
-            return level.read_compressed(host_offset, stored_length, skip, buffer)
-        return level.read_data(guest_offset, host_offset, buffer)
+            return layer.decoder.read(host_offset, stored_length, skip, buffer)
+        return layer.read_data(guest_offset, host_offset, buffer)
 
     def stored(self, depth: int, host_offset: int, end: int) -> Excerpt | None:
-        """What a level's image holds from `host_offset` to `end`; None if not all of it can be read."""
+        """What a layer's image holds from `host_offset` to `end`; None if not all of it can be read."""
         try:
-            return read_excerpt(self.levels[depth].evidences[0], host_offset, end)
+            return read_excerpt(self.layers[depth].evidences[0], host_offset, end)
         except ReadFailed:
             return None
 
     def decode_stored(self, depth: int, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with what a stream that was read already decodes to, from its byte `skip` on."""
-        return self.levels[depth].decode_stored(stored, skip, buffer)
+        return self.layers[depth].decoder.decode_stored(stored, skip, buffer)
 
     def reader(self, fill_missing: bool = False) -> DiskReader:
         """The disk as a seekable binary file for other libraries; see `DiskReader`."""
@@ -184,4 +184,4 @@ class Disk(Struct, frozen=True):
         """Turn rows of `row_batches` into those of `readable_batches`, in place."""
         from forensic.disk.chain import mark_what_was_not_supplied
 
-        mark_what_was_not_supplied(self.levels, rows)
+        mark_what_was_not_supplied(self.layers, rows)

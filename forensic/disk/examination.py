@@ -1,4 +1,4 @@
-"""What is said of a compressed stream that is not one whole cluster, and where a good one ends."""
+"""Diagnosis of a compressed stream that is not one whole cluster, and where a good one ends."""
 
 from __future__ import annotations
 

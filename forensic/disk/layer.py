@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
@@ -49,14 +49,14 @@ def _read_blockwise(evidence: Evidence, host_offset: int, buffer: memoryview) ->
     return faults
 
 
-class Level(Protocol):
-    """One level of a chain; the image itself is level 0, its backing file level 1, and so on.
+class Layer(Protocol):
+    """One layer of a chain; the image itself is layer 0, its backing file layer 1, and so on.
 
-    `size` is in guest bytes. Rows are UNALLOCATED where the next level shows through. `data_lacks` says why data
+    `size` is in guest bytes. Rows are UNALLOCATED where the next layer shows through. `data_lacks` says why data
     cannot be read though it is mapped (a key or a data file was not supplied). `backing_file` is the name of the next
-    level as this one declares it (None: there is none; empty: a damaged one), `backing_format` what that is to be read
+    layer as this one declares it (None: there is none; empty: a damaged one), `backing_format` what that is to be read
     as, `encryption` the method by which data is encrypted. `plain_data` is the file whose holes are zeros of the
-    guest, or None.
+    guest, or None. `decoder` reads its compressed clusters.
     """
 
     @property
@@ -73,6 +73,8 @@ class Level(Protocol):
     def encryption(self) -> str | None: ...
     @property
     def plain_data(self) -> Evidence | None: ...
+    @property
+    def decoder(self) -> ClusterDecoder: ...
 
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """The rows that cover a guest range within `size`."""
@@ -86,52 +88,49 @@ class Level(Protocol):
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with data that lies in one run."""
 
-    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
-        """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
-
-    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
-        """The same with stored bytes that were read already."""
-
 
 Cluster = bytes | bytearray | Partial | Reason
 """A decoded cluster, what could be salvaged of it, or why there is none."""
 
 
-def decoded_cluster(stored: bytes, compression_type: int, cluster_size: int, salvage: bool) -> Cluster:
-    """Decode one compressed cluster; what a broken one gives before it breaks only with `salvage`."""
-    found = decode(stored, compression_type, cluster_size)
-    if not found.fault:
-        return found.data
-    if salvage and (data := salvaged(stored, compression_type, cluster_size)):
-        return Partial(data, found.fault)
-    return Reason[found.fault.upper()]
+class ClusterDecoder(Struct, frozen=True):
+    """Decodes the compressed clusters of one image; those are never encrypted, whatever the image is.
 
+    Each thread keeps the cluster that it decoded last, for a reader who takes a cluster in several parts.
+    """
 
-class LastDecoded(Struct, frozen=True):
-    """The cluster that a thread decoded last, for a reader who takes a cluster in several parts."""
-
+    evidence: Evidence
+    compression_type: int
+    cluster_size: int
+    salvage: bool
     thread: threading.local = field(default_factory=threading.local)
 
-    def cluster(
-        self,
-        evidence: Evidence,
-        host_offset: int,
-        stored_length: int,
-        decoder: Callable[[bytes], Cluster],
-    ) -> Cluster:
-        """The decoded cluster, or why there is none."""
+    def read(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
+        """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
         key = (host_offset, stored_length)
         if getattr(self.thread, "key", None) != key:
             try:
-                self.thread.cluster = decoder(evidence.read_at(host_offset, stored_length))
+                self.thread.cluster = self._decode(self.evidence.read_at(host_offset, stored_length))
             except ReadFailed:
-                return Reason.IO_ERROR
+                return [Fault(0, len(buffer), Reason.IO_ERROR)]
             self.thread.key = key
-        cluster: Cluster = self.thread.cluster
-        return cluster
+        return _put_cluster(self.thread.cluster, skip, buffer)
+
+    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
+        """The same with stored bytes that were read already."""
+        return _put_cluster(self._decode(stored), skip, buffer)
+
+    def _decode(self, stored: bytes) -> Cluster:
+        """One cluster; what a broken one gives before it breaks only with `salvage`."""
+        found = decode(stored, self.compression_type, self.cluster_size)
+        if not found.fault:
+            return found.data
+        if self.salvage and (data := salvaged(stored, self.compression_type, self.cluster_size)):
+            return Partial(data, found.fault)
+        return Reason[found.fault.upper()]
 
 
-def put_cluster(cluster: Cluster, skip: int, buffer: memoryview) -> list[Fault]:
+def _put_cluster(cluster: Cluster, skip: int, buffer: memoryview) -> list[Fault]:
     """Fill the buffer from a decoded cluster.
 
     What a broken stream gives before it breaks is covered by no checksum, so it is not passed on as data; if
@@ -191,6 +190,11 @@ class RawLayer(Struct, frozen=True):
         """The file."""
         return self.evidence
 
+    @property
+    def decoder(self) -> ClusterDecoder:
+        """A raw file holds nothing compressed. Raises `ValueError`."""
+        raise ValueError("a raw file has no compressed clusters")
+
     def row_batches(self, guest_start: int, guest_end: int) -> Iterator[Rows]:
         """One row of data."""
         import numpy as np
@@ -212,11 +216,3 @@ class RawLayer(Struct, frozen=True):
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the file."""
         return read_data(self.evidence, host_offset, buffer)
-
-    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
-        """A raw file holds nothing compressed. Raises `ValueError`."""
-        raise ValueError("a raw file has no compressed clusters")
-
-    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
-        """The same. Raises `ValueError`."""
-        raise ValueError("a raw file has no compressed clusters")

@@ -37,7 +37,7 @@ def unlock_luks(
     """The cipher of a LUKS image by the first key slot that the first of the passphrases opens, and that passphrase.
 
     Raises `KeyRejected` if they open none, `Unsupported` if the header cannot be used, or if all that may have to be
-    tried asks for more than `SLOW_ROUNDS` rounds of key derivation (without `allow_slow`).
+    tried asks for more than `SLOW_ROUNDS` iterations of key derivation (without `allow_slow`).
     """
     path = evidence.path_as_given
     if luks.missing or luks.magic != LUKS_MAGIC or luks.version != 1:
@@ -89,7 +89,7 @@ class _CipherOf:
 
 def _unknown(path: str | os.PathLike[str], luks: LuksHeader) -> Unsupported:
     cipher = f"{luks.cipher_name}-{luks.cipher_mode} with {luks.hash_spec}, key of {luks.key_bytes} bytes"
-    return Unsupported(path, f"the LUKS header asks for {cipher}, which is not known")
+    return Unsupported(path, f"the LUKS header asks for {cipher}, which is not supported")
 
 
 def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slots: list[KeySlot], tries: int) -> None:
@@ -98,11 +98,12 @@ def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slots: list[Key
     rounds = tries * sum(slot.iterations * parts + luks.master_key_iterations for slot in slots)
     if rounds > SLOW_ROUNDS:
         what = "the key slot in use asks" if len(slots) == 1 else f"the {len(slots)} key slots in use ask"
-        twice = ", with the newline at its end and without" if tries > 1 else ""
+        twice = ", with and without its trailing newline" if tries > 1 else ""
         raise Unsupported(
             path,
-            f"{what} for {rounds:,} rounds of key derivation to try the passphrase{twice}, more than {SLOW_ROUNDS:,}; "
-            "--allow-slow-key tries it all the same",
+            f"{what} for {rounds:,} iterations of key derivation to try the passphrase{twice}, more than "
+            f"{SLOW_ROUNDS:,}; "
+            "--allow-slow-key tries it anyway",
         )
 
 

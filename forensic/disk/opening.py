@@ -1,6 +1,6 @@
 """What the examiner supplies beside an image, and the disks that can be read with it.
 
-Every file here was named by the examiner, once for each level; the names in the images are compared with, never
+Every file here was named by the examiner, once for each layer; the names in the images are compared with, never
 opened. That is the only consent there is: no flag makes the toolkit follow a name by itself.
 """
 
@@ -15,10 +15,11 @@ from msgspec.structs import asdict
 
 from forensic.disk.caveats import caveats, contradictions, undeclared
 from forensic.disk.disk import Disk, Input, Role, SuppliedKey
-from forensic.disk.layer import Level, RawLayer
+from forensic.disk.layer import Layer, RawLayer
 from forensic.disk.qcow2_layer import L1Place, Qcow2Layer, active_l1
 from forensic.errors import Unsupported, WrongSupply
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.identify import ForeignFile, Identified, Metadata, identify_metadata
 from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
@@ -28,7 +29,7 @@ from forensic.untrusted import Untrusted, shown
 if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
     from forensic.disk.sector_ciphers import SectorCipher
 
-MAX_LEVELS = 64
+MAX_LAYERS = 64
 """Files of one chain."""
 
 MAX_KEY_BYTES = 8192
@@ -43,7 +44,7 @@ class Format(StrEnum):
 
 
 class BackingFile(Struct, frozen=True):
-    """A backing file as the examiner names it; without a format the image's word decides, then the file's magic."""
+    """A backing file as the examiner names it; without a format, that of the image's record or of the file's magic."""
 
     path: str | os.PathLike[str]
     format: Format | None = None
@@ -106,29 +107,29 @@ def open_disk(image: Metadata, target: Snapshot | SavedState | None = None, supp
     """
     opening = _Opening(supplied, image.evidence)
     try:
-        levels: list[Level] = [opening.first_level(image, target)]
+        layers: list[Layer] = [opening.first_layer(image, target)]
         for backing in supplied.backing:
-            levels.append(opening.next_level(levels[-1], backing, len(levels)))
+            layers.append(opening.next_layer(layers[-1], backing, len(layers)))
         if supplied.data_file is not None and not opening.has_data_file:
             raise WrongSupply(supplied.data_file, "no image of the chain has an external data file")
     except BaseException:
         opening.close()
         raise
     inputs = tuple(opening.inputs)
-    against = tuple(contradictions(levels, inputs))
+    against = tuple(contradictions(layers, inputs))
     said = (
-        *undeclared(levels, inputs),
+        *undeclared(layers, inputs),
         *against,
         *opening.key_notes,
-        *(("compressed clusters that break are given as far as they can be decoded",) if supplied.salvage else ()),
-        *caveats(levels, inputs, supplied.as_stored, supplied.passphrase is not None),
+        *(("broken compressed clusters are given as far as they can be decoded",) if supplied.salvage else ()),
+        *caveats(layers, inputs, supplied.as_stored, supplied.passphrase is not None),
     )
-    return Disk(_target(target), levels[0].size, tuple(levels), inputs, said, against, supplied.key)
+    return Disk(_target(target), layers[0].size, tuple(layers), inputs, said, against, supplied.key)
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:
     """A raw file as a disk; `taken_for` is what its first bytes look like, if it was not said to be raw."""
-    caveat = f"{shown(evidence.path_as_given)} was taken for a raw disk, since it is no qcow2 image"
+    caveat = f"{shown(evidence.path_as_given)} is read as a raw disk, since it is not a qcow2 image"
     if isinstance(taken_for, ForeignFile):
         caveat += f": {taken_for.description}"
     return Disk("raw", evidence.size, (RawLayer(evidence),), caveats=(caveat,) if taken_for else ())
@@ -164,20 +165,20 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
     """
     with Evidence(path) as file:
         if file.size > MAX_KEY_BYTES:
-            raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, which no passphrase is")
+            raise WrongSupply(path, f"is longer than {MAX_KEY_BYTES:,} bytes, too long for a passphrase")
         try:
             passphrase = file.read_at(0, file.size)
         except ReadFailed as failure:
             raise WrongSupply(path, failure.reason) from failure
     if passphrase in (b"", b"\n"):
-        raise WrongSupply(path, "holds no passphrase")
+        raise WrongSupply(path, "is empty")
     return passphrase
 
 
 def _target(target: Snapshot | SavedState | None) -> str:
     if isinstance(target, SavedState):
         return f"vm-state:{target.snapshot.index}"
-    return "active" if target is None else f"snapshot:{target.index}"
+    return ACTIVE if target is None else f"snapshot:{target.index}"
 
 
 class _Opening:
@@ -191,7 +192,7 @@ class _Opening:
 
     @property
     def has_data_file(self) -> bool:
-        """Whether the data file has found the level that needs it."""
+        """Whether the data file has found the layer that needs it."""
         return any(one.role == Role.DATA_FILE for one in self.inputs)
 
     def close(self) -> None:
@@ -199,24 +200,24 @@ class _Opening:
         for evidence in self._opened[1:]:
             evidence.close()
 
-    def first_level(self, image: Metadata, target: Snapshot | SavedState | None) -> Level:
+    def first_layer(self, image: Metadata, target: Snapshot | SavedState | None) -> Layer:
         """The image itself, read through the L1 table that belongs to the target."""
         if target is None or isinstance(image, Qcow1Metadata):
-            return self._active_level(image, 0)
+            return self._active_layer(image, 0)
         snapshot = target.snapshot if isinstance(target, SavedState) else target
         size = image.virtual_size if snapshot.disk_size is None else snapshot.disk_size
         l1 = L1Place(snapshot.owner, snapshot.l1_table_offset, snapshot.l1_size, size)
         if not isinstance(target, SavedState):
-            return self._qcow2_level(image, l1, size, 0, 0)
+            return self._qcow2_layer(image, l1, size, 0, 0)
         if not snapshot.vm_state_size:
             raise WrongSupply(image.evidence.path_as_given, f"{snapshot.owner} holds no machine state")
         coverage = image.geometry.l1_coverage
-        return self._qcow2_level(image, l1, snapshot.vm_state_size, -(-size // coverage) * coverage, 0)
+        return self._qcow2_layer(image, l1, snapshot.vm_state_size, -(-size // coverage) * coverage, 0)
 
-    def next_level(self, above: Level, backing: BackingFile, depth: int) -> Level:
-        """The backing file of the level above."""
-        if depth >= MAX_LEVELS:
-            raise WrongSupply(backing.path, f"the chain has more than {MAX_LEVELS} files")
+    def next_layer(self, above: Layer, backing: BackingFile, depth: int) -> Layer:
+        """The backing file of the layer above."""
+        if depth >= MAX_LAYERS:
+            raise WrongSupply(backing.path, f"the chain has more than {MAX_LAYERS} files")
         if isinstance(above, RawLayer) or (isinstance(above, Qcow2Layer) and above.base):
             what = "a raw disk" if isinstance(above, RawLayer) else "a saved machine state"
             name = shown(above.evidences[0].path_as_given)
@@ -233,17 +234,17 @@ class _Opening:
         if isinstance(image, ForeignFile) or chosen != found:
             looks = image.description if isinstance(image, ForeignFile) else f"it is a {found} image"
             raise WrongSupply(backing.path, f"is to be read as {chosen}, but {looks}")
-        return self._active_level(image, depth)
+        return self._active_layer(image, depth)
 
-    def _active_level(self, image: Metadata, depth: int) -> Level:
+    def _active_layer(self, image: Metadata, depth: int) -> Layer:
         if isinstance(image, Qcow1Metadata):
             from forensic.disk.v1_layer import Qcow1Layer
 
             cipher, supplied = self._cipher(image), self._supplied
             return Qcow1Layer(image, image.l1, cipher, supplied.as_stored, salvage=supplied.salvage)
-        return self._qcow2_level(image, active_l1(image), image.virtual_size, 0, depth)
+        return self._qcow2_layer(image, active_l1(image), image.virtual_size, 0, depth)
 
-    def _qcow2_level(self, image: Qcow2Metadata, l1: L1Place, size: int, base: int, depth: int) -> Level:
+    def _qcow2_layer(self, image: Qcow2Metadata, l1: L1Place, size: int, base: int, depth: int) -> Layer:
         data_file, path = None, self._supplied.data_file
         if path is not None and image.geometry.external_data_file and not self.has_data_file:
             data_file = self._open(path)
@@ -261,7 +262,7 @@ class _Opening:
         if isinstance(image, Qcow1Metadata) or image.header.crypt_method == CryptMethod.AES:
             if len(words) > 1:
                 self.key_notes.append(
-                    f"{shown(path)}: the passphrase was used with the newline at its end, as QEMU does; "
+                    f"{shown(path)}: the passphrase was used with its trailing newline, as QEMU does; "
                     "--key-without-newline leaves it out"
                 )
             return luks_keys.unlock_legacy(path, words[0])
@@ -270,7 +271,7 @@ class _Opening:
         cipher, word = luks_keys.unlock_luks(image.evidence, image.luks, words, self._supplied.allow_slow_key)
         if len(words) > 1:
             how = "with" if word == words[0] else "without"
-            self.key_notes.append(f"{shown(path)}: the passphrase fits {how} the newline at its end")
+            self.key_notes.append(f"{shown(path)}: the passphrase fits {how} its trailing newline")
         return cipher
 
     def _open(self, path: str | os.PathLike[str]) -> Evidence:
@@ -278,7 +279,7 @@ class _Opening:
         for other in self._opened:
             if (other.before.device, other.before.inode) == (evidence.before.device, evidence.before.inode):
                 evidence.close()
-                raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is in use already")
+                raise WrongSupply(path, f"is the same file as {shown(other.path_as_given)}, which is already in use")
         self._opened.append(evidence)
         return evidence
 

@@ -73,7 +73,7 @@ class Planned(PlannedMetadata, frozen=True):
         """The rows with those absent that the plan calls unknown, cut where such a range begins or ends."""
         import numpy as np
 
-        from forensic.disk.chain import cut_at
+        from forensic.disk.chain import pieces_at
         from forensic.mapping.extents import State
         from forensic.mapping.rows import mark_absent
         from forensic.qcow2.arrays import distinct
@@ -86,7 +86,7 @@ class Planned(PlannedMetadata, frozen=True):
             return rows
         edges = [edge for one in (*ranges, *data) for edge in one[:2] if begin < edge < end]
         starts = distinct(np.concatenate([rows["guest_offset"], np.array(edges, dtype=np.uint64)]))
-        pieces = cut_at(rows, starts, end)
+        pieces = pieces_at(rows, starts, end)
         offsets = pieces["guest_offset"].astype(np.int64)
         for start, stop_at, host_offset in data:
             low, high = np.searchsorted(offsets, [start, stop_at])

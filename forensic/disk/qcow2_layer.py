@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from forensic.disk.layer import Cluster, Fault, LastDecoded, decoded_cluster, put_cluster, read_data
+from forensic.disk.layer import ClusterDecoder, Fault, read_data
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, Run
 from forensic.mapping.fast_path import few_runs
 from forensic.qcow2.extensions import ExtensionType
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.metadata import Qcow2Metadata
 from forensic.untrusted import Untrusted
@@ -36,7 +37,7 @@ class L1Place(Struct, frozen=True):
 def active_l1(image: Qcow2Metadata) -> L1Place:
     """The place of the L1 table of the active disk. Raises `Unsupported` where the header gives no geometry."""
     geometry = image.geometry
-    return L1Place("active", geometry.l1_table_offset, geometry.l1_entry_count, geometry.virtual_size)
+    return L1Place(ACTIVE, geometry.l1_table_offset, geometry.l1_entry_count, geometry.virtual_size)
 
 
 class Qcow2Layer(Struct, frozen=True, dict=True):
@@ -54,7 +55,6 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
     data_file: Evidence | None = None
     cipher: SectorCipher | None = None
     as_stored: bool = False
-    decoded: LastDecoded = field(default_factory=LastDecoded)
     salvage: bool = False
 
     @cached_property
@@ -74,7 +74,7 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
     def planned(self) -> Planned | None:
         """The recovery plan that this layer is read by; it says nothing about snapshots."""
         planned = self.image.planned
-        if planned is None or self.l1_place.owner != "active":
+        if planned is None or self.l1_place.owner != ACTIVE:
             return None
         from forensic.disk.planned import Planned
 
@@ -147,6 +147,12 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
                 guest_end,
             )
 
+    @cached_property
+    def decoder(self) -> ClusterDecoder:
+        """Reads the compressed clusters of the image."""
+        geometry = self.image.geometry
+        return ClusterDecoder(self.image.evidence, geometry.compression_type, geometry.cluster_size, self.salvage)
+
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the file that holds the data."""
         if self.cipher is None:
@@ -154,16 +160,3 @@ class Qcow2Layer(Struct, frozen=True, dict=True):
         from forensic.disk.sector_ciphers import read_encrypted
 
         return read_encrypted(self._data, self.cipher, guest_offset + self.base, host_offset, buffer)
-
-    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
-        """Fill the buffer from a compressed cluster; those are never encrypted, whatever the image is."""
-        cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
-        return put_cluster(cluster, skip, buffer)
-
-    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
-        """The same with stored bytes that were read already."""
-        return put_cluster(self._decode(stored), skip, buffer)
-
-    def _decode(self, stored: bytes) -> Cluster:
-        geometry = self.image.geometry
-        return decoded_cluster(stored, geometry.compression_type, geometry.cluster_size, self.salvage)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from forensic.disk.codecs import Codec
-from forensic.disk.layer import Cluster, Fault, LastDecoded, decoded_cluster, put_cluster, read_data
+from forensic.disk.layer import ClusterDecoder, Fault, read_data
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, Run
 from forensic.mapping.rows import Rows
@@ -21,14 +22,13 @@ if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
     from forensic.disk.sector_ciphers import SectorCipher
 
 
-class Qcow1Layer(Struct, frozen=True):
-    """A version 1 image as one level of a chain; see `forensic.disk.layer.Level`."""
+class Qcow1Layer(Struct, frozen=True, dict=True):
+    """A version 1 image as one layer of a chain; see `forensic.disk.layer.Layer`."""
 
     image: Qcow1Metadata
     l1: Qcow1L1
     cipher: SectorCipher | None = None
     as_stored: bool = False
-    decoded: LastDecoded = field(default_factory=LastDecoded)
     salvage: bool = False
 
     @property
@@ -79,6 +79,11 @@ class Qcow1Layer(Struct, frozen=True):
         """Nothing: images of version 1 are too rare to be decoded in two ways."""
         return iter(())
 
+    @cached_property
+    def decoder(self) -> ClusterDecoder:
+        """Reads the compressed clusters of the image."""
+        return ClusterDecoder(self.image.evidence, Codec.DEFLATE, self.l1.header.cluster_size, self.salvage)
+
     def read_data(self, guest_offset: int, host_offset: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer from the image."""
         if self.cipher is None:
@@ -86,15 +91,3 @@ class Qcow1Layer(Struct, frozen=True):
         from forensic.disk.sector_ciphers import read_encrypted
 
         return read_encrypted(self.image.evidence, self.cipher, guest_offset, host_offset, buffer)
-
-    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
-        """Fill the buffer from a compressed cluster; those are never encrypted."""
-        cluster = self.decoded.cluster(self.image.evidence, host_offset, stored_length, self._decode)
-        return put_cluster(cluster, skip, buffer)
-
-    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
-        """The same with stored bytes that were read already."""
-        return put_cluster(self._decode(stored), skip, buffer)
-
-    def _decode(self, stored: bytes) -> Cluster:
-        return decoded_cluster(stored, Codec.DEFLATE, self.l1.header.cluster_size, self.salvage)

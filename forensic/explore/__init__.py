@@ -1,4 +1,4 @@
-"""For those who look around in an image: regions, maps, reverse maps, searches, and what a report says, piece by piece.
+"""For exploring an image: regions, maps, reverse maps, searches, and what a report says, piece by piece.
 
 The names stand in the stub file beside this one, and are loaded when they are first used.
 """

@@ -64,8 +64,9 @@ from forensic.finding import FindingClass as FindingClass
 from forensic.finding import Problem as Problem
 from forensic.finding import Range as Range
 from forensic.finding import Space as Space
-from forensic.finding import guest as guest
-from forensic.finding import host as host
+from forensic.finding import guest_range as guest_range
+from forensic.finding import host_range as host_range
+from forensic.numbers import parse_size as parse_size
 from forensic.output.hashes import usable_hashes as usable_hashes
 from forensic.qcow2.geometry import Geometry as Geometry
 from forensic.qcow2.geometry import Unusable as Unusable

@@ -1,4 +1,4 @@
-"""The file and the virtual disk as bytes to look at: a range that cannot be had is a sentence, not an exception."""
+"""The file and the virtual disk as bytes to look at: a range that cannot be read is a sentence, not an exception."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class DiskView:
         disk, evidence = self._image.disk(), self._image.evidence
         for rows in disk.row_batches(offset, end):
             for start, length, host_offset, _, state, *_ in rows[:ROWS_AHEAD].tolist():
-                if state == State.DATA and disk.levels[0].plain_data is evidence:
+                if state == State.DATA and disk.layers[0].plain_data is evidence:
                     hole_end = evidence.next_data_from(host_offset)
                     if hole_end < host_offset + length:
                         return int(max(offset, start + hole_end - host_offset))

@@ -25,7 +25,7 @@ from forensic.qcow2.tables import L1Table
 
 Codes = npt.NDArray[np.uint8]
 
-CHUNK = 1 << 20
+CLUSTERS_AT_ONCE = 1 << 20
 """Host clusters that are summed up at once."""
 
 ONE_BY_ONE = 8
@@ -79,7 +79,7 @@ def count_refcounts(region_index: RegionIndex | Qcow1RegionIndex) -> Iterator[Cl
     codes[:] = Count.UNKNOWN
     for first in range(0, len(codes), stored.span_clusters) if stored.usable else ():
         stretch = stored.read(first, min(stored.span_clusters, len(codes) - first))
-        found = _roughly(stretch.counts)
+        found = _count_codes(stretch.counts)
         found[stretch.block == Block.UNREADABLE] = Count.UNKNOWN
         codes[first : first + len(found)] = found
         yield ClusterCodes(codes, size, min(0.99, (first + len(found)) / len(codes)))
@@ -93,7 +93,7 @@ def find_tenants(region_index: RegionIndex | Qcow1RegionIndex) -> Iterator[Clust
         return
     tables = region_index.l1_tables
     for number, table in enumerate(tables):
-        after = _after(number)
+        after = _next_codes(number)
         _take(codes, table.l2_offsets()[table.readable()] >> np.uint64(geometry.cluster_bits), after)
         end = len(table.entries) * geometry.l1_coverage
         for rows in () if geometry.external_data_file else row_batches(region_index.image.evidence, table, 0, end):
@@ -114,8 +114,8 @@ def sum_up_file(cluster_codes: ClusterCodes, grid: Grid) -> SpaceUsage:
     sums = np.zeros((KINDS, grid.cells), dtype=np.int64)
     size = cluster_codes.cluster_size
     end = min(len(cluster_codes.codes), -(-grid.end // size))
-    for first in range(-(-grid.start // size), end, CHUNK):
-        codes = cluster_codes.codes[first : min(first + CHUNK, end)]
+    for first in range(-(-grid.start // size), end, CLUSTERS_AT_ONCE):
+        codes = cluster_codes.codes[first : min(first + CLUSTERS_AT_ONCE, end)]
         _add(sums, grid, np.arange(first, first + len(codes), dtype=np.int64) * size, codes, size)
     return SpaceUsage(grid, sums, cluster_codes.done)
 
@@ -146,7 +146,7 @@ def _no_codes(region_index: RegionIndex | Qcow1RegionIndex) -> Codes | None:
     return np.zeros(count, dtype=np.uint8) if count <= MAX_TAKEN else None
 
 
-def _roughly(counts: Counts) -> Codes:
+def _count_codes(counts: Counts) -> Codes:
     codes: Codes = _COUNT_OF[np.minimum(counts, len(_COUNT_OF) - 1).astype(np.uint8)]
     return codes
 
@@ -154,7 +154,7 @@ def _roughly(counts: Counts) -> Codes:
 _COUNT_OF = np.array([Count.ZERO, Count.ONE, Count.TWO, *[Count.FEW] * 5, Count.MANY], dtype=np.uint8)
 
 
-def _after(number: int) -> Codes:
+def _next_codes(number: int) -> Codes:
     """For each code the one that follows when the disk of this number (0 the active one) refers to the cluster too."""
     after = np.arange(256, dtype=np.uint8)
     if number == 0:

@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from forensic.disk.disk import Disk
-from forensic.explore.space_usage import FURTHEST, Grid, Sums, spread
+from forensic.explore.space_usage import FURTHEST, Grid, Sums, add_to_cells
 from forensic.extraction.piece_reader import Missing
 from forensic.mapping.extents import State
 
@@ -41,13 +41,13 @@ class ExtractionCells:
         for rows in disk.readable_batches():
             for state, fate in _FATES.items():
                 chosen = rows[rows["state"] == state]
-                spread(self.sums[fate], self.grid, chosen["guest_offset"], chosen["length"])
+                add_to_cells(self.sums[fate], self.grid, chosen["guest_offset"], chosen["length"])
 
     def missed(self, missing: Missing) -> None:
         """A range that the tables promised and that could not be read or decoded."""
         lost = np.zeros(self.grid.cells, dtype=np.int64)
         place = np.array([missing.guest_offset], dtype=np.uint64)
-        spread(lost, self.grid, place, np.array([missing.length], dtype=np.uint64))
+        add_to_cells(lost, self.grid, place, np.array([missing.length], dtype=np.uint64))
         self.sums[Fate.READ] -= lost
         self.sums[Fate.MISSING] += lost
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from forensic.explore.fields import holds
+from forensic.explore.fields import is_within_field
 from forensic.explore.regions import Kind, Region, RegionIndex
 from forensic.explore.v1 import Qcow1RegionIndex
-from forensic.finding import Range, host
+from forensic.finding import Range, host_range
+from forensic.qcow2.geometry import ACTIVE
 from forensic.structure import Field, Structure
 
 
@@ -37,10 +38,10 @@ def _part_of(region_index: RegionIndex | Qcow1RegionIndex, region: Region, host_
     if region.structure is not None:
         return _word_of(region.structure, host_offset)
     if region.kind == Kind.BACKING_NAME:
-        return Span(host(region.host_offset, region.length), 0)
+        return Span(host_range(region.host_offset, region.length), 0)
     width = _entry_width(region_index, region.kind)
     number = (host_offset - region.host_offset) // width
-    return Span(host(region.host_offset + number * width, width), number)
+    return Span(host_range(region.host_offset + number * width, width), number)
 
 
 def _word_of(structure: Structure, host_offset: int) -> Span:
@@ -52,10 +53,10 @@ def _word_of(structure: Structure, host_offset: int) -> Span:
         )
         words.setdefault(bits, []).append(part)
     for number, parts in enumerate(words.values()):
-        if any(holds(part, host_offset) for part in parts):
+        if any(is_within_field(part, host_offset) for part in parts):
             start = min(part.host_offset for part in parts)
-            return Span(host(start, max(part.host_offset + part.length for part in parts) - start), number)
-    return Span(host(host_offset, 1), 0)
+            return Span(host_range(start, max(part.host_offset + part.length for part in parts) - start), number)
+    return Span(host_range(host_offset, 1), 0)
 
 
 def _entry_width(region_index: RegionIndex | Qcow1RegionIndex, kind: Kind) -> int:
@@ -80,17 +81,17 @@ def entry_place(
 ) -> Range | None:
     """Where the entry `L1[i]` or `L1[i].L2[j]` of a disk (`active`, `snapshot 0` …) lies; None if it is nowhere."""
     if isinstance(region_index, Qcow1RegionIndex):
-        return region_index.entry_place(l1_index, l2_index) if path == "active" else None
+        return region_index.entry_place(l1_index, l2_index) if path == ACTIVE else None
     table = region_index.table_of(path)
     if table is None or not 0 <= l1_index < len(table.entries):
         return None
     if l2_index is None:
-        return host(table.entry_host_offset(l1_index), 8)
+        return host_range(table.entry_host_offset(l1_index), 8)
     region = region_index.l2_region(table, l1_index)
     if region is None or not 0 <= l2_index < table.geometry.l2_entry_count:
         return None
     width = table.geometry.l2_entry_size
-    return host(region.host_offset + l2_index * width, width)
+    return host_range(region.host_offset + l2_index * width, width)
 
 
 def guest_place(region_index: RegionIndex | Qcow1RegionIndex, guest_offset: int) -> Range | None:
@@ -102,9 +103,7 @@ def guest_place(region_index: RegionIndex | Qcow1RegionIndex, guest_offset: int)
         return None
     l1_index = guest_offset // geometry.l1_coverage
     l2_index = guest_offset % geometry.l1_coverage // geometry.cluster_size
-    return entry_place(region_index, "active", l1_index, l2_index) or entry_place(
-        region_index, "active", l1_index, None
-    )
+    return entry_place(region_index, ACTIVE, l1_index, l2_index) or entry_place(region_index, ACTIVE, l1_index, None)
 
 
 def _place_in_version_1(region_index: Qcow1RegionIndex, guest_offset: int) -> Range | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.explore.regions import Kind, Region
-from forensic.finding import Range, host
+from forensic.finding import Range, host_range
 from forensic.format.documentation import Words, words_of
 from forensic.qcow2.extensions import ExtensionType
 from forensic.structure import Field, Structure
@@ -45,7 +45,7 @@ class Row(Struct, frozen=True):
 
 
 class Inspection(Struct, frozen=True):
-    """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it is about.
+    """What holds a byte. `target` is where it points, `guest_offset` the place on the disk that it applies to.
 
     `known` says that it is a part of the format, and not guest data or nothing.
     """
@@ -62,16 +62,16 @@ class Inspection(Struct, frozen=True):
 
 def field_at(region: Region, structure: Structure, host_offset: int) -> Inspection:
     """The field, and with the bits of a word all others of that word."""
-    hit = next((part for part in structure.fields if holds(part, host_offset)), None)
+    hit = next((part for part in structure.fields if is_within_field(part, host_offset)), None)
     if hit is None:
-        return Inspection(region.name, region.name, host(region.host_offset, region.length))
+        return Inspection(region.name, region.name, host_range(region.host_offset, region.length))
     group = [part for part in structure.fields if _stem(part) == _stem(hit)] if "." in hit.name else [hit]
     rows = tuple(
         Row(
             _words(region, structure, part.name).name or part.name,
             value_of(part),
             _words(region, structure, part.name).text,
-            holds(part, host_offset),
+            is_within_field(part, host_offset),
         )
         for part in group
     )
@@ -81,7 +81,7 @@ def field_at(region: Region, structure: Structure, host_offset: int) -> Inspecti
     words = _words(region, structure, hit.name if len(group) == 1 else name)
     title = words.name if len(group) == 1 else name
     return Inspection(
-        title or name, f"{region.name} · {name}", host(start, length), rows, _pointer(structure, hit), words=words
+        title or name, f"{region.name} · {name}", host_range(start, length), rows, _pointer(structure, hit), words=words
     )
 
 
@@ -89,7 +89,7 @@ def _stem(part: Field) -> str:
     return part.name.rpartition(".")[0]
 
 
-def holds(part: Field, host_offset: int) -> bool:
+def is_within_field(part: Field, host_offset: int) -> bool:
     """Whether a field has this byte."""
     return part.host_offset <= host_offset < part.host_offset + part.length
 
@@ -115,17 +115,9 @@ def _words(region: Region, structure: Structure, name: str) -> Words:
 def _pointer(structure: Structure, part: Field) -> Range | None:
     if part.name not in POINTERS or not isinstance(part.value, int) or not part.value:
         return None
-    return host(part.value, max(1, structure.integer(POINTERS[part.name], 1)))
+    return host_range(part.value, max(1, structure.integer(POINTERS[part.name], 1)))
 
 
-def word_at(evidence: Evidence, host_offset: int) -> int:
+def big_endian_at(evidence: Evidence, host_offset: int) -> int:
     """Eight bytes of the file as a number; what cannot be read is zero."""
-    return int.from_bytes(bytes_at(evidence, host_offset, 8).ljust(8, b"\0"), "big")
-
-
-def bytes_at(evidence: Evidence, host_offset: int, length: int) -> bytes:
-    """Bytes of the file; nothing where they cannot be read."""
-    try:
-        return evidence.read_at(host_offset, length)
-    except ReadFailed:
-        return b""
+    return int.from_bytes(evidence.read_or_nothing(host_offset, 8).ljust(8, b"\0"), "big")

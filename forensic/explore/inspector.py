@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from forensic.explore.fields import Inspection, Row, bytes_at, field_at, word_at
+from forensic.explore.fields import Inspection, Row, big_endian_at, field_at
 from forensic.explore.regions import Kind, Region, RegionIndex
 from forensic.explore.v1 import Qcow1RegionIndex, inspect_version_1
-from forensic.finding import Range, host
+from forensic.finding import Range, host_range
 from forensic.format.documentation import Words, words_of
 from forensic.qcow2.entries import (
-    COMPRESSED,
-    COPIED,
-    L1_RESERVED,
-    L2_STANDARD_RESERVED,
-    OFFSET_MASK,
-    REFCOUNT_TABLE_OFFSET,
-    REFCOUNT_TABLE_RESERVED,
-    SECTOR_SIZE,
-    SUBCLUSTERS,
-    ZERO_FLAG,
+    allocated_subclusters,
+    compressed_host_offset,
+    compressed_more_sectors,
     compressed_offset_bits,
+    compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+    l1_reserved_bits,
+    l2_reserved_bits,
+    refcount_block_offset,
+    refcount_table_reserved_bits,
+    zero_subclusters,
 )
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.untrusted import Untrusted
 
 
@@ -43,11 +46,11 @@ def inspect(region_index: RegionIndex | Qcow1RegionIndex, host_offset: int) -> I
         return _refcount(region_index, region, host_offset)
     if region.structure is not None:
         return field_at(region, region.structure, host_offset)
-    text = Untrusted(bytes_at(region_index.image.evidence, region.host_offset, region.length)).text
+    text = Untrusted(region_index.image.evidence.read_or_nothing(region.host_offset, region.length)).text
     return Inspection(
         region.name,
         region.name,
-        host(region.host_offset, region.length),
+        host_range(region.host_offset, region.length),
         (Row("text", text),),
         words=words_of("qcow2", "backing_file_name"),
     )
@@ -73,18 +76,18 @@ def stored_refcount(region_index: RegionIndex | Qcow1RegionIndex, host_offset: i
 def _outside(region_index: RegionIndex, host_offset: int) -> Inspection:
     geometry = region_index.geometry
     if geometry is None:
-        return Inspection("bytes", "", host(host_offset, 1), known=False)
+        return Inspection("bytes", "", host_range(host_offset, 1), known=False)
     size = geometry.cluster_size
     cluster = host_offset // size
     rows = (Row("cluster", f"{cluster:,}"), _refcount_row(region_index, host_offset))
-    return Inspection("no table or header", f"cluster {cluster:,}", host(cluster * size, size), rows, known=False)
+    return Inspection("no table or header", f"cluster {cluster:,}", host_range(cluster * size, size), rows, known=False)
 
 
 def _l1_entry(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
-    place = host(region.host_offset + index * 8, 8)
-    entry = word_at(region_index.image.evidence, place.offset)
-    prefix = "" if region.owner == "active" else f"{region.owner} "
+    place = host_range(region.host_offset + index * 8, 8)
+    entry = big_endian_at(region_index.image.evidence, place.offset)
+    prefix = "" if region.owner == ACTIVE else f"{region.owner} "
     geometry = region_index.geometry
     guest_offset = index * geometry.l1_coverage if geometry else None
     return _from_bits(
@@ -102,18 +105,18 @@ def _l2_entry(region_index: RegionIndex, region: Region, host_offset: int) -> In
     geometry = region_index.image.geometry
     width = geometry.l2_entry_size
     index = (host_offset - region.host_offset) // width
-    place = host(region.host_offset + index * width, width)
-    bits = l2_bits(word_at(region_index.image.evidence, place.offset), geometry)
+    place = host_range(region.host_offset + index * width, width)
+    bits = l2_bits(big_endian_at(region_index.image.evidence, place.offset), geometry)
     if geometry.extended_l2:
-        bitmap = word_at(region_index.image.evidence, place.offset + 8)
-        allocated, zero = bitmap & 0xFFFF_FFFF, bitmap >> SUBCLUSTERS
+        bitmap = big_endian_at(region_index.image.evidence, place.offset + 8)
+        allocated, zero = allocated_subclusters(bitmap), zero_subclusters(bitmap)
         more = (
             Row("subclusters allocated", f"{allocated:#010x}", words_of("subcluster_bitmap", "is_allocated").text),
             Row("subclusters zero", f"{zero:#010x}", words_of("subcluster_bitmap", "is_zero").text),
         )
         bits = Bits((*bits.rows, *((row.name, row.value, row.words) for row in more)), bits.target, bits.words)
     guest_offset = region.index * geometry.l1_coverage + index * geometry.cluster_size
-    prefix = "" if region.owner == "active" else f"{region.owner} "
+    prefix = "" if region.owner == ACTIVE else f"{region.owner} "
     path = f"{prefix}L1[{region.index}].L2[{index}]"
     in_file = None if geometry.external_data_file else bits.target
     bits = Bits(bits.rows, in_file, bits.words)
@@ -136,14 +139,14 @@ def _refcount_row(region_index: RegionIndex, host_offset: int) -> Row:
 
 def _refcount_table_entry(region_index: RegionIndex, region: Region, host_offset: int) -> Inspection:
     index = (host_offset - region.host_offset) // 8
-    place = host(region.host_offset + index * 8, 8)
-    entry = word_at(region_index.image.evidence, place.offset)
-    target = entry & REFCOUNT_TABLE_OFFSET
+    place = host_range(region.host_offset + index * 8, 8)
+    entry = big_endian_at(region_index.image.evidence, place.offset)
+    target = refcount_block_offset(entry)
     rows = (
         Row("refcount block", f"{target:#x}", words_of("refcount_table_entry", "ofs_refcount_block").text),
-        Row("reserved", f"{entry & REFCOUNT_TABLE_RESERVED:#x}", "Bits 8 to 0, zero."),
+        Row("reserved", f"{refcount_table_reserved_bits(entry):#x}", "Bits 8 to 0, zero."),
     )
-    block = host(target, region_index.geometry.cluster_size) if target and region_index.geometry else None
+    block = host_range(target, region_index.geometry.cluster_size) if target and region_index.geometry else None
     words = words_of("refcount_table_entry")
     return Inspection("refcount table entry", f"refcount table [{index}]", place, rows, block, words=words)
 
@@ -152,13 +155,13 @@ def _refcount(region_index: RegionIndex, region: Region, host_offset: int) -> In
     geometry = region_index.image.geometry
     bits = geometry.refcount_bits or 8
     first = (host_offset - region.host_offset) * 8 // bits
-    place = host(region.host_offset + first * bits // 8, max(1, bits // 8))
+    place = host_range(region.host_offset + first * bits // 8, max(1, bits // 8))
     cluster = region.index * (geometry.refcounts_per_block or 0) + first
     rows = tuple(
         Row(f"cluster {cluster + number:,}", f"{_count(region_index, region, first + number)}")
         for number in range(max(1, 8 // bits))
     )
-    target = host(cluster << geometry.cluster_bits, geometry.cluster_size)
+    target = host_range(cluster << geometry.cluster_bits, geometry.cluster_size)
     path = f"refcount block {region.index} [{first}]"
     return Inspection("refcount", path, place, rows, target, words=words_of("refcount_block"))
 
@@ -166,7 +169,7 @@ def _refcount(region_index: RegionIndex, region: Region, host_offset: int) -> In
 def _count(region_index: RegionIndex, block: Region, index: int) -> int | None:
     """One refcount out of a block; widths below a byte pack the lowest index into the lowest bits."""
     bits = region_index.image.geometry.refcount_bits or 8
-    raw = bytes_at(region_index.image.evidence, block.host_offset + index * bits // 8, max(1, bits // 8))
+    raw = region_index.image.evidence.read_or_nothing(block.host_offset + index * bits // 8, max(1, bits // 8))
     if not raw:
         return None
     number = int.from_bytes(raw, "big")
@@ -187,45 +190,45 @@ class Bits(Struct, frozen=True):
 
 def l1_bits(entry: int) -> Bits:
     """The bits of an L1 entry. Specification: "Cluster mapping"."""
-    offset = entry & OFFSET_MASK
+    offset = host_offset_of(entry)
     rows = (
-        _flag("l1_entry", "is_copied", "copied", entry, COPIED),
+        _flag("l1_entry", "is_copied", "copied", is_copied(entry)),
         ("L2 table", f"{offset:#x}" if offset else "none", words_of("l1_entry", "ofs_l2_table").text),
-        ("reserved", f"{entry & L1_RESERVED:#x}", "Bits 0 to 8 and 56 to 62, zero."),
+        ("reserved", f"{l1_reserved_bits(entry):#x}", "Bits 0 to 8 and 56 to 62, zero."),
     )
-    return Bits(rows, host(offset, 1) if offset else None, words_of("l1_entry"))
+    return Bits(rows, host_range(offset, 1) if offset else None, words_of("l1_entry"))
 
 
 def l2_bits(entry: int, geometry: Geometry) -> Bits:
     """The bits of the first word of an L2 entry. Specification: "Cluster mapping"."""
-    return _compressed(entry, geometry) if entry & COMPRESSED else _standard(entry, geometry)
+    return _compressed(entry, geometry) if is_compressed(entry) else _standard(entry, geometry)
 
 
 def _standard(entry: int, geometry: Geometry) -> Bits:
-    offset = entry & OFFSET_MASK
+    offset = host_offset_of(entry)
     rows = (
-        _flag("l2_entry", "is_copied", "copied", entry, COPIED),
-        _flag("l2_entry", "is_compressed", "compressed", entry, COMPRESSED),
+        _flag("l2_entry", "is_copied", "copied", is_copied(entry)),
+        _flag("l2_entry", "is_compressed", "compressed", is_compressed(entry)),
         ("cluster", f"{offset:#x}" if offset else "none", words_of("l2_entry", "ofs_host_cluster").text),
-        _flag("l2_entry", "is_zero", "zeros", entry, ZERO_FLAG),
-        ("reserved", f"{entry & L2_STANDARD_RESERVED:#x}", "Bits 1 to 8 and 56 to 61, zero."),
+        _flag("l2_entry", "is_zero", "zeros", has_zero_flag(entry)),
+        ("reserved", f"{l2_reserved_bits(entry):#x}", "Bits 1 to 8 and 56 to 61, zero."),
     )
-    return Bits(rows, host(offset, geometry.cluster_size) if offset else None, words_of("l2_entry"))
+    return Bits(rows, host_range(offset, geometry.cluster_size) if offset else None, words_of("l2_entry"))
 
 
 def _compressed(entry: int, geometry: Geometry) -> Bits:
     width = compressed_offset_bits(geometry.cluster_bits)
-    offset = entry & ((1 << width) - 1)
-    sectors = entry >> width & ((1 << (geometry.cluster_bits - 8)) - 1)
-    length = (sectors + 1) * SECTOR_SIZE - offset % SECTOR_SIZE
+    offset = compressed_host_offset(entry, geometry.cluster_bits)
+    sectors = compressed_more_sectors(entry, geometry.cluster_bits)
+    length = compressed_stored_length(entry, geometry.cluster_bits)
     rows = (
-        _flag("l2_entry_compressed", "is_copied", "copied", entry, COPIED),
-        _flag("l2_entry_compressed", "is_compressed", "compressed", entry, COMPRESSED),
+        _flag("l2_entry_compressed", "is_copied", "copied", is_copied(entry)),
+        _flag("l2_entry_compressed", "is_compressed", "compressed", is_compressed(entry)),
         ("stream", f"{offset:#x}", f"Host offset of the compressed bytes (bits 0 to {width - 1})."),
         ("more sectors", f"{sectors} → {length:,} bytes", "512-byte sectors after the one the stream begins in."),
     )
-    return Bits(rows, host(offset, length), words_of("l2_entry_compressed"))
+    return Bits(rows, host_range(offset, length), words_of("l2_entry_compressed"))
 
 
-def _flag(ksy_type: str, field: str, name: str, entry: int, mask: int) -> NamedBits:
-    return name, "1" if entry & mask else "0", words_of(ksy_type, field).text
+def _flag(ksy_type: str, field: str, name: str, is_set: bool) -> NamedBits:
+    return name, "1" if is_set else "0", words_of(ksy_type, field).text

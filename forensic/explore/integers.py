@@ -1,4 +1,4 @@
-"""Bytes read as numbers and times, in either order; what an inspector shows where no structure is known."""
+"""Bytes as integers and times, in either order: what an inspector shows where no structure is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 
 from forensic.untrusted import Untrusted
 
-WANTED = 8
+WANTED_BYTES = 8
 """Bytes that are looked at."""
 
 _EARLIEST, _LATEST = 315532800, 4102444800  # 1980 and 2100: outside of them a number is hardly a time
@@ -29,7 +29,7 @@ def numbers_of(data: bytes, little_endian: bool = False) -> list[tuple[str, str]
             found.append(("Unix time", _moment(number)))
         if length == 8:
             found += _of_eight(data[:8], number, order)
-    text = Untrusted(data[:WANTED]).text
+    text = Untrusted(data[:WANTED_BYTES]).text
     return [*found, ("text", text)] if data else []
 
 

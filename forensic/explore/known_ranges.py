@@ -10,8 +10,15 @@ from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.image import Identified, Qcow2Image
 from forensic.qcow2.arrays import U64, Bools
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
+from forensic.qcow2.entries import (
+    compressed_host_offset,
+    compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+)
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
+from forensic.qcow2.intervals import true_runs
 from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.tables import L2Batch, read_refcount_table
 
@@ -75,19 +82,18 @@ class Units:
     def ranges(self) -> Iterator[HostRange]:
         """Neighbours with one mark as one range."""
         for kind, marks in self.marks.items():
-            edges = np.flatnonzero(np.diff(marks, prepend=False, append=False)).tolist()
-            for first, end in zip(edges[::2], edges[1::2], strict=True):
+            for first, end in true_runs(marks).tolist():
                 yield first * self.size, (end - first) * self.size, kind
 
 
 def _mark_data(units: Units, batch: L2Batch) -> None:
     geometry = batch.geometry
-    of_snapshot = "" if batch.owner == "active" else "snapshot "
+    of_snapshot = "" if batch.owner == ACTIVE else "snapshot "
     entries = batch.entries[batch.in_file()]
-    is_compressed = (entries & np.uint64(COMPRESSED)) != 0
-    streams, standard = entries[is_compressed], entries[~is_compressed]
-    offsets = standard & np.uint64(OFFSET_MASK)
-    flagged = (standard & np.uint64(ZERO_FLAG)) != 0
+    compressed = is_compressed(entries)
+    streams, standard = entries[compressed], entries[~compressed]
+    offsets = host_offset_of(standard)
+    flagged = has_zero_flag(standard)
     zeroed = flagged if geometry.zero_flag_allowed else np.zeros_like(flagged)
     units.mark(f"{of_snapshot}data", offsets[(offsets != 0) & ~zeroed], geometry.cluster_size)
     units.mark("zeroed", offsets[(offsets != 0) & zeroed], geometry.cluster_size)

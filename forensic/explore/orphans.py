@@ -1,4 +1,4 @@
-"""Orphans: ranges of the file that no disk reads, and that still count as in use or still hold something.
+"""Orphans: ranges of the file that no disk reads, but that count as in use or hold data.
 
 These are the clusters with a higher refcount than references, and what is not zero in clusters that nothing refers to.
 """
@@ -13,6 +13,7 @@ from msgspec import Struct
 from forensic.accounting.discrepancies import LeakedClusters
 from forensic.image import Identified
 from forensic.qcow2.arrays import I64
+from forensic.qcow2.intervals import merged
 from forensic.residue.search import FreeResidue
 from forensic.walk import structures
 
@@ -45,7 +46,7 @@ def find_orphans(image: Identified, cancelled: Callable[[], bool] = lambda: Fals
     count = 0
     for structure in structures(image, with_streams=False):
         if cancelled():
-            return Orphans(*_merged(np.concatenate(found)), False)
+            return _in_order(found, False)
         if isinstance(structure, LeakedClusters):
             size = structure.geometry.cluster_size
             begins = structure.clusters.astype(np.int64) * size
@@ -57,15 +58,11 @@ def find_orphans(image: Identified, cancelled: Callable[[], bool] = lambda: Fals
         found.append(areas)
         count += len(areas)
         if count > MAX_ORPHANS:
-            return Orphans(*_merged(np.concatenate(found)), False)
-    return Orphans(*_merged(np.concatenate(found)), True)
+            return _in_order(found, False)
+    return _in_order(found, True)
 
 
-def _merged(areas: I64) -> tuple[I64, I64]:
-    """The areas in order, those that touch or overlap as one."""
-    areas = areas[np.argsort(areas[:, 0], kind="stable")]
-    if not len(areas):
-        return areas[:, 0], areas[:, 1]
-    ends = np.maximum.accumulate(areas[:, 1])
-    starts = np.flatnonzero(np.append(True, areas[1:, 0] > ends[:-1]))
-    return areas[starts, 0], ends[np.append(starts[1:] - 1, len(areas) - 1)]
+def _in_order(found: list[I64], complete: bool) -> Orphans:
+    areas = np.concatenate(found)
+    ranges = merged(areas[np.argsort(areas[:, 0], kind="stable")])
+    return Orphans(ranges[:, 0], ranges[:, 1], complete)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import Geometry, Unusable
+from forensic.qcow2.geometry import ACTIVE, Geometry, Unusable
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l1, read_refcount_table
@@ -138,7 +138,7 @@ class RegionIndex:
         return next((table for table in self.l1_tables if table.owner == owner), None)
 
     def _l2_named(self, table: L1Table, l1_index: int, host_offset: int) -> Region:
-        prefix = "" if table.owner == "active" else f"{table.owner} "
+        prefix = "" if table.owner == ACTIVE else f"{table.owner} "
         name = f"{prefix}L1[{l1_index}] L2 table"
         return Region(Kind.L2_TABLE, name, host_offset, table.geometry.cluster_size, l1_index, table.owner)
 
@@ -194,7 +194,7 @@ class RegionIndex:
 
     def _table_regions(self) -> Iterator[Region]:
         for table in self.l1_tables:
-            name = "L1 table" if table.owner == "active" else f"L1 table of {table.owner}"
+            name = "L1 table" if table.owner == ACTIVE else f"L1 table of {table.owner}"
             yield Region(Kind.L1_TABLE, name, table.host_offset, table.entries.nbytes, owner=table.owner)
         refcounts = self.refcount_table
         if refcounts:

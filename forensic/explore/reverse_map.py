@@ -51,12 +51,12 @@ def build_reverse_map(image: Qcow2Image | Qcow1Image, cancelled: Callable[[], bo
         return ReverseMap(np.zeros(0, dtype=ROW), True)
     for rows in image.row_batches():
         if cancelled() or count > MAX_ROWS:
-            return ReverseMap(_together(found), False)
+            return ReverseMap(_concatenated(found), False)
         located = np.isin(rows["state"], (State.DATA, State.COMPRESSED, State.ZERO_ALLOCATED))
         found.append(rows[located])
         count += len(found[-1])
-    return ReverseMap(_together(found), True)
+    return ReverseMap(_concatenated(found), True)
 
 
-def _together(found: list[Rows]) -> Rows:
+def _concatenated(found: list[Rows]) -> Rows:
     return np.concatenate(found) if found else np.zeros(0, dtype=ROW)

@@ -14,7 +14,7 @@ from forensic.errors import OutputFailed
 from forensic.extraction.sidecars import sum_line
 from forensic.output.new_file import NewFile
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 class Saved(Struct, frozen=True):
@@ -41,7 +41,7 @@ def save_range(read: Callable[[int, int], bytes | str], offset: int, length: int
         undo.callback(file.abandon)
         done = 0
         while done < length:
-            data = read(offset + done, min(CHUNK, length - done))
+            data = read(offset + done, min(CHUNK_BYTES, length - done))
             if isinstance(data, str) or not data:
                 raise OutputFailed(path, f"bytes at {offset + done:#x} cannot be read: {data or 'the end'}")
             file.append(data)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from forensic.finding import Range, Space
 
-WINDOW = 1 << 20
+WINDOW_BYTES = 1 << 20
 REGEX_OVERLAP = 4096
 """Bytes by which windows overlap for an expression whose length is not known."""
 
@@ -67,8 +67,8 @@ def search(
     for begin, end in stretches:
         offset = max(begin, start)
         while offset < end:
-            data = read(offset, min(WINDOW + pattern.overlap, end - offset))
-            step = min(WINDOW, end - offset)
+            data = read(offset, min(WINDOW_BYTES + pattern.overlap, end - offset))
+            step = min(WINDOW_BYTES, end - offset)
             if isinstance(data, bytes):
                 for match in pattern.expression.finditer(data):
                     if match.end() > match.start() and match.start() < step:

@@ -1,4 +1,4 @@
-"""What fills an address space, summed up in a row of cells: the guest disk by state, the file by kind.
+"""Space usage: what fills an address space, summed up in a row of cells: the guest disk by state, the file by kind.
 
 A summary yields the same two arrays again and again as they fill, so that a screen can show what is known so far.
 """
@@ -102,7 +102,7 @@ def guest_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) 
             continue
         for state in State:
             chosen = rows[rows["state"] == state]
-            spread(sums[state], grid, chosen["guest_offset"], chosen["length"])
+            add_to_cells(sums[state], grid, chosen["guest_offset"], chosen["length"])
         reached = int(rows["guest_offset"][-1]) + int(rows["length"][-1])
         yield SpaceUsage(grid, sums, (reached - start) / max(1, end - start))
     yield SpaceUsage(grid, sums, 1.0)
@@ -112,7 +112,7 @@ def file_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) -
     """Sum up the file by what its parts are used for: the tables, the active disk, then what only snapshots hold."""
     sums = np.zeros((len(Fill), grid.cells), dtype=np.int64)
     for region in region_index.fixed:
-        _spread_one(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
+        _add_range_to_cells(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
     if region_index.cluster_size is not None:
         yield from _usage_of_tables(region_index, grid, sums)
     yield SpaceUsage(grid, sums, 1.0)
@@ -132,7 +132,7 @@ def _usage_of_tables(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid, s
         for state, fill in _FILL_OF_STATE.items():
             chosen = rows[rows["state"] == state]
             lengths = chosen["stored_length"] if state == State.COMPRESSED else chosen["length"]
-            spread(sums[fill], grid, chosen["host_offset"], lengths)
+            add_to_cells(sums[fill], grid, chosen["host_offset"], lengths)
         if taken:
             taken.first_of(rows)
         reached = int(rows["guest_offset"][-1]) if len(rows) else 0
@@ -147,7 +147,7 @@ def _usage_of_snapshots(region_index: RegionIndex, grid: Grid, sums: Sums, taken
     for table in region_index.l1_tables[1:] if taken.clusters is not None else ():
         for rows in row_batches(region_index.image.evidence, table, 0, len(table.entries) * table.geometry.l1_coverage):
             fresh = taken.first_of(rows) * np.uint64(cluster_size)
-            spread(sums[Fill.SNAPSHOT_DATA], grid, fresh, np.full(len(fresh), cluster_size, dtype=np.uint64))
+            add_to_cells(sums[Fill.SNAPSHOT_DATA], grid, fresh, np.full(len(fresh), cluster_size, dtype=np.uint64))
             yield SpaceUsage(grid, sums, 0.99)
 
 
@@ -183,26 +183,26 @@ def _spread_tables(region_index: RegionIndex, grid: Grid, sums: Sums) -> None:
     geometry = region_index.image.geometry
     for table in region_index.l1_tables:
         offsets = distinct(table.l2_offsets()[table.readable()])
-        spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
+        add_to_cells(sums[Fill.L2], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
     refcounts = region_index.refcount_table
     if refcounts:
         offsets = distinct(refcounts.block_offsets()[refcounts.readable()])
-        spread(sums[Fill.REFCOUNT], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
+        add_to_cells(sums[Fill.REFCOUNT], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
 
 
 def _spread_l2_of_version_1(region_index: Qcow1RegionIndex, grid: Grid, sums: Sums) -> None:
     if region_index.l1 is not None:
         offsets = distinct(region_index.l1.entries[region_index.l1.readable()])
         length = region_index.image.header.l2_entry_count * ENTRY_SIZE
-        spread(sums[Fill.L2], grid, offsets, np.full(len(offsets), length, dtype=np.uint64))
+        add_to_cells(sums[Fill.L2], grid, offsets, np.full(len(offsets), length, dtype=np.uint64))
 
 
-def _spread_one(row: I64, grid: Grid, offset: int, length: int) -> None:
+def _add_range_to_cells(row: I64, grid: Grid, offset: int, length: int) -> None:
     if offset < FURTHEST and length > 0:
-        spread(row, grid, np.array([offset], dtype=np.uint64), np.array([min(length, FURTHEST)], dtype=np.uint64))
+        add_to_cells(row, grid, np.array([offset], dtype=np.uint64), np.array([min(length, FURTHEST)], dtype=np.uint64))
 
 
-def spread(row: I64, grid: Grid, offsets: Rows | U64, lengths: U64) -> None:
+def add_to_cells(row: I64, grid: Grid, offsets: Rows | U64, lengths: U64) -> None:
     """Add ranges to a row of cells: each cell gets the bytes of the ranges that lie in it."""
     origin, limit, cell_size = (min(number, FURTHEST) for number in (grid.start, grid.end, grid.cell_size))
     begins = np.minimum(offsets, np.uint64(FURTHEST)).astype(np.int64)

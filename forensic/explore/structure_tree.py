@@ -13,11 +13,12 @@ from forensic.explore.fields import value_of
 from forensic.explore.regions import Kind, Region, RegionIndex
 from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import has_zero_flag, host_offset_of, is_compressed
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l2_batches
 from forensic.structure import Structure
 
-PAGE = 256
+PAGE_ENTRIES = 256
 """Entries of a table that one line opens into."""
 
 
@@ -41,7 +42,7 @@ def top_nodes(region_index: RegionIndex | Qcow1RegionIndex) -> list[Node]:
         return _outline_of_version_1(region_index)
     nodes = [_region(region) for region in region_index.fixed if region.kind in (Kind.HEADER, Kind.EXTENSION)]
     nodes += [_region(region) for region in region_index.fixed if region.kind == Kind.BACKING_NAME]
-    nodes += [_l1(region_index, table) for table in region_index.l1_tables if table.owner == "active"]
+    nodes += [_l1(region_index, table) for table in region_index.l1_tables if table.owner == ACTIVE]
     if region_index.refcount_table:
         nodes.append(_refcounts(region_index, region_index.refcount_table))
     for title, kinds in (("snapshots", (Kind.SNAPSHOT,)), ("bitmaps", (Kind.BITMAP,)), ("encryption", (Kind.LUKS,))):
@@ -129,7 +130,7 @@ def _fields(structure: Structure) -> list[Node]:
 def _l1(region_index: RegionIndex, table: L1Table) -> Node:
     count = len(table.entries)
     used = int(np.count_nonzero(table.entries))
-    name = "L1 table" if table.owner == "active" else f"L1 table of {table.owner}"
+    name = "L1 table" if table.owner == ACTIVE else f"L1 table of {table.owner}"
     short = count < table.claimed_entries
     note = f"{used:,} of {table.claimed_entries:,} used" + (f", {count:,} readable" if short else "")
 
@@ -167,12 +168,12 @@ def _l2(region_index: RegionIndex, table: L1Table, region: Region) -> list[Node]
 
 
 def _l2_entry(entry: int, index: int, region: Region, width: int) -> Node:
-    if entry & COMPRESSED:
+    if is_compressed(entry):
         note = "compressed"
-    elif entry & OFFSET_MASK:
-        note = f"→ {entry & OFFSET_MASK:#x}" + (" zeros" if entry & ZERO_FLAG else "")
+    elif host_offset_of(entry):
+        note = f"→ {host_offset_of(entry):#x}" + (" zeros" if has_zero_flag(entry) else "")
     else:
-        note = "zeros" if entry & ZERO_FLAG else f"{entry:#x}"
+        note = "zeros" if has_zero_flag(entry) else f"{entry:#x}"
     return Node(f"L2[{index}]", note, region.host_offset + index * width, width)
 
 
@@ -206,7 +207,7 @@ def _paged(
     words: U64 | None = None,
 ) -> list[Node]:
     """The entries themselves if one page holds them, else a line for each page that has any, empty ones joined."""
-    if count <= PAGE:
+    if count <= PAGE_ENTRIES:
         return entries(0, count)
     return list(_pages(name, count, entries, host_offset, width, words))
 
@@ -220,8 +221,8 @@ def _pages(
     words: U64 | None,
 ) -> Iterator[Node]:
     empty_from: int | None = None
-    for begin in range(0, count, PAGE):
-        end = min(begin + PAGE, count)
+    for begin in range(0, count, PAGE_ENTRIES):
+        end = min(begin + PAGE_ENTRIES, count)
         used = end - begin if words is None else int(np.count_nonzero(words[begin:end]))
         if not used:
             empty_from = begin if empty_from is None else empty_from

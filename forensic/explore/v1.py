@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from forensic.errors import Unsupported
-from forensic.explore.fields import Inspection, Row, bytes_at, field_at, word_at
+from forensic.explore.fields import Inspection, Row, big_endian_at, field_at
 from forensic.explore.regions import Kind, Region
-from forensic.finding import Range, host
+from forensic.finding import Range, host_range
 from forensic.image import Qcow1Image
 from forensic.qcow2.arrays import U64
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.tables import L1Table
 from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch, read_l2_batches
@@ -86,15 +87,15 @@ class Qcow1RegionIndex:
         if self.l1 is None or not 0 <= l1_index < len(self.l1.entries):
             return None
         if l2_index is None:
-            return host(self.l1.host_offset + l1_index * ENTRY_SIZE, ENTRY_SIZE)
+            return host_range(self.l1.host_offset + l1_index * ENTRY_SIZE, ENTRY_SIZE)
         region = self.l2_region(l1_index)
         if region is None or not 0 <= l2_index < self.image.header.l2_entry_count:
             return None
-        return host(region.host_offset + l2_index * ENTRY_SIZE, ENTRY_SIZE)
+        return host_range(region.host_offset + l2_index * ENTRY_SIZE, ENTRY_SIZE)
 
     def _l2_table(self, l1_index: int, host_offset: int) -> Region:
         length = self.image.header.l2_entry_count * ENTRY_SIZE
-        return Region(Kind.L2_TABLE, f"L1[{l1_index}] L2 table", host_offset, length, l1_index, "active")
+        return Region(Kind.L2_TABLE, f"L1[{l1_index}] L2 table", host_offset, length, l1_index, ACTIVE)
 
     @cached_property
     def _l2_places(self) -> tuple[U64, U64]:
@@ -112,25 +113,27 @@ def inspect_version_1(region_index: Qcow1RegionIndex, host_offset: int) -> Inspe
     if region is None:
         size = region_index.cluster_size
         if size is None:
-            return Inspection("bytes", "", host(host_offset, 1), known=False)
+            return Inspection("bytes", "", host_range(host_offset, 1), known=False)
         cluster = host_offset // size
         rows = (Row("cluster", f"{cluster:,}"), Row("stored refcount", "version 1 has none"))
-        return Inspection("no table or header", f"cluster {cluster:,}", host(cluster * size, size), rows, known=False)
+        return Inspection(
+            "no table or header", f"cluster {cluster:,}", host_range(cluster * size, size), rows, known=False
+        )
     if region.structure is not None:
         return field_at(region, region.structure, host_offset)
     if region.kind in (Kind.L1_TABLE, Kind.L2_TABLE):
         return _entry(region_index, region, (host_offset - region.host_offset) // ENTRY_SIZE)
-    text = Untrusted(bytes_at(region_index.image.evidence, region.host_offset, region.length)).text
-    place = host(region.host_offset, region.length)
+    text = Untrusted(region_index.image.evidence.read_or_nothing(region.host_offset, region.length)).text
+    place = host_range(region.host_offset, region.length)
     return Inspection(region.name, region.name, place, (Row("text", text),))
 
 
 def _entry(region_index: Qcow1RegionIndex, region: Region, index: int) -> Inspection:
     header = region_index.image.header
-    place = host(region.host_offset + index * ENTRY_SIZE, ENTRY_SIZE)
-    entry = word_at(region_index.image.evidence, place.offset)
+    place = host_range(region.host_offset + index * ENTRY_SIZE, ENTRY_SIZE)
+    entry = big_endian_at(region_index.image.evidence, place.offset)
     if region.kind == Kind.L1_TABLE:
-        target = host(entry, header.l2_entry_count * ENTRY_SIZE) if entry else None
+        target = host_range(entry, header.l2_entry_count * ENTRY_SIZE) if entry else None
         rows = (Row("L2 table", f"{entry:#x}" if entry else "none"),)
         return Inspection("L1 entry", f"L1[{index}]", place, rows, target, index * header.l1_coverage)
     guest_offset = region.index * header.l1_coverage + index * header.cluster_size
@@ -145,5 +148,5 @@ def _entry(region_index: Qcow1RegionIndex, region: Region, index: int) -> Inspec
         Row("host offset", f"{offset:#x}" if entry else "none"),
         *((Row("stored length", f"{stored:,}"),) if compressed else ()),
     )
-    target = host(offset, stored or header.cluster_size) if entry else None
+    target = host_range(offset, stored or header.cluster_size) if entry else None
     return Inspection("L2 entry", path, place, rows, target, guest_offset)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.untrusted import Untrusted, c_string
 
-SECTOR = 512
 MAX_GPT_ENTRIES = 256
 MAX_LOGICAL_PARTITIONS = 64
 EXTENDED_TYPES = (0x05, 0x0F, 0x85)
@@ -17,7 +17,7 @@ EXTENDED_TYPES = (0x05, 0x0F, 0x85)
 Read = Callable[[int, int], bytes | str]
 """Guest offset and length to bytes, or to the reason why they cannot be read."""
 
-SIGNATURES: tuple[tuple[int, bytes, str, int, int], ...] = (
+VOLUME_SIGNATURES: tuple[tuple[int, bytes, str, int, int], ...] = (
     (0x438, b"\x53\xef", "ext2/3/4", 0x478, 16),
     (0, b"XFSB", "XFS", 108, 12),
     (0x10040, b"_BHRfS_M", "Btrfs", 0x1012B, 256),
@@ -97,12 +97,12 @@ class Contents(Struct, frozen=True):
 
 def look_inside(read: Read, disk_size: int) -> Contents:
     """Find partitions and file systems; reads a few sectors, believes nothing beyond the disk's end."""
-    first = read(0, 2 * SECTOR)
+    first = read(0, 2 * SECTOR_SIZE)
     if isinstance(first, str):
         return Contents("none", (), first)
-    for sector in (SECTOR, 4096):
-        header = read(sector, SECTOR)
-        if isinstance(header, bytes) and header[:8] == b"EFI PART" and len(header) == SECTOR:
+    for sector in (SECTOR_SIZE, 4096):
+        header = read(sector, SECTOR_SIZE)
+        if isinstance(header, bytes) and header[:8] == b"EFI PART" and len(header) == SECTOR_SIZE:
             return Contents("GPT", tuple(_gpt(read, disk_size, header, sector)))
     if first[510:512] == b"\x55\xaa" and not file_system_at(read, 0)[0]:
         volumes = tuple(_mbr(read, disk_size, first))
@@ -115,7 +115,7 @@ def look_inside(read: Read, disk_size: int) -> Contents:
 
 def file_system_at(read: Read, guest_offset: int) -> tuple[str, Untrusted]:
     """The file system that begins at a guest offset, and its label; empty where no magic number is found."""
-    for offset, magic, name, label_offset, label_length in SIGNATURES:
+    for offset, magic, name, label_offset, label_length in VOLUME_SIGNATURES:
         if read(guest_offset + offset, len(magic)) == magic:
             label = read(guest_offset + label_offset, label_length) if label_length else b""
             text = c_string(label).raw.rstrip(b" ") if isinstance(label, bytes) else b""
@@ -172,7 +172,7 @@ def _logical(read: Read, disk_size: int, extended_start: int) -> Iterator[Volume
     seen: set[int] = set()
     while place not in seen and len(seen) < MAX_LOGICAL_PARTITIONS and place < disk_size:
         seen.add(place)
-        sector = read(place, SECTOR)
+        sector = read(place, SECTOR_SIZE)
         if isinstance(sector, str) or sector[510:512] != b"\x55\xaa":
             return
         (kind, start, length), (link, next_start, _) = _entries(sector)[:2]
@@ -188,7 +188,7 @@ def _entries(sector: bytes) -> list[tuple[int, int, int]]:
     found = []
     for number in range(4):
         kind, start, length = struct.unpack_from("<4xB3xII", sector, 446 + 16 * number)
-        found.append((kind, start * SECTOR, length * SECTOR))
+        found.append((kind, start * SECTOR_SIZE, length * SECTOR_SIZE))
     return found
 
 

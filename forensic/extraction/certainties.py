@@ -11,8 +11,8 @@ from msgspec import Struct, field
 from forensic.disk.planned import UNKNOWN, Planned
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.piece_reader import Missing
-from forensic.extraction.range_lists import GuestRange
-from forensic.output.chunk import Chunk, length_of
+from forensic.extraction.range_lists import ListedRange
+from forensic.output.chunk import ZEROS, Chunk, length_of
 
 if TYPE_CHECKING:
     from forensic.records.extraction import RecoveryRecord
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 CERTAIN, INFERRED = "certain", "inferred"
 CLASSES = (CERTAIN, INFERRED, UNKNOWN)
 LISTED_RANGES = 10_000
-ZEROS = bytes(1 << 20)
 
 
 class Certainties(Struct):
@@ -51,7 +50,7 @@ class Certainties(Struct):
         count = self.by_class[INFERRED]
         return f"{count:,} bytes are placed by inference; the image does not say that they belong there"
 
-    def add(self, entry: GuestRange) -> None:
+    def add(self, entry: ListedRange) -> None:
         """Enter the next range."""
         judged = entry.judged
         word = judged.certainty if judged else UNKNOWN
@@ -94,7 +93,7 @@ class CertaintySums:
         """Fill `into`."""
         self._into = into
 
-    def write(self, entry: GuestRange) -> None:
+    def write(self, entry: ListedRange) -> None:
         """The next range."""
         self._into.add(entry)
 

@@ -14,13 +14,14 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import replace
 
-from forensic.disk.chain import cut_at
+from forensic.disk.chain import pieces_at
 from forensic.disk.disk import Disk
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped
 from forensic.qcow2.arrays import Bools, distinct
 from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.intervals import true_runs
 
 
 class Relation(StrEnum):
@@ -91,7 +92,7 @@ def _side_by_side(first: Iterable[Rows], second: Iterable[Rows], end: int) -> It
         stop = min(_end_of(held[0]), _end_of(held[1]))
         mine, others = (clipped(rows, position, stop) for rows in held)
         starts = distinct(np.concatenate([mine["guest_offset"], others["guest_offset"]]))
-        yield cut_at(mine, starts, stop), cut_at(others, starts, stop)
+        yield pieces_at(mine, starts, stop), pieces_at(others, starts, stop)
         position = stop
 
 
@@ -112,9 +113,9 @@ def _equal_by_mapping(first: Disk, mine: Rows, second: Disk, others: Rows) -> Bo
 
 def _files(disk: Disk, rows: Rows, known: Disk) -> npt.NDArray[np.int64]:
     """A number for the file that holds each row, the same for the same file of both disks (`known` is the first)."""
-    identities = [_identity(known, depth) for depth in range(len(known.levels))]
+    identities = [_identity(known, depth) for depth in range(len(known.layers))]
     numbers = []
-    for depth in range(len(disk.levels)):
+    for depth in range(len(disk.layers)):
         identity = _identity(disk, depth)
         numbers.append(identities.index(identity) if identity in identities else -1 - depth)
     by_row: npt.NDArray[np.int64] = np.array(numbers, dtype=np.int64)[rows["depth"]]
@@ -122,15 +123,15 @@ def _files(disk: Disk, rows: Rows, known: Disk) -> npt.NDArray[np.int64]:
 
 
 def _identity(disk: Disk, depth: int) -> tuple[tuple[int, int], ...]:
-    """The files of a level, by device and inode; with a data file there are two."""
-    return tuple((one.before.device, one.before.inode) for one in disk.levels[depth].evidences)
+    """The files of a layer, by device and inode; with a data file there are two."""
+    return tuple((one.before.device, one.before.inode) for one in disk.layers[depth].evidences)
 
 
 def _zero(disk: Disk, rows: Rows) -> Bools:
     """Which rows are recorded as zeros."""
     zero = np.isin(rows["state"], (State.ZERO, State.ZERO_ALLOCATED))
-    last = len(disk.levels) - 1
-    nothing_beneath = (rows["depth"] < last) | np.bool_(disk.levels[last].backing_file is None)
+    last = len(disk.layers) - 1
+    nothing_beneath = (rows["depth"] < last) | np.bool_(disk.layers[last].backing_file is None)
     found: Bools = zero | ((rows["state"] == State.UNALLOCATED) & nothing_beneath)
     return found
 
@@ -171,7 +172,6 @@ def _unlike_sectors(guest_offset: int, mine: bytearray, others: bytearray) -> It
         return
     padding = bytes(-len(mine) % SECTOR_SIZE)
     unlike_bytes = np.frombuffer(mine + padding, dtype=np.uint8) != np.frombuffer(others + padding, dtype=np.uint8)
-    unlike = np.concatenate([[False], unlike_bytes.reshape(-1, SECTOR_SIZE).any(axis=1), [False]])
-    edges = np.flatnonzero(np.diff(unlike.astype(np.int8))) * SECTOR_SIZE
-    for start, end in zip(edges[::2].tolist(), np.minimum(edges[1::2], len(mine)).tolist(), strict=True):
+    places = true_runs(unlike_bytes.reshape(-1, SECTOR_SIZE).any(axis=1)) * SECTOR_SIZE
+    for start, end in np.minimum(places, len(mine)).tolist():
         yield Difference(guest_offset + start, end - start, Relation.DIFFERS)

@@ -61,9 +61,9 @@ def read_expected(report: Path) -> Expected:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise BadReport(report, "not a report of an extraction") from error
     if not _are_segments(expected.segments, expected.size):
-        raise BadReport(report, "lists segments that are not those of one disk")
+        raise BadReport(report, "lists segments that do not form one disk")
     if digest != digest_of(result):
-        raise BadReport(report, "was changed after it was written: its result has not the digest that it states")
+        raise BadReport(report, "was changed after it was written: its result does not have the digest that it states")
     if not (expected.hashes or expected.piecewise) or not set(expected.hashes) <= set(HASHES):
         raise BadReport(report, "holds no hash that can be compared")
     missing = sorted(set(expected.hashes) - set(usable_hashes()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forensic.disk.disk import Disk
 from forensic.disk.planned import planned_of
-from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply
+from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply, stop_if
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import OutputChecks, container_notes, partials_of
@@ -28,8 +28,8 @@ from forensic.extraction.resume import (
 )
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image
-from forensic.output.chunk import Chunk, in_parts, length_of, taken
-from forensic.output.hashes import leading
+from forensic.output.chunk import Chunk, in_parts, length_of, split_chunk
+from forensic.output.hashes import leading_hash
 from forensic.output.new_file import LineFile
 from forensic.output.paths import refuse
 from forensic.output.raw_output import Output, RawFile, StandardOutput, refuse_lack_of_space
@@ -79,7 +79,7 @@ class Extractor:
         start, length = settings.guest_range or (0, disk.size)
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:
-            raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within them")
+            raise ValueError(f"the disk has {disk.size:,} bytes; {start:,} to {self._end:,} is not within it")
         if settings.strict and disk.contradictions:
             raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         parts = [] if output is None else segments(output, length, settings.split)
@@ -93,8 +93,8 @@ class Extractor:
         if output is not None:
             refuse_lack_of_space(output, [part.path for part in parts], found.stored if settings.sparse else length)
         self.extraction = Extraction(disk.target, output, start, length, parts, Ledger(found), disk.caveats)
-        self.extraction.leading_hash = leading(settings.hashes)
-        self._planned = planned_of(disk.levels[0])
+        self.extraction.leading_hash = leading_hash(settings.hashes)
+        self._planned = planned_of(disk.layers[0])
         self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
         self._checks = OutputChecks(disk, self.extraction, settings, found.places)
 
@@ -208,7 +208,7 @@ class Extractor:
             if journal:
                 journal.faults(faults)
             for part in in_parts(chunk) if hashed else (chunk,):
-                _stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
+                stop_if(cancelled, f"extraction stopped at guest offset {step.guest_offset:#x}")
                 if isinstance(step, Hole) or not output.any_order:
                     output.take(extraction.done, part)
                 record.take(part, extraction.done + length_of(part))
@@ -256,7 +256,7 @@ class Extractor:
         return found
 
     def _about(self) -> dict[str, Json]:
-        """What a later run must have in common with this one to go on where it ended."""
+        """What a later run must have in common with this one to continue where it ended."""
         inputs: list[Json] = [
             [before.inode, before.size, before.mtime_ns, before.ctime_ns]
             for before in (evidence.before for evidence in self._disk.evidences)
@@ -267,7 +267,7 @@ class Extractor:
             "target": self._disk.target,
             "recovery plan": self._planned.digest if self._planned else None,
             "supply of files and keys": [
-                *(level.data_lacks.code for level in self._disk.levels),
+                *(layer.data_lacks.code for layer in self._disk.layers),
                 *self._disk.caveats,
             ],
             "range": [self._start, self._end],
@@ -282,15 +282,10 @@ class Extractor:
 def head_of(paths: Sequence[Path], length: int) -> Iterator[Chunk]:
     """The first `length` bytes of several files in a row."""
     for offset, chunk in read_in_a_row(paths):
-        part, _ = taken(chunk, length - offset)
+        part, _ = split_chunk(chunk, length - offset)
         yield part
         if offset + length_of(part) == length:
             return
-
-
-def _stop_if(cancelled: Callable[[], bool] | None, what: str) -> None:
-    if cancelled and cancelled():
-        raise Interrupted(what)
 
 
 def not_read(missing: Missing) -> RangeNotRead:

@@ -151,7 +151,7 @@ def disk_totals(disk: Disk, guest_start: int, guest_end: int) -> DiskTotals:
             by_state[state] += length
             if state == State.DATA and length >= PIECE_BYTES:
                 # Only long runs are worth asking the file system about.
-                read = parts_to_read(disk.levels[depth].plain_data, host_offset, host_offset + length)
+                read = parts_to_read(disk.layers[depth].plain_data, host_offset, host_offset + length)
                 found.stored += sum(end - start for start, end in read) - length
             elif state == State.ABSENT:
                 why = Reason(reason)

@@ -1,4 +1,4 @@
-"""What an output passes before it is called complete: it is read back, and compared with a second reading."""
+"""The checks before an output is called complete: it is read back, and compared with a second reading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from forensic.disk.disk import Disk
-from forensic.errors import EvidenceUnreadable, ForensicError, Interrupted, OutputDiffers, OutputFailed
+from forensic.errors import EvidenceUnreadable, ForensicError, OutputDiffers, OutputFailed, stop_if
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.output_comparison import compare
 from forensic.extraction.result import Extraction
@@ -61,8 +61,7 @@ class OutputChecks:
         hashes = Hashes(self._settings.hashes, extraction.size)
         try:
             for offset, chunk in read_in_a_row(self._partials()):
-                if cancelled and cancelled():
-                    raise Interrupted("the output was written and not verified")
+                stop_if(cancelled, "the output was written and not verified")
                 hashes.take(chunk)
                 if progress:
                     progress(offset + length_of(chunk), extraction.size)
@@ -96,10 +95,10 @@ class OutputChecks:
             raise self._differs(extraction.compared.sentence)
 
     def _differs(self, reason: str) -> OutputDiffers:
-        """The error; if what was read has changed meanwhile, nothing can be said of the readers."""
+        """The error; if what was read has changed in the meantime, nothing can be said of the readers."""
         changed = [evidence for evidence in self._disk.evidences if not evidence.unchanged()]
         if changed:
-            reason += f"; {shown(changed[0].path_as_given)} has changed meanwhile"
+            reason += f"; {shown(changed[0].path_as_given)} has changed in the meantime"
         error = OutputDiffers(self._extraction.path or "-", reason)
         if changed:
             error.exit_status = ForensicError.exit_status
@@ -130,6 +129,6 @@ def container_notes(extraction: Extraction) -> Iterator[str]:
         return
     if kind:
         yield (
-            f"the disk that was written begins like {kind}: name its format (raw) to every program that opens it, "
-            "or what is in it decides which files are read"
+            f"the disk that was written begins like {kind}: always open it as raw, or its content "
+            "decides which files are read"
         )

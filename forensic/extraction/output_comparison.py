@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from forensic.disk.disk import Disk
-from forensic.errors import EvidenceUnreadable, Interrupted
+from forensic.errors import EvidenceUnreadable, stop_if
 from forensic.evidence import ReadFailed
 from forensic.extraction.comparers import Comparer, Comparers, Promise, Range, start_comparers
 from forensic.extraction.second_reading import (
@@ -28,7 +28,7 @@ PARTS = 4096
 PLACES_AT_ONCE = 16
 """Places that are compared together."""
 
-AHEAD = 2
+PARTS_AHEAD = 2
 """Parts that wait for each comparer."""
 
 Progress = Callable[[int, int], None]
@@ -107,9 +107,8 @@ def _compare_parts(
         return found
     done, total = 0, sum(_length(part) for part in parts)
     with start_comparers(Comparer(disk, sources, output, unread, method), count) as comparers:
-        for length, comparison in _in_order(comparers, parts, count * (1 + AHEAD)):
-            if cancelled and cancelled():
-                raise Interrupted("comparison with a second reading")
+        for length, comparison in _in_order(comparers, parts, count * (1 + PARTS_AHEAD)):
+            stop_if(cancelled, "comparison with a second reading")
             found.include(comparison)
             done += length
             if progress:

@@ -1,4 +1,4 @@
-"""The bytes of one piece; worker processes read several pieces at a time."""
+"""Reading the bytes of one piece; worker processes read several pieces at a time."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ PIECES_HELD = QUEUED_ITEMS + 2
 
 
 class _Private(threading.local):
-    """A buffer for each member: what is used over and over stays in the processor's cache."""
+    """A buffer for each worker: what is used over and over stays in the processor's cache."""
 
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(LARGEST_PIECE))

@@ -61,7 +61,7 @@ def plan(
                 yield from _piece(begin, filled, parts)
                 begin, filled, to_read, parts = guest_offset, 0, 0, []
             if is_long:
-                plain = disk.levels[depth].plain_data
+                plain = disk.layers[depth].plain_data
                 stored = () if state not in read else parts_to_read(plain, host_offset, host_offset + length)
                 yield from _steps_of_long_run(guest_offset, length, host_offset, depth, stored)
                 begin += length

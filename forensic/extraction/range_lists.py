@@ -26,10 +26,10 @@ NOTHING_KNOWN = Judged(UNKNOWN, 0.0, "", "", UNKNOWN)
 """How sure a plan is of what was not read."""
 
 
-class GuestRange(Struct, frozen=True):
+class ListedRange(Struct, frozen=True):
     """`length` guest bytes in one state.
 
-    `host_offset` counts in the file that holds the data of level `depth` of the chain. Of a compressed cluster
+    `host_offset` counts in the file that holds the data of layer `depth` of the chain. Of a compressed cluster
     `stored_length` bytes are stored there, and `skip` decoded bytes come before the range. `reason` is why it was
     filled. `judged` is how sure a recovery plan is of it, if there is one.
     """
@@ -53,7 +53,7 @@ class GuestRange(Struct, frozen=True):
 class RangeWriter(Protocol):
     """Writes ranges down as they come, in guest order without a gap."""
 
-    def write(self, entry: GuestRange) -> None:
+    def write(self, entry: ListedRange) -> None:
         """The next range."""
 
     def finish(self, ledger: Ledger, complete: bool) -> None:
@@ -72,10 +72,10 @@ class RangeWalk:
     def __init__(self, disk: Disk, guest_start: int, guest_end: int, writers: Sequence[RangeWriter]) -> None:
         """Begin at `guest_start`."""
         self._rows = _ranges(disk, guest_start, guest_end)
-        self._row: GuestRange | None = None
+        self._row: ListedRange | None = None
         self._position = guest_start
         self._faults: deque[Missing] = deque()
-        self._pending: GuestRange | None = None
+        self._pending: ListedRange | None = None
         self._writers = writers
 
     def fault(self, missing: Missing) -> None:
@@ -114,7 +114,7 @@ class RangeWalk:
                 writer.write(self._pending)
         self._pending = None
 
-    def _next(self, row: GuestRange, limit: int) -> GuestRange:
+    def _next(self, row: ListedRange, limit: int) -> ListedRange:
         """The next range of a row that is in one state."""
         end = min(row.end, limit)
         if not self._faults:
@@ -129,7 +129,7 @@ class RangeWalk:
         judged = part.judged and NOTHING_KNOWN
         return replace(part, state=FILLED, reason=fault.reason, judged=judged)
 
-    def _emit(self, entry: GuestRange) -> None:
+    def _emit(self, entry: ListedRange) -> None:
         if self._pending and _continues(self._pending, entry):
             self._pending = replace(self._pending, length=self._pending.length + entry.length)
             return
@@ -137,20 +137,20 @@ class RangeWalk:
         self._pending = entry
 
 
-def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[GuestRange]:
-    planned = planned_of(disk.levels[0])
+def _ranges(disk: Disk, guest_start: int, guest_end: int) -> Iterator[ListedRange]:
+    planned = planned_of(disk.layers[0])
     for runs in disk.readable_runs(guest_start, guest_end):
         for guest_offset, length, host_offset, stored_length, state, reason, depth, skip in runs:
             place = host_offset if is_located(state, reason) else None
             name = state_name(State(state))
-            entry = GuestRange(guest_offset, length, name, depth, place, stored_length, skip, Reason(reason))
+            entry = ListedRange(guest_offset, length, name, depth, place, stored_length, skip, Reason(reason))
             if planned is None:
                 yield entry
             else:
                 yield from _judged(planned, entry)
 
 
-def _judged(planned: Planned, entry: GuestRange) -> Iterator[GuestRange]:
+def _judged(planned: Planned, entry: ListedRange) -> Iterator[ListedRange]:
     """A range in parts that are as sure throughout; what is filled is unknown."""
     if entry.state == FILLED:
         yield replace(entry, judged=NOTHING_KNOWN)
@@ -159,7 +159,7 @@ def _judged(planned: Planned, entry: GuestRange) -> Iterator[GuestRange]:
         yield replace(_part(entry, start, end), judged=judged)
 
 
-def _part(row: GuestRange, start: int, end: int) -> GuestRange:
+def _part(row: ListedRange, start: int, end: int) -> ListedRange:
     if (start, end) == (row.guest_offset, row.end):
         return row
     lead = start - row.guest_offset
@@ -169,7 +169,7 @@ def _part(row: GuestRange, start: int, end: int) -> GuestRange:
     return replace(row, guest_offset=start, length=end - start, host_offset=host_offset)
 
 
-def _continues(before: GuestRange, entry: GuestRange) -> bool:
+def _continues(before: ListedRange, entry: ListedRange) -> bool:
     if (before.state, before.depth, before.reason) != (entry.state, entry.depth, entry.reason):
         return False
     if before.judged != entry.judged:
@@ -207,7 +207,7 @@ class LedgerFile:
         self._certainty: Counter[str] = Counter()
         self._lines.add(json.dumps({"type": "header", "schema": LEDGER_SCHEMA, **header}))
 
-    def write(self, entry: GuestRange) -> None:
+    def write(self, entry: ListedRange) -> None:
         """Write one range; what does not apply to it is left out."""
         self._count += 1
         line = f'{{"type": "range", "virtual_offset": {entry.guest_offset}, "length": {entry.length}'
@@ -258,7 +258,7 @@ class MapFile:
         # The line that says how it ended stands at the beginning; it is written over in the end.
         self._lines.file.append((head + _status_line(guest_start, "?") + MAP_COLUMNS).encode("ascii"))
 
-    def write(self, entry: GuestRange) -> None:
+    def write(self, entry: ListedRange) -> None:
         """Take one range; neighbours of one status become one line."""
         if entry.state == FILLED:
             self._take(entry.end, "?" if entry.reason in NOT_TRIED else "-")

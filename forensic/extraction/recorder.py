@@ -1,4 +1,4 @@
-"""What is kept of a disk while it passes by: hashes, piecewise hashes, the ledger, and every range for who wants it."""
+"""What is kept of a disk while it passes by: hashes, piecewise hashes, the ledger, and the list of every range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account of one extraction: what was asked, how far it came, and what it gave."""
+"""The result of one extraction: what was asked, how far it got, and what it gave."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Extraction(Struct):
     `path` is None for standard output. `size` and `done` are in bytes of the output; the guest range begins at
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
     were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
-    independent of the first, had in common with the output; None if it did not come so far. `new_image` is what was
+    independent of the first, had in common with the output; None if it did not get that far. `new_image` is what was
     written where that is a qcow2 image.
     """
 

@@ -1,7 +1,7 @@
-"""The journal beside a partial output, from which an interrupted extraction goes on.
+"""The journal beside a partial output, from which an interrupted extraction is continued.
 
 It holds what was extracted from what, the ranges that could not be read, and after every few mebibytes the hash of all
-bytes so far. On resuming nothing of the output is believed: it is hashed again, and what agrees with the last
+bytes so far. On resuming nothing of the output is trusted: it is hashed again, and what agrees with the last
 checkpoint is kept. So the journal needs no flushing to be safe; what a power failure took does not agree.
 """
 
@@ -18,14 +18,14 @@ from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.extraction.piece_reader import Missing
 from forensic.mapping.extents import Reason, State
-from forensic.output.chunk import length_of, taken
-from forensic.output.hashes import CHECKPOINTS, Checkpoint, new_digest, update
+from forensic.output.chunk import length_of, split_chunk
+from forensic.output.hashes import MAX_CHECKPOINTS, Checkpoint, new_digest, update
 from forensic.output.new_file import NewFile, partial_of
 from forensic.output.segments import read_in_a_row, read_part
 from forensic.untrusted import Json
 
 SCHEMA = "qcowscope-journal/1"
-_CHUNK = 1 << 16
+_CHUNK_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 16
 
 
@@ -99,7 +99,7 @@ class Resumption(Struct, frozen=True):
 
 
 def begun_otherwise(output: Path, what: str) -> OutputFailed:
-    """The error for an extraction that cannot be gone on with, since `what` was another one when it was begun."""
+    """The error for an extraction that cannot be continued, since `what` was different when it was started."""
     journal = partial_of(journal_path(output))
     return OutputFailed(journal, f"was started with a different {what}; use --force instead of --resume to start over")
 
@@ -115,7 +115,9 @@ def find_resumption(
     if not partial_of(parts[0]).exists():
         return None
     if not journal.exists():
-        raise OutputFailed(journal, "there is no journal of that extraction; --force instead of --resume starts anew")
+        raise OutputFailed(
+            journal, "there is no journal of that extraction; use --force instead of --resume to start over"
+        )
     entries = _entries(output)
     _, head = next(entries, (0, {}))
     for key, value in {"schema": SCHEMA, **about}.items():
@@ -123,7 +125,7 @@ def find_resumption(
             raise begun_otherwise(output, key)
     noted: dict[int, tuple[str, int]] = {}
     for end, entry in entries:
-        if "checkpoint" in entry and len(noted) < CHECKPOINTS:
+        if "checkpoint" in entry and len(noted) < MAX_CHECKPOINTS:
             length, digest = _checkpoint(output, entry["checkpoint"])
             noted[length] = digest, end
     return _last_that_holds(output, parts, str(about["hash"]), noted, progress)
@@ -146,7 +148,7 @@ def _last_that_holds(
     try:
         for _, chunk in read_in_a_row(there):
             while following is not None and length_of(chunk):
-                part, chunk = taken(chunk, following - done)
+                part, chunk = split_chunk(chunk, following - done)
                 update(digest, part)
                 done += length_of(part)
                 if done == following:
@@ -166,8 +168,8 @@ def _entries(output: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """The lines of the journal with the offset after each, up to the first that was not written to its end."""
     with Evidence(partial_of(journal_path(output))) as evidence:
         rest, position = b"", 0
-        for offset in range(0, evidence.size, _CHUNK):
-            *lines, rest = (rest + evidence.read_at(offset, _CHUNK)).split(b"\n")
+        for offset in range(0, evidence.size, _CHUNK_BYTES):
+            *lines, rest = (rest + evidence.read_at(offset, _CHUNK_BYTES)).split(b"\n")
             for line in lines:
                 position += len(line) + 1
                 entry = _decoded(line)
@@ -190,7 +192,7 @@ def _checkpoint(output: Path, entry: Json) -> tuple[int, str]:
     match entry:
         case [int(length), str(digest)] if length > 0:
             return length, digest
-    raise OutputFailed(partial_of(journal_path(output)), "is damaged; --force instead of --resume starts anew")
+    raise OutputFailed(partial_of(journal_path(output)), "is damaged; use --force instead of --resume to start over")
 
 
 def _missing(output: Path, entry: Json) -> Missing:
@@ -198,10 +200,10 @@ def _missing(output: Path, entry: Json) -> Missing:
         case [int(guest_offset), int(length), str(code), int() | None as host_offset, int(stored_length)]:
             if code.upper() in Reason.__members__:
                 return Missing(guest_offset, length, Reason[code.upper()], host_offset, stored_length)
-    raise OutputFailed(partial_of(journal_path(output)), "is damaged; --force instead of --resume starts anew")
+    raise OutputFailed(partial_of(journal_path(output)), "is damaged; use --force instead of --resume to start over")
 
 
-COMPARED = 4096
+COMPARED_BYTES = 4096
 """Bytes that are decrypted again; with another key not one block of them would be the same."""
 
 
@@ -211,17 +213,17 @@ def decrypts_as_before(disk: Disk, guest_start: int, done: int, partials: Sequen
     `done` bytes from `guest_start` on are in `partials`. Raises `EvidenceUnreadable` for those.
     """
     for depth, guest_offset, host_offset, length in _encrypted(disk, guest_start, guest_start + done):
-        now = bytearray(min(length, COMPARED))
+        now = bytearray(min(length, COMPARED_BYTES))
         if not disk.read(depth, guest_offset, host_offset, 0, 0, memoryview(now)):
             return read_part(partials, guest_offset - guest_start, len(now)) == now
     return True
 
 
 def _encrypted(disk: Disk, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Level, guest offset, host offset and length of every run of encrypted data."""
-    if not any(level.encryption for level in disk.levels):
+    """Layer, guest offset, host offset and length of every run of encrypted data."""
+    if not any(layer.encryption for layer in disk.layers):
         return
     for runs in disk.readable_runs(start, end):
         for guest_offset, length, host_offset, _, state, _, depth, _ in runs:
-            if state == State.DATA and disk.levels[depth].encryption:
+            if state == State.DATA and disk.layers[depth].encryption:
                 yield depth, guest_offset, host_offset, length

@@ -11,11 +11,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from forensic.disk.disk import Disk
-from forensic.disk.layer import Level, RawLayer
+from forensic.disk.layer import Layer, RawLayer
 from forensic.disk.planned import planned_of
 from forensic.extraction.ledger import MissingRanges
 from forensic.mapping.extents import Reason
-from forensic.qcow2.entries import OFFSET_MASK
+from forensic.qcow2.entries import host_offset_of
 from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Passphrase, PlannedTables, Source
@@ -173,25 +173,25 @@ def sources_of(disk: Disk) -> list[Source]:
     """
     passphrase = Passphrase(disk.key.passphrase, disk.key.allow_slow) if disk.key else None
     return [
-        Source(level.evidences[0], is_raw=True)
-        if isinstance(level, RawLayer)
+        Source(layer.evidences[0], is_raw=True)
+        if isinstance(layer, RawLayer)
         else Source(
-            level.evidences[0],
-            data_file=getattr(level, "data_file", None),
+            layer.evidences[0],
+            data_file=getattr(layer, "data_file", None),
             passphrase=passphrase,
-            as_stored=getattr(level, "as_stored", False),
-            planned=_planned(level),
+            as_stored=getattr(layer, "as_stored", False),
+            planned=_planned(layer),
         )
-        for level in disk.levels
+        for layer in disk.layers
     ]
 
 
-def _planned(level: Level) -> PlannedTables | None:
+def _planned(layer: Layer) -> PlannedTables | None:
     """What the other reader has to take from a recovery plan, in plain numbers."""
-    planned = planned_of(level)
+    planned = planned_of(layer)
     if planned is None:
         return None
-    tables = tuple(entry & OFFSET_MASK for entry in planned.l1_entries.tolist())
+    tables = tuple(host_offset_of(entry) for entry in planned.l1_entries.tolist())
     unknown = tuple((start, end, reason.code) for start, end, reason in planned.unknown)
     return PlannedTables(planned.header, tables, unknown, planned.data)
 

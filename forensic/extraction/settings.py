@@ -10,7 +10,7 @@ class Settings(Struct, frozen=True):
 
     `guest_range` is (start, length); `split` the size of a segment; `hash_window` that of a window of the piecewise
     hashes. `strict` stops at the first range that cannot be read instead of filling it. `verify` reads the output
-    again. `resume` goes on where an interrupted extraction ended; a partial output is kept with it or `keep_partial`.
+    again. `resume` continues an interrupted extraction; a partial output is kept with it or `keep_partial`.
     `in_use` extracts from files that another process may be writing to.
     """
 

@@ -10,7 +10,7 @@ from forensic.evidence import Evidence, ReadFailed
 
 
 class _Stopped(Exception):
-    """Nobody wants the hash any more."""
+    """The hash is no longer wanted."""
 
 
 class InputHashes:

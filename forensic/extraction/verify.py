@@ -34,7 +34,7 @@ def verify(
     """
     expected = read_expected(report)
     if not expected.hashes and manifest is None:
-        raise BadReport(report, "holds piecewise hashes alone; these are compared by the --manifest of the extraction")
+        raise BadReport(report, "holds only piecewise hashes; compare them with the --manifest of the extraction")
     windows = WindowComparison(Manifest(manifest), expected.piecewise) if manifest else None
     hashes = Hashes(_leading_first(expected), expected.size, expected.segment_size)
     size = 0
@@ -78,7 +78,7 @@ def compare_with_image(
     expected = read_expected(report)
     extent = (expected.guest_start, expected.guest_start + expected.size)
     if disk.target != expected.target:
-        raise BadReport(report, f"is about {shown(expected.target)} of the image, not about {disk.target}")
+        raise BadReport(report, f"is about {shown(expected.target)} of the image, not {disk.target}")
     if extent[1] > disk.size:
         raise BadReport(
             report, f"ends at guest offset {extent[1]:#x}, past the end of this disk of {disk.size:,} bytes"

@@ -28,16 +28,16 @@ Promise = Callable[[], Sequence[Missing]]
 """Waits for a piece. Raises what ended the work on it: `OutputFailed`, or `WorkerFailed` for an error of ours."""
 
 MAX_WORKERS = 8
-"""More members would wait for the one who plans, or for the medium."""
+"""More workers would wait for the planner, or for the medium."""
 
 NAME = "reader"
 
 
 class Workers(Protocol):
-    """Members who work side by side; leaving the context ends them."""
+    """Workers that run side by side; leaving the context ends them."""
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """Let a member fill a buffer. The promises must be asked in the order in which they were made."""
+        """Let a worker fill a buffer. The promises must be asked in the order in which they were made."""
 
     def __enter__(self) -> Self: ...
 
@@ -47,12 +47,12 @@ class Workers(Protocol):
 
 
 def worker_count() -> int:
-    """As many members as there are processors that we may use."""
+    """As many workers as there are processors that we may use."""
     return min(MAX_WORKERS, len(os.sched_getaffinity(0)))
 
 
 def start_workers(work: Work, count: int) -> Workers:
-    """So many members; their buffers must lie in memory that a fork shares."""
+    """So many workers; their buffers must lie in memory that a fork shares."""
     if threading.active_count() == 1:
         with suppress(OSError):  # the system may let us have no more processes
             return Processes(work, count)
@@ -60,7 +60,7 @@ def start_workers(work: Work, count: int) -> Workers:
 
 
 class Threads:
-    """Members in this process."""
+    """Workers that are threads of this process."""
 
     def __init__(self, work: Work, count: int) -> None:
         """Start them."""
@@ -93,7 +93,7 @@ class Threads:
 
 
 class Processes:
-    """Members that are forks of this process: they have its files, and share with it what lies in shared memory.
+    """Workers that are forks of this process: they have its files, and share with it what lies in shared memory.
 
     A compressed cluster that crashes the decoder is a fault like others; see `forensic.processes`.
     """
@@ -103,7 +103,7 @@ class Processes:
         self._members = WatchedProcesses(NAME, lambda message: _answer(work, message), _salvaged, count)
 
     def submit(self, buffer: int, piece: Piece) -> Promise:
-        """See `Workers`; the member who has least to do gets it."""
+        """See `Workers`; the least busy worker gets it."""
         answer = self._members.submit(_message(buffer, piece))
         return lambda: _understood(answer())
 
@@ -167,7 +167,7 @@ def _salvaged(message: bytes, attempt: Attempt) -> bytes:
     # What is written last is the piece as it is to be: the attempts have left out more than that.
     answer = attempt(_message(buffer, Piece(piece.guest_offset, piece.length, innocent)))
     if answer is None or not guilty:
-        return marshal.dumps((_ERROR, "the process crashed, and not in decoding"))
+        return marshal.dumps((_ERROR, "the process crashed, but not while decoding"))
     if marshal.loads(answer)[0] != _FAULTS:
         return answer
     failed = [

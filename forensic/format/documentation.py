@@ -1,4 +1,4 @@
-"""What the format description says about a type and its fields, for those who look at bytes and want to know."""
+"""What the format description says about a type and its fields, for those who inspect bytes."""
 
 from __future__ import annotations
 

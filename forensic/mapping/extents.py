@@ -1,4 +1,15 @@
-"""Where the bytes of a guest range are, in words that need no arrays."""
+"""Where the bytes of a guest range are, in words that need no arrays.
+
+A guest range in one state has the same eight columns wherever it goes, in the form that fits the work:
+
+- `Rows` (`forensic.mapping.rows`), numpy records: tables are mapped, merged and laid over one another in bulk.
+- `Run`, the columns as a plain tuple: what loops over single ranges take. A small disk is mapped to runs without
+  loading numpy, which would take longer than the work, and a tuple costs a tenth of an object where there are millions.
+- `Extent`, an object with names and an enumeration for the state: what the library's users get.
+
+Two other shapes say something else: a `Part` of the extraction's plan counts from the start of its piece, and a
+`ListedRange` of the lists beside an output may be filled with zeros, and says how sure a recovery plan is of it.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from forensic.mapping.extents import Reason, State
 from forensic.qcow2.arrays import U64
+from forensic.qcow2.intervals import piece_starts
 
 ROW = np.dtype(
     [
@@ -27,7 +28,7 @@ ROWS_AT_ONCE = 1 << 16
 """Rows that are given at once, where neighbours in different batches are merged."""
 
 Rows = npt.NDArray[np.void]
-"""Extents as an array of `ROW`; host offsets count in the file that holds the data of level `depth`."""
+"""Extents as an array of `ROW`; host offsets count in the file that holds the data of layer `depth`."""
 
 
 def joined(batches: Iterable[Rows]) -> Iterator[Rows]:
@@ -63,7 +64,7 @@ def coalesced(rows: Rows) -> Rows:
     breaks |= located & (host_offset != before["host_offset"] + before["length"])
     one_cluster = (host_offset == before["host_offset"]) & (after["skip"] == before["skip"] + before["length"])
     breaks |= (state == State.COMPRESSED) & ~one_cluster
-    starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    starts = piece_starts(breaks)
     merged: Rows = rows[starts]
     merged["length"] = np.add.reduceat(rows["length"], starts)
     return merged
@@ -82,7 +83,7 @@ def cut_at_file_end(rows: Rows, file_size: int) -> Rows:
     cut = beyond & ~whole
     tails = rows[cut].copy()
     inside = np.uint64(file_size) - tails["host_offset"]
-    advance(tails, inside)
+    begin_later(tails, inside)
     rows["length"][cut] = inside
     mark_absent(rows, whole, Reason.ENTRY_BEYOND_EOF)
     mark_absent(tails, np.ones(len(tails), dtype=bool), Reason.ENTRY_BEYOND_EOF)
@@ -98,14 +99,14 @@ def clipped(rows: Rows, guest_start: int, guest_end: int) -> Rows:
         return rows
     lead = guest_start - int(rows["guest_offset"][0])
     if lead > 0:
-        advance(rows[:1], np.array([lead], dtype=np.uint64))
+        begin_later(rows[:1], np.array([lead], dtype=np.uint64))
     excess = int(rows["guest_offset"][-1]) + int(rows["length"][-1]) - guest_end
     if excess > 0:
         rows["length"][-1] -= excess
     return rows
 
 
-def advance(rows: Rows, by: U64) -> None:
+def begin_later(rows: Rows, by: U64) -> None:
     """Let each row begin `by` bytes later."""
     rows["guest_offset"] += by
     rows["length"] -= by

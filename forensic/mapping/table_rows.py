@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,18 @@ from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end
 from forensic.qcow2.arrays import U64, distinct, is_among
 from forensic.qcow2.entries import (
     ALL_SUBCLUSTERS,
-    COMPRESSED,
-    COPIED,
-    OFFSET_MASK,
     SUBCLUSTERS,
-    ZERO_FLAG,
+    allocated_subclusters,
     compressed_host_offset,
     compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+    zero_subclusters,
 )
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.intervals import equal_runs
 from forensic.qcow2.table_reading import read_clusters, stored_clusters, within_file
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
 
@@ -85,7 +87,7 @@ def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[
     """
     size = l1.geometry.cluster_size
     for start in range(first, end, L1_ENTRIES_AT_ONCE):
-        offsets = l1.entries[start : min(end, start + L1_ENTRIES_AT_ONCE)] & np.uint64(OFFSET_MASK)
+        offsets = host_offset_of(l1.entries[start : min(end, start + L1_ENTRIES_AT_ONCE)])
         readable = within_file(offsets, size, l1.file_size)
         used = np.sort(offsets[readable])
         places = distinct(used)
@@ -97,7 +99,7 @@ def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[
         readable &= ~maps_nothing
         allocated = (offsets != 0) & ~maps_nothing
         kind = readable.astype(np.int8) + allocated.astype(np.int8)
-        for begin, stop in pairwise([0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(offsets)]):
+        for begin, stop in equal_runs(kind).tolist():
             yield _L1Run(start + begin, offsets[begin:stop], bool(readable[begin]), bool(allocated[begin]))
 
 
@@ -130,8 +132,8 @@ def _cluster_rows(batch: L2Batch) -> Rows:
     within = np.arange(batch.entries.shape[1], dtype=np.uint64) * np.uint64(geometry.cluster_size)
     rows["guest_offset"] = (begins[:, np.newaxis] + within).reshape(-1)
     rows["length"] = geometry.cluster_size
-    rows["host_offset"] = entries & np.uint64(OFFSET_MASK)
-    compressed = (entries & np.uint64(COMPRESSED)) != 0
+    rows["host_offset"] = host_offset_of(entries)
+    compressed = is_compressed(entries)
     _set_standard_states(rows, entries, compressed, batch)
     _set_compressed(rows, entries, compressed, batch)
     unknown = ~batch.in_file().reshape(-1)
@@ -147,14 +149,14 @@ def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bo
     host_offset = rows["host_offset"]
     allocated = host_offset != 0
     if geometry.external_data_file:  # offset 0 is a real place there, and the copied bit tells it from "none"
-        allocated |= (entries & np.uint64(COPIED)) != 0
+        allocated |= is_copied(entries)
     rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
     unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
     mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
     if geometry.external_data_file:  # the specification wants data at its guest offset there, and QEMU reads no other
         misplaced = allocated & (host_offset != rows["guest_offset"])
         mark_absent(rows, misplaced & ~unaligned & ~compressed, Reason.ENTRY_MISPLACED)
-    flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~compressed
+    flagged = has_zero_flag(entries) & ~compressed
     if geometry.zero_flag_allowed:
         rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
         rows["reason"][flagged] = Reason.NONE
@@ -175,8 +177,8 @@ def _set_compressed(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_],
 
 def _with_subclusters(rows: Rows, bitmaps: U64, subcluster_size: int) -> Rows:
     """Apply the bitmaps of extended entries: clusters of one kind stay one row, mixed ones become 32."""
-    allocated = bitmaps & np.uint64(ALL_SUBCLUSTERS)
-    zero = bitmaps >> np.uint64(SUBCLUSTERS)
+    allocated = allocated_subclusters(bitmaps)
+    zero = zero_subclusters(bitmaps)
     mappable = (rows["state"] == State.DATA) | (rows["state"] == State.UNALLOCATED)
     has_cluster = rows["state"] == State.DATA
     mixed = mappable & ((allocated != 0) | (zero != 0))

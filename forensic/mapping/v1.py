@@ -11,6 +11,7 @@ from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
 from forensic.qcow2.arrays import I64, distinct
 from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.intervals import equal_runs
 from forensic.qcow2.v1_tables import Qcow1L1, Qcow1L2Batch, read_l2_batches
 
 
@@ -20,12 +21,12 @@ def row_batches(evidence: Evidence, l1: Qcow1L1, guest_start: int, guest_end: in
     first, last = guest_start // coverage, -(-guest_end // coverage)
     known = min(last, len(l1.entries))
     readable = l1.readable()[first:known]
-    breaks = np.flatnonzero(np.diff(readable)) + 1
-    for run in np.split(np.arange(first, max(first, known), dtype=np.int64), breaks):
-        if len(run) and readable[run[0] - first]:
+    for begin, end in equal_runs(readable).tolist():
+        run = np.arange(first + begin, first + end, dtype=np.int64)
+        if readable[begin]:
             for batch in read_l2_batches(evidence, l1, run):
                 yield clipped(_rows_of(batch), guest_start, guest_end)
-        elif len(run):
+        else:
             yield clipped(_rows_without_tables(l1, run), guest_start, guest_end)
     if known < last:
         start = max(guest_start, max(first, known) * coverage)

@@ -10,7 +10,7 @@ Chunk = memoryview | int
 ZEROS = bytes(1 << 20)
 """What long runs of zeros are hashed and written from."""
 
-PART = 16 << 20
+PART_BYTES = 16 << 20
 """Bytes of a run of zeros that are given on at once: hundredths of a second of hashing."""
 
 
@@ -19,7 +19,7 @@ def length_of(chunk: Chunk) -> int:
     return chunk if isinstance(chunk, int) else len(chunk)
 
 
-def taken(chunk: Chunk, length: int) -> tuple[Chunk, Chunk]:
+def split_chunk(chunk: Chunk, length: int) -> tuple[Chunk, Chunk]:
     """The first `length` bytes of a range, and the rest."""
     if isinstance(chunk, int):
         return min(length, chunk), max(0, chunk - length)
@@ -33,19 +33,19 @@ def clear(place: memoryview) -> None:
         part[:] = ZEROS[: len(part)]
 
 
-def cut(chunk: Chunk, position: int, step: int) -> Iterator[Chunk]:
+def split_at_multiples(chunk: Chunk, position: int, step: int) -> Iterator[Chunk]:
     """The range, which begins at `position`, in parts that do not cross a multiple of `step`."""
     while length_of(chunk):
-        part, chunk = taken(chunk, step - position % step)
+        part, chunk = split_chunk(chunk, step - position % step)
         position += length_of(part)
         yield part
 
 
 def in_parts(chunk: Chunk) -> Iterator[Chunk]:
-    """The range, a long run of zeros in parts of `PART` bytes, between which one can stop and tell how far one is."""
-    while isinstance(chunk, int) and chunk > PART:
-        yield PART
-        chunk -= PART
+    """The range, a long run of zeros in parts of `PART_BYTES`, between which one can stop and tell how far one is."""
+    while isinstance(chunk, int) and chunk > PART_BYTES:
+        yield PART_BYTES
+        chunk -= PART_BYTES
     yield chunk
 
 

@@ -13,13 +13,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from forensic.output.chunk import Chunk, as_bytes, cut, length_of, taken
+from forensic.output.chunk import Chunk, as_bytes, length_of, split_at_multiples, split_chunk
 from forensic.output.worker_thread import Worker
 
 HASHES = ("md5", "sha1", "sha256", "sha512", "blake2b", "blake3")
 """The hash functions that can be asked for; `blake3` only where the package of that name is installed."""
 
-CHECKPOINTS = 1 << 14
+MAX_CHECKPOINTS = 1 << 14
 """Most checkpoints of one disk."""
 
 CHECKPOINT_UNIT = 1 << 20
@@ -54,7 +54,7 @@ def new_digest(name: str) -> Digest:
 
 
 class HashingStopped(Exception):
-    """Nobody wants the hash any more."""
+    """The hash is no longer wanted."""
 
 
 def never() -> bool:
@@ -92,8 +92,8 @@ class Checkpoint(Struct, frozen=True):
 
 
 def checkpoint_step(disk_size: int) -> int:
-    """Bytes between checkpoints: whole mebibytes, so that there are at most `CHECKPOINTS` of them."""
-    return max(1, -(-disk_size // (CHECKPOINTS * CHECKPOINT_UNIT))) * CHECKPOINT_UNIT
+    """Bytes between checkpoints: whole mebibytes, so that there are at most `MAX_CHECKPOINTS` of them."""
+    return max(1, -(-disk_size // (MAX_CHECKPOINTS * CHECKPOINT_UNIT))) * CHECKPOINT_UNIT
 
 
 class WholeHash:
@@ -113,7 +113,7 @@ class WholeHash:
         if self._step is None:
             update(self._digest, chunk, self.stopped)
             return
-        for part in cut(chunk, self._done, self._step):
+        for part in split_at_multiples(chunk, self._done, self._step):
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
             if self._done % self._step == 0:
@@ -152,7 +152,7 @@ class PieceHash:
                 if count:
                     self._emit(self.of_zeros(), count)
                 return
-            part, chunk = taken(chunk, self._size - self._done)
+            part, chunk = split_chunk(chunk, self._size - self._done)
             self._take_zeros()
             update(self._digest, part, self.stopped)
             self._done += length_of(part)
@@ -192,7 +192,7 @@ class Hashes:
 
     def __init__(self, names: Sequence[str], size: int, segment_size: int | None = None) -> None:
         """Start the threads; `stop` must be called in the end. Raises `ValueError` for a name that is not known."""
-        self.leading = leading(names)
+        self.leading = leading_hash(names)
         step = checkpoint_step(size)
         self._wholes = [WholeHash(name, step if name == self.leading else None) for name in names]
         self._of_segments: dict[str, list[str]] = {name: [] for name in names} if segment_size else {}
@@ -250,7 +250,7 @@ class Hashes:
         ]
 
 
-def leading(names: Sequence[str]) -> str | None:
+def leading_hash(names: Sequence[str]) -> str | None:
     """The hash whose checkpoints are kept: SHA-256 if it is among them, or else the first."""
     return "sha256" if "sha256" in names else next(iter(names), None)
 

@@ -216,7 +216,7 @@ def reason_of(error: OSError | OverflowError) -> str:
     return (text or "cannot be written").lower()
 
 
-BUFFERED = 1 << 16
+BUFFERED_CHARACTERS = 1 << 16
 """Characters that are collected before they are written."""
 
 
@@ -233,7 +233,7 @@ class LineFile:
         """Write one line, now or soon."""
         self._lines.append(line + "\n")
         self._length += len(line) + 1
-        if self._length >= BUFFERED:
+        if self._length >= BUFFERED_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:

@@ -43,7 +43,7 @@ def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: 
             if written != path and is_being_written(written):
                 raise OutputFailed(written, BEING_WRITTEN)
             if os.path.lexists(written) and not force and not (resume and written != path):
-                left = "" if written == path else ", from a run that was not completed; --resume goes on with it"
+                left = "" if written == path else ", from a run that was not completed; --resume continues it"
                 raise OutputFailed(written, f"exists already{left}; --force overwrites it")
 
 

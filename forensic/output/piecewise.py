@@ -135,10 +135,10 @@ def _lines(path: Path) -> Iterator[bytes]:
     """The lines of a text file, none longer than `_LONGEST_LINE`."""
     with Evidence(path) as evidence:
         rest = b""
-        for offset in range(0, evidence.size, _CHUNK):
-            *lines, rest = (rest + evidence.read_at(offset, _CHUNK)).split(b"\n")
+        for offset in range(0, evidence.size, _CHUNK_BYTES):
+            *lines, rest = (rest + evidence.read_at(offset, _CHUNK_BYTES)).split(b"\n")
             yield from (line[:_LONGEST_LINE] for line in lines)
             rest = rest[:_LONGEST_LINE]
 
 
-_CHUNK = 1 << 16
+_CHUNK_BYTES = 1 << 16

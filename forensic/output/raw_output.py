@@ -10,7 +10,7 @@ from typing import Protocol
 
 from forensic.errors import OutputFailed
 from forensic.evidence import Evidence
-from forensic.output.chunk import ZEROS, Chunk, as_bytes, length_of, taken
+from forensic.output.chunk import ZEROS, Chunk, as_bytes, length_of, split_chunk
 from forensic.output.new_file import NewFile, partial_of, reason_of
 from forensic.output.segments import Segment
 
@@ -68,7 +68,7 @@ class RawFile:
             if not room:
                 self._next_file()
                 continue
-            part, chunk = taken(chunk, room)
+            part, chunk = split_chunk(chunk, room)
             self._write(offset - segment.offset, part)
             offset += length_of(part)
 

@@ -14,7 +14,7 @@ from forensic.output.chunk import Chunk, in_parts, length_of
 MAX_SEGMENTS = 100_000
 """More files in one folder are of no use; a hostile size must not make them."""
 
-READ_AT_ONCE = 1 << 20
+READ_BYTES = 1 << 20
 
 
 class Segment(Struct, frozen=True):
@@ -88,6 +88,6 @@ def _stretches(evidence: Evidence) -> Iterator[tuple[int, Chunk]]:
             position += length_of(part)
         end = min(max(evidence.hole_from(start), start + 1), evidence.size) if start < evidence.size else start
         while position < end:
-            data = evidence.read_at(position, min(READ_AT_ONCE, end - position))
+            data = evidence.read_at(position, min(READ_BYTES, end - position))
             yield position, memoryview(data)
             position += len(data)

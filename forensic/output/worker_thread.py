@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 QUEUED_ITEMS = 4
 """Items that may wait; each is at most a mebibyte."""
 
-PATIENCE = 1.0
-"""Seconds after which one who waits for room looks whether the thread still lives."""
+PATIENCE_SECONDS = 1.0
+"""Seconds after which a caller that waits for room checks whether the thread is still alive."""
 
 Item = TypeVar("Item")
 
@@ -60,7 +60,7 @@ class Worker(Generic[Item]):
                 while True:  # what waits is not taken any more, and there has to be room for the message to end
                     self._queue.get_nowait()
             try:
-                self._queue.put(None, timeout=PATIENCE)
+                self._queue.put(None, timeout=PATIENCE_SECONDS)
                 break
             except Full:
                 continue
@@ -75,7 +75,7 @@ class Worker(Generic[Item]):
             self._ended = self._pool.submit(self._run)
         while not self._ended.done():
             try:
-                self._queue.put(item, timeout=PATIENCE)
+                self._queue.put(item, timeout=PATIENCE_SECONDS)
                 return
             except Full:
                 continue

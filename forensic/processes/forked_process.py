@@ -26,7 +26,7 @@ _HEAD = 4
 _ERROR = 1 << 31
 """In the head of an answer: it is the text of an exception."""
 
-_READ_AT_ONCE = 1 << 16
+_READ_BYTES = 1 << 16
 
 _ENDED_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -128,7 +128,7 @@ class ForkedProcess:
                 raise _Gone from None
 
     def _receive(self) -> None:
-        received = os.read(self._answers, _READ_AT_ONCE)
+        received = os.read(self._answers, _READ_BYTES)
         if not received:
             raise _Gone
         self._received += received
@@ -173,7 +173,7 @@ class ForkedProcess:
         os.close(sink)
         answer = bytearray()
         try:
-            while part := os.read(source, _READ_AT_ONCE):
+            while part := os.read(source, _READ_BYTES):
                 answer += part
         except BaseException:
             os.kill(process, signal.SIGKILL)

@@ -21,7 +21,7 @@ Promise = Callable[[], bytes]
 
 
 class Processes:
-    """Members that are forks of this process: they have its files, and share with it what lies in shared memory.
+    """Workers that are forks of this process: they have its files, and share with it what lies in shared memory.
 
     Leaving the context ends them, after the messages that they were given; at once if an exception leaves it.
     """
@@ -37,7 +37,7 @@ class Processes:
             raise
 
     def submit(self, message: bytes) -> Promise:
-        """Send a message; the member who has least to do gets it.
+        """Send a message; the least busy worker gets it.
 
         The promises must be asked in the order in which they were made.
         """

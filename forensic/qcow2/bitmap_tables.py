@@ -12,7 +12,7 @@ from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.bitmaps import Bitmap, BitmapFlag
-from forensic.qcow2.entries import OFFSET_MASK
+from forensic.qcow2.entries import host_offset_of
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.metadata import Qcow2Metadata
 from forensic.qcow2.table_reading import read_table, within_file
@@ -55,7 +55,7 @@ class BitmapTable(Struct, frozen=True):
 
     def data_offsets(self) -> U64:
         """The host offset in each entry, 0 where a range of bits is all zeros or all ones."""
-        return self.entries & np.uint64(OFFSET_MASK)
+        return host_offset_of(self.entries)
 
     def readable(self) -> Bools:
         """Which entries lead to a cluster of bits that begins on a cluster boundary inside the file."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 MAX_REFCOUNT_ORDER = 6
+ACTIVE = "active"
+"""The owner of what the header leads to, as `snapshot 0` is the owner of what the first snapshot leads to."""
+
 L1_ENTRY_SIZE = 8
 MAX_L1_ENTRIES = (32 << 20) // L1_ENTRY_SIZE
 """QEMU's limit (32 MiB); more is not read, whatever a header claims."""

@@ -15,7 +15,7 @@ from forensic.untrusted import Untrusted
 
 RAW_DISK = "it looks like a raw disk or boot sector"
 
-SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+FORMAT_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"conectix", "a VHD (Virtual PC) image"),
     (0, b"vhdxfile", "a VHDX image"),
     (0, b"KDMV", "a VMDK image"),
@@ -49,7 +49,7 @@ def container_at(start: bytes) -> str | None:
     """What disk image the first bytes look like, an image in an image; None for anything else."""
     if start.startswith(MAGIC):
         return "a qcow2 image"
-    for offset, signature, name in SIGNATURES[:CONTAINERS]:
+    for offset, signature, name in FORMAT_SIGNATURES[:CONTAINERS]:
         if start[offset : offset + len(signature)] == signature:
             return name
     return None
@@ -93,10 +93,10 @@ def identify_metadata(evidence: Evidence) -> Identified:
         return Qcow1Metadata(evidence)
     if start[:4] == MAGIC:
         return Qcow2Metadata(evidence)
-    return look_at(evidence, start)
+    return foreign_file(evidence, start)
 
 
-def look_at(evidence: Evidence, start: bytes) -> ForeignFile:
+def foreign_file(evidence: Evidence, start: bytes) -> ForeignFile:
     """Say what the first bytes look like, and what comes after them."""
     if not start:
         return ForeignFile(evidence, start, "the file is empty")
@@ -131,7 +131,7 @@ def cluster_size_of_headless(evidence: Evidence) -> int | None:
 
 
 def _by_first_bytes(evidence: Evidence, start: bytes) -> ForeignFile:
-    for offset, signature, name in SIGNATURES:
+    for offset, signature, name in FORMAT_SIGNATURES:
         if start[offset : offset + len(signature)] == signature:
             return ForeignFile(evidence, start, f"it looks like {name}", signature=True)
     return ForeignFile(evidence, start, f"it begins with {start[:4].hex(' ')} ({Untrusted(start[:4])})")

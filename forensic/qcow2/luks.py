@@ -14,7 +14,7 @@ LUKS_MAGIC = b"LUKS\xba\xbe"
 LUKS1_HEADER_SIZE = 592
 KEY_SLOTS = 8
 SLOT_ACTIVE, SLOT_INACTIVE = 0x00AC71F3, 0x0000DEAD
-SECTOR = 512
+LUKS_SECTOR_SIZE = 512
 STRIPES = 4000
 KEY_MATERIAL_ALIGNMENT = 4096
 
@@ -71,7 +71,7 @@ class LuksHeader(Struct, frozen=True):
 
     def key_material(self, slot: KeySlot) -> range:
         """Where the key material of a slot lies, in bytes from the start of the LUKS header."""
-        begins = slot.key_material_offset * SECTOR
+        begins = slot.key_material_offset * LUKS_SECTOR_SIZE
         return range(begins, begins + self.key_material_length)
 
 

@@ -12,7 +12,7 @@ from forensic.errors import Unsupported
 from forensic.evidence import Evidence
 from forensic.qcow2.bitmaps import BitmapDirectory, read_bitmaps
 from forensic.qcow2.extensions import ExtensionList, ExtensionType, backing_file_name, parse_extensions, without_padding
-from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
+from forensic.qcow2.geometry import ACTIVE, MAX_CLUSTER_BITS, MIN_CLUSTER_BITS, Geometry, Unusable, resolve
 from forensic.qcow2.header import MIN_CLUSTER_SIZE, CryptMethod, Header, parse_header
 from forensic.qcow2.luks import LuksHeader, read_luks
 from forensic.qcow2.snapshots import SnapshotTable, read_snapshots
@@ -153,7 +153,7 @@ class Qcow2Metadata:
             read_l1(
                 self.evidence,
                 geometry,
-                "active",
+                ACTIVE,
                 geometry.l1_table_offset,
                 geometry.l1_entry_count,
                 geometry.virtual_size,

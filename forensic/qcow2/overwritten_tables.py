@@ -20,11 +20,11 @@ The rule in plain words, so that it can be implemented a second time:
    - a compressed L2 entry: its host offset is not below the reach, or there is an external data file.
    That an offset lies past the end of the file is not enough: in a file that was cut off it is right. Neither is the
    zero flag in version 2 or in an extended entry, nor anything in the subcluster bitmaps.
-4. The table is damaged as a whole if at least `FEWEST` entries are impossible and they are at least three quarters of
-   those that are not zero; or if all entries that are not zero are impossible, there are two or more of them, and the
-   table reads as a refcount block. For that the refcount width must be 8, 16 or 32 bits, and among the numbers of that
-   width in the first `SAMPLE_BYTES` of the table, up to the last that is not zero, none may be above `LARGEST_COUNT`
-   and at least half must not be zero.
+4. The table is damaged as a whole if at least `FEWEST_IMPOSSIBLE` entries are impossible and they are at least three
+   quarters of those that are not zero; or if all entries that are not zero are impossible, there are two or more of
+   them, and the table reads as a refcount block. For that the refcount width must be 8, 16 or 32 bits, and among the
+   numbers of that width in the first `SAMPLE_BYTES` of the table, up to the last that is not zero, none may be above
+   `LARGEST_COUNT` and at least half must not be zero.
 
 Then nothing in the table is believed, neither offsets nor zeros: its whole guest range is `entry_doubtful`. A table of
 zeros is not damaged by this rule: that is what an empty one looks like. A few bad entries in a table do not matter to
@@ -43,14 +43,17 @@ from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
-    L1_RESERVED,
     L2_STANDARD_RESERVED,
     OFFSET_MASK,
-    compressed_offset_bits,
+    compressed_host_offset,
+    host_offset_of,
+    is_compressed,
+    l1_reserved_bits,
+    l2_reserved_bits,
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 
-FEWEST = 8
+FEWEST_IMPOSSIBLE = 8
 """Impossible entries without which a table is not called damaged, unless it reads as a refcount block."""
 
 LARGEST_COUNT = 31
@@ -111,8 +114,8 @@ def reach(geometry: Geometry, file_size: int) -> int:
 def overwritten_l1(entries: U64, geometry: Geometry, file_size: int) -> Overwritten | None:
     """The L1 table, if it is damaged as a whole."""
     used = entries[entries != 0]
-    offsets = used & np.uint64(OFFSET_MASK)
-    bad = (used & np.uint64(L1_RESERVED)) != 0
+    offsets = host_offset_of(used)
+    bad = l1_reserved_bits(used) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(reach(geometry, file_size))
     impossible = int(np.count_nonzero(bad))
@@ -132,9 +135,9 @@ def overwritten_l2(
     """
     bits = int(np.bitwise_or.reduce(entries, axis=None))
     limit = _l2_reach(geometry, file_size)
-    past_end = (bits & OFFSET_MASK) >= file_size or geometry.external_data_file
+    past_end = host_offset_of(bits) >= file_size or geometry.external_data_file
     doubtful = L2_STANDARD_RESERVED | COMPRESSED | (geometry.cluster_size - 1) & OFFSET_MASK
-    if not bits & doubtful and (bits & OFFSET_MASK) < limit and not past_end:
+    if not bits & doubtful and host_offset_of(bits) < limit and not past_end:
         return ()
     bad = _impossible(entries, geometry, file_size, limit)
     counts = np.count_nonzero(bad, axis=1)
@@ -163,9 +166,9 @@ def _l2_reach(geometry: Geometry, file_size: int) -> int:
 
 def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) -> npt.NDArray[np.bool_]:
     """Which entries no writer can have meant."""
-    compressed = (entries & np.uint64(COMPRESSED)) != 0
-    offsets = entries & np.uint64(OFFSET_MASK)
-    bad: npt.NDArray[np.bool_] = (entries & np.uint64(L2_STANDARD_RESERVED)) != 0
+    compressed = is_compressed(entries)
+    offsets = host_offset_of(entries)
+    bad: npt.NDArray[np.bool_] = l2_reserved_bits(entries) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(limit)
     lowest = 1 if geometry.external_data_file else max(1, file_size)
@@ -173,15 +176,14 @@ def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) ->
     bad[:, 1:] |= again
     bad[:, :-1] |= again
     if bool(compressed.any()):
-        width = compressed_offset_bits(geometry.cluster_bits)
-        streams = entries & np.uint64((1 << width) - 1)
+        streams = compressed_host_offset(entries, geometry.cluster_bits)
         bad[compressed] = streams[compressed] >= np.uint64(0 if geometry.external_data_file else limit)
     return bad
 
 
 def _is_damaged(used: int, impossible: int, sample: bytes, refcount_bits: int | None) -> bool:
     """Whether so many impossible entries among those that are not zero mean that the table was overwritten."""
-    if impossible >= FEWEST and impossible * 4 >= used * 3:
+    if impossible >= FEWEST_IMPOSSIBLE and impossible * 4 >= used * 3:
         return True
     return impossible == used >= 2 and reads_as_refcount_block(sample, refcount_bits)
 

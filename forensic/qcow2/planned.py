@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from forensic.qcow2.geometry import ACTIVE
+
 if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
     from forensic.qcow2.arrays import U64
     from forensic.qcow2.geometry import Geometry
     from forensic.qcow2.tables import L1Table
-
-ACTIVE = "active"
 
 
 class PlannedMetadata(Struct, frozen=True):

@@ -6,10 +6,8 @@ import numpy as np
 
 from forensic.qcow2.arrays import big_endian
 from forensic.qcow2.bitmaps import ENTRY_HEADER_SIZE as BITMAP_HEADER
-from forensic.qcow2.entries import OFFSET_MASK
+from forensic.qcow2.entries import COPIED, OFFSET_MASK, host_offset_of
 from forensic.qcow2.snapshots import EXTRA_OFFSET as SNAPSHOT_HEADER
-
-COPIED_OR_OFFSET = OFFSET_MASK | 1 << 63
 
 FIRST_TEXTS = (BITMAP_HEADER, SNAPSHOT_HEADER, SNAPSHOT_HEADER + 16, SNAPSHOT_HEADER + 24)
 """Where the text of the first entry of a bitmap directory or snapshot table begins, as QEMU's versions write them."""
@@ -34,8 +32,8 @@ def is_table(data: bytes, cluster_size: int, file_size: int) -> bool:
     if len(data) % 8:
         return False
     entries = big_endian(data)
-    offsets = entries & np.uint64(OFFSET_MASK)
-    flags = entries & ~np.uint64(COPIED_OR_OFFSET)
+    offsets = host_offset_of(entries)
+    flags = entries & ~np.uint64(COPIED | OFFSET_MASK)
     fits = (offsets & np.uint64(cluster_size - 1)) == 0
     fits &= (offsets < np.uint64(file_size)) & ((flags == 0) | ((flags == 1) & (offsets == 0)))
     return bool(fits.all())
@@ -44,7 +42,7 @@ def is_table(data: bytes, cluster_size: int, file_size: int) -> bool:
 def _is_entry(data: bytes) -> bool:
     """Whether an entry fills these bytes; the one of a directory up to its padding.
 
-    A snapshot has an ID and a bitmap a name, so that zeros behind appended bytes are no entry.
+    A snapshot has an ID and a bitmap a name, so that zeros after appended bytes are no entry.
     """
     extra, identifier = int.from_bytes(data[36:40], "big"), int.from_bytes(data[12:14], "big")
     if identifier and SNAPSHOT_HEADER + extra + identifier + int.from_bytes(data[14:16], "big") == len(data):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import I64, U64, Bools, big_endian
 from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.intervals import pieces
 
 BATCH_BYTES = 1 << 20
 """Bytes of tables decoded at once: few calls for many small tables, still small enough for the processor's cache."""
@@ -79,14 +80,11 @@ def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple
     size = geometry.cluster_size
     raw = np.zeros((len(offsets), size), dtype=np.uint8)
     present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
-    breaks = np.flatnonzero((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size)) + 1
-    starts = np.concatenate([[0], breaks])
+    runs = pieces((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size))
+    starts = runs[:, 0]
     lengths = np.add.reduceat(present, starts)
     buffer = raw.reshape(-1).data
-    runs = zip(
-        starts.tolist(), [*breaks.tolist(), len(offsets)], offsets[starts].tolist(), lengths.tolist(), strict=True
-    )
-    for first, end, offset, length in runs:
+    for (first, end), offset, length in zip(runs.tolist(), offsets[starts].tolist(), lengths.tolist(), strict=True):
         try:
             evidence.read_into(offset, buffer[first * size : first * size + length])
         except ReadFailed:

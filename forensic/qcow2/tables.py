@@ -11,7 +11,12 @@ from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools, big_endian
-from forensic.qcow2.entries import COMPRESSED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SUBCLUSTERS
+from forensic.qcow2.entries import (
+    SUBCLUSTERS,
+    host_offset_of,
+    is_compressed,
+    refcount_block_offset,
+)
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.overwritten_tables import Overwritten, overwritten_l1, overwritten_l2
 from forensic.qcow2.table_reading import (
@@ -60,7 +65,7 @@ class L1Table(Struct, frozen=True, dict=True):
 
     def l2_offsets(self) -> U64:
         """The host offset in each entry, 0 where there is no L2 table."""
-        return self.entries & np.uint64(OFFSET_MASK)
+        return host_offset_of(self.entries)
 
     def readable(self) -> Bools:
         """Which entries lead to an L2 table that begins on a cluster boundary inside the file."""
@@ -120,19 +125,23 @@ class L2Batch(Struct, frozen=True, dict=True):
         """The bits that are set in every entry."""
         return int(np.bitwise_and.reduce(self.entries, axis=None))
 
+    @property
+    def any_compressed(self) -> bool:
+        """Whether any entry is a compressed descriptor."""
+        return is_compressed(self.bits)
+
     @cached_property
     def compressed(self) -> Bools:
         """Which entries are compressed descriptors."""
-        if not self.bits & COMPRESSED:
+        if not self.any_compressed:
             return np.zeros(self.entries.shape, dtype=np.bool_)
-        found: Bools = (self.entries & np.uint64(COMPRESSED)) != 0
-        return found
+        return is_compressed(self.entries)
 
     @cached_property
     def data_offsets(self) -> U64:
         """The host offset in each standard entry; compressed descriptors give 0."""
-        offsets: U64 = self.entries & np.uint64(OFFSET_MASK)
-        if self.bits & COMPRESSED:
+        offsets = host_offset_of(self.entries)
+        if self.any_compressed:
             offsets[self.compressed] = 0
         return offsets
 
@@ -156,9 +165,13 @@ class RefcountTable(Struct, frozen=True):
     geometry: Geometry
     file_size: int
 
+    def entry_host_offset(self, index: int) -> int:
+        """Where an entry lies in the file."""
+        return self.host_offset + index * ENTRY_SIZE
+
     def block_offsets(self) -> U64:
         """The host offset in each entry, 0 where there is no refcount block."""
-        return self.entries & np.uint64(REFCOUNT_TABLE_OFFSET)
+        return refcount_block_offset(self.entries)
 
     def readable(self) -> Bools:
         """Which entries lead to a refcount block that begins on a cluster boundary inside the file."""

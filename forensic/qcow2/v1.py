@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.format.qcow2 import Qcow2
 from forensic.qcow2.extensions import MAX_BACKING_NAME
 from forensic.qcow2.header import V1_LENGTH, without_type_names
@@ -80,10 +80,7 @@ class Qcow1Header(Struct, frozen=True):
 
 def read_header(evidence: Evidence) -> Qcow1Header:
     """Read the header; what cannot be read of it is 0, and `truncated` says so."""
-    try:
-        data = evidence.read_at(0, V1_LENGTH)
-    except ReadFailed:
-        data = b""
+    data = evidence.read_or_nothing(0, V1_LENGTH)
     structure = without_type_names(parse(Qcow2, data, 0, "header"))
     offset, length = structure.integer("ofs_backing_file"), structure.integer("len_backing_file")
     return Qcow1Header(
@@ -106,7 +103,4 @@ def read_header(evidence: Evidence) -> Qcow1Header:
 def _backing_name(evidence: Evidence, offset: int, length: int) -> Untrusted | None:
     if not offset or not length:
         return None
-    try:
-        return Untrusted(evidence.read_at(offset, min(length, MAX_BACKING_NAME)).rstrip(b"\0"))
-    except ReadFailed:
-        return Untrusted(b"")
+    return Untrusted(evidence.read_or_nothing(offset, min(length, MAX_BACKING_NAME)).rstrip(b"\0"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from forensic.disk.disk import Disk
 from forensic.disk.examination import fills_cluster, stream_end
-from forensic.disk.layer import Level
+from forensic.disk.layer import Layer
 from forensic.disk.qcow2_layer import Qcow2Layer
 from forensic.evidence import ReadFailed
 from forensic.extraction.piece_reader import Filled
@@ -66,13 +66,13 @@ class Composer:
 
         One that is of another codec, or goes on after its cluster is full, is not taken by QEMU.
         """
-        stored = self._stored(self._disk.levels[span.depth], span)
+        stored = self._stored(self._disk.layers[span.depth], span)
         if stored is None:
             self._writer.write(self._writer.data(span.first, 1), data)
         else:
             self._writer.stream(span.first, stored)
 
-    def _stored(self, level: Level, span: Span) -> bytes | None:
+    def _stored(self, level: Layer, span: Span) -> bytes | None:
         if not isinstance(level, Qcow2Layer):
             return None
         geometry = level.image.geometry

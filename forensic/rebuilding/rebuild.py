@@ -25,7 +25,7 @@ from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image, identify
 from forensic.mapping.extents import Run
 from forensic.output.chunk import Chunk, in_parts, length_of
-from forensic.output.hashes import leading
+from forensic.output.hashes import leading_hash
 from forensic.output.new_file import LineFile, NewFile, flush_to_disk, partial_of
 from forensic.output.paths import refuse
 from forensic.output.raw_output import refuse_lack_of_space
@@ -86,10 +86,10 @@ class Rebuilder:
         self.extraction = Extraction(
             disk.target, output, 0, disk.size, [Segment(1, output, 0, disk.size)], Ledger(found), disk.caveats
         )
-        self.extraction.leading_hash = leading(settings.hashes)
+        self.extraction.leading_hash = leading_hash(settings.hashes)
         if disk.size % SECTOR_SIZE:
             self.extraction.caveats = (*disk.caveats, f"{LAST_SECTOR}: {disk.size:,} bytes")
-        self._planned = planned_of(disk.levels[0])
+        self._planned = planned_of(disk.layers[0])
         self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
         self._places = found.places
         self.tables_unread = any(evidence.unread for evidence in disk.evidences)
@@ -210,7 +210,7 @@ class Rebuilder:
 
 def _format_of(disk: Disk) -> tuple[int, int]:
     """Cluster bits and compression type of the new image: those of the image, so that streams can be copied."""
-    for level in disk.levels:
+    for level in disk.layers:
         if isinstance(level, Qcow2Layer):
             geometry = level.image.geometry
             return geometry.cluster_bits, geometry.compression_type if geometry.compression_type in (0, 1) else 0

@@ -19,14 +19,14 @@ def data_file_of(disk: Disk, cluster_size: int) -> Evidence:
     Raises `Unsupported` where there is none: QEMU reads an external data file only if every cluster in it lies at the
     offset that it has on the disk, and nothing in it is compressed or encrypted.
     """
-    path = disk.levels[0].evidences[0].path_as_given
+    path = disk.layers[0].evidences[0].path_as_given
     found: Evidence | None = None
     for runs in disk.readable_runs():
         for guest_offset, length, host_offset, stored_length, state, _, depth, _ in runs:
             if state not in (State.DATA, State.COMPRESSED):
                 continue
             why = ""
-            file = disk.levels[depth].plain_data
+            file = disk.layers[depth].plain_data
             if stored_length:
                 why = "is compressed"
             elif file is None:

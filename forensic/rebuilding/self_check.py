@@ -71,5 +71,5 @@ class DiskBytes:
                 yield start, start + count
             elif state == State.DATA:
                 shift = start - host_offset
-                for begin, end in parts_to_read(self._disk.levels[depth].plain_data, host_offset, host_offset + count):
+                for begin, end in parts_to_read(self._disk.layers[depth].plain_data, host_offset, host_offset + count):
                     yield begin + shift, end + shift

@@ -167,8 +167,8 @@ class ExtractionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     caveats: Annotated[
         Sequence[str],
         Meta(
-            description="What has to be known of the bytes: given as encrypted, of a chain whose files differ in "
-            "length, ..."
+            description="What a reader has to know about the bytes: still encrypted, from a chain whose files differ "
+            "in length, ..."
         ),
     ]
     fill: FillRecord
@@ -181,7 +181,7 @@ class ExtractionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ComparisonRecord | None,
         Meta(
             description="What a second, independent reading of the disk has in common with the output; null if the "
-            "extraction did not come so far."
+            "extraction did not get that far."
         ),
     ]
 

@@ -137,7 +137,7 @@ class Qcow2ImageRecord(_ImageRecord, frozen=True, kw_only=True, forbid_unknown_f
         ]
         | UnsetType
     ) = UNSET
-    trailing_bytes: Annotated[Count, Meta(description="Bytes of the file behind that.")] | UnsetType = UNSET
+    trailing_bytes: Annotated[Count, Meta(description="Bytes of the file after that.")] | UnsetType = UNSET
 
 
 class Qcow1ImageRecord(_ImageRecord, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="qcow1"):
@@ -193,7 +193,7 @@ class SnapshotRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Annotated[Count, Meta(description="Host clusters of data that it alone refers to.")] | UnsetType
     ) = UNSET
     shared_clusters: (
-        Annotated[Count, Meta(description="Those that the active disk or another snapshot holds, too.")] | UnsetType
+        Annotated[Count, Meta(description="Those that the active disk or another snapshot also holds.")] | UnsetType
     ) = UNSET
     extractable: bool | UnsetType = UNSET
 
@@ -204,7 +204,7 @@ class BitmapRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     index: Count
     name: UntrustedRecord
     granularity: Annotated[
-        Count | None, Meta(description="Guest bytes a bit stands for; null if the number makes no sense.")
+        Count | None, Meta(description="Guest bytes a bit stands for; null if the number is invalid.")
     ]
     flags: Sequence[str]
     table_host_offset: Count

@@ -26,7 +26,7 @@ SCHEMA = "qcowscope-report/1"
 
 
 class ResultSourceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of the file's circumstances bears upon the result."""
+    """Circumstances of the file that affect the result."""
 
     in_use: Annotated[bool, Meta(description="Whether another process was seen that may write to the file.")]
 

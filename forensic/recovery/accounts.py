@@ -1,6 +1,6 @@
 """The accounts of a file: which clusters tables and structures claim, how often, and what the stored refcounts say.
 
-They close when nothing is in use that nobody claims. Only then can "not allocated" be believed: otherwise an empty
+They close when everything in use is accounted for. Only then can "not allocated" be believed: otherwise an empty
 entry may be one that was wiped.
 """
 
@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64, Bools, Sector
+from forensic.recovery.sectors import Sector
 
 MAX_CLUSTERS = 1 << 27
 """Host clusters that are accounted for; a file with more is read by its pointers alone."""
@@ -90,7 +90,7 @@ class Accounts:
         per_table = self.geometry.cluster_size // SECTOR_SIZE
         inside = host_offsets < np.uint64(self.evidence.size)
         l1_indices, host_offsets = l1_indices[inside], host_offsets[inside]
-        for batch in read_l2_batches(self.evidence, self.geometry, "active", l1_indices, host_offsets):
+        for batch in read_l2_batches(self.evidence, self.geometry, ACTIVE, l1_indices, host_offsets):
             first = (batch.host_offsets >> np.uint64(9)).astype(np.int64)
             good = self.scan.table_like(first, per_table, kinds)
             good = np.repeat(good, SECTOR_SIZE // self.geometry.l2_entry_size, axis=1) & batch.in_file()

@@ -9,12 +9,11 @@ import numpy as np
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
-from forensic.recovery.sectors import I64
 from forensic.recovery.slots import MAX_TWIN_CLUSTERS, Placed, is_current
 
 USUAL_STARTS = (0, 63 * 512, 1 << 20)
@@ -32,7 +31,7 @@ class Start(Struct, frozen=True):
 
 
 class Within(Struct):
-    """The anchors that lie in the data of tables: for each its table, and how far its place is behind the table's."""
+    """The anchors that lie in the data of tables: for each its table, and how far its place lies after the table's."""
 
     anchors: list[Anchor] = field(default_factory=list)
     tables: list[int] = field(default_factory=list)
@@ -83,7 +82,7 @@ def by_anchors(
         alone = claims[slot] == 1 and slot not in slots.values()
         current = is_current(accounts.evidence, accounts.geometry, accounts, table)
         how = of_anchors(count, sure[table] and size_known, 0 if alone else 1, current, doubtful)
-        because = f"{count:,} structures of the guest say so: {', '.join(sorted(kinds[table]))}"
+        because = f"{count:,} structures of the guest agree: {', '.join(sorted(kinds[table]))}"
         found.append(Placed(slot, table, Method.ANCHORS, how, because))
     return found
 

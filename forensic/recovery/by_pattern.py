@@ -11,13 +11,12 @@ from forensic.disk.planned import UNKNOWN, Judged, Planned
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
-from forensic.qcow2.arrays import U64
-from forensic.qcow2.planned import ACTIVE
+from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.geometry import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64
 from forensic.recovery.slots import Placed
 from forensic.recovery.usedmap import FREE, USED, Read, of_slots, used_maps
 

@@ -13,11 +13,19 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64, big_endian
-from forensic.qcow2.entries import COMPRESSED, COPIED, OFFSET_MASK, SECTOR_SIZE, ZERO_FLAG, compressed_offset_bits
+from forensic.qcow2.arrays import I64, U64, Bools, big_endian
+from forensic.qcow2.entries import (
+    SECTOR_SIZE,
+    compressed_host_offset,
+    compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+)
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64, Bools, Sector
+from forensic.recovery.sectors import Sector
 
 Counts = npt.NDArray[np.int32]
 """Numbers of entries of one table each, of which there may be a million; a table has at most 2^18."""
@@ -184,8 +192,8 @@ def _judged(words: U64, rows: I64, own: U64, marks: _Marks, cluster_bits: int) -
     entries = words.reshape(-1)
     in_use = entries != 0
     tables, entries = tables[in_use], entries[in_use]
-    streams = (entries & np.uint64(COMPRESSED)) != 0
-    offsets = entries & np.uint64(OFFSET_MASK)
+    streams = is_compressed(entries)
+    offsets = host_offset_of(entries)
     offsets[streams] = 0
     located = offsets != 0
 
@@ -197,8 +205,8 @@ def _judged(words: U64, rows: I64, own: U64, marks: _Marks, cluster_bits: int) -
     count, distinct = counted(located), _distinct(tables[located], offsets[located], len(own))
     used = np.bincount(tables, minlength=len(own))
     kept = (counted(unaligned) == 0) & (distinct >= LEAST_DISTINCT * count) & (counted(itself) == 0) & (used > 0)
-    copied = (entries & np.uint64(COPIED)) != 0
-    flagged = ((entries & np.uint64(ZERO_FLAG)) != 0) & ~streams
+    copied = is_copied(entries)
+    flagged = has_zero_flag(entries) & ~streams
     to_tables = marks.has(offsets) & located  # of what is not aligned nothing is kept
     return kept, [used, count, counted(copied), counted(flagged), counted(streams), counted(to_tables)]
 
@@ -221,7 +229,7 @@ def cluster_bits_by_content(evidence: Evidence, scan: Scan) -> tuple[int, int] |
     entries, neighbours = _sampled_entries(evidence, scan)
     if not len(entries):
         return _by_streams(evidence, scan)
-    offsets = entries & np.uint64(OFFSET_MASK)
+    offsets = host_offset_of(entries)
     found = MIN_CLUSTER_BITS
     for bits in range(MIN_CLUSTER_BITS, MAX_CLUSTER_BITS + 1):
         aligned = np.count_nonzero((offsets & np.uint64((1 << bits) - 1)) == 0)
@@ -244,14 +252,14 @@ def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
     rows = np.stack([read_table(evidence, int(sector) * SECTOR_SIZE, SECTOR_SIZE) for sector in sectors])
     extended = scan.sectors.at(sectors) == Sector.EXTENDED
     rows[extended, 1::2] = 0
-    rows[(rows & np.uint64(COMPRESSED)) != 0] = 0
-    located = (rows & np.uint64(OFFSET_MASK)) != 0
-    copied = located & ((rows & np.uint64(COPIED)) != 0)
+    rows[is_compressed(rows)] = 0
+    located = host_offset_of(rows) != 0
+    copied = located & is_copied(rows)
     several = located.sum(axis=1) >= 2
     chosen = copied if np.count_nonzero(copied) >= 4 else located & several[:, np.newaxis]
     if np.count_nonzero(copied) < 4:
-        chosen &= (rows & np.uint64(OFFSET_MASK)) >= np.uint64(1536)
-    offsets = rows & np.uint64(OFFSET_MASK)
+        chosen &= host_offset_of(rows) >= np.uint64(1536)
+    offsets = host_offset_of(rows)
     both = chosen[:, 1:] & chosen[:, :-1]
     distances = np.where(offsets[:, 1:] > offsets[:, :-1], offsets[:, 1:] - offsets[:, :-1], np.uint64(0))
     return rows[chosen], distances[both]
@@ -262,14 +270,12 @@ def _by_streams(evidence: Evidence, scan: Scan) -> tuple[int, int] | None:
     sectors = scan.where((Sector.COMPRESSED,), 1024)
     best = (0, 0)
     for bits in range(MIN_CLUSTER_BITS, MAX_CLUSTER_BITS + 1):
-        width = compressed_offset_bits(bits)
         adjoining = 0
         for sector in sectors.tolist():
             row = read_table(evidence, sector * SECTOR_SIZE, SECTOR_SIZE)
-            row = row[(row & np.uint64(COMPRESSED)) != 0]
-            starts = row & np.uint64((1 << width) - 1)
-            lengths = (row & np.uint64(COMPRESSED - 1)) >> np.uint64(width)
-            ends = (starts // np.uint64(SECTOR_SIZE) + lengths + np.uint64(1)) * np.uint64(SECTOR_SIZE)
+            row = row[is_compressed(row)]
+            starts = compressed_host_offset(row, bits)
+            ends = starts + compressed_stored_length(row, bits)
             follows = (starts[1:] > starts[:-1]) & (starts[1:] <= ends[:-1])
             follows &= starts[1:] > ends[:-1] - np.uint64(SECTOR_SIZE)
             adjoining += int(np.count_nonzero(follows))

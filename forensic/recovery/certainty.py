@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
-from forensic.recovery.sectors import Bools
 
 
 class Certainty(StrEnum):
@@ -42,7 +41,7 @@ class Method(StrEnum):
     OLDER_TABLE = "older_table"  # an older table of a slot whose table is lost
     EXACT_COUNT = "exact_count"  # as many clusters as a lost table had entries, where a converter puts them
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
-    CLOSED_ACCOUNTS = "closed_accounts"  # nothing is in use that nobody claims
+    CLOSED_ACCOUNTS = "closed_accounts"  # everything in use is accounted for
     OPEN_ACCOUNTS = "open_accounts"  # something is
     CONTENT = "content"  # a field of the header, by what the tables say
     EXAMINER = "examiner"
@@ -99,7 +98,7 @@ Whys = npt.NDArray[np.uint8]
 class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
-    `closed`: nothing is in use that nobody claims. Of the host clusters `twice` are claimed twice, and `unused` have
+    `closed`: everything in use is accounted for. Of the host clusters `twice` are claimed twice, and `unused` have
     refcount 0, if the refcounts can be believed. `suspect` are host ranges, each (start, end), that something may
     have been written over, `bad` the host clusters in which the medium has failed.
     """

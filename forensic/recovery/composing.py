@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.intervals import pieces
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.certainty import Standing, Why, Whys, whys_of
 from forensic.recovery.plan import GuestRange, Slot
@@ -28,10 +29,9 @@ class Ranges(Struct):
         """Enter the entries of tables, a row each, that belong to these slots."""
         tables, entry_count = whys.shape
         flat = whys.reshape(-1)
-        changes = np.append(flat[1:] != flat[:-1], True)
+        changes = flat[1:] != flat[:-1]
         changes[entry_count - 1 :: entry_count] = True
-        ends = np.flatnonzero(changes) + 1
-        starts = np.concatenate([[0], ends[:-1]])
+        starts, ends = pieces(changes).T
         marked = flat[starts] != Why.NONE
         starts, ends = starts[marked], ends[marked]
         begin = slots[np.minimum(starts // entry_count, tables - 1)] * entry_count + starts % entry_count
@@ -52,10 +52,9 @@ class Ranges(Struct):
         begin, end, why = np.concatenate(self.begin), np.concatenate(self.end), np.concatenate(self.why)
         order = np.argsort(begin, kind="stable")
         begin, end, why = begin[order], end[order], why[order]
-        breaks = np.flatnonzero((begin[1:] != end[:-1]) | (why[1:] != why[:-1])) + 1
-        starts = np.concatenate([[0], breaks]) if len(begin) else breaks
-        stops = np.concatenate([breaks, [len(begin)]]) if len(begin) else breaks
-        for first, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        if not len(begin):
+            return
+        for first, stop in pieces((begin[1:] != end[:-1]) | (why[1:] != why[:-1])).tolist():
             yield int(begin[first]), int(end[stop - 1]), Why(int(why[first]))
 
 

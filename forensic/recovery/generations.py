@@ -10,8 +10,13 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64, is_among
-from forensic.qcow2.entries import L1_RESERVED, OFFSET_MASK
+from forensic.qcow2.arrays import I64, U64, is_among
+from forensic.qcow2.entries import (
+    compressed_host_offset,
+    compressed_stored_length,
+    host_offset_of,
+    l1_reserved_bits,
+)
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery.accounts import Accounts, located
@@ -20,7 +25,6 @@ from forensic.recovery.certainty import Why, Whys
 from forensic.recovery.composing import Ranges
 from forensic.recovery.layout import Layout, snapshot_tables
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64
 from forensic.recovery.understanding import image_of
 
 MOST_DELETED = 1024
@@ -61,9 +65,9 @@ def old_tables(evidence: Evidence, candidates: Candidates, accounts: Accounts, s
     entries = read_table(evidence, snapshot.l1_table_offset, count * L1_ENTRY_SIZE)
     if _taken_since(accounts, snapshot.l1_table_offset):
         entries = entries[:0]
-    offsets = entries & np.uint64(OFFSET_MASK)
+    offsets = host_offset_of(entries)
     used = np.flatnonzero(entries)
-    clean = ((entries[used] & np.uint64(L1_RESERVED)) == 0) & is_among(offsets[used], candidates.host_offsets)
+    clean = (l1_reserved_bits(entries[used]) == 0) & is_among(offsets[used], candidates.host_offsets)
     if accounts.possible:
         clusters = np.minimum(offsets[used] >> np.uint64(geometry.cluster_bits), np.uint64(accounts.clusters - 1))
         clean &= (accounts.data[clusters.astype(np.int64)] == 0) & (accounts.streams[clusters.astype(np.int64)] == 0)
@@ -79,7 +83,7 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
     """Which entries of old tables lead to clusters that something else was written to since.
 
     A cluster that is free, or that belongs to the same guest offset of the disk as it is or of one of its snapshots
-    (`current`: slots and tables), is taken for what it was; that is an inference. Any other was taken by somebody else.
+    (`current`: slots and tables), is taken for what it was; that is an inference. Any other was reused since.
     """
     geometry, found = accounts.geometry, Ranges([], [], [])
     guest = _guest_numbers(accounts, current)
@@ -102,9 +106,6 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
 
 def _stream_taken(accounts: Accounts, entry: int, cluster_bits: int) -> bool:
     """Whether a stream lies where plain data or a table lies now; beside other streams it may be."""
-    from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
-
-    entry &= COMPRESSED - 1
     begin = compressed_host_offset(entry, cluster_bits)
     end = begin + compressed_stored_length(entry, cluster_bits)
     part = slice(begin >> cluster_bits, ((end - 1) >> cluster_bits) + 1)

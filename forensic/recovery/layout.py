@@ -9,7 +9,15 @@ from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import U64, big_endian
-from forensic.qcow2.entries import L1_RESERVED, OFFSET_MASK, REFCOUNT_TABLE_OFFSET, SECTOR_SIZE
+from forensic.qcow2.entries import (
+    SECTOR_SIZE,
+    compressed_host_offset,
+    compressed_stored_length,
+    host_offset_of,
+    is_compressed,
+    l1_reserved_bits,
+    refcount_block_offset,
+)
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, MAX_REFCOUNT_ORDER, Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.qcow2.identify import cluster_size_of_headless
@@ -25,9 +33,7 @@ from forensic.recovery.sectors import Sector, Signature
 FEWEST_ENTRIES = 4
 """Entries without which a cluster size by content is not believed against a header."""
 
-MANY_ENTRIES = 16
-"""Entries from which on their alignment is believed without the refcounts."""
-
+MANY_ENTRIES = 16  # from which on their alignment is believed without the refcounts
 EXTENDED_SHARE = 0.2
 
 TABLES_TRIED = 1 << 12
@@ -71,7 +77,7 @@ class Layout(Struct):
     @property
     def named(self) -> U64:
         """The host offsets in the L1 table that lead to a cluster boundary inside the reach of the format."""
-        return self.l1 & np.uint64(OFFSET_MASK)
+        return host_offset_of(self.l1)
 
 
 def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
@@ -119,7 +125,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         offset = knowledge.l1_offset
         found_there = dict(copies).get(offset)  # which may be longer than a cluster
         l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
-        fields["l1_table_offset"] = "the examiner says so"
+        fields["l1_table_offset"] = "given by the examiner"
     elif chosen:
         offset, l1 = chosen[0]
         fields["l1_table_offset"] = f"most of its {np.count_nonzero(l1):,} entries lead to tables"
@@ -183,7 +189,7 @@ def _refcounts_by_content(evidence: Evidence, candidates: Candidates, bits: int)
     plain = candidates.host_offsets[(candidates.copied == 0) & (candidates.flagged == 0) & (candidates.streams == 0)]
     for offset in dict.fromkeys([size, *plain[:TABLES_TRIED].tolist()]):
         entries = big_endian(evidence.read_up_to_bad(offset, size))
-        blocks = (entries & np.uint64(REFCOUNT_TABLE_OFFSET)).tolist()
+        blocks = refcount_block_offset(entries).tolist()
         if not blocks or not blocks[0] or blocks[0] % size or blocks[0] >= evidence.size:
             continue
         for order in (4, *(one for one in range(MAX_REFCOUNT_ORDER + 1) if one != 4)):
@@ -223,15 +229,12 @@ def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int,
 
 def _compression_type(evidence: Evidence, scan: Scan, candidates: Candidates, bits: int, extended: bool) -> int:
     """Which codec decodes the first streams that tables name; deflate if there are none."""
-    from forensic.qcow2.entries import COMPRESSED, compressed_host_offset, compressed_stored_length
-
     with_streams = candidates.host_offsets[candidates.streams > 0]
     votes = [0, 0]
     for offset in with_streams[:4].tolist():
         words = read_table(evidence, offset, 1 << bits)
         words = words[0::2] if extended else words
-        for entry in words[(words & np.uint64(COMPRESSED)) != 0][:8].tolist():
-            entry &= COMPRESSED - 1
+        for entry in words[is_compressed(words)][:8].tolist():
             try:
                 stored = evidence.read_at(compressed_host_offset(entry, bits), compressed_stored_length(entry, bits))
             except (ReadFailed, ForensicError):
@@ -283,8 +286,8 @@ def is_coherent(layout: Layout, file_size: int) -> bool:
         return False
     if layout.geometry.external_data_file:
         return True
-    clean = (entries & np.uint64(L1_RESERVED)) == 0
-    offsets = entries & np.uint64(OFFSET_MASK)
+    clean = l1_reserved_bits(entries) == 0
+    offsets = host_offset_of(entries)
     inside = int(np.count_nonzero(~clean | (offsets < np.uint64(file_size))))
     tables = int(np.count_nonzero(clean & np.isin(offsets, layout.candidates.host_offsets)))
     return tables > 0 and tables >= 0.6 * inside

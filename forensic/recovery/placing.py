@@ -6,6 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.qcow2.arrays import U64, is_among
+from forensic.qcow2.entries import host_offset_of
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.recovery import certainty as sure
 from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
@@ -114,12 +115,12 @@ def other_l1_tables(work: Work) -> list[tuple[str, U64]]:
         offset, length = snapshot.l1_table_offset, min(snapshot.l1_size, 1 << 22) * L1_ENTRY_SIZE
         length = max(0, min(length, evidence.size - offset)) // 8 * 8
         places.add(offset)
-        entries = read_table(evidence, offset, length) & np.uint64(0x00FF_FFFF_FFFF_FE00)
+        entries = host_offset_of(read_table(evidence, offset, length))
         entries[~is_among(entries, layout.candidates.host_offsets)] = 0
         found.append((f"the L1 table of snapshot {snapshot.index}", entries))
     for offset, entries in layout.l1_copies:
         if offset not in places:
-            clean = entries & np.uint64(0x00FF_FFFF_FFFF_FE00)
+            clean = host_offset_of(entries)
             clean[~is_among(clean, layout.candidates.host_offsets)] = 0
             found.append((f"the L1 table at {offset:#x}", clean))
     return found

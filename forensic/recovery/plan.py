@@ -106,7 +106,7 @@ class Alternative(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decision(Struct, frozen=True, forbid_unknown_fields=True, rename={"certainty": "class"}):
-    """One step of the reasoning; `seal` is gone as soon as somebody edits it or what depends on it."""
+    """One step of the reasoning; `seal` is lost when it, or what depends on it, is edited."""
 
     what: str
     certainty: Certainty
@@ -160,8 +160,8 @@ def certainty_of(plan: Plan, name: str) -> Certainty:
 def certainties_of(plan: Plan) -> dict[str, Certainty]:
     """How sure each decision is, as the plan stands now.
 
-    One that was edited, or whose slots, geometry or doubts were, is not certain any more, unless its method is the
-    examiner's and somebody is named.
+    One that was edited, or whose slots, geometry or doubts were, is no longer certain, unless its method is the
+    examiner's and an examiner is named.
     """
     parts = _parts_by_decision(plan)
     whole = plan.seal == _seal_of_ranges(plan)
@@ -250,7 +250,7 @@ def verify_evidence(plan: Plan, evidence: Evidence, path: str) -> None:
             raise WrongEvidence(path, str(failure)) from failure
         if found != region.sha256:
             what = f"{region.length:,} bytes at host offset {region.offset:#x}"
-            raise WrongEvidence(path, f"{what} are not those of its file")
+            raise WrongEvidence(path, f"{what} differ from the file that the plan was made for")
 
 
 def region_of(evidence: Evidence, offset: int, length: int) -> Region:

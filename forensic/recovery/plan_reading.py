@@ -100,10 +100,10 @@ def _geometry_faults(plan: Plan) -> list[Fault]:
         (0 <= one.virtual_size < MAX_VIRTUAL_SIZE, f"virtual_size is {one.virtual_size}"),
         (0 <= one.refcount_order <= MAX_REFCOUNT_ORDER, f"refcount_order is {one.refcount_order}"),
         (one.compression in ("zlib", "zstd"), "compression is neither zlib nor zstd"),
-        (0 <= one.l1_table_offset < 1 << 63, "l1_table_offset is no offset"),
-        (0 <= one.refcount_table_offset < 1 << 63, "refcount_table_offset is no offset"),
-        (0 <= one.refcount_table_clusters < 1 << 32, "refcount_table_clusters is too many"),
-        (0 <= one.luks_offset < 1 << 63 and 0 <= one.luks_length < 1 << 63, "the LUKS header lies nowhere"),
+        (0 <= one.l1_table_offset < 1 << 63, "l1_table_offset is not a valid offset"),
+        (0 <= one.refcount_table_offset < 1 << 63, "refcount_table_offset is not a valid offset"),
+        (0 <= one.refcount_table_clusters < 1 << 32, "refcount_table_clusters is too large"),
+        (0 <= one.luks_offset < 1 << 63 and 0 <= one.luks_length < 1 << 63, "the LUKS header has no valid place"),
     )
     found += [(f"geometry: {message}", ['"geometry"']) for good, message in checks if not good]
     size = plan.evidence.size

@@ -1,4 +1,4 @@
-"""Everything that was decided, as a plan."""
+"""Everything that was decided, put into a plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
-from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
-from forensic.qcow2.planned import ACTIVE
+from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
@@ -28,7 +27,6 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.sectors import I64, Bools
 from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
@@ -78,7 +76,7 @@ def make_plan_of_deleted(work: Work, number: int, snapshot: Snapshot) -> Plan:
 
 
 def make_plan(work: Work) -> Plan:
-    """Everything that was decided, as a plan."""
+    """Everything that was decided, put into a plan."""
     decisions = _decisions(work)
     data = data_ranges(work, len(decisions) - len(work.placed_data))
     rows = sorted(_rows(work, decisions))
@@ -93,7 +91,7 @@ def make_plan(work: Work) -> Plan:
     empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
     name = f"D{len(decisions) + 1}" if empty != Certainty.UNKNOWN else ""
     if name:
-        because = ("nothing is in use that nobody claims",)
+        because = ("everything in use is accounted for",)
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
     replaced = [one.slot for one in work.placed_data]
@@ -141,10 +139,10 @@ def _on_size(size: int, known: bool, told: bool) -> Decision:
     """The decision on the size of the disk: by header or examiner, or no less than what its tables map."""
     if known:
         what, method = f"the disk has {size:,} bytes", Method.EXAMINER if told else Method.HEADER
-        because = "the examiner says so" if told else "the header says so"
+        because = "given by the examiner" if told else "given by the header"
         return Decision(what, sure.of_size(True, told), CONFIDENCE[method], method, (because,))
     method = Method.CONTENT
-    what = f"the disk has {size:,} bytes, or more that are zero"
+    what = f"the disk has {size:,} bytes, or more that read as zeros"
     return Decision(what, sure.of_size(False, told), CONFIDENCE[method], method, ("its tables map nothing after that",))
 
 
@@ -153,12 +151,12 @@ def _decisions(work: Work) -> dict[str, Decision]:
     found: dict[str, Decision] = {}
     layout, method = work.layout, work.layout.l1_method
     if work.l1.any():
-        what, because = "the L1 entries lead to the tables of the disk", ["the header says where the L1 table lies"]
+        what, because = "the L1 entries lead to the tables of the disk", ["the header gives the place of the L1 table"]
         doubtful = work.everywhere or layout.doubtful
         if method == Method.HEADER:
             how = sure.of_pointers(layout.form != "plan" and "header" not in layout.by_content, doubtful)
         elif method == Method.EXAMINER:
-            how, because = Certainty.INFERRED, ["the examiner says where the L1 table lies"]
+            how, because = Certainty.INFERRED, ["the examiner gave the place of the L1 table"]
         else:
             in_use = [one for one in layout.l1_copies if one[0] not in _listed(work)]
             offsets = np.array([offset for offset, _ in in_use], dtype=np.uint64)
@@ -236,7 +234,7 @@ def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
     short = last > -(-size // geometry.cluster_size) * geometry.cluster_size and not has_snapshots
     if not layout.size_known or short:
         size = max(size, last)
-        work.damage.append(f"the size of the disk is not known: at least {size:,} bytes, where its last table ends")
+        work.damage.append(f"the size of the disk is unknown: at least {size:,} bytes, where its last table ends")
     count = max(slots, -(-size // geometry.l1_coverage))
     return replace(geometry, virtual_size=size, l1_entry_count=count)
 

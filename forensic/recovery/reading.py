@@ -43,7 +43,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         raise BadPlan(path, f"its header gives no geometry: {geometry.reason}")
     same = (geometry.cluster_bits, geometry.virtual_size, geometry.extended_l2)
     if same != (plan.geometry.cluster_bits, plan.geometry.virtual_size, plan.geometry.extended_l2):
-        raise BadPlan(path, "its geometry is not that of the header that it says it uses")
+        raise BadPlan(path, "its geometry differs from that of the header that it says it uses")
     entries = np.zeros(geometry.l1_entries_needed, dtype=np.uint64)
     for one in plan.l1:
         if one.decision in plan.decisions:

@@ -56,7 +56,7 @@ def recover(
     Raises `NotAnImage` if there is no trace of one, `Unsupported` for version 1, and `Interrupted`.
     """
     if isinstance(identify(evidence), Qcow1Image):
-        raise Unsupported(evidence.path_as_given, "recovery knows versions 2 and 3; this is a version 1 image")
+        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
     work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
     place_tables(work)
     replace_lost_tables(work)
@@ -73,7 +73,7 @@ def recover_deleted(
 ) -> list[tuple[Snapshot, Recovery]]:
     """The plan of each deleted snapshot of which the entry is left, oldest first. Raises as `recover` does."""
     if isinstance(identify(evidence), Qcow1Image):
-        raise Unsupported(evidence.path_as_given, "recovery knows versions 2 and 3; this is a version 1 image")
+        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
     work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
     snapshots = deleted_snapshots(evidence, work.found, work.layout)
     return [
@@ -102,7 +102,7 @@ def begin(
     if left := len(work.orphans.host_offsets) - len(orphans_in_use(work)):
         work.notes.append(f"{_counted(left, 'L2 table')} not in use: remains of what was deleted")
     if more := layout.candidates.more:
-        work.notes.append(f"{_counted(more, 'more cluster')} may be tables and were not looked at: nothing is closed")
+        work.notes.append(f"{_counted(more, 'more cluster')} may be tables and were not examined")
     return work
 
 
@@ -146,7 +146,7 @@ def _damage(work: Work) -> list[str]:
     others = {name: why for name, why in layout.by_content.items() if name not in ("magic", "header")}
     found += [f"{name} does not come from the header: {why}" for name, why in others.items()]
     if layout.doubtful:
-        found.append("the tables look like those of another cluster size than the header says")
+        found.append("the tables suggest a different cluster size from the header's")
     if len(work.broken):
         found.append(f"L1 entries that lead to no table: {len(work.broken):,}")
     if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
@@ -158,9 +158,9 @@ def _damage(work: Work) -> list[str]:
         return found
     count = int(np.count_nonzero(accounts.unexplained))
     if not accounts.usable:
-        found.append(f"the refcounts do not agree with the tables; {_counted(count, 'unclaimed cluster')} not zero")
+        found.append(f"the refcounts do not agree with the tables; {_counted(count, 'unreferenced cluster')} not zero")
     elif count:
-        found.append(f"{_counted(count, 'cluster')} in use more often than anything claims")
+        found.append(f"{_counted(count, 'cluster')} in use that the tables do not account for")
     return found
 
 

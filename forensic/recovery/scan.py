@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.errors import Interrupted
+from forensic.errors import stop_if
 from forensic.evidence import Evidence, ReadFailed
+from forensic.qcow2.arrays import I64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.recovery.sectors import (
-    I64,
     WORDS,
-    Bools,
     Bytes,
     Kinds,
     Masks,
@@ -141,10 +140,9 @@ def scan(
     with ThreadPoolExecutor(THREADS, "scan") as pool:
         workers = [_Worker(evidence, masks) for _ in range(THREADS)]
         for group in _groups(evidence):
-            if cancelled and cancelled():
-                raise Interrupted("the scan of the file")
+            stop_if(cancelled, "the scan of the file")
             shares = [group[at::THREADS] for at in range(THREADS)]
-            jobs = [pool.submit(worker.look_at, share) for worker, share in zip(workers, shares, strict=True)]
+            jobs = [pool.submit(worker.classify, share) for worker, share in zip(workers, shares, strict=True)]
             for job in jobs:
                 for numbers, kinds, places in job.result():
                     sectors.put(numbers, kinds)
@@ -220,7 +218,7 @@ class _Worker:
         self._evidence, self._masks = evidence, masks
         self._buffer = np.zeros(PIECE_BYTES, dtype=np.uint8)
 
-    def look_at(self, pieces: Sequence[Fragments]) -> list[Looked]:
+    def classify(self, pieces: Sequence[Fragments]) -> list[Looked]:
         """Classify the sectors of pieces."""
         return [self._piece(piece) for piece in pieces]
 

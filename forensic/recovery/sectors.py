@@ -13,17 +13,26 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.entries import COMPRESSED, COPIED, L2_STANDARD_RESERVED, SECTOR_SIZE
+from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.entries import (
+    COMPRESSED,
+    COPIED,
+    L2_STANDARD_RESERVED,
+    OFFSET_MASK,
+    SECTOR_SIZE,
+    ZERO_FLAG,
+    allocated_subclusters,
+    zero_subclusters,
+)
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+"""As they stand in the file: a big-endian entry is not in the order of this machine."""
 
 WORDS = SECTOR_SIZE // 8
 
 BEYOND_FILE = 16
-"""An offset is thinkable up to so many times the size of the file, which may have been cut."""
+"""An offset is plausible up to so many times the size of the file, which may have been cut."""
 
 LOWEST_STREAM_BITS = 49
 """The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
@@ -83,7 +92,7 @@ class Kinds:
 
 
 class Signature(IntEnum):
-    """What may begin with a sector; the bytes are looked at again by whoever wants to know."""
+    """What may begin with a sector; callers look at the bytes again."""
 
     QCOW2 = 0
     GPT = 1
@@ -164,10 +173,10 @@ def entry_like(words: Words, masks: Masks) -> Bools:
 def extended_like(words: Words, entries: Bools, streams: Bools) -> Bools:
     """Entries with bitmaps: no part both allocated and zero, none allocated without a cluster, none of a stream."""
     first, bitmaps = words[:, 0::2], words[:, 1::2].byteswap()
-    allocated, zero = bitmaps & np.uint64(0xFFFF_FFFF), bitmaps >> np.uint64(32)
-    place = first & _big(0x00FF_FFFF_FFFF_FE00)
+    allocated, zero = allocated_subclusters(bitmaps), zero_subclusters(bitmaps)
+    place = first & _big(OFFSET_MASK)
     good = entries[:, 0::2] & ((allocated & zero) == 0) & ((place != 0) | (allocated == 0))
-    good &= (first & _big(1)) == 0
+    good &= (first & _big(ZERO_FLAG)) == 0
     good |= streams[:, 0::2] & (bitmaps == 0)
     found: Bools = good.all(axis=1)
     return found

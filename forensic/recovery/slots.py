@@ -12,13 +12,12 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64, distinct, is_among
-from forensic.qcow2.entries import COPIED, OFFSET_MASK
+from forensic.qcow2.arrays import I64, U64, distinct, is_among
+from forensic.qcow2.entries import host_offset_of, is_copied
 from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.sectors import I64
 
 MOST_ORPHANS = 1 << 15
 """Tables without an L1 entry that are looked at; of more, those with most entries. They may be planted."""
@@ -84,7 +83,7 @@ def by_other_l1(
     found: dict[int, list[tuple[str, int]]] = {}
     only_slot: dict[int, int] = {}  # -1 for a table that several slots name
     for name, entries in tables:
-        offsets = entries & np.uint64(OFFSET_MASK)
+        offsets = host_offset_of(entries)
         usable = offsets != 0
         if not also_shared:
             usable &= is_among(offsets, orphans)
@@ -97,7 +96,7 @@ def by_other_l1(
     for slot, named in sorted(found.items()):
         choices = list(dict.fromkeys(offset for _, offset in named if only_slot[offset] >= 0))
         if choices:
-            because = f"{named[0][0]} has it in this slot"
+            because = f"{named[0][0]} lists it in this slot"
             placed.append(Placed(slot, choices[0], Method.OTHER_L1, Certainty.INFERRED, because, tuple(choices[1:])))
     return placed
 
@@ -130,7 +129,7 @@ def by_twins(accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]]
             votes = Counter((there[same] // per_table).tolist())
             if votes and 2 * np.count_nonzero(same) > np.count_nonzero(there >= 0):
                 slot, count = votes.most_common(1)[0]
-                because = f"{count:,} of its entries are those of the table in this slot"
+                because = f"{count:,} of its entries agree with the table in this slot"
                 found.append(Placed(slot, own, Method.TWIN, Certainty.INFERRED, because))
     return found
 
@@ -142,7 +141,7 @@ def is_current(evidence: Evidence, geometry: Geometry, accounts: Accounts, host_
     for batch, good in accounts.batches(np.zeros(1, np.int64), np.array([host_offset], dtype=np.uint64)):
         places, streams = located(batch, good)
         leads = places != 0
-        return bool(((batch.entries[leads] & np.uint64(COPIED)) != 0).all()) and not bool(streams.any())
+        return bool(is_copied(batch.entries[leads]).all()) and not bool(streams.any())
     return False
 
 
@@ -156,5 +155,5 @@ def empty_slots(l1: U64, count: int) -> I64:
     """The slots without a table."""
     entries = np.zeros(max(count, len(l1)), dtype=np.uint64)
     entries[: len(l1)] = l1
-    found: I64 = np.flatnonzero((entries & np.uint64(OFFSET_MASK)) == 0)
+    found: I64 = np.flatnonzero(host_offset_of(entries) == 0)
     return found

@@ -56,7 +56,7 @@ class Summary(Struct):
 def sum_up(disk: Disk) -> Summary:
     """Go through the tables of a disk that is read by a plan."""
     found = Summary()
-    planned = getattr(disk.levels[0], "planned", None)
+    planned = getattr(disk.layers[0], "planned", None)
     if planned is None:
         return found
     found.size_certain = planned.size_certain

@@ -11,11 +11,11 @@ from forensic.disk.planned import Planned
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import U64, is_among
+from forensic.qcow2.arrays import I64, U64, is_among
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
-from forensic.qcow2.entries import L1_RESERVED, OFFSET_MASK, SECTOR_SIZE
+from forensic.qcow2.entries import SECTOR_SIZE, host_offset_of, l1_reserved_bits
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.header import MAGIC
-from forensic.qcow2.planned import ACTIVE
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import cluster_bits_by_content, read_table
@@ -30,7 +30,7 @@ from forensic.recovery.layout import (
     layout_by_header,
 )
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64, Signature
+from forensic.recovery.sectors import Signature
 
 MANY_WITNESSES = 16
 """Entries that have to agree on a cluster size for it to speak against a header that leads to tables."""
@@ -85,9 +85,9 @@ def _told(evidence: Evidence, layout: Layout, knowledge: Knowledge) -> Layout:
     fields = dict(layout.by_content)
     method = layout.l1_method
     if knowledge.virtual_size:
-        fields["size"] = "the examiner says so"
+        fields["size"] = "given by the examiner"
     if knowledge.l1_offset:
-        fields["l1_table_offset"], method = "the examiner says so", Method.EXAMINER
+        fields["l1_table_offset"], method = "given by the examiner", Method.EXAMINER
     length = max(0, min(8 * count, evidence.size - offset))
     l1 = read_table(evidence, offset, length // 8 * 8)
     header = mended(layout.header, size, count, offset)
@@ -165,7 +165,7 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     size = by_header.geometry.virtual_size
     geometry = replace(by_content.geometry, virtual_size=size)
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
-    fields = {**by_content.by_content, "header": "it leads to no tables, and others have another cluster size"}
+    fields = {**by_content.by_content, "header": "it leads to no tables, and others have a different cluster size"}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 
 
@@ -194,8 +194,8 @@ def kept(evidence: Evidence, found: Scan, layout: Layout) -> tuple[U64, I64]:
     An entry is believed if it has no reserved bits and leads to a cluster that reads as a table, or as an empty one.
     """
     entries, geometry = layout.l1, layout.geometry
-    offsets = entries & np.uint64(OFFSET_MASK)
-    clean = ((entries & np.uint64(L1_RESERVED)) == 0) & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
+    offsets = host_offset_of(entries)
+    clean = (l1_reserved_bits(entries) == 0) & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
     inside = clean & (offsets != 0) & (offsets < np.uint64(evidence.size))
     good = inside if geometry.external_data_file else inside & is_among(offsets, layout.candidates.host_offsets)
     others = np.flatnonzero(inside & ~good)
@@ -255,7 +255,7 @@ def _claim_by_header(accounts: Accounts, image: Qcow2Image, layout: Layout) -> N
 def _tables_of(evidence: Evidence, layout: Layout, host_offset: int, count: int) -> U64:
     """The L2 tables that another L1 table leads to."""
     length = max(0, min(8 * count, evidence.size - host_offset)) // 8 * 8
-    entries = read_table(evidence, host_offset, min(length, 32 << 20)) & np.uint64(OFFSET_MASK)
+    entries = host_offset_of(read_table(evidence, host_offset, min(length, 32 << 20)))
     aligned = (entries & np.uint64(layout.geometry.cluster_size - 1)) == 0
     found: U64 = np.unique(entries[(entries != 0) & aligned & (entries < np.uint64(evidence.size))])
     return found

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64
 from forensic.recovery.anchors import xfs
 from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64, Signature
+from forensic.recovery.sectors import Signature
 
 Read = Callable[[int, int], bytes | None]
 """Guest bytes from an offset on, as far as all of them are known; None otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import Candidates
@@ -14,7 +14,6 @@ from forensic.recovery.plan import (
     HostRange,
 )
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64
 from forensic.recovery.slots import Placed
 
 

@@ -20,10 +20,10 @@ from forensic.report.values import cautions, size
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 VERDICTS = {
-    "clean": "Nothing was found that is wrong with this image.",
+    "clean": "No problems were found in this image.",
     "leaks": "The image holds clusters that nothing uses; its data is not affected.",
-    "suspicious": "The image can be read, but it holds what an image made in the usual way does not.",
-    "corrupt": "The structures of the image contradict one another or lead nowhere.",
+    "suspicious": "The image can be read, but holds things that ordinary writers do not leave in an image.",
+    "corrupt": "Structures of the image contradict one another or point to invalid places.",
     "undetermined": "No verdict could be reached.",
 }
 MAX_MARKS = 4096
@@ -64,8 +64,8 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield from record_section(report)
     yield element(
         "footer",
-        "Nothing that the image names was opened. Text that stands in the image is shown with control and invisible "
-        "characters written out. The result depends on the bytes of the image, the version and the options alone: "
+        "Nothing that the image names was opened. Text from the image is shown with control and invisible "
+        "characters spelled out. The result depends on the bytes of the image, the version and the options alone: "
         f"SHA-256 {report.digest()}",
     )
 

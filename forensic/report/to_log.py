@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from forensic.errors import InternalError
+from forensic.numbers import SECTOR_SIZE
 from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
@@ -17,7 +18,6 @@ from forensic.report.model import Report
 from forensic.report.values import cautions, certainties, new_image, size, supplied_files, text, words
 from forensic.untrusted import shown
 
-SECTOR = 512
 LISTED_RANGES = 10_000
 """Unreadable ranges that are listed; the ledger has them all."""
 
@@ -55,7 +55,7 @@ def to_log(report: Report) -> str:
 
 def _extraction(report: Report) -> ExtractionRecord:
     if report.result.extraction is UNSET:
-        raise InternalError("a log is wanted of what is no extraction")
+        raise InternalError("a log can only be written of an extraction")
     return report.result.extraction
 
 
@@ -189,7 +189,7 @@ def _unreadable(report: Report) -> Iterator[str]:
     count = len(ranges) + extraction.unreadable_not_listed
     yield f"{filled:,} bytes in {count:,} ranges could not be read and were replaced by zeros."
     listed = ranges[:LISTED_RANGES]
-    yield f"The sectors (of {SECTOR} bytes) are: " + ", ".join(_sectors(entry) for entry in listed)
+    yield f"The sectors (of {SECTOR_SIZE} bytes) are: " + ", ".join(_sectors(entry) for entry in listed)
     yield f"{'virtual offset':>20} {'length':>16}  reason"
     for entry in listed:
         yield f"{entry.virtual_offset:>20,} {entry.length:>16,}  {entry.reason_code}"
@@ -223,7 +223,7 @@ def _outputs(report: Report) -> Iterator[str]:
 def _state(report: Report) -> Iterator[str]:
     extraction = _extraction(report)
     yield FINAL_STATES[extraction.status]
-    if not all(map(_vouched_for, report.complete_run.inputs)):
+    if not all(map(_is_reliable, report.complete_run.inputs)):
         yield "WARNING: an input file changed during or after the extraction. The output is not reliable."
     yield f"Exit status {report.complete_run.exit_code}"
     yield f"Digest of the result (SHA256) {report.digest()}"
@@ -233,7 +233,7 @@ def _state(report: Report) -> Iterator[str]:
             yield f"  differs: {one.length:,} bytes at virtual offset {one.virtual_offset:,}"
 
 
-def _vouched_for(read: InputRecord) -> bool:
+def _is_reliable(read: InputRecord) -> bool:
     """Whether a file is what it was, as far as it was looked at again."""
     same = not read.verified_source or read.verified_source == read.hashes
     return same and read.integrity is not UNSET and read.integrity.unchanged is True
@@ -245,7 +245,7 @@ def _fact(label: str, value: str) -> str:
 
 def _sectors(entry: UnreadableRecord) -> str:
     start, length = entry.virtual_offset, entry.length
-    first, last = start // SECTOR, (start + length - 1) // SECTOR
+    first, last = start // SECTOR_SIZE, (start + length - 1) // SECTOR_SIZE
     return f"{first}" if first == last else f"{first}-{last}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from forensic.report.line_breaks import line_breaks
 from forensic.report.to_text import Line
 
 STYLES = {
@@ -40,15 +40,6 @@ def print_in_colour(lines: Iterable[Line], stream: TextIO) -> None:
         # Text, not markup: what an image's names hold must not be read as instructions.
         whole = Text.assemble(*((piece, STYLES.get(style, "")) for piece, style in line))
         indent = len(whole.plain) - len(whole.plain.lstrip(" ")) + 2
-        for number, part in enumerate(whole.divide(_breaks(whole.plain, console.width, indent))):
+        for number, part in enumerate(whole.divide(line_breaks(whole.plain, console.width, indent))):
             part.rstrip()
             console.print(Text(" " * indent) + part if number else part, soft_wrap=True)
-
-
-def _breaks(line: str, width: int, indent: int) -> Iterator[int]:
-    """Where the parts of a line begin after its first, each of which has to fit with so many columns before it."""
-    begin, room = 0, width
-    for word in re.finditer(r"\S+", line):
-        if word.end() - begin > room and line[begin : word.start()].strip():
-            yield word.start()
-            begin, room = word.start(), max(1, width - indent)

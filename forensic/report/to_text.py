@@ -35,7 +35,7 @@ DISK_PARTS = (
     ("data", "of data"),
     ("in_data_file", "in the data file"),
     ("compressed", "compressed"),
-    ("zero_explicit", "zero by a flag"),
+    ("zero_explicit", "zero by flag"),
     ("from_backing", "left to the backing file"),
     ("unallocated", "not allocated"),
     ("unreadable", "that cannot be read"),
@@ -91,7 +91,7 @@ RECOVERY_CODES = ("orphan-l2-tables", "l1-table-wiped", "l2-table-wiped", "delet
 
 
 def recovery_hint(report: Report) -> str:
-    """The line that says that `recover` may read more; empty where nothing speaks for it."""
+    """The line that says that `recover` may read more; empty where nothing suggests it."""
     counts = {found.rule: found.count for found in report.result.findings or () if found.rule in RECOVERY_CODES}
     if not counts:
         return ""
@@ -153,7 +153,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     if isinstance(image, ForeignRecord):
         yield "format", f"{image.format}: {image.description}"
         return
-    version = f"version {image.version}" if image.version else "of a version that is not known"
+    version = f"version {image.version}" if image.version else "of unknown version"
     yield "format", f"{'qcow' if isinstance(image, Qcow1ImageRecord) else 'qcow2'} {version}"
     yield "virtual size", size(image.virtual_size)
     usage = report.source.disk_usage
@@ -181,7 +181,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
 
 def _geometry_facts(image: Qcow2ImageRecord | Qcow1ImageRecord) -> Iterator[tuple[str, str]]:
     if image.cluster_size is UNSET:
-        yield "cluster size", f"not known: cluster_bits is {image.cluster_bits}"
+        yield "cluster size", f"unknown: cluster_bits is {image.cluster_bits}"
         return
     yield "cluster size", size(image.cluster_size)
     yield "L1 table", f"{counted(image.l1.entries, 'entry', 'entries')} at host offset {image.l1.host_offset:#x}"

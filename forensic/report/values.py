@@ -28,7 +28,7 @@ def words(code: str) -> str:
 
 
 def sentence(words: str) -> str:
-    """A text of ours as a sentence of its own."""
+    """A text of ours with a capital at its beginning."""
     return words[:1].upper() + words[1:]
 
 
@@ -45,16 +45,21 @@ def place(where: Range) -> str:
     return f"{where.space} {where.offset:#x}, {where.length:,} bytes"
 
 
-def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
-    """What the documentation of a rule says of its finding: a heading and a sentence each."""
+def headed(why: str, spec: str, qemu: str, next_step: str) -> Iterator[tuple[str, str]]:
+    """The sections of a rule's documentation: a heading and a sentence each."""
     for heading, said in (
-        ("Why it matters", finding.interpretation),
-        ("Specification", finding.spec),
-        ("What QEMU does", finding.qemu),
-        ("What to do next", finding.next_step),
+        ("Why it matters", why),
+        ("Specification", spec),
+        ("What QEMU does", qemu),
+        ("What to do next", next_step),
     ):
         if said:
             yield heading, sentence(said)
+
+
+def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
+    """What the documentation of a rule says of its finding: a heading and a sentence each."""
+    return headed(finding.interpretation, finding.spec, finding.qemu, finding.next_step)
 
 
 def supplied_files(run: RunRecord | None) -> list[InputRecord]:
@@ -105,7 +110,7 @@ def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:
         return []
     facts = [("two readings", sentence(compared.summary))]
     if compared.bytes_not_judged:
-        facts.append(("not compared", f"{compared.bytes_not_judged:,} bytes, on which nothing can be said"))
+        facts.append(("not compared", f"{compared.bytes_not_judged:,} bytes that could not be compared"))
     for one in compared.differences[:LISTED_DIFFERENCES]:
         where = f"{one.length:,} bytes at guest offset {one.virtual_offset:#x}"
         facts.append(("differs", f"{where}: {words(one.what)}"))

@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64
 from forensic.qcow2.table_reading import read_what_is_there
 from forensic.untrusted import Json
 
@@ -36,7 +37,7 @@ class Area(Struct, frozen=True):
         }
 
 
-SIGNATURES: dict[bytes, str] = {
+FILE_SIGNATURES: dict[bytes, str] = {
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b\x08": "gzip data",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -56,6 +57,12 @@ SIGNATURES: dict[bytes, str] = {
 }
 
 
+def entropy(counts: I64, length: int) -> float:
+    """Shannon's entropy in bits a byte, from how often each value of a byte is among so many bytes; 0 for no bytes."""
+    shares = counts[counts > 0] / max(1, length)
+    return abs(float((shares * np.log2(shares)).sum()))
+
+
 def measure(evidence: Evidence, begin: int, end: int) -> Area:
     """Hash, entropy and first bytes of an area of the file."""
     import hashlib  # slow to load, and no concern of images without such areas
@@ -69,7 +76,5 @@ def measure(evidence: Evidence, begin: int, end: int) -> Area:
         first = first or data[:16]
         digest.update(data)
         histogram += np.bincount(np.frombuffer(data, dtype=np.uint8), minlength=256)
-    shares = histogram[histogram > 0] / max(1, measured)
-    entropy = abs(float((shares * np.log2(shares)).sum()))
-    looks_like = next((name for magic, name in SIGNATURES.items() if first.startswith(magic)), None)
-    return Area(end - begin, measured, first, digest.hexdigest(), entropy, looks_like)
+    looks_like = next((name for magic, name in FILE_SIGNATURES.items() if first.startswith(magic)), None)
+    return Area(end - begin, measured, first, digest.hexdigest(), entropy(histogram, measured), looks_like)

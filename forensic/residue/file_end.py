@@ -16,9 +16,9 @@ from forensic.accounting.owners import Metadata
 from forensic.budget import Budget
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import fills_cluster, stream_end
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64
-from forensic.qcow2.entries import COMPRESSED, SECTOR_SIZE, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.table_ends import ends_with_entry, is_table
 from forensic.qcow2.tables import L2Batch
@@ -55,7 +55,7 @@ class FileEnd(Struct):
         if highest >= file_size:
             highest = int(batch.data_offsets[batch.data_offsets < np.uint64(file_size)].max(initial=0))
         self.behind = max(self.behind, highest + size if highest else 0)
-        if batch.bits & COMPRESSED:
+        if batch.any_compressed:
             streams = batch.entries[batch.compressed]
             ends = compressed_host_offset(streams, self.geometry.cluster_bits)
             ends += compressed_stored_length(streams, self.geometry.cluster_bits)
@@ -68,11 +68,11 @@ class FileEnd(Struct):
         if self.last_cluster == self.evidence.size:
             return nothing
         tables = (l2_offsets, metadata.refcount_blocks, metadata.bitmap_data)
-        ends = [claim.host_offset + claim.length for claim in metadata.single]
+        ends = [owned.host_offset + owned.length for owned in metadata.single]
         ends += [int(offsets.max()) + size for offsets in tables if len(offsets)]
         behind = max(self.behind, *ends)
         begin = max(behind, self.last_cluster)
-        tail = _read(self.evidence, begin, self.evidence.size)
+        tail = self.evidence.read_or_nothing(begin, self.evidence.size - begin)
         behind_table = begin > max(self.behind, self.last_cluster)
         if not any(tail) or self._left_by_qemu(tail, begin, behind, behind_table):
             return nothing
@@ -88,7 +88,7 @@ class FileEnd(Struct):
         first = max(behind, self.evidence.size - MAX_ENTRY) // 8 * 8
         return (
             (begin % 8 == 0 and is_table(tail, self.geometry.cluster_size, self.evidence.size))
-            or ends_with_entry(_read(self.evidence, first, self.evidence.size))
+            or ends_with_entry(self.evidence.read_or_nothing(first, self.evidence.size - first))
             or self._ends_with_stream(behind)
         )
 
@@ -99,7 +99,7 @@ class FileEnd(Struct):
         size, file_size = self.geometry.cluster_size, self.evidence.size
         # The stream before it may end anywhere in the last sector that counts as its own.
         first = max(behind - SECTOR_SIZE, file_size - 2 * size)
-        data = _read(self.evidence, first, file_size)
+        data = self.evidence.read_or_nothing(first, file_size - first)
         end = len(data.rstrip(b"\0"))
         return any(self._goes_to_the_end(data, at) for at in _starts(first, size, end))
 
@@ -127,10 +127,3 @@ def _starts(first: int, cluster_size: int, end: int) -> Iterator[int]:
     yield from range(near)
     yield from range(-first % cluster_size, end, cluster_size)
     yield from range(max(near, end - MAX_STREAM_STARTS), end)
-
-
-def _read(evidence: Evidence, begin: int, end: int) -> bytes:
-    try:
-        return evidence.read_at(begin, end - begin)
-    except ReadFailed:
-        return b""

@@ -10,18 +10,20 @@ from msgspec import Struct, field
 
 from forensic.accounting.owners import Metadata, Owner
 from forensic.budget import Budget
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import I64, Bools, distinct
-from forensic.qcow2.entries import SUBCLUSTERS, ZERO_FLAG
+from forensic.qcow2.entries import ALL_SUBCLUSTERS, SUBCLUSTERS, allocated_subclusters, has_zero_flag
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.header import PADDED_LENGTH
+from forensic.qcow2.intervals import clipped, joined, merged, pieces, true_runs
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, SLOT_ACTIVE, SLOT_INACTIVE, LuksHeader
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import EXTRA_OFFSET
 from forensic.qcow2.tables import L2Batch
 from forensic.residue.content import MEASURED_BYTES, READ_BYTES
 
-GRANULE = 512
+GRANULE_BYTES = 512
 """Bytes that are zero or not as a whole."""
 
 NEAR_BYTES = 64 << 10
@@ -66,23 +68,22 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
     found = [np.zeros((0, 2), dtype=np.int64)]
     if not len(begins):
         return found[0]
-    begins, ends = _merged(begins, ends)
-    near = np.flatnonzero(begins[1:] - ends[:-1] >= NEAR_BYTES) + 1
-    for first, last in zip([0, *near.tolist()], [*near.tolist(), len(begins)], strict=True):
-        at, end = int(begins[first]), int(ends[last - 1])
+    ranges = merged(np.stack([begins, ends], axis=1))
+    for first, last in pieces(ranges[1:, 0] - ranges[:-1, 1] >= NEAR_BYTES).tolist():
+        at, end = int(ranges[first, 0]), int(ranges[last - 1, 1])
         while (data := evidence.next_data_from(at)) < end:
             at = min(evidence.hole_from(data), end)
             for start in range(data, at, READ_BYTES):
                 if budget.exceeded(SEARCHED, budget.limits.residue_bytes, READ_BYTES):
-                    return _joined(np.concatenate(found), begins)
+                    return _remains(np.concatenate(found), ranges)
                 budget.spend(SEARCHED, READ_BYTES)
                 granules = _nonzero_granules(evidence, start, min(start + READ_BYTES, at))
-                found.append(_clipped(granules, begins[first:last], ends[first:last]))
-    return _joined(np.concatenate(found), begins)
+                found.append(clipped(granules, ranges[first:last]))
+    return _remains(np.concatenate(found), ranges)
 
 
 def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
-    """What stands in the header cluster behind the extensions and around the backing file name."""
+    """What the header cluster holds after the extensions and around the backing file name."""
     header, extensions, limit = cluster.header, cluster.extensions, len(cluster.data)
     # What stands where version 3 has its fields is judged with the header.
     begin = max(extensions.end_offset, PADDED_LENGTH)
@@ -101,11 +102,11 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
 def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
     """What stands after the end of tables in their last cluster, and in the padding of snapshot table entries."""
     size, evidence = image.geometry.cluster_size, image.evidence
-    ends = {claim.host_offset + claim.length: claim for claim in reversed(metadata.single)}
-    for end, claim in reversed(ends.items()):
-        judged = claim.host_offset and claim.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
+    ends = {owned.host_offset + owned.length: owned for owned in reversed(metadata.single)}
+    for end, owned in reversed(ends.items()):
+        judged = owned.host_offset and owned.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
         if judged and end % size:
-            yield from _slack(evidence, f"{claim.owner.value} ({claim.path})", end, -(-end // size) * size)
+            yield from _slack(evidence, f"{owned.owner.value} ({owned.path})", end, -(-end // size) * size)
     for snapshot in image.snapshots.snapshots if image.header.nb_snapshots and image.snapshots.host_offset else ():
         texts = snapshot.id_length + snapshot.name_length
         end = snapshot.host_offset + EXTRA_OFFSET + snapshot.extra_data_size + texts
@@ -133,14 +134,14 @@ def table_residue(batch: L2Batch, evidence: Evidence, budget: Budget) -> Iterato
     geometry = batch.geometry
     if geometry.external_data_file:
         return
-    if geometry.zero_flag_allowed and batch.bits & ZERO_FLAG:
-        flagged = ((batch.entries & np.uint64(ZERO_FLAG)) != 0) & _locatable(batch)
+    if geometry.zero_flag_allowed and has_zero_flag(batch.bits):
+        flagged = has_zero_flag(batch.entries) & _locatable(batch)
         begins = distinct(batch.data_offsets[flagged]).astype(np.int64)
         yield _found(Place.ZERO_CLUSTER, evidence, begins, geometry.cluster_size, budget)
     if batch.bitmaps is not None:
         begins = _hidden_subclusters(batch, batch.bitmaps)
         yield _found(Place.SUBCLUSTER, evidence, begins, geometry.subcluster_size, budget)
-    if batch.owner == "active":
+    if batch.owner == ACTIVE:
         yield from _disk_end(batch, evidence)
 
 
@@ -177,7 +178,7 @@ def _found(place: Place, evidence: Evidence, begins: I64, length: int, budget: B
 
 def _slack(evidence: Evidence, name: str, begin: int, end: int, place: Place = Place.SLACK) -> Iterator[Residue]:
     """What a short range holds, from its first to its last byte that is not zero."""
-    kept = _read(evidence, begin, min(end, evidence.size) - begin)
+    kept = evidence.read_or_nothing(begin, min(end, evidence.size) - begin)
     if kept.strip(b"\0"):
         area = (begin + len(kept) - len(kept.lstrip(b"\0")), begin + len(kept.rstrip(b"\0")))
         yield Residue(place, name, evidence, np.array([area], dtype=np.int64))
@@ -194,7 +195,7 @@ def _locatable(batch: L2Batch) -> Bools:
 
 def _hidden_subclusters(batch: L2Batch, bitmaps: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> I64:
     """The host offsets of subclusters that have a place in the file but are not allocated."""
-    full = (bitmaps & np.uint64(0xFFFF_FFFF)) == 0xFFFF_FFFF
+    full = allocated_subclusters(bitmaps) == ALL_SUBCLUSTERS
     partial = _locatable(batch) & ~full
     numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
     hidden = ((bitmaps[partial][:, np.newaxis] >> numbers) & np.uint64(1)) == 0
@@ -211,7 +212,7 @@ def _disk_end(batch: L2Batch, evidence: Evidence) -> Iterator[Residue]:
     if not beyond or not len(rows):
         return
     index = int(rows[0]), cluster % geometry.l2_entry_count
-    if _locatable(batch)[index] and not (geometry.zero_flag_allowed and int(batch.entries[index]) & ZERO_FLAG):
+    if _locatable(batch)[index] and not (geometry.zero_flag_allowed and has_zero_flag(int(batch.entries[index]))):
         offset = int(batch.data_offsets[index])
         yield from _slack(
             evidence, Place.DISK_END.value, offset + beyond, offset + geometry.cluster_size, Place.DISK_END
@@ -220,47 +221,13 @@ def _disk_end(batch: L2Batch, evidence: Evidence) -> Iterator[Residue]:
 
 def _nonzero_granules(evidence: Evidence, begin: int, end: int) -> I64:
     """Runs of granules of a piece of the file that are not zero."""
-    data = _read(evidence, begin, end - begin)
-    padded = np.frombuffer(data + bytes(-len(data) % GRANULE), dtype=np.uint64).reshape(-1, GRANULE // 8)
+    data = evidence.read_or_nothing(begin, end - begin)
+    padded = np.frombuffer(data + bytes(-len(data) % GRANULE_BYTES), dtype=np.uint64).reshape(-1, GRANULE_BYTES // 8)
     kept = np.logical_or.reduce(padded != 0, axis=1)
-    edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).reshape(-1, 2)
-    return np.minimum(edges * GRANULE + begin, end)
+    return np.minimum(true_runs(kept) * GRANULE_BYTES + begin, end)
 
 
-def _clipped(areas: I64, begins: I64, ends: I64) -> I64:
-    """The parts of the areas that lie within the ranges."""
-    if not len(areas):
-        return areas
-    first = np.searchsorted(ends, areas[:, 0], side="right")
-    last = np.searchsorted(begins, areas[:, 1], side="left")
-    counts = np.maximum(last - first, 0)
-    area = np.repeat(np.arange(len(areas)), counts)
-    within = np.arange(len(area)) - np.repeat(np.cumsum(counts) - counts, counts)
-    which = np.repeat(first, counts) + within
-    return np.stack([np.maximum(areas[area, 0], begins[which]), np.minimum(areas[area, 1], ends[which])], axis=1)
-
-
-def _merged(begins: I64, ends: I64) -> tuple[I64, I64]:
-    """Ranges without those that follow one another directly."""
-    if len(begins) < 2:
-        return begins, ends
-    apart = begins[1:] != ends[:-1]
-    return begins[np.append(True, apart)], ends[np.append(apart, True)]
-
-
-def _joined(areas: I64, begins: I64) -> I64:
+def _remains(areas: I64, ranges: I64) -> I64:
     """Areas of one range with little between them as one."""
-    if len(areas) < 2:
-        return areas
-    ranges = np.searchsorted(begins, areas[:, 0], side="right")
-    apart = np.flatnonzero((areas[1:, 0] - areas[:-1, 1] >= NEAR_BYTES) | (ranges[1:] != ranges[:-1])) + 1
-    starts = np.append(0, apart)
-    return np.stack([areas[starts, 0], areas[np.append(apart - 1, len(areas) - 1), 1]], axis=1)
-
-
-def _read(evidence: Evidence, begin: int, length: int) -> bytes:
-    """Bytes of the file; nothing where they cannot be read."""
-    try:
-        return evidence.read_at(begin, length)
-    except ReadFailed:
-        return b""
+    numbers = np.searchsorted(ranges[:, 0], areas[:, 0], side="right")
+    return joined(areas, (areas[1:, 0] - areas[:-1, 1] >= NEAR_BYTES) | (numbers[1:] != numbers[:-1]))

@@ -15,13 +15,13 @@ from forensic.budget import Budget
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import I64, U64, big_endian, distinct, is_among
 from forensic.qcow2.entries import (
-    COMPRESSED,
-    COPIED,
-    L2_STANDARD_RESERVED,
-    OFFSET_MASK,
     SECTOR_SIZE,
-    ZERO_FLAG,
     compressed_host_offset,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+    l2_reserved_bits,
 )
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
@@ -31,7 +31,7 @@ from forensic.residue.search import FreeResidue
 MOST_LOOKED_AT = 1 << 15
 """Clusters that are looked at; an image may have millions that nothing refers to."""
 
-LISTED = 1 << 10
+LISTED_TABLES = 1 << 10
 
 MOST_OF_L1_TABLES = 64 << 20
 """Bytes of the L1 tables of snapshots that are read to see whether one is empty."""
@@ -83,7 +83,7 @@ class UnreferencedSearch:
 
     def see(self, batch: L2Batch) -> None:
         """Tables of the active disk that are in use: some of them may be all zeros."""
-        if batch.owner != self._l1.owner or len(self._empty) >= LISTED or batch.common_bits:
+        if batch.owner != self._l1.owner or len(self._empty) >= LISTED_TABLES or batch.common_bits:
             return
         used = batch.entries.any(axis=1)
         if batch.bitmaps is not None:
@@ -100,7 +100,7 @@ class UnreferencedSearch:
                     continue
                 if self._stopped_at is not None:
                     return
-                if self._left <= 0 or len(self._tables) >= LISTED or self._budget.out_of_time():
+                if self._left <= 0 or len(self._tables) >= LISTED_TABLES or self._budget.out_of_time():
                     self._stopped_at = cluster * size
                     return
                 self._last = cluster
@@ -116,7 +116,7 @@ class UnreferencedSearch:
             tables,
             entries,
             tuple(self._snapshots),
-            tuple(self._empty[:LISTED]),
+            tuple(self._empty[:LISTED_TABLES]),
             self._l1,
             self.leaks,
             self._may_be_reverted(),
@@ -173,7 +173,7 @@ class UnreferencedSearch:
 
         Its entries read as those of an L2 table, but an L2 table leads to clusters of the guest.
         """
-        places = words & np.uint64(OFFSET_MASK)
+        places = host_offset_of(words)
         places = places[places != 0]
         return 2 * int(np.count_nonzero(is_among(places, self._tables_in_use))) >= len(places)
 
@@ -186,9 +186,9 @@ class UnreferencedSearch:
     def _look_for_snapshots(self, host_offset: int, sector: bytes) -> None:
         """Whether a cluster begins with an entry of a snapshot table."""
         l1_offset, size = int.from_bytes(sector[:8], "big"), self._l1.geometry.cluster_size
-        if not 0 < l1_offset < self._evidence.size or l1_offset % size or len(self._snapshots) >= LISTED:
+        if not 0 < l1_offset < self._evidence.size or l1_offset % size or len(self._snapshots) >= LISTED_TABLES:
             return
-        for snapshot in read_snapshots(self._evidence, host_offset, LISTED, self._l1.geometry).snapshots:
+        for snapshot in read_snapshots(self._evidence, host_offset, LISTED_TABLES, self._l1.geometry).snapshots:
             plausible = 0 < snapshot.l1_table_offset < self._evidence.size and snapshot.l1_table_offset % size == 0
             if not plausible or not snapshot.id.raw.isdigit() or not snapshot.l1_size or snapshot.date_nsec >= 10**9:
                 return
@@ -202,10 +202,10 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     All have to be empty, zero, or lead to a cluster or stream inside the file, most of them to another one each.
     """
     entries = words[0::2] if geometry.extended_l2 else words
-    streams = (entries & np.uint64(COMPRESSED)) != 0
-    offsets = entries & np.uint64(OFFSET_MASK)
+    streams = is_compressed(entries)
+    offsets = host_offset_of(entries)
     standard = ~streams & (entries != 0)
-    bad = standard & ((entries & np.uint64(L2_STANDARD_RESERVED)) != 0)
+    bad = standard & (l2_reserved_bits(entries) != 0)
     bad |= standard & (((offsets & np.uint64(geometry.cluster_size - 1)) != 0) | (offsets >= np.uint64(file_size)))
     bad |= streams & (compressed_host_offset(entries, geometry.cluster_bits) >= np.uint64(file_size))
     if bad.any():
@@ -213,7 +213,7 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     places = offsets[standard & (offsets != 0)]
     if len(distinct(places)) < 0.9 * len(places):
         return None
-    flagged = int(np.count_nonzero(entries[standard] & np.uint64(ZERO_FLAG)))
+    flagged = int(np.count_nonzero(has_zero_flag(entries[standard])))
     count = len(places) + int(np.count_nonzero(streams))
     return count if count or flagged else None
 
@@ -223,4 +223,4 @@ def is_table(words: U64, geometry: Geometry, file_size: int) -> int | None:
     count = used_entries(words, geometry, file_size)
     if count is None or count > 1:
         return count
-    return count if bool((words & np.uint64(COPIED)).any()) else None
+    return count if bool(is_copied(words).any()) else None

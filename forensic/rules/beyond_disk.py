@@ -8,6 +8,7 @@ import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
 from forensic.qcow2.arrays import Bools
+from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L1Table, L2Batch
 from forensic.rules.l2 import guest_offsets
 from forensic.rules.places import at_l1_entries, at_l2_entries
@@ -20,19 +21,18 @@ MAX_U64 = (1 << 64) - 1
 def l1_entry_beyond_disk(table: L1Table) -> Iterable[Problem]:
     """An L1 entry past the end of the virtual disk points to an L2 table.
 
-    Why: what it maps is part of no disk that a guest or a converter sees. A snapshot that was taken of a running
-    machine and then deleted leaves such an entry with an empty table; a table that still maps something is reported
-    by its own code.
+    Why: what it maps is not part of any disk that a guest or a converter sees. Deleting a snapshot of a running machine
+    leaves such an entry with an empty table; a table that still maps data is reported separately.
     Spec: Snapshots; Header, bytes 24-39
-    QEMU: says nothing; it keeps a machine's saved state there while it takes a snapshot.
-    Next: see the L2 entries past the end of the disk; what they map can be looked at in the file.
+    QEMU: reports nothing; it keeps a machine's saved state there while it takes a snapshot.
+    Next: see the L2 entries past the end of the disk; what they map can be examined in the file.
     """
     if not table.bits:
         return ()
     coverage = table.geometry.l1_coverage
     first = max(table.geometry.l1_entries_needed, -(-table.saved_state_end // coverage))
     beyond = np.arange(len(table.entries)) >= first
-    if table.owner != "active":
+    if table.owner != ACTIVE:
         beyond[:] = False
     return at_l1_entries(
         table,
@@ -52,8 +52,8 @@ def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
     Why: its bytes are in the file but on no disk that a guest or a converter sees, and no saved state of a machine
     accounts for them.
     Spec: Header, bytes 24-31; Cluster mapping
-    QEMU: says nothing; its check counts more clusters allocated than the disk has.
-    Next: look at the host cluster's bytes; a machine's saved state begins with the letters QEVM.
+    QEMU: reports nothing; its check counts more clusters allocated than the disk has.
+    Next: examine the host cluster's bytes; a machine's saved state begins with the letters QEVM.
     """
     beyond = _beyond_disk(batch)
     if not beyond.any():
@@ -67,14 +67,14 @@ def l2_entry_beyond_disk(batch: L2Batch) -> Iterable[Problem]:
 
 @rule(L1Table, Severity.MEDIUM, FindingClass.ANOMALY)
 def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
-    """A snapshot claims a machine's saved state, but its L1 table has no L2 table where it should be.
+    """A snapshot records a saved machine state, but its L1 table has no L2 table where the state should be.
 
-    Why: the saved memory is not or not wholly there; the size in the snapshot table is wrong, or the state was lost.
+    Why: the saved memory is missing or incomplete; the size in the snapshot table is wrong, or the state was lost.
     Spec: Snapshots, VM state size
-    QEMU: says nothing and lists the size as it stands.
+    QEMU: reports nothing and lists the size as recorded.
     Next: search the unreferenced clusters for the state, which begins with the letters QEVM.
     """
-    if table.owner == "active" or not table.saved_state_size:
+    if table.owner == ACTIVE or not table.saved_state_size:
         return ()
     geometry = table.geometry
     indices = np.arange(len(table.entries))
@@ -92,11 +92,11 @@ def saved_state_unmapped(table: L1Table) -> Iterable[Problem]:
 def saved_state_in_active_disk(batch: L2Batch) -> Iterable[Problem]:
     """A machine's saved state lies past the end of the active disk.
 
-    Why: that is where going back to a snapshot of a running machine leaves it; it is the machine's memory, and stays
-    there when the snapshot is deleted.
+    Why: reverting to a snapshot of a running machine leaves it there; it is the machine's memory, and stays when the
+    snapshot is deleted.
     Spec: Snapshots
-    QEMU: says nothing; it lists the state with its snapshot, if that is still there.
-    Next: extract the snapshot that the state belongs to, and its memory; or else look at the host clusters.
+    QEMU: reports nothing; it lists the state with its snapshot, if that still exists.
+    Next: extract the snapshot that the state belongs to, and its memory; failing that, examine the host clusters.
     """
     if not batch.saved_state_end:
         return ()
@@ -112,7 +112,7 @@ def _beyond_disk(batch: L2Batch) -> Bools:
     size = batch.geometry.cluster_size
     disk_end = -(-batch.geometry.virtual_size // size) * size
     batch_end = (int(batch.l1_indices.max(initial=-1)) + 1) * batch.geometry.l1_coverage
-    if batch.owner != "active" or batch_end <= disk_end:  # a snapshot's saved machine state lies there
+    if batch.owner != ACTIVE or batch_end <= disk_end:  # a snapshot's saved machine state lies there
         return np.zeros(batch.entries.shape, dtype=np.bool_)
     allocated = (batch.data_offsets != 0) | batch.compressed
     beyond: Bools = allocated & (guest_offsets(batch) >= min(disk_end, MAX_U64))

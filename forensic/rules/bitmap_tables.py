@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from forensic.evidence import ReadFailed
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity
+from forensic.qcow2.arrays import Bools
 from forensic.qcow2.bitmap_tables import ALL_ONES, MAX_ENTRIES, MAX_GRANULARITY_BITS, BitmapTable, needed_entries
 from forensic.qcow2.bitmaps import BitmapFlag
+from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.rules.bitmaps import of_bitmap
+from forensic.rules.places import at_entries
 from forensic.rules.registry import rule
 
-ENTRY_SIZE = 8
 MAX_BITMAP_BYTES = 512 << 20
 ENTRY_RESERVED = 0xFF00_0000_0000_01FE  # bits 1-8 and 56-63
 
 
 @rule(BitmapTable, Severity.HIGH, FindingClass.CORRUPTION)
 def bitmap_table_place(table: BitmapTable) -> Iterator[Problem]:
-    """A bitmap table is not where a table can be, or has an impossible number of entries.
+    """A bitmap table has an impossible location or number of entries.
 
     Why: the bits cannot be located.
     Spec: Bitmap directory entry, bytes 0-11
@@ -44,7 +46,7 @@ def bitmap_table_place(table: BitmapTable) -> Iterator[Problem]:
 def bitmap_table_size(table: BitmapTable) -> Iterator[Problem]:
     """A bitmap table has more or fewer entries than its granularity and the virtual size need, or too many for QEMU.
 
-    Why: the bits do not stand for this disk.
+    Why: the bitmap does not fit this disk.
     Spec: Bitmap table
     QEMU: refuses the image, also if a bitmap takes more than 512 MiB.
     Next: reading the disk needs no bitmaps.
@@ -64,7 +66,7 @@ def bitmap_table_size(table: BitmapTable) -> Iterator[Problem]:
 def bitmap_table_entry(table: BitmapTable) -> Iterable[Problem]:
     """A bitmap table entry has reserved bits set, both an offset and the all-ones bit, or an unaligned offset.
 
-    Why: where the bits are is not known.
+    Why: the location of the bits is unknown.
     Spec: Bitmap table entry
     QEMU: refuses the image.
     Next: reading the disk needs no bitmaps.
@@ -74,7 +76,9 @@ def bitmap_table_entry(table: BitmapTable) -> Iterable[Problem]:
     wrong |= (offsets != 0) & ((table.entries & np.uint64(ALL_ONES)) != 0)
     wrong |= (offsets & np.uint64(table.geometry.cluster_size - 1)) != 0
     return _at_entries(
-        table, wrong, lambda _: "reserved bits, the all-ones bit beside an offset, or no cluster boundary"
+        table,
+        wrong,
+        lambda _: "reserved bits, the all-ones bit beside an offset, or an offset off the cluster boundaries",
     )
 
 
@@ -99,12 +103,12 @@ def bitmap_data_outside_file(table: BitmapTable) -> Iterable[Problem]:
 
 @rule(BitmapTable, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
 def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
-    """The last cluster of a bitmap holds something after the last bit of the disk.
+    """The last cluster of a bitmap holds data after the last bit of the disk.
 
-    Why: these bits stand for nothing; QEMU clears them.
+    Why: these bits have no meaning; QEMU clears them.
     Spec: Bitmap data
-    QEMU: does not look.
-    Next: look at the bytes.
+    QEMU: does not check this.
+    Next: examine the bytes.
     """
     geometry, bitmap = table.geometry, table.bitmap
     needed = needed_entries(bitmap, geometry)
@@ -125,17 +129,6 @@ def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
         yield of_bitmap(bitmap, text, begin + used, len(tail))
 
 
-def _at_entries(
-    table: BitmapTable, hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], say: Callable[[int], str]
-) -> Problems:
+def _at_entries(table: BitmapTable, hits: Bools, say: Callable[[int], str]) -> Problems:
     """One problem for each entry that `hits` selects; `say` words it from the index."""
-    indices = np.flatnonzero(hits)
-
-    def described() -> Iterator[Problem]:
-        for index in indices.tolist():
-            entry = int(table.entries[index])
-            path = f"bitmaps[{table.bitmap.index}] table[{index}]"
-            place = host(table.entry_host_offset(index), ENTRY_SIZE)
-            yield Problem(f"{path} is {entry:#018x}: {say(index)}", (place,), path, {"entry_hex": f"{entry:016x}"})
-
-    return Problems(len(indices), described)
+    return at_entries(table, hits, lambda index: f"bitmaps[{table.bitmap.index}] table[{index}]", lambda i, _: say(i))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.bitmap_tables import MAX_GRANULARITY_BITS
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
@@ -27,7 +27,7 @@ MAX_NAME = 1023
 def bitmaps_present(directory: BitmapDirectory) -> Iterator[Problem]:
     """The image holds persistent dirty bitmaps.
 
-    Why: a bitmap says which parts of the disk were written since some backup; that is a fact about use.
+    Why: a bitmap records which parts of the disk were written since some backup: it is evidence of use.
     Spec: Bitmaps extension
     QEMU: keeps them up to date while it has the image open.
     Next: none needed for reading the disk.
@@ -38,13 +38,13 @@ def bitmaps_present(directory: BitmapDirectory) -> Iterator[Problem]:
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.ANOMALY)
 def bitmaps_not_kept(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The bitmaps extension is there, but the autoclear bit that says it is up to date is not set.
+    """The bitmaps extension is present, but the autoclear bit that marks it as up to date is not set.
 
-    Why: a writer that does not know bitmaps changed the image, so they no longer say what was written. Their clusters
-    are not counted as references any more and are reported as leaks.
+    Why: a writer without support for bitmaps changed the image, so they no longer record what was written. Their
+    clusters are no longer counted as references, and are reported as leaks.
     Spec: Bitmaps extension; Header, bytes 88-95
     QEMU: warns, does not load them, and removes the extension when it next writes the header.
-    Next: the bitmaps still show what was written up to some time.
+    Next: the bitmaps still show what was written up to some point.
     """
     if cluster.extensions.first(ExtensionType.BITMAPS) and not cluster.header.autoclear_features & Autoclear.BITMAPS:
         yield Problem("autoclear feature bit 0 is clear", in_header(cluster, "autoclear_features"), "header")
@@ -54,7 +54,7 @@ def bitmaps_not_kept(cluster: HeaderCluster) -> Iterator[Problem]:
 def bitmaps_extension_fields(directory: BitmapDirectory) -> Iterator[Problem]:
     """The bitmaps extension has a wrong length, a reserved field that is not zero, or an impossible number of bitmaps.
 
-    Why: what it says about the directory cannot be relied on.
+    Why: its information about the directory is unreliable.
     Spec: Bitmaps extension
     QEMU: refuses the image.
     Next: reading the disk needs no bitmaps.
@@ -67,13 +67,13 @@ def bitmaps_extension_fields(directory: BitmapDirectory) -> Iterator[Problem]:
     if not 1 <= directory.claimed <= MAX_BITMAPS:
         texts.append(f"it claims {directory.claimed:,} bitmaps, expected 1 to {MAX_BITMAPS:,}")
     for text in texts:
-        place = host(directory.extension.host_offset, directory.extension.length)
+        place = host_range(directory.extension.host_offset, directory.extension.length)
         yield Problem(text, (place,), "bitmaps extension")
 
 
 @rule(BitmapDirectory, Severity.HIGH, FindingClass.CORRUPTION)
 def bitmap_directory_place(directory: BitmapDirectory) -> Iterator[Problem]:
-    """The bitmap directory is not where a directory can be, or has an impossible size.
+    """The bitmap directory has an impossible location or size.
 
     Why: the bitmaps cannot be located.
     Spec: Bitmaps extension, bytes 8-23
@@ -89,7 +89,7 @@ def bitmap_directory_place(directory: BitmapDirectory) -> Iterator[Problem]:
     elif end > directory.file_size:
         text = f"the directory at host offset {offset:#x} ends at {end:#x}, the file at {directory.file_size:#x}"
     if text:
-        yield Problem(text, (host(offset, size),), "bitmap_directory")
+        yield Problem(text, (host_range(offset, size),), "bitmap_directory")
 
 
 @rule(BitmapDirectory, Severity.HIGH, FindingClass.CORRUPTION)
@@ -111,7 +111,7 @@ def bitmap_directory_entries(directory: BitmapDirectory) -> Iterator[Problem]:
     if found < directory.claimed or used != directory.size:
         yield Problem(
             f"{found:,} of {directory.claimed:,} entries take {used:,} of the directory's {directory.size:,} bytes",
-            (host(directory.host_offset, directory.size),),
+            (host_range(directory.host_offset, directory.size),),
             "bitmap_directory",
         )
 
@@ -120,7 +120,7 @@ def bitmap_directory_entries(directory: BitmapDirectory) -> Iterator[Problem]:
 def bitmap_entry_fields(directory: BitmapDirectory) -> Iterator[Problem]:
     """A bitmap has flags, a type, a granularity or a name length that the format or QEMU does not allow.
 
-    Why: what its bits stand for is not known. QEMU also refuses flag bit 2, which the specification allows.
+    Why: the meaning of its bits is unknown. QEMU also refuses flag bit 2, which the specification allows.
     Spec: Bitmap directory entry, bytes 12-19
     QEMU: refuses the image.
     Next: reading the disk needs no bitmaps.
@@ -145,7 +145,7 @@ def bitmap_extra_data(directory: BitmapDirectory) -> Iterator[Problem]:
     Why: no extra data is defined; it comes from a newer format, or it holds something that no tool shows.
     Spec: Bitmap directory entry, bytes 20-23
     QEMU: refuses the image.
-    Next: look at the bytes.
+    Next: examine the bytes.
     """
     for bitmap in directory.bitmaps:
         if bitmap.extra_data_size:
@@ -177,8 +177,8 @@ def bitmap_entry_padding(directory: BitmapDirectory) -> Iterator[Problem]:
 
     Why: up to seven bytes that must be zero are a place to hide something, or a sign of another writer.
     Spec: Bitmap directory entry, padding
-    QEMU: does not look.
-    Next: look at the bytes.
+    QEMU: does not check this.
+    Next: examine the bytes.
     """
     for bitmap in directory.bitmaps:
         padding = bitmap.padding
@@ -190,10 +190,10 @@ def bitmap_entry_padding(directory: BitmapDirectory) -> Iterator[Problem]:
 def bitmap_in_use(directory: BitmapDirectory) -> Iterator[Problem]:
     """A bitmap was not saved when the image was last closed.
 
-    Why: its bits are older than the disk: QEMU had it open and ended without writing it back.
+    Why: its bits are older than the disk: QEMU had the image open and exited without writing the bitmap back.
     Spec: Bitmap directory entry, flag bit 0
     QEMU: does not use such a bitmap until it is removed or repaired.
-    Next: do not conclude from the bits what was written.
+    Next: draw no conclusions from the bits about what was written.
     """
     for bitmap in directory.bitmaps:
         if bitmap.flags & BitmapFlag.IN_USE:
@@ -202,5 +202,5 @@ def bitmap_in_use(directory: BitmapDirectory) -> Iterator[Problem]:
 
 def of_bitmap(bitmap: Bitmap, text: str, host_offset: int | None = None, length: int = 0) -> Problem:
     """A problem of one bitmap; its place is the directory entry unless another one is given."""
-    place = host(bitmap.host_offset, bitmap.length) if host_offset is None else host(host_offset, length)
+    place = host_range(bitmap.host_offset, bitmap.length) if host_offset is None else host_range(host_offset, length)
     return Problem(f"bitmap {bitmap.index} {text}", (place,), f"bitmaps[{bitmap.index}]")

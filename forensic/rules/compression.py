@@ -7,13 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forensic.finding import FindingClass, Problem, Severity
-from forensic.qcow2.entries import (
-    COMPRESSED,
-    COPIED,
-    compressed_host_offset,
-    compressed_reserved_bits,
-    compressed_stored_length,
-)
+from forensic.qcow2.entries import compressed_host_offset, compressed_reserved_bits, compressed_stored_length, is_copied
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.places import at_l2_entries
@@ -24,16 +18,16 @@ from forensic.rules.registry import rule
 def compressed_clusters(batch: L2Batch) -> Iterable[Problem]:
     """The image holds compressed clusters.
 
-    Why: tools that cannot decode them leave holes; the library below several forensic suites loses some in silence.
+    Why: tools that cannot decode them leave holes; a library used by several forensic suites silently drops some.
     Spec: Compressed Clusters Descriptor
     QEMU: reads them; its check never decodes one.
     Next: none; the extraction decodes each and lists those that cannot be decoded.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
     bits = batch.geometry.cluster_bits
     return at_l2_entries(
-        batch, batch.compressed, lambda entry: f"compressed at host offset {entry & (1 << (70 - bits)) - 1:#x}"
+        batch, batch.compressed, lambda entry: f"compressed at host offset {compressed_host_offset(entry, bits):#x}"
     )
 
 
@@ -46,9 +40,9 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; the cluster can still be read.
     Next: none for reading; never open the original for writing.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
-    copied = (batch.entries & np.uint64(COPIED)) != 0
+    copied = is_copied(batch.entries)
     return at_l2_entries(batch, copied & batch.compressed, lambda _: "bit 63 is set in a compressed descriptor")
 
 
@@ -56,12 +50,12 @@ def compressed_entry_copied_bit(batch: L2Batch) -> Iterable[Problem]:
 def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     """A compressed cluster begins past the end of the file, or ends a cluster or more past it.
 
-    Why: the stream is not or not wholly there; the guest range is absent.
+    Why: the stream is missing or incomplete; the guest range is absent.
     Spec: Compressed Clusters Descriptor
     QEMU: check reports it; reading the cluster fails.
     Next: look for the rest of the file.
     """
-    if not batch.bits & COMPRESSED:
+    if not batch.any_compressed:
         return ()
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
     compressed = batch.compressed
@@ -73,7 +67,7 @@ def compressed_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
         batch,
         compressed & outside,
         lambda entry: (
-            f"the stream at host offset {entry & (1 << (70 - bits)) - 1:#x} leaves the file, which ends at "
+            f"the stream at host offset {compressed_host_offset(entry, bits):#x} leaves the file, which ends at "
             f"{batch.file_size:#x}"
         ),
     )
@@ -85,8 +79,8 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 
     Why: with clusters below 16 KiB the offset has room for bits 56 and up, which must be zero; a set one is damage.
     Spec: Compressed Clusters Descriptor
-    QEMU: takes the bits for part of the offset, which then lies past the end of the file.
-    Next: look at what lies at the offset without the bits.
+    QEMU: treats the bits as part of the offset, which then lies past the end of the file.
+    Next: examine what lies at the offset without the bits.
     """
     mask = compressed_reserved_bits(batch.geometry.cluster_bits)
     if not mask:
@@ -102,7 +96,8 @@ def compressed_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
 def compressed_with_data_file(batch: L2Batch) -> Iterable[Problem]:
     """An image with an external data file has a compressed cluster.
 
-    Why: a data file holds plain clusters at the guest's own offsets and nothing else; the cluster cannot be located.
+    Why: a data file holds uncompressed clusters at the guest's own offsets and nothing else; the cluster cannot be
+    located.
     Spec: Header, incompatible feature bit 2
     QEMU: check reports a corruption; reading the cluster fails.
     Next: the data file read as a raw disk shows what lies at the guest offset.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.file_names import is_network_path
 from forensic.qcow2.header import Incompatible
@@ -36,9 +36,9 @@ def data_file_declared(cluster: HeaderCluster) -> Iterator[Problem]:
 
 @rule(HeaderCluster, Severity.HIGH, FindingClass.CORRUPTION)
 def data_file_name_missing(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The image has an external data file but no name of it.
+    """The image has an external data file but does not name it.
 
-    Why: where the guest's data lies is not known.
+    Why: the location of the guest's data is unknown.
     Spec: External data file name
     QEMU: refuses the image unless it is given the file.
     Next: look for a file of the virtual disk's size beside the image.
@@ -55,7 +55,7 @@ def data_file_name_missing(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_name_unused(cluster: HeaderCluster) -> Iterator[Problem]:
     """The image names an external data file but does not say that it has one.
 
-    Why: if the bit was lost, every host offset counts in another file and what is read here is something else.
+    Why: if the bit was lost, every host offset refers to another file, and what is read here is not the guest's data.
     Spec: Header, incompatible feature bit 2; External data file name
     QEMU: does not open the file; `info` lists the name.
     Next: if L2 entries point to their own guest offsets, a data file is missing.
@@ -69,7 +69,8 @@ def data_file_name_unused(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_protocol(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file name is a protocol or a json: description.
 
-    Why: opening the image makes a host connect to a network service or assemble any block device (CVE-2024-4467).
+    Why: opening the image makes the host connect to a network service or set up an arbitrary block device
+    (CVE-2024-4467).
     Spec: External data file name
     QEMU: patched versions take the name literally; older ones opened it even for `info`.
     Next: do not open the image with QEMU on a connected host.
@@ -97,10 +98,10 @@ def data_file_system_path(cluster: HeaderCluster) -> Iterator[Problem]:
 def data_file_outside_directory(cluster: HeaderCluster) -> Iterator[Problem]:
     """The data file lies outside the directory of the image.
 
-    Why: on the host that opens the image another file may stand there than on the one that wrote it.
+    Why: the host that opens the image may have a different file there than the host that wrote it.
     Spec: External data file name
     QEMU: opens it, even for its check.
-    Next: check that the place belongs to the image's system.
+    Next: check that the location belongs to the system that the image comes from.
     """
     named = data_file(cluster)
     if named is None or named.is_system_path:
@@ -135,5 +136,5 @@ def _named(cluster: HeaderCluster) -> Named | None:
     extension = cluster.extensions.first(ExtensionType.DATA_FILE)
     if extension is None or not extension.data:
         return None
-    place = (host(extension.host_offset, 8 + len(extension.data)),)
+    place = (host_range(extension.host_offset, 8 + len(extension.data)),)
     return Named("data file", Untrusted(extension.data), place, cluster.image_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.header import CryptMethod
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE, LuksHeader
@@ -19,8 +19,9 @@ POINTER_LENGTH = 16
 def image_encrypted(cluster: HeaderCluster) -> Iterator[Problem]:
     """The guest's data is encrypted.
 
-    Why: without the key only metadata can be judged, and nothing of the disk can be read. Encryption does not prove
-    anything about the data: clusters can be exchanged unseen. The old AES method is weak and supported by tools only.
+    Why: without the key only metadata can be judged, and nothing of the disk can be read. Encryption does not protect
+    integrity: clusters can be swapped without a trace. The legacy AES method is weak, and QEMU supports it only in its
+    tools.
     Spec: Header, bytes 32-35
     QEMU: needs the key even for its check.
     Next: obtain the passphrase; all checks of metadata are made without it.
@@ -64,7 +65,7 @@ def encryption_header_outside_file(luks: LuksHeader) -> Iterator[Problem]:
     if end > luks.file_size:
         yield Problem(
             f"the LUKS header at host offset {luks.host_offset:#x} ends at {end:#x}, the file at {luks.file_size:#x}",
-            (host(luks.host_offset, luks.length),),
+            (host_range(luks.host_offset, luks.length),),
             "LUKS header",
         )
 
@@ -83,7 +84,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"header extension 0x0537be77 at {pointer.host_offset:#x}, but crypt_method is "
             f"{cluster.header.crypt_method}",
-            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            (host_range(pointer.host_offset, 8 + len(pointer.data)),),
             "header",
         )
 
@@ -92,7 +93,7 @@ def encryption_header_unexpected(cluster: HeaderCluster) -> Iterator[Problem]:
 def encryption_pointer_length(cluster: HeaderCluster) -> Iterator[Problem]:
     """The pointer to the LUKS header is not 16 bytes long.
 
-    Why: offset and length of the LUKS header are 8 bytes each; one of them is not or not wholly there.
+    Why: offset and length of the LUKS header are 8 bytes each; one of them is missing or cut short.
     Spec: Full disk encryption header pointer
     QEMU: refuses the image.
     Next: search the file for the bytes 4c 55 4b 53 ba be, with which the header begins.
@@ -102,6 +103,6 @@ def encryption_pointer_length(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"header extension 0x0537be77 at {pointer.host_offset:#x} holds {pointer.length:,} bytes, expected "
             f"{POINTER_LENGTH}",
-            (host(pointer.host_offset, 8 + len(pointer.data)),),
+            (host_range(pointer.host_offset, 8 + len(pointer.data)),),
             "header",
         )

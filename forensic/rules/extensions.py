@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import (
     FEATURE_NAME_SIZE,
     Extension,
@@ -19,7 +19,7 @@ EXTENSION_HEAD = 8
 MAX_BACKING_FORMAT = 15
 MAX_FEATURE_BIT = 63
 
-FORMATS = frozenset(
+FORMATS_OF_QEMU = frozenset(
     b"raw qcow qcow2 qed vmdk vdi vhdx vpc parallels bochs cloop dmg luks file host_device host_cdrom nbd rbd iscsi "
     b"nfs http https ftp ftps ssh gluster vvfat blkdebug blkverify quorum throttle compress preallocate".split()
 )
@@ -42,7 +42,7 @@ FEATURE_NAMES: dict[tuple[int, int], tuple[bytes, ...]] = {
 def extension_outside_area(cluster: HeaderCluster) -> Iterator[Problem]:
     """A header extension reaches past the end of the extension area.
 
-    Why: a reader that trusts the length reads or allocates too much (CVE-2014-0144); what follows is not known.
+    Why: a reader that trusts the length reads or allocates too much (CVE-2014-0144); what follows is unknown.
     Spec: Header extensions
     QEMU: refuses the image.
     Next: read the header cluster as hex; the extensions before this one are sound.
@@ -57,13 +57,13 @@ def extension_outside_area(cluster: HeaderCluster) -> Iterator[Problem]:
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.SPEC_VIOLATION)
 def extension_end_missing(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The header extensions are not ended by the end marker.
+    """The header extensions lack an end marker.
 
-    Why: they go on until the backing file name or the cluster ends; consistent with a writer other than QEMU. The
-    first versions of QEMU that wrote extensions are said to have left the marker out, hence the low severity.
+    Why: they run up to the backing file name or the end of the cluster; consistent with a writer other than QEMU. The
+    first versions of QEMU that wrote extensions reportedly omitted the marker, hence the low severity.
     Spec: Header extensions, type 0x00000000
-    QEMU: says nothing.
-    Next: look at the last extension's bytes.
+    QEMU: reports nothing.
+    Next: examine the last extension's bytes.
     """
     found = cluster.extensions
     if found.extensions and not found.ended and not cluster.cut and found.extensions[-1].complete and not found.capped:
@@ -74,16 +74,16 @@ def extension_end_missing(cluster: HeaderCluster) -> Iterator[Problem]:
 def extension_count_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     """The header has more extensions than were looked at.
 
-    Why: no writer makes more than a handful; a cluster of empty ones only costs a reader time.
+    Why: no writer makes more than a handful; a cluster full of empty ones only costs a reader time.
     Spec: Header extensions
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: read the header cluster as hex from where the list stops.
     """
     found = cluster.extensions
     if found.capped:
         yield Problem(
             f"{len(found.extensions):,} header extensions were looked at, more follow at {found.end_offset:#x}",
-            (host(found.end_offset, EXTENSION_HEAD),),
+            (host_range(found.end_offset, EXTENSION_HEAD),),
             "header extensions",
         )
 
@@ -94,8 +94,8 @@ def extension_end_with_length(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: nothing reads what follows the marker, so it is a place to hide something.
     Spec: Header extensions, type 0x00000000
-    QEMU: says nothing, unless the length leaves the area; then it refuses the image.
-    Next: look at the bytes.
+    QEMU: reports nothing, unless the length leaves the area; then it refuses the image.
+    Next: examine the bytes.
     """
     for extension in cluster.extensions.extensions:
         if extension.type == ExtensionType.END and extension.length and extension.complete:
@@ -106,16 +106,16 @@ def extension_end_with_length(cluster: HeaderCluster) -> Iterator[Problem]:
 def extension_duplicate(cluster: HeaderCluster) -> Iterator[Problem]:
     """A header extension occurs more than once.
 
-    Why: which one counts is left to the reader: this tool takes the first, QEMU the last.
+    Why: it is undefined which one counts: this tool takes the first, QEMU the last.
     Spec: Header extensions
-    QEMU: says nothing; the last one wins.
-    Next: compare the two; they may tell of two states of the image.
+    QEMU: reports nothing; the last one wins.
+    Next: compare the two; they may come from two states of the image.
     """
     seen: dict[int, Extension] = {}
     for extension in cluster.extensions.extensions:
         first = seen.setdefault(extension.type, extension)
         if first is not extension:
-            yield _at(extension, f"was there before, at host offset {first.host_offset:#x}")
+            yield _at(extension, f"occurs before, at host offset {first.host_offset:#x}")
 
 
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.ANOMALY)
@@ -124,13 +124,13 @@ def extension_unknown(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: it comes from another writer or a newer format, or it holds something that no tool shows.
     Spec: Header extensions
-    QEMU: keeps it and says nothing.
-    Next: look at the bytes.
+    QEMU: keeps it and reports nothing.
+    Next: examine the bytes.
     """
     for extension in cluster.extensions.extensions:
         if extension.known is None:
             start = extension.data[:16].hex(" ")
-            yield _at(extension, f"is of no known type and holds {extension.length:,} bytes: {start}")
+            yield _at(extension, f"has an unknown type and holds {extension.length:,} bytes: {start}")
 
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.SPEC_VIOLATION)
@@ -139,8 +139,8 @@ def extension_padding(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: up to seven bytes that no reader looks at.
     Spec: Header extensions
-    QEMU: says nothing.
-    Next: look at the bytes.
+    QEMU: reports nothing.
+    Next: examine the bytes.
     """
     for extension in cluster.extensions.extensions:
         if extension.complete and any(extension.padding):
@@ -151,10 +151,10 @@ def extension_padding(cluster: HeaderCluster) -> Iterator[Problem]:
 def backing_format_too_long(cluster: HeaderCluster) -> Iterator[Problem]:
     """The name of the backing file's format is longer than any format name.
 
-    Why: QEMU has 15 bytes of room for it, which older readers did not check.
+    Why: QEMU reserves 15 bytes for it, a limit that older versions did not check.
     Spec: Backing file format name (the limit is QEMU's)
     QEMU: refuses the image.
-    Next: look at the bytes; supply the format with the backing file.
+    Next: examine the bytes; supply the format with the backing file.
     """
     extension = cluster.extensions.first(ExtensionType.BACKING_FORMAT)
     if extension and extension.complete and extension.length > MAX_BACKING_FORMAT:
@@ -165,9 +165,9 @@ def backing_format_too_long(cluster: HeaderCluster) -> Iterator[Problem]:
 def backing_format_unused(cluster: HeaderCluster) -> Iterator[Problem]:
     """The format of a backing file is recorded, but there is no backing file.
 
-    Why: consistent with a backing file name that was removed by something else than QEMU, which removes both.
+    Why: consistent with a backing file name that was removed by something other than QEMU, which removes both.
     Spec: Backing file format name
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: look for a name after the extensions; the disk may need a backing file after all.
     """
     extension = cluster.extensions.first(ExtensionType.BACKING_FORMAT)
@@ -179,16 +179,16 @@ def backing_format_unused(cluster: HeaderCluster) -> Iterator[Problem]:
 def backing_format_unknown(cluster: HeaderCluster) -> Iterator[Problem]:
     """The recorded format of the backing file is not one that QEMU knows.
 
-    Why: the backing file cannot be opened with it, so the name is damaged or not meant as one.
+    Why: the backing file cannot be opened with it, so the name is damaged, or is not a format name at all.
     Spec: Backing file format name
-    QEMU: info says nothing; opening the chain fails.
+    QEMU: info reports nothing; opening the chain fails.
     Next: supply the format with the backing file.
     """
     extension = cluster.extensions.first(ExtensionType.BACKING_FORMAT)
     text = cluster.extensions.text(ExtensionType.BACKING_FORMAT)
     if extension is None or text is None or not 0 < extension.length <= MAX_BACKING_FORMAT:
         return
-    if text.raw.split(b"\0", 1)[0] not in FORMATS:
+    if text.raw.split(b"\0", 1)[0] not in FORMATS_OF_QEMU:
         yield _at(extension, f'names the format "{text}"')
 
 
@@ -199,7 +199,7 @@ def feature_names_malformed(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: readers that refuse an unknown feature print the name from here, so it can mislead; a bit above 63 makes QEMU
     shift a number by more than its width.
     Spec: Feature name table
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: trust the feature bits, not their names.
     """
     table = cluster.extensions.first(ExtensionType.FEATURE_NAMES)
@@ -224,6 +224,6 @@ def _at(extension: Extension, what: str) -> Problem:
     """One sentence about an extension and where it lies, as far as it is there."""
     return Problem(
         f"the header extension {extension.type:#010x} at {extension.host_offset:#x} {what}",
-        (host(extension.host_offset, EXTENSION_HEAD + len(extension.data)),),
+        (host_range(extension.host_offset, EXTENSION_HEAD + len(extension.data)),),
         f"extension {extension.type:#010x}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import MIN_EXTENDED_L2_CLUSTER_BITS
 from forensic.qcow2.header import Autoclear, Compatible, Incompatible, unknown_bits
@@ -17,11 +17,11 @@ from forensic.rules.registry import rule
 def header_unknown_incompatible_features(cluster: HeaderCluster) -> Iterator[Problem]:
     """An incompatible feature bit is set that the specification does not define.
 
-    Why: a reader that does not know the feature reads wrong bytes; what is said about the tables is a reading under
-    the known features only.
+    Why: a reader that does not know the feature reads wrong bytes; findings about the tables assume the known features
+    only.
     Spec: Header, bytes 72-79
     QEMU: refuses the image and prints the name that the image's own feature table gives.
-    Next: find out which writer made the image; treat extracted bytes with reserve.
+    Next: find out which writer made the image; treat extracted data with caution.
     """
     yield from _unknown(cluster, "incompatible_features", Incompatible)
 
@@ -30,9 +30,9 @@ def header_unknown_incompatible_features(cluster: HeaderCluster) -> Iterator[Pro
 def header_unknown_compatible_features(cluster: HeaderCluster) -> Iterator[Problem]:
     """A compatible feature bit is set that the specification does not define.
 
-    Why: it may safely be ignored, but it tells of another writer or of damage.
+    Why: it may safely be ignored, but indicates another writer or damage.
     Spec: Header, bytes 80-87
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: none needed for reading.
     """
     yield from _unknown(cluster, "compatible_features", Compatible)
@@ -44,7 +44,7 @@ def header_unknown_autoclear_features(cluster: HeaderCluster) -> Iterator[Proble
 
     Why: a writer that does not know the bit clears it, so opening the image for writing destroys the trace.
     Spec: Header, bytes 88-95
-    QEMU: says nothing when reading; clears the bit when it opens the image for writing.
+    QEMU: reports nothing when reading; clears the bit when it opens the image for writing.
     Next: work on a copy; note the bits.
     """
     yield from _unknown(cluster, "autoclear_features", Autoclear)
@@ -56,7 +56,7 @@ def header_dirty(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: refcounts may be stale, so leaks and mismatches are to be expected; the guest's last writes may be missing.
     Spec: Header, incompatible feature bit 0
-    QEMU: its check says nothing; opening the image for writing repairs it, that is, changes the evidence.
+    QEMU: its check reports nothing; opening the image for writing repairs it, that is, changes the evidence.
     Next: never open the original for writing; judge refcount findings with this in mind.
     """
     if cluster.header.incompatible_features & Incompatible.DIRTY:
@@ -123,10 +123,10 @@ def header_extended_l2_cluster_size(cluster: HeaderCluster) -> Iterator[Problem]
 def bitmaps_bit_without_extension(cluster: HeaderCluster) -> Iterator[Problem]:
     """The header says that bitmaps are consistent, but there is no bitmaps extension.
 
-    Why: the extension was lost or removed by something that does not know it; the clusters of the bitmaps may still
-    be there.
+    Why: the extension was lost or removed by something that does not know it; the clusters of the bitmaps may still be
+    there.
     Spec: Header, autoclear feature bit 0
-    QEMU: says nothing, though the specification calls it an error.
+    QEMU: reports nothing, though the specification calls it an error.
     Next: look at leaked clusters for bitmap tables and data.
     """
     flagged = cluster.header.autoclear_features & Autoclear.BITMAPS
@@ -163,7 +163,7 @@ def raw_data_bit_with_backing_file(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: read through the image the disk shows the backing file's bytes, read as a raw file it does not: two disks.
     Spec: Header, autoclear feature bit 1
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: extract with the backing file, and compare with the data file as it is.
     """
     header = cluster.header
@@ -183,4 +183,4 @@ def _unknown(
     if bits:
         offset, _ = cluster.header.field_range(f"{field}.reserved1")
         names = ", ".join(map(str, bits))
-        yield Problem(f"{field} is {word:#x}: bit {names} is not defined", (host(offset, 8),), "header")
+        yield Problem(f"{field} is {word:#x}: bit {names} is not defined", (host_range(offset, 8),), "header")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -37,13 +37,13 @@ FILLED_BY_QEMU_1 = bytes(96) + bytes.fromhex("00000004 00000068")
 def not_qcow2(file: ForeignFile) -> Iterator[Problem]:
     """The file is not a qcow2 image of version 2 or 3.
 
-    Why: nothing can be said about it with the rules of this format; the verdict stays undetermined.
+    Why: the rules of this format do not apply to it, so the verdict is undetermined.
     Spec: Header, bytes 0-7
-    QEMU: probes the file and may take it for an image of another format, or for a raw disk.
-    Next: find out what the file is before it is opened with anything that guesses.
+    QEMU: probes the file and may treat it as an image of another format, or as a raw disk.
+    Next: identify the file before opening it with anything that guesses the format.
     """
     if not file.unreadable:
-        yield Problem(f"not a qcow2 image: {file.description}", (host(0, min(8, len(file.start))),), "file")
+        yield Problem(f"not a qcow2 image: {file.description}", (host_range(0, min(8, len(file.start))),), "file")
 
 
 VERSION_END = 8
@@ -54,7 +54,7 @@ VERSION_END = 8
 def header_version(cluster: HeaderCluster) -> Iterator[Problem]:
     """The version is neither 2 nor 3.
 
-    Why: the layout of the header and of every table depends on the version, so nothing after it was looked at.
+    Why: the layout of the header and of every table depends on the version, so nothing after it was examined.
     Spec: Header, bytes 4-7
     QEMU: refuses the image, though its probing still calls it qcow2.
     Next: compare the header with a sound one; a single flipped bit in the version can be undone on a copy.
@@ -71,12 +71,12 @@ def header_truncated(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: the missing fields are unknown, not zero.
     Spec: Header
     QEMU: reads missing bytes as zeros; a version 2 header cut short opens, and the disk reads as zeros.
-    Next: look for the rest of the file; only a start of it is here.
+    Next: look for the rest of the file; this is only its beginning.
     """
     if cluster.header.truncated:
         yield Problem(
             f"the file is {cluster.file_size} bytes long and ends inside the header",
-            (host(0, cluster.file_size),),
+            (host_range(0, cluster.file_size),),
             "header",
         )
 
@@ -85,10 +85,10 @@ def header_truncated(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_cluster_bits(cluster: HeaderCluster) -> Iterator[Problem]:
     """The cluster size is outside what the format or QEMU allows.
 
-    Why: every offset counts in clusters, so nothing after the header was looked at.
+    Why: all offsets depend on the cluster size, so nothing after the header was examined.
     Spec: Header, bytes 20-23 (at least 9; QEMU stops at 21)
     QEMU: refuses the image.
-    Next: try the usual 16 (64 KiB) on a copy; tables that then fall on cluster boundaries speak for it.
+    Next: try the usual 16 (64 KiB) on a copy; tables that then fall on cluster boundaries support that value.
     """
     bits = cluster.header.cluster_bits
     if not cluster.header.truncated_v2 and not MIN_CLUSTER_BITS <= bits <= MAX_CLUSTER_BITS:
@@ -122,7 +122,7 @@ def header_length(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_length_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
     """The header length is not a multiple of 8.
 
-    Why: every extension is then read from a shifted place, so that known ones vanish and others appear.
+    Why: every extension is then read at a shifted offset, so known ones vanish and others appear.
     Spec: Header, bytes 100-103; Header padding
     QEMU: opens the image silently and reads the extensions from the wrong offset.
     Next: read the header cluster as hex; known extension types show where the extensions really begin.
@@ -138,8 +138,8 @@ def header_unknown_fields(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: they come from a newer format, or they hold something that no tool shows.
     Spec: Additional fields
-    QEMU: keeps the bytes and says nothing.
-    Next: look at the bytes; compare with the newest specification.
+    QEMU: keeps the bytes and reports nothing.
+    Next: examine the bytes; compare with the newest specification.
     """
     found = cluster.header.structure.raw("additional_fields")
     if any(found):
@@ -156,8 +156,8 @@ def header_padding(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: seven bytes that must be zero are a place to hide something, or a sign of another writer.
     Spec: Header padding
-    QEMU: does not look.
-    Next: look at the bytes.
+    QEMU: does not check this.
+    Next: examine the bytes.
     """
     header = cluster.header
     if header.version < 3 or header.header_length < PADDED_LENGTH:
@@ -165,7 +165,9 @@ def header_padding(cluster: HeaderCluster) -> Iterator[Problem]:
     padding = cluster.data[PADDING_OFFSET:PADDED_LENGTH]
     if any(padding):
         yield Problem(
-            f"header padding is {padding.hex(' ')}, expected zeros", (host(PADDING_OFFSET, len(padding)),), "header"
+            f"header padding is {padding.hex(' ')}, expected zeros",
+            (host_range(PADDING_OFFSET, len(padding)),),
+            "header",
         )
 
 
@@ -191,7 +193,7 @@ def header_refcount_order(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The encryption method is unknown.
 
-    Why: whether the data is plain or encrypted cannot be told; it is read as it is stored.
+    Why: whether the data is encrypted cannot be determined; it is read as it is stored.
     Spec: Header, bytes 32-35
     QEMU: refuses the image.
     Next: look at the data: a partition table at guest offset 0 indicates unencrypted data.
@@ -200,7 +202,7 @@ def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Proble
         offset, length = cluster.field_range("crypt_method")
         if cluster.crypt_method not in (CryptMethod.NONE, CryptMethod.AES):
             text = f"crypt_method is {cluster.crypt_method}, expected 0 (none) or 1 (AES) in version 1"
-            yield Problem(text, (host(offset, length),) if length else (), "header")
+            yield Problem(text, (host_range(offset, length),) if length else (), "header")
         return
     method = cluster.header.crypt_method
     if method not in list(CryptMethod):
@@ -215,9 +217,9 @@ def header_crypt_method(cluster: HeaderCluster | Qcow1Header) -> Iterator[Proble
 def header_size_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
     """The virtual size is not a multiple of 512.
 
-    Why: QEMU rounds it down, so up to 511 bytes at the end of the disk are shown by no tool that does the same.
+    Why: QEMU rounds it down, so up to 511 bytes at the end of the disk are not shown by any tool that does the same.
     Spec: Header, bytes 24-31
-    QEMU: rounds down and says nothing.
+    QEMU: rounds down and reports nothing.
     Next: the extraction keeps all bytes; look at the last of them.
     """
     size = cluster.header.size
@@ -231,7 +233,7 @@ def header_size_unaligned(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_size_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     """The virtual size is larger than any disk can be.
 
-    Why: offsets on it do not fit the 63 bits that programs have for them, or its L1 table could not be counted.
+    Why: its offsets do not fit in a signed 64-bit number, or its L1 table would have too many entries to count.
     Spec: Header, bytes 24-31 (the limits are QEMU's)
     QEMU: refuses the image.
     Next: the L1 table says how much of the disk is mapped at all.
@@ -250,7 +252,7 @@ def header_size_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
 def header_l1_too_small(cluster: HeaderCluster) -> Iterator[Problem]:
     """The L1 table has fewer entries than the virtual size needs.
 
-    Why: the end of the disk is mapped by nothing; those ranges are absent, not zero.
+    Why: nothing maps the end of the disk; those ranges are absent, not zero.
     Spec: Header, bytes 36-39
     QEMU: refuses the image.
     Next: either the size or l1_size was changed; the extraction lists the range that is not mapped.
@@ -272,7 +274,7 @@ def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[P
     that was changed by hand. QEMU 1.x wrote a refcount order of 4 and a header length of 104 there in ordinary work,
     which is no finding.
     Spec: Header, bytes 72-103
-    QEMU: does not look.
+    QEMU: does not check this.
     Next: read the bytes as version 3 fields; if they make sense, compare the refcounts and zero flags with them.
     """
     header, ended = cluster.header, cluster.extensions.end_offset
@@ -283,7 +285,7 @@ def header_version_2_with_version_3_fields(cluster: HeaderCluster) -> Iterator[P
     if any(left) and not named and left != FILLED_BY_QEMU_1[ended:]:
         yield Problem(
             f"bytes {ended} to {V3_LENGTH - 1} of a version 2 header are not zero: {left.hex(' ')}",
-            (host(ended, len(left)),),
+            (host_range(ended, len(left)),),
             "header",
         )
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from forensic.finding import Confidence, FindingClass, Problem, Severity, host
-from forensic.qcow2.entries import L1_RESERVED
-from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES
+from forensic.finding import Confidence, FindingClass, Problem, Severity, host_range
+from forensic.qcow2.entries import l1_reserved_bits
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, MAX_L1_ENTRIES
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.tables import L1Table
 from forensic.rules.places import at_l1_entries, in_header
@@ -24,11 +24,11 @@ def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
     QEMU: refuses the image.
     Next: look for a table on the cluster boundaries nearby.
     """
-    if table.owner == "active" and table.host_offset % table.geometry.cluster_size:
+    if table.owner == ACTIVE and table.host_offset % table.geometry.cluster_size:
         yield Problem(
             f"l1_table_offset is {table.host_offset:#x}, not a multiple of the {table.geometry.cluster_size:#x}-byte "
             "cluster",
-            (host(40, 8),),
+            (host_range(40, 8),),
             "header",
         )
 
@@ -37,7 +37,7 @@ def l1_table_unaligned(table: L1Table) -> Iterator[Problem]:
 def l1_table_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     """The L1 table is larger than 32 MiB.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are looked at here.
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 32 MiB are examined here.
     Spec: Header, bytes 36-39 (the limit is QEMU's)
     QEMU: refuses the image.
     Next: compare with what the virtual size needs.
@@ -62,10 +62,10 @@ def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
     """
     end = table.host_offset + table.claimed_entries * L1_ENTRY_SIZE
     believable = 0 < table.claimed_entries <= MAX_L1_ENTRIES
-    if table.owner == "active" and believable and end > table.file_size:
+    if table.owner == ACTIVE and believable and end > table.file_size:
         yield Problem(
             f"the L1 table at host offset {table.host_offset:#x} ends at {end:#x}, the file at {table.file_size:#x}",
-            (host(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
+            (host_range(table.host_offset, table.claimed_entries * L1_ENTRY_SIZE),),
             "L1",
         )
 
@@ -74,18 +74,18 @@ def l1_table_outside_file(table: L1Table) -> Iterator[Problem]:
 def l1_table_overwritten(table: L1Table) -> Iterator[Problem]:
     """An L1 table was overwritten as a whole.
 
-    Why: most of its entries are such as no writer can have meant, so none is believed: its whole disk is doubtful, also
-    where an entry is zero, and the L2 tables that it led to are not known.
+    Why: most of its entries are values that no writer produces, so none is trusted: the whole disk is doubtful, even
+    where an entry is zero, and the L2 tables that it pointed to are unknown.
     Spec: Cluster mapping, L1 table entry
     QEMU: check reports the entries one by one; convert writes zeros for those without an offset.
-    Next: what lies in its place tells who wrote there; search the file for L2 tables that no entry points to.
+    Next: the bytes in its place may show what overwrote it; search the file for L2 tables that no entry points to.
     """
     if found := table.overwritten:
         path = f"{table.owner} L1"
         yield Problem(
             f"the L1 table of {table.owner} at host offset {table.host_offset:#x} is overwritten by {found.content}: "
             f"{found.impossible:,} of the {found.set_entries:,} entries that are not zero are impossible",
-            (host(table.host_offset, found.present * L1_ENTRY_SIZE),),
+            (host_range(table.host_offset, found.present * L1_ENTRY_SIZE),),
             path,
             {"overwritten_by": found.content.name.lower(), "impossible_entries": found.impossible},
         )
@@ -102,8 +102,8 @@ def l1_entry_reserved_bits(table: L1Table) -> Iterable[Problem]:
     """
     if not table.bits:
         return ()
-    reserved = table.entries & np.uint64(L1_RESERVED)
-    return at_l1_entries(table, reserved != 0, lambda _, entry: f"reserved bits {entry & L1_RESERVED:#x} are set")
+    reserved = l1_reserved_bits(table.entries)
+    return at_l1_entries(table, reserved != 0, lambda _, entry: f"reserved bits {l1_reserved_bits(entry):#x} are set")
 
 
 @rule(L1Table, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -128,7 +128,7 @@ def l1_entry_unaligned(table: L1Table) -> Iterable[Problem]:
 
 @rule(L1Table, Severity.HIGH, FindingClass.CORRUPTION)
 def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
-    """An L1 entry points to an L2 table that is not or not wholly in the file.
+    """An L1 entry points to an L2 table that lies outside the file, at least in part.
 
     Why: the guest range it stands for is absent, not zero.
     Spec: L1 table entry, bits 9-55
@@ -153,9 +153,9 @@ def l1_entry_outside_file(table: L1Table) -> Iterable[Problem]:
 def l1_entry_without_offset(table: L1Table) -> Iterable[Problem]:
     """An L1 entry has the copied bit but no L2 table.
 
-    Why: it says at once that there is a table and that there is none; the offset was lost.
+    Why: it says both that there is a table and that there is none; the offset was lost.
     Spec: L1 table entry, bits 9-55 and 63
-    QEMU: check reads the header cluster as an L2 table and reports its fields as errors; reading takes the range for
+    QEMU: check reads the header cluster as an L2 table and reports its fields as errors; reading treats the range as
     unallocated.
     Next: search the file for an L2 table that no entry points to.
     """

@@ -7,9 +7,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.qcow2.arrays import Bools
-from forensic.qcow2.entries import ALL_SUBCLUSTERS, COPIED, L2_STANDARD_RESERVED, OFFSET_MASK, ZERO_FLAG
+from forensic.qcow2.entries import (
+    allocated_subclusters,
+    has_zero_flag,
+    host_offset_of,
+    is_copied,
+    l2_reserved_bits,
+    zero_subclusters,
+)
 from forensic.qcow2.tables import L2Batch
 from forensic.rules.places import at_l2_entries
 from forensic.rules.registry import rule
@@ -19,11 +26,11 @@ from forensic.rules.registry import rule
 def l2_table_overwritten(batch: L2Batch) -> Iterable[Problem]:
     """An L2 table was overwritten as a whole.
 
-    Why: most of its entries are such as no writer can have meant, so none is believed, neither offsets nor zeros: the
-    whole guest range of the table is doubtful, and the clusters that it led to are not known.
+    Why: most of its entries are values that no writer produces, so none is trusted, neither offsets nor zeros: the
+    whole guest range of the table is doubtful, and the clusters that it pointed to are unknown.
     Spec: Cluster mapping, L2 table entry
     QEMU: check reports the entries one by one; convert writes zeros for those that happen to have the zero flag.
-    Next: what lies in its place tells who wrote there; search the file for clusters that no entry points to.
+    Next: the bytes in its place may show what overwrote it; search the file for clusters that no entry points to.
     """
     if not batch.overwritten:
         return ()
@@ -38,7 +45,7 @@ def l2_table_overwritten(batch: L2Batch) -> Iterable[Problem]:
                 f"the L2 table of {path} at host offset {place:#x} (guest offset {guest_offset:#x}) is overwritten by "
                 f"{table.content}: {table.impossible:,} of the {table.set_entries:,} entries that are not zero are "
                 "impossible",
-                (host(place, geometry.cluster_size), guest(guest_offset, geometry.l1_coverage)),
+                (host_range(place, geometry.cluster_size), guest_range(guest_offset, geometry.l1_coverage)),
                 path,
                 {"overwritten_by": table.content.name.lower(), "impossible_entries": table.impossible},
             )
@@ -55,13 +62,13 @@ def l2_entry_reserved_bits(batch: L2Batch) -> Iterable[Problem]:
     QEMU: check reports a corruption; reading ignores the bits.
     Next: compare the entry with its neighbours.
     """
-    if not batch.bits & L2_STANDARD_RESERVED:
+    if not l2_reserved_bits(batch.bits):
         return ()
-    reserved = (batch.entries & np.uint64(L2_STANDARD_RESERVED)) != 0
+    reserved = l2_reserved_bits(batch.entries) != 0
     return at_l2_entries(
         batch,
         reserved & ~batch.compressed,
-        lambda entry: f"reserved bits {entry & L2_STANDARD_RESERVED:#x} are set",
+        lambda entry: f"reserved bits {l2_reserved_bits(entry):#x} are set",
     )
 
 
@@ -75,12 +82,12 @@ def l2_entry_unaligned(batch: L2Batch) -> Iterable[Problem]:
     Next: the cluster may be the one before or after; compare with the neighbouring entries.
     """
     size = batch.geometry.cluster_size
-    if not batch.bits & OFFSET_MASK & (size - 1):
+    if not host_offset_of(batch.bits) & (size - 1):
         return ()
     return at_l2_entries(
         batch,
         (batch.data_offsets & np.uint64(size - 1)) != 0,
-        lambda entry: f"host offset {entry & OFFSET_MASK:#x} is not a multiple of the {size:#x}-byte cluster",
+        lambda entry: f"host offset {host_offset_of(entry):#x} is not a multiple of the {size:#x}-byte cluster",
     )
 
 
@@ -99,7 +106,7 @@ def l2_entry_outside_file(batch: L2Batch) -> Iterable[Problem]:
     return at_l2_entries(
         batch,
         (offsets != 0) & (offsets >= batch.file_size),
-        lambda entry: f"host offset {entry & OFFSET_MASK:#x} lies past the end of the file at {batch.file_size:#x}",
+        lambda entry: f"host offset {host_offset_of(entry):#x} lies past the end of the file at {batch.file_size:#x}",
     )
 
 
@@ -109,7 +116,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
 
     Why: the bytes that are not there are absent, not zero, if the guest can see them.
     Spec: Standard Cluster Descriptor, bits 9-55
-    QEMU: says nothing and reads zeros.
+    QEMU: reports nothing and reads zeros.
     Next: look for the rest of the file; the extraction lists the bytes that are missing.
     """
     in_whole_clusters = batch.highest_data_offset + batch.geometry.cluster_size <= batch.file_size
@@ -119,7 +126,7 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
         batch,
         _cut_where_the_guest_sees_it(batch),
         lambda entry: (
-            f"the host cluster at {entry & OFFSET_MASK:#x} is cut by the end of the file at {batch.file_size:#x}"
+            f"the host cluster at {host_offset_of(entry):#x} is cut by the end of the file at {batch.file_size:#x}"
         ),
     )
 
@@ -128,29 +135,29 @@ def l2_entry_cut_by_file_end(batch: L2Batch) -> Iterable[Problem]:
 def l2_zero_flag_in_version_2(batch: L2Batch) -> Iterable[Problem]:
     """The zero flag is set in an image of version 2.
 
-    Why: version 2 has no such flag; whether the cluster is data or zero cannot be told.
+    Why: version 2 has no such flag; whether the cluster is data or zero cannot be determined.
     Spec: Standard Cluster Descriptor, bit 0
     QEMU: check returns 0; reading the cluster fails.
     Next: look at the host cluster; the extraction leaves the range absent.
     """
     if batch.geometry.version >= 3:
         return ()
-    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    flagged = has_zero_flag(batch.entries)
     return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which version 2 does not define")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
 def l2_subcluster_both_bits(batch: L2Batch) -> Iterable[Problem]:
-    """A subcluster is marked as allocated and as zero at once.
+    """A subcluster is marked as both allocated and zero.
 
     Why: the combination has no meaning; the subcluster is absent.
     Spec: Extended L2 Entries, subcluster allocation bitmap
     QEMU: check reports a corruption; reading the subcluster fails.
-    Next: look at the host cluster's bytes.
+    Next: examine the host cluster's bytes.
     """
     if batch.bitmaps is None:
         return ()
-    both = batch.bitmaps & (batch.bitmaps >> np.uint64(32)) & np.uint64(ALL_SUBCLUSTERS)
+    both = allocated_subclusters(batch.bitmaps) & zero_subclusters(batch.bitmaps)
     return at_l2_entries(batch, (both != 0) & ~batch.compressed, lambda _: "a subcluster is both allocated and zero")
 
 
@@ -165,7 +172,7 @@ def l2_subcluster_without_cluster(batch: L2Batch) -> Iterable[Problem]:
     """
     if batch.bitmaps is None or batch.geometry.external_data_file:
         return ()
-    allocated = (batch.bitmaps & np.uint64(ALL_SUBCLUSTERS)) != 0
+    allocated = allocated_subclusters(batch.bitmaps) != 0
     homeless = allocated & (batch.data_offsets == 0) & ~batch.compressed
     return at_l2_entries(batch, homeless, lambda _: "subclusters are allocated, the host offset is zero")
 
@@ -177,12 +184,12 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
     Why: with subclusters the zero flag lies in the bitmap and this bit is reserved; a reader that honours it shows
     zeros in place of data.
     Spec: Extended L2 Entries
-    QEMU: neither check nor reading looks at it.
+    QEMU: both check and reading ignore it.
     Next: compare with the subcluster bitmap.
     """
     if batch.bitmaps is None:
         return ()
-    flagged = (batch.entries & np.uint64(ZERO_FLAG)) != 0
+    flagged = has_zero_flag(batch.entries)
     return at_l2_entries(batch, flagged & ~batch.compressed, lambda _: "bit 0 is set, which is reserved here")
 
 
@@ -190,14 +197,15 @@ def l2_extended_zero_flag(batch: L2Batch) -> Iterable[Problem]:
 def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
     """An entry of an image with an external data file has a host offset but not the copied bit.
 
-    Why: such an image has no refcounts for data, so the bit is always set; it alone tells offset 0 from no cluster.
+    Why: such an image has no refcounts for data, so the bit is always set; it alone distinguishes offset 0 from no
+    cluster.
     Spec: L2 table entry, bit 63
-    QEMU: check reports a corruption; reading does not look at the bit where the offset is not zero.
+    QEMU: check reports a corruption; reading ignores the bit where the offset is not zero.
     Next: compare the host offset with the guest offset, which are the same in most such images.
     """
-    if not batch.geometry.external_data_file or batch.common_bits & COPIED:
+    if not batch.geometry.external_data_file or is_copied(batch.common_bits):
         return ()
-    copied = (batch.entries & np.uint64(COPIED)) != 0
+    copied = is_copied(batch.entries)
     return at_l2_entries(batch, (batch.data_offsets != 0) & ~copied, lambda _: "bit 63 is clear")
 
 
@@ -205,23 +213,23 @@ def l2_data_file_without_copied_bit(batch: L2Batch) -> Iterable[Problem]:
 def l2_entry_without_offset(batch: L2Batch) -> Iterable[Problem]:
     """An L2 entry has the copied bit but no host cluster.
 
-    Why: it says at once that there is a cluster and that there is none; the offset was lost.
+    Why: it says both that there is a cluster and that there is none; the offset was lost.
     Spec: Standard Cluster Descriptor, bits 9-55; L2 table entry, bit 63
-    QEMU: reads the cluster as unallocated; check says nothing of the entry.
+    QEMU: reads the cluster as unallocated; check reports nothing about the entry.
     Next: search the file for a cluster that no entry points to.
     """
     # With an external data file, offset 0 is a real place.
-    if batch.geometry.external_data_file or batch.lowest_data_offset or not batch.bits & COPIED:
+    if batch.geometry.external_data_file or batch.lowest_data_offset or not is_copied(batch.bits):
         return ()
-    lost = (batch.entries & np.uint64(COPIED) != 0) & (batch.data_offsets == 0) & ~batch.compressed
+    lost = is_copied(batch.entries) & (batch.data_offsets == 0) & ~batch.compressed
     return at_l2_entries(batch, lost, lambda _: "the copied bit is set, the host offset is zero")
 
 
 @rule(L2Batch, Severity.CRITICAL, FindingClass.CORRUPTION)
 def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
-    """An entry of an image with an external data file points elsewhere than to its own guest offset.
+    """An entry of an image with an external data file does not point to its own guest offset.
 
-    Why: guest data lies in the data file at the guest's own offsets; any other place shows other bytes to the guest.
+    Why: guest data lies in the data file at the guest's own offsets; any other offset shows other bytes to the guest.
     Spec: Header, incompatible feature bit 2
     QEMU: check returns 0; reading the cluster fails.
     Next: the data file read as a raw disk shows what lies at the guest offset.
@@ -229,11 +237,11 @@ def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
     if not batch.geometry.external_data_file:
         return ()
     offsets = batch.data_offsets
-    used = (offsets != 0) | (batch.entries & np.uint64(COPIED) != 0)
+    used = (offsets != 0) | is_copied(batch.entries)
     return at_l2_entries(
         batch,
         used & ~batch.compressed & (offsets != guest_offsets(batch)),
-        lambda entry: f"the offset in the data file is {entry & OFFSET_MASK:#x}",
+        lambda entry: f"the offset in the data file is {host_offset_of(entry):#x}",
     )
 
 
@@ -256,12 +264,12 @@ def _cut_where_the_guest_sees_it(batch: L2Batch) -> Bools:
     cut: Bools = begins_inside & ((offsets & np.uint64(geometry.cluster_size - 1)) == 0)
     cut &= offsets + np.uint64(geometry.cluster_size) > batch.file_size
     if geometry.zero_flag_allowed:
-        cut &= (batch.entries & np.uint64(ZERO_FLAG)) == 0
+        cut &= ~has_zero_flag(batch.entries)
     for table, index in np.argwhere(cut).tolist():
         in_file = batch.file_size - int(offsets[table, index])
         visible = geometry.virtual_size - batch.guest_offset(table, index)
         if batch.bitmaps is not None:
-            allocated = int(batch.bitmaps[table, index]) & ALL_SUBCLUSTERS
+            allocated = allocated_subclusters(int(batch.bitmaps[table, index]))
             visible = min(visible, allocated.bit_length() * geometry.subcluster_size)
         cut[table, index] = in_file < min(visible, geometry.cluster_size)
     return cut

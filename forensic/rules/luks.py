@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.luks import (
     LUKS1_HEADER_SIZE,
     LUKS_MAGIC,
-    SECTOR,
+    LUKS_SECTOR_SIZE,
     SLOT_ACTIVE,
     SLOT_INACTIVE,
     STRIPES,
@@ -40,9 +40,9 @@ def encryption_header_unaligned(luks: LuksHeader) -> Iterator[Problem]:
 
 @rule(LuksHeader, Severity.HIGH, FindingClass.CORRUPTION)
 def encryption_header_too_short(luks: LuksHeader) -> Iterator[Problem]:
-    """The room for the LUKS header is too small for the header or its key material.
+    """The area of the LUKS header is too small for the header or its key material.
 
-    Why: key material past the room for it may be overwritten by anything; perhaps no passphrase opens the data any
+    Why: key material past the end of the area may be overwritten by anything; perhaps no passphrase opens the data any
     more.
     Spec: Full disk encryption header pointer
     QEMU: says that data outside of the extension header was asked for, and refuses the image.
@@ -52,12 +52,12 @@ def encryption_header_too_short(luks: LuksHeader) -> Iterator[Problem]:
     if luks.magic == LUKS_MAGIC:
         needed = max([needed, *(luks.key_material(slot).stop for slot in luks.slots if slot.state == SLOT_ACTIVE)])
     if luks.length < needed:
-        yield _problem(luks, f"has {luks.length:,} bytes of room and needs {needed:,}")
+        yield _problem(luks, f"has {luks.length:,} bytes reserved and needs {needed:,}")
 
 
 @rule(LuksHeader, Severity.HIGH, FindingClass.CORRUPTION)
 def luks_header_invalid(luks: LuksHeader) -> Iterator[Problem]:
-    """The LUKS header is not one of version 1, or a name in it has no end.
+    """The LUKS header is not of version 1, or a name in it is not terminated.
 
     Why: without a readable header no passphrase opens the data.
     Spec: Full disk encryption header pointer (LUKS version 1)
@@ -73,14 +73,14 @@ def luks_header_invalid(luks: LuksHeader) -> Iterator[Problem]:
         yield _problem(luks, f"is of version {luks.version}, expected 1")
     for field, name in NAMES.items():
         if b"\0" not in luks.structure.raw(field):
-            yield _problem(luks, f"has a {name} that is not ended by a NUL")
+            yield _problem(luks, f"has a {name} that is not NUL-terminated")
     if not luks.master_key_iterations:
         yield _problem(luks, "has 0 iterations for the digest of the master key")
 
 
 @rule(LuksHeader, Severity.HIGH, FindingClass.CORRUPTION)
 def luks_key_slot_invalid(luks: LuksHeader) -> Iterator[Problem]:
-    """A key slot of the LUKS header cannot be right.
+    """A key slot of the LUKS header is invalid.
 
     Why: the slot's key material is not where or what it should be; its passphrase does not open the data.
     Spec: Full disk encryption header pointer (LUKS version 1, key slots)
@@ -102,9 +102,9 @@ def luks_key_slot_invalid(luks: LuksHeader) -> Iterator[Problem]:
 def luks_iterations_excessive(luks: LuksHeader) -> Iterator[Problem]:
     """The LUKS header asks for so many iterations that trying a passphrase takes minutes or days.
 
-    Why: the count is followed before anything is known about the passphrase; consistent with a trap.
+    Why: the iterations are run before anything is known about the passphrase; consistent with a trap.
     Spec: Full disk encryption header pointer (LUKS version 1)
-    QEMU: has no limit and works until it is killed.
+    QEMU: has no limit and runs until it is killed.
     Next: do not unlock the image without a time limit.
     """
     if luks.magic != LUKS_MAGIC:
@@ -118,16 +118,17 @@ def luks_iterations_excessive(luks: LuksHeader) -> Iterator[Problem]:
 
 @rule(LuksHeader, Severity.LOW, FindingClass.SPEC_VIOLATION)
 def luks_payload_offset(luks: LuksHeader) -> Iterator[Problem]:
-    """The payload offset of the LUKS header leads past the room for the header.
+    """The payload offset of the LUKS header lies past the end of the header's area.
 
-    Why: in a qcow2 image the data does not follow the LUKS header, so the field has no use; it ends the key material.
+    Why: in a qcow2 image the data does not follow the LUKS header, so the field has no use but to limit the key
+    material.
     Spec: Full disk encryption header pointer (LUKS version 1)
     QEMU: compares it with the key slots only.
     Next: none needed for reading.
     """
-    ends = luks.payload_offset * SECTOR
+    ends = luks.payload_offset * LUKS_SECTOR_SIZE
     if luks.magic == LUKS_MAGIC and ends > luks.length:
-        yield _problem(luks, f"has its payload offset at {ends:,} bytes, past its {luks.length:,} bytes of room")
+        yield _problem(luks, f"has its payload offset at {ends:,} bytes, past its {luks.length:,} reserved bytes")
 
 
 @rule(LuksHeader, Severity.MEDIUM, FindingClass.HIDDEN_DATA)
@@ -136,8 +137,8 @@ def luks_slack_not_zero(luks: LuksHeader) -> Iterator[Problem]:
 
     Why: it is set to zero when the image is made, and nothing uses it afterwards.
     Spec: Full disk encryption header pointer
-    QEMU: does not look.
-    Next: look at the bytes.
+    QEMU: does not check this.
+    Next: examine the bytes.
     """
     if any(luks.slack):
         first = len(luks.slack) - len(luks.slack.lstrip(b"\0"))
@@ -145,7 +146,7 @@ def luks_slack_not_zero(luks: LuksHeader) -> Iterator[Problem]:
         found = luks.slack[first:].rstrip(b"\0")
         yield Problem(
             f"{len(found):,} bytes at {begins:#x}, after the LUKS header, are not zero: {found[:16].hex(' ')}",
-            (host(begins, len(found)),),
+            (host_range(begins, len(found)),),
             "LUKS header",
         )
 
@@ -160,7 +161,7 @@ def _faults(luks: LuksHeader, slot: KeySlot) -> Iterator[str]:
         yield "with 0 iterations"
     if material.start < LUKS1_HEADER_SIZE:
         yield f"whose key material at {material.start:#x} lies in the header"
-    if material.stop > luks.payload_offset * SECTOR:
+    if material.stop > luks.payload_offset * LUKS_SECTOR_SIZE:
         yield f"whose key material ends at {material.stop:#x}, past the payload offset"
 
 
@@ -168,6 +169,6 @@ def _problem(luks: LuksHeader, what: str) -> Problem:
     """One sentence about the LUKS header."""
     return Problem(
         f"the LUKS header at host offset {luks.host_offset:#x} {what}",
-        (host(luks.host_offset, LUKS1_HEADER_SIZE),),
+        (host_range(luks.host_offset, LUKS1_HEADER_SIZE),),
         "LUKS header",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.finding import FindingClass, Problem, Range, Severity, host_range
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
@@ -31,11 +31,11 @@ def name_control_characters(cluster: HeaderCluster | Qcow1Header) -> Iterator[Pr
 
 @rule(HeaderCluster, Severity.HIGH, FindingClass.HIDDEN_DATA, also=(Qcow1Header,))
 def name_hidden_after_nul(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
-    """A name in the header cluster goes on after a NUL byte.
+    """A name in the header cluster continues after a NUL byte.
 
     Why: names have a length and no terminator; readers in C stop at the NUL and show only what comes before.
     Spec: String header extensions; Header, bytes 8-19
-    QEMU: uses the part before the NUL and says nothing.
+    QEMU: uses the part before the NUL and reports nothing.
     Next: read the hexadecimal form.
     """
     for name in _header_names(cluster):
@@ -57,11 +57,11 @@ def snapshot_name_control_characters(table: SnapshotTable) -> Iterator[Problem]:
 
 @rule(SnapshotTable, Severity.HIGH, FindingClass.HIDDEN_DATA)
 def snapshot_name_hidden_after_nul(table: SnapshotTable) -> Iterator[Problem]:
-    """The id or name of a snapshot goes on after a NUL byte.
+    """The id or name of a snapshot continues after a NUL byte.
 
     Why: both have a length and no terminator; readers in C stop at the NUL and show only what comes before.
     Spec: Snapshots, unique ID string and name
-    QEMU: shows the part before the NUL and says nothing.
+    QEMU: shows the part before the NUL and reports nothing.
     Next: read the hexadecimal form.
     """
     for name in _snapshot_names(table):
@@ -72,9 +72,9 @@ def snapshot_name_hidden_after_nul(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
     """Two snapshots have the same id, or one has none.
 
-    Why: the id tells snapshots apart; QEMU gives each a new number.
+    Why: the id distinguishes snapshots; QEMU gives each a new number.
     Spec: Snapshots, unique ID string
-    QEMU: says nothing; the first of them is found, the others cannot be reached.
+    QEMU: reports nothing; the first of them is found, the others cannot be reached.
     Next: extract each by its place in the table.
     """
     seen: dict[bytes, int] = {}
@@ -83,7 +83,7 @@ def snapshot_duplicate_id(table: SnapshotTable) -> Iterator[Problem]:
         if not snapshot.id.raw:
             yield _repeated(snapshot, "the id is empty", "len_id")
         elif first != snapshot.index:
-            yield _repeated(snapshot, f'the id "{snapshot.id}" is that of snapshot {first} as well', "id")
+            yield _repeated(snapshot, f'the id "{snapshot.id}" is also that of snapshot {first}', "id")
 
 
 @rule(SnapshotTable, Severity.LOW, FindingClass.ANOMALY)
@@ -92,14 +92,14 @@ def snapshot_duplicate_name(table: SnapshotTable) -> Iterator[Problem]:
 
     Why: by name only the first can be reached. QEMU allows it in ordinary work.
     Spec: Snapshots, name of the snapshot
-    QEMU: says nothing; the first of them is found.
+    QEMU: reports nothing; the first of them is found.
     Next: extract each by its id.
     """
     seen: dict[bytes, int] = {}
     for snapshot in table.snapshots:
         first = seen.setdefault(snapshot.name.raw, snapshot.index)
         if snapshot.name.raw and first != snapshot.index:
-            yield _repeated(snapshot, f'the name "{snapshot.name}" is that of snapshot {first} as well', "name")
+            yield _repeated(snapshot, f'the name "{snapshot.name}" is also that of snapshot {first}', "name")
 
 
 def _harmful(name: Name) -> Iterator[Problem]:
@@ -126,18 +126,18 @@ def _header_names(cluster: HeaderCluster | Qcow1Header) -> Iterator[Name]:
     header = cluster.header if isinstance(cluster, HeaderCluster) else cluster
     if cluster.backing_file:
         raw = cluster.backing_file.raw
-        yield "backing file name", cluster.backing_file, (host(header.backing_file_offset, len(raw)),)
+        yield "backing file name", cluster.backing_file, (host_range(header.backing_file_offset, len(raw)),)
     if isinstance(cluster, Qcow1Header):
         return
     kinds = {ExtensionType.BACKING_FORMAT: "backing format name", ExtensionType.DATA_FILE: "data file name"}
     for extension in cluster.extensions.extensions:
         if extension.known in kinds:
-            place = (host(extension.host_offset + 8, len(extension.data)),)
+            place = (host_range(extension.host_offset + 8, len(extension.data)),)
             yield kinds[extension.known], Untrusted(extension.data), place
     table = cluster.extensions.first(ExtensionType.FEATURE_NAMES)
     if table:
         for feature in feature_names(cluster.extensions):
-            place = (host(table.host_offset + 8, len(table.data)),)
+            place = (host_range(table.host_offset + 8, len(table.data)),)
             yield f"name of bit {feature.bit} of feature type {feature.feature_type}", feature.name, place
 
 
@@ -145,10 +145,10 @@ def _snapshot_names(table: SnapshotTable) -> Iterator[Name]:
     for snapshot in table.snapshots:
         for what, text in (("id", snapshot.id), ("name", snapshot.name)):
             found = snapshot.place(what)
-            yield f"{what} of snapshot {snapshot.index}", text, (host(*found),) if found else ()
+            yield f"{what} of snapshot {snapshot.index}", text, (host_range(*found),) if found else ()
 
 
 def _repeated(snapshot: Snapshot, text: str, field: str) -> Problem:
     found = snapshot.place(field)
-    place = (host(*found),) if found else ()
+    place = (host_range(*found),) if found else ()
     return Problem(f"snapshot {snapshot.index}: {text}", place, f"snapshots[{snapshot.index}]")

@@ -11,13 +11,13 @@ from forensic.accounting.cluster_counts import Use
 from forensic.accounting.discrepancies import ClusterUsage
 from forensic.accounting.owners import in_words
 from forensic.accounting.stream_overlaps import StreamOverlaps
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
 from forensic.rules.registry import rule
 
-NAMED = 16
+NAMED_CLUSTERS = 16
 """Clusters of one range whose owners are named; naming them costs one more walk over the tables."""
 
 
@@ -26,20 +26,20 @@ def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[
     rows = np.flatnonzero(hits)
 
     def described() -> Iterator[Problem]:
-        claims = usage.claims.on_clusters(usage.clusters[rows[:NAMED]].tolist())
+        owners_of = usage.cluster_owners.of_clusters(usage.clusters[rows[:NAMED_CLUSTERS]].tolist())
         size = usage.geometry.cluster_size
         for row in rows.tolist():
             cluster = int(usage.clusters[row])
-            owners = claims.get(cluster, [])
+            owners = owners_of.get(cluster, [])
             named = f": {in_words(owners)}" if owners else ""
             yield Problem(
                 f"the host cluster at {cluster * size:#x} {say(row)}{named}",
-                (host(cluster * size, size),),
+                (host_range(cluster * size, size),),
                 owners[0].path if owners else "",
                 {
                     "refcount_stored": int(usage.stored[row]),
                     "references_counted": int(usage.counted[row]),
-                    "owners": [claim.as_json() for claim in owners],
+                    "owners": [owned.as_json() for owned in owners],
                 },
             )
 
@@ -50,10 +50,10 @@ def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[
 def metadata_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
     """Two structures of the image lie in one host cluster.
 
-    Why: the bytes can be one of them at most, and a write to one destroys the other.
+    Why: the bytes can belong to only one of them, and a write to one destroys the other.
     Spec: General (each structure begins on a cluster boundary of its own)
     QEMU: check only counts, and reports nothing if the refcount agrees; refcount blocks are the exception.
-    Next: see which of the structures the bytes make sense as.
+    Next: see as which of the structures the bytes make sense.
     """
     return at_clusters(usage, usage.uses(Use.OVERLAP), lambda _: "belongs to more than one structure")
 
@@ -62,8 +62,8 @@ def metadata_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
 def data_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
     """Guest data lies in a host cluster that is a structure of the image.
 
-    Why: the guest reads the image's own tables, and if it writes there, it rewrites them: consistent with an attempt
-    to make a guest's writes change the map of its disk.
+    Why: the guest reads the image's own tables, and if it writes there, it rewrites them: consistent with an attempt to
+    make a guest's writes change the map of its disk.
     Spec: Cluster mapping
     QEMU: check only counts, and reports nothing if the refcount agrees.
     Next: do not run a guest from the image.
@@ -76,7 +76,7 @@ def data_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
 def compressed_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
     """A compressed cluster reaches into a host cluster that is a structure of the image.
 
-    Why: the bytes can be one of them at most.
+    Why: the bytes can belong to only one of them.
     Spec: Compressed Clusters Descriptor
     QEMU: check only counts, and reports nothing if the refcount agrees.
     Next: if the stream decodes, the structure is the one that is wrong.
@@ -89,10 +89,10 @@ def compressed_overlaps_metadata(usage: ClusterUsage) -> Iterable[Problem]:
 def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
     """A compressed cluster reaches into a host cluster that is data of the guest.
 
-    Why: the two were written over one another, so one of them is lost.
+    Why: one was written over the other, so one of them is lost.
     Spec: Compressed Clusters Descriptor
-    QEMU: check only counts, and reports nothing if the refcount agrees. QEMU 7.2 was seen to do this damage itself: it
-    puts a stream after one whose cluster has been freed and given to plain data meanwhile.
+    QEMU: check only counts, and reports nothing if the refcount agrees. QEMU 7.2 has been observed to cause this damage
+    itself: it puts a stream after one whose cluster has meanwhile been freed and reused for uncompressed data.
     Next: if the stream decodes, the plain cluster was overwritten where the stream lies.
     """
     both = usage.uses(Use.DATA) & usage.uses(Use.COMPRESSED)
@@ -103,7 +103,7 @@ def compressed_overlaps_data(usage: ClusterUsage) -> Iterable[Problem]:
 def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
     """A compressed cluster begins inside another one, or two places of the disk are mapped to the same one.
 
-    Why: no writer packs streams into one another; one of the two descriptors is damaged, or the same few bytes are to
+    Why: no writer packs streams into one another; one of the two descriptors is damaged, or a few bytes are meant to
     stand for a large disk.
     Spec: Compressed Clusters Descriptor
     QEMU: check only counts, and reports nothing if the refcount agrees.
@@ -114,7 +114,7 @@ def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
         for place in zip(overlaps.first, overlaps.first_end, overlaps.second, strict=True):
             begin, end, second = map(int, place)  # one by one: there may be millions, and few are worded
             same = "is mapped twice" if begin == second else f"ends at {end:#x}, another one begins at {second:#x}"
-            yield Problem(f"the stream at host offset {begin:#x} {same}", (host(begin, end - begin),), "")
+            yield Problem(f"the stream at host offset {begin:#x} {same}", (host_range(begin, end - begin),), "")
 
     return Problems(len(overlaps.first), described)
 
@@ -123,8 +123,8 @@ def compressed_streams_overlap(overlaps: StreamOverlaps) -> Iterable[Problem]:
 def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
     """Two places of one disk are mapped to the same host cluster.
 
-    Why: writing to one place changes the other. Between snapshots sharing is how they work; within one disk no
-    ordinary writer does it.
+    Why: writing to one place changes the other. Snapshots share clusters by design; within one disk no ordinary writer
+    does so.
     Spec: Cluster mapping
     QEMU: check only counts, and reports nothing if the refcount agrees.
     Next: compare the two guest ranges with what should be there.
@@ -136,8 +136,8 @@ def data_cluster_shared(usage: ClusterUsage) -> Iterable[Problem]:
 def l2_table_shared(table: L1Table) -> Iterable[Problem]:
     """Two L1 entries of one table lead to the same L2 table.
 
-    Why: two ranges of the disk are one; writing to one changes the other. Many such entries make a small file a
-    huge disk.
+    Why: two ranges of the disk share their clusters; writing to one changes the other. Many such entries turn a small
+    file into a huge disk.
     Spec: L1 table entry, bits 9-55
     QEMU: check only counts, and reports nothing if the refcount agrees.
     Next: compare the two guest ranges with what should be there.
@@ -155,7 +155,7 @@ def l2_table_shared(table: L1Table) -> Iterable[Problem]:
             others = int(count[number]) - 1
             yield Problem(
                 f"{table.owner} L1[{index}] and {others:,} others lead to the L2 table at {int(offsets[number]):#x}",
-                (host(table.entry_host_offset(index), L1_ENTRY_SIZE),),
+                (host_range(table.entry_host_offset(index), L1_ENTRY_SIZE),),
                 f"{table.owner} L1[{index}]",
                 {"entries": others + 1},
             )
@@ -170,7 +170,7 @@ def l1_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
     Why: the bit allows a writer to change the table in place; set wrongly, a write to the disk changes a snapshot.
     Spec: L1 table entry, bit 63
     QEMU: check reports it as an error.
-    Next: reading does not look at the bit; never open the original for writing.
+    Next: reading ignores the bit; never open the original for writing.
     """
     if usage.geometry.dirty:
         return ()  # see refcount-stale
@@ -184,7 +184,7 @@ def l2_copied_bit(usage: ClusterUsage) -> Iterable[Problem]:
     Why: the bit allows a writer to change the cluster in place; set wrongly, a write to the disk changes a snapshot.
     Spec: Standard Cluster Descriptor, bit 63
     QEMU: check reports it as an error.
-    Next: reading does not look at the bit; never open the original for writing.
+    Next: reading ignores the bit; never open the original for writing.
     """
     if usage.geometry.dirty:
         return ()  # see refcount-stale

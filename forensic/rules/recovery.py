@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from forensic.disk.planned import Planned
-from forensic.finding import FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.residue.unreferenced import Unreferenced
 from forensic.rules.registry import rule
 
@@ -15,9 +15,9 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
     """Clusters that nothing refers to read as L2 tables.
 
     Why: QEMU leaves the tables of what it deletes, and a table whose L1 entry was lost stays where it is. Both lead to
-    guest data that the image does not name any more.
+    guest data that the image no longer refers to.
     Spec: Cluster mapping
-    QEMU: does not look; check -r leaks frees them, and they are written over sooner or later.
+    QEMU: does not check this; check -r leaks frees them, and they are overwritten sooner or later.
     Next: run qcowscope recover before anything else writes to the image.
     """
 
@@ -28,7 +28,7 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
             yield Problem(
                 f"the cluster at host offset {offset:#x} reads as an L2 table that nothing refers to "
                 f"({entries:,} entries, all inside the file){stop}",
-                (host(offset, found.geometry.cluster_size),),
+                (host_range(offset, found.geometry.cluster_size),),
             )
 
     return Problems(len(found.tables), described)
@@ -36,17 +36,17 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
 
 @rule(Unreferenced, Severity.MEDIUM, FindingClass.RECOVERY)
 def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
-    """The L1 table is empty, and L2 tables lie in the file that nothing refers to.
+    """The L1 table is empty, but the file holds L2 tables that nothing refers to.
 
-    Why: a disk that was never written to has no L2 tables. This one had; its L1 table was zeroed, or a new image was
-    created over it. Reading it gives zeros for all of the disk. Going back to a snapshot of an empty disk leaves such
-    tables as well: where there is its entry, an empty L1 table or room for one, only the tables are told.
+    Why: a disk that was never written to has no L2 tables. This one had some: its L1 table was zeroed, or a new image
+    was created over it. The whole disk reads as zeros. Reverting to a snapshot of an empty disk leaves such tables as
+    well: where the entry of such a snapshot, an empty L1 table or space for one is found, only the tables are reported.
     Spec: L1 table entry
     QEMU: reads zeros, and check calls the image clean or leaking.
     Next: copy the image before anything writes to it, and run qcowscope recover.
     """
     if found.l1_is_empty and len(found.tables) and not found.may_be_reverted:
-        place = host(found.l1.host_offset, 8 * len(found.l1.entries))
+        place = host_range(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
             f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
             f"leads to an L2 table, but such tables lie in the file: {len(found.tables):,} were seen, the first at "
@@ -58,10 +58,10 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
 
 @rule(Unreferenced, Severity.MEDIUM, FindingClass.RECOVERY)
 def l2_table_wiped(found: Unreferenced) -> Iterable[Problem]:
-    """An L2 table is all zeros, while clusters are in use that nothing refers to.
+    """An L2 table is all zeros, and there are clusters in use that nothing refers to.
 
-    Why: QEMU makes no empty L2 table in an ordinary way, and frees the clusters of one that it empties. A table that
-    was zeroed leaves its clusters in use; reading them gives zeros.
+    Why: QEMU does not normally leave an empty L2 table, and frees the clusters of one that it empties. A table that was
+    zeroed leaves its clusters in use; their guest range reads as zeros.
     Spec: L2 table entry
     QEMU: reads zeros, and check reports leaks.
     Next: copy the image before anything repairs it, since repairing leaks frees the data; then run qcowscope recover.
@@ -72,25 +72,25 @@ def l2_table_wiped(found: Unreferenced) -> Iterable[Problem]:
         yield Problem(
             f"the L2 table at host offset {offset:#x} is all zeros, and {found.leaks:,} clusters are in use that "
             "nothing refers to",
-            (host(offset, found.geometry.cluster_size),),
+            (host_range(offset, found.geometry.cluster_size),),
         )
 
 
 @rule(Unreferenced, Severity.INFO, FindingClass.RECOVERY)
 def deleted_snapshot_remains(found: Unreferenced) -> Iterable[Problem]:
-    """An entry of a snapshot table that is not in use is left in the file.
+    """The file holds an entry of a snapshot table that is no longer in use.
 
-    Why: QEMU writes a new snapshot table when a snapshot is created or deleted, and does not wipe the old one. As long
-    as nothing was written over its tables and data a deleted snapshot can be read.
+    Why: QEMU writes a new snapshot table when a snapshot is created or deleted, and does not wipe the old one. A
+    deleted snapshot can be read as long as its tables and data have not been overwritten.
     Spec: Snapshots
-    QEMU: does not look.
-    Next: qcowscope recover --deleted-snapshots says how much of it is left.
+    QEMU: does not check this.
+    Next: qcowscope recover --deleted-snapshots shows how much of it is left.
     """
     for snapshot in found.snapshots:
         yield Problem(
             f'the entry at host offset {snapshot.host_offset:#x} is of a snapshot with id "{snapshot.id}" and name '
             f'"{snapshot.name}", whose L1 table lay at {snapshot.l1_table_offset:#x}',
-            (host(snapshot.host_offset, snapshot.length),),
+            (host_range(snapshot.host_offset, snapshot.length),),
         )
 
 
@@ -98,10 +98,10 @@ def deleted_snapshot_remains(found: Unreferenced) -> Iterable[Problem]:
 def recovered_by_inference(planned: Planned) -> Iterable[Problem]:
     """The disk is read by a recovery plan, which infers where bytes belong.
 
-    Why: what a plan infers is likely, and the image does not say it. Whoever relies on it has to know.
+    Why: what a plan infers is likely, but not recorded in the image. Readers of the output have to know that.
     Spec: Cluster mapping
-    QEMU: knows no plans.
-    Next: look at the decisions of the plan; the ledger of an extraction names the one for each range.
+    QEMU: has no such plans.
+    Next: see the decisions of the plan; the ledger of an extraction names the one behind each range.
     """
     ends = [*planned.starts[1:], planned.size]
     ranges = [
@@ -113,5 +113,5 @@ def recovered_by_inference(planned: Planned) -> Iterable[Problem]:
         total = sum(length for _, length, _ in ranges)
         yield Problem(
             f"{total:,} bytes are placed by inference; the image does not say that they belong there",
-            tuple(guest(start, length) for start, length, _ in ranges[:64]),
+            tuple(guest_range(start, length) for start, length, _ in ranges[:64]),
         )

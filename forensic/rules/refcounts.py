@@ -8,34 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
-from forensic.qcow2.entries import REFCOUNT_TABLE_RESERVED
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
+from forensic.qcow2.arrays import Bools
+from forensic.qcow2.entries import refcount_table_reserved_bits
 from forensic.qcow2.refcounts import Block
+from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.tables import MAX_REFCOUNT_TABLE_BYTES, RefcountTable
 from forensic.rules.overlaps import at_clusters, wrong_copied
+from forensic.rules.places import at_entries
 from forensic.rules.registry import rule
 
 # The width of version 2 is always 16 bits, whatever stands where version 3 has its refcount order: the geometry decides
 # that, and there is nothing to report. That the header's own cluster has a refcount of 0 is refcount-too-low.
 
-ENTRY_SIZE = 8
 
-
-def at_entries(table: RefcountTable, hits: npt.NDArray[np.bool_], say: Callable[[int, int], str]) -> Problems:
-    """One problem for each entry that `hits` selects; `say` words it from index and entry."""
-    indices = np.flatnonzero(hits)
-
-    def described() -> Iterator[Problem]:
-        for index in indices.tolist():
-            entry = int(table.entries[index])
-            yield Problem(
-                f"refcount table entry {index} is {entry:#018x}: {say(index, entry)}",
-                (host(table.host_offset + index * ENTRY_SIZE, ENTRY_SIZE),),
-                f"refcount_table[{index}]",
-                {"entry_hex": f"{entry:016x}"},
-            )
-
-    return Problems(len(indices), described)
+def at_table_entries(table: RefcountTable, hits: Bools, say: Callable[[int, int], str]) -> Problems:
+    """One problem for each entry of the refcount table that `hits` selects; `say` words it from index and entry."""
+    return at_entries(table, hits, lambda index: f"refcount_table[{index}]", say, "refcount table entry")
 
 
 @rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -48,7 +37,7 @@ def refcount_table_empty(table: RefcountTable) -> Iterator[Problem]:
     Next: reading does not need refcounts; never open the original for writing.
     """
     if not table.claimed_entries:
-        yield Problem("refcount_table_clusters is 0", (host(56, 4),), "header")
+        yield Problem("refcount_table_clusters is 0", (host_range(56, 4),), "header")
 
 
 @rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -64,7 +53,7 @@ def refcount_table_unaligned(table: RefcountTable) -> Iterator[Problem]:
         yield Problem(
             f"refcount_table_offset is {table.host_offset:#x}, not a multiple of the "
             f"{table.geometry.cluster_size:#x}-byte cluster",
-            (host(48, 8),),
+            (host_range(48, 8),),
             "header",
         )
 
@@ -73,7 +62,7 @@ def refcount_table_unaligned(table: RefcountTable) -> Iterator[Problem]:
 def refcount_table_too_large(table: RefcountTable) -> Iterator[Problem]:
     """The refcount table is larger than 8 MiB.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 8 MiB are looked at here.
+    Why: older readers allocated what a header claims (CVE-2014-0144); only the first 8 MiB are examined here.
     Spec: Header, bytes 56-59 (the limit is QEMU's)
     QEMU: refuses the image.
     Next: compare with what the file's size needs.
@@ -82,7 +71,7 @@ def refcount_table_too_large(table: RefcountTable) -> Iterator[Problem]:
     if size > MAX_REFCOUNT_TABLE_BYTES:
         yield Problem(
             f"the refcount table is {size:,} bytes long, more than {MAX_REFCOUNT_TABLE_BYTES:,}",
-            (host(56, 4),),
+            (host_range(56, 4),),
             "header",
         )
 
@@ -102,7 +91,7 @@ def refcount_table_outside_file(table: RefcountTable) -> Iterator[Problem]:
         yield Problem(
             f"the refcount table at host offset {table.host_offset:#x} ends at {end:#x}, the file at "
             f"{table.file_size:#x}",
-            (host(table.host_offset, length),),
+            (host_range(table.host_offset, length),),
             "refcount_table",
         )
 
@@ -116,8 +105,8 @@ def refcount_entry_reserved_bits(table: RefcountTable) -> Iterable[Problem]:
     QEMU: check reports a corruption.
     Next: compare the entry with its neighbours.
     """
-    reserved = (table.entries & np.uint64(REFCOUNT_TABLE_RESERVED)) != 0
-    return at_entries(table, reserved, lambda _, entry: f"reserved bits {entry & REFCOUNT_TABLE_RESERVED:#x} are set")
+    reserved = refcount_table_reserved_bits(table.entries)
+    return at_table_entries(table, reserved != 0, lambda index, _: f"reserved bits {int(reserved[index]):#x} are set")
 
 
 @rule(RefcountTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -126,11 +115,11 @@ def refcount_block_unaligned(table: RefcountTable) -> Iterable[Problem]:
 
     Why: no refcount block can be there; the refcounts it should hold are unknown.
     Spec: Refcount table entry, bits 9-63
-    QEMU: check reports a corruption and gives up on the block.
+    QEMU: check reports a corruption and skips the block.
     Next: reading does not need refcounts.
     """
     size, offsets = table.geometry.cluster_size, table.block_offsets()
-    return at_entries(
+    return at_table_entries(
         table,
         (offsets & np.uint64(size - 1)) != 0,
         lambda index, _: f"block offset {int(offsets[index]):#x} is not a multiple of the {size:#x}-byte cluster",
@@ -139,7 +128,7 @@ def refcount_block_unaligned(table: RefcountTable) -> Iterable[Problem]:
 
 @rule(RefcountTable, Severity.HIGH, FindingClass.CORRUPTION)
 def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
-    """A refcount table entry points to a block that is not or not wholly in the file.
+    """A refcount table entry points to a block that lies outside the file, at least in part.
 
     Why: the refcounts it should hold are unknown.
     Spec: Refcount table entry, bits 9-63
@@ -147,7 +136,7 @@ def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
     Next: look for the rest of the file; reading does not need refcounts.
     """
     size, offsets = table.geometry.cluster_size, table.block_offsets()
-    return at_entries(
+    return at_table_entries(
         table,
         # A sum would wrap around for offsets at the top of the 64-bit range.
         (offsets != 0) & (offsets > max(0, table.file_size - size)),
@@ -162,7 +151,7 @@ def refcount_block_outside_file(table: RefcountTable) -> Iterable[Problem]:
 def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
     """A host cluster is used more often than its refcount says.
 
-    Why: a writer takes the cluster for free, or for unshared, and overwrites what is in use.
+    Why: a writer treats the cluster as free or unshared, and overwrites data in use.
     Spec: Reference counts
     QEMU: check reports it as an error.
     Next: reading does not need refcounts; never open the original for writing.
@@ -180,10 +169,10 @@ def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
 def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
     """A refcount or copied bit is not up to date, as the dirty bit says.
 
-    Why: with lazy refcounts a writer leaves them behind while the image is in use; the dirty bit announces that, and
-    guest data and mapping are whole. The image was not closed, so the guest's last writes may be missing.
+    Why: with lazy refcounts a writer does not update them while the image is in use; the dirty bit announces that, and
+    guest data and mapping are intact. The image was not closed, so the guest's last writes may be missing.
     Spec: Header, incompatible feature bit 0; Reference counts
-    QEMU: check reports each as an error all the same; opening the image for writing repairs them.
+    QEMU: check still reports each as an error; opening the image for writing repairs them.
     Next: reading needs no refcounts; never open the original for writing.
     """
     if not usage.geometry.dirty:
@@ -202,7 +191,7 @@ def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
 
 @rule(ClusterUsage, Severity.HIGH, FindingClass.CORRUPTION)
 def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
-    """A host cluster is used more often than a refcount of this width can say.
+    """A host cluster is used more often than a refcount of this width can express.
 
     Why: no writer shares a cluster that often; the tables are damaged or made to waste time and space.
     Spec: Reference counts; Header, bytes 96-99
@@ -222,11 +211,11 @@ def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
 def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
     """A host cluster is used less often than its refcount says.
 
-    Why: what is not used at all was lost: freed incompletely, or cut off by damage. It may hold the data of a deleted
-    snapshot or of a table that nothing leads to any more.
+    Why: a cluster that is not used at all was freed incompletely, or cut off by damage. It may hold the data of a
+    deleted snapshot or of a table that nothing points to any more.
     Spec: Reference counts
-    QEMU: check reports leaked clusters, and repairs them by forgetting them.
-    Next: look at the bytes; those that are not zero are listed as residue.
+    QEMU: check reports leaked clusters; its repair frees them.
+    Next: examine the bytes; those that are not zero are listed as residue.
     """
     return at_clusters(
         leaks,
@@ -239,7 +228,7 @@ def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
 def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
     """Clusters are in use for which there is no refcount block.
 
-    Why: without a block their refcount is 0, so a writer takes them for free and overwrites them.
+    Why: without a block their refcount is 0, so a writer treats them as free and overwrites them.
     Spec: Refcount table
     QEMU: check reports each of the clusters.
     Next: reading does not need refcounts; never open the original for writing.
@@ -254,7 +243,7 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
         first = int(index) * per_block * usage.geometry.cluster_size
         yield Problem(
             f"refcount table entry {index} has no block, but {count:,} clusters from host offset {first:#x} are used",
-            (host(first, per_block * usage.geometry.cluster_size),),
+            (host_range(first, per_block * usage.geometry.cluster_size),),
             f"refcount_table[{index}]",
             {"clusters": int(count)},
         )
@@ -264,18 +253,18 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
 def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     """Refcounts are set for clusters past the end of the file.
 
-    Why: nothing can be there; the end of the file was cut off, or the numbers are something else. e2image sets some
-    in every image that it writes.
+    Why: nothing can be there; the end of the file was cut off, or the numbers are no refcounts. e2image sets some in
+    every image that it writes.
     Spec: Reference counts
-    QEMU: says nothing.
-    Next: look for the rest of the file; look at the refcount block's bytes.
+    QEMU: reports nothing.
+    Next: look for the rest of the file; examine the refcount block's bytes.
     """
     numbers = np.flatnonzero(block.counts)
     first = int(numbers[0])
     yield Problem(
         f"refcount_table[{block.table_index}], the block at host offset {block.block_host_offset:#x}: {len(numbers):,} "
         f"refcounts are set from cluster {block.first_cluster + first} on, the first of them {block.counts[first]}",
-        (host(block.block_host_offset, block.geometry.cluster_size),),
+        (host_range(block.block_host_offset, block.geometry.cluster_size),),
         f"refcount_table[{block.table_index}]",
         {"clusters": len(numbers)},
     )

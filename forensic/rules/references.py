@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from forensic.finding import FindingClass, Problem, Range, Severity, host
+from forensic.finding import FindingClass, Problem, Range, Severity, host_range
 from forensic.qcow2.extensions import MAX_BACKING_NAME, ExtensionType
 from forensic.qcow2.file_names import is_network_path, is_protocol, is_windows_path
 from forensic.qcow2.geometry import Geometry
@@ -90,7 +90,7 @@ def backing_file(cluster: HeaderCluster | Qcow1Header) -> Named | None:
     name = cluster.backing_file
     if name is None or not name.raw:
         return None
-    place = (host(_header_of(cluster).backing_file_offset, len(name.raw)),)
+    place = (host_range(_header_of(cluster).backing_file_offset, len(name.raw)),)
     return Named("backing file", name, place, cluster.image_path)
 
 
@@ -115,7 +115,7 @@ def backing_name_outside_header(cluster: HeaderCluster | Qcow1Header) -> Iterato
         yield Problem(
             f"the backing file name at host offset {header.backing_file_offset:#x} is {header.backing_file_size} bytes "
             f"long, expected at most {max(room, 0)}",
-            (host(8, 8),),
+            (host_range(8, 8),),
             "header",
         )
 
@@ -126,8 +126,8 @@ def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
 
     Why: a name in the header's own bytes is hidden from a reader of the fields, and hides every extension from QEMU.
     Spec: Header, bytes 8-15; Header extensions
-    QEMU: says nothing, uses the name, and takes no extension into account where the name begins inside the header.
-    Next: read the header cluster as hex; the extensions are listed here as they stand in the file.
+    QEMU: reports nothing, uses the name, and ignores the extensions where the name begins inside the header.
+    Next: read the header cluster as hex; the extensions are listed here as the file has them.
     """
     header, ended = cluster.header, cluster.extensions.end_offset
     begins, length = header.backing_file_offset, header.backing_file_size
@@ -136,7 +136,7 @@ def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
         yield Problem(
             f"the backing file name lies at {begins:#x} to {begins + length:#x}, inside what ends at {ended:#x}: the "
             "header and its extensions",
-            (host(begins, length),),
+            (host_range(begins, length),),
             "header",
         )
 
@@ -145,15 +145,17 @@ def backing_name_in_header(cluster: HeaderCluster) -> Iterator[Problem]:
 def backing_name_incomplete(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """Only one of offset and length of the backing file name is set.
 
-    Why: consistent with a name that was removed by something else than QEMU, which clears both.
+    Why: consistent with a name that was removed by something other than QEMU, which clears both.
     Spec: Header, bytes 8-19
-    QEMU: says nothing and takes the image for one without a backing file.
+    QEMU: reports nothing and treats the image as one without a backing file.
     Next: look for a name after the extensions in the header cluster; the disk may need a backing file after all.
     """
     header = _header_of(cluster)
     offset, length = header.backing_file_offset, header.backing_file_size
     if bool(offset) != bool(length):
-        yield Problem(f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host(8, 12),), "header")
+        yield Problem(
+            f"backing_file_offset is {offset:#x}, backing_file_size is {length}", (host_range(8, 12),), "header"
+        )
 
 
 @rule(HeaderCluster, Severity.LOW, FindingClass.REFERENCE)
@@ -163,8 +165,8 @@ def backing_format_missing(cluster: HeaderCluster) -> Iterator[Problem]:
     Why: a program that opens the image guesses the format from the backing file's first bytes, which the guest of a raw
     disk can choose (CVE-2008-2004). Old versions of QEMU recorded no format in ordinary work, hence the low severity.
     Spec: Backing file format name
-    QEMU: says nothing when it opens the image; newer versions refuse to create one like this.
-    Next: say the format when the backing file is supplied; never let it be guessed.
+    QEMU: reports nothing when it opens the image; newer versions refuse to create one like this.
+    Next: specify the format when supplying the backing file; never let it be guessed.
     """
     named = backing_file(cluster)
     known = cluster.extensions.text(ExtensionType.BACKING_FORMAT) or cluster.extensions_unknown
@@ -190,7 +192,7 @@ def backing_file_declared(cluster: HeaderCluster | Qcow1Header) -> Iterator[Prob
 def backing_file_protocol(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file name is a protocol or a json: description.
 
-    Why: opening the image makes a host connect to a network service or assemble any block device.
+    Why: opening the image makes the host connect to a network service or set up an arbitrary block device.
     Spec: Header, bytes 8-19
     QEMU: tries the connection, even for its check.
     Next: do not open the image with QEMU on a connected host.
@@ -206,7 +208,7 @@ def backing_file_system_path(cluster: HeaderCluster | Qcow1Header) -> Iterator[P
 
     Why: converting the image copies the host's own data into the output.
     Spec: Header, bytes 8-19
-    QEMU: opens it; convert was seen to copy a password file into the raw image, with exit status 0.
+    QEMU: opens it; convert has been observed to copy a password file into the raw image, with exit status 0.
     Next: do not open the image with QEMU; consistent with an attempt to read the host's files.
     """
     named = backing_file(cluster)
@@ -218,10 +220,10 @@ def backing_file_system_path(cluster: HeaderCluster | Qcow1Header) -> Iterator[P
 def backing_file_outside_directory(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file lies outside the directory of the image.
 
-    Why: on the host that opens the image another file may stand there than on the one that wrote it.
+    Why: the host that opens the image may have a different file there than the host that wrote it.
     Spec: Header, bytes 8-19
     QEMU: resolves the name against the directory of the image and opens it.
-    Next: check that the place belongs to the image's system.
+    Next: check that the location belongs to the system that the image comes from.
     """
     named = backing_file(cluster)
     if named and named.is_foreign_path:
@@ -235,7 +237,7 @@ def backing_file_in_storage_directory(cluster: HeaderCluster | Qcow1Header) -> I
     """The backing file has an absolute name in a directory where hosts keep disk images.
 
     Why: managers of virtual machines write such names in ordinary work; opened on another host, the name leads to
-    whatever stands there.
+    whatever file is there.
     Spec: Header, bytes 8-19
     QEMU: opens it.
     Next: obtain the backing file from the host that the image comes from.
@@ -249,8 +251,8 @@ def backing_file_in_storage_directory(cluster: HeaderCluster | Qcow1Header) -> I
 def backing_file_is_image(cluster: HeaderCluster | Qcow1Header) -> Iterator[Problem]:
     """The backing file is the image itself.
 
-    Why: a chain without end: following it never ends. Only names are compared here, since nothing that an
-    image names is looked up; a loop over links or other files shows when the chain is supplied.
+    Why: the chain is endless, and following it never stops. Only names are compared here, since nothing that an image
+    names is looked up; a loop over links or other files shows when the chain is supplied.
     Spec: Header, bytes 8-19
     QEMU: check and convert hang.
     Next: do not open the image with QEMU; extract without a backing file.

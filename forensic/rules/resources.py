@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from forensic.accounting.discrepancies import Totals
 from forensic.budget import Unexamined
 from forensic.disk.codecs import Codec
-from forensic.finding import FindingClass, Problem, Problems, Severity, host
+from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
@@ -39,12 +39,12 @@ def smallest_stream(geometry: Geometry) -> float:
 
 @rule(Unexamined, Severity.MEDIUM, FindingClass.RESOURCE)
 def limit_reached(part: Unexamined) -> Iterator[Problem]:
-    """A limit was reached and part of the image was not looked at.
+    """A limit was reached and part of the image was not examined.
 
-    Why: what was not looked at was not judged; the verdict is undetermined unless corruption was seen before.
+    Why: that part was not judged; the verdict is undetermined unless corruption was found before.
     Spec: General
     QEMU: has no limits of this kind.
-    Next: run the check again with higher limits (--limit-time, --limit-memory) on a host that can bear it.
+    Next: run the check again with higher limits (--limit-time, --limit-memory) on a machine that can afford it.
     """
     if part.limit:
         yield Problem(f"{part.reason}; {part.structure.__name__} and what follows was not judged in full", (), "")
@@ -55,15 +55,15 @@ def evidence_unreadable(unread: UnreadRanges) -> Problems:
     """Parts of the file could not be read.
 
     Why: what lies there was not judged, and what follows from it is not known: the verdict is undetermined, whatever
-    else was found. It says something about the medium, or about who changes the file, and nothing about the image.
+    else was found. This concerns the storage medium, or a process that changes the file, and not the image itself.
     Spec: General
     QEMU: check stops at the first read that fails.
-    Next: copy the file with a tool that goes on after bad sectors and lists them (ddrescue), and look at the copy.
+    Next: copy the file with a tool that continues past bad sectors and lists them (ddrescue), and check the copy.
     """
 
     def described() -> Iterator[Problem]:
         for one in unread.ranges:
-            yield Problem(str(one), (host(one.host_offset, one.length),), "file")
+            yield Problem(str(one), (host_range(one.host_offset, one.length),), "file")
 
     return Problems(len(unread.ranges) + unread.not_listed, described)
 
@@ -84,7 +84,9 @@ def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
     # Saved machine states make the table larger, but not by orders of magnitude.
     ample = AMPLE_L1_BYTES // L1_ENTRY_SIZE
     if ample < claimed <= MAX_L1_ENTRIES and claimed > 64 * max(1, needed):
-        yield Problem(f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host(36, 4),), "header")
+        yield Problem(
+            f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host_range(36, 4),), "header"
+        )
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.RESOURCE)
@@ -93,14 +95,14 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
 
     Why: tables in holes of the file or in one another cost nothing to write and hours to read.
     Spec: Snapshots
-    QEMU: check reads each of them, and was seen to take minutes.
+    QEMU: check reads each of them, and has been observed to take minutes.
     Next: see the L1 offsets and sizes of the snapshots.
     """
     total = sum(snapshot.l1_size for snapshot in table.snapshots) * L1_ENTRY_SIZE
     if total > max(AMPLE_SNAPSHOT_L1_BYTES, table.disk_usage):
         yield Problem(
             f"{len(table.snapshots):,} snapshots claim {total:,} bytes of L1 tables, the file has {table.disk_usage:,}",
-            (host(table.host_offset, table.end_offset - table.host_offset),),
+            (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )
 
@@ -109,9 +111,9 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
 def mapping_amplification(totals: Totals) -> Iterator[Problem]:
     """The tables map far more guest data than the file can hold.
 
-    Why: one table or one cluster stands for many places of the disk, so a small file becomes a huge disk.
+    Why: one table or one cluster stands for many ranges of the disk, so a small file becomes a huge disk.
     Spec: Cluster mapping
-    QEMU: check says nothing if the refcounts agree; convert writes all of it.
+    QEMU: check reports nothing if the refcounts agree; convert writes all of it.
     Next: do not convert the image without a limit.
     """
     size = totals.geometry.cluster_size
@@ -124,7 +126,7 @@ def mapping_amplification(totals: Totals) -> Iterator[Problem]:
         return
     yield Problem(
         f"{mapped:,} bytes of {what} are mapped in a file of {totals.file_size:,} bytes",
-        (host(0, totals.file_size),),
+        (host_range(0, totals.file_size),),
         "L1",
         {"mapped_bytes": mapped, "file_size": totals.file_size},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forensic.finding import FindingClass, Problem, Severity, host
+from forensic.finding import FindingClass, Problem, Severity, host_range
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, SnapshotTable
@@ -12,7 +12,7 @@ from forensic.rules.places import at_snapshot_l1, in_snapshot
 from forensic.rules.registry import rule
 
 REQUIRED_EXTRA_BYTES = 16
-"""Extra data that version 3 demands: the sizes of the saved state and of the disk."""
+"""Extra data that version 3 requires: the sizes of the saved state and of the disk."""
 
 MAX_EXTRA_BYTES = 1024
 
@@ -23,7 +23,7 @@ NANOSECONDS = 1_000_000_000
 def snapshots_present(table: SnapshotTable) -> Iterator[Problem]:
     """The image holds internal snapshots.
 
-    Why: each is another state of the disk; the active disk alone is not all the image knows.
+    Why: each is another state of the disk; the image holds more than the active disk.
     Spec: Snapshots
     QEMU: lists them with `snapshot -l`.
     Next: extract them as well.
@@ -31,7 +31,7 @@ def snapshots_present(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         yield Problem(
             f'snapshot {snapshot.index} has the id "{snapshot.id}" and the name "{snapshot.name}"',
-            (host(snapshot.host_offset, snapshot.length),),
+            (host_range(snapshot.host_offset, snapshot.length),),
             f"snapshots[{snapshot.index}]",
         )
 
@@ -40,13 +40,13 @@ def snapshots_present(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_count_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """The header claims more snapshots than 65536.
 
-    Why: older readers allocated what a header claims (CVE-2014-0144); entries after the limit are not looked at.
+    Why: older readers allocated what a header claims (CVE-2014-0144); entries past the limit are not examined.
     Spec: Header, bytes 60-63 (the limit is QEMU's)
     QEMU: refuses the image.
     Next: count the entries that the table really holds.
     """
     if table.claimed > MAX_SNAPSHOTS:
-        yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host(60, 4),), "header")
+        yield Problem(f"nb_snapshots is {table.claimed:,}, more than {MAX_SNAPSHOTS:,}", (host_range(60, 4),), "header")
 
 
 LARGEST_OFFSET = (1 << 63) - 1
@@ -55,7 +55,7 @@ LARGEST_OFFSET = (1 << 63) - 1
 
 @rule(HeaderCluster, Severity.MEDIUM, FindingClass.SPEC_VIOLATION)
 def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Problem]:
-    """The header names a place for a snapshot table where none can be, though it counts no snapshots.
+    """The header gives an impossible location for a snapshot table, though it counts no snapshots.
 
     Why: one of the two fields is damaged: QEMU sets both to 0 when the last snapshot is deleted. No table can begin off
     a cluster boundary, nor from host offset 2^63 on.
@@ -67,7 +67,9 @@ def snapshot_offset_without_snapshots(cluster: HeaderCluster) -> Iterator[Proble
     if not isinstance(geometry, Geometry) or header.nb_snapshots:
         return
     if header.snapshots_offset % geometry.cluster_size or header.snapshots_offset > LARGEST_OFFSET:
-        yield Problem(f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host(60, 12),), "header")
+        yield Problem(
+            f"nb_snapshots is 0, snapshots_offset is {header.snapshots_offset:#x}", (host_range(60, 12),), "header"
+        )
 
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
@@ -82,7 +84,7 @@ def snapshot_table_unaligned(table: SnapshotTable) -> Iterator[Problem]:
     if table.host_offset % table.cluster_size:
         yield Problem(
             f"snapshots_offset is {table.host_offset:#x}, not a multiple of the {table.cluster_size:#x}-byte cluster",
-            (host(64, 8),),
+            (host_range(64, 8),),
             "header",
         )
 
@@ -99,7 +101,7 @@ def snapshot_table_outside_file(table: SnapshotTable) -> Iterator[Problem]:
     if table.missing and not table.unread:
         yield Problem(
             f"{len(table.snapshots):,} of {table.claimed:,} entries could be read: {table.missing}",
-            (host(table.host_offset, table.end_offset - table.host_offset),),
+            (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )
 
@@ -146,7 +148,7 @@ def snapshot_l1_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """The L1 table of a snapshot is larger than 32 MiB.
 
     Why: older readers allocated what an entry claims (CVE-2014-0143) or copied it into a smaller buffer
-    (CVE-2014-0145); only the first 32 MiB are looked at here.
+    (CVE-2014-0145); only the first 32 MiB are examined here.
     Spec: Snapshots, bytes 8-11 of an entry (the limit is QEMU's)
     QEMU: check reports it; converting the snapshot fails.
     Next: compare with what the snapshot's disk size needs.
@@ -160,37 +162,37 @@ def snapshot_l1_too_large(table: SnapshotTable) -> Iterator[Problem]:
 
 @rule(SnapshotTable, Severity.CRITICAL, FindingClass.CORRUPTION)
 def snapshot_table_in_header(table: SnapshotTable) -> Iterator[Problem]:
-    """The header counts snapshots but gives no place of their table.
+    """The header counts snapshots but gives no location for their table.
 
     Why: the table is lost; at offset 0 there is the header, which is not read as a table here.
     Spec: Header, bytes 60-71
-    QEMU: reads the header as snapshots; check reports the nonsense, convert does not look.
+    QEMU: reads the header as snapshots; check reports the resulting nonsense, convert ignores them.
     Next: search the unreferenced clusters for the table: its entries hold names and dates.
     """
     if not table.host_offset:
-        yield Problem(f"nb_snapshots is {table.claimed:,}, snapshots_offset is 0", (host(60, 12),), "header")
+        yield Problem(f"nb_snapshots is {table.claimed:,}, snapshots_offset is 0", (host_range(60, 12),), "header")
 
 
 @rule(SnapshotTable, Severity.HIGH, FindingClass.CORRUPTION)
 def snapshots_with_data_file(table: SnapshotTable) -> Iterator[Problem]:
     """The image has internal snapshots and an external data file.
 
-    Why: clusters of a data file are not counted, so a snapshot cannot keep any: what it shows is the active disk.
+    Why: clusters of a data file are not counted, so a snapshot cannot preserve any: it shows the active disk.
     Spec: Header, incompatible feature bit 2
     QEMU: check reports a corruption for each cluster that is shared.
     Next: do not rely on a snapshot's data of this image.
     """
     if table.geometry.external_data_file:
         yield Problem(
-            f"nb_snapshots is {table.claimed:,}, and incompatible feature bit 2 is set", (host(60, 4),), "header"
+            f"nb_snapshots is {table.claimed:,}, and incompatible feature bit 2 is set", (host_range(60, 4),), "header"
         )
 
 
 @rule(SnapshotTable, Severity.MEDIUM, FindingClass.CORRUPTION)
 def snapshot_extra_data_short(table: SnapshotTable) -> Iterator[Problem]:
-    """A snapshot of a version 3 image has less extra data than version 3 demands.
+    """A snapshot of a version 3 image has less extra data than version 3 requires.
 
-    Why: the size of its disk is not recorded, and that of the header may be another.
+    Why: the size of its disk is not recorded, and may differ from the one in the header.
     Spec: Snapshots, bytes 36-39 of an entry
     QEMU: check reports it as incomplete; its repair rewrites the table.
     Next: the snapshot's L1 table says how large its disk can be.
@@ -205,10 +207,11 @@ def snapshot_extra_data_short(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_extra_data_too_large(table: SnapshotTable) -> Iterator[Problem]:
     """A snapshot has more extra data than QEMU takes.
 
-    Why: nothing known is as long; consistent with hidden data, or with a damaged length that shifts all that follows.
+    Why: no known extra data is this long; consistent with hidden data, or with a damaged length that shifts all that
+    follows.
     Spec: Snapshots, bytes 36-39 of an entry (the limit is QEMU's)
     QEMU: refuses the image; its repair would cut the extra data off.
-    Next: look at the bytes; never repair the original.
+    Next: examine the bytes; never repair the original.
     """
     for snapshot in table.snapshots:
         if snapshot.extra_data_size > MAX_EXTRA_BYTES:
@@ -222,13 +225,13 @@ def snapshot_extra_data_unknown(table: SnapshotTable) -> Iterator[Problem]:
 
     Why: it comes from a newer format, or it holds something that no tool shows.
     Spec: Snapshots, extra data
-    QEMU: keeps the bytes and says nothing.
-    Next: look at the bytes.
+    QEMU: keeps the bytes and reports nothing.
+    Next: examine the bytes.
     """
     for snapshot in table.snapshots:
         unknown = snapshot.unknown_extra_data
         if any(unknown):
-            text = f"{len(unknown):,} bytes of extra data are of no known field: {unknown[:16].hex(' ')}"
+            text = f"{len(unknown):,} bytes of extra data belong to no known field: {unknown[:16].hex(' ')}"
             yield in_snapshot(snapshot, text, "extra_data.unknown")
 
 
@@ -236,10 +239,10 @@ def snapshot_extra_data_unknown(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
     """The disk of a snapshot is larger than its L1 table can map.
 
-    Why: one of the two is wrong; the end of the snapshot's disk is mapped by nothing.
+    Why: one of the two is wrong; nothing maps the end of the snapshot's disk.
     Spec: Snapshots, virtual disk size
-    QEMU: says nothing; converting the snapshot gives as much as the active disk has.
-    Next: the L1 table is what data can be reached by; the range after it is absent.
+    QEMU: reports nothing; converting the snapshot gives as much as the active disk has.
+    Next: data can only be reached through the L1 table; the range after it is absent.
     """
     for snapshot in table.snapshots:
         mapped = snapshot.l1_size * table.geometry.l1_coverage
@@ -250,11 +253,11 @@ def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
 
 @rule(SnapshotTable, Severity.INFO, FindingClass.INFO)
 def snapshot_disk_size_differs(table: SnapshotTable) -> Iterator[Problem]:
-    """The disk of a snapshot has another size than the active disk.
+    """The disk of a snapshot differs in size from the active disk.
 
     Why: the disk was resized after the snapshot was taken.
     Spec: Snapshots, virtual disk size
-    QEMU: going back to the snapshot resizes the disk again; converting it uses the active disk's size.
+    QEMU: reverting to the snapshot resizes the disk again; converting it uses the active disk's size.
     Next: extract the snapshot with its own size.
     """
     for snapshot in table.snapshots:
@@ -267,10 +270,10 @@ def snapshot_disk_size_differs(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
     """The saved machine state of a snapshot is larger than its L1 table can map.
 
-    Why: one of the two is wrong; the end of the saved memory is mapped by nothing.
+    Why: one of the two is wrong; nothing maps the end of the saved memory.
     Spec: Snapshots, VM state size
-    QEMU: says nothing and lists the size as it stands.
-    Next: the L1 table is what the state can be reached by.
+    QEMU: reports nothing and lists the size as recorded.
+    Next: the state can only be reached through the L1 table.
     """
     coverage = table.geometry.l1_coverage
     for snapshot in table.snapshots:
@@ -286,10 +289,10 @@ def snapshot_saved_state_size(table: SnapshotTable) -> Iterator[Problem]:
 def snapshot_time(table: SnapshotTable) -> Iterator[Problem]:
     """The time of a snapshot has a billion nanoseconds or more.
 
-    Why: a clock cannot have given it. Whether the time is otherwise plausible is not judged: what a clock says of it
-    now must not change the findings about the same bytes.
+    Why: no clock gives such a time. Whether the time is otherwise plausible is not judged: findings about the same
+    bytes must not depend on the day of the check.
     Spec: Snapshots, bytes 20-23 of an entry
-    QEMU: says nothing.
+    QEMU: reports nothing.
     Next: do not rely on the times of this table.
     """
     for snapshot in table.snapshots:

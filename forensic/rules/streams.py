@@ -9,7 +9,7 @@ import numpy as np
 from forensic.accounting.streams import StreamBatch, Tail
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome
-from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest, host
+from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
 from forensic.rules.registry import rule
 from forensic.untrusted import Json
 
@@ -20,11 +20,11 @@ SHOWN_BYTES = 64
 def compressed_stream_broken(batch: StreamBatch) -> Iterable[Problem]:
     """A compressed cluster cannot be decoded.
 
-    Why: its bytes are lost; what a broken stream gives before it breaks is covered by no checksum.
+    Why: its bytes are lost; no checksum covers what a broken stream gives before it breaks.
     Spec: Compressed Clusters Descriptor; Header, byte 104
-    QEMU: check says nothing, since it never decodes; reading the cluster fails.
+    QEMU: check reports nothing, since it never decodes; reading the cluster fails.
     Next: look at the stream's first bytes; something else may have been written over it. One that crashes the decoder
-    is worth a closer look, in a place where nothing can come to harm.
+    is worth a closer look, in an isolated environment.
     """
     broken = (batch.outcomes == Outcome.FAILED) | (batch.outcomes == Outcome.DECODER_FAILED)
     return _at(batch, np.flatnonzero(broken).tolist(), lambda index: _BROKEN[Outcome(int(batch.outcomes[index]))])
@@ -38,12 +38,12 @@ _BROKEN = {
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.CORRUPTION)
 def compressed_stream_short(batch: StreamBatch) -> Iterable[Problem]:
-    """A compressed cluster gives less than a cluster.
+    """A compressed cluster decodes to less than a cluster.
 
     Why: the rest of the cluster is lost.
     Spec: Compressed Clusters Descriptor
-    QEMU: check says nothing; reading the cluster fails.
-    Next: any inflater gives these bytes; the extraction leaves the range absent.
+    QEMU: check reports nothing; reading the cluster fails.
+    Next: any inflater recovers these bytes; the extraction leaves the range absent.
     """
     return _with_outcome(batch, Outcome.SHORT, "ends before the cluster is full")
 
@@ -52,21 +52,21 @@ def compressed_stream_short(batch: StreamBatch) -> Iterable[Problem]:
 def compressed_stream_cut(batch: StreamBatch) -> Iterable[Problem]:
     """The sector count of a compressed cluster is too small for its stream.
 
-    Why: read as far as the entry says, the cluster is incomplete; read on, it is whole.
+    Why: read as far as the entry says, the cluster is incomplete; read further, it is whole.
     Spec: Compressed Clusters Descriptor, number of additional sectors
-    QEMU: check says nothing; reading the cluster fails.
+    QEMU: check reports nothing; reading the cluster fails.
     Next: correct the count on a copy and extract that.
     """
-    return _with_outcome(batch, Outcome.CUT, "goes on past its last sector")
+    return _with_outcome(batch, Outcome.CUT, "continues past its last sector")
 
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.RESOURCE)
 def compressed_stream_too_long(batch: StreamBatch) -> Iterable[Problem]:
-    """A compressed cluster gives more than a cluster.
+    """A compressed cluster decodes to more than a cluster.
 
     Why: a reader without a limit fills its memory or its disk; nothing that QEMU writes is like this.
     Spec: Compressed Clusters Descriptor
-    QEMU: check says nothing; reading takes the first cluster and goes on.
+    QEMU: check reports nothing; reading takes the first cluster and goes on.
     Next: the extraction takes the first cluster; what follows is on no disk.
     """
     if batch.geometry.compression_type == Codec.ZSTD:
@@ -76,11 +76,11 @@ def compressed_stream_too_long(batch: StreamBatch) -> Iterable[Problem]:
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.CORRUPTION)
 def compressed_frame_too_long(batch: StreamBatch) -> Iterable[Problem]:
-    """A zstd frame gives more than a cluster.
+    """A zstd frame decodes to more than a cluster.
 
     Why: a reader without a limit fills its memory or its disk; nothing that QEMU writes is like this.
     Spec: Compressed Clusters Descriptor
-    QEMU: check says nothing; reading the cluster fails, unlike that of a deflate stream.
+    QEMU: check reports nothing; reading the cluster fails, unlike that of a deflate stream.
     Next: the extraction takes the first cluster; what follows is on no disk.
     """
     if batch.geometry.compression_type != Codec.ZSTD:
@@ -90,11 +90,11 @@ def compressed_frame_too_long(batch: StreamBatch) -> Iterable[Problem]:
 
 @rule(StreamBatch, Severity.HIGH, FindingClass.CORRUPTION)
 def compressed_stream_wrong_codec(batch: StreamBatch) -> Iterable[Problem]:
-    """A compressed cluster is compressed with another codec than the header says.
+    """A compressed cluster uses a different codec from the one in the header.
 
-    Why: the cluster cannot be read as the image is; its bytes are not lost.
+    Why: the cluster cannot be read with the image as it is, but its bytes are not lost.
     Spec: Header, byte 104
-    QEMU: check says nothing; reading the cluster fails.
+    QEMU: check reports nothing; reading the cluster fails.
     Next: correct the compression type on a copy and extract that.
     """
     return _with_outcome(batch, Outcome.WRONG_CODEC, "can be decoded, but only with the other codec")
@@ -104,9 +104,9 @@ def compressed_stream_wrong_codec(batch: StreamBatch) -> Iterable[Problem]:
 def compressed_stream_zlib_header(batch: StreamBatch) -> Iterable[Problem]:
     """A compressed cluster has a zlib header around its deflate stream.
 
-    Why: the format wants the bare stream; consistent with a writer that does not know it.
+    Why: the format requires a raw stream; consistent with a writer that does not follow it.
     Spec: Header, byte 104
-    QEMU: check says nothing; reading the cluster fails.
+    QEMU: check reports nothing; reading the cluster fails.
     Next: any zlib inflater decodes the cluster.
     """
     return _with_outcome(batch, Outcome.ZLIB_HEADER, "has a zlib header")
@@ -114,38 +114,42 @@ def compressed_stream_zlib_header(batch: StreamBatch) -> Iterable[Problem]:
 
 @rule(StreamBatch, Severity.LOW, FindingClass.ANOMALY)
 def compressed_stream_surplus_sectors(batch: StreamBatch) -> Iterable[Problem]:
-    """A compressed cluster claims sectors in which its stream has no byte.
+    """A compressed cluster claims sectors that its stream does not reach.
 
-    Why: the sectors count as used by it, and so can hide data that no other tool shows.
+    Why: the sectors count as used by it, so they can hide data that no other tool shows.
     Spec: Compressed Clusters Descriptor, number of additional sectors
-    QEMU: says nothing.
-    Next: look at the bytes; those that are not zero have a code of their own.
+    QEMU: reports nothing.
+    Next: examine the bytes; those that are not zero have a code of their own.
     """
     hits = np.flatnonzero(batch.surplus_sectors)
-    return _at(batch, hits.tolist(), lambda index: f"ends {int(batch.surplus_sectors[index])} sectors before its claim")
+    return _at(
+        batch,
+        hits.tolist(),
+        lambda index: f"ends {int(batch.surplus_sectors[index])} sectors short of its claim",
+    )
 
 
 @rule(StreamBatch, Severity.MEDIUM, FindingClass.HIDDEN_DATA, Confidence.LIKELY)
 def compressed_stream_tail(batch: StreamBatch) -> Iterable[Problem]:
     """Bytes after the end of a compressed stream, in sectors that no other stream claims, are not zero.
 
-    Why: no reader looks at them. Only streams that no other one follows at once are judged: between two that QEMU
-    packed together there is no room. Within the last sector of a stream only text counts: anything else can be the
-    rest of a former stream. Text can be the rest of plain data, where the cluster held that before.
+    Why: no reader looks at them. Only streams that are not directly followed by another are judged: QEMU leaves no
+    space between two that it packs together. Within the last sector of a stream only text counts: anything else can be
+    the rest of a former stream. Text can be the rest of plain data, where the cluster held that before.
     Spec: Compressed Clusters Descriptor
-    QEMU: says nothing.
-    Next: look at the bytes.
+    QEMU: reports nothing.
+    Next: examine the bytes.
     """
     return _tails(batch, [tail for tail in batch.tails if not tail.leftover])
 
 
 @rule(StreamBatch, Severity.INFO, FindingClass.INFO, Confidence.LIKELY)
 def compressed_stream_leftover(batch: StreamBatch) -> Iterable[Problem]:
-    """After the end of a compressed stream there is what was in the cluster before.
+    """After the end of a compressed stream lies what the cluster held before.
 
     Why: when the guest writes to a compressed cluster its stream stays in the file, and a freed cluster that is used
-    again keeps what it held. The bytes are consistent with either: they decode, go on past the last sector, or are
-    no text and so few that they can be the rest of a former stream.
+    again keeps what it held. The bytes are consistent with either: they decode, go on past the last sector, or are no
+    text and so few that they can be the rest of a former stream.
     Spec: Compressed Clusters Descriptor
     QEMU: leaves them there in ordinary work.
     Next: decode what follows; it is an earlier state of some guest cluster.
@@ -157,8 +161,8 @@ def compressed_stream_leftover(batch: StreamBatch) -> Iterable[Problem]:
 def compressed_streams_not_decoded(batch: StreamBatch) -> Iterable[Problem]:
     """Some compressed clusters were not decoded.
 
-    Why: the codec is not known, they lie on a bad sector, or there are more than a file of this size can honestly
-    hold: streams that overlap can be made to ask for any amount of work. Whether they are sound is not known.
+    Why: the codec is unknown, they lie on a bad sector, or there are more than a file of this size can plausibly hold:
+    streams that overlap can be made to ask for any amount of work. Whether they are sound is unknown.
     Spec: Compressed Clusters Descriptor
     QEMU: check never decodes a stream.
     Next: extract the ranges in question; the extraction has no such limit.
@@ -184,7 +188,7 @@ def _tails(batch: StreamBatch, tails: list[Tail]) -> Problems:
             shown = tail.data[:SHOWN_BYTES].hex()
             what = f"is followed by {len(tail.data)} bytes at {tail.host_offset:#x}: {tail.data[:16].hex(' ')}"
             problem = _problem(batch, tail.index, what, {"hex": shown})
-            places = (host(tail.host_offset, len(tail.data)), *problem.ranges[1:])
+            places = (host_range(tail.host_offset, len(tail.data)), *problem.ranges[1:])
             yield Problem(problem.observation, places, problem.path, problem.values)
 
     return Problems(len(tails), described)
@@ -201,7 +205,7 @@ def _problem(batch: StreamBatch, index: int, what: str, values: dict[str, Json])
     )
     return Problem(
         f"{path} (guest offset {guest_offset:#x}): the stream at host offset {begins:#x} {what}",
-        (host(begins, int(batch.stored_lengths[index])), guest(guest_offset, geometry.cluster_size)),
+        (host_range(begins, int(batch.stored_lengths[index])), guest_range(guest_offset, geometry.cluster_size)),
         path,
         values,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest, host
+from forensic.finding import FindingClass, Problem, Problems, Range, Severity, guest_range, host_range
 from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.table_reading import ENTRY_SIZE
@@ -20,10 +20,10 @@ from forensic.walk_v1 import Qcow1Usage
 def version_1_image(header: Qcow1Header) -> Iterator[Problem]:
     """The image is of version 1, the format before qcow2.
 
-    Why: it has no refcounts, so nothing in it tells which clusters ought to be in use; few tools read it.
+    Why: it has no refcounts, so nothing in it says which clusters should be in use; few tools read it.
     Spec: none; the description is that of the .ksy, after QEMU's block/qcow.c
     QEMU: reads and writes it under the name qcow; it has no check for it.
-    Next: extract it and go on with the raw image.
+    Next: extract it and continue with the raw image.
     """
     yield Problem("the version in the header is 1", _place(header, "version"), "header")
 
@@ -56,7 +56,7 @@ def version_1_l1_table_outside_file(table: Qcow1L1) -> Iterator[Problem]:
         yield Problem(
             f"the L1 table at host offset {table.host_offset:#x} ends at {table.host_offset + length:#x}, the file at "
             f"{table.file_size:#x}",
-            (host(table.host_offset, length),),
+            (host_range(table.host_offset, length),),
             "L1 table",
         )
 
@@ -75,7 +75,7 @@ def version_1_l1_entry_outside_file(table: Qcow1L1) -> Iterable[Problem]:
 
     def described() -> Iterator[Problem]:
         for index in hits.tolist():
-            place = (host(table.host_offset + index * ENTRY_SIZE, ENTRY_SIZE),)
+            place = (host_range(table.host_offset + index * ENTRY_SIZE, ENTRY_SIZE),)
             leads = f"leads to an L2 table at host offset {int(table.entries[index]):#x}"
             yield Problem(f"L1[{index}] {leads} that ends past the file's {table.file_size:#x} bytes", place)
 
@@ -97,7 +97,7 @@ def version_1_l2_entry_outside_file(batch: Qcow1L2Batch) -> Iterable[Problem]:
 
 @rule(Qcow1L2Batch, Severity.HIGH, FindingClass.CORRUPTION)
 def version_1_l2_entry_unaligned(batch: Qcow1L2Batch) -> Iterable[Problem]:
-    """An L2 entry of a version 1 image points into a sector.
+    """An L2 entry of a version 1 image does not point to a sector boundary.
 
     Why: plain clusters begin on a sector of 512 bytes; the cluster's bytes are absent.
     Spec: none; bits 0-62 are the host offset of a plain cluster
@@ -114,7 +114,7 @@ def version_1_data_overlaps_metadata(usage: Qcow1Usage) -> Iterable[Problem]:
 
     Why: the guest reads the table as data, and writing to the disk overwrites it.
     Spec: none; each cluster belongs to one place of the disk
-    QEMU: does not look.
+    QEMU: does not check this.
     Next: compare the L2 entry with its neighbours.
     """
     return _at_clusters(usage, usage.in_metadata, usage.in_metadata_guest, "where the header or a table is")
@@ -126,8 +126,8 @@ def version_1_data_cluster_shared(usage: Qcow1Usage) -> Iterable[Problem]:
 
     Why: version 1 has no snapshots and shares nothing, so one of the entries is wrong.
     Spec: none; each cluster belongs to one place of the disk
-    QEMU: does not look.
-    Next: look at the bytes to tell which of the places they belong to.
+    QEMU: does not check this.
+    Next: examine the bytes to tell which of the places they belong to.
     """
     return _at_clusters(usage, usage.twice, usage.twice_guest, "where another data cluster is")
 
@@ -139,7 +139,7 @@ def _at_clusters(usage: Qcow1Usage, offsets: U64, guests: U64, what: str) -> Pro
         for offset, guest_offset in zip(offsets.tolist(), guests.tolist(), strict=True):
             yield Problem(
                 f"the data of guest offset {guest_offset:#x} lies at host offset {offset:#x}, {what}",
-                (host(offset, size), guest(guest_offset, size)),
+                (host_range(offset, size), guest_range(guest_offset, size)),
             )
 
     return Problems(len(offsets), described)
@@ -147,7 +147,7 @@ def _at_clusters(usage: Qcow1Usage, offsets: U64, guests: U64, what: str) -> Pro
 
 def _place(header: Qcow1Header, name: str) -> tuple[Range, ...]:
     offset, length = header.field_range(name)
-    return (host(offset, length),) if length else ()
+    return (host_range(offset, length),) if length else ()
 
 
 def _at_entries(batch: Qcow1L2Batch, hits: Bools, say: Callable[[int], str]) -> Problems:
@@ -160,8 +160,8 @@ def _at_entries(batch: Qcow1L2Batch, hits: Bools, say: Callable[[int], str]) -> 
             yield Problem(
                 f"{batch.path(table, index)} leads to {say(int(offsets[table, index]))}",
                 (
-                    host(batch.entry_host_offset(table, index), ENTRY_SIZE),
-                    guest(cluster * batch.header.cluster_size, batch.header.cluster_size),
+                    host_range(batch.entry_host_offset(table, index), ENTRY_SIZE),
+                    guest_range(cluster * batch.header.cluster_size, batch.header.cluster_size),
                 ),
                 batch.path(table, index),
                 {"entry_hex": f"{int(batch.entries[table, index]):016x}"},

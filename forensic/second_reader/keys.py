@@ -51,7 +51,7 @@ def _opened(evidence: Evidence, luks: Qcow2.Luks1Header, host_offset: int, passp
     slots = [slot for slot in luks.key_slots if slot.state == SLOT_IN_USE]
     words = list(dict.fromkeys((passphrase.raw, passphrase.raw.removesuffix(b"\n"))))
     if not passphrase.allow_slow and _rounds(luks, slots, hash_name) * len(words) > MOST_ROUNDS:
-        raise Unsupported(evidence.path_as_given, "the key slots ask for too many rounds of key derivation")
+        raise Unsupported(evidence.path_as_given, "the key slots ask for too many iterations of key derivation")
     for word in words:
         for slot in slots:
             stripes = _stripes(evidence, luks, slot, host_offset)

@@ -100,17 +100,17 @@ def test_entries_that_share_a_cluster_are_found_in_any_snapshot(tmp_path: Path, 
 def test_every_owner_of_a_byte_is_named() -> None:
     with open_image(SOUND / "snapshots-512.qcow2") as image:
         found = {place: ownership(image, place) for place in (0, 0x400, 0x805, 0xA00, 0x1E00, 0x1FFFFF)}
-    assert [claim.owner for claim in found[0].claims] == [Owner.HEADER]
-    assert [claim.owner for claim in found[0x400].claims] == [Owner.REFCOUNT_BLOCK]
-    assert [(claim.owner, claim.path) for claim in found[0x805].claims] == [(Owner.L2_TABLE, "snapshot 0 L1[0]")]
-    assert [(claim.path, claim.guest_offset) for claim in found[0xA00].claims] == [
+    assert [owned.owner for owned in found[0].owners] == [Owner.HEADER]
+    assert [owned.owner for owned in found[0x400].owners] == [Owner.REFCOUNT_BLOCK]
+    assert [(owned.owner, owned.path) for owned in found[0x805].owners] == [(Owner.L2_TABLE, "snapshot 0 L1[0]")]
+    assert [(owned.path, owned.guest_offset) for owned in found[0xA00].owners] == [
         ("active L1[0].L2[0]", 0),
         ("snapshot 0 L1[0].L2[0]", 0),
         ("snapshot 1 L1[0].L2[0]", 0),
     ]
     assert (found[0xA00].stored, found[0xA00].counted) == (3, 3)
-    assert [claim.owner for claim in found[0x1E00].claims] == [Owner.SNAPSHOT_TABLE]
-    assert (found[0x1FFFFF].claims, found[0x1FFFFF].stored, found[0x1FFFFF].counted) == ((), 0, 0)
+    assert [owned.owner for owned in found[0x1E00].owners] == [Owner.SNAPSHOT_TABLE]
+    assert (found[0x1FFFFF].owners, found[0x1FFFFF].stored, found[0x1FFFFF].counted) == ((), 0, 0)
 
 
 @pytest.mark.parametrize("kind", QCOW2, ids=lambda kind: kind.name)
@@ -120,14 +120,14 @@ def test_stored_and_counted_refcounts_of_a_sound_image_agree_cluster_by_cluster(
         step = size * max(1, image.evidence.size // size // 40)
         found = [ownership(image, place) for place in range(0, image.evidence.size, step)]
     assert [each.counted for each in found] == [each.stored for each in found]
-    assert all((each.counted > 0) == bool(each.claims) for each in found)
+    assert all((each.counted > 0) == bool(each.owners) for each in found)
 
 
 def test_a_table_shared_by_two_l1_entries_counts_its_clusters_twice(tmp_path: Path) -> None:
     path = recipes.apply(recipes.load(recipes.HERE / "damaged" / "l2-table-shared.toml"), tmp_path / "image.qcow2")
     with open_image(path) as image:
         found = ownership(image, 0xA00)
-    assert (found.stored, found.counted, len(found.claims)) == (2, 2, 1)
+    assert (found.stored, found.counted, len(found.owners)) == (2, 2, 1)
 
 
 DIRECTORY = "the bitmap directory could not be read to its end"

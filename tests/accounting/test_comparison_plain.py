@@ -15,7 +15,7 @@ from forensic.accounting import comparison
 from forensic.accounting.cluster_counts import SATURATED, Use
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
-from forensic.accounting.owners import Claims, metadata_of
+from forensic.accounting.owners import ClusterOwners, metadata_of
 from forensic.accounting.ownership import ownership
 from forensic.accounting.table_sets import TableSets, l1_tables
 from forensic.budget import MEMORY_BASE, Budget, Limits, Unexamined
@@ -150,8 +150,8 @@ def counter_of(opened: Qcow2Image) -> UsageCounter:
     blocks = read_refcount_table(opened.evidence, opened.geometry)
     nothing = np.zeros(0, dtype=np.uint64)
     metadata = metadata_of(opened, blocks, nothing, nothing.astype(np.int64))
-    claims = Claims(opened.evidence, opened.l1, metadata, sets, budget.out_of_time)
-    counter = UsageCounter(claims, StoredRefcounts(opened.evidence, blocks), budget, sets.lost)
+    cluster_owners = ClusterOwners(opened.evidence, opened.l1, metadata, sets, budget.out_of_time)
+    counter = UsageCounter(cluster_owners, StoredRefcounts(opened.evidence, blocks), budget, sets.lost)
     for batch in sets.batches(opened.evidence, opened.l1):
         counter.add(batch)
     return counter
@@ -327,14 +327,14 @@ def test_a_window_with_nothing_but_a_table_is_counted(tmp_path: Path, monkeypatc
         assert found[cluster] == (0, 1, Use.METADATA | Use.NOT_COPIED, Block.NONE)
 
 
-def test_the_claims_on_the_very_byte_come_first(tmp_path: Path) -> None:
+def test_the_owners_of_the_very_byte_come_first(tmp_path: Path) -> None:
     """Two streams of a sector each in one cluster."""
     begin = 6 * SIZE
     words = [COMPRESSED | begin, COMPRESSED | begin + 512]
     with Qcow2Image(Evidence(written(tmp_path, tiny(words, cluster_bits=12, head=header(cluster_bits=12))))) as opened:
         for at, first in ((0, 0), (511, 0), (512, 512), (1023, 512), (1024, 0), (SIZE - 1, 0)):
             found = ownership(opened, begin + at)
-            assert [claim.host_offset for claim in found.claims] == [begin + first, begin + 512 - first]
+            assert [owned.host_offset for owned in found.owners] == [begin + first, begin + 512 - first]
             assert (found.host_offset, found.cluster_host_offset, found.cluster_size) == (begin + at, begin, SIZE)
             assert found.counted == 2
 

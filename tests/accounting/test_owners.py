@@ -1,4 +1,4 @@
-"""Who claims a cluster: all that do, up to a number."""
+"""The owners of a cluster: all of them, up to a number."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from forensic.accounting.owners import MAX_CLAIMS, Claim, Owner, in_words
-from forensic.accounting.ownership import claims_of, ownership
+from forensic.accounting.owners import MAX_OWNERS, OwnedRange, Owner, in_words
+from forensic.accounting.ownership import cluster_owners_of, ownership
 from forensic.accounting.table_sets import TableSets, l1_tables
 from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence
@@ -28,13 +28,13 @@ def test_entries_that_lead_to_one_cluster_are_named_up_to_the_limit(count: int, 
     with opened(tmp_path, tiny(words, cluster_bits=12, head=header(cluster_bits=12))) as image:
         found = ownership(image, 6 * CLUSTER + 5)
         other = ownership(image, 7 * CLUSTER)
-    assert [(claim.owner, claim.guest_offset, claim.path) for claim in found.claims] == [
-        (Owner.DATA, number * CLUSTER, f"active L1[0].L2[{number}]") for number in range(1, min(count, MAX_CLAIMS) + 1)
+    assert [(owned.owner, owned.guest_offset, owned.path) for owned in found.owners] == [
+        (Owner.DATA, number * CLUSTER, f"active L1[0].L2[{number}]") for number in range(1, min(count, MAX_OWNERS) + 1)
     ]
     assert found.counted == count
-    assert in_words(found.claims).endswith(" and others") == (count >= MAX_CLAIMS)
-    assert [claim.guest_offset for claim in other.claims] == [(count + 1) * CLUSTER]
-    assert MAX_CLAIMS == 8
+    assert in_words(found.owners).endswith(" and others") == (count >= MAX_OWNERS)
+    assert [owned.guest_offset for owned in other.owners] == [(count + 1) * CLUSTER]
+    assert MAX_OWNERS == 8
 
 
 @pytest.mark.parametrize("sectors", [0, 7, 8, 15])
@@ -47,24 +47,24 @@ def test_a_stream_is_named_for_every_cluster_that_it_touches(sectors: int, withi
         named = [
             cluster
             for cluster in range(5, 12)
-            if Owner.COMPRESSED in {claim.owner for claim in ownership(image, cluster * CLUSTER).claims}
+            if Owner.COMPRESSED in {owned.owner for owned in ownership(image, cluster * CLUSTER).owners}
         ]
-        (claim,) = ownership(image, 6 * CLUSTER).claims
+        (owned,) = ownership(image, 6 * CLUSTER).owners
     assert named == list(range(6, (end - 1) // CLUSTER + 1))
-    assert (claim.host_offset, claim.length, claim.guest_offset) == (begins, end - begins, CLUSTER)
+    assert (owned.host_offset, owned.length, owned.guest_offset) == (begins, end - begins, CLUSTER)
 
 
 @pytest.mark.parametrize("entries", [6, 7, 8, 20])
 def test_metadata_leaves_room_for_what_it_is_in_conflict_with(entries: int, tmp_path: Path) -> None:
     """A cluster that is an L2 table, the L1 table, and guest data again and again."""
     with opened(tmp_path, tiny([COPIED | L1 * 512] * entries, l1_entries=[L2 * 512] * 2)) as image:
-        owners = [claim.owner for claim in ownership(image, L1 * 512).claims]
-    assert owners == [Owner.ACTIVE_L1, *[Owner.DATA] * min(entries, MAX_CLAIMS - 1)]
+        owners = [owned.owner for owned in ownership(image, L1 * 512).owners]
+    assert owners == [Owner.ACTIVE_L1, *[Owner.DATA] * min(entries, MAX_OWNERS - 1)]
 
 
-def test_claims_in_words() -> None:
-    one = Claim(Owner.L2_TABLE, 512, 512, "active L1[0]", None, 3)
-    two = Claim(Owner.DATA, 512, 512, "active L1[0].L2[1]", 0x200)
+def test_owners_in_words() -> None:
+    one = OwnedRange(Owner.L2_TABLE, 512, 512, "active L1[0]", None, 3)
+    two = OwnedRange(Owner.DATA, 512, 512, "active L1[0].L2[1]", 0x200)
     assert in_words([one, two]) == (
         "L2 table (active L1[0], 3 times); guest data (active L1[0].L2[1], guest offset 0x200)"
     )
@@ -74,21 +74,21 @@ def test_claims_in_words() -> None:
 def test_nothing_is_claimed_where_nothing_is_asked_for(tmp_path: Path) -> None:
     with opened(tmp_path, tiny([])) as image:
         found = ownership(image, 15 * 512)
-    assert (found.claims, found.counted, found.cluster_host_offset) == ((), 0, 15 * 512)
+    assert (found.owners, found.counted, found.cluster_host_offset) == ((), 0, 15 * 512)
 
 
-def on_clusters(image: Qcow2Image, clusters: list[int], stop: str | None = None) -> dict[int, list[Claim]]:
+def on_clusters(image: Qcow2Image, clusters: list[int], stop: str | None = None) -> dict[int, list[OwnedRange]]:
     sets, budget = TableSets(), Budget(Limits())
     for table, times in l1_tables(image):
         sets.add(table, times)
     bitmaps = [each for each in read_bitmap_tables(image, budget) if isinstance(each, BitmapTable)]
     table_of_blocks = read_refcount_table(image.evidence, image.geometry)
-    claims = claims_of(image, budget, table_of_blocks, bitmaps, sets)
-    return replace(claims, out_of_time=lambda: stop).on_clusters(clusters)
+    cluster_owners = cluster_owners_of(image, budget, table_of_blocks, bitmaps, sets)
+    return replace(cluster_owners, out_of_time=lambda: stop).of_clusters(clusters)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_claims_on_several_clusters_are_those_of_a_plain_search(seed: int, tmp_path: Path) -> None:
+def test_owners_of_several_clusters_are_those_of_a_plain_search(seed: int, tmp_path: Path) -> None:
     """Two L2 tables side by side, whose entries lead to a few clusters, many of them to the same ones."""
     rng = random.Random(seed)
     last, tables = 12, 2
@@ -103,29 +103,29 @@ def test_claims_on_several_clusters_are_those_of_a_plain_search(seed: int, tmp_p
     head = header(cluster_bits=12, virtual_size=tables * 512 * CLUSTER, l1_size=tables)
     content = tiny(words, l1_entries=[4 * CLUSTER, 5 * CLUSTER], cluster_bits=12, head=head, file_clusters=last + 2)
     wanted = rng.sample(range(FIRST_DATA + 1, last + 2), rng.randrange(1, 5))
-    expected: dict[int, list[Claim]] = {cluster: [] for cluster in wanted}
+    expected: dict[int, list[OwnedRange]] = {cluster: [] for cluster in wanted}
     for compressed in (False, True):
         for position, word in enumerate(words):
             place, offset = word & 0x00FF_FFFF_FFFF_FE00, word & (1 << 58) - 1
             path = f"active L1[{position // 512}].L2[{position % 512}]"
             end = place + CLUSTER
-            claim = Claim(Owner.DATA, place, CLUSTER, path, position * CLUSTER)
+            owned = OwnedRange(Owner.DATA, place, CLUSTER, path, position * CLUSTER)
             if word & COMPRESSED:
                 end = offset // 512 * 512 + ((word >> 58 & 15) + 1) * 512
-                claim = Claim(Owner.COMPRESSED, offset, end - offset, path, position * CLUSTER)
+                owned = OwnedRange(Owner.COMPRESSED, offset, end - offset, path, position * CLUSTER)
                 place = offset
             elif place % CLUSTER or not place:
                 continue
             if bool(word & COMPRESSED) == compressed:
                 for cluster in range(place // CLUSTER, -(-end // CLUSTER)):
                     if cluster in expected:
-                        expected[cluster].append(claim)
+                        expected[cluster].append(owned)
     with opened(tmp_path, content) as image:
         found = on_clusters(image, wanted)
-    assert found == {cluster: claims[:MAX_CLAIMS] for cluster, claims in expected.items()}
+    assert found == {cluster: owners[:MAX_OWNERS] for cluster, owners in expected.items()}
 
 
-def test_nobody_claims_what_nobody_asks_for(tmp_path: Path) -> None:
+def test_no_owner_is_named_of_what_is_not_asked_for(tmp_path: Path) -> None:
     with opened(tmp_path, tiny([])) as image:
         assert on_clusters(image, []) == {}
 
@@ -136,7 +136,7 @@ def test_many_short_streams_do_not_hide_a_long_one(tmp_path: Path) -> None:
     with opened(tmp_path, tiny(words, cluster_bits=12, head=header(cluster_bits=12))) as image:
         found = on_clusters(image, [6, 8])
     assert found[6] == []
-    assert [claim.guest_offset for claim in found[8]] == [20 * CLUSTER]
+    assert [owned.guest_offset for owned in found[8]] == [20 * CLUSTER]
 
 
 @pytest.mark.parametrize("tables", [1, 6, 7, 8, 20])
@@ -147,8 +147,8 @@ def test_a_crowd_of_metadata_leaves_room_for_guest_data(tables: int, tmp_path: P
     entries = [struct.pack(">QIHHIIQII", 8 * CLUSTER, 1 + n, 0, 0, 0, 0, 0, 0, 0) for n in range(tables)]
     content[7 * CLUSTER : 9 * CLUSTER] = b"".join(entries).ljust(2 * CLUSTER, b"\0")
     with opened(tmp_path, bytes(content)) as image:
-        owners = [claim.owner for claim in ownership(image, 8 * CLUSTER).claims]
-    assert owners == [Owner.SNAPSHOT_L1] * min(tables, MAX_CLAIMS - 1) + [Owner.DATA]
+        owners = [owned.owner for owned in ownership(image, 8 * CLUSTER).owners]
+    assert owners == [Owner.SNAPSHOT_L1] * min(tables, MAX_OWNERS - 1) + [Owner.DATA]
 
 
 def test_metadata_of_every_kind_is_claimed_as_often_as_it_is_referenced(tmp_path: Path) -> None:
@@ -163,13 +163,13 @@ def test_metadata_of_every_kind_is_claimed_as_often_as_it_is_referenced(tmp_path
         found = on_clusters(image, [0, 2, 4, 8, 9, 10])
     table = Owner.L2_TABLE
     assert found[4] == [
-        Claim(table, 4 * 512, 512, "active L1[1]", None, 2),
-        Claim(table, 4 * 512, 512, "snapshot 0 L1[1]", None, 2),
+        OwnedRange(table, 4 * 512, 512, "active L1[1]", None, 2),
+        OwnedRange(table, 4 * 512, 512, "snapshot 0 L1[1]", None, 2),
     ]
-    assert found[9] == [Claim(table, 9 * 512, 512, "snapshot 0 L1[0]", None, 2)]
-    assert found[2] == [Claim(Owner.REFCOUNT_BLOCK, 1024, 512, "refcount_table", None, 1)]
-    assert found[8] == [Claim(Owner.REFCOUNT_BLOCK, 4096, 512, "refcount_table", None, 2)]
-    assert found[0] == [Claim(Owner.HEADER, 0, 512, "header")]
+    assert found[9] == [OwnedRange(table, 9 * 512, 512, "snapshot 0 L1[0]", None, 2)]
+    assert found[2] == [OwnedRange(Owner.REFCOUNT_BLOCK, 1024, 512, "refcount_table", None, 1)]
+    assert found[8] == [OwnedRange(Owner.REFCOUNT_BLOCK, 4096, 512, "refcount_table", None, 2)]
+    assert found[0] == [OwnedRange(Owner.HEADER, 0, 512, "header")]
     assert found[10] == []
 
 
@@ -186,7 +186,7 @@ def test_bitmap_data_is_claimed_as_often_as_its_tables_lead_there(tmp_path: Path
         with Qcow2Image(Evidence(tmp_path / "image.qcow2")) as image:
             found = on_clusters(image, [one // 512, other // 512])
         for at, count in zip((one, other), times, strict=True):
-            expected = [Claim(Owner.BITMAP_DATA, at, 512, "bitmaps", None, count)] if count else []
+            expected = [OwnedRange(Owner.BITMAP_DATA, at, 512, "bitmaps", None, count)] if count else []
             assert found[at // 512] == expected
 
 
@@ -196,14 +196,14 @@ def number(content: bytes | bytearray, at: int) -> int:
 
 @pytest.mark.parametrize("count", [7, 8, 9])
 def test_a_sentence_says_that_there_may_be_others(count: int) -> None:
-    claims = [Claim(Owner.DATA, 512, 512, f"L2[{n}]", None, 2) for n in range(count)]
+    owners = [OwnedRange(Owner.DATA, 512, 512, f"L2[{n}]", None, 2) for n in range(count)]
     words = "; ".join(f"guest data (L2[{n}], 2 times)" for n in range(count))
-    assert in_words(claims) == words + (" and others" if count >= MAX_CLAIMS else "")
+    assert in_words(owners) == words + (" and others" if count >= MAX_OWNERS else "")
 
 
 def test_without_time_the_tables_are_not_walked(tmp_path: Path) -> None:
     with opened(tmp_path, tiny([COPIED | L1 * 512, COPIED | 6 * 512])) as image:
-        assert [claim.owner for claim in on_clusters(image, [L1, 6])[6]] == [Owner.DATA]
+        assert [owned.owner for owned in on_clusters(image, [L1, 6])[6]] == [Owner.DATA]
         found = on_clusters(image, [L1, 6], "time is up")
-    assert [claim.owner for claim in found[L1]] == [Owner.ACTIVE_L1]
+    assert [owned.owner for owned in found[L1]] == [Owner.ACTIVE_L1]
     assert found[6] == []

@@ -242,7 +242,7 @@ def test_the_next_stream_is_the_next_one_that_begins_elsewhere(seed: int) -> Non
     begins = found.host_offsets.tolist()
     for begin, following in zip(begins, found.next_offsets().tolist(), strict=True):
         assert following == min((each for each in begins if each > begin), default=(1 << 64) - 1)
-    chosen = found.only(np.array([1, 3]))
+    chosen = found.selected(np.array([1, 3]))
     assert chosen.host_offsets.tolist() == [begins[1], begins[3]]
     assert chosen.ends.tolist() == [int(found.ends[1]), int(found.ends[3])]
 

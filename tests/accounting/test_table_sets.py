@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from forensic.accounting import owners as owners_module
-from forensic.accounting.owners import Claim, Metadata, Owner, metadata_of
+from forensic.accounting.owners import Metadata, OwnedRange, Owner, metadata_of
 from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
@@ -168,9 +168,9 @@ def test_every_single_structure_claims_its_bytes() -> None:
         size = 1 << number(content, 20, 4)
         l1, l1_length = number(content, 40, 8), number(content, 36, 4) * 8
         expected = [
-            Claim(Owner.HEADER, 0, size, "header", None, 1),
-            Claim(Owner.ACTIVE_L1, l1, l1_length, "L1", None, 1),
-            Claim(Owner.REFCOUNT_TABLE, number(content, 48, 8), number(content, 56, 4) * size, "refcount_table"),
+            OwnedRange(Owner.HEADER, 0, size, "header", None, 1),
+            OwnedRange(Owner.ACTIVE_L1, l1, l1_length, "L1", None, 1),
+            OwnedRange(Owner.REFCOUNT_TABLE, number(content, 48, 8), number(content, 56, 4) * size, "refcount_table"),
         ]
         with Qcow2Image(Evidence(path)) as image:
             found = metadata(image)
@@ -179,19 +179,19 @@ def test_every_single_structure_claims_its_bytes() -> None:
             for index in range(number(content, 60, 4)):
                 entry = content[at + length :]
                 owner, path_of = Owner.SNAPSHOT_L1, f"snapshot {index} L1"
-                tables.append(Claim(owner, number(entry, 0, 8), number(entry, 8, 4) * 8, path_of))
+                tables.append(OwnedRange(owner, number(entry, 0, 8), number(entry, 8, 4) * 8, path_of))
                 length += -(-(40 + number(entry, 36, 4) + number(entry, 12, 2) + number(entry, 14, 2)) // 8) * 8
             if tables:
-                expected += [Claim(Owner.SNAPSHOT_TABLE, at, length, "snapshots"), *tables]
+                expected += [OwnedRange(Owner.SNAPSHOT_TABLE, at, length, "snapshots"), *tables]
             if image.bitmaps:
                 at = image.bitmaps.host_offset
-                expected.append(Claim(Owner.BITMAP_DIRECTORY, at, image.bitmaps.size, "bitmap_directory"))
+                expected.append(OwnedRange(Owner.BITMAP_DIRECTORY, at, image.bitmaps.size, "bitmap_directory"))
                 for bitmap in image.bitmaps.bitmaps:
                     length = bitmap.table_size * 8
                     path_of = f"bitmaps[{bitmap.index}] table"
-                    expected.append(Claim(Owner.BITMAP_TABLE, bitmap.table_offset, length, path_of))
+                    expected.append(OwnedRange(Owner.BITMAP_TABLE, bitmap.table_offset, length, path_of))
             if image.luks:
-                expected.append(Claim(Owner.LUKS_HEADER, image.luks.host_offset, image.luks.length, "LUKS header"))
+                expected.append(OwnedRange(Owner.LUKS_HEADER, image.luks.host_offset, image.luks.length, "LUKS header"))
         assert found.single == expected
         block = number(content, number(content, 48, 8), 8)
         assert found.refcount_blocks.tolist()[0] == block
@@ -207,11 +207,11 @@ def test_a_structure_claims_nothing_if_it_ends_a_cluster_behind_the_file(
     entries = (clusters * 512 + by) // 8
     head = header(l1_offset=place, l1_size=max(0, entries))
     with opened(tmp_path, tiny([], head=head)) as image:
-        owners = [claim.owner for claim in metadata(image).single]
+        owners = [owned.owner for owned in metadata(image).single]
     assert (Owner.ACTIVE_L1 in owners) == (0 < entries * 8 < 512)
     for off in (-512, -8, 8):
         with opened(tmp_path, tiny([], head=header(l1_offset=3 * 512 + off))) as image:
-            owners = [claim.owner for claim in metadata(image).single]
+            owners = [owned.owner for owned in metadata(image).single]
         assert (Owner.ACTIVE_L1 in owners) == (off == -512)
 
 
@@ -221,7 +221,7 @@ def test_a_snapshot_table_with_more_entries_than_there_can_be_claims_nothing(
 ) -> None:
     monkeypatch.setattr(owners_module, "MAX_SNAPSHOTS", 2 + by)
     with Qcow2Image(Evidence(sample(KINDS["snapshots-512"]))) as image:
-        owners = [claim.owner for claim in metadata(image).single]
+        owners = [owned.owner for owned in metadata(image).single]
     assert owners.count(Owner.SNAPSHOT_TABLE) == (by >= 0)
     assert owners.count(Owner.SNAPSHOT_L1) == 2
     assert MAX_SNAPSHOTS == 65536
@@ -229,15 +229,15 @@ def test_a_snapshot_table_with_more_entries_than_there_can_be_claims_nothing(
 
 @pytest.mark.parametrize(("start", "end"), [(0, 512), (511, 512), (512, 513), (1023, 1024), (1024, 2048), (500, 1100)])
 def test_structures_claim_the_ranges_that_they_touch(start: int, end: int) -> None:
-    one, other = Claim(Owner.ACTIVE_L1, 512, 512, "L1"), Claim(Owner.SNAPSHOT_TABLE, 1024, 8, "snapshots")
+    one, other = OwnedRange(Owner.ACTIVE_L1, 512, 512, "L1"), OwnedRange(Owner.SNAPSHOT_TABLE, 1024, 8, "snapshots")
     nothing = np.zeros(0, dtype=np.uint64)
-    found = Metadata([one, other], nothing, nothing, nothing.astype(np.int64)).claims_on(start, end)
+    found = Metadata([one, other], nothing, nothing, nothing.astype(np.int64)).touching(start, end)
     expected = [one] * (start < 1024 and end > 512) + [other] * (start < 1032 and end > 1024)
     assert list(found) == expected
 
 
 def test_a_claim_is_written_as_it_is() -> None:
-    assert Claim(Owner.L2_TABLE, 512, 1024, "active L1[0]").as_json() == {
+    assert OwnedRange(Owner.L2_TABLE, 512, 1024, "active L1[0]").as_json() == {
         "owner": "l2_table",
         "name": "L2 table",
         "structure_path": "active L1[0]",
@@ -268,5 +268,5 @@ def test_what_has_no_bytes_claims_none(length: int) -> None:
     with Qcow2Image(Evidence(sample(KINDS["luks-4k"]))) as image:
         assert image.luks is not None
         image.__dict__["luks"] = replace(image.luks, length=length)
-        owners = [claim.owner for claim in metadata(image).single]
+        owners = [owned.owner for owned in metadata(image).single]
     assert (Owner.LUKS_HEADER in owners) == (length > 0)

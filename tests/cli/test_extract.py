@@ -348,7 +348,7 @@ def test_what_cannot_be_meant_is_wrong_usage(arguments: list[str], reason: str, 
 def test_what_standard_output_cannot_do_is_wrong_usage(option: str, tmp_path: Path) -> None:
     done = qcowscope("extract", large(tmp_path), "-o", "-", option)
     assert done.status == 64
-    assert f"{option.partition('=')[0]} does not go with standard output" in done.err
+    assert f"{option.partition('=')[0]} cannot be used with standard output" in done.err
 
 
 def test_strict_stops_before_it_begins(tmp_path: Path, out: Path) -> None:
@@ -357,7 +357,7 @@ def test_strict_stops_before_it_begins(tmp_path: Path, out: Path) -> None:
     assert "stopped at guest offset 0xa00: 512 bytes cannot be read (entry_beyond_eof)" in done.err
 
 
-def test_evidence_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, out: Path) -> None:
+def test_evidence_that_changes_meanwhile_is_not_is_reliable(tmp_path: Path, out: Path) -> None:
     image = large(tmp_path)
     script = (
         "import os, sys, forensic.extraction.pipeline as steps\n"
@@ -407,9 +407,9 @@ def test_an_input_that_reads_differently_afterwards_is_said_and_shown(
     assert done.status == report(out / "json")["run"]["exit_code"] == status
     log, page = (out / "log").read_text("ascii"), (out / "html").read_text("utf-8")
     if second is None:
-        assert f"{name} cannot be read again to its end" in done.err
+        assert f"{name} could not be read again in full" in done.err
     else:
-        assert f"{name} reads differently now than during the extraction" in done.err
+        assert f"{name} now reads differently than during the extraction" in done.err
         assert log.count("DOES NOT MATCH") == page.count("DOES NOT MATCH") == 1
         assert log.count(second) == page.count(second) == 1
         assert "WARNING: an input file changed during or after the extraction" in log

@@ -35,7 +35,7 @@ def test_a_name_alone_is_enough() -> None:
 def test_damage_in_the_header_is_described_as_far_as_it_goes(tmp_path: Path) -> None:
     finished = qcowscope("info", damaged("header-cluster-bits--22", tmp_path))
     assert finished.status == 0
-    assert "  cluster size  not known: cluster_bits is 22" in finished.out
+    assert "  cluster size  unknown: cluster_bits is 22" in finished.out
 
 
 def test_something_else_is_named_for_what_it_looks_like(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_luks_tells_whether_the_newline_belongs_to_the_passphrase(tmp_path: Path
     key.write_text(PASSPHRASE + tail, encoding="utf-8")
     finished = qcowscope("extract", sound("luks-4k"), "-o", tmp_path / "disk.raw", "--key-file", key)
     assert finished.status == 0
-    assert ("fits without the newline" in finished.err) is bool(tail)
+    assert ("fits without its trailing newline" in finished.err) is bool(tail)
     key.write_text(PASSPHRASE + "\n\n", encoding="utf-8")
     wrong = qcowscope("extract", sound("luks-4k"), "-o", tmp_path / "other.raw", "--key-file", key)
     assert "opens none" in wrong.err
@@ -93,7 +93,7 @@ def test_the_old_encryption_takes_the_key_file_as_it_is(
     key.write_text(PASSPHRASE + tail, encoding="utf-8")
     finished = qcowscope("extract", sound("aes-4k"), "-o", tmp_path / "disk.raw", "--key-file", key, *options)
     same = (tmp_path / "disk.raw").read_bytes() == (tmp_path / "right.raw").read_bytes()
-    assert (same, "with the newline at its end, as QEMU does" in finished.err) == (right, noted)
+    assert (same, "with its trailing newline, as QEMU does" in finished.err) == (right, noted)
 
 
 @pytest.mark.parametrize("recipe", ["compressed-stream-cut", "compressed-stream-broken", "compressed-stream-short"])

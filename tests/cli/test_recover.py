@@ -136,7 +136,7 @@ def test_deleted_snapshots_are_listed_and_their_plans_written(tmp_path: Path) ->
     assert done.out.startswith('deleted:0  id 1  "first"')
     assert (tmp_path / "plans" / "deleted-0.json").is_file()
     none = qcowscope("recover", sound("snapshots-512"), "--deleted-snapshots")
-    assert none.out == "no entry of a deleted snapshot is left in the file\n"
+    assert none.out == "the file holds no entry of a deleted snapshot\n"
 
 
 def overwritten(folder: Path) -> Path:
@@ -166,7 +166,7 @@ def test_what_the_examiner_knows_is_taken_and_is_not_called_certain(how: str, tm
     options = {"header": ["--header-from", str(sound("data-4k"))], "size": ["--virtual-size", size]}[how]
     done = qcowscope("recover", image, "-o", tmp_path / "plan.json", *options)
     assert done.status == 5
-    assert "the examiner says so" in done.out
+    assert "given by the examiner" in done.out
     qcowscope("extract", image, "--plan", tmp_path / "plan.json", "-o", tmp_path / "disk.raw")
     qcowscope("extract", sound("data-4k"), "-o", tmp_path / "sound.raw")
     assert (tmp_path / "disk.raw").read_bytes() == (tmp_path / "sound.raw").read_bytes()
@@ -192,7 +192,7 @@ def test_the_l1_table_is_read_where_the_examiner_says(keep_header: bool, tmp_pat
     image, place = moved(tmp_path, keep_header)
     done = qcowscope("recover", image, "--l1", hex(place), "-o", tmp_path / "plan.json")
     assert done.status == 5
-    assert "the examiner says where the L1 table lies" in done.out
+    assert "the examiner gave the place of the L1 table" in done.out
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert plan["geometry"]["l1_table_offset"] == place
     assert {one["class"] for name, one in plan["decisions"].items() if one["method"] == "examiner"} == {"inferred"}

@@ -85,7 +85,7 @@ def test_ciphertext_is_labelled_in_the_report_and_on_the_terminal(tmp_path: Path
     [
         (["--ciphertext", "--key-file", "x"], "--ciphertext and --key-file exclude each other"),
         (["--vm-state"], "--vm-state needs --snapshot"),
-        (["--backing-format", "raw"], "--backing-format goes after the --backing that it is about"),
+        (["--backing-format", "raw"], "--backing-format goes after the --backing that it applies to"),
         (["--backing", "x", "--backing-format", "vmdk"], "invalid choice"),
         (["--snapshot", "nothing"], "no snapshot has the id, name or index nothing"),
     ],
@@ -149,7 +149,7 @@ def test_a_raw_disk_is_compared_with_the_image_it_came_from(tmp_path: Path) -> N
     assert (done.status, done.out.splitlines()[-1]) == (0, "no difference")
     guessed = qcowscope("diff", raw, image).out.splitlines()
     assert guessed[-2] == "no difference"
-    assert guessed[-1].startswith(f"note: {raw} was taken for a raw disk, since it is no qcow2 image: it ")
+    assert guessed[-1].startswith(f"note: {raw} is read as a raw disk, since it is not a qcow2 image: it ")
     content = raw.read_bytes()
     raw.write_bytes(content[:700] + b"\xee" + content[701:] + b"x")
     document = json.loads(qcowscope("diff", image, raw, "--other-format", "raw", "--json").out)
@@ -207,10 +207,10 @@ def test_the_second_image_may_have_a_key_of_its_own(tmp_path: Path) -> None:
 def test_a_format_goes_after_the_file_it_is_about() -> None:
     done = qcowscope("diff", sound("data-4k"), sound("luks-4k"), "--backing", "x", "--other-backing-format", "raw")
     assert done.status == 64
-    assert "--other-backing-format goes after the --other-backing that it is about" in done.err
+    assert "--other-backing-format goes after the --other-backing that it applies to" in done.err
 
 
-def test_a_side_that_changes_meanwhile_is_not_vouched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_side_that_changes_meanwhile_is_not_is_reliable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = damaged("header-dirty", tmp_path)
     real = Disk.row_batches
 
@@ -276,10 +276,10 @@ def test_under_strace_no_file_is_opened_but_the_named_ones(
 @pytest.mark.parametrize(
     ("recipe", "doubt"),
     [
-        ("header-unknown-incompatible-features", "sets incompatible features that are not known"),
-        ("header-crypt-method", "is encrypted by a method that is not known"),
-        ("header-extended-l2-cluster-size", "has extended L2 entries, but clusters that are too small for them"),
-        ("l1-table-unaligned", "has its L1 table at 0x608, where no cluster begins"),
+        ("header-unknown-incompatible-features", "sets unknown incompatible features"),
+        ("header-crypt-method", "is encrypted by an unknown method"),
+        ("header-extended-l2-cluster-size", "has extended L2 entries, but clusters too small for them"),
+        ("l1-table-unaligned", "has its L1 table at 0x608, which is not a cluster boundary"),
     ],
 )
 def test_an_image_that_qemu_refuses_as_a_whole_is_never_extracted_without_a_word(

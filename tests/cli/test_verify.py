@@ -95,8 +95,8 @@ def test_a_segment_of_another_length_is_named(size: int, tmp_path: Path) -> None
         stream.truncate(size)
     done = verified(raw)
     assert done.status == 6
-    assert f"segment 2 has {size:,} bytes, the report says 3,145,728; what follows has moved" in done.out
-    assert done.out.count("what follows has moved") == 1
+    assert f"segment 2 has {size:,} bytes, the report says 3,145,728; what follows is shifted" in done.out
+    assert done.out.count("what follows is shifted") == 1
 
 
 def test_segments_put_together_are_the_disk(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_disk_with_piecewise_hashes_alone_is_verified_by_its_manifest(tmp_path
     assert (done.status, done.out) == (0, f"every window of the manifest matches\n{raw}: match\n")
     done = verified(raw)
     assert (done.status, done.out) == (1, "")
-    assert "holds piecewise hashes alone; these are compared by the --manifest of the extraction" in done.err
+    assert "holds only piecewise hashes; compare them with the --manifest of the extraction" in done.err
     change(raw, 5 * MIB + 17)
     done = verified(raw, manifest=True)
     assert done.status == 6
@@ -273,7 +273,7 @@ def test_segments_that_cannot_be_are_refused(segments: list[object], tmp_path: P
     rewritten(tmp_path / "d.json", {"segments": segments})
     done = verified(raw)
     assert done.status == 1
-    assert "lists segments that are not those of one disk" in done.err
+    assert "lists segments that do not form one disk" in done.err
 
 
 @pytest.mark.parametrize("size", [SIZE + 512, 10**19])

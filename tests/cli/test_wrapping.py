@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from forensic.cli.wrapping import sentence, wrapped
+from forensic.cli.wrapping import wrapped
 from forensic.report.to_terminal import print_in_colour
+from forensic.report.values import sentence
 
 LINE = "critical  corruption  header-version  The version is neither 2 nor 3, and nothing after it was looked at"
 

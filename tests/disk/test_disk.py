@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from forensic.disk import chain as chain_module
 from forensic.disk.disk import Disk
-from forensic.disk.layer import Fault
+from forensic.disk.layer import ClusterDecoder, Fault
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, Run, State
 from forensic.mapping.rows import ROW, Rows, clipped
@@ -21,7 +21,7 @@ STATES = [State.UNALLOCATED, State.DATA, State.COMPRESSED, State.ZERO, State.ABS
 
 @dataclass(frozen=True)
 class Invented:
-    """A level whose clusters have the states that a test chose; a cluster lies at its guest offset plus a million."""
+    """A layer whose clusters have the states that a test chose; a cluster lies at its guest offset plus a million."""
 
     states: tuple[State, ...]
     cluster: int
@@ -35,7 +35,7 @@ class Invented:
 
     @property
     def backing_file(self) -> Untrusted | None:
-        """A name, if the level is to have one."""
+        """A name, if the layer is to have one."""
         return Untrusted(b"name") if self.declares else None
 
     def most_extents(self) -> int:
@@ -65,11 +65,8 @@ class Invented:
         """Not asked for here."""
         raise NotImplementedError
 
-    def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
-        """Not asked for here."""
-        raise NotImplementedError
-
-    def read_compressed(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
+    @property
+    def decoder(self) -> ClusterDecoder:
         """Not asked for here."""
         raise NotImplementedError
 
@@ -78,20 +75,20 @@ Byte = tuple[State, int, int, int, Reason]
 """State, depth, and where it lies: host offset and bytes skipped; why it is missing."""
 
 
-def looked_through(levels: list[Invented], size: int) -> list[Byte]:
+def looked_through(layers: list[Invented], size: int) -> list[Byte]:
     """What each byte is, one after the other."""
     found = []
     for at in range(size):
-        found.append(byte_at(levels, at))
+        found.append(byte_at(layers, at))
     return found
 
 
-def byte_at(levels: list[Invented], at: int) -> Byte:
-    for depth, level in enumerate(levels):
-        if at >= level.size:
+def byte_at(layers: list[Invented], at: int) -> Byte:
+    for depth, layer in enumerate(layers):
+        if at >= layer.size:
             return State.UNALLOCATED, depth - 1, 0, 0, Reason.NONE
-        state = level.states[at // level.cluster]
-        within = at % level.cluster
+        state = layer.states[at // layer.cluster]
+        within = at % layer.cluster
         begins = at - within + 1_000_000
         if state == State.DATA:
             return state, depth, begins + within, 0, Reason.NONE
@@ -101,7 +98,7 @@ def byte_at(levels: list[Invented], at: int) -> Byte:
             return state, depth, 0, 0, Reason.IO_ERROR
         if state != State.UNALLOCATED:
             return state, depth, 0, 0, Reason.NONE
-    return State.UNALLOCATED, len(levels) - 1, 0, 0, Reason.NONE
+    return State.UNALLOCATED, len(layers) - 1, 0, 0, Reason.NONE
 
 
 def spread(disk: Disk) -> list[Byte]:
@@ -118,7 +115,7 @@ def spread(disk: Disk) -> list[Byte]:
 
 
 @st.composite
-def levels(draw: st.DrawFn) -> list[Invented]:
+def layers(draw: st.DrawFn) -> list[Invented]:
     found = []
     for _ in range(draw(st.integers(1, 4))):
         cluster = draw(st.sampled_from([16, 32, 64]))
@@ -127,7 +124,7 @@ def levels(draw: st.DrawFn) -> list[Invented]:
     return found
 
 
-@given(levels(), st.sampled_from([1, 3, 8192]))
+@given(layers(), st.sampled_from([1, 3, 8192]))
 def test_each_byte_comes_from_the_first_level_that_has_it(chain: list[Invented], gathered: int) -> None:
     size = chain[0].size
     with pytest.MonkeyPatch.context() as patched:
@@ -135,7 +132,7 @@ def test_each_byte_comes_from_the_first_level_that_has_it(chain: list[Invented],
         assert spread(Disk("active", size, tuple(chain))) == looked_through(chain, size)
 
 
-@given(levels(), st.data())
+@given(layers(), st.data())
 def test_a_part_of_a_disk_is_that_part_of_the_whole(chain: list[Invented], data: st.DataObject) -> None:
     disk = Disk("active", chain[0].size, tuple(chain))
     start = data.draw(st.integers(0, disk.size))

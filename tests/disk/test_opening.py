@@ -14,7 +14,7 @@ from rich.pretty import pretty_repr
 from forensic.disk.disk import Disk
 from forensic.disk.luks_keys import SLOW_ROUNDS
 from forensic.disk.opening import (
-    MAX_LEVELS,
+    MAX_LAYERS,
     BackingFile,
     Format,
     SavedState,
@@ -79,7 +79,7 @@ def qemu_map(disk: Disk) -> list[dict[str, int | bool]]:
             "data": extent.state in (State.DATA, State.COMPRESSED),
         }
         # QEMU gives no place for what is compressed or encrypted.
-        if extent.host_offset is not None and extent.state != State.COMPRESSED and not disk.levels[0].encryption:
+        if extent.host_offset is not None and extent.state != State.COMPRESSED and not disk.layers[0].encryption:
             entry["offset"] = extent.host_offset
         found.append(entry)
     return found
@@ -127,7 +127,7 @@ def test_a_committed_sample_with_all_that_it_needs_is_mapped_and_read_as_qemu_do
         assert merged(qemu_map(disk)) == merged(facts)
 
 
-def test_what_was_not_supplied_is_missing_level_by_level() -> None:
+def test_what_was_not_supplied_is_missing_layer_by_layer() -> None:
     kind = KINDS["overlay-chain"]
     one = Supplied(committed(kind).backing[:1])
     with open_image(sample(kind)) as image, open_disk(image, None, one) as disk:
@@ -150,7 +150,7 @@ def test_beyond_a_shorter_backing_file_are_zeros_and_a_longer_one_has_a_hidden_t
         assert len(raw) == 16384
         assert raw[4096:12288] == b"\x61" * 8192
         assert raw[12800:] == (b"\x61" if found == 16384 else b"\0") * (16384 - 12800)
-        tail = "backing file 1 is 49,152 bytes longer than the level above it; these are not part of the disk"
+        tail = "backing file 1 is 49,152 bytes longer than the image above it; these are not part of the disk"
         assert disk.caveats == ((tail,) if size > 16384 else ())
 
 
@@ -172,8 +172,8 @@ def test_the_format_of_a_backing_file_is_the_one_given_then_declared_then_seen(t
     ):
         assert (disk.inputs[0].format, disk.inputs[0].format_from) == ("qcow2", "probed")
         assert disk.caveats[1:] == (
-            "backing file 1 was taken for qcow2 by its first bytes; neither the command line nor the image says what "
-            "it is",
+            "backing file 1 is read as qcow2 because of its first bytes; neither the command line nor the image gives "
+            "its format",
         )
 
 
@@ -193,7 +193,7 @@ def test_a_chain_that_bites_its_tail_is_refused(tmp_path: Path) -> None:
     for path in (overlay, other_name, hard_link):
         error = refusal(overlay, Supplied((BackingFile(path),)))
         assert isinstance(error, WrongSupply)
-        assert str(error) == f"{path}: is the same file as {overlay}, which is in use already"
+        assert str(error) == f"{path}: is the same file as {overlay}, which is already in use"
     copy = tmp_path / "copy.qcow2"
     shutil.copyfile(overlay, copy)
     error = refusal(overlay, Supplied((BackingFile(copy), BackingFile(hard_link))))
@@ -202,12 +202,12 @@ def test_a_chain_that_bites_its_tail_is_refused(tmp_path: Path) -> None:
 
 def test_a_chain_has_an_end(tmp_path: Path) -> None:
     files = []
-    for number in range(MAX_LEVELS):
+    for number in range(MAX_LAYERS):
         files.append(tmp_path / f"{number}.qcow2")
         shutil.copyfile(SOUND / "overlay-qcow2.qcow2", files[-1])
     deepest = Supplied(tuple(BackingFile(path) for path in files[:-1]))
     with open_image(SOUND / "overlay-qcow2.qcow2") as image, open_disk(image, None, deepest) as disk:
-        assert len(disk.levels) == MAX_LEVELS
+        assert len(disk.layers) == MAX_LAYERS
         assert disk.reader(fill_missing=True).read(2048)[1024:1536] == b"\x41" * 512
     error = refusal(SOUND / "overlay-qcow2.qcow2", Supplied(tuple(BackingFile(path) for path in files)))
     assert str(error) == f"{files[-1]}: the chain has more than 64 files"
@@ -333,7 +333,7 @@ def test_an_iteration_bomb_is_refused_unless_it_is_allowed(
     image = poked(tmp_path, offset, (0xFFFF_FFFF).to_bytes(4, "big"))
     error = refusal(image, Supplied(passphrase=PASSPHRASE.encode()))
     assert isinstance(error, Unsupported)
-    assert f"more than {SLOW_ROUNDS:,}; --allow-slow-key tries it all the same" in str(error)
+    assert f"more than {SLOW_ROUNDS:,}; --allow-slow-key tries it anyway" in str(error)
     asked: list[int] = []
 
     def quick(name: str, password: bytes, salt: bytes, rounds: int, length: int) -> bytes:
@@ -351,7 +351,7 @@ def test_an_iteration_bomb_is_refused_unless_it_is_allowed(
     [
         (0, b"LUCK", "there is no LUKS version 1 header to open with a key"),
         (6, b"\0\2", "there is no LUKS version 1 header to open with a key"),
-        (8, b"serpent\0", "asks for serpent-cbc-plain64 with sha512, key of 16 bytes, which is not known"),
+        (8, b"serpent\0", "asks for serpent-cbc-plain64 with sha512, key of 16 bytes, which is not supported"),
         (40, b"lrw-plain\0", "asks for aes-lrw-plain with sha512"),
         (40, b"cbc-benbi\0", "asks for aes-cbc-benbi with sha512"),
         (40, b"cbc-essiv:sha1\0", "asks for aes-cbc-essiv:sha1 with sha512"),
@@ -399,9 +399,7 @@ def test_ciphertext_is_given_as_it_is_stored_and_said_to_be() -> None:
 def test_the_old_encryption_cannot_tell_a_wrong_passphrase_and_says_so() -> None:
     with open_image(SOUND / "aes-4k.qcow2") as image, open_disk(image, None, Supplied(passphrase=b"wrong")) as disk:
         assert disk.reader().read(512) != b"\x41" * 512
-        assert disk.caveats == (
-            "the image: the old AES encryption has no means to tell a wrong passphrase from the right one",
-        )
+        assert disk.caveats == ("the image: the old AES encryption cannot tell a wrong passphrase from the right one",)
 
 
 @pytest.mark.parametrize("name", ["luks-4k", "aes-4k"])
@@ -576,7 +574,7 @@ def test_a_backing_file_is_taken_whatever_the_image_declares(tmp_path: Path) -> 
         open_image(base) as alone,
     ):
         assert disk.reader().read() == alone.reader().read()
-        assert disk.caveats == (f"the image declares no backing file; {base} was supplied and is read beneath it",)
+        assert disk.caveats == (f"the image declares no backing file; {base} was supplied and is read below it",)
         assert disk.contradictions == ()
         (reference,) = references_of(disk, lambda evidence: "hash")
         assert (reference.declared, reference.followed, reference.declared_name_matches) == (None, True, None)

@@ -59,12 +59,12 @@ def test_tenants_are_the_disks_that_claim_a_cluster() -> None:
         taken = last(find_tenants(region_index))
         seen = set()
         for number, code in enumerate(taken.codes.tolist()):
-            claims = ownership(image, number * taken.cluster_size).claims
-            paths = [claim.path for claim in claims]
+            owners = ownership(image, number * taken.cluster_size).owners
+            paths = [owned.path for owned in owners]
             disks = {path.partition(" L1[")[0] if path.startswith("snapshot") else "active" for path in paths}
             seen.add(code)
             if code == Tenant.NOBODY:
-                assert not claims
+                assert not owners
             elif code == Tenant.ACTIVE:
                 assert disks == {"active"}
             elif code == Tenant.SHARED:
@@ -76,10 +76,10 @@ def test_tenants_are_the_disks_that_claim_a_cluster() -> None:
 
 
 def test_many_snapshots_share_the_last_code() -> None:
-    first, second = cluster_codes._after(1), cluster_codes._after(2)
+    first, second = cluster_codes._next_codes(1), cluster_codes._next_codes(2)
     assert second[first[Tenant.NOBODY]] == Tenant.SEVERAL
-    assert first[cluster_codes._after(0)[Tenant.NOBODY]] == Tenant.SHARED
-    assert cluster_codes._after(20)[Tenant.NOBODY] == cluster_codes._after(200)[Tenant.NOBODY] == KINDS - 1
+    assert first[cluster_codes._next_codes(0)[Tenant.NOBODY]] == Tenant.SHARED
+    assert cluster_codes._next_codes(20)[Tenant.NOBODY] == cluster_codes._next_codes(200)[Tenant.NOBODY] == KINDS - 1
 
 
 def test_sums_add_up_in_both_spaces() -> None:

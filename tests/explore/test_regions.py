@@ -14,7 +14,7 @@ from forensic.explore import (
     build_reverse_map,
     entry_place,
     guest_place,
-    host,
+    host_range,
     inspect,
     spans_between,
     stored_refcount,
@@ -67,24 +67,24 @@ def test_a_header_field_has_its_value_its_words_and_its_pointer(region_index: Re
     field = inspect(region_index, 0x2A)
     assert (field.title, field.place, rows(field)) == (
         "l1_table_offset",
-        host(0x28, 8),
+        host_range(0x28, 8),
         {"l1_table_offset": "0x600 (1,536)"},
     )
-    assert field.target == host(0x600, 1)
+    assert field.target == host_range(0x600, 1)
     assert field.words.text.startswith("Host offset of the active L1 table")
     assert field.words.spec == "Header"
 
 
 def test_the_bits_of_a_feature_word_are_shown_together(region_index: RegionIndex) -> None:
     word = inspect(region_index, 0x4F)
-    assert word.place == host(72, 8)
+    assert word.place == host_range(72, 8)
     assert rows(word)["Dirty bit"] == "0"
     assert [row.name for row in word.rows if row.here][-1] == "Dirty bit"
 
 
 def test_an_l2_entry_says_what_it_maps_and_where_it_points(region_index: RegionIndex) -> None:
     entry = inspect(region_index, 0x1408)
-    assert (entry.path, entry.guest_offset, entry.target) == ("L1[0].L2[1]", 512, host(0x1800, 512))
+    assert (entry.path, entry.guest_offset, entry.target) == ("L1[0].L2[1]", 512, host_range(0x1800, 512))
     assert (rows(entry)["cluster"], rows(entry)["stored refcount"]) == ("0x1800", "2")
 
 
@@ -117,16 +117,23 @@ def test_a_cluster_has_its_stored_refcount(region_index: RegionIndex) -> None:
 
 
 def test_named_entries_and_guest_offsets_are_found(region_index: RegionIndex) -> None:
-    assert entry_place(region_index, "active", 0, 1) == host(0x1408, 8)
-    assert entry_place(region_index, "snapshot 0", 0, None) == host(0x1200, 8)
+    assert entry_place(region_index, "active", 0, 1) == host_range(0x1408, 8)
+    assert entry_place(region_index, "snapshot 0", 0, None) == host_range(0x1200, 8)
     assert [entry_place(region_index, "active", 1, 0), entry_place(region_index, "nobody", 0, 0)] == [None, None]
-    assert guest_place(region_index, 1024 + 5) == host(0x1410, 8)
+    assert guest_place(region_index, 1024 + 5) == host_range(0x1410, 8)
 
 
 def test_spans_cover_fields_and_number_them_so_that_neighbours_differ(region_index: RegionIndex) -> None:
     spans = spans_between(region_index, 0, 16)
-    assert [(span.place, span.number) for span in spans] == [(host(0, 4), 0), (host(4, 4), 1), (host(8, 8), 2)]
-    assert [span.place for span in spans_between(region_index, 0x1400, 0x1410)] == [host(0x1400, 8), host(0x1408, 8)]
+    assert [(span.place, span.number) for span in spans] == [
+        (host_range(0, 4), 0),
+        (host_range(4, 4), 1),
+        (host_range(8, 8), 2),
+    ]
+    assert [span.place for span in spans_between(region_index, 0x1400, 0x1410)] == [
+        host_range(0x1400, 8),
+        host_range(0x1408, 8),
+    ]
     assert spans_between(region_index, 0xA00, 0xA10) == []
 
 

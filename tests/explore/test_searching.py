@@ -2,7 +2,7 @@
 
 import pytest
 
-from forensic.explore.searching import WINDOW, BadPattern, Progress, compile_pattern, search
+from forensic.explore.searching import WINDOW_BYTES, BadPattern, Progress, compile_pattern, search
 from forensic.finding import Range, Space
 
 
@@ -28,12 +28,12 @@ def test_a_pattern_that_says_nothing_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["needle", "re:need.e"])
 def test_a_match_across_two_windows_is_found_once(text: str) -> None:
-    content = bytearray(2 * WINDOW + 100)
-    for place in (WINDOW - 3, WINDOW, 2 * WINDOW - 6):
+    content = bytearray(2 * WINDOW_BYTES + 100)
+    for place in (WINDOW_BYTES - 3, WINDOW_BYTES, 2 * WINDOW_BYTES - 6):
         content[place : place + 6] = b"needle"
-    assert found(bytes(content), text) == [WINDOW, 2 * WINDOW - 6]
-    content[WINDOW - 3 : WINDOW + 3] = b"needle"
-    assert found(bytes(content), text) == [WINDOW - 3, 2 * WINDOW - 6]
+    assert found(bytes(content), text) == [WINDOW_BYTES, 2 * WINDOW_BYTES - 6]
+    content[WINDOW_BYTES - 3 : WINDOW_BYTES + 3] = b"needle"
+    assert found(bytes(content), text) == [WINDOW_BYTES - 3, 2 * WINDOW_BYTES - 6]
 
 
 def test_holes_are_not_read_and_unreadable_bytes_are_passed_over() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forensic import State, open_image
 from forensic.explore import Fill, Grid, RegionIndex, file_space_usage, guest_space_usage
-from forensic.explore.space_usage import spread
+from forensic.explore.space_usage import add_to_cells
 from tests.images import SOUND
 
 
@@ -23,7 +23,7 @@ def test_ranges_are_spread_as_if_byte_by_byte(
     grid = Grid(start, cell_size, cells)
     row = np.zeros(cells, dtype=np.int64)
     offsets = np.array([offset for offset, _ in ranges], dtype=np.uint64)
-    spread(row, grid, offsets, np.array([length for _, length in ranges], dtype=np.uint64))
+    add_to_cells(row, grid, offsets, np.array([length for _, length in ranges], dtype=np.uint64))
     expected = [0] * cells
     for offset, length in ranges:
         for byte in range(offset, offset + length):
@@ -35,7 +35,7 @@ def test_ranges_are_spread_as_if_byte_by_byte(
 def test_a_disk_larger_than_any_table_can_map_is_summed_without_overflow() -> None:
     row = np.zeros(1, dtype=np.int64)
     whole = np.array([(1 << 64) - 1], dtype=np.uint64)
-    spread(row, Grid(0, 1 << 64, 1), np.zeros(1, dtype=np.uint64), whole)
+    add_to_cells(row, Grid(0, 1 << 64, 1), np.zeros(1, dtype=np.uint64), whole)
     assert row.tolist() == [1 << 62]
 
 

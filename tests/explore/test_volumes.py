@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from forensic.explore.volumes import SIGNATURES, Read, file_system_at, look_inside
+from forensic.explore.volumes import VOLUME_SIGNATURES, Read, file_system_at, look_inside
 
 SIZE = 64 << 20
 
@@ -26,7 +26,9 @@ def boot_sector(*entries: tuple[int, int, int]) -> bytes:
     return bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa"
 
 
-@pytest.mark.parametrize(("offset", "magic", "name", "label", "length"), SIGNATURES, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(
+    ("offset", "magic", "name", "label", "length"), VOLUME_SIGNATURES, ids=lambda value: str(value)[:12]
+)
 def test_each_signature_is_found_in_a_volume(offset: int, magic: bytes, name: str, label: int, length: int) -> None:
     found, _ = file_system_at(reader(disk((4096 * 3 + offset, magic))), 4096 * 3)
     assert found == ("ext2" if name == "ext2/3/4" else name)

@@ -127,7 +127,7 @@ def test_a_range_of_the_disk_can_be_extracted(start: int, length: int, tmp_path:
 
 
 def test_a_range_that_is_not_on_the_disk_is_refused(tmp_path: Path) -> None:
-    with opened(tmp_path, mixed.image()) as image, pytest.raises(ValueError, match="is not within them"):
+    with opened(tmp_path, mixed.image()) as image, pytest.raises(ValueError, match="is not within it"):
         extract(image, tmp_path / "out.raw", Settings(guest_range=(mixed.SIZE - 1, 2)))
     assert names(tmp_path) == {"image.qcow2"}
 
@@ -281,7 +281,7 @@ class TestRefusals:
 
     def test_a_partial_output_exists(self, tmp_path: Path) -> None:
         (tmp_path / "out.raw.partial").touch()
-        self.refused(tmp_path, tmp_path / "out.raw", Settings(), "--resume goes on with it")
+        self.refused(tmp_path, tmp_path / "out.raw", Settings(), "--resume continues it")
 
     def test_the_folder_does_not_exist(self, tmp_path: Path) -> None:
         self.refused(tmp_path, tmp_path / "nowhere" / "out.raw", Settings(), "no such directory")

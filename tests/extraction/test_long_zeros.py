@@ -10,7 +10,7 @@ from forensic.errors import Interrupted
 from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow2Image
-from forensic.output.chunk import PART, in_parts
+from forensic.output.chunk import PART_BYTES, in_parts
 from forensic.output.hashes import HashingStopped, PieceHash, WholeHash, new_digest
 from tests.images import COPIED, header, opened, tiny
 
@@ -22,11 +22,13 @@ def thin(folder: Path, size: int) -> Qcow2Image:
     return opened(folder, tiny([COPIED | 5 << 21], cluster_bits=21, file_clusters=6, head=head))
 
 
-@pytest.mark.parametrize("length", [0, 1, PART - 1, PART, PART + 1, 3 * PART, 3 * PART + 5])
+@pytest.mark.parametrize(
+    "length", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES, 3 * PART_BYTES + 5]
+)
 def test_a_run_of_zeros_comes_in_parts_that_add_up(length: int) -> None:
     parts = [part for part in in_parts(length) if isinstance(part, int)]
     assert sum(parts) == length
-    assert max(parts) <= PART
+    assert max(parts) <= PART_BYTES
 
 
 def test_bytes_are_not_cut() -> None:
@@ -36,11 +38,11 @@ def test_bytes_are_not_cut() -> None:
 
 def test_progress_goes_with_the_hashing(tmp_path: Path) -> None:
     done: list[int] = []
-    size = 6 * PART
+    size = 6 * PART_BYTES
     with thin(tmp_path, size) as image:
         extraction = extract(image, tmp_path / "out.raw", progress=lambda now, total: done.append(now))
     steps = [after - before for before, after in zip([0, *done], done, strict=False)]
-    assert (done[-1], max(steps) <= PART) == (size, True)
+    assert (done[-1], max(steps) <= PART_BYTES) == (size, True)
     assert extraction.hashes["sha256"] == zeros_after_one_cluster(size)
 
 
@@ -79,7 +81,7 @@ def test_a_stop_is_heard_within_a_moment(settings: Settings, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["image.qcow2"]
 
 
-@pytest.mark.parametrize("digest", [WholeHash("sha256"), WholeHash("sha256", PART), PieceHash("md5", TIB, print)])
+@pytest.mark.parametrize("digest", [WholeHash("sha256"), WholeHash("sha256", PART_BYTES), PieceHash("md5", TIB, print)])
 def test_a_digest_that_is_stopped_takes_no_more(digest: WholeHash | PieceHash) -> None:
     digest.stopped = lambda: True
     with pytest.raises(HashingStopped):

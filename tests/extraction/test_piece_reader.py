@@ -121,7 +121,7 @@ def test_streams_of_two_files_are_not_taken_for_neighbours(tmp_path: Path) -> No
     order = [(1, 1), (0, 0), (1, 0), (0, 1)]
     parts = [(at * CLUSTER, CLUSTER, *places[number], depth, 0) for at, (depth, number) in enumerate(order)]
     with disk_of(tmp_path, contents[0]) as disk, disk_of(tmp_path / "below", contents[1]) as below:
-        both = Disk("active", disk.size, disk.levels + below.levels)
+        both = Disk("active", disk.size, disk.layers + below.layers)
         chunks, _, faults = filled(both, Piece(0, 4 * CLUSTER, parts))
     assert (chunks, faults) == (b"".join(files[depth][number][1] for depth, number in order), ())
 

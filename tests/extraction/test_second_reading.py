@@ -150,7 +150,7 @@ def test_readings_of_a_file_that_changes_meanwhile_may_differ_and_that_is_said(
         status, err, reports = reports_of(tmp_path / "image.qcow2", tmp_path)
     assert status == 1
     assert "two independent readings differ" in err
-    assert "image.qcow2 has changed meanwhile" in err
+    assert "image.qcow2 has changed in the meantime" in err
     assert "Exit status 1\n" in reports["log"]
 
 

@@ -30,7 +30,7 @@ def with_arrays(disk: Disk, start: int, end: int) -> list[Extent]:
 
 
 def few(image: Qcow2Image, start: int, end: int) -> list[Run]:
-    return [run for runs in image.disk().levels[0].few_runs(start, end) for run in runs]
+    return [run for runs in image.disk().layers[0].few_runs(start, end) for run in runs]
 
 
 def assert_alike(image: Qcow2Image, start: int, end: int) -> None:
@@ -220,7 +220,7 @@ def test_an_l1_table_that_a_rule_would_report_is_left_to_the_arrays(
     l1_offset: int, l1: list[int], size: int, features: int, taken: bool, tmp_path: Path
 ) -> None:
     with image_at(tmp_path, l1_offset, l1, size, features) as image:
-        assert bool(list(image.disk().levels[0].few_runs(0, size))) == taken
+        assert bool(list(image.disk().layers[0].few_runs(0, size))) == taken
         if not features:
             assert_alike(image, 0, size)
 
@@ -262,7 +262,7 @@ def test_a_bad_sector_is_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest.
     with opened(tmp_path, tiny([5 * 512])) as image:
         disk = image.disk()
         monkeypatch.setattr(Evidence, "read_at", read_at)
-        assert list(disk.levels[0].few_runs(0, SIZE)) == []
+        assert list(disk.layers[0].few_runs(0, SIZE)) == []
 
 
 LOADED = """

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from forensic.output.chunk import Chunk
 from forensic.output.hashes import (
     CHECKPOINT_UNIT,
-    CHECKPOINTS,
     HASHES,
+    MAX_CHECKPOINTS,
     Checkpoint,
     PieceHash,
     WholeHash,
@@ -85,7 +85,7 @@ def test_an_unknown_hash_is_refused() -> None:
 def test_checkpoints_stay_few(size: int) -> None:
     step = checkpoint_step(size)
     assert step % CHECKPOINT_UNIT == 0
-    assert size // step <= CHECKPOINTS
+    assert size // step <= MAX_CHECKPOINTS
 
 
 def test_checkpoints_become_wider_with_the_disk() -> None:

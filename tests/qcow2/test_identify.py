@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, Qcow2Image, identify, open_any, open_image
-from forensic.qcow2.identify import SIGNATURES, ForeignFile, look_at
+from forensic.qcow2.identify import FORMAT_SIGNATURES, ForeignFile, foreign_file
 from tests.images import SOUND, header, written
 
 
@@ -20,7 +20,7 @@ def looked_at(folder: Path, start: bytes) -> str:
     return found.description
 
 
-@pytest.mark.parametrize(("offset", "signature", "name"), SIGNATURES, ids=lambda value: repr(value))
+@pytest.mark.parametrize(("offset", "signature", "name"), FORMAT_SIGNATURES, ids=lambda value: repr(value))
 def test_each_signature_is_recognised_alone(tmp_path: Path, offset: int, signature: bytes, name: str) -> None:
     assert looked_at(tmp_path, bytes(offset) + signature) == f"it looks like {name}"
 
@@ -64,6 +64,6 @@ def test_opening_a_foreign_file_is_refused_by_name(tmp_path: Path) -> None:
 @given(st.binary(max_size=600))
 def test_random_bytes_always_have_a_description(tmp_path_factory: pytest.TempPathFactory, start: bytes) -> None:
     with Evidence(written(tmp_path_factory.getbasetemp(), start)) as evidence:
-        found = look_at(evidence, start)
+        found = foreign_file(evidence, start)
     assert found.description.isprintable()
     assert found.format == "unknown"

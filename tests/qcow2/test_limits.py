@@ -165,11 +165,11 @@ def test_a_table_is_damaged_from_so_many_impossible_entries_on(by: int, sound_en
     impossible = 8 + by
     words = [1 << 60 | 512] * impossible + [512 * number for number in range(1, sound_entries + 1)]
     entries = np.array([*words, *[0] * (64 - len(words))], dtype=np.uint64)
-    damaged = impossible >= overwritten_tables.FEWEST and impossible * 4 >= len(words) * 3
+    damaged = impossible >= overwritten_tables.FEWEST_IMPOSSIBLE and impossible * 4 >= len(words) * 3
     assert (overwritten_tables.overwritten_l1(entries, layout, 1 << 16) is not None) == damaged
     table = overwritten_tables.overwritten_l2(entries[np.newaxis, :], None, np.array([64]), layout, 1 << 16)
     assert len(table) == damaged
-    assert overwritten_tables.FEWEST == 8
+    assert overwritten_tables.FEWEST_IMPOSSIBLE == 8
 
 
 @AROUND

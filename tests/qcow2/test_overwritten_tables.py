@@ -324,7 +324,7 @@ def test_what_a_table_was_overwritten_by_is_told_at_its_limits(sample: bytes, co
 
 
 def test_the_numbers_of_the_rule() -> None:
-    assert (overwritten_tables.FEWEST, overwritten_tables.LARGEST_COUNT, overwritten_tables.LARGE_FILE) == (
+    assert (overwritten_tables.FEWEST_IMPOSSIBLE, overwritten_tables.LARGEST_COUNT, overwritten_tables.LARGE_FILE) == (
         8,
         31,
         32 << 40,

@@ -11,7 +11,7 @@ from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
 from forensic.exit_status import ExitStatus
-from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host
+from forensic.finding import Confidence, Finding, FindingClass, Problem, Severity, host_range
 from forensic.measured import Measured
 from forensic.records.image import ForeignRecord
 from forensic.records.judgement import CheckStatus, SummaryRecord, Verdict
@@ -30,7 +30,7 @@ FINDING = Finding(
     Confidence.CERTAIN,
     "Header",
     2,
-    (Problem("entry 3 is 7", (host(512, 8),), "L1[3]"),),
+    (Problem("entry 3 is 7", (host_range(512, 8),), "L1[3]"),),
 )
 
 
@@ -89,8 +89,8 @@ def test_a_finding_keeps_its_name_while_its_first_place_stays() -> None:
     "other",
     [
         replace(FINDING, rule="other-rule"),
-        replace(FINDING, problems=(Problem("", (host(520, 8),), "L1[3]"),)),
-        replace(FINDING, problems=(Problem("", (host(512, 8),), "L1[4]"),)),
+        replace(FINDING, problems=(Problem("", (host_range(520, 8),), "L1[3]"),)),
+        replace(FINDING, problems=(Problem("", (host_range(512, 8),), "L1[4]"),)),
         replace(FINDING, problems=()),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from forensic.accounting.owners import Claim, Metadata, Owner
+from forensic.accounting.owners import Metadata, OwnedRange, Owner
 from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.geometry import Geometry
@@ -184,18 +184,22 @@ def test_only_where_a_file_ends_inside_a_cluster_its_data_is_looked_at(tmp_path:
 
 
 def appended(
-    folder: Path, content: bytes, claims: list[Claim], tables: tuple[np.ndarray, np.ndarray, np.ndarray], limits: Limits
+    folder: Path,
+    content: bytes,
+    owners: list[OwnedRange],
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray],
+    limits: Limits,
 ) -> list[list[int]]:
     """The area that was appended to a file with these structures."""
     l2, blocks, bitmaps = tables
     with Evidence(written(folder, content)) as evidence:
         found = FileEnd(evidence, LAYOUT)
-        known = Metadata(claims, blocks, bitmaps, np.ones(len(bitmaps), dtype=np.int64))
+        known = Metadata(owners, blocks, bitmaps, np.ones(len(bitmaps), dtype=np.int64))
         areas: list[list[int]] = found.appended(known, l2, Budget(limits)).tolist()
         return areas
 
 
-HEAD = Claim(Owner.HEADER, 0, CLUSTER, "header")
+HEAD = OwnedRange(Owner.HEADER, 0, CLUSTER, "header")
 TAIL = NOISE[:1000]
 
 
@@ -203,11 +207,11 @@ TAIL = NOISE[:1000]
 def test_what_lies_behind_the_last_structure_of_any_kind_is_appended(kind: str, tmp_path: Path) -> None:
     """The last structure ends with cluster 3; noise behind it may be free, and what is near it is one with it."""
     place = np.array([2 * CLUSTER, 3 * CLUSTER], dtype=np.uint64)
-    claims = [HEAD] + [Claim(Owner.ACTIVE_L1, 3 * CLUSTER, CLUSTER, "L1")] * (kind == "single")
+    owners = [HEAD] + [OwnedRange(Owner.ACTIVE_L1, 3 * CLUSTER, CLUSTER, "L1")] * (kind == "single")
     names = ("L2 table", "refcount block", "bitmap data")
     first, second, third = (place if kind == name else NONE for name in names)
     content = bytes(4 * CLUSTER) + b"x" * 512 + bytes(CLUSTER - 512) + TAIL
-    found = appended(tmp_path, content, claims, (first, second, third), Limits())
+    found = appended(tmp_path, content, owners, (first, second, third), Limits())
     assert found == [[4 * CLUSTER, 5 * CLUSTER + 1000]]
 
 

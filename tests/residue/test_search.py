@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from forensic.accounting.owners import Claim, Metadata, Owner
+from forensic.accounting.owners import Metadata, OwnedRange, Owner
 from forensic.budget import Budget, Limits
 from forensic.evidence import Evidence, ReadFailed
 from forensic.image import Qcow2Image
@@ -20,7 +20,7 @@ from forensic.qcow2.tables import L2Batch
 from forensic.residue import search
 from forensic.residue.content import READ_BYTES
 from forensic.residue.search import (
-    GRANULE,
+    GRANULE_BYTES,
     FreeSearch,
     Place,
     header_residue,
@@ -31,8 +31,8 @@ from forensic.residue.search import (
 )
 from tests.images import SOUND, geometry, header, opened, tiny, written
 
-SIZE = 96 * GRANULE
-NEAR_BYTES = 4 * GRANULE
+SIZE = 96 * GRANULE_BYTES
+NEAR_BYTES = 4 * GRANULE_BYTES
 
 
 def plain_areas(content: bytes, ranges: list[tuple[int, int]]) -> list[list[int]]:
@@ -46,8 +46,8 @@ def plain_areas(content: bytes, ranges: list[tuple[int, int]]) -> list[list[int]
     found: list[list[int]] = []
     for begin, end in merged:
         mine: list[list[int]] = []
-        for start in range(begin, end, GRANULE):
-            stop = min(start + GRANULE, end)
+        for start in range(begin, end, GRANULE_BYTES):
+            stop = min(start + GRANULE_BYTES, end)
             if not any(content[start:stop]):
                 continue
             if mine and start - mine[-1][1] < NEAR_BYTES:
@@ -62,13 +62,13 @@ def dotted(rng: random.Random, size: int) -> bytes:
     """Zeros, and here and there a byte, often the first or last of a granule."""
     content = bytearray(size)
     for _ in range(rng.randrange(12)):
-        granule = rng.randrange(size // GRANULE) * GRANULE
-        content[granule + rng.choice([0, 1, 7, 8, 300, GRANULE - 1])] = rng.randrange(1, 256)
+        granule = rng.randrange(size // GRANULE_BYTES) * GRANULE_BYTES
+        content[granule + rng.choice([0, 1, 7, 8, 300, GRANULE_BYTES - 1])] = rng.randrange(1, 256)
     return bytes(content)
 
 
 def some_ranges(rng: random.Random, size: int) -> list[tuple[int, int]]:
-    edges = sorted(rng.sample(range(0, size + 1, GRANULE), 2 * rng.randrange(1, 8)))
+    edges = sorted(rng.sample(range(0, size + 1, GRANULE_BYTES), 2 * rng.randrange(1, 8)))
     ranges = list(pairwise(edges))
     return ranges if rng.random() < 0.3 else ranges[::2]
 
@@ -76,7 +76,7 @@ def some_ranges(rng: random.Random, size: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("seed", range(60))
 def test_areas_are_those_of_a_plain_search(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "NEAR_BYTES", NEAR_BYTES)
-    monkeypatch.setattr(search, "READ_BYTES", 8 * GRANULE)
+    monkeypatch.setattr(search, "READ_BYTES", 8 * GRANULE_BYTES)
     rng = random.Random(seed)
     content = dotted(rng, SIZE) + bytes(rng.choice([0, 0, 100])) + b"x" * rng.choice([0, 5])
     ranges = some_ranges(rng, SIZE)
@@ -105,18 +105,18 @@ def test_a_search_ends_with_its_budget_and_keeps_what_it_found(tmp_path: Path) -
 @pytest.mark.parametrize("appended", [None, 38, 39])
 def test_remains_are_named_after_what_lies_behind_them(counted_end: int, appended: int | None, tmp_path: Path) -> None:
     """Of remains in granules 2, 10, 11 to 11 and 39 what lies before the last cluster in use is in free clusters."""
-    content = bytearray(40 * GRANULE)
+    content = bytearray(40 * GRANULE_BYTES)
     for granule in (2, 10, 39):
-        content[granule * GRANULE] = 1
-    end = np.array([[appended * GRANULE, 40 * GRANULE]]) if appended else np.zeros((0, 2), dtype=np.int64)
+        content[granule * GRANULE_BYTES] = 1
+    end = np.array([[appended * GRANULE_BYTES, 40 * GRANULE_BYTES]]) if appended else np.zeros((0, 2), dtype=np.int64)
     with Evidence(written(tmp_path, bytes(content))) as evidence:
         search = FreeSearch(evidence, Budget(Limits()))
         found = []
         for begin, stop, used in ((1, 5, 0), (9, 40, 6)):
-            ranges = np.array([begin * GRANULE]), np.array([stop * GRANULE])
-            found += list(search.search(*ranges, used * GRANULE))
-        found += list(search.rest(counted_end * GRANULE, end))
-    areas = [(each.place, begin // GRANULE) for each in found for begin, _ in each.areas.tolist()]
+            ranges = np.array([begin * GRANULE_BYTES]), np.array([stop * GRANULE_BYTES])
+            found += list(search.search(*ranges, used * GRANULE_BYTES))
+        found += list(search.rest(counted_end * GRANULE_BYTES, end))
+    areas = [(each.place, begin // GRANULE_BYTES) for each in found for begin, _ in each.areas.tolist()]
     joined = [(Place.FREE, 2)]  # 10 and 39 are near one another, so they are one
     tail = [] if appended else [(Place.FILE_END if counted_end > 10 else Place.NEVER_ALLOCATED, 10)]
     assert areas == joined + ([(Place.APPENDED, appended)] if appended else []) + tail
@@ -174,9 +174,9 @@ def test_subclusters_that_are_not_allocated_hide_what_they_hold(allocated: int, 
 NOTHING = np.zeros(0, dtype=np.uint64)
 
 
-def slack_of(image: Qcow2Image, claims: list[Claim]) -> list[tuple[str, list[list[int]]]]:
+def slack_of(image: Qcow2Image, owners: list[OwnedRange]) -> list[tuple[str, list[list[int]]]]:
     """Names and areas of what stands behind these structures."""
-    known = Metadata(claims, NOTHING, NOTHING, NOTHING.astype(np.int64))
+    known = Metadata(owners, NOTHING, NOTHING, NOTHING.astype(np.int64))
     return [(each.name, each.areas.tolist()) for each in slack_residue(image, known)]
 
 
@@ -188,9 +188,9 @@ def test_the_padding_of_a_snapshot_entry_is_looked_at_and_no_byte_more(texts: in
     table = (entry + b"t" * texts + b"p" * padding) * 2
     content = bytearray(tiny([], head=header(snapshots=(2, 6 * 512))))
     content[6 * 512 : 7 * 512] = table + b"x" * (512 - len(table))
-    claim = Claim(Owner.SNAPSHOT_TABLE, 6 * 512, len(table), "snapshots")
+    owned = OwnedRange(Owner.SNAPSHOT_TABLE, 6 * 512, len(table), "snapshots")
     with opened(tmp_path, bytes(content)) as image:
-        found = slack_of(image, [claim])
+        found = slack_of(image, [owned])
     ends = [6 * 512 + len(table) // 2, 6 * 512 + len(table)]
     expected = [("snapshot table (snapshots)", [[ends[1], 7 * 512]])]
     if padding:
@@ -203,11 +203,11 @@ def test_the_padding_of_a_snapshot_entry_is_looked_at_and_no_byte_more(texts: in
 def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
     owner: Owner, length: int, tmp_path: Path
 ) -> None:
-    claim = Claim(owner, 6 * 512, length, "path")
+    owned = OwnedRange(owner, 6 * 512, length, "path")
     with opened(tmp_path, tiny([])) as image:
-        found = slack_of(image, [Claim(Owner.HEADER, 0, 512, "header"), claim])
-        first = slack_of(image, [replace(claim, host_offset=0)])
-        last = slack_of(image, [replace(claim, host_offset=15 * 512 + 500, length=8)])
+        found = slack_of(image, [OwnedRange(Owner.HEADER, 0, 512, "header"), owned])
+        first = slack_of(image, [replace(owned, host_offset=0)])
+        last = slack_of(image, [replace(owned, host_offset=15 * 512 + 500, length=8)])
     judged = owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE) and length % 512
     end = 6 * 512 + length
     assert found == ([(f"{owner.value} (path)", [[end, -(-end // 512) * 512]])] if judged else [])
@@ -216,9 +216,9 @@ def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
 
 
 def test_of_tables_that_end_at_one_place_the_first_is_named(tmp_path: Path) -> None:
-    claims = [Claim(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
+    owners = [OwnedRange(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
     with opened(tmp_path, tiny([])) as image:
-        assert slack_of(image, claims) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
+        assert slack_of(image, owners) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
 
 
 @pytest.mark.parametrize("name", [0, 150, 400, 511, 512, 600])
@@ -282,11 +282,11 @@ def test_key_material_of_a_slot_that_is_not_active_is_a_remain(slot: int) -> Non
 
 @pytest.mark.parametrize("used", [2, 3, 4])
 def test_what_begins_with_the_end_of_the_last_cluster_in_use_lies_behind_it(used: int, tmp_path: Path) -> None:
-    content = bytearray(6 * GRANULE)
-    content[3 * GRANULE] = 1
+    content = bytearray(6 * GRANULE_BYTES)
+    content[3 * GRANULE_BYTES] = 1
     with Evidence(written(tmp_path, bytes(content))) as evidence:
         search = FreeSearch(evidence, Budget(Limits()))
-        found = list(search.search(np.array([3 * GRANULE]), np.array([4 * GRANULE]), used * GRANULE))
+        found = list(search.search(np.array([3 * GRANULE_BYTES]), np.array([4 * GRANULE_BYTES]), used * GRANULE_BYTES))
         found += search.rest(0, np.zeros((0, 2), dtype=np.int64))
     places = [each.place for each in found if len(each.areas)]
     assert places == [Place.FREE if used > 3 else Place.NEVER_ALLOCATED]
@@ -333,15 +333,15 @@ def test_only_clusters_of_the_file_hide_something(entry: int, place: list[int] |
 
 
 def test_remains_near_one_another_are_one_within_64_kibibytes() -> None:
-    assert (search.NEAR_BYTES, search.GRANULE) == (64 << 10, 512)
+    assert (search.NEAR_BYTES, search.GRANULE_BYTES) == (64 << 10, 512)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_ranges_that_follow_one_another_are_one(count: int, tmp_path: Path) -> None:
-    begins = np.arange(count, dtype=np.int64) * GRANULE
-    with Evidence(written(tmp_path, b"x" * 5 * GRANULE)) as evidence:
-        found = nonzero_areas(evidence, begins, begins + GRANULE, Budget(Limits()))
-    assert found.tolist() == [[0, count * GRANULE]]
+    begins = np.arange(count, dtype=np.int64) * GRANULE_BYTES
+    with Evidence(written(tmp_path, b"x" * 5 * GRANULE_BYTES)) as evidence:
+        found = nonzero_areas(evidence, begins, begins + GRANULE_BYTES, Budget(Limits()))
+    assert found.tolist() == [[0, count * GRANULE_BYTES]]
 
 
 def test_where_nothing_can_be_read_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,9 +349,9 @@ def test_where_nothing_can_be_read_nothing_is_found(tmp_path: Path, monkeypatch:
         raise ReadFailed(host_offset, len(buffer), "input/output error")
 
     with opened(tmp_path, tiny([])) as image:
-        claims = [Claim(Owner.HEADER, 0, 512, "header"), Claim(Owner.ACTIVE_L1, 6 * 512, 8, "L1")]
-        assert len(slack_of(image, claims)) == 1
+        owners = [OwnedRange(Owner.HEADER, 0, 512, "header"), OwnedRange(Owner.ACTIVE_L1, 6 * 512, 8, "L1")]
+        assert len(slack_of(image, owners)) == 1
         monkeypatch.setattr(Evidence, "read_into", failing)
-        assert slack_of(image, claims) == []
+        assert slack_of(image, owners) == []
         found = nonzero_areas(image.evidence, np.array([5 * 512]), np.array([7 * 512]), Budget(Limits()))
         assert found.tolist() == []

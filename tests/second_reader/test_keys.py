@@ -105,6 +105,6 @@ def test_the_limit_is_on_what_all_slots_and_passphrases_ask_for_together(
     (first, said), (second, said_second) = attempts(image, word, False, monkeypatch)
     assert (first, second) == (0, 0)
     assert f"more than {SLOW_ROUNDS:,}; --allow-slow-key" in said
-    assert "too many rounds" in said_second
+    assert "too many iterations" in said_second
     (first, _), (second, _) = attempts(image, word, True, monkeypatch)
     assert (first, second) == ((within + 2) * count * tries,) * 2

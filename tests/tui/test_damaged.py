@@ -18,7 +18,7 @@ from forensic.explore import (
     build_reverse_map,
     file_space_usage,
     guest_space_usage,
-    host,
+    host_range,
     inspect,
     look_inside,
     spans_between,
@@ -95,11 +95,11 @@ def test_the_inspector_does_not_say_that_nothing_refers_to_what_lost_tables_may(
 
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("2")
-        app.desk.go(host(int(place, 0), 1))
+        app.desk.go(host_range(int(place, 0), 1))
         for _ in range(4):
             await pilot.pause(0.3)
             await settled(app, pilot)
-        said = " ".join("\n".join(app.desk.claims()).split())
+        said = " ".join("\n".join(app.desk.owners()).split())
         assert words in said
         assert "nothing refers to it" not in said
         assert words[:24] in " ".join(screen_text(app).replace("│", " ").split())

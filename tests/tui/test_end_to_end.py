@@ -86,7 +86,7 @@ def test_a_walk_from_opening_to_the_extracted_file(walk: Tmux, tmp_path: Path) -
     walk.keys("Enter")
     walk.wait_for("file · 0x200")
     walk.keys("5")
-    walk.wait_for("equal command line")
+    walk.wait_for("equivalent command line")
     walk.keys("F5")
     walk.wait_for("EXTRACTION LOG")
     walk.keys("Escape")

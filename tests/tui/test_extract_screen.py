@@ -45,7 +45,7 @@ def test_a_backing_file_is_read_only_after_the_examiner_names_it(drive: Drive, t
         app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
         app.screen.query_one("#supply-backing", Button).press()
         await pilot.pause()
-        assert "It is not opened" in " ".join(screen_text(app).replace("│", " ").split())
+        assert "is not opened" in " ".join(screen_text(app).replace("│", " ").split())
         await pilot.press("enter")  # the default is No
         assert app.screen.query_one(ExtractForm).supplies.backing == ()
         app.screen.query_one("#supply-backing", Button).press()
@@ -223,7 +223,7 @@ def test_an_image_that_is_in_use_is_extracted_once_the_box_is_ticked(drive: Driv
         await settled(app, pilot)
         said = " ".join(screen_text(app).replace("│", " ").split())
         assert "nothing was extracted" in said
-        assert "tick “in-use” to extract nevertheless" in said
+        assert "tick “in-use” to extract anyway" in said
         assert not (tmp_path / "out.raw").exists()
         app.screen.query_one("#tick-in-use", Checkbox).value = True
         assert "--in-use" in app.screen.query_one(ExtractForm).plan.command()

@@ -10,7 +10,7 @@ import pytest
 from textual.app import App
 
 from forensic import open_image
-from forensic.explore import Range, guest, host
+from forensic.explore import Range, guest_range, host_range
 from tests.images import SOUND
 from tui.clip import FORMS, clipped
 from tui.commands import COMMANDS
@@ -32,21 +32,21 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("0x600", host(0x600, 1)),
-        ("1536", host(1536, 1)),
-        ("4KiB", host(4096, 1)),
-        ("0x600,16", host(0x600, 16)),
-        ("c3", host(0x600, 1)),
-        ("v0x200", guest(0x200, 1)),
-        ("vc2", guest(1024, 1)),
-        ("L1[0]", host(0x600, 8)),
-        ("l1[0].l2[1]", host(0x1408, 8)),
-        ("snapshot 0 L1[0].L2[0]", host(0x800, 8)),
-        ("+16", host(16, 1)),
-        ("header", host(0, 1)),
-        ("refcounts", host(0x200, 1)),
-        ("snapshots", host(0x1E00, 1)),
-        ("end", host(0x21FF, 1)),
+        ("0x600", host_range(0x600, 1)),
+        ("1536", host_range(1536, 1)),
+        ("4KiB", host_range(4096, 1)),
+        ("0x600,16", host_range(0x600, 16)),
+        ("c3", host_range(0x600, 1)),
+        ("v0x200", guest_range(0x200, 1)),
+        ("vc2", guest_range(1024, 1)),
+        ("L1[0]", host_range(0x600, 8)),
+        ("l1[0].l2[1]", host_range(0x1408, 8)),
+        ("snapshot 0 L1[0].L2[0]", host_range(0x800, 8)),
+        ("+16", host_range(16, 1)),
+        ("header", host_range(0, 1)),
+        ("refcounts", host_range(0x200, 1)),
+        ("snapshots", host_range(0x1E00, 1)),
+        ("end", host_range(0x21FF, 1)),
     ],
 )
 def test_places_are_understood(desk: Desk, text: str, place: Range) -> None:
@@ -60,19 +60,19 @@ def test_what_is_no_place_is_refused(desk: Desk, text: str) -> None:
 
 
 def test_jumps_go_back_and_forth_and_a_new_jump_forgets_what_was_ahead() -> None:
-    jumps = Jumps(host(0, 1))
-    jumps.jump(host(1, 1))
-    jumps.step(host(2, 1))
-    jumps.jump(host(3, 1))
-    assert [jumps.back(), jumps.back(), jumps.back()] == [host(2, 1), host(0, 1), None]
-    assert jumps.forward() == host(2, 1)
-    jumps.jump(host(9, 1))
+    jumps = Jumps(host_range(0, 1))
+    jumps.jump(host_range(1, 1))
+    jumps.step(host_range(2, 1))
+    jumps.jump(host_range(3, 1))
+    assert [jumps.back(), jumps.back(), jumps.back()] == [host_range(2, 1), host_range(0, 1), None]
+    assert jumps.forward() == host_range(2, 1)
+    jumps.jump(host_range(9, 1))
     assert jumps.forward() is None
 
 
 def test_notes_outlive_the_program_and_are_not_beside_the_evidence(tmp_path: Path) -> None:
     file = session_file(tmp_path / "image.qcow2", lambda: tmp_path / "state")
-    note = Notes(file).add(guest(5, 6), "look here")
+    note = Notes(file).add(guest_range(5, 6), "look here")
     assert Notes(file).notes == [note]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state"]
     (kept,) = json.loads(file.read_text(encoding="utf-8"))["notes"]
@@ -83,12 +83,12 @@ def test_a_session_that_cannot_be_read_is_not_written_over(tmp_path: Path) -> No
     (tmp_path / "notes.json").write_text("[broken", encoding="utf-8")
     notes = Notes(tmp_path / "notes.json")
     with pytest.raises(OSError, match="cannot be read"):
-        notes.add(host(0, 1), "x")
+        notes.add(host_range(0, 1), "x")
     assert (tmp_path / "notes.json").read_text(encoding="utf-8") == "[broken"
 
 
 def test_the_forms_of_the_clipboard() -> None:
-    data, place, path = b"QFI\xfb", host(0, 4), Path("a b.qcow2")
+    data, place, path = b"QFI\xfb", host_range(0, 4), Path("a b.qcow2")
     copied = {form: clipped(form, path, place, data) for form in FORMS}
     assert copied == {
         "hex": "51 46 49 fb",

@@ -25,11 +25,11 @@ COLOUR = re.compile(rb"(?:^|;)(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;|$)")
 """A colour among the parameters of `ESC [ … m`."""
 
 LANDMARKS = {
-    "1": ("verdict", "what it holds", "qcow2 version 3"),
+    "1": ("verdict", "contents", "qcow2 version 3"),
     "2": ("structures", "inspector", "51 46 49 fb"),
     "3": ("legend", "1 cell =", "H header"),
     "4": ("explanation", "places", "snapshots-present"),
-    "5": ("output", "sha256", "equal command line"),
+    "5": ("output", "sha256", "equivalent command line"),
 }
 
 
@@ -138,7 +138,7 @@ def test_rows_that_repeat_are_one_line_and_the_cursor_steps_over_them(drive: Dri
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("2", "g", *"0x70", "enter")
         await settled(app, pilot)
-        assert "24 equal lines" in screen_text(app)
+        assert "24 lines like the one above" in screen_text(app)
         await pilot.press("down")
         assert app.desk.place.offset == 0x200
         await pilot.press("up")
@@ -148,7 +148,7 @@ def test_rows_that_repeat_are_one_line_and_the_cursor_steps_over_them(drive: Dri
         assert "00000100" in screen_text(app), "the row of the cursor is never hidden"
         await pilot.press("g", *"0x70", "enter", "z")
         await settled(app, pilot)
-        assert "equal lines" not in screen_text(app)
+        assert "lines like the one above" not in screen_text(app)
         assert "00000090" in screen_text(app)
 
     drive(SNAPSHOTS, story, (140, 40))

@@ -1,4 +1,4 @@
-"""Being asked before a file that an image names is read: No is the default, and the examiner names the file himself."""
+"""The question before a file is read beside the image: No is the default, and the examiner types the path."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tui.screens.prompts import Question
 from tui.text import line, lines, plain
 
 DANGER = (
-    "The maker of the image chose this name. It may be a file of yours that has nothing to do with the case, a device, "
-    "or an address. It is not opened. If you have the file that belongs here, say so, and type its path yourself; its "
-    "hash and the path go into the report."
+    "This name comes from the image. It may lead to an unrelated file of yours, a device or a network address, and is "
+    "not opened. If you have the file that belongs here, answer yes and type its path yourself; the path and its hash "
+    "go into the report."
 )
 
 
@@ -18,4 +18,4 @@ def consent(what: str, declared: Text) -> Question:
     """The question about a backing file or a data file."""
     name = what.replace("_", " ")
     words = lines([line("the image declares: ", ("“", "dim"), declared, ("”", "dim")), Text(), plain(DANGER)])
-    return Question(f"Read a {name} beside the image?", words, "Yes, I name it")
+    return Question(f"Read a {name} as well?", words, "Yes, enter its path")

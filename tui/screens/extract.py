@@ -66,7 +66,7 @@ class ExtractScreen(ImageScreen):
             ProgressBar(total=None, id="progress", show_eta=False),
             Static("", markup=False, id="live"),
             FateStrip(id="strip"),
-            Label("equal command line · F9 copies", classes="label"),
+            Label("equivalent command line · F9 copies", classes="label"),
             Static("", markup=False, id="command"),
             Static("", markup=False, id="outcome"),
             id="live-pane",
@@ -87,13 +87,13 @@ class ExtractScreen(ImageScreen):
         """Ask whether, then which; a key is typed without being shown."""
         form = self.query_one(ExtractForm)
         if event.what == "key":
-            prompt = Prompt("Passphrase", "kept in memory only; it stands in no report", password=True)
+            prompt = Prompt("Passphrase", "kept in memory only; it appears in no report", password=True)
             self.app.push_screen(prompt, lambda key: form.supply(replace(form.supplies, passphrase=key or "")))
             return
 
         def name_it(yes: bool | None) -> None:
             if yes:
-                hint = "the path of the file as you have it; the name in the image is only compared"
+                hint = "the path of your copy of the file; the name in the image is only compared with it"
                 self.app.push_screen(Prompt("Path of the " + event.what.replace("_", " "), hint), take)
 
         def take(path: str | None) -> None:
@@ -140,7 +140,7 @@ class ExtractScreen(ImageScreen):
         """Wait, or go on."""
         if self._control:
             self._control.pause()
-            self.query_one("#pause", Button).label = "Go on  F6" if self._control.paused else "Pause  F6"
+            self.query_one("#pause", Button).label = "Resume  F6" if self._control.paused else "Pause  F6"
             self.desk.report_job("extract", "extraction paused" if self._control.paused else "extracting")
 
     def action_cancel(self) -> None:
@@ -151,7 +151,7 @@ class ExtractScreen(ImageScreen):
     def action_copy_command(self) -> None:
         """The equal command line to the clipboard."""
         self.app.copy_to_clipboard(self.plan.command())
-        self.notify("the command line is copied", timeout=2, markup=False)
+        self.notify("command line copied", timeout=2, markup=False)
 
     def on_unmount(self) -> None:
         """The thread must not outlive the screen."""
@@ -167,7 +167,7 @@ class ExtractScreen(ImageScreen):
         self.query_one("#live", Static).update(
             line(
                 (f"{size(event.done)} of {size(event.total)}", "bold"),
-                f"   {size(int(rate))}/s   {_clock(rest)} to go",
+                f"   {size(int(rate))}/s   {_clock(rest)} left",
             )
         )
         self.query_one("#strip", FateStrip).show(event.fates, event.cells)
@@ -222,7 +222,7 @@ class ExtractScreen(ImageScreen):
     def _needs(self) -> dict[str, Text]:
         needs: dict[str, Text] = {}
         for reference in self.desk.facts.references or ():
-            declared = untrusted(reference.declared) if reference.declared else plain("without a name")
+            declared = untrusted(reference.declared) if reference.declared else plain("unnamed")
             needs[reference.kind] = declared
         if self.desk.image.encrypted:
             needs["key"] = plain("the data is encrypted")
@@ -241,7 +241,7 @@ class ExtractScreen(ImageScreen):
         ]
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
         parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
-        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE IT WAS READ"
+        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE BEING READ"
         parts.append(line(("source  ", "dim"), unchanged))
         parts += [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
         parts += [

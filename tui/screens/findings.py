@@ -102,7 +102,7 @@ class FindingsScreen(ImageScreen):
         self._fill()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the order."""
         self._reverse = not self._reverse
         self._fill()
 
@@ -121,7 +121,7 @@ class FindingsScreen(ImageScreen):
         if [each.rule for each in listed] == [each.rule for each in self._listed]:
             self._update(listed)
         else:
-            self._list_anew(listed, here)
+            self._list_again(listed, here)
         arrow = "↑" if self._reverse else "↓"
         shown = f"findings · {len(listed)} of {len(self.desk.findings)} · by {self._order} {arrow}"
         judgement = self.desk.judgement
@@ -137,7 +137,7 @@ class FindingsScreen(ImageScreen):
                     self._table.update_cell_at(Coordinate(number, column), cell)
         self._listed = listed
 
-    def _list_anew(self, listed: list[Finding], here: str) -> None:
+    def _list_again(self, listed: list[Finding], here: str) -> None:
         table = self._table
         above = table.cursor_row - table.scroll_y
         table.clear()
@@ -186,7 +186,7 @@ class FindingsScreen(ImageScreen):
         problems = self._listed[row].problems if 0 <= row < len(self._listed) else ()
         ranges = problems[number].ranges if number < len(problems) else ()
         if not ranges:
-            self.notify("this finding has no place in the file", markup=False)
+            self.notify("this finding has no location in the file", markup=False)
             return
         self.app.switch_mode("structure")
         self.call_after_refresh(self.desk.go, ranges[0])
@@ -206,7 +206,7 @@ def _explanation(finding: Finding, colour: str) -> Text:
 
 
 def _place(problem: Problem) -> Text:
-    where = ", ".join(_range(each) for each in problem.ranges[:2]) or "no place"
+    where = ", ".join(_range(each) for each in problem.ranges[:2]) or "no location"
     return line((f"{where}  ", "bold"), problem.path or problem.observation)
 
 

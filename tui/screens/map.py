@@ -28,7 +28,7 @@ MAX_ZOOM = 24
 
 
 class MapScreen(ImageScreen):
-    """The place to see where things are."""
+    """The maps of the file and of the disk."""
 
     NAME = "map"
     BINDINGS: ClassVar[list[BindingType]] = bindings(MAP)
@@ -49,7 +49,7 @@ class MapScreen(ImageScreen):
         yield Static("", markup=False, id="cell")
 
     def on_moved(self, place: Range) -> None:
-        """Move both cursors; a grid that does not hold its cursor any more is laid out anew."""
+        """Move both cursors; a grid that no longer holds its cursor is laid out again."""
         self._map(place.space).cursor = place.offset
         other = self.desk.other_side()
         if other:
@@ -95,7 +95,7 @@ class MapScreen(ImageScreen):
     def on_counted(self, event: Counted) -> None:
         """A count of cluster codes, so far, from which both maps are filled."""
         if event.cluster_codes is None:
-            self.notify(f"there is nothing to colour by {event.colour} here, or too much of it", markup=False)
+            self.notify(f"cannot colour by {event.colour} here: there is nothing to show, or too much", markup=False)
             if event.colour == self._colour:
                 self.action_colour()
         else:
@@ -119,7 +119,7 @@ class MapScreen(ImageScreen):
         """Let a cell stand for a quarter, or for four times as much."""
         wanted = max(0, min(self._zoom + step, MAX_ZOOM))
         if step > 0 and all(self._cell_size(space, self._zoom) <= self._unit for space in Space):
-            self.notify("a cell is one cluster already", markup=False, timeout=2)
+            self.notify("a cell already stands for one cluster", markup=False, timeout=2)
             return
         self._zoom = wanted
         self._show_both_usages()

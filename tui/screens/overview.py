@@ -48,7 +48,7 @@ class OverviewScreen(ImageScreen):
             Static("", markup=False, id="volumes"),
             id="disk-pane",
         )
-        facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "what it holds"
+        facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "contents"
         yield Grid(facts, verdict, disk, id="overview")
 
     def on_mount(self) -> None:
@@ -125,7 +125,7 @@ class OverviewScreen(ImageScreen):
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
         cautions = [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
         if not hashes:
-            return [line(("sha256  ", "dim"), ("H computes it", "dim"), "   ", unchanged), *cautions]
+            return [line(("sha256  ", "dim"), ("press H to compute it", "dim"), "   ", unchanged), *cautions]
         parts = [line(("file    ", "dim"), unchanged), *cautions, Text()]
         return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
 

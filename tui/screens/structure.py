@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from forensic import Qcow2Image
 from forensic.explore import Grid as Cells
-from forensic.explore import Range, Space, host, spans_between, top_nodes
+from forensic.explore import Range, Space, host_range, spans_between, top_nodes
 from tui import jobs, map_jobs
 from tui.colourings import KIND, cells_of
 from tui.commands import STRUCTURE, bindings
@@ -27,7 +27,7 @@ from tui.widgets.inspector import Inspector
 from tui.widgets.structure_tree import StructureTree
 
 FEW_TABLES = 4096
-"""L1 entries up to which all tables are read again for the claims on one cluster."""
+"""L1 entries up to which all tables are read again for the owners of one cluster."""
 
 REST_SECONDS = 0.25
 
@@ -35,7 +35,7 @@ VIEWS = ("host", "both", "guest")
 
 
 class StructureScreen(ImageScreen):
-    """The place to read bytes."""
+    """The tree, the bytes and the inspector."""
 
     NAME = "structure"
     BINDINGS: ClassVar[list[BindingType]] = bindings(STRUCTURE)
@@ -97,14 +97,14 @@ class StructureScreen(ImageScreen):
         desk = self.desk
         findings = self._findings_at(desk.host_offset())
         numbers = desk.numbers(self._little_endian)
-        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.claims(), numbers)
+        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.owners(), numbers)
 
     def _ask_for_owners(self) -> None:
-        """Have the claims on this cluster looked up once the cursor rests, unless there are too many tables."""
+        """Have the owners of this cluster looked up once the cursor rests, unless there are too many tables."""
         if self._rest:
             self._rest.stop()
         if (
-            not self.desk.claims()
+            not self.desk.owners()
             and sum(len(table.entries) for table in self.desk.region_index.l1_tables) <= FEW_TABLES
         ):
             self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
@@ -117,7 +117,7 @@ class StructureScreen(ImageScreen):
             self.run_worker(work, thread=True, group="owners", exclusive=True)
 
     def on_owned(self, event: Owned) -> None:
-        """The claims on the cluster."""
+        """The owners of the cluster."""
         self.desk.ownership = event.ownership
         self._explain()
 
@@ -174,7 +174,7 @@ class StructureScreen(ImageScreen):
         elif (other := self.desk.other_side()) is not None:
             self.desk.go(other)
         else:
-            self.notify("nothing here points anywhere", markup=False)
+            self.notify("nothing here points to another place", markup=False)
 
     def on_hex_view_selected(self, event: HexView.Selected) -> None:
         """Remember the selection for copying, notes and export."""
@@ -184,7 +184,7 @@ class StructureScreen(ImageScreen):
 
     def on_structure_tree_chosen(self, event: StructureTree.Chosen) -> None:
         """Look at the bytes of a line of the tree."""
-        self.desk.go(host(event.node.host_offset, event.node.length), jump=event.follow)
+        self.desk.go(host_range(event.node.host_offset, event.node.length), jump=event.follow)
         if event.follow:
             inspection = self.desk.inspection()
             if inspection and inspection.target:

@@ -47,7 +47,7 @@ class ExtractForm(VerticalScroll):
         yield _row("reports", _ticks(*REPORT_ENDINGS))
         yield _row("options", _ticks("sparse", "verify", "overwrite", "in-use"))
         if self._needs:
-            yield Label("what the image needs: never followed by itself", classes="label")
+            yield Label("what the image needs: opened only if you supply it", classes="label")
         for what, words in self._needs.items():
             button = Button("enter …" if what == "key" else "supply …", id=f"supply-{what}", compact=True)
             yield _row(what.replace("_", " "), Static(words, markup=False, classes="declared"), button)

@@ -70,7 +70,7 @@ class Painter:
     def squeezed(self, line: Line) -> list[Segment]:
         """The line that stands for rows like the one above."""
         size = line.hidden * self._layout.bytes_per_row
-        words = f"*  {line.hidden:,} equal lines, {size:,} bytes"
+        words = f"*  {line.hidden:,} lines like the one above, {size:,} bytes"
         return [Segment(" " * self._layout.digits, self._styles["offset"]), Segment(words, self._styles["squeezed"])]
 
     def _offset(self, painting: Painting, offset: int) -> Segment:

@@ -1,4 +1,4 @@
-"""The window of a hex dump: which rows are in it and how they are drawn; who moves it is `HexView`."""
+"""The window of a hex dump: which rows are in it and how they are drawn; `HexView` moves it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class HexWindow(ScrollView):
         self.show_cursor()
 
     def action_offsets(self) -> None:
-        """Offsets in hexadecimal or in decimal."""
+        """Show offsets in hexadecimal or in decimal."""
         self._decimal = not self._decimal
         self._fit()
 

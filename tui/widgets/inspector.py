@@ -35,7 +35,7 @@ class Inspector(VerticalScroll, can_focus=True):
     }
 
     class Copied(Message):
-        """Somebody wants this value on the clipboard."""
+        """This value is to be put on the clipboard."""
 
         def __init__(self, value: str) -> None:
             super().__init__()
@@ -53,18 +53,18 @@ class Inspector(VerticalScroll, can_focus=True):
         inspection: Inspection | None,
         guest_offset: int | None,
         findings: list[str],
-        claims: list[str],
+        owners: list[str],
         numbers: list[tuple[str, str]],
     ) -> None:
         """Explain this.
 
-        `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `claims` who refers
+        `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `owners` what refers
         to the cluster it lies in, `numbers` what its bytes are if read so.
         """
         parts = [self._words(f"▲ {each}", "trouble") for each in findings]
-        parts += self._of(inspection, guest_offset, claims) if inspection else self._nothing(guest_offset)
+        parts += self._of(inspection, guest_offset, owners) if inspection else self._nothing(guest_offset)
         if numbers:
-            parts += [Text(), self._words("read from here", "name"), *(self._pair(*each, "value") for each in numbers)]
+            parts += [Text(), self._words("as numbers", "name"), *(self._pair(*each, "value") for each in numbers)]
         whole = lines(parts)
         self.words = whole.plain
         self.query_one(Static).update(whole)
@@ -82,9 +82,9 @@ class Inspector(VerticalScroll, can_focus=True):
     def _nothing(self, guest_offset: int | None) -> list[Text]:
         if guest_offset is None:
             return []
-        return [self._words(f"guest offset {guest_offset:#x}: nothing of it is in the file", "words")]
+        return [self._words(f"guest offset {guest_offset:#x}: not stored in the file", "words")]
 
-    def _of(self, inspection: Inspection, guest_offset: int | None, claims: list[str]) -> list[Text]:
+    def _of(self, inspection: Inspection, guest_offset: int | None, owners: list[str]) -> list[Text]:
         place = inspection.place
         parts = [self._words(inspection.title, "title"), self._words(inspection.path, "name"), Text()]
         for row in inspection.rows:
@@ -96,9 +96,9 @@ class Inspector(VerticalScroll, can_focus=True):
         about = inspection.guest_offset if inspection.guest_offset is not None else guest_offset
         if about is not None:
             parts.append(self._pair("guest offset", f"{about:#x}", "guest"))
-        if claims:
+        if owners:
             parts += [Text(), self._words("this cluster", "name")]
-            parts += [self._words(f"  {each}", "trouble" if "≠" in each else "value") for each in claims]
+            parts += [self._words(f"  {each}", "trouble" if "≠" in each else "value") for each in owners]
         words = _words_of(inspection)
         return [*parts, *(part for text in words for part in (Text(), self._words(text, "words")))]
 

@@ -17,7 +17,7 @@ BLOCKS = 40
 ASKED = 6
 """Times that a window may ask how far zeros reach that need not be read."""
 
-FEWEST = 2
+FEWEST_ROWS = 2
 """Rows that are worth a line that stands for them."""
 
 
@@ -51,7 +51,7 @@ class Squeezer:
             row += 1
             stop = next((each for each in open_rows if each >= row), self._rows)
             end = self._end_of_run(row, min(stop, self._rows))
-            if end - row >= FEWEST:
+            if end - row >= FEWEST_ROWS:
                 lines.append(Line(row, end - row))
                 row = end
         return lines[:count]
@@ -66,7 +66,7 @@ class Squeezer:
         self._blocks = BLOCKS
         limit = max((each for each in open_rows if each < row), default=0)
         first = self._begin_of_equal(row - 1, limit, model)
-        return first if row - 1 - first >= FEWEST else row - 1
+        return first if row - 1 - first >= FEWEST_ROWS else row - 1
 
     def below(self, row: int, steps: int, open_rows: Sequence[int] = ()) -> int:
         """The row that is drawn so many lines below one, or the last."""

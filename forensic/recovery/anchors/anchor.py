@@ -1,4 +1,4 @@
-"""What an anchor says, and what those who look for them have in common."""
+"""What an anchor says, and what searches for them have in common."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64
 from forensic.recovery.crc import Blocks
-from forensic.recovery.sectors import I64
 
 MOST_OF_A_KIND = 1 << 14
 """Structures of one kind that are looked at; of more, those that are spread evenly over the file."""
 
 
 class Anchor(Struct, frozen=True):
-    """A structure at `host_offset` that says it lies `place` bytes behind the start of its file system.
+    """A structure at `host_offset` that says it lies `place` bytes after the start of its file system.
 
     With `absolute` the place counts from the start of the disk. `checked` says that its checksum is right. Anchors of
     one `system` (an identity of the file system) have one start, and it has `span` bytes (0: not known).

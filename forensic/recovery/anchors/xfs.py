@@ -6,12 +6,13 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
 from forensic.recovery.crc import Blocks, crc32c
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import I64, Bools, Signature
+from forensic.recovery.sectors import Signature
 
-SECTOR = 512
 VERSION_5 = 5
 SHORT_TREES = (b"AB3B", b"AB3C", b"IAB3", b"FIB3", b"RMB3", b"R3FC")
 DIRECTORIES = (b"XDB3", b"XDD3")
@@ -44,7 +45,7 @@ def shapes(evidence: Evidence, scan: Scan) -> list[Shape]:
     sectors = some_of(scan.signatures[Signature.XFS].sectors)
     if not len(sectors):
         return []
-    blocks = blocks_at(evidence, sectors, SECTOR)
+    blocks = blocks_at(evidence, sectors, SECTOR_SIZE)
     found: dict[bytes, Shape] = {}
     for block, good in zip(blocks, sums_fit(blocks, 224), strict=True):
         raw = block.tobytes()
@@ -82,13 +83,13 @@ def _group_heads(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         sectors = some_of(scan.signatures[signature].sectors)
         if not len(sectors):
             continue
-        blocks = blocks_at(evidence, sectors, SECTOR)
+        blocks = blocks_at(evidence, sectors, SECTOR_SIZE)
         for sector, block, good in zip(sectors.tolist(), blocks, sums_fit(blocks, sum_at).tolist(), strict=True):
             raw = block.tobytes()
             if good and raw[uuid_at : uuid_at + 16] == shape.uuid:
                 group = int.from_bytes(raw[8:12], "big")
-                place = group * shape.group_blocks * shape.block_size + sector_of_group * SECTOR
-                found.append(Anchor(kind, sector * SECTOR, place, True, shape.uuid, span=shape.span))
+                place = group * shape.group_blocks * shape.block_size + sector_of_group * SECTOR_SIZE
+                found.append(Anchor(kind, sector * SECTOR_SIZE, place, True, shape.uuid, span=shape.span))
     return found
 
 
@@ -108,7 +109,7 @@ def _inodes(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         block_number = (number >> shape.inodes_per_block_log) & ((1 << shape.group_blocks_log) - 1)
         group = number >> (shape.inodes_per_block_log + shape.group_blocks_log)
         place = (group * shape.group_blocks + block_number) * shape.block_size + index * shape.inode_size
-        found.append(Anchor("xfs_inode", sector * SECTOR, place, True, shape.uuid, span=shape.span))
+        found.append(Anchor("xfs_inode", sector * SECTOR_SIZE, place, True, shape.uuid, span=shape.span))
     return found
 
 
@@ -132,6 +133,6 @@ def _blocks(evidence: Evidence, scan: Scan, shape: Shape) -> list[Anchor]:
         for row in rows[good].tolist():
             raw = blocks[row].tobytes()
             if raw[uuid_at : uuid_at + 16] == shape.uuid:
-                place = int.from_bytes(raw[place_at : place_at + 8], "big") * SECTOR
-                found.append(Anchor(kind, int(sectors[row]) * SECTOR, place, True, shape.uuid, span=shape.span))
+                place = int.from_bytes(raw[place_at : place_at + 8], "big") * SECTOR_SIZE
+                found.append(Anchor(kind, int(sectors[row]) * SECTOR_SIZE, place, True, shape.uuid, span=shape.span))
     return found

@@ -24,9 +24,21 @@ from forensic.qcow2.entries import (
     REFCOUNT_TABLE_RESERVED,
     SUBCLUSTERS,
     ZERO_FLAG,
+    allocated_subclusters,
+    compressed_descriptor,
     compressed_host_offset,
+    compressed_more_sectors,
     compressed_offset_bits,
     compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+    l1_reserved_bits,
+    l2_reserved_bits,
+    refcount_block_offset,
+    refcount_table_reserved_bits,
+    zero_subclusters,
 )
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.qcow2.refcounts import refcounts
@@ -58,10 +70,6 @@ def is_set(entries: U64, bits: int) -> list[bool]:
     return [bool(word) for word in (entries & np.uint64(bits)).tolist()]
 
 
-def part(entries: U64, mask: int) -> list[int]:
-    return [int(word) for word in (entries & np.uint64(mask)).tolist()]
-
-
 @pytest.mark.parametrize(
     "masks",
     [
@@ -75,13 +83,27 @@ def test_every_bit_of_an_entry_has_exactly_one_name(masks: tuple[int, ...]) -> N
     assert sum(mask.bit_count() for mask in masks) == 64
 
 
+@given(st.integers(0, 2**64 - 1), CLUSTER_BITS)
+def test_one_entry_is_taken_apart_as_a_table_is(word: int, cluster_bits: int) -> None:
+    table = np.array([word], dtype=np.uint64)
+    for part in (
+        host_offset_of, refcount_block_offset, l1_reserved_bits, l2_reserved_bits, refcount_table_reserved_bits,
+        allocated_subclusters, zero_subclusters, compressed_descriptor,
+    ):  # fmt: skip
+        assert part(table).tolist() == [part(word)]
+    for flag in (is_copied, is_compressed, has_zero_flag):
+        assert flag(table).tolist() == [flag(word)]
+    for of_stream in (compressed_host_offset, compressed_more_sectors, compressed_stored_length):
+        assert of_stream(table, cluster_bits).tolist() == [of_stream(word, cluster_bits)]
+
+
 @given(WORDS)
 def test_l1_entries_decode_alike(words: list[int]) -> None:
     raw = packed(words)
     table = L1Table("active", 0, len(words), big_endian(raw), geometry(), 1 << 20)
     found = one_by_one(Qcow2.L1Entry, raw, 8)
-    assert is_set(table.entries, COPIED) == [entry.is_copied for entry in found]
-    assert part(table.entries, L1_RESERVED) == [entry.reserved1 << 56 | entry.reserved2 for entry in found]
+    assert is_copied(table.entries).tolist() == [entry.is_copied for entry in found]
+    assert l1_reserved_bits(table.entries).tolist() == [entry.reserved1 << 56 | entry.reserved2 for entry in found]
     assert table.l2_offsets().tolist() == [entry.ofs_l2_table for entry in found]
 
 
@@ -90,11 +112,11 @@ def test_standard_l2_entries_decode_alike(words: list[int]) -> None:
     raw = packed(words)
     entries = big_endian(raw)
     found = one_by_one(Qcow2.L2Entry, raw, 8)
-    assert is_set(entries, COPIED) == [entry.is_copied for entry in found]
-    assert is_set(entries, COMPRESSED) == [entry.is_compressed for entry in found]
-    assert part(entries, L2_STANDARD_RESERVED) == [entry.reserved1 << 56 | entry.reserved2 << 1 for entry in found]
-    assert part(entries, OFFSET_MASK) == [entry.ofs_host_cluster for entry in found]
-    assert is_set(entries, ZERO_FLAG) == [entry.is_zero for entry in found]
+    assert is_copied(entries).tolist() == [entry.is_copied for entry in found]
+    assert is_compressed(entries).tolist() == [entry.is_compressed for entry in found]
+    assert l2_reserved_bits(entries).tolist() == [entry.reserved1 << 56 | entry.reserved2 << 1 for entry in found]
+    assert host_offset_of(entries).tolist() == [entry.ofs_host_cluster for entry in found]
+    assert has_zero_flag(entries).tolist() == [entry.is_zero for entry in found]
 
 
 @given(WORDS, CLUSTER_BITS)
@@ -102,11 +124,14 @@ def test_compressed_l2_entries_decode_alike(words: list[int], cluster_bits: int)
     raw = packed([word | COMPRESSED for word in words])
     entries = big_endian(raw)
     found = one_by_one(Qcow2.L2EntryCompressed, raw, 8, cluster_bits)
-    assert is_set(entries, COPIED) == [entry.is_copied for entry in found]
-    assert is_set(entries, COMPRESSED) == [entry.is_compressed for entry in found]
+    assert is_copied(entries).tolist() == [entry.is_copied for entry in found]
+    assert is_compressed(entries).tolist() == [entry.is_compressed for entry in found]
     offsets, lengths = compressed_host_offset(entries, cluster_bits), compressed_stored_length(entries, cluster_bits)
     assert offsets.tolist() == [entry.ofs_data for entry in found]
     assert lengths.tolist() == [entry.len_data_max for entry in found]
+    sectors = compressed_more_sectors(entries, cluster_bits)
+    assert sectors.tolist() == [entry.num_additional_sectors for entry in found]
+    assert compressed_descriptor(entries).tolist() == [word & (1 << 62) - 1 for word in words]
     shift = compressed_offset_bits(cluster_bits)
     named = [
         entry.is_copied << 63 | entry.is_compressed << 62 | entry.num_additional_sectors << shift | entry.ofs_data
@@ -126,17 +151,17 @@ def test_extended_l2_entries_decode_alike(tmp_path_factory: pytest.TempPathFacto
     count = int(batch.present[0])
     entries, bitmaps = batch.entries[0, :count], batch.bitmaps[0, :count]
     found = one_by_one(Qcow2.L2EntryExtended, raw, 16)
-    assert is_set(entries, COPIED) == [entry.descriptor.is_copied for entry in found]
-    assert is_set(entries, COMPRESSED) == [entry.descriptor.is_compressed for entry in found]
-    assert part(entries, OFFSET_MASK) == [entry.descriptor.ofs_host_cluster for entry in found]
-    assert is_set(entries, ZERO_FLAG) == [entry.descriptor.is_zero for entry in found]
-    assert part(entries, L2_STANDARD_RESERVED) == [
+    assert is_copied(entries).tolist() == [entry.descriptor.is_copied for entry in found]
+    assert is_compressed(entries).tolist() == [entry.descriptor.is_compressed for entry in found]
+    assert host_offset_of(entries).tolist() == [entry.descriptor.ofs_host_cluster for entry in found]
+    assert has_zero_flag(entries).tolist() == [entry.descriptor.is_zero for entry in found]
+    assert l2_reserved_bits(entries).tolist() == [
         entry.descriptor.reserved1 << 56 | entry.descriptor.reserved2 << 1 for entry in found
     ]
+    allocated, zero = allocated_subclusters(bitmaps), zero_subclusters(bitmaps)
     for number in range(SUBCLUSTERS):
-        allocated, zero = 1 << number, 1 << (number + SUBCLUSTERS)
-        assert is_set(bitmaps, allocated) == [entry.subclusters.is_allocated[31 - number] for entry in found]
-        assert is_set(bitmaps, zero) == [entry.subclusters.is_zero[31 - number] for entry in found]
+        assert is_set(allocated, 1 << number) == [entry.subclusters.is_allocated[31 - number] for entry in found]
+        assert is_set(zero, 1 << number) == [entry.subclusters.is_zero[31 - number] for entry in found]
     assert (ALL_SUBCLUSTERS, ALL_SUBCLUSTERS << SUBCLUSTERS | ALL_SUBCLUSTERS) == ((1 << 32) - 1, (1 << 64) - 1)
 
 
@@ -146,7 +171,7 @@ def test_refcount_table_entries_decode_alike(words: list[int]) -> None:
     table = RefcountTable(0, len(words), big_endian(raw), geometry(), 1 << 20)
     found = one_by_one(Qcow2.RefcountTableEntry, raw, 8)
     assert table.block_offsets().tolist() == [entry.ofs_refcount_block for entry in found]
-    assert part(table.entries, REFCOUNT_TABLE_RESERVED) == [entry.reserved for entry in found]
+    assert refcount_table_reserved_bits(table.entries).tolist() == [entry.reserved for entry in found]
 
 
 @pytest.mark.parametrize("order", range(7))
