@@ -34,6 +34,7 @@ from forensic.image import open_image as open_image
 from forensic.mapping.extents import Extent as Extent
 from forensic.mapping.extents import Reason as Reason
 from forensic.mapping.extents import State as State
+from forensic.rebuilding.rebuild import rebuild as rebuild
 from forensic.records.judgement import Verdict as Verdict
 from forensic.recovery.reading import open_planned as open_planned
 from forensic.recovery.recover import Recovery as Recovery

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from forensic.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
 from forensic.opened_files import OpenedFiles, open_files, resolved
-from forensic.unread import Unread
+from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -50,8 +50,14 @@ class Evidence:
     Offsets are host offsets (bytes from the start of the file).
     """
 
-    def __init__(self, path_as_given: str | os.PathLike[str], image_offset: int = 0, all_pieces: bool = False) -> None:
-        """Open the file read-only.
+    def __init__(
+        self,
+        path_as_given: str | os.PathLike[str],
+        image_offset: int = 0,
+        all_pieces: bool = False,
+        bad: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Open the file read-only; `bad` ranges, (start, end) in order, are not read, as if the medium failed there.
 
         What counts begins at `image_offset`. With `all_pieces` a file `NAME.001` is the first piece of evidence that
         was split, and those that follow it are read with it. Raises `EvidenceUnreadable` if one is missing, not
@@ -62,7 +68,7 @@ class Evidence:
         self.path_as_given = os.fspath(path_as_given)
         self.path = resolved(self.path_as_given)
         self.image_offset = image_offset
-        self._begin(open_files(self.path_as_given, self.path, image_offset, all_pieces))
+        self._begin(open_files(self.path_as_given, self.path, image_offset, all_pieces), bad)
 
     @classmethod
     def of_descriptor(cls, descriptor: int, name: str) -> Self:
@@ -76,8 +82,9 @@ class Evidence:
         evidence._begin(OpenedFiles([file]))
         return evidence
 
-    def _begin(self, opened: OpenedFiles) -> None:
+    def _begin(self, opened: OpenedFiles, bad: Sequence[tuple[int, int]] = ()) -> None:
         self._opened = opened
+        self.known_bad = tuple(bad)
         self.files, first = opened.files, opened.first
         self.before, self.open_flags = first.before, first.flags
         self._fd, self._skip = first.descriptor, first.skip
@@ -131,6 +138,8 @@ class Evidence:
     def read_into(self, host_offset: int, buffer: memoryview) -> None:
         """Fill the whole buffer, which must lie inside the file. Raises `ReadFailed`."""
         done = 0
+        if self.known_bad and (bad := first_overlap(self.known_bad, host_offset, len(buffer))):
+            raise self._failed(*bad, "the map of the device calls it unreadable")
         while done < len(buffer):
             at, rest = host_offset + done, buffer[done:]
             descriptor, place = self._fd, at + self._skip
@@ -139,10 +148,9 @@ class Evidence:
             try:
                 count = os.preadv(descriptor, [rest], place)
             except OSError as error:
-                raise self._failed(host_offset + done, len(buffer) - done, reason_of(error)) from error
+                raise self._failed(at, len(buffer) - done, reason_of(error)) from error
             if not count:
-                reason = "the file is shorter than when it was opened"
-                raise self._failed(host_offset + done, len(buffer) - done, reason)
+                raise self._failed(at, len(buffer) - done, "the file is shorter than when it was opened")
             done += count
 
     @property
@@ -152,15 +160,7 @@ class Evidence:
 
     def note_unread(self, host_offset: int, length: int, reason: str) -> None:
         """Remember a range that could not be read; another process, which read for this one, may have met it."""
-        end = host_offset + length
-        within = [place for place in self._unread if host_offset <= place[0] and sum(place) <= end]
-        if within:
-            return  # it is known already which part of it is to blame
-        for place in [place for place in self._unread if place[0] <= host_offset and end <= sum(place)]:
-            del self._unread[place]
-        if len(self._unread) < UNREAD_LISTED:
-            self._unread[host_offset, length] = Unread(host_offset, length, reason)
-        else:
+        if not remember(self._unread, Unread(host_offset, length, reason), UNREAD_LISTED):
             self.unread_not_listed += 1
 
     def _failed(self, host_offset: int, length: int, reason: str) -> ReadFailed:

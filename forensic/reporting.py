@@ -128,7 +128,7 @@ def _exit_status(disk: Disk, extraction: Extraction) -> ExitStatus:
 def _artifacts(request: ReportRequest, extraction: Extraction, sparse: bool) -> list[ArtifactRecord]:
     raw = [
         ArtifactRecord(
-            role="raw",
+            role="qcow2" if extraction.new_image else "raw",
             name=shown(segment.path),
             segment_index=segment.index,
             size=segment.length,

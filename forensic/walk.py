@@ -202,7 +202,10 @@ def _results(
     for residue in free.rest(counter.stored.counted_end, appended):
         unreferenced.add(residue)
         yield residue
-    yield unreferenced.found()
+    found = unreferenced.found()
+    yield found
+    if found.stopped_at is not None:
+        yield Unexamined(Unreferenced, f"the search for tables stopped at host offset {found.stopped_at:#x}")
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)

@@ -26,7 +26,9 @@ FLOORS = {
     "A file that is opened, and what identifies it": ("forensic.opened_file",),
     "The files of one piece of evidence": ("forensic.opened_files",),
     "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
-    "Pieces of evidence: an excerpt, a parsed structure": ("forensic.excerpt", "forensic.structure"),
+    "Pieces of evidence: an excerpt, a parsed structure; which of it a copy lacks": (
+        "forensic.excerpt", "forensic.structure", "forensic.bad_sectors",
+    ),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
         "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
     ),
@@ -48,6 +50,7 @@ FLOORS = {
     "Structures × rules → findings; what interface and maps look through": ("forensic.checking", "forensic.explore"),
     "A report with a map of the file": ("forensic.mapped_report",),
     "The report of an extraction; whether an image may be let in": ("forensic.reporting", "forensic.gate"),
+    "A disk under new tables": ("forensic.rebuilding",),
     "The public interface": ("forensic",),
     "The terminal interface": ("tui",),
     "The command line": ("forensic.cli",),

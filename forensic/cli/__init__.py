@@ -30,6 +30,7 @@ COMMANDS = {
     "recover": "recover",
     "gate": "gate",
     "nbd": "nbd",
+    "rebuild": "rebuild",
     "verify": "verify",
     "tui": "tui",
     "explain": "reference.explain",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.extraction.extract import Extractor
     from forensic.extraction.settings import Container, Settings
+    from forensic.rebuilding.rebuild import Rebuilder
+    from forensic.report.run import Run
 
 CASE_FIELDS = {
     "case_number": "case number",
@@ -160,24 +162,40 @@ def run(options: argparse.Namespace) -> int:
         this_run.options = reports.options()
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
-            failure = _run(extractor, reports)
-            verified = ExitStatus.DONE if failure else _verify_sources(reports)
-            status = _status(extractor, disk, failure, verified)
-            try:
-                status = reports.write(extractor.extraction, this_run, status, case)
-            except OutputFailed:
-                if failure is None:
-                    raise  # otherwise what stopped the extraction is what has to be said
+            status, failure = carry_out(extractor, disk, reports, this_run, case, "extracting")
         reports.print_summary(extractor.extraction)
     if failure:
         raise failure
     return status
 
 
-def _run(extractor: Extractor, reports: ExtractionReports) -> ForensicError | BrokenPipeError | None:
+Failure = ForensicError | BrokenPipeError
+
+
+def carry_out(
+    extractor: Extractor | Rebuilder,
+    disk: Disk,
+    reports: ExtractionReports,
+    this_run: Run,
+    case: dict[str, str | None],
+    doing: str,
+) -> tuple[ExitStatus, Failure | None]:
+    """Extract and write the reports; the exit status, and what stopped it. Raises `OutputFailed` for a report."""
+    failure = _run(extractor, reports, doing)
+    verified = ExitStatus.DONE if failure else _verify_sources(reports)
+    status = _status(extractor, disk, failure, verified)
+    try:
+        status = reports.write(extractor.extraction, this_run, status, case)
+    except OutputFailed:
+        if failure is None:
+            raise  # otherwise what stopped the extraction is what has to be said
+    return status, failure
+
+
+def _run(extractor: Extractor | Rebuilder, reports: ExtractionReports, doing: str) -> Failure | None:
     """Extract, and give back what stopped it: reports are written of a failure as well, but not after Ctrl-C."""
     try:
-        with progress_bar("extracting") as progress:
+        with progress_bar(doing) as progress:
             extractor.run(progress, None, reports.begin(), reports.manifest, begun=reports.hash_inputs)
     except Interrupted:
         raise
@@ -192,7 +210,7 @@ def _verify_sources(reports: ExtractionReports) -> ExitStatus:
 
 
 def _status(
-    extractor: Extractor, disk: Disk, failure: ForensicError | BrokenPipeError | None, verified_sources: ExitStatus
+    extractor: Extractor | Rebuilder, disk: Disk, failure: Failure | None, verified_sources: ExitStatus
 ) -> ExitStatus:
     if isinstance(failure, BrokenPipeError):
         return ExitStatus.BROKEN_PIPE
@@ -208,7 +226,7 @@ def _settings(options: argparse.Namespace, output: Path | None, disk: Disk) -> S
 
     container = _container(options, output)
     settings = Settings(
-        hashes=_hashes(options.hash),
+        hashes=hashes_of(options.hash),
         guest_range=_guest_range(options.range, disk.size) if options.range else None,
         split=None if container else _piece_size("--split", options.split),
         sparse=not options.no_sparse,
@@ -261,7 +279,7 @@ def _moment() -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 11 else int(time.time())
 
 
-def _hashes(text: str) -> tuple[str, ...]:
+def hashes_of(text: str) -> tuple[str, ...]:
     from forensic.output.hashes import usable_hashes
 
     names = () if text == "none" else tuple(dict.fromkeys(text.split(",")))

@@ -175,6 +175,8 @@ class ExtractionReports:
             print(f"{name}  {value}", file=stream)
         if held := extraction.container:
             self._print_container(held, stream)
+        if extraction.new_image:
+            print(extraction.new_image.sentence, file=stream)
         if extraction.compared:
             print(extraction.compared.sentence, file=stream)
         for code, length in ledger.bytes_by_reason.items():
@@ -214,7 +216,8 @@ class ExtractionReports:
         """How sure the bytes are, and the hash of those that are certain."""
         sums = ", ".join(f"{length:,} {word}" for word, length in found.as_sums().items())
         print(f"by the plan: {sums}", file=stream)
-        print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
+        if found.sha256:
+            print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
         if found.by_class["inferred"]:
             print(f"note: {found.sentence}", file=sys.stderr)
 

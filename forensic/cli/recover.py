@@ -54,7 +54,26 @@ def add(subparsers: Subparsers) -> None:
         action="store_true",
         help="list the deleted snapshots that are still in the file; with -o DIR, write a plan for each",
     )
+    parser.add_argument(
+        "--bad-map",
+        metavar="FILE",
+        help="the map that ddrescue wrote when it copied the device: what it does not call copied is no evidence",
+    )
+    parser.add_argument(
+        "--min-confidence",
+        metavar="0.5",
+        type=_share,
+        default=0.0,
+        help="leave out decisions that are less sure than this, from 0 to 1; their ranges are unknown",
+    )
     _add_knowledge(parser)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text} is not from 0 to 1")
+    return value
 
 
 def _add_knowledge(parser: Parser) -> None:
@@ -73,18 +92,20 @@ def run(options: argparse.Namespace) -> int:
     """Make a plan; 5 if not all of the disk is certain. Raises `UsageError`, `NotAnImage`, `OutputFailed`."""
     from forensic.image import Qcow2Image
     from forensic.output.paths import refuse
-    from forensic.recovery.plan import to_json
+    from forensic.recovery.plan import to_json, without_doubtful
     from forensic.recovery.reading import planned_by
     from forensic.recovery.summary import sum_up
 
     knowledge = _knowledge(options)
     if options.deleted_snapshots:
         return _list_deleted(options, knowledge)
-    with evidence_of(options.image, options) as evidence:
+    bad = _bad_ranges(options)
+    with evidence_of(options.image, options, bad) as evidence:
         if options.output:
-            refuse([options.output], [evidence], options.force)
+            refuse([options.output], [evidence, *([options.bad_map] if options.bad_map else [])], options.force)
         with progress_bar("scanning") as progress:
             recovery = _recovery(options.target, evidence, knowledge, progress)
+        recovery.plan = without_doubtful(recovery.plan, options.min_confidence)
         summary = sum_up(Qcow2Image(evidence, planned_by(recovery.plan, evidence)).disk())
         if options.output:
             write_new_file(options.output, to_json(recovery.plan), options.force)
@@ -93,9 +114,18 @@ def run(options: argparse.Namespace) -> int:
         else:
             print("\n".join(_lines(options, recovery, summary)))
         sys.stdout.flush()
-        if not is_reliable([evidence]):
-            return cautioned([evidence], ExitStatus.NOT_COMPLETED)
-        return cautioned([evidence], ExitStatus.DONE if summary.complete else ExitStatus.RANGES_NOT_READ)
+        status = ExitStatus.DONE if summary.complete else ExitStatus.RANGES_NOT_READ
+        if bad and evidence.unchanged():  # what cannot be read was known before
+            return status
+        return cautioned([evidence], status if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED)
+
+
+def _bad_ranges(options: argparse.Namespace) -> list[tuple[int, int]]:
+    if options.bad_map is None:
+        return []
+    from forensic.bad_sectors import bad_ranges
+
+    return bad_ranges(options.bad_map)
 
 
 def _recovery(
@@ -124,7 +154,7 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
     from forensic.recovery.summary import sum_up
 
     rows: list[Json] = []
-    with evidence_of(options.image, options) as evidence:
+    with evidence_of(options.image, options, _bad_ranges(options)) as evidence:
         with progress_bar("scanning") as progress:
             found = recover_deleted(evidence, knowledge, progress)
         if options.output and found:

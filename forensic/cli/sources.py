@@ -43,11 +43,16 @@ def add_plan(parser: Parser) -> None:
     )
 
 
-def evidence_of(path: str | os.PathLike[str], options: argparse.Namespace) -> Evidence:
-    """The file, device or pieces that the examiner names as the image. Raises `EvidenceUnreadable`."""
+def evidence_of(
+    path: str | os.PathLike[str], options: argparse.Namespace, bad: Sequence[tuple[int, int]] = ()
+) -> Evidence:
+    """The file, device or pieces that the examiner names as the image. Raises `EvidenceUnreadable`.
+
+    `bad` ranges are those that are known to be unreadable.
+    """
     from forensic.evidence import Evidence
 
-    return Evidence(path, options.image_offset, all_pieces=True)
+    return Evidence(path, options.image_offset, all_pieces=True, bad=bad)
 
 
 def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:

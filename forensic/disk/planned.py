@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -47,7 +47,8 @@ class Planned(PlannedMetadata, frozen=True):
 
     `unknown` are guest ranges that are not to be read: start, end, reason, in order. `judged` says of the range from
     each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan. `size_certain` says
-    whether the `size` of the disk is.
+    whether the `size` of the disk is. `data` are guest ranges whose table is lost, and where in the file their bytes
+    lie: start, end, host offset.
     """
 
     target: str
@@ -58,6 +59,7 @@ class Planned(PlannedMetadata, frozen=True):
     digest: str = ""
     size_certain: bool = True
     size: int = 0
+    data: tuple[tuple[int, int, int], ...] = ()
 
     def parts(self, start: int, end: int) -> Iterator[tuple[int, int, Judged]]:
         """A guest range in parts that are as sure throughout: start, end, and how sure."""
@@ -76,24 +78,37 @@ class Planned(PlannedMetadata, frozen=True):
         from forensic.mapping.rows import mark_absent
         from forensic.qcow2.arrays import distinct
 
-        if not len(rows) or not self.unknown:
+        if not len(rows) or not (self.unknown or self.data):
             return rows
         begin, end = int(rows["guest_offset"][0]), int(rows["guest_offset"][-1]) + int(rows["length"][-1])
-        first = max(0, bisect_right(self.unknown, begin, key=lambda one: one[0]) - 1)
-        stop = bisect_right(self.unknown, end, key=lambda one: one[0])
-        ranges = [one for one in self.unknown[first:stop] if one[0] < end and one[1] > begin]
-        if not ranges:
+        ranges, data = _within(self.unknown, begin, end), _within(self.data, begin, end)
+        if not ranges and not data:
             return rows
-        edges = [edge for one in ranges for edge in one[:2] if begin < edge < end]
+        edges = [edge for one in (*ranges, *data) for edge in one[:2] if begin < edge < end]
         starts = distinct(np.concatenate([rows["guest_offset"], np.array(edges, dtype=np.uint64)]))
         pieces = pieces_at(rows, starts, end)
         offsets = pieces["guest_offset"].astype(np.int64)
+        for start, stop_at, host_offset in data:
+            low, high = np.searchsorted(offsets, [start, stop_at])
+            part = pieces[low:high]
+            part["host_offset"] = part["guest_offset"] - np.uint64(start) + np.uint64(host_offset)
+            part["state"], part["reason"], part["stored_length"], part["skip"] = State.DATA, Reason.NONE, 0, 0
         for start, stop_at, reason in ranges:
             low, high = np.searchsorted(offsets, [start, stop_at])
             within = np.zeros(len(pieces), dtype=np.bool_)
             within[low:high] = pieces["state"][low:high] != State.ABSENT
             mark_absent(pieces, within, reason)
         return pieces
+
+
+Part = TypeVar("Part", bound=tuple[int, int, object])
+
+
+def _within(ranges: Sequence[Part], begin: int, end: int) -> list[Part]:
+    """Those of some ranges in order, each with start and end, that touch a guest range."""
+    first = max(0, bisect_right(ranges, begin, key=lambda one: one[0]) - 1)
+    stop = bisect_right(ranges, end, key=lambda one: one[0])
+    return [one for one in ranges[first:stop] if one[0] < end and one[1] > begin]
 
 
 def planned_of(layer: object) -> Planned | None:

@@ -55,6 +55,8 @@ def read_expected(report: Path) -> Expected:
             result, digest = document["result"], document["result_digest"]["value"]
             if "container" in result["extraction"]:
                 raise BadReport(report, "the output is a container; its own hashes are checked by ewfverify")
+            if "new_image" in result["extraction"]:
+                raise BadReport(report, "is of a new image, which qcowscope diff compares with its source")
             expected = _expected(result["extraction"], result.get("hashes"), document)
         except ReadFailed as error:
             raise EvidenceUnreadable(report, str(error)) from error

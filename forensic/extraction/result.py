@@ -17,7 +17,7 @@ from forensic.output.segments import Segment
 if TYPE_CHECKING:
     from forensic.extraction.certainties import Certainties
     from forensic.extraction.second_reading import Comparison
-    from forensic.records.extraction import ExtractionRecord, HashFamilies, SegmentRecord
+    from forensic.records.extraction import ExtractionRecord, HashFamilies, NewImageRecord, SegmentRecord
 
 REPORTED_CHECKPOINTS = 256
 
@@ -39,6 +39,46 @@ class ContainerFiles(Struct, frozen=True):
     padding: int
 
 
+class NewImage(Struct, frozen=True):
+    """What a new qcow2 image consists of: clusters of data and streams, L2 tables; sizes in bytes.
+
+    `data_file` is the name of the external data file that it refers to, if no data was copied.
+    """
+
+    cluster_size: int
+    file_size: int
+    data_clusters: int
+    compressed_clusters: int
+    l2_tables: int
+    sha256: str
+    data_file: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What it consists of, in words."""
+        where = f" that stay in {self.data_file}" if self.data_file else ""
+        parts = (
+            f"{_counted(self.data_clusters, 'cluster')} of data{where}",
+            f"{self.compressed_clusters:,} compressed",
+            _counted(self.l2_tables, "L2 table"),
+        )
+        return f"new image: {self.file_size:,} bytes, {', '.join(parts)}; sha256 {self.sha256}"
+
+    def record(self) -> NewImageRecord:
+        """What `result.extraction.new_image` of a report holds."""
+        from forensic.records.extraction import NewImageRecord
+
+        return NewImageRecord(
+            cluster_size=self.cluster_size,
+            file_size=self.file_size,
+            data_clusters=self.data_clusters,
+            compressed_clusters=self.compressed_clusters,
+            l2_tables=self.l2_tables,
+            data_file=self.data_file,
+            sha256=self.sha256,
+        )
+
+
 class Extraction(Struct):
     """Filled in while the extraction goes on; what it says when it was stopped is true as well.
 
@@ -46,7 +86,7 @@ class Extraction(Struct):
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
     were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
     independent of the first, had in common with the output; None if it did not get that far. A `container` has files
-    in place of segments.
+    in place of segments; `new_image` is what was written where that is a qcow2 image.
     """
 
     target: str
@@ -67,6 +107,7 @@ class Extraction(Struct):
     compared: Comparison | None = None
     certainties: Certainties | None = None
     container: ContainerFiles | None = None
+    new_image: NewImage | None = None
 
     @property
     def complete(self) -> bool:
@@ -103,6 +144,7 @@ class Extraction(Struct):
             compared=self.compared.record() if self.compared else None,
             container=container,
             recovery=self.certainties.record() if self.certainties else UNSET,
+            new_image=self.new_image.record() if self.new_image else UNSET,
         )
 
     def hash_families(self, container_sha256: str | None, verified_sha256: str | None = None) -> HashFamilies:
@@ -145,7 +187,7 @@ class Extraction(Struct):
         return [
             SegmentRecord(
                 index=segment.index,
-                format="raw",
+                format="qcow2" if self.new_image else "raw",
                 virtual_offset=self.guest_start + segment.offset,
                 size=segment.length,
                 hashes=hashes,
@@ -153,3 +195,8 @@ class Extraction(Struct):
             )
             for segment, hashes in zip(self.segments, self.segment_hashes, strict=False)
         ]
+
+
+def _counted(count: int, what: str) -> str:
+    """A number and what it counts."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -195,7 +195,7 @@ def _planned(layer: Layer) -> PlannedTables | None:
         return None
     tables = tuple(host_offset_of(entry) for entry in planned.l1_entries.tolist())
     unknown = tuple((start, end, reason.code) for start, end, reason in planned.unknown)
-    return PlannedTables(planned.header, tables, unknown)
+    return PlannedTables(planned.header, tables, unknown, planned.data)
 
 
 def second_reader_of(disk: Disk, sources: Sequence[Source] | None = None) -> Answering:

@@ -72,7 +72,7 @@ class SegmentRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size: Count
     hashes: Hashes
     verified: Annotated[str, one_of("match", "mismatch", "not_done")]
-    format: Annotated[str, one_of("raw")]
+    format: Annotated[str, one_of("raw", "qcow2")]
 
 
 class DifferenceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,11 +136,26 @@ class ContainerRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hashes: Annotated[Hashes, Meta(description="Those in the container, of the disk with the padding.")]
 
 
+class NewImageRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The qcow2 image that was written, where the disk was rebuilt; sha256 is that of the file."""
+
+    cluster_size: Count
+    file_size: Count
+    data_clusters: Count
+    compressed_clusters: Count
+    l2_tables: Count
+    data_file: Annotated[
+        str | None, Meta(description="The external data file that it refers to; null if the data was copied.")
+    ]
+    sha256: Sha256
+
+
 class ExtractionRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was extracted, and each guest range that was not read."""
 
     recovery: RecoveryRecord | UnsetType = UNSET
     container: ContainerRecord | UnsetType = UNSET
+    new_image: NewImageRecord | UnsetType = UNSET
     target: str
     virtual_range: VirtualRangeRecord
     status: Annotated[str, one_of("complete", "complete_with_unreadable", "partial", "failed", "aborted")]

@@ -6,7 +6,7 @@ entry may be one that was wiped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +26,12 @@ MAX_CLUSTERS = 1 << 27
 AGREEMENT = 0.999
 """The share of claimed clusters whose stored refcount has to say that they are in use, for refcounts to be believed."""
 
+CLUSTERS_AT_ONCE = 1 << 20
+
 MOST_COUNTED = 255
 """References of one cluster beyond which they are not counted."""
 
 Counts = npt.NDArray[np.uint8]
-Times = npt.NDArray[np.uint16]
 
 
 class Accounts:
@@ -43,10 +44,10 @@ class Accounts:
         self.possible = self.clusters <= MAX_CLUSTERS and not geometry.external_data_file
         size = self.clusters if self.possible else 0
         self.data = np.zeros(size, dtype=np.uint8)
-        self.streams = np.zeros(size, dtype=np.uint16)
+        self.streams = np.zeros(size, dtype=np.uint8)
         self.metadata = np.zeros(size, dtype=np.uint8)
-        self.others = np.zeros(size, dtype=np.uint16)
-        self.stored, self._known = self._read_stored(size)
+        self.others = np.zeros(size, dtype=np.uint8)
+        self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
     def claim_range(self, host_offset: int, length: int) -> None:
@@ -63,7 +64,7 @@ class Accounts:
     def claim_refcounts(self) -> None:
         """The refcount table and its blocks lie where the geometry says."""
         table = read_refcount_table(self.evidence, self.geometry)
-        if len(table.entries) and self._known is not None:
+        if len(table.entries) and self._not_known is not None:
             self.claim_range(table.host_offset, self.geometry.refcount_table_clusters * self.geometry.cluster_size)
             self.claim_clusters(table.block_offsets()[table.readable()])
 
@@ -98,31 +99,37 @@ class Accounts:
     @property
     def claimed(self) -> Bools:
         """Which clusters anything claims."""
-        found: Bools = (self.data > 0) | (self.streams > 0) | (self.metadata > 0) | (self.others > 0)
-        return found
+        return self._of_all(self._claimed)
 
     @property
     def usable(self) -> bool:
         """Whether the stored refcounts agree with what is claimed, so that they can be believed elsewhere."""
-        if self.stored is None or self._known is None:
+        if self.stored is None or self._not_known is None:
             return False
-        claimed = self.claimed & self._known
-        count = int(np.count_nonzero(self.claimed))
-        if not count:
-            return False
-        in_use = int(np.count_nonzero(claimed & (self.stored > 0)))
-        plain = claimed & (self.streams == 0) & (self.others == 0) & (self.data + self.metadata == 1)
-        ones = int(np.count_nonzero(plain & (self.stored == 1)))
-        few = int(np.count_nonzero(plain & (self.stored <= 64)))
-        believable = few >= 0.9 * int(np.count_nonzero(plain)) and (ones > 0 or count <= 4)
-        return in_use >= AGREEMENT * count and believable
+        count = in_use = ones = few = alone = 0
+        for part in self._parts():
+            claimed, stored = self._claimed(part), self.stored[part]
+            count += int(np.count_nonzero(claimed))
+            claimed &= ~self._not_known[part]
+            in_use += int(np.count_nonzero(claimed & (stored > 0)))
+            plain = claimed & (self.streams[part] == 0) & (self.others[part] == 0)
+            plain &= self.data[part] + self.metadata[part] == 1
+            ones += int(np.count_nonzero(plain & (stored == 1)))
+            few += int(np.count_nonzero(plain & (stored <= 64)))
+            alone += int(np.count_nonzero(plain))
+        believable = few >= 0.9 * alone and (ones > 0 or count <= 4)
+        return count > 0 and in_use >= AGREEMENT * count and believable
 
     @property
     def twice(self) -> Bools:
         """Which clusters are claimed as guest data and once more, as data or as anything else."""
-        streams, metadata = self.streams > 0, self.metadata > 0
-        found: Bools = (self.data > 1) | ((self.data > 0) & (streams | metadata)) | (streams & metadata)
-        return found
+
+        def twice(part: slice) -> Bools:
+            data, streams, metadata = self.data[part], self.streams[part] > 0, self.metadata[part] > 0
+            found: Bools = (data > 1) | ((data > 0) & (streams | metadata)) | (streams & metadata)
+            return found
+
+        return self._of_all(twice)
 
     @property
     def unexplained(self) -> Bools:
@@ -134,15 +141,38 @@ class Accounts:
         if not self.possible:
             return np.ones(1, dtype=np.bool_)
         if self.usable and self.stored is not None:
-            times = self.data.astype(np.uint16) + self.metadata + self.streams + self.others
-            found: Bools = self.stored > np.minimum(times, MOST_COUNTED)
-            return found
-        return ~self.scan.zero_clusters(self.geometry.cluster_bits) & ~self.claimed
+            stored = self.stored
+
+            def used_more(part: slice) -> Bools:
+                times = self.data[part].astype(np.uint16) + self.metadata[part] + self.streams[part] + self.others[part]
+                found: Bools = stored[part] > np.minimum(times, MOST_COUNTED)
+                return found
+
+            return self._of_all(used_more)
+        zero = self.scan.zero_clusters(self.geometry.cluster_bits, also_unread=False)
+        return self._of_all(lambda part: ~zero[part] & ~self._claimed(part))
 
     @property
     def closed(self) -> bool:
         """Whether everything that is in use is claimed."""
         return not bool(self.unexplained.any())
+
+    def _parts(self) -> Iterator[slice]:
+        """The clusters in parts, since there may be a hundred million."""
+        for first in range(0, len(self.data), CLUSTERS_AT_ONCE):
+            yield slice(first, min(first + CLUSTERS_AT_ONCE, len(self.data)))
+
+    def _of_all(self, judge: Callable[[slice], Bools]) -> Bools:
+        """What is found of all clusters, part by part."""
+        found = np.zeros(len(self.data), dtype=np.bool_)
+        for part in self._parts():
+            found[part] = judge(part)
+        return found
+
+    def _claimed(self, part: slice) -> Bools:
+        found: Bools = (self.data[part] > 0) | (self.streams[part] > 0)
+        found |= (self.metadata[part] > 0) | (self.others[part] > 0)
+        return found
 
     def in_use(self, host_offsets: U64) -> Bools:
         """Which clusters are in use by their refcount; where refcounts cannot be believed, all."""
@@ -151,7 +181,7 @@ class Accounts:
         found: Bools = self.stored[(host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)] > 0
         return found
 
-    def _add(self, counts: Counts | Times, clusters: I64) -> None:
+    def _add(self, counts: Counts, clusters: I64) -> None:
         if not self.possible:
             return
         clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
@@ -159,22 +189,24 @@ class Accounts:
         counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, MOST_COUNTED)
 
     def _read_stored(self, size: int) -> tuple[Counts | None, Bools | None]:
-        """The stored refcounts, up to 255, and of which clusters they are known."""
+        """The stored refcounts, up to 255, and of which clusters they are not known."""
         geometry = self.geometry
         if not size or geometry.refcount_order is None:
             return None, None
         stored = StoredRefcounts(self.evidence, read_refcount_table(self.evidence, geometry))
         if not stored.usable:
             return None, None
-        counts, known = np.zeros(size, dtype=np.uint8), np.ones(size, dtype=np.bool_)
+        counts, not_known = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.bool_)
         step = max(stored.per_block, SPAN_CLUSTERS)
         for first in range(0, size, step):
             if not stored.has_blocks(first):
                 continue
             found = stored.read(first, min(step, size - first))
             counts[first : first + step] = np.minimum(found.counts, MOST_COUNTED)
-            known[first : first + step] = found.block != Block.UNREADABLE
-        return counts, known
+            unreadable = found.block == Block.UNREADABLE
+            if unreadable.any():  # otherwise what was never touched takes no memory
+                not_known[first : first + step] = unreadable
+        return counts, not_known
 
 
 def located(batch: L2Batch, good: Bools) -> tuple[U64, Bools]:

@@ -42,6 +42,7 @@ L1_TARGETS = 0.6
 
 SAMPLED_SECTORS = 1 << 14
 READ_AT_ONCE = 1 << 20
+TABLES_AT_ONCE = 1 << 12
 TABLE_KINDS = (Sector.STANDARD, Sector.COMPRESSED, Sector.EXTENDED)
 
 
@@ -96,9 +97,10 @@ def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended:
     marks = _Marks(offsets, cluster_bits, len(scan.sectors))
     kept = np.zeros(len(offsets), dtype=np.bool_)
     columns = np.zeros((6, len(offsets)), dtype=np.int32)
-    for at, words, good in _read(evidence, scan, offsets, cluster_bits, extended):
-        part = slice(at, at + len(words))
-        kept[part], columns[:, part] = _judged(words, good, offsets[part], marks, cluster_bits)
+    for first, count, rows, words in _used_sectors(evidence, scan, offsets, cluster_bits):
+        part = slice(first, first + count)
+        words = words[:, 0::2] if extended else words
+        kept[part], columns[:, part] = _judged(words, rows, offsets[part], marks, cluster_bits)
     used, located, copied, flagged, streams, tables = (column if kept.all() else column[kept] for column in columns)
     return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, partial[kept], more)
 
@@ -125,17 +127,18 @@ class _Marks:
 
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
     """Host offset of every cluster that has few sectors which are no part of a table, and at least one that is."""
-    per_cluster = 1 << (cluster_bits - 9)
     kinds = TABLE_KINDS if extended else TABLE_KINDS[:2]
-    table, zero = scan.count(cluster_bits, kinds), scan.count(cluster_bits, (Sector.ZERO,))
-    other = per_cluster - table - zero
-    if len(other):
-        last = len(scan.sectors) - (len(other) - 1) * per_cluster
-        other[-1] = last - table[-1] - zero[-1]
-    found = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(per_cluster, table + other)))
-    found = found[found > 0]
-    kept = found[:MAX_CANDIDATES]
-    return kept.astype(np.uint64) << np.uint64(cluster_bits), other[kept] > 0, len(found) - len(kept)
+    places, partial = [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)]
+    kept = more = 0
+    for first, sectors, (table, zero) in scan.counts(cluster_bits, kinds, (Sector.ZERO,)):
+        other = sectors - table - zero
+        rows = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(sectors, table + other)))
+        rows = rows[rows + first > 0]
+        some = rows[: MAX_CANDIDATES - kept]
+        kept, more = kept + len(some), more + len(rows) - len(some)
+        places.append(some + first)
+        partial.append(other[some] > 0)
+    return np.concatenate(places).astype(np.uint64) << np.uint64(cluster_bits), np.concatenate(partial), more
 
 
 def read_table(evidence: Evidence, host_offset: int, length: int) -> U64:
@@ -144,40 +147,78 @@ def read_table(evidence: Evidence, host_offset: int, length: int) -> U64:
     return big_endian(raw.ljust(length, b"\0"))
 
 
-def _read(
-    evidence: Evidence, scan: Scan, offsets: U64, cluster_bits: int, extended: bool
-) -> Iterator[tuple[int, U64, Bools]]:
-    """The first words of the entries of some tables at a time, and which of them lie in sectors of a table."""
-    size = 1 << cluster_bits
-    step = max(1, READ_AT_ONCE >> cluster_bits)
-    per_cluster = size // SECTOR_SIZE
+def _used_sectors(
+    evidence: Evidence, scan: Scan, offsets: U64, cluster_bits: int
+) -> Iterator[tuple[int, int, I64, U64]]:
+    """The sectors of tables that read as parts of one and are not zero, those of some tables at a time.
+
+    The first table, how many, of each sector the number of its table among them, and its words. What is zero in a table
+    is not read: a planted one may be all hole but for a sector.
+    """
+    per_cluster = 1 << (cluster_bits - 9)
+    step = max(1, READ_AT_ONCE // SECTOR_SIZE // per_cluster)
+    waiting: list[tuple[I64, I64]] = []
+    first, count, sectors = 0, 0, 0
     for at in range(0, len(offsets), step):
-        some = offsets[at : at + step]
-        words = np.stack([read_table(evidence, int(offset), size) for offset in some])
-        first = (some >> np.uint64(9)).astype(np.int64)
-        good = scan.table_like(first, per_cluster, (Sector.ZERO, *TABLE_KINDS))
-        good = np.repeat(good, SECTOR_SIZE // 8, axis=1)
-        yield (at, words[:, 0::2], good[:, 0::2]) if extended else (at, words, good)
+        begin = (offsets[at : at + step] >> np.uint64(9)).astype(np.int64)
+        rows, places = np.nonzero(scan.table_like(begin, per_cluster, TABLE_KINDS))
+        waiting.append((rows + (at - first), begin[rows] + places))
+        count, sectors = count + len(begin), sectors + len(rows)
+        if sectors >= READ_AT_ONCE // SECTOR_SIZE or count >= TABLES_AT_ONCE:
+            yield first, count, *_read(evidence, waiting)
+            first, count, sectors, waiting = at + len(begin), 0, 0, []
+    if count:
+        yield first, count, *_read(evidence, waiting)
 
 
-def _judged(words: U64, good: Bools, own: U64, marks: _Marks, cluster_bits: int) -> tuple[Bools, list[I64]]:
-    """Which tables are candidates, and their columns."""
-    entries = np.where(good, words, np.uint64(0))
+def _read(evidence: Evidence, waiting: list[tuple[I64, I64]]) -> tuple[I64, U64]:
+    """The words of sectors; neighbours are read at once."""
+    rows = np.concatenate([part for part, _ in waiting])
+    sectors = np.concatenate([part for _, part in waiting])
+    breaks = np.flatnonzero(np.diff(sectors) != 1) + 1
+    starts, stops = [0, *breaks.tolist()], [*breaks.tolist(), len(sectors)]
+    found = [
+        read_table(evidence, int(sectors[start]) * SECTOR_SIZE, (stop - start) * SECTOR_SIZE)
+        for start, stop in zip(starts, stops, strict=True)
+        if start < stop
+    ]
+    words = np.concatenate([np.zeros(0, np.uint64), *found])
+    return rows, words.reshape(-1, SECTOR_SIZE // 8)
+
+
+def _judged(words: U64, rows: I64, own: U64, marks: _Marks, cluster_bits: int) -> tuple[Bools, list[I64]]:
+    """Which tables are candidates, and their columns; `rows` says of each sector whose it is."""
+    tables = np.repeat(rows, words.shape[1])
+    entries = words.reshape(-1)
+    in_use = entries != 0
+    tables, entries = tables[in_use], entries[in_use]
     streams = is_compressed(entries)
     offsets = host_offset_of(entries)
     offsets[streams] = 0
     located = offsets != 0
+
+    def counted(which: Bools) -> I64:
+        return np.bincount(tables[which], minlength=len(own))
+
     unaligned = located & ((offsets & np.uint64((1 << cluster_bits) - 1)) != 0)
-    used = (entries != 0).sum(axis=1)
-    count = located.sum(axis=1)
-    ordered = np.sort(offsets, axis=1)
-    distinct = ((ordered[:, 1:] != ordered[:, :-1]) & (ordered[:, 1:] != 0)).sum(axis=1) + (ordered[:, 0] != 0)
-    itself = (offsets == own[:, np.newaxis]).any(axis=1)
-    kept = (unaligned.sum(axis=1) == 0) & (distinct >= LEAST_DISTINCT * count) & ~itself & (used > 0)
-    copied = is_copied(entries).sum(axis=1)
+    itself = located & (offsets == own[tables])
+    count, distinct = counted(located), _distinct(tables[located], offsets[located], len(own))
+    used = np.bincount(tables, minlength=len(own))
+    kept = (counted(unaligned) == 0) & (distinct >= LEAST_DISTINCT * count) & (counted(itself) == 0) & (used > 0)
+    copied = is_copied(entries)
     flagged = has_zero_flag(entries) & ~streams
-    tables = (marks.has(offsets) & located).sum(axis=1)  # of what is not aligned nothing is kept
-    return kept, [used, count, copied, flagged.sum(axis=1), streams.sum(axis=1), tables]
+    to_tables = marks.has(offsets) & located  # of what is not aligned nothing is kept
+    return kept, [used, count, counted(copied), counted(flagged), counted(streams), counted(to_tables)]
+
+
+def _distinct(tables: I64, offsets: U64, count: int) -> I64:
+    """How many different offsets each of the tables has."""
+    order = np.lexsort((offsets, tables))
+    tables, offsets = tables[order], offsets[order]
+    new = np.ones(len(tables), dtype=np.bool_)
+    new[1:] = (tables[1:] != tables[:-1]) | (offsets[1:] != offsets[:-1])
+    found: I64 = np.bincount(tables[new], minlength=count)
+    return found
 
 
 def cluster_bits_by_content(evidence: Evidence, scan: Scan) -> tuple[int, int] | None:
@@ -209,7 +250,7 @@ def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
     if not len(sectors):
         return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
     rows = np.stack([read_table(evidence, int(sector) * SECTOR_SIZE, SECTOR_SIZE) for sector in sectors])
-    extended = scan.sectors[sectors] == Sector.EXTENDED
+    extended = scan.sectors.at(sectors) == Sector.EXTENDED
     rows[extended, 1::2] = 0
     rows[is_compressed(rows)] = 0
     located = host_offset_of(rows) != 0

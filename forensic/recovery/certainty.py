@@ -38,6 +38,8 @@ class Method(StrEnum):
     TWIN = "twin"  # a table that leads to the same clusters as one that is placed
     PATTERN = "pattern"  # its entries fit what the guest's file system has in use
     ORDER = "order"  # tables in the order of the file
+    OLDER_TABLE = "older_table"  # an older table of a slot whose table is lost
+    EXACT_COUNT = "exact_count"  # as many clusters as a lost table had entries, where a converter puts them
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
     CLOSED_ACCOUNTS = "closed_accounts"  # everything in use is accounted for
     OPEN_ACCOUNTS = "open_accounts"  # something is
@@ -54,6 +56,8 @@ CONFIDENCE = {
     Method.TWIN: 0.9,
     Method.PATTERN: 0.9,
     Method.ORDER: 0.75,
+    Method.OLDER_TABLE: 0.6,
+    Method.EXACT_COUNT: 0.85,
     Method.OLD_SNAPSHOT: 0.9,
     Method.CLOSED_ACCOUNTS: 0.99,
     Method.OPEN_ACCOUNTS: 0.6,
@@ -73,6 +77,7 @@ class Why(IntEnum):
     EMPTINESS_DOUBTFUL = 17
     OVERWRITTEN = 18
     SUSPECT_ZONE = 19
+    BAD_SECTOR = 20
 
     @property
     def certainty(self) -> Certainty:
@@ -93,14 +98,29 @@ Whys = npt.NDArray[np.uint8]
 class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
-    `closed`: everything in use is accounted for. `suspect` are host ranges, each (start, end), that something may
-    have been written over. `others_shared` says that a cluster may be claimed by several disks, which proves nothing
-    against it.
+    `closed`: everything in use is accounted for. Of the host clusters `twice` are claimed twice, and `unused` have
+    refcount 0, if the refcounts can be believed. `suspect` are host ranges, each (start, end), that something may
+    have been written over, `bad` the host clusters in which the medium has failed.
     """
 
     accounts: Accounts
     closed: bool
+    twice: Bools
+    unused: Bools | None
     suspect: tuple[tuple[int, int], ...] = ()
+    bad: Bools | None = None
+
+    @classmethod
+    def of(
+        cls,
+        accounts: Accounts,
+        closed: bool,
+        suspect: tuple[tuple[int, int], ...] = (),
+        bad: Bools | None = None,
+    ) -> Standing:
+        """What the accounts say now."""
+        unused = accounts.stored == 0 if accounts.usable and accounts.stored is not None else None
+        return cls(accounts, closed, accounts.twice, unused, suspect, bad)
 
 
 def of_pointers(intact_header: bool, suspect_everywhere: bool) -> Certainty:
@@ -167,12 +187,14 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     first, last = _clusters(batch, places, streams)
     if accounts.possible and not geometry.external_data_file:
         leads = (places != 0) | streams
-        whys[leads & _any(accounts.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
-        if accounts.usable and accounts.stored is not None:
-            whys[leads & _any(accounts.stored == 0, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
+        whys[leads & _any(standing.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
+        if standing.unused is not None:
+            whys[leads & _any(standing.unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE
+    if standing.bad is not None:
+        whys[((places != 0) | streams) & _any(standing.bad, first, last, len(standing.bad))] = Why.BAD_SECTOR
     if not standing.closed:
         doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
         whys[empty] = doubt[empty]
@@ -197,9 +219,11 @@ def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[
 
 def _any(marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], clusters: int) -> Bools:
     """Whether any of the clusters from `first` to `last` is marked; what lies past the end of the file is not."""
-    sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(marked)])
-    begin, end = np.clip(first, 0, clusters), np.clip(last + 1, 0, clusters)
-    found: Bools = sums[end] > sums[begin]
+    found: Bools = np.zeros(first.shape, dtype=np.bool_)
+    at = first
+    while (inside := (at <= last) & (at < clusters)).any():  # a stream lies in three clusters at most
+        found[inside] |= marked[at[inside]]
+        at = at + 1
     return found
 
 

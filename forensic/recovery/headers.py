@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.arrays import big_endian
+from forensic.qcow2.entries import COPIED, SECTOR_SIZE
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
@@ -68,3 +70,17 @@ def made_header(geometry: Geometry, luks: tuple[int, int] = (0, 0)) -> bytes:
         return raw
     pointer = struct.pack(">IIQQ", ExtensionType.ENCRYPTION_HEADER, 16, *luks)
     return raw[:32] + struct.pack(">I", CryptMethod.LUKS) + raw[36:112] + pointer + raw[112 + len(pointer) :]
+
+
+def refcount_table_clusters(evidence: Evidence, offset: int, size: int) -> int:
+    """The clusters of a refcount table: as many as read as one."""
+    count = 1
+    while count < (8 << 20) // size:
+        words = big_endian(evidence.read_up_to_bad(offset + count * size, size))
+        used = words[words != 0]
+        if not len(used) or bool(((used & np.uint64(size - 1)) != 0).any()) or int(used.max()) >= evidence.size:
+            break
+        if bool((used & np.uint64(COPIED)).any()):
+            break
+        count += 1
+    return count

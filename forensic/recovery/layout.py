@@ -15,7 +15,6 @@ from forensic.qcow2.entries import (
     compressed_stored_length,
     host_offset_of,
     is_compressed,
-    is_copied,
     l1_reserved_bits,
     refcount_block_offset,
 )
@@ -27,7 +26,7 @@ from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
-from forensic.recovery.headers import MadeHeader
+from forensic.recovery.headers import MadeHeader, refcount_table_clusters
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Sector, Signature
 
@@ -38,6 +37,9 @@ MANY_ENTRIES = 16  # from which on their alignment is believed without the refco
 EXTENDED_SHARE = 0.2
 
 TABLES_TRIED = 1 << 12
+
+MOST_L1_BYTES = 32 << 20
+"""Bytes of L1 tables by content that are held, as many as one may have."""
 
 DEFLATE, ZSTD = 0, 1
 
@@ -154,17 +156,22 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     if len(l1.host_offsets) > TABLES_TRIED:  # those that lead to most tables
         l1 = l1.chosen(np.sort(np.argsort(-l1.tables, kind="stable")[:TABLES_TRIED]))
     found: list[tuple[int, U64]] = []
+    end, room = -1, MOST_L1_BYTES
     for offset in l1.host_offsets.tolist():
         words = read_table(evidence, offset, geometry.cluster_size)
-        if found:
+        follows = offset == end and not np.isin(words[words != 0], found[-1][1]).any()
+        words = _trimmed(words).copy()  # not the whole cluster
+        room -= words.nbytes
+        if room < 0:
+            break
+        if follows:
             begin, before = found[-1]
-            follows = begin + len(before) * 8 == offset
-            if follows and not np.isin(words[words != 0], before).any():
-                found[-1] = (begin, np.concatenate([before, words]))
-                continue
-        found.append((offset, words))
-    trimmed = [(offset, _trimmed(words)) for offset, words in found]
-    return sorted(trimmed, key=lambda one: (-int(np.count_nonzero(one[1])), one[0]))
+            gap = np.zeros((offset - begin) // 8 - len(before), dtype=np.uint64)
+            found[-1] = (begin, np.concatenate([before, gap, words]))
+        else:
+            found.append((offset, words))
+        end = offset + geometry.cluster_size
+    return sorted(found, key=lambda one: (-int(np.count_nonzero(one[1])), one[0]))
 
 
 def _trimmed(words: U64) -> U64:
@@ -187,7 +194,7 @@ def _refcounts_by_content(evidence: Evidence, candidates: Candidates, bits: int)
             continue
         for order in (4, *(one for one in range(MAX_REFCOUNT_ORDER + 1) if one != 4)):
             if _counts_itself(evidence, blocks, offset, bits, order):
-                return (offset, _table_clusters(evidence, offset, size)), order
+                return (offset, refcount_table_clusters(evidence, offset, size)), order
     return (0, 0), 4
 
 
@@ -218,20 +225,6 @@ def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int,
         if index >= len(counts) or int(counts[index]) != 1:
             return False
     return True
-
-
-def _table_clusters(evidence: Evidence, offset: int, size: int) -> int:
-    """The clusters of a refcount table: as many as read as one."""
-    count = 1
-    while count < (8 << 20) // size:
-        words = big_endian(evidence.read_up_to_bad(offset + count * size, size))
-        used = words[words != 0]
-        if not len(used) or bool(((used & np.uint64(size - 1)) != 0).any()) or int(used.max()) >= evidence.size:
-            break
-        if bool(is_copied(used).any()):
-            break
-        count += 1
-    return count
 
 
 def _compression_type(evidence: Evidence, scan: Scan, candidates: Candidates, bits: int, extended: bool) -> int:

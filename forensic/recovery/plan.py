@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -74,6 +75,15 @@ class GuestRange(Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
+class DataRange(Struct, frozen=True, forbid_unknown_fields=True):
+    """A guest range whose table is lost, and where in the file its data lies."""
+
+    guest_offset: int
+    length: int
+    host_offset: int
+    decision: str
+
+
 class HostRange(Struct, frozen=True, forbid_unknown_fields=True):
     """A range of the file that something may have been written over, and why."""
 
@@ -110,7 +120,8 @@ class Decision(Struct, frozen=True, forbid_unknown_fields=True, rename={"certain
 class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "schema"}):
     """A plan. Slots that no entry names are empty, as the decision `empty` says, or unknown without one.
 
-    `unknown` ranges are filled, `inferred` ones are read, but not certain. `examiner` names who edited the plan.
+    `data` is where the bytes of slots lie whose table is lost. `unknown` ranges are filled, `inferred` ones are read,
+    but not certain. `examiner` names who edited the plan.
     """
 
     schema_: str
@@ -124,6 +135,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "
     unknown: tuple[GuestRange, ...]
     suspect: tuple[HostRange, ...]
     decisions: dict[str, Decision]
+    data: tuple[DataRange, ...] = ()
     segments: tuple[Segment, ...] = ()
     segments_not_listed: int = 0
     examiner: tuple[str, ...] = ()
@@ -132,35 +144,68 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "
 
 def sealed(plan: Plan) -> Plan:
     """The plan with the seals by which an edit is noticed later."""
+    parts = _parts_by_decision(plan)
     decisions = {
-        name: msgspec.structs.replace(decision, seal=_seal_of(plan, name)) for name, decision in plan.decisions.items()
+        name: msgspec.structs.replace(decision, seal=_seal_of(plan, name, *parts.get(name, ((), ()))))
+        for name, decision in plan.decisions.items()
     }
     return msgspec.structs.replace(plan, decisions=decisions, seal=_seal_of_ranges(plan))
 
 
 def certainty_of(plan: Plan, name: str) -> Certainty:
-    """How sure a decision is, as the plan stands now.
+    """How sure a decision is, as the plan stands now; see `certainties_of`."""
+    return certainties_of(plan).get(name, Certainty.UNKNOWN)
+
+
+def certainties_of(plan: Plan) -> dict[str, Certainty]:
+    """How sure each decision is, as the plan stands now.
 
     One that was edited, or whose slots, geometry or doubts were, is no longer certain, unless its method is the
     examiner's and an examiner is named.
     """
-    decision = plan.decisions.get(name)
-    if decision is None:
-        return Certainty.UNKNOWN
-    if decision.certainty != Certainty.CERTAIN or (decision.method == Method.EXAMINER and plan.examiner):
-        return decision.certainty
-    intact = decision.seal == _seal_of(plan, name) and plan.seal == _seal_of_ranges(plan)
-    return Certainty.CERTAIN if intact else Certainty.INFERRED
+    parts = _parts_by_decision(plan)
+    whole = plan.seal == _seal_of_ranges(plan)
+    found = {}
+    for name, decision in plan.decisions.items():
+        found[name] = decision.certainty
+        if decision.certainty == Certainty.CERTAIN and not (decision.method == Method.EXAMINER and plan.examiner):
+            intact = whole and decision.seal == _seal_of(plan, name, *parts.get(name, ((), ())))
+            found[name] = Certainty.CERTAIN if intact else Certainty.INFERRED
+    return found
+
+
+def _parts_by_decision(plan: Plan) -> dict[str, tuple[list[Slot], list[DataRange]]]:
+    """The slots and the data that each decision is about."""
+    found: dict[str, tuple[list[Slot], list[DataRange]]] = {}
+    for slot in plan.l1:
+        found.setdefault(slot.decision, ([], []))[0].append(slot)
+    for part in plan.data:
+        found.setdefault(part.decision, ([], []))[1].append(part)
+    return found
+
+
+def without_doubtful(plan: Plan, least: float) -> Plan:
+    """The plan without what is inferred with less confidence: those ranges are unknown then."""
+    kept = {
+        name: decision
+        for name, decision in plan.decisions.items()
+        if decision.certainty == Certainty.CERTAIN or decision.confidence >= least or name == plan.geometry.decision
+    }
+    if len(kept) == len(plan.decisions):
+        return plan
+    slots = tuple(slot for slot in plan.l1 if slot.decision in kept)
+    data = tuple(part for part in plan.data if part.decision in kept)
+    empty = plan.empty if plan.empty in kept else ""
+    return sealed(msgspec.structs.replace(plan, decisions=kept, l1=slots, data=data, empty=empty))
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:32]
 
 
-def _seal_of(plan: Plan, name: str) -> str:
+def _seal_of(plan: Plan, name: str, slots: Sequence[Slot], data: Sequence[DataRange]) -> str:
     decision = msgspec.structs.replace(plan.decisions[name], seal="")
-    slots = [slot for slot in plan.l1 if slot.decision == name]
-    return _digest([name, decision, slots, plan.empty == name])
+    return _digest([name, decision, slots, data, plan.empty == name])
 
 
 def _seal_of_ranges(plan: Plan) -> str:

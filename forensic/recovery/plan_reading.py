@@ -79,7 +79,13 @@ Fault = tuple[str, list[str]]
 
 def _faults(plan: Plan) -> list[Fault]:
     """What a plan cannot say, each with words that its line holds."""
-    return [*_geometry_faults(plan), *_slot_faults(plan), *_range_faults(plan), *_decision_faults(plan)]
+    return [
+        *_geometry_faults(plan),
+        *_slot_faults(plan),
+        *_data_faults(plan),
+        *_range_faults(plan),
+        *_decision_faults(plan),
+    ]
 
 
 def _geometry_faults(plan: Plan) -> list[Fault]:
@@ -127,6 +133,28 @@ def _slot_faults(plan: Plan) -> list[Fault]:
         elif last >= plan.evidence.size:
             found.append((f"slot {one.slot}: the table lies past the end of the file", words))
         taken = max(taken, one.slot + one.count)
+    return found
+
+
+def _data_faults(plan: Plan) -> list[Fault]:
+    found: list[Fault] = []
+    cluster_size = 1 << min(max(plan.geometry.cluster_bits, MIN_CLUSTER_BITS), MAX_CLUSTER_BITS)
+    coverage = cluster_size * (cluster_size // (16 if plan.geometry.extended_l2 else 8))
+    tables = iter([(one.slot * coverage, (one.slot + one.count) * coverage) for one in plan.l1])
+    table, end = next(tables, None), 0
+    for one in plan.data:
+        words = [f'"guest_offset": {one.guest_offset}', f'"host_offset": {one.host_offset}']
+        while table and table[1] <= one.guest_offset:
+            table = next(tables, None)
+        if one.length <= 0 or one.guest_offset < end or one.guest_offset + one.length > plan.geometry.virtual_size:
+            found.append((f"data: the range at {one.guest_offset} is empty, out of order, or not on the disk", words))
+        elif one.guest_offset % cluster_size or one.host_offset % cluster_size:
+            found.append((f"data: the range at {one.guest_offset} does not begin with a cluster", words))
+        elif not 0 < one.host_offset <= one.host_offset + one.length <= plan.evidence.size + cluster_size:
+            found.append((f"data: the range at {one.guest_offset} is not within the file", words))
+        elif table and table[0] < one.guest_offset + one.length:
+            found.append((f"data: the range at {one.guest_offset} has an L2 table as well", words))
+        end = max(end, one.guest_offset + one.length)
     return found
 
 

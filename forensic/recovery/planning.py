@@ -6,13 +6,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
-from forensic.qcow2.arrays import I64, U64
-from forensic.qcow2.geometry import ACTIVE, Geometry
+from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import judge_old_tables, old_tables
+from forensic.recovery.lost_tables import data_ranges
 from forensic.recovery.placing import all_placed, other_l1_tables
 from forensic.recovery.plan import (
     SCHEMA,
@@ -77,12 +78,15 @@ def make_plan_of_deleted(work: Work, number: int, snapshot: Snapshot) -> Plan:
 def make_plan(work: Work) -> Plan:
     """Everything that was decided, put into a plan."""
     decisions = _decisions(work)
+    data = data_ranges(work, len(decisions) - len(work.placed_data))
     rows = sorted(_rows(work, decisions))
     slots = np.array([row[0] for row in rows], dtype=np.int64)
     tables = np.array([row[1] for row in rows], dtype=np.uint64)
     closed = _is_closed(work)
     suspect = tuple((part.host_offset, part.host_offset + part.length) for part in work.suspect)
-    judged, last = judge_tables(work.accounts, slots, tables, Standing(work.accounts, closed, suspect))
+    standing = Standing.of(work.accounts, closed, suspect, bad_clusters(work))
+    judged, last = judge_tables(work.accounts, slots, tables, standing)
+    last = max([last, *(part.guest_offset + part.length for part in data)])
     geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
     empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
     name = f"D{len(decisions) + 1}" if empty != Certainty.UNKNOWN else ""
@@ -90,7 +94,8 @@ def make_plan(work: Work) -> Plan:
         because = ("everything in use is accounted for",)
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
-    judged.add_slots(np.setdiff1d(work.broken, slots), geometry.l2_entry_count, Why.OVERWRITTEN)
+    replaced = [one.slot for one in work.placed_data]
+    judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
     decisions[size] = _on_size(
@@ -113,9 +118,21 @@ def make_plan(work: Work) -> Plan:
         tuple(unknown),
         tuple(work.suspect),
         decisions,
+        data,
         *_segments(work),
     )
     return sealed(plan)
+
+
+def bad_clusters(work: Work) -> Bools | None:
+    """The host clusters that touch a range of the evidence's bad sectors; None if it has none."""
+    if not work.evidence.known_bad:
+        return None
+    size = work.geometry.cluster_size
+    found = np.zeros(-(-work.evidence.size // size), dtype=np.bool_)
+    for start, end in work.evidence.known_bad:
+        found[start // size : -(-end // size)] = True
+    return found
 
 
 def _on_size(size: int, known: bool, told: bool) -> Decision:
@@ -154,6 +171,10 @@ def _decisions(work: Work) -> dict[str, Decision]:
         what = f"the L2 table at {one.host_offset:#x} belongs to slot {one.slot}"
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
+    for part in work.placed_data:
+        what, method = f"the data of slot {part.slot}, whose table is lost, lies in a row", Method.EXACT_COUNT
+        name = f"D{len(found) + 1}"
+        found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found
 
 
@@ -173,7 +194,7 @@ def _rows(work: Work, decisions: dict[str, Decision]) -> list[tuple[int, int, st
     """Slot, table and decision of every table."""
     twice = set(_named_twice(work).tolist())
     rows = [(slot, int(work.l1[slot]), "D2" if slot in twice else "D1") for slot in np.flatnonzero(work.l1).tolist()]
-    first = len(decisions) - len(work.placed) + 1
+    first = len(decisions) - len(work.placed) - len(work.placed_data) + 1
     return rows + [(one.slot, one.host_offset, f"D{number}") for number, one in enumerate(work.placed, first)]
 
 
@@ -184,7 +205,7 @@ def _is_closed(work: Work) -> bool:
     they are older versions of those that are placed, or where the disk has no table at all.
     """
     accounts = work.accounts
-    if not accounts.closed or work.layout.doubtful or work.layout.candidates.more:
+    if not accounts.closed or work.layout.doubtful or work.layout.candidates.more or _l1_is_cut(work):
         return False
     if work.geometry.external_data_file:
         return work.layout.form == "file" and not len(work.broken)
@@ -197,6 +218,12 @@ def _is_closed(work: Work) -> bool:
     placed = list(enumerate(tables))
     twins = {one.host_offset for one in by_twins(accounts, work.orphans.host_offsets, placed)}
     return all(int(offset) in twins for offset in work.orphans.host_offsets.tolist())
+
+
+def _l1_is_cut(work: Work) -> bool:
+    """Whether the file ends before the L1 table does: the entries after its end are not empty, but not there."""
+    geometry = work.geometry
+    return geometry.l1_table_offset + L1_ENTRY_SIZE * geometry.l1_entries_needed > work.evidence.size
 
 
 def _with_known_size(work: Work, last: int, slots: int) -> Geometry:

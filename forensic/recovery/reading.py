@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
 
 import numpy as np
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.headers import made_header, mended
-from forensic.recovery.plan import GuestRange, Plan, certainty_of, digest_of, verify_evidence
+from forensic.recovery.plan import GuestRange, Plan, certainties_of, certainty_of, digest_of, verify_evidence
 from forensic.recovery.plan_reading import read_plan
 
 LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9}
@@ -49,6 +50,11 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
             offsets = one.l2_offset + one.step * np.arange(one.count, dtype=np.uint64)
             entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
     starts, judged, unknown = _judged(plan, geometry)
+    data = tuple(
+        (one.guest_offset, one.guest_offset + one.length, one.host_offset)
+        for one in plan.data
+        if one.decision in plan.decisions
+    )
     offset = plan.geometry.l1_table_offset
     return Planned(
         header,
@@ -62,6 +68,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         digest_of(plan),
         size_certain(plan),
         geometry.virtual_size,
+        data,
     )
 
 
@@ -140,26 +147,32 @@ def _judged(plan: Plan, geometry: Geometry) -> tuple[list[int], list[Judged], tu
 
 def _bases(plan: Plan, size: int, coverage: int) -> Iterator[tuple[int, int, Judged, Reason]]:
     """The guest ranges of tables and of the gaps between them, in order."""
-    gap = _of_decision(plan, plan.empty)
+    sure = certainties_of(plan)
+    gap = _of_decision(plan, sure, plan.empty)
     position = 0
-    for one in plan.l1:
-        start, end = one.slot * coverage, min(size, (one.slot + one.count) * coverage)
+    tables = ((one.slot * coverage, (one.slot + one.count) * coverage, one.decision) for one in plan.l1)
+    data = ((one.guest_offset, one.guest_offset + one.length, one.decision) for one in plan.data)
+    for start, end, decision in merge(tables, data):
+        end = min(size, end)
         if position < start:
             yield position, start, gap, Reason.EMPTINESS_DOUBTFUL
         if start < end:
-            yield start, end, _of_decision(plan, one.decision), Reason.NOT_RECOVERED
+            yield start, end, _of_decision(plan, sure, decision), Reason.NOT_RECOVERED
         position = max(position, end)
     if position < size:
         yield position, size, gap, Reason.EMPTINESS_DOUBTFUL
 
 
-def _of_decision(plan: Plan, name: str) -> Judged:
+OLDER = (Method.OLD_SNAPSHOT, Method.OLDER_TABLE)
+"""Methods that give what a range held before."""
+
+
+def _of_decision(plan: Plan, sure: dict[str, Certainty], name: str) -> Judged:
     decision = plan.decisions.get(name)
     if decision is None:
         return Judged(UNKNOWN, 0.0, name, "")
-    version = "older" if decision.method == Method.OLD_SNAPSHOT else "current"
-    how = certainty_of(plan, name)
-    return Judged(how.value, decision.confidence, name, decision.method.value, version)
+    version = "older" if decision.method in OLDER else "current"
+    return Judged(sure[name].value, decision.confidence, name, decision.method.value, version)
 
 
 def _lower(what: Judged, part: GuestRange, how: Certainty) -> Judged:
@@ -180,4 +193,5 @@ def _reason(part: GuestRange) -> Reason:
         Why.EMPTINESS_DOUBTFUL: Reason.EMPTINESS_DOUBTFUL,
         Why.OVERWRITTEN: Reason.OVERWRITTEN,
         Why.SUSPECT_ZONE: Reason.SUSPECT_ZONE,
+        Why.BAD_SECTOR: Reason.IO_ERROR,
     }.get(_why(part), Reason.NOT_RECOVERED)

@@ -17,6 +17,7 @@ from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
 from forensic.recovery.layout import Knowledge, Layout
+from forensic.recovery.lost_tables import replace_lost_tables
 from forensic.recovery.placing import orphans_in_use, place_tables
 from forensic.recovery.plan import (
     HostRange,
@@ -58,6 +59,7 @@ def recover(
         raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
     work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
     place_tables(work)
+    replace_lost_tables(work)
     if work.layout.form == "plan" and not (knowledge and knowledge.header) and not _is_trace(work):
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
     return Recovery(make_plan(work), work.damage, work.notes)

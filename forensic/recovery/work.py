@@ -17,6 +17,14 @@ from forensic.recovery.scan import Scan
 from forensic.recovery.slots import Placed
 
 
+class PlacedData(Struct, frozen=True):
+    """The data of a slot whose table is lost: the host offset of each of its clusters, and what says so."""
+
+    slot: int
+    host_offsets: I64
+    because: str
+
+
 class Work(Struct):
     """What is known of a file while a plan is made."""
 
@@ -30,6 +38,7 @@ class Work(Struct):
     suspect: list[HostRange]
     everywhere: bool
     placed: list[Placed] = field(default_factory=list)
+    placed_data: list[PlacedData] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -11,7 +11,17 @@ from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord, 
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
-from forensic.report.values import comparison, explanation, place, size, supplied_files, unchanged, words
+from forensic.report.values import (
+    certainties,
+    comparison,
+    explanation,
+    new_image,
+    place,
+    size,
+    supplied_files,
+    unchanged,
+    words,
+)
 
 LISTED_PROBLEMS = 12
 LISTED_UNREADABLE = 500
@@ -60,7 +70,8 @@ def extraction_section(extraction: ExtractionRecord) -> Iterator[Html]:
     amounts = [(meaning, size(length)) for (_, meaning), length in zip(SHARES, shares, strict=True)]
     hashes = [(f"{name} of the virtual disk", value) for name, value in extraction.hashes.items()]
     expected = size(extraction.bytes_expected)
-    said = [("virtual disk", expected), *amounts, *hashes, *comparison(extraction.compared)]
+    sure = [*new_image(extraction), *certainties(extraction)]
+    said = [("virtual disk", expected), *amounts, *hashes, *sure, *comparison(extraction.compared)]
     content = [element("div", *bars, class_="bar"), facts(said)]
     yield element("div", *content, class_="card extraction")
     if extraction.unreadable:

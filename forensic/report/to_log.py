@@ -15,7 +15,7 @@ from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
-from forensic.report.values import cautions, size, supplied_files, text, unchanged, words
+from forensic.report.values import cautions, certainties, new_image, size, supplied_files, text, unchanged, words
 from forensic.untrusted import shown
 
 LISTED_RANGES = 10_000
@@ -45,6 +45,7 @@ def to_log(report: Report) -> str:
         ("Hashes", _hashes(report)),
         ("Evidence unchanged", _integrity(report)),
         ("Unreadable ranges", _unreadable(report)),
+        *([("Recovery plan", _recovery(report))] if _extraction(report).recovery is not UNSET else []),
         ("Output files", _outputs(report)),
         ("Final state", _state(report)),
     ):
@@ -197,6 +198,12 @@ def _unreadable(report: Report) -> Iterator[str]:
         yield f"and {count - len(listed):,} more"
 
 
+def _recovery(report: Report) -> Iterator[str]:
+    """How sure the plan is that the disk was read by."""
+    for label, fact in certainties(_extraction(report)):
+        yield _fact(label.capitalize(), fact)
+
+
 def _outputs(report: Report) -> Iterator[str]:
     artifacts = report.complete_run.artifacts
     if not artifacts:
@@ -216,6 +223,8 @@ def _outputs(report: Report) -> Iterator[str]:
         for name, value in segment.hashes.items():
             yield _fact("", f"{name} {value}")
         yield _fact("", f"verified: {words(segment.verified)}")
+    for label, fact in new_image(_extraction(report)):
+        yield _fact(label.capitalize(), fact)
 
 
 def _state(report: Report) -> Iterator[str]:

@@ -12,7 +12,7 @@ from forensic.records.extraction import ExtractionRecord
 from forensic.records.judgement import CheckRecord, FindingRecord
 from forensic.report.model import Report
 from forensic.report.to_text import image_facts
-from forensic.report.values import cautions, comparison, explanation, place, unchanged, words
+from forensic.report.values import cautions, certainties, comparison, explanation, new_image, place, unchanged, words
 
 LISTED_PROBLEMS = 16
 LISTED_UNREADABLE = 200
@@ -100,7 +100,8 @@ def _extraction(extraction: ExtractionRecord) -> Iterator[str]:
         ("bytes filled", f"{extraction.bytes_filled:,}"),
     ]
     rows += [(f"{name} of the virtual disk", value) for name, value in extraction.hashes.items()]
-    yield from _table(("", "virtual disk"), [*rows, *comparison(extraction.compared)])
+    account = [*new_image(extraction), *certainties(extraction), *comparison(extraction.compared)]
+    yield from _table(("", "virtual disk"), [*rows, *account])
     unreadable = extraction.unreadable
     if not unreadable:
         return

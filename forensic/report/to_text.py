@@ -23,7 +23,7 @@ from forensic.records.image import (
 from forensic.records.judgement import CheckStatus, FindingRecord
 from forensic.records.report import ResultRecord
 from forensic.report.model import Report
-from forensic.report.values import cautions, comparison, size, text, words
+from forensic.report.values import cautions, certainties, comparison, new_image, size, text, words
 
 Line = Sequence[tuple[str, str]]
 """Pieces of text, each with its style."""
@@ -124,6 +124,8 @@ def extraction_lines(report: Report) -> Iterator[Line]:
     ]
     for label, fact in facts:
         yield [(f"  {label:13} ", "label"), (fact, "")]
+    for label, fact in (*new_image(extraction), *certainties(extraction)):
+        yield [(f"  {label:13} ", "label"), (fact, "medium" if label == "inferred" else "")]
     for label, fact in comparison(extraction.compared):
         yield [(f"  {label:13} ", "label"), (fact, "high" if label == "differs" else "")]
     for entry in extraction.unreadable[:SHOWN_UNREADABLE]:

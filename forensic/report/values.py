@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from forensic.finding import Range
-from forensic.records.extraction import ComparisonRecord
+from forensic.records.extraction import ComparisonRecord, ExtractionRecord
 from forensic.records.judgement import FindingRecord
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord
-from forensic.untrusted import UntrustedRecord
+from forensic.untrusted import UntrustedRecord, shown
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -82,6 +82,33 @@ def cautions(source: SourceRecord, run: RunRecord | None) -> list[str]:
 
 
 LISTED_DIFFERENCES = 20
+
+
+def new_image(extraction: ExtractionRecord) -> list[tuple[str, str]]:
+    """What a new qcow2 image consists of, where one was written: a label and a sentence each."""
+    image = extraction.new_image
+    if image is UNSET:
+        return []
+    clusters = f"{image.data_clusters:,} clusters of data, {image.compressed_clusters:,} compressed"
+    facts = [("new image", f"{image.file_size:,} bytes, {clusters}"), ("its sha256", image.sha256)]
+    return [*facts, ("its data file", image.data_file)] if image.data_file else facts
+
+
+def certainties(extraction: ExtractionRecord) -> list[tuple[str, str]]:
+    """How sure a recovery plan is of the bytes of an extraction: a label and a sentence each."""
+    recovery = extraction.recovery
+    if recovery is UNSET:
+        return []
+    sums = ", ".join(f"{count:,} {word}" for word, count in recovery.bytes_by_certainty.items())
+    facts = [("by the plan", f"{sums} (bytes)")]
+    methods = ", ".join(f"{words(name)} {count:,}" for name, count in recovery.bytes_by_method.items())
+    if methods:
+        facts.append(("by method", f"{methods} (bytes)"))
+    if recovery.bytes_by_certainty.get("inferred"):
+        facts.append(("inferred", recovery.sentence))
+    if recovery.examiner:
+        facts.append(("plan edited", "by " + ", ".join(shown(name) for name in recovery.examiner)))
+    return facts
 
 
 def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:

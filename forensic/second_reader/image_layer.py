@@ -78,6 +78,11 @@ class ImageLayer:
         if position < end:
             yield unreadable(end - position, "l2_unreadable")
 
+    def placed(self, guest_offset: int, length: int, host_offset: int) -> Iterator[Answer]:
+        """A guest range whose bytes lie in a row from a host offset on, whatever the tables say."""
+        within = guest_offset % self._header.cluster_size
+        yield from self._stored(ClusterEntry(host_offset - within, copied=True, zero_flag=False), guest_offset, length)
+
     @property
     def _l1_believed(self) -> int:
         """Entries of the L1 table; one that claims more than any reader takes is believed as far as its disk goes."""

@@ -91,6 +91,7 @@ def _hashed(images: Images) -> Iterator[Named]:
 
 def _uncompressed(images: Images) -> Iterator[Named]:
     yield "uncompressed", lambda: _against_convert(images, "uncompressed", 0.95, images.converted("plain"))
+    yield "scan for tables", lambda: _scan("scan for tables", images.converted("plain"), images.size)
     yield f"uncompressed, {BARE}", lambda: _bare_work(images, "uncompressed", images.converted("plain"))
     images.discard("plain")
     yield "fragmented", lambda: _against_convert(images, "fragmented", 0.9, images.fragmented())
@@ -240,6 +241,12 @@ def _encrypted(images: Images) -> Scenario:
 def _check(name: str, goal: float, image: Path, data: int | None = None) -> Scenario:
     ours, peer = (*QCOWSCOPE, "check", str(image)), ("qemu-img", "check", str(image))
     return Scenario(name, "qemu-img check", goal, ours, peer, data=data, memory_goal_mib=150)
+
+
+def _scan(name: str, image: Path, data: int) -> Scenario:
+    """All of a damaged image looked through for tables, and planned; against the reading alone."""
+    ours, peer = (*QCOWSCOPE, "recover", str(image)), ("cat", str(image))
+    return Scenario(name, "cat", 1.5, ours, peer, data=data, memory_goal_mib=150)
 
 
 def _many(images: Images) -> Scenario:

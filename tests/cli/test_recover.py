@@ -211,3 +211,48 @@ def test_where_no_l1_table_can_lie_is_refused(offset: str, keep_header: bool, tm
     assert done.status == 64
     assert "no L1 table can lie at host offset" in done.err
     assert not (tmp_path / "plan.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["text", "log", "markdown", "html"])
+def test_reports_have_the_sums_by_certainty(kind: str, tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    plan = planned(tmp_path, image)
+    report = tmp_path / "report"
+    document = json.loads(plan.read_text())
+    document["examiner"] = ["A. Examiner <b>"]
+    document["decisions"]["D1"]["confidence"] = 0.5
+    plan.write_text(json.dumps(document))
+    done = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw", "--report", f"{kind}:{report}")
+    assert done.status == 5
+    text = report.read_text()
+    assert "0 certain" in text
+    assert "16,384 inferred" in text
+    assert "the image does not say that they belong there" in text
+    assert "A. Examiner" in text
+    assert kind != "html" or "<b>" not in text
+
+
+def test_a_log_without_a_plan_has_no_section_about_one(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    qcowscope("extract", sound("data-512"), "-o", tmp_path / "disk.raw", "--report", f"log:{report}")
+    assert "Recovery plan" not in report.read_text()
+
+
+def test_a_bad_map_makes_what_it_lists_unknown(tmp_path: Path) -> None:
+    image, listed = sound("data-512"), tmp_path / "map"
+    listed.write_text("0x0 ? 1\n0x0 0xA00 +\n0xA00 0x200 -\n0xC00 0x100000 +\n")
+    plan = tmp_path / "plan.json"
+    assert qcowscope("recover", image, "--bad-map", listed, "-o", plan).status == 5
+    done = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw")
+    assert done.status == 5
+    assert "512 bytes, filled with zeros: io_error" in done.err
+    assert qcowscope("recover", image, "--bad-map", plan).status == 64
+
+
+def test_what_is_less_sure_than_wanted_is_left_out(tmp_path: Path) -> None:
+    image = damaged("deleted-snapshot-remains", tmp_path)
+    wanted = ("--target", "deleted:0", "--json")
+    assert qcowscope("recover", image, *wanted).json()["bytes"]["by_certainty"]["unknown"]["not_read"] == 0  # type: ignore[call-overload, index]
+    left_out = qcowscope("recover", image, *wanted, "--min-confidence", "0.95").json()
+    assert left_out["bytes"]["by_certainty"]["unknown"]["not_read"] == 16384  # type: ignore[call-overload, index]
+    assert qcowscope("recover", image, "--min-confidence", "2").status == 64

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from forensic.errors import NotAnImage
+from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
 from forensic.recovery.plan import Plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
-from tests.recovery.images import Made
+from tests.recovery.images import DAMAGES, Made, damaged_again, known
 
 BLOCK = 512
 
@@ -50,9 +54,9 @@ class Figures:
         return f"{100 * self.certain / there:5.1f}/{100 * self.inferred / there:5.1f}{wrong}"
 
 
-def figures_of(made: Made) -> Figures:
+def figures_of(made: Made, bad: Sequence[tuple[int, int]] = ()) -> Figures:
     """Recover, read through the plan, and compare with the truth."""
-    with Evidence(made.path) as evidence:
+    with Evidence(made.path, bad=bad) as evidence:
         try:
             recovery = recover(evidence)
         except NotAnImage:
@@ -62,6 +66,18 @@ def figures_of(made: Made) -> Figures:
         found = compared(made, evidence, recovery.plan)
         found.damage = tuple(recovery.damage)
         return found
+
+
+def wrong_after_damage(image: Path, folder: Path, seed: int) -> str:
+    """What is wrong with the recovery of a copy of an image that was damaged by chance; nothing, most of all."""
+    copy = folder / "damaged.qcow2"
+    shutil.copyfile(image, copy)
+    damage = random.Random(seed).choice(list(DAMAGES))
+    try:
+        found = figures_of(damaged_again(known(copy), damage, seed))
+    except (Unsupported, IndexError, ValueError):  # an image without tables, or one that is left without bytes
+        return ""
+    return f"{damage}, seed {seed}: {found}" if found.wrong_certain else ""
 
 
 def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:

@@ -96,3 +96,81 @@ def test_a_btrfs_superblock_is_taken_at_its_word_only_where_one_can_be(tmp_path:
     assert (found.kind, found.host_offset, found.place, found.span) == ("btrfs_superblock", 8192, 64 << 10, 1 << 30)
     path.write_bytes(bytes(8192) + superblock(12345) + bytes(8192))
     assert anchors_in(path) == []
+
+
+CLUSTER, TABLE_RUNS = 4096, ((100, 4), (30, 2))
+"""An NTFS of 16 MiB whose file table lies in two runs: first cluster and how many."""
+
+
+def boot_sector(serial: bytes = b"\1\2\3\4\5\6\7\x08") -> bytes:
+    raw = bytearray(512)
+    raw[3:11], raw[510:] = b"NTFS    ", b"\x55\xaa"
+    raw[11:14], raw[40:48], raw[48:56] = b"\0\2\x08", (32768).to_bytes(8, "little"), (100).to_bytes(8, "little")
+    raw[64], raw[72:80] = 256 - 10, serial
+    return bytes(raw)
+
+
+def file_record(number: int, attributes: bytes = b"") -> bytes:
+    raw = bytearray(1024)
+    raw[:8], raw[20:22] = b"FILE" + struct.pack("<HH", 48, 3), struct.pack("<H", 56)
+    raw[44:48] = number.to_bytes(4, "little")
+    raw[56 : 56 + len(attributes)] = attributes
+    raw[56 + len(attributes) : 60 + len(attributes)] = b"\xff" * 4
+    for place in (48, 510, 1022):
+        raw[place : place + 2] = b"\x34\x12"
+    return bytes(raw)
+
+
+def table_record() -> bytes:
+    """Record 0 with the runs: the second lies 70 clusters before the first."""
+    runs = bytes([0x11, 4, 100, 0x11, 2, 256 - 70, 0])
+    body = struct.pack("<IIBBHHHQQH", 0x80, 72, 1, 0, 0, 0, 0, 0, 5, 64).ljust(64, b"\0") + runs.ljust(8, b"\0")
+    return file_record(0, body)
+
+
+def ntfs() -> bytearray:
+    disk = bytearray(16 << 20)
+    disk[:512] = boot_sector()
+    disk[-512:] = boot_sector()
+    places = [
+        (start + at) * CLUSTER + part * 1024 for start, count in TABLE_RUNS for at in range(count) for part in range(4)
+    ]
+    for number, place in enumerate(places):
+        disk[place : place + 1024] = table_record() if number == 0 else file_record(number)
+    for number in range(4):  # the mirror
+        disk[200 * CLUSTER + number * 1024 : 200 * CLUSTER + (number + 1) * 1024] = (
+            table_record() if number == 0 else file_record(number)
+        )
+    return disk
+
+
+def test_records_of_ntfs_lie_where_the_runs_of_their_table_say(tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(ntfs())
+    found = anchors_in(path)
+    assert len(found) == 24 - 4  # the first four have copies
+    assert [one for one in found if one.place != one.host_offset or one.checked or one.kind != "ntfs_record"] == []
+    moved = ntfs()
+    moved[300 * CLUSTER : 300 * CLUSTER + 1024] = file_record(21)
+    path.write_bytes(moved)
+    assert [one.place for one in anchors_in(path) if one.host_offset == 300 * CLUSTER] == [31 * CLUSTER + 1024]
+
+
+@pytest.mark.parametrize("what", ["sector", "table", "boot", "number", "two"])
+def test_records_of_ntfs_say_nothing_without_what_vouches_for_them(what: str, tmp_path: Path) -> None:
+    disk = ntfs()
+    if what == "sector":  # of one record
+        disk[103 * CLUSTER + 510] ^= 1
+    elif what == "table":
+        for place in (100, 200):
+            disk[place * CLUSTER + 56 + 64 + 2] ^= 1
+    elif what == "boot":
+        disk[:512] = disk[-512:] = bytes(512)
+    elif what == "number":
+        disk[103 * CLUSTER + 44 : 103 * CLUSTER + 48] = b"\xff" * 4
+    else:
+        disk[-512:] = boot_sector(b"another!")
+    path = tmp_path / "disk"
+    path.write_bytes(disk)
+    found = anchors_in(path)
+    assert len(found) == (24 - 4 - 1 if what in ("sector", "number") else 0)

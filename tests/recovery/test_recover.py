@@ -10,12 +10,15 @@ import pytest
 
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
+from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from samples.kinds import Kind as Sample
-from tests.images import QCOW2, sample
+from tests.images import COMPLETE, QCOW2, header, sample
 from tests.oracles import require
-from tests.recovery.figures import figures_of
+from tests.recovery.figures import figures_of, wrong_after_damage
 from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
+
+SEEDS_OF_A_SAMPLE = range(100, 116)
 
 MAY_BE_WRONG = 0.02
 """The share of what is inferred that may be wrong; of what is certain none."""
@@ -51,6 +54,11 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("created again", EXT4, 0.95, 0),
     ("created again", ONE_SLOT, 0.99, 0),
     ("L1 and refcounts zero", ONE_SLOT | SNAPSHOTS, 0.99, 0),
+    ("10 % of L2 random", SNAPSHOTS, 0.99, 0.6),
+    ("30 % of L2 zero", SNAPSHOTS, 0.99, 0.6),
+    ("all L2 random", SNAPSHOTS, 0.95, 0),
+    ("30 % of L2 zero", {"ext4 c4k"}, 0.7, 0.3),
+    ("all L2 random", {"ext4 c4k"}, 0.35, 0),
 )
 """Damage, kinds, the shares that have to come back at least: right, and certain."""
 
@@ -74,10 +82,35 @@ def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage
             assert found.certain_share >= certain, str(found)
 
 
+def with_bad_sectors(image: Made, rng: random.Random) -> tuple[Made, list[tuple[int, int]]]:
+    """A copy in which some sectors are zeros, as of a device that failed there."""
+    copy = damaged_again(image, "none", seed=1)
+    starts = sorted(rng.sample(range(len(copy.content) // 4096), 12))
+    bad = [(start * 4096, start * 4096 + 4096) for start in starts]
+    for start, end in bad:
+        copy.content[start:end] = bytes(end - start)
+    copy.save()
+    return copy, bad
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_lies_in_bad_sectors_is_never_certain(made: tuple[Kind, Made], seed: int) -> None:
+    found = figures_of(*with_bad_sectors(made[1], random.Random(seed)))
+    assert found.wrong_certain == 0, found.first_wrong
+    assert found.wrong_inferred <= MAY_BE_WRONG * found.all_inferred, str(found)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_damage_to_metadata_makes_nothing_certain_that_is_wrong(made: tuple[Kind, Made], seed: int) -> None:
     found = figures_of(damaged_again(made[1], "random metadata", seed))
     assert found.wrong_certain == 0, found.first_wrong
+
+
+@pytest.mark.parametrize("kind", COMPLETE, ids=lambda kind: kind.name)
+def test_nothing_of_a_damaged_sample_is_certain_and_wrong(kind: Sample, tmp_path: Path) -> None:
+    require("qemu-img")
+    wrong = [wrong_after_damage(sample(kind), tmp_path, seed) for seed in SEEDS_OF_A_SAMPLE]
+    assert [one for one in wrong if one] == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind in QCOW2 if not kind.data_file], ids=lambda kind: kind.name)
@@ -87,6 +120,25 @@ def test_a_sound_sample_is_certain_throughout(kind: Sample) -> None:
     assert recovery.damage == []
     assert {one.certainty for one in recovery.plan.decisions.values()} <= {"certain"}
     assert (recovery.plan.unknown, recovery.plan.inferred) == ((), ())
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200, 300])
+def test_l1_entries_past_the_end_of_the_file_are_not_empty(cut: int, tmp_path: Path) -> None:
+    content = empty_image(cluster_bits=9, slots=64)
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(content[: len(content) - cut])
+    with Evidence(path) as evidence:
+        recovery = recover(evidence)
+        planned = planned_by(recovery.plan, evidence)
+    assert {one.certainty for one in planned.judged} == ({"certain"} if not cut else {"unknown"})
+
+
+def empty_image(cluster_bits: int, slots: int) -> bytes:
+    """An image whose L1 table, all zeros, ends with the file."""
+    size = 1 << cluster_bits
+    head = header(cluster_bits=cluster_bits, virtual_size=slots * size * size // 8, l1_size=slots, l1_offset=3 * size)
+    table, block = (2 * size).to_bytes(8, "big"), b"\0\1" * 4
+    return head.ljust(size, b"\0") + table.ljust(size, b"\0") + block.ljust(size, b"\0") + bytes(slots * 8)
 
 
 @pytest.mark.parametrize("body", ["noise", "text", "zeros", "small", "nested"])

@@ -13,7 +13,7 @@ from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 from forensic.recovery.crc import crc32c
 from forensic.recovery.scan import scan
-from forensic.recovery.sectors import Sector, Signature
+from forensic.recovery.sectors import Kinds, Sector, Signature
 
 COPIED, COMPRESSED = 1 << 63, 1 << 62
 
@@ -22,7 +22,7 @@ def kinds_of(folder: Path, *sectors: bytes) -> list[int]:
     path = folder / "file"
     path.write_bytes(b"".join(sector.ljust(512, b"\0") for sector in sectors) + bytes(1 << 16))
     with Evidence(path) as evidence:
-        found: list[int] = scan(evidence).sectors[: len(sectors)].tolist()
+        found: list[int] = scan(evidence).sectors.part(0, len(sectors)).tolist()
         return found
 
 
@@ -55,7 +55,7 @@ def test_random_bytes_are_no_table(tmp_path: Path) -> None:
     path = tmp_path / "noise"
     path.write_bytes(random.Random(1).randbytes(4 << 20))
     with Evidence(path) as evidence:
-        assert set(scan(evidence).sectors.tolist()) == {Sector.OTHER}
+        assert set(scan(evidence).sectors.part(0, 1 << 20).tolist()) == {Sector.OTHER}
 
 
 def test_holes_are_zeros_and_the_last_sector_may_be_short(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_holes_are_zeros_and_the_last_sector_may_be_short(tmp_path: Path) -> Non
         file.write(b"x")
     with Evidence(path) as evidence:
         found = scan(evidence)
-    assert np.flatnonzero(found.sectors != Sector.ZERO).tolist() == [40 << 11, 64 << 11]
-    assert found.sectors[40 << 11] == Sector.STANDARD
+    assert np.flatnonzero(found.sectors.part(0, 1 << 30) != Sector.ZERO).tolist() == [40 << 11, 64 << 11]
+    assert found.sectors.part(40 << 11, (40 << 11) + 1).tolist() == [Sector.STANDARD]
     assert len(found.sectors) == (64 << 11) + 1
 
 
@@ -100,7 +100,7 @@ def test_a_sector_that_cannot_be_read_does_not_stop_the_scan(tmp_path: Path) -> 
     path = tmp_path / "file"
     path.write_bytes(words(COPIED | 0x1000).ljust(512, b"\0") * 8)
     with BadSector(path) as evidence:
-        found = scan(evidence).sectors.tolist()
+        found = scan(evidence).sectors.part(0, 8).tolist()
     assert found == [Sector.STANDARD, Sector.UNREAD, *[Sector.STANDARD] * 6]
 
 
@@ -114,3 +114,36 @@ def test_a_scan_can_be_stopped(tmp_path: Path) -> None:
 def test_the_checksum_is_castagnoli_s() -> None:
     row = np.frombuffer(b"123456789", dtype=np.uint8)
     assert [hex(value) for value in crc32c(np.stack([row, row])).tolist()] == ["0xe3069283"] * 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_kinds_that_are_packed_are_those_that_were_put(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    plain, packed = np.zeros(1001, dtype=np.uint8), Kinds(1001)
+    for _ in range(20):
+        sectors = rng.permutation(1001)[: rng.integers(0, 300)]
+        kinds = rng.integers(0, len(Sector), len(sectors)).astype(np.uint8)
+        plain[sectors] = kinds
+        packed.put(sectors, kinds)
+        start, stop = sorted(rng.integers(0, 1100, 2).tolist())
+        assert packed.part(start, stop).tolist() == plain[start:stop].tolist()
+    assert packed.at(np.arange(1001)).tolist() == plain.tolist()
+    assert len(packed) == 1001
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_of_many_parts_is_read_as_one_without_holes(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    sparse, dense = tmp_path / "sparse", tmp_path / "dense"
+    with sparse.open("wb") as file:
+        file.truncate((16 << 20) + rng.randrange(4096))
+        for _ in range(1500):
+            file.seek(rng.randrange(16 << 20) & ~511)
+            file.write(rng.choice([words(COPIED | 0x10000), b"QFI\xfb" + rng.randbytes(600), rng.randbytes(700)]))
+    dense.write_bytes(sparse.read_bytes())
+    with Evidence(sparse) as one, Evidence(dense) as other:
+        found, expected = scan(one), scan(other)
+    assert found.sectors.part(0, 1 << 20).tolist() == expected.sectors.part(0, 1 << 20).tolist()
+    assert {kind: places.sectors.tolist() for kind, places in found.signatures.items()} == {
+        kind: places.sectors.tolist() for kind, places in expected.signatures.items()
+    }

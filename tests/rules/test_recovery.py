@@ -10,7 +10,7 @@ from forensic.checking import check
 from forensic.evidence import Evidence
 from forensic.finding import Severity
 from forensic.image import identify
-from forensic.records.judgement import Verdict
+from forensic.records.judgement import CheckStatus, Verdict
 from forensic.residue import unreferenced
 from samples.bench import Bench, prose
 from tests.oracles import require
@@ -90,6 +90,13 @@ def test_where_the_search_for_tables_stopped_is_said(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(unreferenced, "MOST_LOOKED_AT", 1)
     (part,) = said()
     assert part == f"{whole}; the search for more stopped at host offset 0x7000"
+    monkeypatch.setattr(unreferenced, "MOST_LOOKED_AT", 0)
+    with Evidence(bench.path(bench.image)) as evidence:
+        judged = check(identify(evidence), strict=True)
+    assert said() == []
+    reasons = {(one.status, one.reason) for one in judged.checks if one.code in ("orphan-l2-tables", "l1-table-wiped")}
+    assert reasons == {(CheckStatus.NOT_RUN, "the search for tables stopped at host offset 0x6000")}
+    assert not judged.incomplete
 
 
 @pytest.mark.parametrize("cluster", [512, 1024])

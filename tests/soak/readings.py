@@ -20,8 +20,10 @@ from forensic.extraction.extract import extract
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow2Image, identify, open_any, open_image
 from forensic.qcow2.snapshots import Snapshot
+from forensic.rebuilding.rebuild import rebuild
 from forensic.records.judgement import Verdict
 from samples.oracle import ENVIRONMENT
+from tests.recovery.figures import wrong_after_damage
 from tests.soak.images import PASSPHRASE, Made
 
 CLI = [sys.executable, "-m", "forensic.cli"]
@@ -37,7 +39,7 @@ def differences(made: Made, seed: int) -> list[str]:
     """Everything in which a reading of ours is not QEMU's: verdict, map, and the bytes by every way."""
     found = _verdict(made)
     if made.path.exists() and _qemu(made, "check", "-q") in (0, 3):
-        found += _readings(made, random.Random(seed))
+        found += _readings(made, random.Random(seed)) + _recovered(made, seed)
     return found
 
 
@@ -47,12 +49,33 @@ def _readings(made: Made, rng: random.Random) -> list[str]:
         return []
     found = _by_commands(made, truth) + _by_map(made, truth)
     with open_any(made.path) as image, open_disk(image, None, _supplied(made)) as disk:
-        found += _by_api(disk, made, truth) + _by_reader(disk, truth, rng)
+        found += _by_api(disk, made, truth) + _by_reader(disk, truth, rng) + _rebuilt(disk, made, truth)
     with open_image(made.path) as image:
         snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
         for snapshot in rng.sample(snapshots, min(2, len(snapshots))):
             found += _snapshot(made, image, snapshot)
     return found
+
+
+def _rebuilt(disk: Disk, made: Made, truth: bytes) -> list[str]:
+    """A new image of the disk is clean, and QEMU reads it as the old one."""
+    new, raw = made.path.with_name("new.qcow2"), made.path.with_name("new.raw")
+    rebuild(disk, new, Settings(force=True, in_use=True))
+    for command in (
+        ["check", "-q", "-f", "qcow2", str(new)],
+        ["convert", "-f", "qcow2", "-O", "raw", str(new), str(raw)],
+    ):
+        done = subprocess.run(["qemu-img", *command], env=ENVIRONMENT, capture_output=True, check=False)
+        if done.returncode:
+            return [f"qemu-img {command[0]} of the rebuilt image: {done.stderr!r}"]
+    return [] if raw.read_bytes().ljust(len(truth), b"\0") == truth else ["rebuild gives other bytes"]
+
+
+def _recovered(made: Made, seed: int) -> list[str]:
+    """After some damage, nothing that recovery calls certain is wrong."""
+    if made.encrypted or made.backing:
+        return []
+    return [f"recovery: {wrong}" for wrong in [wrong_after_damage(made.path, made.path.parent, seed)] if wrong]
 
 
 def _supplied(made: Made) -> Supplied:

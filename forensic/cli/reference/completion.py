@@ -12,7 +12,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 PATHS = {
     *("image", "images", "other", "raw", "report", "output", "manifest", "key_file", "other_key_file"),
-    *("backing", "data_file", "other_backing", "other_data_file", "policy", "spool", "socket"),
+    *("backing", "data_file", "other_backing", "other_data_file", "plan", "header_from", "bad_map"),
+    *("policy", "spool", "socket"),
 }
 """The arguments that take the name of a file."""
 

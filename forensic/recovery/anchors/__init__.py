@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forensic.evidence import Evidence
-from forensic.recovery.anchors import btrfs, ext, partitions, xfs
+from forensic.recovery.anchors import btrfs, ext, ntfs, partitions, xfs
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.scan import Scan
 
 Finder = Callable[[Evidence, Scan], list[Anchor]]
 
-FINDERS: tuple[Finder, ...] = (partitions.gpt_headers, ext.superblocks, xfs.structures, btrfs.superblocks)
+FINDERS: tuple[Finder, ...] = (
+    partitions.gpt_headers, ext.superblocks, xfs.structures, btrfs.superblocks, ntfs.file_records,
+)  # fmt: skip
 
 
 def find_anchors(evidence: Evidence, scan: Scan) -> list[Anchor]:
