@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
 
-from forensic.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
-from forensic.opened_files import OpenedFiles, open_files, resolved
+from forensic.files.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
+from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
 

@@ -15,7 +15,7 @@ from msgspec import to_builtins
 
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import HASH_CHUNK, Evidence, ReadFailed
-from forensic.opened_file import Identity
+from forensic.files.opened_file import Identity
 from samples.bench import noise
 from tests.images import file_descriptors_of, written
 

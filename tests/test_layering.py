@@ -22,9 +22,9 @@ FLOORS = {
         "forensic.version", "forensic.exit_status", "forensic.lazy_names", "forensic.unread",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
-    "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.qemu_locks"),
-    "A file that is opened, and what identifies it": ("forensic.opened_file",),
-    "The files of one piece of evidence": ("forensic.opened_files",),
+    "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.files.qemu_locks"),
+    "A file that is opened, and what identifies it": ("forensic.files.opened_file",),
+    "The files of one piece of evidence": ("forensic.files.opened_files",),
     "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
     "Pieces of evidence: an excerpt, a parsed structure; which of it a copy lacks": (
         "forensic.excerpt", "forensic.structure", "forensic.bad_sectors",

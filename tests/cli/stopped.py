@@ -23,7 +23,7 @@ def run(at: int, signal_number: int, arguments: list[str]) -> int:
 
         yield moved
 
-    with patch("forensic.cli.extract.progress_bar", progress_bar):
+    with patch("forensic.cli.extraction.extract.progress_bar", progress_bar):
         return main(arguments)
 
 

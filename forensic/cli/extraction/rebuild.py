@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from forensic.cli.extract import carry_out, hashes_of
-from forensic.cli.extract_reports import EXTRACTION_FORMATS, MANIFEST, ExtractionReports
+from forensic.cli.extraction.extract import carry_out
+from forensic.cli.extraction.reports import EXTRACTION_FORMATS, MANIFEST, ExtractionReports
+from forensic.cli.extraction.settings import hashes_of
 from forensic.cli.output import start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets

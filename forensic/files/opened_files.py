@@ -12,8 +12,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable
-from forensic.opened_file import OpenedFile, open_file, pieces_after, reason_of
-from forensic.qemu_locks import is_locked, writer_of
+from forensic.files.opened_file import OpenedFile, open_file, pieces_after, reason_of
+from forensic.files.qemu_locks import is_locked, writer_of
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The commands that write a disk: `extract` and `rebuild`."""
