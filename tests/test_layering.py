@@ -22,9 +22,8 @@ FLOORS = {
         "forensic.version", "forensic.exit_status", "forensic.lazy_names", "forensic.unread",
     ),
     "Errors, whose messages are shown by `untrusted`": ("forensic.errors", "forensic.finding"),
-    "What a report holds, object by object; the locks of QEMU": ("forensic.records", "forensic.files.qemu_locks"),
-    "A file that is opened, and what identifies it": ("forensic.files.opened_file",),
-    "The files of one piece of evidence": ("forensic.files.opened_files",),
+    "What a report holds, object by object": ("forensic.records",),
+    "Files that are opened, what identifies them, who holds them": ("forensic.files",),
     "Where bytes come from, and processes that may crash on them": ("forensic.evidence", "forensic.processes"),
     "Pieces of evidence: an excerpt, a parsed structure; which of it a copy lacks": (
         "forensic.excerpt", "forensic.structure", "forensic.bad_sectors",
@@ -49,8 +48,9 @@ FLOORS = {
     "All structures in order, once; what is wrong with each": ("forensic.walk", "forensic.rules"),
     "Structures × rules → findings; what interface and maps look through": ("forensic.checking", "forensic.explore"),
     "A report with a map of the file": ("forensic.mapped_report",),
-    "The report of an extraction; whether an image may be let in": ("forensic.reporting", "forensic.gate"),
-    "A disk under new tables": ("forensic.rebuilding",),
+    "The report of an extraction; a disk under new tables; whether an image may be let in": (
+        "forensic.reporting", "forensic.rebuilding", "forensic.gate",
+    ),
     "The public interface": ("forensic",),
     "The terminal interface": ("tui",),
     "The command line": ("forensic.cli",),
