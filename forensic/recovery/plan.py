@@ -161,13 +161,18 @@ def certainties_of(plan: Plan) -> dict[str, Certainty]:
     """How sure each decision is, as the plan stands now.
 
     One that was edited, or whose slots, geometry or doubts were, is no longer certain, unless its method is the
-    examiner's and an examiner is named.
+    examiner's and an examiner is named. That what has no table is empty follows from all of the tables: if any of them
+    was dropped, moved or added, it is unknown.
     """
     parts = _parts_by_decision(plan)
     whole = plan.seal == _seal_of_ranges(plan)
+    tables = _seal_of_tables(plan) if plan.empty else ""
     found = {}
     for name, decision in plan.decisions.items():
         found[name] = decision.certainty
+        if name == plan.empty and decision.method != Method.EXAMINER and not decision.seal.endswith(tables):
+            found[name] = Certainty.UNKNOWN
+            continue
         if decision.certainty == Certainty.CERTAIN and not (decision.method == Method.EXAMINER and plan.examiner):
             intact = whole and decision.seal == _seal_of(plan, name, *parts.get(name, ((), ())))
             found[name] = Certainty.CERTAIN if intact else Certainty.INFERRED
@@ -185,7 +190,10 @@ def _parts_by_decision(plan: Plan) -> dict[str, tuple[list[Slot], list[DataRange
 
 
 def without_doubtful(plan: Plan, least: float) -> Plan:
-    """The plan without what is inferred with less confidence: those ranges are unknown then."""
+    """The plan without what is inferred with less confidence: those ranges are unknown then.
+
+    The slots stay, without their decision: one that is not there would be empty.
+    """
     kept = {
         name: decision
         for name, decision in plan.decisions.items()
@@ -193,10 +201,9 @@ def without_doubtful(plan: Plan, least: float) -> Plan:
     }
     if len(kept) == len(plan.decisions):
         return plan
-    slots = tuple(slot for slot in plan.l1 if slot.decision in kept)
     data = tuple(part for part in plan.data if part.decision in kept)
-    empty = plan.empty if plan.empty in kept else ""
-    return sealed(msgspec.structs.replace(plan, decisions=kept, l1=slots, data=data, empty=empty))
+    empty = plan.empty if plan.empty in kept and data == plan.data else ""
+    return sealed(msgspec.structs.replace(plan, decisions=kept, data=data, empty=empty))
 
 
 def _digest(value: object) -> str:
@@ -205,7 +212,13 @@ def _digest(value: object) -> str:
 
 def _seal_of(plan: Plan, name: str, slots: Sequence[Slot], data: Sequence[DataRange]) -> str:
     decision = msgspec.structs.replace(plan.decisions[name], seal="")
-    return _digest([name, decision, slots, data, plan.empty == name])
+    tables = _seal_of_tables(plan) if plan.empty == name else ""
+    return _digest([name, decision, slots, data, plan.empty == name]) + tables
+
+
+def _seal_of_tables(plan: Plan) -> str:
+    """What the decision on emptiness rests on: every slot that has a table or data, and the size of disk and file."""
+    return _digest([plan.evidence.size, plan.geometry, plan.l1, plan.data])
 
 
 def _seal_of_ranges(plan: Plan) -> str:

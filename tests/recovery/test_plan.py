@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.plan import Plan, certainty_of, json_schema, sealed, to_json, verify_evidence
+from forensic.recovery.plan import Plan, certainty_of, json_schema, sealed, to_json, verify_evidence, without_doubtful
 from forensic.recovery.plan_reading import parse_plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
@@ -109,6 +110,49 @@ def test_a_decision_that_was_edited_is_not_certain_any_more(plan: Plan) -> None:
     assert certainty_of(replace(plan, decisions={**plan.decisions, "D1": decision}), "D1") == Certainty.INFERRED
     assert certainty_of(replace(plan, target="other"), "D1") == Certainty.INFERRED
     assert certainty_of(plan, "D99") == Certainty.UNKNOWN
+
+
+@pytest.mark.parametrize("drawn", range(40))
+def test_no_edit_of_the_slots_leaves_a_wrong_byte_certain(plan: Plan, drawn: int) -> None:
+    """Slots are dropped, moved, added, given other tables or all taken away; the disk is read as the plan says."""
+    draw = random.Random(drawn)
+    slots = [
+        replace(one, slot=one.slot + at, l2_offset=one.l2_offset + at * one.step, count=1, step=0)
+        for one in plan.l1
+        for at in range(one.count)
+    ]
+    original, tables = list(slots), [one.l2_offset for one in slots]
+    for _ in range(draw.randint(1, 2)):
+        how, at = draw.choice(["drop", "move", "add", "table", "all"]), draw.randrange(max(1, len(slots)))
+        if how == "all" or not slots:
+            slots = []
+        elif how == "drop":
+            del slots[at]
+        elif how == "move":
+            slots[at] = replace(slots[at], slot=draw.randrange(8))
+        elif how == "add":
+            slots.append(replace(slots[at], slot=draw.randrange(8)))
+        else:
+            slots[at] = replace(slots[at], l2_offset=draw.choice(tables))
+    kept = {one.slot: one for one in slots}
+    changed = replace(plan, l1=tuple(kept[slot] for slot in sorted(kept)))
+    with Evidence(IMAGE) as evidence:
+        found = planned_by(changed, evidence)
+    same = sorted(kept.values(), key=lambda one: one.slot) == original
+    for start, end, judged in found.parts(0, plan.geometry.virtual_size):
+        assert same or judged.certainty != "certain", (start, end)
+        if not same and judged.decision == plan.empty:
+            assert judged.certainty == "unknown", (start, end)
+
+
+def test_slots_that_are_left_out_as_doubtful_are_unknown_and_not_empty(plan: Plan) -> None:
+    doubtful = replace(plan.decisions["D1"], certainty=Certainty.INFERRED, confidence=0.5)
+    doubted = sealed(replace(plan, decisions={**plan.decisions, "D1": doubtful}))
+    with Evidence(IMAGE) as evidence:
+        found = planned_by(without_doubtful(doubted, 0.9), evidence)
+    for one in plan.l1:
+        start, end = one.slot * 512 * 64, (one.slot + one.count) * 512 * 64
+        assert {judged.certainty for _, _, judged in found.parts(start, end)} == {"unknown"}
 
 
 def test_an_examiner_who_gives_a_name_may_say_that_a_decision_is_certain(plan: Plan) -> None:
