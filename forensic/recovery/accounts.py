@@ -13,12 +13,21 @@ import numpy.typing as npt
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools
-from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
+from forensic.qcow2.entries import (
+    SECTOR_SIZE,
+    compressed_host_offset,
+    compressed_stored_length,
+    has_zero_flag,
+    host_offset_of,
+    is_copied,
+    l1_reserved_bits,
+)
 from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
+from forensic.recovery.candidates import LEAST_DISTINCT, MOST_OTHER, Candidates
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import Sector
+from forensic.recovery.sectors import Sector, good_entries, in_sectors
 
 MAX_CLUSTERS = 1 << 27
 """Host clusters that are accounted for; a file with more is read by its pointers alone."""
@@ -47,6 +56,7 @@ class Accounts:
         self.streams = np.zeros(size, dtype=np.uint8)
         self.metadata = np.zeros(size, dtype=np.uint8)
         self.others = np.zeros(size, dtype=np.uint8)
+        self.wrong_entries = 0
         self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
@@ -76,25 +86,16 @@ class Accounts:
         self._add(self.others if of_others else self.metadata, (host_offsets >> bits).astype(np.int64))
         for batch, good in self.batches(np.arange(len(host_offsets)), host_offsets):
             places, streams = located(batch, good)
+            if not of_others:
+                beside = in_sectors(batch, good & (batch.entries != 0))
+                self.wrong_entries += int(np.count_nonzero(beside & ~good & (batch.entries != 0)))
             self._add(self.others if of_others else self.data, (places[places != 0] >> bits).astype(np.int64))
             for part in _spans(batch, streams, self.geometry.cluster_bits, self.clusters):
                 self._add(self.others if of_others else self.streams, part)
 
     def batches(self, l1_indices: I64, host_offsets: U64) -> Iterator[tuple[L2Batch, Bools]]:
-        """L2 tables as they are, and which of their entries lie in sectors that read as parts of a table."""
-        kinds: tuple[Sector, ...] = (Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED)
-        if self.geometry.extended_l2:
-            kinds = (*kinds, Sector.EXTENDED)
-        if self.geometry.external_data_file:
-            kinds = tuple(Sector)  # its offsets count in another file, whose size is not known
-        per_table = self.geometry.cluster_size // SECTOR_SIZE
-        inside = host_offsets < np.uint64(self.evidence.size)
-        l1_indices, host_offsets = l1_indices[inside], host_offsets[inside]
-        for batch in read_l2_batches(self.evidence, self.geometry, ACTIVE, l1_indices, host_offsets):
-            first = (batch.host_offsets >> np.uint64(9)).astype(np.int64)
-            good = self.scan.table_like(first, per_table, kinds)
-            good = np.repeat(good, SECTOR_SIZE // self.geometry.l2_entry_size, axis=1) & batch.in_file()
-            yield batch, good
+        """See `batches_of`."""
+        yield from batches_of(self.evidence, self.scan, self.geometry, l1_indices, host_offsets)
 
     @property
     def claimed(self) -> Bools:
@@ -207,6 +208,51 @@ class Accounts:
             if unreadable.any():  # otherwise what was never touched takes no memory
                 not_known[first : first + step] = unreadable
         return counts, not_known
+
+
+def batches_of(
+    evidence: Evidence, scan: Scan, geometry: Geometry, l1_indices: I64, host_offsets: U64
+) -> Iterator[tuple[L2Batch, Bools]]:
+    """L2 tables as they are, and which of their entries are possible and lie in sectors of a table."""
+    kinds: tuple[Sector, ...] = (Sector.ZERO, Sector.STANDARD, Sector.COMPRESSED)
+    if geometry.extended_l2:
+        kinds = (*kinds, Sector.EXTENDED)
+    per_table = geometry.cluster_size // SECTOR_SIZE
+    inside = host_offsets < np.uint64(evidence.size)
+    l1_indices, host_offsets = l1_indices[inside], host_offsets[inside]
+    for batch in read_l2_batches(evidence, geometry, ACTIVE, l1_indices, host_offsets):
+        if geometry.external_data_file:  # its offsets count in another file, whose size is not known
+            yield batch, batch.in_file()
+            continue
+        first = (batch.host_offsets >> np.uint64(9)).astype(np.int64)
+        table_like = scan.table_like(first, per_table, kinds)
+        yield batch, good_entries(batch, table_like, scan.table_like(first, per_table, (Sector.OTHER,)))
+
+
+def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known: Candidates, l1: U64) -> Candidates:
+    """The candidates, and the tables of an L1 table that by their content alone are not taken for such.
+
+    Those are clusters in which few entries are impossible, and few sectors were overwritten.
+    """
+    offsets = np.unique(host_offset_of(l1[l1_reserved_bits(l1) == 0]))
+    aligned = (offsets & np.uint64(geometry.cluster_size - 1)) == 0
+    offsets = offsets[aligned & (offsets != 0) & (offsets < np.uint64(evidence.size))]
+    offsets = offsets[~np.isin(offsets, known.host_offsets)]
+    if geometry.external_data_file or not len(offsets):
+        return known
+    rows = []
+    for batch, good in batches_of(evidence, scan, geometry, np.arange(len(offsets)), offsets):
+        used = batch.entries != 0
+        sectors = (len(used), geometry.cluster_size // SECTOR_SIZE, -1)
+        in_use, lost = used.reshape(sectors).any(axis=2), ~good.reshape(sectors).any(axis=2)
+        places, streams = located(batch, good)
+        for row in np.flatnonzero((in_use & lost).sum(axis=1) <= MOST_OTHER * in_use.sum(axis=1)).tolist():
+            leads, own = places[row][places[row] != 0], batch.entries[row]
+            if len(leads) + np.count_nonzero(streams[row]) and len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
+                copied, flagged = is_copied(own) & good[row], has_zero_flag(own) & good[row] & ~streams[row]
+                columns = used[row] & good[row], places[row] != 0, copied, flagged, streams[row]
+                rows.append((int(batch.host_offsets[row]), *(int(np.count_nonzero(one)) for one in columns), 0))
+    return known.joined(rows)
 
 
 def located(batch: L2Batch, good: Bools) -> tuple[U64, Bools]:

@@ -85,6 +85,18 @@ class Candidates(Struct, frozen=True):
             self.more,
         )
 
+    def joined(self, rows: list[tuple[int, ...]]) -> Candidates:
+        """These and some partial tables: of each the host offset and the columns from `used` to `tables`."""
+        if not rows:
+            return self
+        more = np.array(rows, dtype=np.int64).T
+        own = (self.used, self.located, self.copied, self.flagged, self.streams, self.tables)
+        new = np.concatenate([np.stack(own), more[1:]], axis=1, dtype=np.int32)
+        offsets = np.concatenate([self.host_offsets, more[0].astype(np.uint64)])
+        partial = np.concatenate([self.partial, np.ones(len(rows), np.bool_)])
+        both = Candidates(offsets, new[0], new[1], new[2], new[3], new[4], new[5], partial, self.more)
+        return both.chosen(np.argsort(offsets, kind="stable"))
+
     def index(self, host_offset: int) -> int | None:
         """The place of a table in the columns."""
         at = int(np.searchsorted(self.host_offsets, np.uint64(host_offset)))

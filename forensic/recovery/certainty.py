@@ -14,9 +14,10 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.qcow2.arrays import U64, Bools
-from forensic.qcow2.entries import SECTOR_SIZE, ZERO_FLAG
+from forensic.qcow2.entries import ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.sectors import in_sectors
 
 
 class Certainty(StrEnum):
@@ -73,6 +74,7 @@ class Why(IntEnum):
     CLAIMED_TWICE = 1
     REFCOUNT_ZERO = 2
     EMPTY_BESIDE_ENTRIES = 3
+    BESIDE_IMPOSSIBLE = 4
     NOT_RECOVERED = 16
     EMPTINESS_DOUBTFUL = 17
     OVERWRITTEN = 18
@@ -100,7 +102,8 @@ class Standing(Struct, frozen=True):
 
     `closed`: everything in use is accounted for. Of the host clusters `twice` are claimed twice, and `unused` have
     refcount 0, if the refcounts can be believed. `suspect` are host ranges, each (start, end), that something may
-    have been written over, `bad` the host clusters in which the medium has failed.
+    have been written over, `bad` the host clusters in which the medium has failed. `few_wrong`: no more clusters are
+    unaccounted for than entries are impossible, so each may be where one of these led.
     """
 
     accounts: Accounts
@@ -109,6 +112,7 @@ class Standing(Struct, frozen=True):
     unused: Bools | None
     suspect: tuple[tuple[int, int], ...] = ()
     bad: Bools | None = None
+    few_wrong: bool = False
 
     @classmethod
     def of(
@@ -120,7 +124,8 @@ class Standing(Struct, frozen=True):
     ) -> Standing:
         """What the accounts say now."""
         unused = accounts.stored == 0 if accounts.usable and accounts.stored is not None else None
-        return cls(accounts, closed, accounts.twice, unused, suspect, bad)
+        few_wrong = 0 < int(np.count_nonzero(accounts.unexplained)) <= accounts.wrong_entries and accounts.usable
+        return cls(accounts, closed, accounts.twice, unused, suspect, bad, few_wrong)
 
 
 def of_pointers(intact_header: bool, suspect_everywhere: bool) -> Certainty:
@@ -197,7 +202,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
         whys[((places != 0) | streams) & _any(standing.bad, first, last, len(standing.bad))] = Why.BAD_SECTOR
     if not standing.closed:
         doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
-        whys[empty] = doubt[empty]
+        whys[empty] = Why.EMPTY_BESIDE_ENTRIES if standing.few_wrong else doubt[empty]
+    whys[(whys == Why.NONE) & in_sectors(batch, ~good & batch.in_file())] = Why.BESIDE_IMPOSSIBLE
     whys[~good] = Why.OVERWRITTEN
     return whys
 
@@ -229,6 +235,4 @@ def _any(marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64
 
 def _beside_entries(batch: L2Batch, places: U64, streams: Bools) -> Bools:
     """Which entries stand in a sector with one that leads somewhere."""
-    per_sector = SECTOR_SIZE // batch.geometry.l2_entry_size
-    leads = ((places != 0) | streams).reshape(len(places), -1, per_sector)
-    return np.repeat(leads.any(axis=2), per_sector, axis=1)
+    return in_sectors(batch, (places != 0) | streams)

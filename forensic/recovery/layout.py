@@ -24,6 +24,7 @@ from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.qcow2.refcounts import refcounts
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
+from forensic.recovery.accounts import with_named_tables
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import MadeHeader, refcount_table_clusters
@@ -90,6 +91,7 @@ def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: 
     count = min(geometry.l1_entry_count, MAX_L1_ENTRIES, max(0, evidence.size - geometry.l1_table_offset) // 8)
     aligned = geometry.l1_table_offset % geometry.cluster_size == 0
     l1 = read_table(evidence, geometry.l1_table_offset, 8 * count) if aligned and count else np.zeros(0, np.uint64)
+    candidates = with_named_tables(evidence, scan, geometry, candidates, l1)
     return Layout(geometry, header, candidates, l1, by_content, size_known=geometry.virtual_size > 0)
 
 

@@ -24,6 +24,7 @@ from forensic.qcow2.entries import (
     allocated_subclusters,
     zero_subclusters,
 )
+from forensic.qcow2.tables import L2Batch
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
@@ -33,6 +34,9 @@ WORDS = SECTOR_SIZE // 8
 
 BEYOND_FILE = 16
 """An offset is plausible up to so many times the size of the file, which may have been cut."""
+
+FEW_OF = 8
+"""Of so many used entries of a sector one may be impossible, and the others are believed."""
 
 LOWEST_STREAM_BITS = 49
 """The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
@@ -217,3 +221,44 @@ def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signatur
         if len(hits):
             found.append((signature, hits + first))
     return found
+
+
+def good_entries(batch: L2Batch, table_like: Bools, other: Bools) -> Bools:
+    """Which entries say something, when of their sectors these read as parts of a table, and those as something else.
+
+    A sector in which a few entries are impossible is one of a table in which they went wrong: the others say what they
+    say. One with more of them was overwritten.
+    """
+    possible, used = _possible(batch), batch.entries != 0
+    rows = (*table_like.shape, -1)
+    wrong = (~possible).reshape(rows).sum(axis=2)
+    few = (wrong > 0) & (wrong * FEW_OF <= used.reshape(rows).sum(axis=2))
+    sectors = (table_like & (wrong == 0)) | ((table_like | other) & few)
+    found: Bools = np.repeat(sectors, SECTOR_SIZE // batch.geometry.l2_entry_size, axis=1)
+    return found & possible & batch.in_file()
+
+
+def _possible(batch: L2Batch) -> Bools:
+    """Which entries can be right: no reserved bits, a cluster boundary, not the table itself, not far past the end."""
+    geometry, entries = batch.geometry, batch.entries
+    far = ~((1 << max(9, (batch.file_size * BEYOND_FILE - 1).bit_length())) - 1)
+    bits = L2_STANDARD_RESERVED | COMPRESSED | ((geometry.cluster_size - 1 | far) & OFFSET_MASK)
+    found: Bools = (entries & np.uint64(bits)) == 0
+    found &= (batch.data_offsets != batch.host_offsets[:, np.newaxis]) | (entries == 0)
+    streams = batch.compressed & ((entries & np.uint64(COPIED)) == 0)
+    if streams.any():
+        begin = entries[streams] & np.uint64(far & ((1 << LOWEST_STREAM_BITS) - 1))
+        found[streams] = begin == 0
+    if batch.bitmaps is not None:
+        allocated, zero = allocated_subclusters(batch.bitmaps), zero_subclusters(batch.bitmaps)
+        standard = ((allocated & zero) == 0) & ((batch.data_offsets != 0) | (allocated == 0))
+        standard &= (entries & np.uint64(ZERO_FLAG)) == 0
+        found &= np.where(streams, batch.bitmaps == 0, standard)
+    return found
+
+
+def in_sectors(batch: L2Batch, marked: Bools) -> Bools:
+    """Which entries stand in a sector with a marked one."""
+    per_sector = SECTOR_SIZE // batch.geometry.l2_entry_size
+    sectors = marked.reshape(len(marked), -1, per_sector).any(axis=2)
+    return np.repeat(sectors, per_sector, axis=1)

@@ -13,7 +13,7 @@ from forensic.evidence import Evidence
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from samples.kinds import Kind as Sample
-from tests.images import COMPLETE, QCOW2, header, sample
+from tests.images import COMPLETE, COPIED, QCOW2, header, sample
 from tests.oracles import require
 from tests.recovery.figures import figures_of, wrong_after_damage
 from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
@@ -31,6 +31,8 @@ IN_CI = [kind for kind in KINDS if kind.name not in ("xfs c4k -W", "noise c2M")]
 
 EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k"}
 ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
+EIGHT_BYTE_ENTRIES = {"noise c64k", "ext4 c4k"}
+"""Kinds whose first tables have many plain entries in a row."""
 SNAPSHOTS = {"2 snapshots 8k"}
 
 ROWS: tuple[tuple[str, set[str], float, float], ...] = (
@@ -155,3 +157,23 @@ def test_what_is_no_image_gives_nothing(body: str, tmp_path: Path) -> None:
     path.write_bytes(content)
     with Evidence(path) as evidence, pytest.raises(NotAnImage):
         recover(evidence)
+
+
+@pytest.mark.parametrize("entry", [COPIED | 0x50201, 0x7F << 40, 0x7F << 40 | COPIED, 1 << 60], ids=hex)
+@pytest.mark.parametrize("where", [0, 20, 36, 100])
+def test_an_impossible_entry_makes_its_own_cluster_unknown_and_no_other(
+    made: tuple[Kind, Made], entry: int, where: int
+) -> None:
+    """Wherever in its sector it stands; what stands beside it is no more than inferred, and right."""
+    image = damaged_again(made[1], "none", seed=1)
+    table = image.tables[0]
+    if made[0].name not in EIGHT_BYTE_ENTRIES or not image.u64(table + 8 * where):
+        pytest.skip("no such entry, or none among enough others")
+    image.put(table + 8 * where, entry.to_bytes(8, "big"))
+    image.hit.clear()
+    image.save()
+    with Evidence(image.path) as evidence:
+        plan = recover(evidence).plan
+    assert sum(one.length for one in plan.unknown) == image.cluster
+    found = figures_of(image)
+    assert (found.wrong_certain, found.wrong_inferred) == (0, 0), str(found)
