@@ -36,8 +36,8 @@ def add(subparsers: Subparsers) -> None:
         "recover",
         run,
         "show what can be recovered of a damaged image, and write the plan by which other commands read it",
-        "Reads the whole file once and writes nothing to it. The exit status is 0 if all of the disk is certain, 5 if "
-        "something is inferred or unknown, 63 if there is no trace of an image.",
+        "Reads the whole file once and writes nothing to it; compressed clusters are not decoded. The exit status is 0 if "
+        "all of the disk is certain, 5 if something is inferred or unknown, 63 if there is no trace of an image.",
     )
     add_image(parser)
     parser.add_argument("-o", "--output", metavar="PLAN.json", type=Path, help="write the plan, for use with --plan")
@@ -112,7 +112,8 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps(_as_json(recovery, summary), indent=2, sort_keys=True))
         else:
-            print("\n".join(_lines(options, recovery, summary)))
+            without_plan = _without_plan(evidence, summary) if options.target == "active" else 0
+            print("\n".join(_lines(options, recovery, summary, without_plan)))
         sys.stdout.flush()
         status = ExitStatus.DONE if summary.complete else ExitStatus.RANGES_NOT_READ
         if bad and evidence.unchanged():  # what cannot be read was known before
@@ -215,15 +216,30 @@ def _size(option: str, text: str | None) -> int | None:
         raise UsageError(f"qcowscope recover: {option}: {shown(str(error))}") from error
 
 
-def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) -> Iterator[str]:
+def _without_plan(evidence: Evidence, summary: Summary) -> int:
+    """Bytes of data that the file's own tables lead to; looked up only where the plan leaves something out."""
+    from forensic.image import Qcow2Image, identify
+    from forensic.recovery.summary import READ
+
+    image = identify(evidence) if summary.by_reason else None
+    if not isinstance(image, Qcow2Image):
+        return 0
+    runs = (run for some in image.disk().readable_runs() for run in some)
+    return sum(length for _, length, _, _, state, _, _, _ in runs if state in READ)
+
+
+def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary, without_plan: int) -> Iterator[str]:
     plan = recovery.plan
     word = "damaged" if recovery.damage else "not damaged, as far as its tables show"
+    if summary.by_reason and not recovery.damage:
+        word = "its tables are sound, but not all that they lead to can be read"
     yield f"{shown(options.image)}: {word}"
     for sentence in recovery.damage:
         yield f"  {sentence}"
     for sentence in recovery.notes:
         yield f"  {sentence}"
-    yield f"disk: {plan.geometry.virtual_size:,} bytes in clusters of {1 << plan.geometry.cluster_bits:,}"
+    least = "at least " if summary.size_guessed else ""
+    yield f"disk: {least}{plan.geometry.virtual_size:,} bytes in clusters of {1 << plan.geometry.cluster_bits:,}"
     yield f"{'':10}{'data':>20}{'zero':>20}{'not read':>20}"
     for name in ("certain", "inferred", "unknown"):
         data, zero, absent = summary.row(name)
@@ -238,6 +254,9 @@ def _lines(options: argparse.Namespace, recovery: Recovery, summary: Summary) ->
     if plan.segments:
         count = len(plan.segments) + plan.segments_not_listed
         yield f"L2 tables that could not be placed, whose data is not part of the disk: {count:,}"
+    yield from summary.sentences
+    if without_plan > summary.bytes_read:
+        yield f"without a plan, extract reads {without_plan - summary.bytes_read:,} bytes more"
     if summary.inferred:
         yield summary.sentence
     if options.output:

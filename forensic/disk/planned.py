@@ -47,8 +47,8 @@ class Planned(PlannedMetadata, frozen=True):
 
     `unknown` are guest ranges that are not to be read: start, end, reason, in order. `judged` says of the range from
     each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan. `size_certain` says
-    whether the `size` of the disk is. `data` are guest ranges whose table is lost, and where in the file their bytes
-    lie: start, end, host offset.
+    whether the `size` of the disk is, `size_guessed` that it is only where the tables end. `data` are guest ranges
+    whose table is lost, and where in the file their bytes lie: start, end, host offset.
     """
 
     target: str
@@ -60,6 +60,7 @@ class Planned(PlannedMetadata, frozen=True):
     size_certain: bool = True
     size: int = 0
     data: tuple[tuple[int, int, int], ...] = ()
+    size_guessed: bool = False
 
     def parts(self, start: int, end: int) -> Iterator[tuple[int, int, Judged]]:
         """A guest range in parts that are as sure throughout: start, end, and how sure."""
@@ -109,6 +110,14 @@ def _within(ranges: Sequence[Part], begin: int, end: int) -> list[Part]:
     first = max(0, bisect_right(ranges, begin, key=lambda one: one[0]) - 1)
     stop = bisect_right(ranges, end, key=lambda one: one[0])
     return [one for one in ranges[first:stop] if one[0] < end and one[1] > begin]
+
+
+def sentence_on_size(guessed: bool, alone: bool) -> str:
+    """What has to be said of a size that is not certain; `alone` if everything else is."""
+    found = "the size of the disk is not certain"
+    if guessed:
+        found = "the size of the disk was guessed from its tables: it is at least this"
+    return f"{found}; for this alone the exit status is 5" if alone else found
 
 
 def planned_of(layer: object) -> Planned | None:

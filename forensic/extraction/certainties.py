@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from forensic.disk.planned import UNKNOWN, Planned
+from forensic.disk.planned import UNKNOWN, Planned, sentence_on_size
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.piece_reader import Missing
 from forensic.extraction.range_lists import ListedRange
@@ -33,11 +33,14 @@ class Certainties(Struct):
     ranges: list[tuple[int, int]] = field(default_factory=list)
     not_listed: int = 0
     size_certain: bool = True
+    size_guessed: bool = False
 
     @classmethod
     def by(cls, planned: Planned) -> Certainties:
         """Nothing is entered yet of the disk that is read by this plan."""
-        return cls(planned.target, planned.examiner, size_certain=planned.size_certain)
+        return cls(
+            planned.target, planned.examiner, size_certain=planned.size_certain, size_guessed=planned.size_guessed
+        )
 
     @property
     def complete(self) -> bool:
@@ -49,6 +52,11 @@ class Certainties(Struct):
         """What has to be said wherever inferred bytes are given."""
         count = self.by_class[INFERRED]
         return f"{count:,} bytes are placed by inference; the image does not say that they belong there"
+
+    @property
+    def sentence_on_size(self) -> str:
+        """What has to be said where the size of the disk is not certain."""
+        return sentence_on_size(self.size_guessed, not self.by_class[INFERRED] and not self.by_class[UNKNOWN])
 
     def add(self, entry: ListedRange) -> None:
         """Enter the next range."""

@@ -232,6 +232,10 @@ def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
     size = geometry.virtual_size
     has_snapshots = layout.form != "plan" and image_of(work.evidence, layout).header.nb_snapshots > 0
     short = last > -(-size // geometry.cluster_size) * geometry.cluster_size and not has_snapshots
+    told = layout.size_known and ("size" in layout.by_content or layout.form == "plan")
+    if told and last > -(-size // geometry.cluster_size) * geometry.cluster_size:
+        kept = ": what lies after it is left out" if has_snapshots else ""
+        work.damage.append(f"the size that was given, {size:,} bytes, is too small for the tables{kept}")
     if not layout.size_known or short:
         size = max(size, last)
         work.damage.append(f"the size of the disk is unknown: at least {size:,} bytes, where its last table ends")

@@ -21,7 +21,7 @@ from forensic.recovery.headers import made_header, mended
 from forensic.recovery.plan import GuestRange, Plan, certainties_of, certainty_of, digest_of, verify_evidence
 from forensic.recovery.plan_reading import read_plan
 
-LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9}
+LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9, Why.BESIDE_IMPOSSIBLE: 0.9}
 """How confident one may be of a range that is less sure than its table."""
 
 
@@ -69,7 +69,12 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         size_certain(plan),
         geometry.virtual_size,
         data,
+        plan.geometry.decision not in plan.decisions or _size_method(plan) == Method.CONTENT,
     )
+
+
+def _size_method(plan: Plan) -> Method:
+    return plan.decisions[plan.geometry.decision].method
 
 
 def size_certain(plan: Plan) -> bool:

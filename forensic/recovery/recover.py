@@ -11,11 +11,13 @@ from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.header import MAGIC
+from forensic.qcow2.geometry import Geometry, resolve
+from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
+from forensic.recovery.headers import header_of
 from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.lost_tables import replace_lost_tables
 from forensic.recovery.placing import orphans_in_use, place_tables
@@ -137,7 +139,10 @@ def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[
 def _damage(work: Work) -> list[str]:
     """What is wrong, in sentences."""
     layout, found = work.layout, list[str]()
-    if layout.form == "plan":
+    if layout.form == "plan" and _has_header(work.evidence):
+        if "header" not in layout.by_content:
+            found.append("the file's header is not used: what the examiner gave, or the tables, differ from it")
+    elif layout.form == "plan":
         found.append("the header is lost")
     elif "magic" in layout.by_content:
         found.append("the magic of the header is wrong")
@@ -149,6 +154,8 @@ def _damage(work: Work) -> list[str]:
         found.append("the tables suggest a different cluster size from the header's")
     if len(work.broken):
         found.append(f"L1 entries that lead to no table: {len(work.broken):,}")
+    if count := work.accounts.wrong_entries:
+        found.append(f"L2 entries that no writer makes, beside others that are sound: {count:,}")
     if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
         found.append("no L1 table leads to any table")
     if count := len(orphans_in_use(work)):
@@ -162,6 +169,13 @@ def _damage(work: Work) -> list[str]:
     elif count:
         found.append(f"{_counted(count, 'cluster')} in use that the tables do not account for")
     return found
+
+
+def _has_header(evidence: Evidence) -> bool:
+    """Whether the file begins with a header that gives a geometry."""
+    return evidence.read_up_to_bad(0, 4) == MAGIC and isinstance(
+        resolve(parse_header(header_of(evidence) or b"")), Geometry
+    )
 
 
 def _counted(count: int, what: str) -> str:

@@ -165,7 +165,10 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     size = by_header.geometry.virtual_size
     geometry = replace(by_content.geometry, virtual_size=size)
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
-    fields = {**by_content.by_content, "header": "it leads to no tables, and others have a different cluster size"}
+    why = "it leads to no tables, and others have a different cluster size"
+    if by_header.form == "plan":
+        why = "another was supplied, which leads to no tables here; those have a different cluster size"
+    fields = {**by_content.by_content, "header": why}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 
 

@@ -62,11 +62,13 @@ def report_lines(report: Report) -> Iterator[Line]:
     yield from check_lines(report)
 
 
-def info_lines(report: Report) -> Iterator[Line]:
-    """What an image is."""
+def info_lines(report: Report, at_least: bool = False) -> Iterator[Line]:
+    """What an image is; `at_least` if the size of the disk was guessed from where its tables end."""
     yield [(report.source.path_as_given, "title")]
     yield from _caution_lines(report)
     for label, fact in image_facts(report):
+        if at_least and label == "virtual size":
+            fact = f"at least {fact}"
         yield [(f"  {label:13} ", "label"), (fact, "")]
 
 
@@ -93,7 +95,7 @@ RECOVERY_CODES = ("orphan-l2-tables", "l1-table-wiped", "l2-table-wiped", "delet
 def recovery_hint(report: Report) -> str:
     """The line that says that `recover` may read more; empty where nothing suggests it."""
     counts = {found.rule: found.count for found in report.result.findings or () if found.rule in RECOVERY_CODES}
-    if not counts:
+    if not counts.keys() - {"l2-table-wiped"}:  # what such a table led to is said by no other
         return ""
     words_of = (
         ("orphan-l2-tables", "L2 table without an L1 entry", "L2 tables without an L1 entry"),

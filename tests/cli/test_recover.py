@@ -41,6 +41,63 @@ def test_extract_says_that_recover_may_read_more(tmp_path: Path) -> None:
     assert "recover" not in qcowscope("extract", sound("empty-512"), "-o", tmp_path / "empty.raw").err
 
 
+def test_no_hint_is_given_where_recover_gives_nothing(tmp_path: Path) -> None:
+    assert "recover may read more" not in qcowscope("check", damaged("l2-table-wiped", tmp_path)).out
+    part = qcowscope("extract", wiped(tmp_path), "--range", "0:4096", "-o", tmp_path / "part.raw")
+    assert part.status == 0
+    assert "recover may read more" not in part.err
+
+
+def test_what_is_not_read_is_said_with_the_reason(tmp_path: Path) -> None:
+    content, cut = sound("data-512").read_bytes(), tmp_path / "cut.qcow2"
+    cut.write_bytes(content[:0xA00])
+    done = qcowscope("recover", cut)
+    assert done.status == 5
+    assert "not damaged" not in done.out
+    assert "not read: 512 bytes: entry_beyond_eof" in done.out
+
+
+def test_that_streams_were_not_decoded_is_said(tmp_path: Path) -> None:
+    done = qcowscope("recover", damaged("compressed-stream-broken", tmp_path))
+    assert "compressed clusters were not decoded" in done.out
+    assert "not decoded" not in qcowscope("recover", sound("data-512")).out
+
+
+def test_a_guessed_size_is_said_by_every_command(tmp_path: Path) -> None:
+    image, plan = overwritten(tmp_path), tmp_path / "plan.json"
+    done = qcowscope("recover", image, "-o", plan)
+    assert "\ndisk: at least " in done.out
+    assert "the size of the disk was guessed from its tables" in done.out
+    extracted = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw")
+    assert extracted.status == 5
+    assert "for this alone the exit status is 5" in extracted.err
+    assert "virtual size  at least " in qcowscope("info", image, "--plan", plan).out
+    assert "at least" not in qcowscope("info", sound("data-4k")).out
+
+
+def test_a_size_that_is_too_small_for_the_tables_is_said_to_be(tmp_path: Path) -> None:
+    for image in (moved(tmp_path, keep_header=False)[0], sound("two-l2-512")):
+        done = qcowscope("recover", image, "--virtual-size", "512")
+        assert "the size that was given, 512 bytes, is too small for the tables" in done.out
+
+
+def test_a_header_that_does_not_fit_is_not_said_to_be_lost(tmp_path: Path) -> None:
+    done = qcowscope("recover", sound("data-4k"), "--header-from", sound("data-512"))
+    assert "the header is lost" not in done.out
+    assert "the file's header is not used" in done.out
+
+
+def test_it_is_said_if_extract_reads_more_without_the_plan(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    content = bytearray(sound("data-512").read_bytes())
+    l1 = int.from_bytes(content[40:48], "big")
+    table = int.from_bytes(content[l1 : l1 + 8], "big") & 0x00FF_FFFF_FFFF_FE00
+    content[table + 504 : table + 512] = b"\xff" * 8
+    image.write_bytes(content)
+    done = qcowscope("recover", image)
+    assert "without a plan, extract reads 512 bytes more" in done.out
+
+
 @pytest.mark.parametrize("command", ["info", "check", "map", "diff", "owner"])
 def test_every_command_reads_by_the_plan(command: str, tmp_path: Path) -> None:
     image = wiped(tmp_path)

@@ -199,7 +199,8 @@ class ExtractionReports:
         """The line that says that `recover` may read more, where tables are lost or none leads to anything."""
         ledger = extraction.ledger
         lost = ledger.bytes_by_reason.keys() & {"l2_unreadable", "entry_doubtful"}
-        nothing = not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
+        whole = self._settings.guest_range is None
+        nothing = whole and not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
         if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
             return ""
         why = "tables that cannot be trusted" if lost else "the file holds data that its tables do not lead to"
@@ -220,6 +221,8 @@ class ExtractionReports:
             print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
         if found.by_class["inferred"]:
             print(f"note: {found.sentence}", file=sys.stderr)
+        if not found.size_certain:
+            print(f"note: {found.sentence_on_size}", file=sys.stderr)
 
     def _print_container(self, container: ContainerFiles, stream: TextIO) -> None:
         """The files of a container, and what it says of the disk."""
