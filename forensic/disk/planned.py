@@ -113,7 +113,9 @@ def _within(ranges: Sequence[Part], begin: int, end: int) -> list[Part]:
 
 
 def sentence_on_size(guessed: bool, alone: bool) -> str:
-    """What has to be said of a size that is not certain; `alone` if everything else is."""
+    """What has to be said of a size that is not certain; `alone` if everything else is. Empty if there is no need."""
+    if not guessed and not alone:
+        return ""
     found = "the size of the disk is not certain"
     if guessed:
         found = "the size of the disk was guessed from its tables: it is at least this"

@@ -56,7 +56,7 @@ class Summary(Struct):
         if not self.size_certain:
             alone = all(word == Certainty.CERTAIN for word, _ in self.by_state)
             found.append(sentence_on_size(self.size_guessed, alone))
-        return found
+        return [one for one in found if one]
 
     @property
     def sentence(self) -> str:

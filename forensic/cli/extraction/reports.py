@@ -221,7 +221,7 @@ class ExtractionReports:
             print(f"sha256 of the certain bytes alone  {found.sha256}", file=stream)
         if found.by_class["inferred"]:
             print(f"note: {found.sentence}", file=sys.stderr)
-        if not found.size_certain:
+        if not found.size_certain and found.sentence_on_size:
             print(f"note: {found.sentence_on_size}", file=sys.stderr)
 
     def _print_container(self, container: ContainerFiles, stream: TextIO) -> None:
