@@ -240,6 +240,8 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
     offsets = offsets[~np.isin(offsets, known.host_offsets)]
     if geometry.external_data_file or not len(offsets):
         return known
+    clusters = (offsets >> np.uint64(geometry.cluster_bits)).astype(np.int64)
+    offsets = offsets[~scan.zero_clusters(geometry.cluster_bits)[clusters]]
     rows = []
     for batch, good in batches_of(evidence, scan, geometry, np.arange(len(offsets)), offsets):
         used = batch.entries != 0

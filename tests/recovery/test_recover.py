@@ -177,3 +177,20 @@ def test_an_impossible_entry_makes_its_own_cluster_unknown_and_no_other(
     assert sum(one.length for one in plan.unknown) == image.cluster
     found = figures_of(image)
     assert (found.wrong_certain, found.wrong_inferred) == (0, 0), str(found)
+
+
+@pytest.mark.parametrize("wrong", [8, 9])
+def test_a_sector_with_more_than_a_few_impossible_entries_was_overwritten(made: tuple[Kind, Made], wrong: int) -> None:
+    image = damaged_again(made[1], "none", seed=1)
+    table = image.tables[0]
+    if made[0].name not in EIGHT_BYTE_ENTRIES or not all(image.u64(table + 8 * at) for at in range(64)):
+        pytest.skip("the first sector of the table is not full")
+    for at in range(wrong):
+        image.put(table + 56 * at, (0x7F << 40 | COPIED).to_bytes(8, "big"))
+    image.hit.clear()
+    image.save()
+    with Evidence(image.path) as evidence:
+        plan = recover(evidence).plan
+    lost = sum(one.length for one in plan.unknown if one.why == "overwritten") // image.cluster
+    assert lost == 8 if wrong == 8 else lost >= 64
+    assert figures_of(image).wrong_certain == 0
