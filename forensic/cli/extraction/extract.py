@@ -174,13 +174,17 @@ def carry_out(
 ) -> tuple[ExitStatus, Failure | None]:
     """Extract and write the reports; the exit status, and what stopped it. Raises `OutputFailed` for a report."""
     failure = _run(extractor, reports, doing)
-    verified = ExitStatus.DONE if failure else _verify_sources(reports)
-    status = _status(extractor, disk, failure, verified)
     try:
+        verified = ExitStatus.DONE if failure else _verify_sources(reports)
+        status = _status(extractor, disk, failure, verified)
         status = reports.write(extractor.extraction, this_run, status, case)
     except OutputFailed:
         if failure is None:
             raise  # otherwise what stopped the extraction is what has to be said
+    except KeyboardInterrupt:
+        if failure is None:
+            reports.print_interrupted(extractor.extraction)
+        raise
     return status, failure
 
 

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     with open_as_planned(options) as image, disk_of(image, options) as disk:
         reports = ExtractionReports(targets, image, disk, options.output, settings, sidecars=False)
         rebuilder = Rebuilder(disk, options.output, settings, options.reference)
-        reports.refuse(rebuilder.extraction.segments, files_read_by(options))
+        reports.refuse(rebuilder.extraction.segments, files_read_by(options), can_resume=False)
         this_run.options = {**reports.options(), "reference": options.reference}
         with reports:
             status, failure = carry_out(rebuilder, disk, reports, this_run, {}, "rebuilding")
