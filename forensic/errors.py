@@ -30,7 +30,7 @@ class EvidenceInUse(ForensicError):
     def __init__(self, path: str | os.PathLike[str], what: str) -> None:
         super().__init__(
             f"{shown(path)}: is held by another process, which {what}; it may change during the extraction "
-            "(--in-use extracts it anyway)"
+            "(--in-use reads it anyway)"
         )
         self.path = path
         self.what = what
