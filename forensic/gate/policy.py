@@ -58,6 +58,8 @@ class Allow(Struct, frozen=True, forbid_unknown_fields=True):
     encryption: tuple[Method, ...] = ("none", "luks")
     snapshots: Annotated[int, Meta(ge=0, le=MAX_SNAPSHOTS)] = 0
     extended_l2: bool = True
+    outside_directory: bool = False
+    """Whether the files that are named may lie elsewhere than in the directory of the image."""
 
 
 class SizeLimits(Struct, frozen=True, forbid_unknown_fields=True):
