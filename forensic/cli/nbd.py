@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautions_about, is_reliable
-from forensic.cli.parser import Subparsers, add_command, add_image
+from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, open_as_planned, supplied_by
 from forensic.cli.standard_streams import complain
 from forensic.errors import EvidenceInUse
@@ -86,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
     from forensic.disk.opening import find_snapshot, open_disk
     from forensic.nbd.exports import Exports
 
+    if options.allow_network and options.listen is None:
+        raise UsageError("qcowscope nbd: --allow-network is for --listen")
     with open_as_planned(options) as image:
         default = None if options.snapshot is None else find_snapshot(image, options.snapshot)
         with open_disk(image, None, supplied_by(image, options)) as disk:

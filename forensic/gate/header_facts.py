@@ -17,6 +17,9 @@ from forensic.untrusted import Untrusted
 HEADER_BYTES = 64 << 10
 """Bytes of a stream after which its header is judged."""
 
+VERSION_END = 8
+"""Where the version ends in the header, in bytes."""
+
 METHODS = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
 
 
@@ -96,7 +99,10 @@ def _names(kind: str, name: Untrusted | None) -> str:
 
 def _kind(image: Image, allow: Allow) -> Iterator[Reason]:
     version = 1 if isinstance(image, Qcow1Image) else image.header.version
-    if version not in allow.versions:
+    if image.evidence.size < VERSION_END:
+        observed = f"the file ends after {image.evidence.size} bytes, before the end of its version"
+        yield _reason(GateCheck.VERSION, observed, "header-version")
+    elif version not in allow.versions:
         rule = "version-1-image" if version == 1 else None if version in (2, 3) else "header-version"
         expected = " or ".join(map(str, allow.versions)) or "none"
         yield _reason(GateCheck.VERSION, f"the image is of version {version}, expected {expected}", rule)

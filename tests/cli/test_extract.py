@@ -324,6 +324,7 @@ def test_a_report_whose_partial_name_leads_to_the_evidence_is_refused(tmp_path: 
     ("arguments", "reason"),
     [
         (["--hash", "crc32"], "unknown hash crc32"),
+        (["--level", "1"], "--level is for an E01 container"),
         (["--split", "1"], "the smallest is 512 bytes"),
         (["--split", "many"], "is not a size"),
         (["--hash-window", "0"], "the smallest is 512 bytes"),

@@ -20,6 +20,8 @@ from tests.transcripts import ROOT
     ("options", "status", "said"),
     [
         (["--listen", "0.0.0.0:0"], 64, "--allow-network"),
+        (["--allow-network"], 64, "--allow-network is for --listen"),
+        (["--allow-network", "--socket", "x"], 64, "--allow-network is for --listen"),
         (["--listen", "nowhere"], 64, "expected ADDRESS:PORT"),
         (["--listen", "127.0.0.1:1", "--socket", "x"], 64, "not allowed with"),
         (["--socket", "{image}"], 1, "exists already"),

@@ -90,7 +90,7 @@ def test_the_name_that_is_printed_is_that_of_the_file(output: str, written: str,
     assert done.out.partition(": ")[0] == str(tmp_path / written)
     assert (tmp_path / written).is_file()
     (artifact,) = [one for one in json.loads(report.read_text())["run"]["artifacts"] if one["role"] == "e01"]
-    assert artifact["name"] == written
+    assert artifact["name"] == str(tmp_path / written)
 
 
 def test_segments_of_another_container_are_not_left_beside_a_new_one(tmp_path: Path) -> None:
