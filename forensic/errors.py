@@ -31,7 +31,7 @@ class EvidenceInUse(ForensicError):
         self,
         path: str | os.PathLike[str],
         what: str,
-        when: str = "during the extraction (--in-use extracts it anyway)",
+        when: str = "during the extraction (--in-use reads it anyway)",
     ) -> None:
         super().__init__(f"{shown(path)}: is held by another process, which {what}; it may change {when}")
         self.path = path

@@ -10,7 +10,7 @@ from forensic.cli.many import Outcome, is_many, json_of_failure, look_at_many, l
 from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
-from forensic.cli.sources import add_plan, evidence_of, identified
+from forensic.cli.sources import add_plan, evidence_of, files_read_by, identified
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
@@ -108,7 +108,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         path,
     )
     with evidence_of(path, options) as evidence:
-        refuse_bad_targets(targets, [evidence], options.force)
+        refuse_bad_targets(targets, [evidence, *files_read_by(options)], options.force)
         image = identified(evidence, options)
         judgement = check(image, with_streams=not options.no_streams, limits=limits)
         status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from forensic.cli.cautions import cautioned, is_reliable
 from forensic.cli.output import progress_bar, write_new_file
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
-from forensic.cli.sources import evidence_of
+from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     bad = _bad_ranges(options)
     with evidence_of(options.image, options, bad) as evidence:
         if options.output:
-            refuse([options.output], [evidence, *([options.bad_map] if options.bad_map else [])], options.force)
+            refuse([options.output], [evidence, *files_read_by(options)], options.force)
         with progress_bar("scanning") as progress:
             recovery = _recovery(options.target, evidence, knowledge, progress)
         recovery.plan = without_doubtful(recovery.plan, options.min_confidence)
@@ -148,6 +148,7 @@ def _recovery(
 def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
     """List what is left of deleted snapshots, and write the plans; 0 if there are any or none."""
     from forensic.image import Qcow2Image
+    from forensic.output.paths import refuse
     from forensic.recovery.plan import to_json
     from forensic.recovery.reading import planned_by
     from forensic.recovery.recover import recover_deleted
@@ -157,8 +158,10 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
     with evidence_of(options.image, options, _bad_ranges(options)) as evidence:
         with progress_bar("scanning") as progress:
             found = recover_deleted(evidence, knowledge, progress)
-        if options.output and found:
+        plans = [options.output / f"deleted-{number}.json" for number in range(len(found))] if options.output else []
+        if plans:
             options.output.mkdir(exist_ok=True)
+            refuse(plans, [evidence, *files_read_by(options)], options.force)
         for number, (snapshot, recovery) in enumerate(found):
             summary = sum_up(Qcow2Image(evidence, planned_by(recovery.plan, evidence)).disk())
             row: dict[str, Json] = {
@@ -170,8 +173,8 @@ def _list_deleted(options: argparse.Namespace, knowledge: Knowledge) -> int:
                 "bytes": summary.as_json(),
             }
             rows.append(row)
-            if options.output:
-                write_new_file(options.output / f"deleted-{number}.json", to_json(recovery.plan), options.force)
+            if plans:
+                write_new_file(plans[number], to_json(recovery.plan), options.force)
             if not options.json:
                 data, zero, _ = summary.row("inferred")
                 absent = summary.row("unknown")[2]

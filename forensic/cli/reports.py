@@ -15,7 +15,7 @@ from forensic.untrusted import shown
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forensic.evidence import Evidence
+    from forensic.output.paths import Input
     from forensic.report.model import Report
 
 
@@ -57,7 +57,7 @@ def _target(command: str, text: str, formats: Iterable[str]) -> ReportTarget:
     return ReportTarget(kind, Path(path))
 
 
-def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Evidence], force: bool) -> None:
+def refuse_bad_targets(targets: Sequence[ReportTarget], inputs: Sequence[Input], force: bool) -> None:
     """Before any work: a report must not land on an input, nor on another file without being told to.
 
     Raises `OutputFailed`.

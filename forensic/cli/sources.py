@@ -55,6 +55,15 @@ def evidence_of(
     return Evidence(path, options.image_offset, all_pieces=True, bad=bad)
 
 
+READ_ONLY_FILES = ("key_file", "other_key_file", "plan", "header_from", "bad_map", "policy")
+"""Options that name a file which is read beside the images."""
+
+
+def files_read_by(options: argparse.Namespace) -> list[str]:
+    """The files that the options name beside images: none of them may be written to."""
+    return [str(path) for name in READ_ONLY_FILES if (path := getattr(options, name, None)) is not None]
+
+
 def open_as_planned(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
     """The image of the options, read by the plan if there is one.
 
@@ -212,7 +221,10 @@ def _passphrase(image: Qcow2Image | Qcow1Image, key_file: str | None) -> bytes |
         return None
     import getpass
 
-    text = getpass.getpass(f"passphrase for {shown(image.evidence.path_as_given)} (empty: none): ")
+    try:
+        text = getpass.getpass(f"passphrase for {shown(image.evidence.path_as_given)} (empty: none): ")
+    except EOFError:  # Ctrl-D
+        return None
     return os.fsencode(text) or None
 
 

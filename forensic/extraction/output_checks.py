@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,14 +96,7 @@ class OutputChecks:
             raise self._differs(extraction.compared.sentence)
 
     def _differs(self, reason: str) -> OutputDiffers:
-        """The error; if what was read has changed in the meantime, nothing can be said of the readers."""
-        changed = [evidence for evidence in self._disk.evidences if not evidence.unchanged()]
-        if changed:
-            reason += f"; {shown(changed[0].path_as_given)} has changed in the meantime"
-        error = OutputDiffers(self._extraction.path or "-", reason)
-        if changed:
-            error.exit_status = ForensicError.exit_status
-        return error
+        return output_differs(self._disk, self._extraction.path or "-", reason)
 
     def _seed(self) -> int:
         """A number that follows from the hash of the output."""
@@ -110,6 +104,17 @@ class OutputChecks:
 
     def _partials(self) -> list[Path]:
         return partials_of(self._extraction)
+
+
+def output_differs(disk: Disk, output: str | os.PathLike[str], reason: str) -> OutputDiffers:
+    """The error; if what was read has changed in the meantime, nothing can be said of the readers."""
+    changed = [evidence for evidence in disk.evidences if not evidence.unchanged()]
+    if changed:
+        reason += f"; {shown(changed[0].path_as_given)} has changed in the meantime"
+    error = OutputDiffers(output, reason)
+    if changed:
+        error.exit_status = ForensicError.exit_status
+    return error
 
 
 def partials_of(extraction: Extraction) -> list[Path]:

@@ -22,12 +22,12 @@ NOT_FOR_FILES = ("/dev/fd/", "/proc/", "/sys/")
 """Where a name stands for something else than a file, as in /dev itself: a file there would be in others' way."""
 
 
-def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: bool = False) -> None:
+def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: bool | None = None) -> None:
     """Raise `OutputFailed` for the first path that must not or cannot be written, before anything is.
 
     Of each path its name while it is written counts as well. No two may need one name, now or while they are written.
     None may be an input, by whatever name or link, nor be written by another run, nor exist, unless `force` says so,
-    or `resume` of what an interrupted run has left. The folder it is in must exist.
+    or `resume` of what an interrupted run has left (None: this cannot be resumed). The folder it is in must exist.
     """
     identities = _identities(inputs)
     named: set[Path] = set()
@@ -43,7 +43,8 @@ def refuse(paths: Sequence[Path], inputs: Iterable[Input], force: bool, resume: 
             if written != path and is_being_written(written):
                 raise OutputFailed(written, BEING_WRITTEN)
             if os.path.lexists(written) and not force and not (resume and written != path):
-                left = "" if written == path else ", from a run that was not completed; --resume continues it"
+                left = "" if written == path else ", from a run that was not completed"
+                left += "; --resume continues it" if left and resume is not None else ""
                 raise OutputFailed(written, f"exists already{left}; --force overwrites it")
 
 

@@ -11,10 +11,11 @@ from forensic.disk.opening import Supplied, open_disk
 from forensic.disk.planned import planned_of
 from forensic.disk.qcow2_layer import Qcow2Layer
 from forensic.disk.v1_layer import Qcow1Layer
-from forensic.errors import EvidenceInUse, InternalError, Interrupted, OutputDiffers
+from forensic.errors import EvidenceInUse, InternalError, Interrupted
 from forensic.evidence import Evidence
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
+from forensic.extraction.output_checks import output_differs
 from forensic.extraction.piece_reader import Filled
 from forensic.extraction.pipeline import filled_steps
 from forensic.extraction.plan import Hole
@@ -205,7 +206,7 @@ class Rebuilder:
             if any(one.unread for one in self._disk.evidences):
                 extraction.compared.leave_out_what_was_not_read()
             if not extraction.compared.agrees:
-                raise OutputDiffers(self._output, extraction.compared.sentence)
+                raise output_differs(self._disk, self._output, extraction.compared.sentence)
 
 
 def _format_of(disk: Disk) -> tuple[int, int]:

@@ -195,6 +195,18 @@ class TestInterruption:
         assert (done.returncode, done.stderr) == (130, b"qcowscope: interrupted\n")
         assert names(out) == set()
 
+    def test_a_complete_output_stays_and_that_is_said(
+        self, signal_number: signal.Signals, tmp_path: Path, out: Path
+    ) -> None:
+        image, report = large(tmp_path), out / "d.json"
+        os.truncate(image, 2 * SIZE)  # only the file is so long: its bytes are counted when it is read again
+        arguments = ("extract", image, "-o", out / "d.raw", "--verify", "--report", f"json:{report}")
+        done = run(stopped(SIZE + MIB, signal_number, *arguments))
+        assert done.returncode == 130
+        assert b"d.raw is complete and stays, but not all of its reports were written" in done.stderr
+        assert (out / "d.raw").read_bytes() == large_disk()
+        assert names(out) == {"d.raw"}
+
     @pytest.mark.parametrize("option", ["--keep-partial", "--resume"])
     def test_what_there_is_can_be_kept(
         self, option: str, signal_number: signal.Signals, tmp_path: Path, out: Path

@@ -112,6 +112,16 @@ def test_the_passphrase_is_asked_for_on_a_terminal_alone(tmp_path: Path, monkeyp
     assert len(asked) == 1
 
 
+def test_no_answer_is_no_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end_of_file(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", end_of_file)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    done = extracted(tmp_path, sound("luks-4k"))
+    assert (done.status, "key_not_supplied" in done.err) == (5, True)
+
+
 def test_a_snapshot_is_mapped_and_extracted_under_its_name(tmp_path: Path) -> None:
     image = sound("snapshots-512")
     listed = json.loads(qcowscope("map", image, "--json", "--snapshot", "first").out)

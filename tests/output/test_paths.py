@@ -57,7 +57,7 @@ def test_what_exists_is_overwritten_by_force_alone(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     (tmp_path / "new.partial").touch()
     assert refusal(tmp_path / "out", force=False) == "exists already; --force overwrites it"
-    assert "not completed; --resume continues it" in refusal(tmp_path / "new", force=False)
+    assert "not completed; --resume continues it" in refusal(tmp_path / "new", force=False, resume=False)
     refuse([tmp_path / "out", tmp_path / "new"], (), force=True)
     refuse([tmp_path / "new"], (), force=False, resume=True)
 

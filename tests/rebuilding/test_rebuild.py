@@ -15,6 +15,7 @@ from forensic.errors import Interrupted, OutputDiffers, OutputFailed, Unsupporte
 from forensic.evidence import Evidence
 from forensic.extraction.extract import extract
 from forensic.extraction.result import Extraction, Status
+from forensic.extraction.second_reading import Comparison, Difference, Method
 from forensic.extraction.settings import Settings
 from forensic.image import identify, open_any, open_image
 from forensic.mapping.extents import State
@@ -247,3 +248,27 @@ def test_the_account_is_that_of_an_extraction(tmp_path: Path) -> None:
     assert (done.done, done.size) == (16384, 16384)
     assert done.compared is not None
     assert done.compared.agrees
+
+
+def test_hints_are_those_of_this_command(tmp_path: Path) -> None:
+    path = damaged("compressed-stream-broken", tmp_path)
+    (tmp_path / "new.qcow2.partial").touch()
+    refused = qcowscope("rebuild", path, "-o", tmp_path / "new.qcow2")
+    assert (refused.status, "was not completed" in refused.err, "--resume" in refused.err) == (1, True, False)
+    done = qcowscope("rebuild", path, "-o", tmp_path / "new.qcow2", "--force")
+    assert (done.status, "--salvage" in done.err, "left unallocated: decompress" in done.err) == (5, False, True)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_of_evidence_that_changed_a_difference_says_nothing(
+    changed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Comparison(Method.WHOLE)
+    found.add(Difference(0, 512, "bytes"))
+    monkeypatch.setattr("forensic.rebuilding.rebuild.compared", lambda *_: found)
+    monkeypatch.setattr(Evidence, "unchanged", lambda _: not changed)
+    with open_image(sound("data-512")) as image, pytest.raises(OutputDiffers) as raised:
+        rebuild(image, tmp_path / "new.qcow2")
+    assert ("changed in the meantime" in str(raised.value)) is changed
+    assert raised.value.exit_status == (1 if changed else 6)
+    assert not (tmp_path / "new.qcow2").exists()

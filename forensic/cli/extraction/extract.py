@@ -11,7 +11,16 @@ from forensic.cli.extraction.settings import CASE_FIELDS, settings_of
 from forensic.cli.output import progress_bar, start_run
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
-from forensic.cli.sources import add_bitmap, add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
+from forensic.cli.sources import (
+    add_bitmap,
+    add_files,
+    add_key,
+    add_plan,
+    add_snapshot,
+    disk_of,
+    files_read_by,
+    open_as_planned,
+)
 from forensic.errors import ForensicError, Interrupted, OutputFailed
 from forensic.exit_status import ExitStatus
 
@@ -140,7 +149,7 @@ def run(options: argparse.Namespace) -> int:
             extractor = Extractor(disk, output, settings)
         except ValueError as error:
             raise UsageError(f"qcowscope extract: {error}") from error
-        reports.refuse(extractor.extraction.segments, [options.key_file] if options.key_file else [])
+        reports.refuse(extractor.extraction.segments, files_read_by(options))
         this_run.options = reports.options()
         case = {field: getattr(options, field) for field in CASE_FIELDS}
         with reports:
@@ -164,13 +173,17 @@ def carry_out(
 ) -> tuple[ExitStatus, Failure | None]:
     """Extract and write the reports; the exit status, and what stopped it. Raises `OutputFailed` for a report."""
     failure = _run(extractor, reports, doing)
-    verified = ExitStatus.DONE if failure else _verify_sources(reports)
-    status = _status(extractor, disk, failure, verified)
     try:
+        verified = ExitStatus.DONE if failure else _verify_sources(reports)
+        status = _status(extractor, disk, failure, verified)
         status = reports.write(extractor.extraction, this_run, status, case)
     except OutputFailed:
         if failure is None:
             raise  # otherwise what stopped the extraction is what has to be said
+    except KeyboardInterrupt:
+        if failure is None:
+            reports.print_interrupted(extractor.extraction)
+        raise
     return status, failure
 
 

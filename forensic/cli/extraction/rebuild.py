@@ -11,7 +11,7 @@ from forensic.cli.extraction.settings import hashes_of
 from forensic.cli.output import start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
-from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, open_as_planned
+from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, files_read_by, open_as_planned
 
 FORMATS = tuple(name for name in EXTRACTION_FORMATS if name != MANIFEST)
 
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     with open_as_planned(options) as image, disk_of(image, options) as disk:
         reports = ExtractionReports(targets, image, disk, options.output, settings, sidecars=False)
         rebuilder = Rebuilder(disk, options.output, settings, options.reference)
-        reports.refuse(rebuilder.extraction.segments, [options.key_file] if options.key_file else [])
+        reports.refuse(rebuilder.extraction.segments, files_read_by(options), can_resume=False)
         this_run.options = {**reports.options(), "reference": options.reference}
         with reports:
             status, failure = carry_out(rebuilder, disk, reports, this_run, {}, "rebuilding")

@@ -88,8 +88,11 @@ class ExtractionReports:
         if any(target.format == MANIFEST for target in targets) and not settings.hash_window:
             raise UsageError("qcowscope extract: --report manifest needs --hash-window SIZE")
 
-    def refuse(self, segments: Sequence[Segment], key_files: Sequence[str] = ()) -> None:
-        """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`."""
+    def refuse(self, segments: Sequence[Segment], files_read: Sequence[str] = (), can_resume: bool = True) -> None:
+        """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`.
+
+        `files_read` are those that are read beside the disk.
+        """
         from forensic.extraction.resume import journal_path
         from forensic.output.paths import Input, refuse
 
@@ -97,8 +100,9 @@ class ExtractionReports:
         if self._output:
             outputs.append(journal_path(self._output))
         reports = [*(target.path for target in self._targets), *self._sidecars.values()]
-        inputs: list[Input] = [*self._disk.evidences, *key_files]
-        refuse([*outputs, *reports], inputs, self._settings.force, self._settings.resume)
+        inputs: list[Input] = [*self._disk.evidences, *files_read]
+        resume = self._settings.resume if can_resume and not self._settings.container else None
+        refuse([*outputs, *reports], inputs, self._settings.force, resume)
 
     def options(self) -> dict[str, Json]:
         """The settings in effect, for the record."""
@@ -191,7 +195,8 @@ class ExtractionReports:
         for code, length in ledger.bytes_by_reason.items():
             if code == NOT_MARKED:
                 continue
-            what = "decoded up to the break in a stream" if code == SALVAGED else "filled with zeros"
+            what = "left unallocated" if extraction.new_image else "filled with zeros"
+            what = "decoded up to the break in a stream" if code == SALVAGED else what
             print(f"not read: {length:,} bytes, {what}: {code}", file=sys.stderr)
         if extraction.certainties:
             self._print_certainties(extraction.certainties, stream)
@@ -203,6 +208,14 @@ class ExtractionReports:
         stream.flush()
         cautioned(self._disk.evidences, ExitStatus.DONE)
         self._print_sources()
+
+    def print_interrupted(self, extraction: Extraction) -> None:
+        """What stays after an interrupt that came when the output was complete."""
+        what = "not all of its reports were written"
+        if self._settings.verify:
+            what += ", and the files it was read from were not all read again"
+        if extraction.path:
+            print(f"{shown(extraction.path)} is complete and stays, but {what}", file=sys.stderr)
 
     def _recovery_hint(self, extraction: Extraction) -> str:
         """The line that says that `recover` may read more, where tables are lost or none leads to anything."""
@@ -217,7 +230,7 @@ class ExtractionReports:
     def _salvage_hint(self, extraction: Extraction) -> str:
         """The line that says that `--salvage` reads more, where streams are broken and it was not given."""
         broken = extraction.ledger.bytes_by_reason.keys() & {"decompress_failed", "decompress_short"}
-        if not broken or any(getattr(layer, "salvage", False) for layer in self._disk.layers):
+        if extraction.new_image or not broken or any(getattr(layer, "salvage", False) for layer in self._disk.layers):
             return ""
         return "--salvage may read more: what compressed clusters hold before they break"
 
