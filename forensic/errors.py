@@ -25,13 +25,15 @@ class EvidenceUnreadable(ForensicError):
 
 
 class EvidenceInUse(ForensicError):
-    """Another process holds the file and may write to it while it is read."""
+    """Another process holds the file and may write to it while it is read; `when` is that, and what allows it."""
 
-    def __init__(self, path: str | os.PathLike[str], what: str) -> None:
-        super().__init__(
-            f"{shown(path)}: is held by another process, which {what}; it may change during the extraction "
-            "(--in-use reads it anyway)"
-        )
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        what: str,
+        when: str = "during the extraction (--in-use reads it anyway)",
+    ) -> None:
+        super().__init__(f"{shown(path)}: is held by another process, which {what}; it may change {when}")
         self.path = path
         self.what = what
 

@@ -10,6 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_json, positive_number
+from forensic.cli.standard_streams import complain
+from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
@@ -71,10 +73,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _decision(options: argparse.Namespace) -> Decision:
+    """Raises what `_decided` raises; what cannot be opened is a decision where that is printed as JSON."""
+    policy = _policy(options)
+    try:
+        return _decided(options, policy)
+    except (EvidenceUnreadable, OutputFailed) as failure:
+        if not options.json:
+            raise
+        from forensic.gate.gate import undecided
+
+        complain(f"qcowscope: {failure}")
+        return undecided(policy, failure)
+
+
+def _decided(options: argparse.Namespace, policy: NamedPolicy) -> Decision:
     from forensic.budget import Limits
     from forensic.gate.gate import gate_file, gate_stream
 
-    policy = _policy(options)
     limits = Limits(
         seconds=options.limit_time,
         memory=None if options.limit_memory is None else int(options.limit_memory * (1 << 20)),

@@ -15,6 +15,7 @@ from forensic.errors import OutputFailed
 from forensic.output.chunk import Chunk, length_of, split_chunk
 from forensic.output.hashes import Hashes
 from forensic.output.new_file import NewFile
+from forensic.output.segments import remove
 
 HASHES = ("md5", "sha1")
 """What the container says of the disk; programs that read it compare them."""
@@ -27,6 +28,8 @@ AT_ONCE = 1024
 
 SMALLEST_SEGMENT = 1 << 20
 MAX_SEGMENTS = 14_971
+NUMBERED = 99
+"""Segments whose names end with a number; those after them end with letters, as those of other files may."""
 AT_THE_END = 4096
 """Room that is kept in a segment for what follows its tables, but for the list of unread ranges."""
 
@@ -117,8 +120,8 @@ class E01Output:
         self._hashes.stop()
         for file in reversed(self._open):  # the first one holds the lock
             file.complete()
-        for path in segments_of(self._base)[len(self.files) :] if self._force else ():
-            path.unlink()  # of a container that was written over, and had more segments
+        # Of a container that was written over, and had more segments.
+        remove(segments_after(self._base, len(self.files)) if self._force else ())
 
     def abandon(self, keep: bool) -> None:
         """Remove all files; a container without its end is of no use to any program."""
@@ -214,10 +217,10 @@ class E01Output:
         self._position += len(data)
 
 
-def segments_of(base: Path) -> list[Path]:
-    """The segments of a container that there are, from the first on."""
+def segments_after(base: Path, number: int) -> list[Path]:
+    """The segments of a container that there are after the one with this number, up to the first that is missing."""
     found: list[Path] = []
-    while len(found) < MAX_SEGMENTS and os.path.lexists(path := segment_path(base, len(found) + 1)):
+    while (after := number + len(found)) < MAX_SEGMENTS and os.path.lexists(path := segment_path(base, after + 1)):
         found.append(path)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +23,17 @@ def base_of(path: Path) -> Path:
 
 def touched_by(path: Path, force: bool) -> list[Path]:
     """The files that a container may be written to; raises `OutputFailed` if one of another is there."""
-    from forensic.e01.writer import segment_path, segments_of
+    from forensic.e01.writer import NUMBERED, segment_path, segments_after
 
     base = base_of(path)
-    there = segments_of(base)
-    if there and not force:
-        raise OutputFailed(there[0], "exists already; --force overwrites the container")
-    return [segment_path(base, 1), *there[1:]]
+    numbered = [one for number in range(1, NUMBERED + 1) if os.path.lexists(one := segment_path(base, number))]
+    if numbered and not force:
+        raise OutputFailed(numbered[0], "exists already; --force overwrites the container")
+    touched = [segment_path(base, 1), *segments_after(base, 1)]
+    for stray in numbered:
+        if stray not in touched:
+            raise OutputFailed(stray, "would be taken for a segment of the new container, and is none; move it away")
+    return touched
 
 
 def container_output(extraction: Extraction, container: Container, force: bool) -> E01Output:

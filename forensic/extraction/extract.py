@@ -35,7 +35,7 @@ from forensic.output.hashes import leading_hash
 from forensic.output.new_file import LineFile
 from forensic.output.paths import refuse
 from forensic.output.raw_output import Output, RawFile, StandardOutput, refuse_lack_of_space
-from forensic.output.segments import segments
+from forensic.output.segments import left_beside, remove, segments, stale_segments
 from forensic.untrusted import Json
 from forensic.version import __version__
 
@@ -86,8 +86,12 @@ class Extractor:
             raise WrongSupply(disk.inputs[0].evidence.path_as_given, f"{disk.contradictions[0]} (--strict)")
         raw = output is not None and settings.container is None
         parts = segments(output, length, settings.split) if output and raw else []
+        self._stale: list[Path] = []
         if output is not None:
-            touched = [*(part.path for part in parts), journal_path(output)]
+            self._stale = left_beside(output, parts) if raw else []
+            if self._stale and not settings.force:
+                raise stale_segments(self._stale)
+            touched = [*(part.path for part in parts), *self._stale, journal_path(output)]
             if settings.container:
                 touched = touched_by(output, settings.force)
             refuse(touched, disk.evidences, settings.force, settings.resume)
@@ -174,6 +178,7 @@ class Extractor:
                 walk.finish(self.extraction.ledger)
             output.complete()
             undo.pop_all()
+        remove(self._stale)
         if self._settings.container:
             self.extraction.container = account_of(output)
         if journal:

@@ -73,10 +73,16 @@ class Comparison(Struct):
     @property
     def sentence(self) -> str:
         """What may be said of the output."""
-        where = "all of it" if self.method == Method.WHOLE else f"{self.places:,} places"
+        where = (
+            "all of it"
+            if self.method == Method.WHOLE
+            else f"{self.places:,} {'place' if self.places == 1 else 'places'}"
+        )
         if not self.agrees:
             count = len(self.differences) + self.differences_not_listed
-            return f"two independent readings differ in {count:,} ranges"
+            return f"two independent readings differ in {count:,} {'range' if count == 1 else 'ranges'}"
+        places = "1 place" if self.places == 1 else f"{self.places:,} places"
+        where = "all of it" if self.method == Method.WHOLE else places
         return f"two independent readings agree over {self.bytes:,} bytes ({where})"
 
     def add(self, difference: Difference) -> None:

@@ -86,7 +86,7 @@ class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy: Annotated[str, Meta(description="The profile, or the policy file as it was named.")]
     policy_sha256: Sha256
     sha256: Annotated[Sha256 | None, Meta(description="Of the whole image; null if it was not read to its end.")]
-    bytes_read: Annotated[Count, Meta(description="Bytes from the start that were taken.")]
+    bytes_read: Annotated[Count, Meta(description="Bytes from the start that were taken; 0 if they were not kept.")]
     not_run: Sequence[NotRun]
 
     @property

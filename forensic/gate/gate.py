@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from forensic.budget import Limits
 from forensic.checking import check
+from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Finding
 from forensic.gate.decision import Decision, GateCheck, GateVerdict, NotRun, Reason, Stage
@@ -74,6 +75,12 @@ def gate_stream(
             if decided:
                 return replace(decided, sha256=spool.sha256(), bytes_read=spool.size)
             return _by_tables(evidence, policy, replace(limits, seconds=spool.seconds_left), spool.sha256())
+
+
+def undecided(policy: NamedPolicy, failure: ForensicError) -> Decision:
+    """The decision about what could not be opened or kept: no byte of it counts."""
+    reason = Reason(check=GateCheck.EVIDENCE, rule=None, observation=str(failure))
+    return _decision(policy, GateVerdict.UNDECIDED, Stage.HEADER, [reason], 0)
 
 
 def _by_header(evidence: Evidence, policy: NamedPolicy, file_size: int | None) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from forensic.gate.decision import GateCheck, Reason
@@ -10,10 +11,14 @@ from forensic.image import Image, Qcow1Image, Qcow2Image
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import Unusable
 from forensic.qcow2.header import CryptMethod, Incompatible, unknown_bits
+from forensic.rules.references import Named
 from forensic.untrusted import Untrusted
 
 HEADER_BYTES = 64 << 10
 """Bytes of a stream after which its header is judged."""
+
+VERSION_END = 8
+"""Where the version ends in the header, in bytes."""
 
 METHODS = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
 
@@ -49,11 +54,41 @@ def _other_files(image: Image, allow: Allow) -> Iterator[Reason]:
     """A name is refused whatever it is; so is the place for one whose name is damaged or missing."""
     if image.has_backing_file and not allow.backing_file:
         yield _reason(GateCheck.BACKING_FILE, _names("backing file", image.backing_file), "backing-file-declared")
-    if not isinstance(image, Qcow2Image) or allow.data_file:
+    elif image.has_backing_file and not allow.outside_directory:
+        yield from _outside(image, GateCheck.BACKING_FILE, image.backing_file)
+    if not isinstance(image, Qcow2Image):
         return
     declared = image.header_cluster.extensions.first(ExtensionType.DATA_FILE)
-    if declared or image.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE:
+    if not (declared or image.header.incompatible_features & Incompatible.EXTERNAL_DATA_FILE):
+        return
+    if not allow.data_file:
         yield _reason(GateCheck.DATA_FILE, _names("data file", image.data_file), "data-file-declared")
+    elif not allow.outside_directory:
+        yield from _outside(image, GateCheck.DATA_FILE, image.data_file)
+
+
+def _outside(image: Image, check: GateCheck, name: Untrusted | None) -> Iterator[Reason]:
+    """A name that leads out of the directory of the image; of a stream, which has none, any that is not plain.
+
+    An absolute name is none of the image's directory because a rule calls it ordinary: to whom the image comes, it
+    leads to whatever is there.
+    """
+    if name is None or not name.raw:
+        return
+    named = Named(check.replace("_", " "), name, (), image.evidence.path)
+    if named.is_protocol:
+        what, rule = "which is not a file name but a protocol", "protocol"
+    elif named.is_system_path:
+        what, rule = "a path of the host system", "system-path"
+    elif named.climbs or named.is_foreign_path or named.path.startswith(b"\\"):
+        what, rule = "which lies outside the directory of the image", "outside-directory"
+    elif named.path.startswith(b"/") and not named.in_directory_of_image:
+        what, rule = "an absolute name outside the directory of the image", "outside-directory"
+    elif not image.evidence.path and re.search(rb"[/\\]", named.path):
+        what, rule = "which is more than the name of a file beside the image", "outside-directory"
+    else:
+        return
+    yield _reason(check, f"{_names(named.kind, name)}, {what}", f"{check.replace('_', '-')}-{rule}")
 
 
 def _names(kind: str, name: Untrusted | None) -> str:
@@ -64,7 +99,10 @@ def _names(kind: str, name: Untrusted | None) -> str:
 
 def _kind(image: Image, allow: Allow) -> Iterator[Reason]:
     version = 1 if isinstance(image, Qcow1Image) else image.header.version
-    if version not in allow.versions:
+    if image.evidence.size < VERSION_END:
+        observed = f"the file ends after {image.evidence.size} bytes, before the end of its version"
+        yield _reason(GateCheck.VERSION, observed, "header-version")
+    elif version not in allow.versions:
         rule = "version-1-image" if version == 1 else None if version in (2, 3) else "header-version"
         expected = " or ".join(map(str, allow.versions)) or "none"
         yield _reason(GateCheck.VERSION, f"the image is of version {version}, expected {expected}", rule)

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from forensic.errors import BadPolicy
+from forensic.errors import BadPolicy, EvidenceUnreadable
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.numbers import parse_size
@@ -58,6 +58,8 @@ class Allow(Struct, frozen=True, forbid_unknown_fields=True):
     encryption: tuple[Method, ...] = ("none", "luks")
     snapshots: Annotated[int, Meta(ge=0, le=MAX_SNAPSHOTS)] = 0
     extended_l2: bool = True
+    outside_directory: bool = False
+    """Whether the files that are named may lie elsewhere than in the directory of the image."""
 
 
 class SizeLimits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,14 +106,14 @@ def profile(name: str) -> NamedPolicy:
 
 
 def read_policy(path: str | os.PathLike[str]) -> NamedPolicy:
-    """The policy in a file. Raises `EvidenceUnreadable`, and `BadPolicy` for anything in it that is not understood."""
-    with Evidence(path) as file:
-        if file.size > MAX_POLICY_BYTES:
-            raise BadPolicy(path, f"is longer than {MAX_POLICY_BYTES:,} bytes")
-        try:
+    """The policy in a file. Raises `BadPolicy` if it cannot be read, and for anything in it that is not understood."""
+    try:
+        with Evidence(path) as file:
+            if file.size > MAX_POLICY_BYTES:
+                raise BadPolicy(path, f"is longer than {MAX_POLICY_BYTES:,} bytes")
             content = file.read_at(0, file.size)
-        except ReadFailed as failure:
-            raise BadPolicy(path, failure.reason) from failure
+    except (EvidenceUnreadable, ReadFailed) as failure:
+        raise BadPolicy(path, failure.reason) from failure
     return _parsed(content, os.fspath(path), path)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 
 from forensic.nbd.listening import Place
 
@@ -16,3 +19,37 @@ def start(command: str, place: Place) -> int:
     """Start a shell with the command; `$uri`, `$unixsocket` and `$port` say where the server is. Gives the process."""
     told = {"uri": place.uri, "unixsocket": place.path, "port": "" if place.port is None else str(place.port)}
     return os.posix_spawn(SHELL, [SHELL, "-c", command], {**os.environ, **told}, setsigdef=IGNORED_HERE, setsigmask=[])
+
+
+def pass_on(process: int, signal_number: int) -> None:
+    """Send a signal to the command and end all that it has started, so that nothing of it goes on without the server.
+
+    A shell that is ended leaves what it waits for running, and what it started in the background ignores SIGINT. A
+    process group of its own would take the terminal from the command.
+    """
+    found: list[int] = []
+    while new := [one for one in (process, *_started_by(process)) if one not in found]:
+        found += new
+        _send(new, signal.SIGSTOP)  # or it could start more than was seen, and leave that when it ends
+    _send([process], signal_number)
+    _send(found[1:], signal.SIGTERM)
+    _send(found, signal.SIGCONT)
+
+
+def _send(processes: Sequence[int], signal_number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(OSError):  # it has ended
+            os.kill(process, signal_number)
+
+
+def _started_by(process: int) -> list[int]:
+    """The living children of a process, their children and so on; none where the system does not say."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            after_name = path.read_bytes().rpartition(b")")[2].split()  # the name may hold anything
+            children.setdefault(int(after_name[1]), []).append(int(path.parent.name))
+    found = [process]
+    for one in found:
+        found += children.pop(one, [])
+    return found[1:]

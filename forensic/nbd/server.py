@@ -94,7 +94,9 @@ class Server:
         try:
             begin_life()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, _leave)
+            for ending in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(ending) != signal.SIG_IGN:
+                    signal.signal(ending, _leave)
             self._listener.close()
             self._say(f"connection {number}: {self._serve(Connection(peer, server))}")
             status = 0
@@ -115,7 +117,8 @@ class Server:
             transmission.serve()
         except ClientGone as gone:
             how = f"; the client {gone}" if str(gone) else ""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all that is left is to say what became of it
+        for ending in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)  # all that is left is to say what became of it
         read = f"{name}, {tally.reads:,} reads, {tally.bytes:,} bytes"
         if tally.unread:
             read += f"; {tally.unread:,} answered with EIO, the first: {tally.first_unread}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from forensic.errors import EvidenceUnreadable
+from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.output.chunk import Chunk, in_parts, length_of
+from forensic.untrusted import shown
 
 MAX_SEGMENTS = 100_000
 """More files in one folder are of no use; a hostile size must not make them."""
@@ -47,6 +50,48 @@ def segments(path: Path, size: int, segment_size: int | None) -> list[Segment]:
 def segment_path(path: Path, index: int, count: int) -> Path:
     """The name of one of `count` segments."""
     return path.with_name(f"{path.name}.{index:0{max(3, len(str(count)))}}")
+
+
+def left_beside(path: Path, parts: Sequence[Segment]) -> list[Path]:
+    """The files that would be taken for segments after the last one; they are there from an earlier output.
+
+    Raises `OutputFailed` for one that does not follow in number, of which nobody can say whose it is.
+    """
+    own = {part.path.name for part in parts}
+    if own == {path.name}:
+        return []
+    like_one = re.compile(re.escape(path.name) + rf"\.[0-9]{{3,{len(str(MAX_SEGMENTS))}}}")
+    try:
+        found = {name for name in os.listdir(path.parent) if like_one.fullmatch(name)} - own
+    except OSError:
+        return []  # there is no such folder, which is refused elsewhere
+    following: list[Path] = []
+    width = len(parts[-1].path.suffix) - 1
+    while (name := f"{path.name}.{len(parts) + len(following) + 1:0{width}}") in found:
+        following.append(path.with_name(name))
+        found.remove(name)
+    if found:
+        raise OutputFailed(
+            path.with_name(min(found)), "would be taken for a segment of the new output, and is none; move it away"
+        )
+    return following
+
+
+def stale_segments(paths: Sequence[Path]) -> OutputFailed:
+    """The error for segments of an earlier output that the new one does not write over."""
+    last = f" (and all up to {shown(paths[-1].name)})" if len(paths) > 1 else ""
+    return OutputFailed(
+        paths[0], f"exists already{last}, and would be taken for a segment of the new output; --force removes it"
+    )
+
+
+def remove(paths: Sequence[Path]) -> None:
+    """Remove segments of an output that was written over. Raises `OutputFailed`."""
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputFailed(path, f"is left from an earlier output: {(error.strerror or '').lower()}") from error
 
 
 def read_in_a_row(paths: Sequence[Path]) -> Iterator[tuple[int, Chunk]]:

@@ -201,7 +201,7 @@ def _answer_to(message: bytes, work: Work) -> bytes:
         return _framed(f"{type(error).__name__}: {error}".encode(errors="replace"), _ERROR)
 
 
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager

@@ -336,6 +336,7 @@ def test_a_report_whose_partial_name_leads_to_the_evidence_is_refused(tmp_path: 
     ("arguments", "reason"),
     [
         (["--hash", "crc32"], "unknown hash crc32"),
+        (["--level", "1"], "--level is for an E01 container"),
         (["--split", "1"], "the smallest is 512 bytes"),
         (["--split", "many"], "is not a size"),
         (["--hash-window", "0"], "the smallest is 512 bytes"),
@@ -485,3 +486,34 @@ def test_the_hash_that_qemu_gives_is_in_the_report(tmp_path: Path) -> None:
     extraction = report(tmp_path / "d.json")["result"]["extraction"]
     assert isinstance(extraction, dict)
     assert extraction["hashes"] == {"sha256": described(kind)["raw_sha256"]}
+
+
+def test_segments_of_an_earlier_output_are_not_left_beside_a_new_one(tmp_path: Path, out: Path) -> None:
+    image = large(tmp_path)
+    assert qcowscope("extract", image, "-o", out / "d.raw", "--split", "4MiB").status == 0
+    (out / "d.raw.txt").touch()
+    command = ("extract", image, "-o", out / "d.raw", "--split", "8MiB", "--range", "0:12MiB")
+    (out / "d.raw.001").unlink()
+    (out / "d.raw.002").unlink()
+    refused = qcowscope(*command)
+    assert (refused.status, f"{out}/d.raw.003: exists already (and all up to d.raw.004)" in refused.err) == (1, True)
+    done = qcowscope(*command, "--force")
+    assert (done.status, done.out.partition(": ")[0]) == (0, f"{out}/d.raw.001 to d.raw.002")
+    assert sorted(path.name for path in out.iterdir()) == ["d.raw.001", "d.raw.002", "d.raw.txt"]
+    assert b"".join((out / f"d.raw.00{number}").read_bytes() for number in (1, 2)) == large_disk()[: 12 * MIB]
+
+
+@pytest.mark.parametrize("name", ["d.raw.004", "d.raw.0001", "d.raw.000"])
+def test_a_file_that_only_looks_like_a_segment_is_neither_removed_nor_passed_over(
+    name: str, tmp_path: Path, out: Path
+) -> None:
+    (out / name).write_bytes(b"mine")
+    refused = qcowscope("extract", large(tmp_path), "-o", out / "d.raw", "--split", "8MiB", "--force")
+    assert (refused.status, f"{out}/{name}: would be taken" in refused.err) == (1, True)
+    assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_an_input_that_follows_the_new_segments_in_number_is_kept(tmp_path: Path, out: Path) -> None:
+    image = large(tmp_path).rename(out / "d.raw.003")
+    refused = qcowscope("extract", image, "-o", out / "d.raw", "--split", "8MiB", "--force")
+    assert (refused.status, "is an input" in refused.err, image.exists()) == (1, True, True)

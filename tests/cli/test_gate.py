@@ -76,7 +76,8 @@ def test_an_upload_is_refused_after_its_first_64_kib() -> None:
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
-        (["--policy", "{folder}/none.toml"], 1, "no such file"),
+        (["--policy", "{folder}/none.toml"], 64, "no such file"),
+        (["--policy", "{folder}"], 64, "not a policy that can be used: "),
         (["--policy", "{folder}/bad.toml"], 64, "unknown field `severty`"),
         (["--profile", "lenient"], 64, "invalid choice"),
         (["--profile", "strict-cloud", "--policy", "x"], 64, "not allowed with"),
@@ -96,6 +97,26 @@ def test_a_spool_that_cannot_be_written_to_decides_nothing(tmp_path: Path) -> No
     done = gate_stream(sound("data-512").read_bytes(), "--spool", str(tmp_path / "none"))
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"no such file or directory" in done.stderr
+
+
+def test_what_cannot_be_opened_is_undecided_in_the_document_as_well(tmp_path: Path) -> None:
+    missing = qcowscope("gate", "--json", tmp_path / "none")
+    folder = qcowscope("gate", "--json", tmp_path)
+    spool = gate_stream(sound("data-512").read_bytes(), "--json", "--spool", str(tmp_path / "none"))
+    found = [(done.status, done.out, done.err) for done in (missing, folder)]
+    for status, out, err in [*found, (spool.returncode, spool.stdout.decode(), spool.stderr.decode())]:
+        document = json.loads(out)
+        jsonschema.validate(document, json_schema())
+        assert (status, document["verdict"], document["sha256"]) == (1, "undecided", None)
+        assert err == f"qcowscope: {document['reasons'][0]['observation']}\n"
+
+
+@pytest.mark.parametrize("content", [b"QFI\xfb", b"QFI\xfb\0\0\0"])
+def test_a_header_that_ends_before_its_version_is_said_to(content: bytes) -> None:
+    done = gate_stream(content)
+    assert done.returncode == 4
+    assert f"the file ends after {len(content)} bytes, before the end of its version" in done.stdout.decode()
+    assert b"version 0" not in done.stdout
 
 
 def test_half_a_gibibyte_of_address_space_is_enough() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from forensic.e01 import layout
 from forensic.e01.layout import CaseData, error_sectors, extension
-from forensic.e01.writer import E01Output, segments_of
+from forensic.e01.writer import E01Output, segments_after
 from forensic.errors import OutputFailed
 from tests.e01.reading import CHUNK, read
 from tests.oracles import require
@@ -167,10 +167,10 @@ def test_the_segments_are_numbered_and_then_lettered() -> None:
 def test_what_is_there_is_left_alone_or_written_over_as_a_whole(tmp_path: Path) -> None:
     noise = random.Random(1).randbytes(3 << 20)
     write(tmp_path / "x", [noise], segment_size=1 << 20)
-    assert len(segments_of(tmp_path / "x")) == 4
+    assert len(segments_after(tmp_path / "x", 0)) == 4
     with pytest.raises(OutputFailed, match="exists"):
         write(tmp_path / "x", [512])
-    assert len(segments_of(tmp_path / "x")) == 4
+    assert len(segments_after(tmp_path / "x", 0)) == 4
     write(tmp_path / "x", [512], force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.E01"]
     assert read([tmp_path / "x.E01"]).disk == bytes(512)

@@ -82,6 +82,39 @@ def test_nothing_is_written_over_unless_it_is_asked_for(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.E01", "y.E01"]
 
 
+@pytest.mark.parametrize(("output", "written"), [("a.e01", "a.E01"), ("b.raw", "b.raw.E01"), ("c.E01", "c.E01")])
+def test_the_name_that_is_printed_is_that_of_the_file(output: str, written: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    image = sound("data-4k")
+    done = qcowscope("extract", image, "-o", tmp_path / output, "--format", "e01", "--report", f"json:{report}")
+    assert done.out.partition(": ")[0] == str(tmp_path / written)
+    assert (tmp_path / written).is_file()
+    (artifact,) = [one for one in json.loads(report.read_text())["run"]["artifacts"] if one["role"] == "e01"]
+    assert artifact["name"] == str(tmp_path / written)
+
+
+def test_segments_of_another_container_are_not_left_beside_a_new_one(tmp_path: Path) -> None:
+    for name in ("T.E02", "T.E03"):
+        (tmp_path / name).write_bytes(b"earlier")
+    command = ("extract", sound("data-4k"), "-o", tmp_path / "T.E01")
+    refused = qcowscope(*command)
+    assert (refused.status, f"{tmp_path}/T.E02: exists already" in refused.err) == (1, True)
+    (tmp_path / "T.E07").write_bytes(b"a gap before it")
+    refused = qcowscope(*command, "--force")
+    assert (refused.status, f"{tmp_path}/T.E07: would be taken" in refused.err) == (1, True)
+    assert not (tmp_path / "T.E01").exists()
+    (tmp_path / "T.E07").unlink()
+    assert qcowscope(*command, "--force").status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["T.E01"]
+
+
+def test_an_input_is_not_removed_for_its_name(tmp_path: Path) -> None:
+    image = tmp_path / "T.E02"
+    image.write_bytes(sound("data-4k").read_bytes())
+    done = qcowscope("extract", image, "-o", tmp_path / "T.E01", "--force")
+    assert (done.status, "is an input" in done.err, image.exists()) == (1, True, True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

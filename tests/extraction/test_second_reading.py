@@ -12,7 +12,7 @@ from forensic.errors import OutputDiffers
 from forensic.extraction.extract import Extractor
 from forensic.extraction.output_comparison import compare_whole
 from forensic.extraction.result import Status
-from forensic.extraction.second_reading import Difference, Unread, differing
+from forensic.extraction.second_reading import Comparison, Difference, Method, Unread, differing
 from forensic.extraction.settings import Settings
 from forensic.extraction.spot_checks import PLACE_BYTES, Places, Thinned
 from forensic.image import Qcow2Image
@@ -197,3 +197,8 @@ def test_where_two_differ() -> None:
     assert differing(b"abcdef", b"abXdYf") == (2, 5)
     assert differing(b"abc", b"abcd") == (3, 4)
     assert differing(b"abc", b"") == (0, 3)
+
+
+@pytest.mark.parametrize(("places", "said"), [(1, "(1 place)"), (2, "(2 places)"), (1000, "(1,000 places)")])
+def test_one_place_is_one(places: int, said: str) -> None:
+    assert Comparison(Method.PLACES, bytes=1, places=places).sentence.endswith(said)

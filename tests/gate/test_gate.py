@@ -9,12 +9,14 @@ import pytest
 from forensic import check
 from forensic.budget import Limits
 from forensic.evidence import Evidence, ReadFailed
+from forensic.finding import Severity
 from forensic.gate.decision import GateCheck, GateVerdict, Stage
 from forensic.gate.gate import gate_file, gate_stream
 from forensic.gate.policy import Allow, NamedPolicy, Policy, Reject, SizeLimits, profile
 from forensic.image import identify
 from forensic.qcow2.header import Incompatible
 from forensic.records.judgement import Verdict
+from forensic.rules import all_rules
 from samples.kinds import Kind
 from samples.recipes import Recipe
 from tests.commands import QCOW2_KINDS, RECIPES, damaged, sound
@@ -96,6 +98,59 @@ def test_a_data_file_that_is_only_named_is_refused(tmp_path: Path) -> None:
     content[112:128] = struct.pack(">II", 0x44415441, 5) + b"other\0\0\0"
     (only,) = gate_file(written(tmp_path, bytes(content)), STRICT).reasons
     assert (only.check, only.observation) == (GateCheck.DATA_FILE, 'the image names the data file "other"')
+
+
+OUTSIDE = [
+    b"/var/lib/nova/instances/_base/abc", b"/srv/images/base.raw", b"/mnt/tenants/a", b"/data/x", b"/", b"../x",
+    b"a/../../x", b"a\\..\\x", b"nbd:host:1", b"json:{}", b"C:\\x", b"C:x", b"\\\\host\\x", b"\\x",
+    b"file:/srv/x", b"file:../x", b"/etc/passwd",
+]  # fmt: skip
+
+
+def named_file(kind: str, name: bytes) -> bytes:
+    if kind == "backing_file":
+        content = bytearray(tiny([], head=header(backing=(200, len(name)))))
+        content[200 : 200 + len(name)] = name
+        return bytes(content)
+    content = bytearray(tiny([], head=header(features=Incompatible.EXTERNAL_DATA_FILE)))
+    padded = name + bytes(-len(name) % 8)
+    content[112 : 120 + len(padded)] = struct.pack(">II", 0x44415441, len(name)) + padded
+    return bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["backing_file", "data_file"])
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_file_outside_the_directory_is_refused_where_one_beside_the_image_is_not(
+    name: bytes, kind: str, tmp_path: Path
+) -> None:
+    beside = policy(allow=Allow(backing_file=True, data_file=True), reject=Reject(severity=Severity.CRITICAL))
+    content = named_file(kind, name)
+    decided = gate_file(written(tmp_path, content), beside)
+    assert (decided.verdict, decided.stage) == (GateVerdict.REJECT, Stage.HEADER)
+    (only,) = decided.reasons
+    assert only.check == kind
+    assert only.rule in {rule.code for rule in all_rules()}
+    with stream(content) as descriptor:
+        assert gate_stream(descriptor, "stdin", beside).reasons == [only]
+    if kind == "backing_file":
+        assert gate_file(written(tmp_path, content), profile("backing-allowed")).verdict == GateVerdict.REJECT
+
+
+@pytest.mark.parametrize("kind", ["backing_file", "data_file"])
+def test_a_file_in_the_directory_is_let_in_and_of_a_stream_a_plain_name(kind: str, tmp_path: Path) -> None:
+    beside = policy(allow=Allow(backing_file=True, data_file=True))
+    own = str(tmp_path.resolve() / "base").encode()
+    for name, of_stream in ((b"base", True), (b"a..b", True), (b"sub/base", False), (b"./base", False), (own, False)):
+        content = named_file(kind, name)
+        assert kind not in [check for check, _ in reasons(written(tmp_path, content), beside)]
+        with stream(content) as descriptor:
+            found = [one.check.value for one in gate_stream(descriptor, "stdin", beside).reasons]
+        assert (kind not in found) == of_stream
+
+
+def test_an_absolute_name_of_another_host_is_no_danger_to_an_intake(tmp_path: Path) -> None:
+    content = named_file("backing_file", b"/var/lib/libvirt/images/base.qcow2")
+    assert reasons(written(tmp_path, content), INTAKE) == []
 
 
 def test_a_name_can_harm_no_terminal(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ backing_file = true
 data_file    = true
 encryption   = ["none"]
 snapshots    = 3
+outside_directory = true
 extended_l2  = false
 [limits]
 virtual_size = "1TiB"
@@ -45,7 +46,7 @@ def test_every_key_is_understood(tmp_path: Path) -> None:
     named = read_policy(written(tmp_path, WHOLE))
     assert named.policy == Policy(
         Reject(Severity.HIGH, (FindingClass.REFERENCE,), ("residue-appended",)),
-        Allow((1, 2), True, True, ("none",), 3, False),
+        Allow((1, 2), True, True, ("none",), 3, False, True),
         SizeLimits("1TiB", 4096, 7),
     )
     assert (named.policy.limits.virtual_bytes, named.policy.limits.file_bytes) == (1 << 40, 4096)

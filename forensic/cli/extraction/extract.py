@@ -62,7 +62,6 @@ def add(subparsers: Subparsers) -> None:
         metavar="0..9",
         type=int,
         choices=range(10),
-        default=1,
         help="how well an E01 container is compressed: 0 not at all, 9 best and slowest (default: 1)",
     )
     add_reports(parser, EXTRACTION_FORMATS)

@@ -53,6 +53,15 @@ def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:
     return image.evidence.next_data_from(end + geometry.cluster_size) < image.evidence.size
 
 
+def _written_to(extraction: Extraction) -> str:
+    """The files that were written, by their names."""
+    held = extraction.container
+    paths = [path for path, _ in held.files] if held else [segment.path for segment in extraction.segments]
+    if not paths or len(paths) == 1:
+        return shown(paths[0] if paths else extraction.path or "-")
+    return f"{shown(paths[0])} to {shown(paths[-1].name)}"
+
+
 class ExtractionReports:
     """The reports of one extraction; as a context manager it removes those that were begun and not completed."""
 
@@ -170,7 +179,7 @@ class ExtractionReports:
             return
         stream = sys.stdout if extraction.path else sys.stderr
         ledger = extraction.ledger
-        print(f"{shown(extraction.path or '-')}: {extraction.size:,} bytes", end="", file=stream)
+        print(f"{_written_to(extraction)}: {extraction.size:,} bytes", end="", file=stream)
         print(f", {ledger.bytes_read:,} read, {ledger.bytes_zero:,} recorded as zero", end="", file=stream)
         unwanted = ledger.bytes_not_wanted
         print(f", {ledger.bytes_missing - unwanted:,} not read", end="", file=stream)

@@ -64,9 +64,11 @@ def _container(options: argparse.Namespace, output: Path | None) -> Container | 
     """What is asked for of an E01 container; None for a raw output. Raises `UsageError`."""
     named = output is not None and output.suffix.lower() == ".e01"
     if options.format == "raw" or (options.format is None and not named):
+        if options.level is not None:
+            raise UsageError("qcowscope extract: --level is for an E01 container")
         return None
     from forensic.e01.layout import CaseData
-    from forensic.e01.writer import SMALLEST_SEGMENT
+    from forensic.e01.writer import FASTEST, SMALLEST_SEGMENT
     from forensic.extraction.settings import Container
 
     if output is None:
@@ -80,7 +82,7 @@ def _container(options: argparse.Namespace, output: Path | None) -> Container | 
     given = {name: shown_whole(getattr(options, name) or "") for name in CASE_FIELDS}
     tool = f"qcowscope {__version__}"
     case = CaseData(**given, version=tool, system=os.uname().sysname, acquired=_moment())
-    return Container(options.level, segment_size, case)
+    return Container(FASTEST if options.level is None else options.level, segment_size, case)
 
 
 def _moment() -> int:
