@@ -1,4 +1,4 @@
-"""Sizes and places as people write them: `2G`, `1MiB`, `0x8000`, `63s`; one grammar for every option that takes one."""
+"""Sizes and places as people write them (`2G`, `1MiB`, `0x8000`, `63s`), one grammar for all; and counts in words."""
 
 from __future__ import annotations
 
@@ -41,3 +41,8 @@ def parse_range(text: str) -> tuple[int, int | None]:
         raise ValueError(f"{text!r} is not a range; ranges look like START:LENGTH, as in 1MiB:512 or 63s:0x1000")
     sign = -1 if start.startswith("-") else 1
     return sign * parse_size(start.removeprefix("-")), parse_size(length) if length else None
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts; `many` is the plural where that is not just an s more."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forensic.numbers import parse_range, parse_size
+from forensic.numbers import counted, parse_range, parse_size
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,8 @@ def test_a_range_is_start_and_length(text: str, found: tuple[int, int | None]) -
 def test_what_is_not_a_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"size|range"):
         parse_range(text)
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    assert [counted(count, "cluster") for count in (0, 1, 1234)] == ["0 clusters", "1 cluster", "1,234 clusters"]
+    assert [counted(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]

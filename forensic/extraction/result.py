@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from forensic.extraction.ledger import Ledger, missing_records
+from forensic.numbers import counted
 from forensic.output.hashes import Checkpoint
 from forensic.output.piecewise import ALGORITHM, Piecewise
 from forensic.output.segments import Segment
@@ -58,9 +59,9 @@ class NewImage(Struct, frozen=True):
         """What it consists of, in words."""
         where = f" that stay in {self.data_file}" if self.data_file else ""
         parts = (
-            f"{_counted(self.data_clusters, 'cluster')} of data{where}",
+            f"{counted(self.data_clusters, 'cluster')} of data{where}",
             f"{self.compressed_clusters:,} compressed",
-            _counted(self.l2_tables, "L2 table"),
+            counted(self.l2_tables, "L2 table"),
         )
         return f"new image: {self.file_size:,} bytes, {', '.join(parts)}; sha256 {self.sha256}"
 
@@ -195,8 +196,3 @@ class Extraction(Struct):
             )
             for segment, hashes in zip(self.segments, self.segment_hashes, strict=False)
         ]
-
-
-def _counted(count: int, what: str) -> str:
-    """A number and what it counts."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

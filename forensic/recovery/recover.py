@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify
+from forensic.numbers import counted
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
@@ -102,9 +103,9 @@ def begin(
     work = Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
     work.damage += _damage(work)
     if left := len(work.orphans.host_offsets) - len(orphans_in_use(work)):
-        work.notes.append(f"{_counted(left, 'L2 table')} not in use: remains of what was deleted")
+        work.notes.append(f"{counted(left, 'L2 table')} not in use: remains of what was deleted")
     if more := layout.candidates.more:
-        work.notes.append(f"{_counted(more, 'more cluster')} may be tables and were not examined")
+        work.notes.append(f"{counted(more, 'more cluster')} may be tables and were not examined")
     return work
 
 
@@ -159,15 +160,15 @@ def _damage(work: Work) -> list[str]:
     if not np.count_nonzero(work.l1) and len(work.orphans.host_offsets):
         found.append("no L1 table leads to any table")
     if count := len(orphans_in_use(work)):
-        found.append(f"{_counted(count, 'L2 table')} without an L1 entry")
+        found.append(f"{counted(count, 'L2 table')} without an L1 entry")
     accounts = work.accounts
     if not accounts.possible:
         return found
     count = int(np.count_nonzero(accounts.unexplained))
     if not accounts.usable:
-        found.append(f"the refcounts do not agree with the tables; {_counted(count, 'unreferenced cluster')} not zero")
+        found.append(f"the refcounts do not agree with the tables; {counted(count, 'unreferenced cluster')} not zero")
     elif count:
-        found.append(f"{_counted(count, 'cluster')} in use that the tables do not account for")
+        found.append(f"{counted(count, 'cluster')} in use that the tables do not account for")
     return found
 
 
@@ -176,8 +177,3 @@ def _has_header(evidence: Evidence) -> bool:
     return evidence.read_up_to_bad(0, 4) == MAGIC and isinstance(
         resolve(parse_header(header_of(evidence) or b"")), Geometry
     )
-
-
-def _counted(count: int, what: str) -> str:
-    """A number and what it counts."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

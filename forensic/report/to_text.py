@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET, UnsetType
 
+from forensic.numbers import counted
 from forensic.records.image import (
     AllocationRecord,
     EncryptionRecord,
@@ -190,7 +191,7 @@ def _geometry_facts(image: Qcow2ImageRecord | Qcow1ImageRecord) -> Iterator[tupl
     yield "L2 tables", f"{image.l2_tables} of the L1 entries are in use"
     if isinstance(image, Qcow1ImageRecord) or image.refcount is UNSET:
         return
-    clusters = counted(image.refcount.table_clusters, "cluster", "clusters")
+    clusters = counted(image.refcount.table_clusters, "cluster")
     table = f"table of {clusters} at host offset {image.refcount.table_host_offset:#x}"
     yield "refcounts", f"{image.refcount.bits} bits, {table}"
 
@@ -215,13 +216,8 @@ def _machine_state(snapshot: SnapshotRecord) -> str:
 def _shares(snapshot: SnapshotRecord) -> str:
     if snapshot.unique_clusters is UNSET:
         return ""
-    alone = counted(snapshot.unique_clusters, "cluster", "clusters")
+    alone = counted(snapshot.unique_clusters, "cluster")
     return f", {alone} of its own, {snapshot.shared_clusters or 0:,} shared"
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A number and what it counts."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _encryption_facts(encryption: EncryptionRecord) -> Iterator[tuple[str, str]]:
