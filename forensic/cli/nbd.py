@@ -16,12 +16,10 @@ from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, open_as_planned, supplied_by
 from forensic.cli.standard_streams import complain
-from forensic.errors import EvidenceInUse
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.disk.disk import Disk
     from forensic.nbd.exports import Exports
     from forensic.nbd.listening import Place
     from forensic.nbd.server import Served
@@ -92,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         default = None if options.snapshot is None else find_snapshot(image, options.snapshot)
         with open_disk(image, None, supplied_by(image, options)) as disk:
             if not options.in_use:
-                _refuse_what_is_written_to(disk)
+                disk.refuse_if_written_to("while it is served (--in-use serves it anyway)")
             said = [*(f"note: {caveat}" for caveat in disk.caveats), *cautions_about(disk.evidences)]
             for sentence in said:
                 complain(f"qcowscope: {sentence}")
@@ -101,13 +99,6 @@ def run(options: argparse.Namespace) -> int:
                 if caution not in said:
                     complain(f"qcowscope: {caution}")
             return status if is_reliable(disk.evidences) else ExitStatus.NOT_COMPLETED
-
-
-def _refuse_what_is_written_to(disk: Disk) -> None:
-    """Clients would be told one thing and then another of a disk in use. Raises `EvidenceInUse`."""
-    for evidence in disk.evidences:
-        if what := evidence.writer():
-            raise EvidenceInUse(evidence.path_as_given, what, "while it is served (--in-use serves it anyway)")
 
 
 def _serve_at_place(options: argparse.Namespace, exports: Exports) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from forensic.disk.layer import Fault, Layer
+from forensic.errors import EvidenceInUse
 from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt, read_excerpt
 from forensic.mapping.extents import Extent, Reason, Run, extent
@@ -84,6 +85,12 @@ class Disk(Struct, frozen=True):
     def evidences(self) -> tuple[Evidence, ...]:
         """Every file that is open for reading this disk."""
         return tuple(evidence for layer in self.layers for evidence in layer.evidences)
+
+    def refuse_if_written_to(self, *when: str) -> None:
+        """Raise `EvidenceInUse` if another process may write to one of the files; `when` is as there."""
+        for evidence in self.evidences:
+            if what := evidence.writer():
+                raise EvidenceInUse(evidence.path_as_given, what, *when)
 
     def row_batches(self, guest_start: int = 0, guest_end: int | None = None) -> Iterator[Rows]:
         """Where each guest byte lies, in guest order without a gap; row by row, `depth` says on which layer.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forensic.disk.disk import Disk
 from forensic.disk.planned import planned_of
-from forensic.errors import EvidenceInUse, Interrupted, OutputFailed, RangeNotRead, WrongSupply, stop_if
+from forensic.errors import Interrupted, OutputFailed, RangeNotRead, WrongSupply, stop_if
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.container_output import account_of, container_output, touched_by
 from forensic.extraction.ledger import Ledger, disk_totals
@@ -75,9 +75,8 @@ class Extractor:
         """
         self._disk = disk
         self._settings = settings
-        for evidence in disk.evidences:
-            if (what := evidence.writer()) and not settings.in_use:
-                raise EvidenceInUse(evidence.path_as_given, what)
+        if not settings.in_use:
+            disk.refuse_if_written_to()
         start, length = settings.guest_range or (0, disk.size)
         self._start, self._end = start, start + length
         if not 0 <= start <= self._end <= disk.size:

@@ -11,7 +11,7 @@ from forensic.disk.opening import Supplied, open_disk
 from forensic.disk.planned import planned_of
 from forensic.disk.qcow2_layer import Qcow2Layer
 from forensic.disk.v1_layer import Qcow1Layer
-from forensic.errors import EvidenceInUse, InternalError, Interrupted
+from forensic.errors import InternalError, Interrupted, stop_if
 from forensic.evidence import Evidence
 from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
 from forensic.extraction.ledger import Ledger, disk_totals
@@ -74,9 +74,8 @@ class Rebuilder:
         Raises `OutputFailed` and `EvidenceInUse` if it cannot begin, `Unsupported` where data cannot be referred to.
         """
         self._disk, self._settings, self._output = disk, settings, output
-        for evidence in disk.evidences:
-            if (what := evidence.writer()) and not settings.in_use:
-                raise EvidenceInUse(evidence.path_as_given, what)
+        if not settings.in_use:
+            disk.refuse_if_written_to()
         refuse([output], disk.evidences, settings.force)
         self._cluster_bits, self._compression_type = _format_of(disk)
         self._data_file = data_file_of(disk, 1 << self._cluster_bits) if refer else None
@@ -171,8 +170,7 @@ class Rebuilder:
         composer.take(step)
         chunk: Chunk = step.data if isinstance(step, Filled) else step.length
         for part in in_parts(chunk) if self._settings.hashes else (chunk,):
-            if cancelled and cancelled():
-                raise Interrupted(f"rebuilding stopped at guest offset {step.guest_offset:#x}")
+            stop_if(cancelled, f"rebuilding stopped at guest offset {step.guest_offset:#x}")
             record.take(part, extraction.done + length_of(part))
             if progress:
                 progress(extraction.done, extraction.size)
