@@ -8,8 +8,8 @@ from pathlib import Path
 
 from forensic.disk.disk import Disk
 from forensic.disk.planned import planned_of
-from forensic.errors import Interrupted, OutputFailed, RangeNotRead, WrongSupply, stop_if
-from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
+from forensic.errors import OutputFailed, RangeNotRead, WrongSupply, stop_if
+from forensic.extraction.certainties import Certainties
 from forensic.extraction.container_output import account_of, container_output, touched_by
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import OutputChecks, container_notes, partials_of
@@ -17,8 +17,8 @@ from forensic.extraction.piece_reader import Filled, Missing
 from forensic.extraction.pipeline import Done, filled_steps
 from forensic.extraction.plan import Hole
 from forensic.extraction.range_lists import RangeWalk, RangeWriter
-from forensic.extraction.recorder import Record
-from forensic.extraction.result import Extraction, Status
+from forensic.extraction.recorder import Record, recording
+from forensic.extraction.result import Extraction
 from forensic.extraction.resume import (
     Journal,
     Resumption,
@@ -126,26 +126,9 @@ class Extractor:
         threads as well, which takes longer.
         """
         extraction = self.extraction
-        certain = None
-        if extraction.certainties and self._planned:
-            writers = [*writers, CertaintySums(extraction.certainties)]
-            certain = CertainHash.of(self._planned, extraction.ledger, self._start)
-        walk = RangeWalk(self._disk, self._start, self._end, writers) if writers else None
-        record = Record(extraction, self._settings, walk, manifest, missed, certain)
-        try:
+        with recording(self._disk, extraction, self._settings, writers, manifest, missed) as (record, walk):
             self._write(record, walk, progress, cancelled, begun)
-        except BaseException as error:
-            interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
-            if interrupted or isinstance(error, BrokenPipeError):
-                extraction.status = Status.ABORTED
-            if walk and not interrupted:
-                walk.give_up(extraction.ledger)
-            raise
-        finally:
-            record.stop()
         extraction.caveats = (*extraction.caveats, *container_notes(extraction))
-        incomplete = extraction.ledger.bytes_missing > extraction.ledger.bytes_not_wanted
-        extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
     def _write(
         self,

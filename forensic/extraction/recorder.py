@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
-from forensic.errors import ForensicError
-from forensic.extraction.certainties import CertainHash
+from forensic.disk.disk import Disk
+from forensic.disk.planned import planned_of
+from forensic.errors import ForensicError, Interrupted
+from forensic.extraction.certainties import CertainHash, CertaintySums
 from forensic.extraction.piece_reader import Missing
-from forensic.extraction.range_lists import RangeWalk
-from forensic.extraction.result import Extraction
+from forensic.extraction.range_lists import RangeWalk, RangeWriter
+from forensic.extraction.result import Extraction, Status
 from forensic.extraction.settings import Settings
 from forensic.output.chunk import Chunk
 from forensic.output.hashes import Hashes
 from forensic.output.new_file import LineFile
 from forensic.output.piecewise import WindowHashes
+
+
+@contextmanager
+def recording(
+    disk: Disk,
+    extraction: Extraction,
+    settings: Settings,
+    writers: Sequence[RangeWriter],
+    manifest: LineFile | None,
+    missed: Callable[[Missing], None] | None = None,
+    certain_hash: bool = True,
+) -> Iterator[tuple[Record, RangeWalk | None]]:
+    """The record of a disk while it is written, and the walk beside it that `writers` want; in the end, the status.
+
+    What ends the context early is in the status as well, and the lists end where it stopped; after an interrupt they
+    are not kept. By a recovery plan the sums of certainty are taken, and with `certain_hash` the hash of certain bytes.
+    """
+    start, end, certain = extraction.guest_start, extraction.guest_start + extraction.size, None
+    planned = planned_of(disk.layers[0])
+    if extraction.certainties and planned:
+        writers = [*writers, CertaintySums(extraction.certainties)]
+        certain = CertainHash.of(planned, extraction.ledger, start) if certain_hash else None
+    walk = RangeWalk(disk, start, end, writers) if writers else None
+    record = Record(extraction, settings, walk, manifest, missed, certain)
+    try:
+        yield record, walk
+    except BaseException as error:
+        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+        if interrupted or isinstance(error, BrokenPipeError):
+            extraction.status = Status.ABORTED
+        if walk and not interrupted:
+            walk.give_up(extraction.ledger)
+        raise
+    finally:
+        record.stop()
+    incomplete = extraction.ledger.bytes_missing > extraction.ledger.bytes_not_wanted
+    extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
 
 class Record:

@@ -11,17 +11,17 @@ from forensic.disk.opening import Supplied, open_disk
 from forensic.disk.planned import planned_of
 from forensic.disk.qcow2_layer import Qcow2Layer
 from forensic.disk.v1_layer import Qcow1Layer
-from forensic.errors import InternalError, Interrupted, stop_if
+from forensic.errors import InternalError, stop_if
 from forensic.evidence import Evidence
-from forensic.extraction.certainties import CertainHash, Certainties, CertaintySums
+from forensic.extraction.certainties import Certainties
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import output_differs
 from forensic.extraction.piece_reader import Filled
 from forensic.extraction.pipeline import filled_steps
 from forensic.extraction.plan import Hole
 from forensic.extraction.range_lists import RangeWalk, RangeWriter
-from forensic.extraction.recorder import Record
-from forensic.extraction.result import Extraction, NewImage, Status
+from forensic.extraction.recorder import Record, recording
+from forensic.extraction.result import Extraction, NewImage
 from forensic.extraction.settings import Settings
 from forensic.image import Qcow1Image, Qcow2Image, identify
 from forensic.mapping.extents import Run
@@ -89,8 +89,8 @@ class Rebuilder:
         self.extraction.leading_hash = leading_hash(settings.hashes)
         if disk.size % SECTOR_SIZE:
             self.extraction.caveats = (*disk.caveats, f"{LAST_SECTOR}: {disk.size:,} bytes")
-        self._planned = planned_of(disk.layers[0])
-        self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
+        planned = planned_of(disk.layers[0])
+        self.extraction.certainties = Certainties.by(planned) if planned else None
         self._places = found.places
         self.tables_unread = any(evidence.unread for evidence in disk.evidences)
 
@@ -103,26 +103,10 @@ class Rebuilder:
         begun: Callable[[], None] | None = None,
     ) -> None:
         """Write the image, read it back, and give it its name. Raises as `Extractor.run` does."""
-        extraction, certain = self.extraction, None
-        if extraction.certainties and self._planned:
-            writers = [*writers, CertaintySums(extraction.certainties)]
-            if self._settings.hashes:
-                certain = CertainHash.of(self._planned, extraction.ledger, 0)
-        walk = RangeWalk(self._disk, 0, self._disk.size, writers) if writers else None
-        record = Record(extraction, self._settings, walk, manifest, None, certain)
-        try:
+        hashed = bool(self._settings.hashes)
+        recorded = recording(self._disk, self.extraction, self._settings, writers, manifest, certain_hash=hashed)
+        with recorded as (record, walk):
             self._write(record, walk, progress, cancelled, begun)
-        except BaseException as error:
-            interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
-            if interrupted:
-                extraction.status = Status.ABORTED
-            elif walk:
-                walk.give_up(extraction.ledger)
-            raise
-        finally:
-            record.stop()
-        incomplete = extraction.ledger.bytes_missing
-        extraction.status = Status.COMPLETE_WITH_UNREADABLE if incomplete else Status.COMPLETE
 
     def _write(
         self,
