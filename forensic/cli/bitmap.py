@@ -15,7 +15,6 @@ from forensic.cli.sources import open_as_planned
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus
 from forensic.untrusted import Json, shown
-from forensic.version import __version__
 
 if TYPE_CHECKING:
     from forensic.qcow2.bitmap_ranges import MarkedRange
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 SCHEMA = "qcowscope-bitmap/1"
 FORMATS = ("text", "json", "ddrescue")
 
-MAP_HEAD = (
-    f"# Mapfile. Created by qcowscope {__version__}\n"
-    "# + marked by the bitmap, ? not marked, - cannot be told\n"
-    "# current_pos  current_status  current_pass\n"
-    "0x00000000     +               1\n"
-    "#      pos        size  status\n"
-)
 MAP_STATUS = {"marked": "+", "clear": "?", "unknown": "-"}
 
 
@@ -97,9 +89,12 @@ def _print_text(found: Iterator[MarkedRange], lengths: Counter[str]) -> None:
 
 
 def _print_map(found: Iterator[MarkedRange]) -> None:
-    sys.stdout.write(MAP_HEAD)
+    from forensic.output.mapfile import COLUMNS, mapfile_head, mapfile_line
+
+    head = mapfile_head("+ marked by the bitmap, ? not marked, - cannot be told")
+    sys.stdout.write(f"{head}0x00000000     +               1\n{COLUMNS}")
     for one in found:
-        print(f"0x{one.guest_offset:08X}  0x{one.length:08X}  {MAP_STATUS[one.mark]}")
+        print(mapfile_line(one.guest_offset, one.length, MAP_STATUS[one.mark]))
 
 
 def _print_json(table: BitmapTable, found: Iterator[MarkedRange], lengths: Counter[str], said: list[str]) -> None:

@@ -27,6 +27,7 @@ COMPRESSED = 1 << 31
 """In a table entry: the chunk is a zlib stream, and not bytes with an Adler-32 after them."""
 
 MAX_ERROR_SECTOR = (1 << 32) - 1
+MAX_SEGMENTS = 14_971
 
 _SECTION = struct.Struct("<16sQQ40x")
 _VOLUME = struct.Struct("<B3xIIIQIIIB3xI4xIB3xI4x16s963x5s")
@@ -146,8 +147,8 @@ def extension(segment: int) -> str:
         return f"E{segment:02}"
     first, rest = divmod(segment - 100, 26 * 26)
     letters = (ord("E") - ord("A") + first, *divmod(rest, 26))
-    if letters[0] > 25:
-        raise ValueError("a container has at most 14,971 segments")
+    if segment > MAX_SEGMENTS:
+        raise ValueError(f"a container has at most {MAX_SEGMENTS:,} segments")
     return "".join(chr(ord("A") + letter) for letter in letters)
 
 

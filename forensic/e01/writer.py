@@ -10,7 +10,7 @@ from pathlib import Path
 import deflate
 
 from forensic.e01 import layout
-from forensic.e01.layout import CHUNK, SECTION_SIZE, SECTOR, CaseData, Medium
+from forensic.e01.layout import CHUNK, MAX_SEGMENTS, SECTION_SIZE, SECTOR, CaseData, Medium
 from forensic.errors import OutputFailed
 from forensic.output.chunk import Chunk, length_of, split_chunk
 from forensic.output.hashes import Hashes
@@ -27,7 +27,6 @@ AT_ONCE = 1024
 """Chunks of zeros that are written together."""
 
 SMALLEST_SEGMENT = 1 << 20
-MAX_SEGMENTS = 14_971
 NUMBERED = 99
 """Segments whose names end with a number; those after them end with letters, as those of other files may."""
 AT_THE_END = 4096

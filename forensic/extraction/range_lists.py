@@ -18,9 +18,9 @@ from forensic.errors import OutputFailed
 from forensic.extraction.ledger import FILLED, Ledger, state_name
 from forensic.extraction.piece_reader import Missing
 from forensic.mapping.extents import Reason, State, is_located
+from forensic.output.mapfile import COLUMNS, mapfile_head, mapfile_line
 from forensic.output.new_file import LineFile
 from forensic.untrusted import Json
-from forensic.version import __version__
 
 NOTHING_KNOWN = Judged(UNKNOWN, 0.0, "", "", UNKNOWN)
 """How sure a plan is of what was not read."""
@@ -189,14 +189,11 @@ NOT_TRIED = frozenset(
 )
 """Reasons for which a range was not even looked for; ddrescue's `?`."""
 
-MAP_HEAD = (
-    f"# Mapfile. Created by qcowscope {__version__}\n"
-    "# + read, - cannot be read, ? not tried: not wanted, or a backing file, data file or key was not supplied\n"
-    "# current_pos  current_status  current_pass\n"
+MAP_HEAD = mapfile_head(
+    "+ read, - cannot be read, ? not tried: not wanted, or a backing file, data file or key was not supplied"
 )
 
 MAP_OF_PLAN = "# / placed by inference of a recovery plan: the image does not say that it belongs there\n"
-MAP_COLUMNS = "#      pos        size  status\n"
 
 
 class LedgerFile:
@@ -258,7 +255,7 @@ class MapFile:
         head = MAP_HEAD + (MAP_OF_PLAN if planned else "")
         self._status_place = len(head)
         # The line that says how it ended stands at the beginning; it is written over in the end.
-        self._lines.file.append((head + _status_line(guest_start, "?") + MAP_COLUMNS).encode("ascii"))
+        self._lines.file.append((head + _status_line(guest_start, "?") + COLUMNS).encode("ascii"))
 
     def write(self, entry: ListedRange) -> None:
         """Take one range; neighbours of one status become one line."""
@@ -290,7 +287,7 @@ class MapFile:
 
     def _end_line(self) -> None:
         if self._end > self._start:
-            self._lines.add(f"0x{self._start:08X}  0x{self._end - self._start:08X}  {self._status}")
+            self._lines.add(mapfile_line(self._start, self._end - self._start, self._status))
         self._start = self._end
 
 
