@@ -105,17 +105,30 @@ def shown_whole(text: str) -> str:
     return "".join(_shown(text[start : start + SHOWN_LIMIT]) for start in range(0, len(text), SHOWN_LIMIT))
 
 
+def shown_field(raw: bytes, quoted: str) -> str:
+    """All of a name as a field of a line: the shown form, with each character of `quoted` escaped as well."""
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.isascii() and text.isprintable() and not any(character in text for character in quoted):
+        return text
+    return _made_harmless(text, quoted)
+
+
 def _shown(text: str) -> str:
     begin = text[:SHOWN_LIMIT]
     more = f"… (+{len(text) - SHOWN_LIMIT} more)" if len(text) > SHOWN_LIMIT else ""
     if begin.isascii() and begin.isprintable():  # as nearly every name is
         return begin + more
+    return _made_harmless(begin) + more
+
+
+def _made_harmless(text: str, quoted: str = "") -> str:
     pieces: list[str] = []
     marks = 0
-    for character in begin:
+    for character in text:
         marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
-        pieces.append(_escaped(character) if _is_harmful(character) or marks > COMBINING_LIMIT else character)
-    return "".join(pieces) + more
+        harmful = character in quoted or _is_harmful(character) or marks > COMBINING_LIMIT
+        pieces.append(_escaped(character) if harmful else character)
+    return "".join(pieces)
 
 
 def _is_harmful(character: str) -> bool:

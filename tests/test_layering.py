@@ -29,7 +29,7 @@ FLOORS = {
         "forensic.excerpt", "forensic.structure", "forensic.bad_sectors",
     ),
     "Bytes → structures; what is written; how a report looks; the reader that shares no code with the others": (
-        "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader",
+        "forensic.qcow2", "forensic.output", "forensic.report", "forensic.second_reader", "forensic.volumes",
     ),
     "Guest offset → host offset; the files that an image names": (
         "forensic.mapping", "forensic.references", "forensic.e01",
@@ -41,8 +41,8 @@ FLOORS = {
     "Who owns each host cluster; how the disk gets out": (
         "forensic.accounting", "forensic.extraction", "forensic.nbd",
     ),
-    "What is left where nothing lies; how tables that lost their place fit together": (
-        "forensic.residue", "forensic.recovery",
+    "What is left where nothing lies; how tables that lost their place fit together; files inside the disk": (
+        "forensic.residue", "forensic.recovery", "forensic.filesystems",
     ),
     "All structures of a version 1 image": ("forensic.walk_v1",),
     "All structures in order, once; what is wrong with each": ("forensic.walk", "forensic.rules"),
@@ -67,6 +67,7 @@ JUDGING = (
     "forensic.accounting",
     "forensic.residue",
     "forensic.explore",
+    "forensic.volumes",
     "forensic.walk",
     "forensic.walk_v1",
     "forensic.rules",
@@ -278,7 +279,7 @@ def test_nothing_but_evidence_opens_evidence() -> None:
 def test_only_untrusted_turns_image_bytes_into_text() -> None:
     """But for the UTF-16 names of partitions, which become untrusted text where they are decoded."""
     readers = [path for path in WRITTEN if is_within(module_of(path), *JUDGING, "forensic.extraction")]
-    readers = [path for path in readers if module_of(path) != "forensic.explore.volumes"]
+    readers = [path for path in readers if module_of(path) != "forensic.volumes.partitions"]
     found = {
         (module_of(path), called)
         for path in readers

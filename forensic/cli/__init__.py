@@ -30,6 +30,7 @@ COMMANDS = {
     "recover": "recover",
     "gate": "gate",
     "nbd": "nbd",
+    "fs": "filesystems.fs",
     "rebuild": "extraction.rebuild",
     "verify": "verify",
     "tui": "tui",

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned, cautions_about
-from forensic.cli.parser import Subparsers, UsageError, add_command, add_image, add_json
+from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json
 from forensic.cli.sources import (
     OTHER,
     SOURCE_FORMATS,
@@ -57,9 +57,14 @@ def add(subparsers: Subparsers) -> None:
         "Ranges stored at the same place in the same file are taken as equal without being read. Either side may be a "
         "raw disk. The exit status is 0 whether they differ or not, and 5 if some ranges could not be compared.",
     )
+    add_sides(parser)
+    add_json(parser)
+
+
+def add_sides(parser: Parser) -> None:
+    """Everything that says which two disks are compared."""
     add_image(parser)
     parser.add_argument("other", metavar="OTHER", nargs="?", help="a second image, to compare the active disks")
-    add_json(parser)
     parser.add_argument(
         "--snapshot",
         metavar="ID|NAME|INDEX",
@@ -85,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     from forensic.extraction.disk_difference import Relation, differences
 
     with ExitStack() as opened:
-        first, second = _disks(options, opened)
+        first, second = both_disks(options, opened)
         lengths: Counter[str] = Counter()
         found = _counted(differences(first, second), lengths)
         if options.json:
@@ -99,17 +104,21 @@ def run(options: argparse.Namespace) -> int:
         return cautioned((*first.evidences, *second.evidences), status)
 
 
-def _disks(options: argparse.Namespace, opened: ExitStack) -> tuple[Disk, Disk]:
+def both_disks(options: argparse.Namespace, opened: ExitStack, command: str = "diff") -> tuple[Disk, Disk]:
+    """The two disks that the options name, open until the stack is closed.
+
+    Raises `UsageError`, and what opening them raises.
+    """
     wanted = len(options.snapshot)
     if (options.other is not None and wanted) or wanted > 2:
-        raise UsageError("qcowscope diff: compare two images, or one or two snapshots of one image")
+        raise UsageError(f"qcowscope {command}: compare two images, or one or two snapshots of one image")
     if options.other is not None:
         first = _disk(options.image, options.format, supplied_by, options, opened)
         return first, _disk(options.other, options.other_format, supplied_to_other, options, opened)
     if any(getattr(options, name) for name in OF_OTHER):
-        raise UsageError("qcowscope diff: there is no second image for what is given with --other-")
+        raise UsageError(f"qcowscope {command}: there is no second image for what is given with --other-")
     if not wanted:
-        raise UsageError("qcowscope diff: name a second image or a --snapshot to compare with")
+        raise UsageError(f"qcowscope {command}: name a second image or a --snapshot to compare with")
     return _snapshots(options, opened)
 
 

@@ -53,9 +53,6 @@ from forensic.explore.space_usage import guest_space_usage as guest_space_usage
 from forensic.explore.structure_tree import Node as Node
 from forensic.explore.structure_tree import top_nodes as top_nodes
 from forensic.explore.v1 import Qcow1RegionIndex as Qcow1RegionIndex
-from forensic.explore.volumes import Contents as Contents
-from forensic.explore.volumes import Volume as Volume
-from forensic.explore.volumes import look_inside as look_inside
 from forensic.extraction.second_reading import Comparison as Comparison
 from forensic.extraction.second_reading import Difference as Difference
 from forensic.extraction.second_reading import second_reader_of as second_reader_of
@@ -95,3 +92,6 @@ from forensic.untrusted import Json as Json
 from forensic.untrusted import Untrusted as Untrusted
 from forensic.untrusted import UntrustedRecord as UntrustedRecord
 from forensic.untrusted import shown as shown
+from forensic.volumes.partitions import Contents as Contents
+from forensic.volumes.partitions import Volume as Volume
+from forensic.volumes.partitions import look_inside as look_inside

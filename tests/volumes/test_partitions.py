@@ -5,7 +5,8 @@ import uuid
 
 import pytest
 
-from forensic.explore.volumes import VOLUME_SIGNATURES, Read, file_system_at, look_inside
+from forensic.volumes.partitions import look_inside
+from forensic.volumes.signatures import VOLUME_SIGNATURES, Read, file_system_at
 
 SIZE = 64 << 20
 

@@ -1,0 +1,1 @@
+"""`qcowscope fs`: the files inside a disk, one module a command."""

@@ -1,0 +1,72 @@
+"""What every library has to answer about a file system, and which one reads which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Protocol
+
+from msgspec import Struct
+
+from forensic.errors import ForensicError
+from forensic.exit_status import ExitStatus
+from forensic.filesystems.entries import About, Entry
+
+PACKAGES = {"tsk": ("pytsk3", "pytsk3"), "xfs": ("pyfsxfs", "libfsxfs-python")}
+"""The module that reads for each library, and the package it comes in."""
+
+TROUBLE = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SystemError, OverflowError)
+"""What the libraries raise when a volume is not as they expect."""
+
+
+class ReaderNotInstalled(ForensicError):
+    """A library of the extra `fs` is missing."""
+
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"reading file systems needs {package}: pip install 'qcowscope[fs]'")
+        self.package = package
+
+
+class Node(Struct):
+    """An entry while its file system is read; `handle` is the library's own object, `fault` what is wrong already."""
+
+    name: bytes
+    inode: int
+    is_directory: bool
+    deleted: bool
+    parent: int
+    handle: object
+    attribute: object = None
+    stream: str = ""
+    fault: str = ""
+
+
+class System(Protocol):
+    """One file system; every method may raise one of `TROUBLE`."""
+
+    def about(self) -> About:
+        """What is known of it as a whole."""
+
+    def root(self) -> Node:
+        """The root folder."""
+
+    def children(self, folder: Node, deleted: bool) -> Iterator[Node]:
+        """What a folder holds, in the order of the volume; deleted entries if asked for."""
+
+    def by_inode(self, address: str) -> Node | None:
+        """The entry of an inode, which has no name then."""
+
+    def entry(self, node: Node, path: bytes, with_runs: bool) -> Entry:
+        """All that is known of an entry."""
+
+    def read(self, node: Node, offset: int, size: int) -> bytes:
+        """Bytes of its content."""
+
+
+def refuse_without(library: str) -> None:
+    """Raise `ReaderNotInstalled` if a library is missing."""
+    module, package = PACKAGES[library]
+    if find_spec(module) is None:
+        raise ReaderNotInstalled(package)
