@@ -65,6 +65,7 @@ def add_sides(parser: Parser) -> None:
     """Everything that says which two disks are compared."""
     add_image(parser)
     parser.add_argument("other", metavar="OTHER", nargs="?", help="a second image, to compare the active disks")
+    parser.late_positional = "other"
     parser.add_argument(
         "--snapshot",
         metavar="ID|NAME|INDEX",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn, TypeAlias
 
@@ -26,6 +26,19 @@ class UsageError(Exception):
 
 class Parser(argparse.ArgumentParser):
     """argparse exits with 2 on wrong usage, which in this field means "the image is corrupt"."""
+
+    late_positional: str | None = None
+    """An optional argument that may come after options: argparse takes it where IMAGE is, or not at all."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse does, and an argument that came too late for it."""
+        found, rest = super().parse_known_args(args, namespace)
+        late = self.late_positional
+        if late is not None and getattr(found, late) is None and rest and not rest[0].startswith("-"):
+            setattr(found, late, rest.pop(0))
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`."""

@@ -222,7 +222,7 @@ def _kind(file: pytsk3.File) -> Kind:
 
 def _streams(node: Node) -> Iterator[Node]:
     """An NTFS record as itself and as each further stream or index that has a name, as `fls` lists them."""
-    plain = []
+    plain, others = [], False
     file: pytsk3.File = node.handle
     try:
         for attribute in file:
@@ -233,6 +233,7 @@ def _streams(node: Node) -> Iterator[Node]:
             if name in (b"", b"$Data" if kind == DATA else b"$I30"):
                 plain.append(attribute)
             else:
+                others = True
                 yield Node(
                     node.name + b":" + name, node.inode, False, node.deleted, node.parent, node.handle, attribute,
                     stream=_address(attribute),
@@ -240,7 +241,8 @@ def _streams(node: Node) -> Iterator[Node]:
     except TROUBLE:  # the record itself is listed all the same
         pass
     node.attribute = plain[0] if plain else None
-    yield node
+    if plain or not others:
+        yield node
 
 
 def _address(attribute: pytsk3.Attribute) -> str:

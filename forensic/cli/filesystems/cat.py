@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.filesystems.sources import (
     add_disk,
+    add_file,
     add_limit,
     add_volume,
     as_path,
     bounds_of,
     chosen,
     ended,
+    file_named,
     found_on,
     opened,
     report,
@@ -56,11 +58,7 @@ def add(subparsers: Subparsers) -> None:
         "claims to be larger than its volume is given up to the volume's size.",
     )
     add_disk(parser)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("path", metavar="PATH", nargs="?", help="the file; of an NTFS stream PATH:STREAM")
-    which.add_argument(
-        "--inode", metavar="N", help="the file by inode, of an NTFS stream by N-TYPE-ID as in `fs ls --long`"
-    )
+    add_file(parser)
     add_volume(parser, "the only one that can be read")
     parser.add_argument("--deleted", action="store_true", help="look for PATH among deleted entries as well")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write it (default: standard output)")
@@ -79,9 +77,10 @@ def run(options: argparse.Namespace) -> int:
     """Give the file. Raises what opening the disk raises, `UsageError`, `OutputFailed` and `ReaderNotInstalled`."""
     if options.force and options.output in (None, "-"):
         raise UsageError("qcowscope fs cat: --force is for -o")
+    name = file_named(options, "cat")
     with opened(options) as (_, disk):
         volume = chosen(found_on(disk), options)[0]
-        return ended([disk], _give(disk, volume, options))
+        return ended([disk], _give(disk, volume, name, options))
 
 
 def _hashes(text: str) -> tuple[str, ...]:
@@ -91,15 +90,14 @@ def _hashes(text: str) -> tuple[str, ...]:
     return names
 
 
-def _give(disk: Disk, volume: NamedVolume, options: argparse.Namespace) -> ExitStatus:
+def _give(disk: Disk, volume: NamedVolume, name: str, options: argparse.Namespace) -> ExitStatus:
     from forensic.filesystems.reading import Reading
     from forensic.filesystems.walking import Task
 
     path = as_path(options.path or "")
     task = Task(path=path, address=options.inode or "", deleted=options.deleted, content=True, most=volume.length)
     reading = Reading(disk, volume, task, bounds_of(options))
-    name = f"inode {shown(options.inode)}" if options.inode else shown(path)
-    digests = {name: new_digest(name) for name in options.hash}
+    digests = {one: new_digest(one) for one in options.hash}
     entry = None
     try:
         with _output(disk, options) as write:
@@ -133,7 +131,7 @@ def _copied(reading: Reading, write: Write, digests: dict[str, Digest], name: st
 def _output(disk: Disk, options: argparse.Namespace) -> Iterator[Write]:
     """Where the content goes. Raises `OutputFailed`."""
     if options.output in (None, "-"):
-        yield (lambda content: None) if options.hash else sys.stdout.buffer.write
+        yield _nowhere if options.hash else _to_standard_output
         return
     from forensic.output.new_file import NewFile
     from forensic.output.paths import refuse
@@ -146,6 +144,14 @@ def _output(disk: Disk, options: argparse.Namespace) -> Iterator[Write]:
         file.complete()
     finally:
         file.abandon()
+
+
+def _nowhere(content: bytes) -> None:
+    """Only the hashes are wanted."""
+
+
+def _to_standard_output(content: bytes) -> None:
+    sys.stdout.buffer.write(content)
 
 
 def _judged(reading: Reading, entry: Entry | None, volume: NamedVolume, name: str) -> ExitStatus:

@@ -37,8 +37,8 @@ def add(subparsers: Subparsers) -> None:
         "list the files that differ between two disks: two images, two snapshots, a snapshot and the active disk",
         "Files are new, deleted, renamed, replaced (another file has the name), or differ in content or metadata; the "
         "time of access is not compared. Content is compared by the ranges in which the disks differ, not by "
-        "times, so a file that was changed behind its file system's back is found, as content without metadata. The exit status is 0 "
-        "whether they differ or not, and 5 if something could not be compared.",
+        "times, so a file that was changed behind its file system's back is found, as content without metadata. The "
+        "exit status is 0 whether they differ or not, and 5 if something could not be compared.",
     )
     add_sides(parser)
     add_volume(parser, "all that can be read")

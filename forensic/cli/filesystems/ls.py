@@ -45,6 +45,7 @@ def add(subparsers: Subparsers) -> None:
     )
     add_disk(parser)
     parser.add_argument("path", metavar="PATH", nargs="?", help="the folder or file (default: the root)")
+    parser.late_positional = "path"
     add_volume(parser, "the only one that can be read; without PATH and -r, all volumes are listed")
     parser.add_argument("-r", "--recursive", action="store_true", help="all folders below as well")
     parser.add_argument("-l", "--long", action="store_true", help="kind, inode, size and time before each name")

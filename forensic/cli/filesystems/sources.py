@@ -45,6 +45,22 @@ def add_volume(parser: Parser, otherwise: str) -> None:
     )
 
 
+def add_file(parser: Parser) -> None:
+    """PATH and `--inode`, of which one has to be given."""
+    parser.add_argument("path", metavar="PATH", nargs="?", help="the file; of an NTFS stream PATH:STREAM")
+    parser.late_positional = "path"
+    parser.add_argument(
+        "--inode", metavar="N", help="the file by inode, of an NTFS stream by N-TYPE-ID as in `fs ls --long`"
+    )
+
+
+def file_named(options: argparse.Namespace, command: str) -> str:
+    """How the file is called in messages. Raises `UsageError` unless it is named in one way."""
+    if (options.path is None) == (options.inode is None):
+        raise UsageError(f"qcowscope fs {command}: name a file by PATH or by --inode")
+    return f"inode {shown(options.inode)}" if options.inode else shown(as_path(options.path))
+
+
 def add_limit(parser: Parser) -> None:
     """`--limit-time`."""
     parser.add_argument(

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.filesystems.sources import (
     add_disk,
+    add_file,
     add_limit,
     add_volume,
     as_path,
     bounds_of,
     chosen,
     ended,
+    file_named,
     found_on,
     opened,
     report,
@@ -23,7 +25,7 @@ from forensic.cli.filesystems.sources import (
 from forensic.cli.parser import Subparsers, add_command, add_json
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus
-from forensic.untrusted import Json, shown
+from forensic.untrusted import Json
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
@@ -45,9 +47,7 @@ def add(subparsers: Subparsers) -> None:
         "offset. The exit status is 5 if some of the places cannot be read.",
     )
     add_disk(parser)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("path", metavar="PATH", nargs="?", help="the file; of an NTFS stream PATH:STREAM")
-    which.add_argument("--inode", metavar="N", help="the file by inode, of an NTFS stream by N-TYPE-ID")
+    add_file(parser)
     add_volume(parser, "the only one that can be read")
     add_json(parser)
     add_limit(parser)
@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from forensic.filesystems.reading import Reading
     from forensic.filesystems.walking import Task
 
+    name = file_named(options, "where")
     with ExitStack() as stack:
         image, disk = stack.enter_context(opened(options))
         volume = chosen(found_on(disk), options)[0]
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         status = report([reading])
         if entry is None:
             if not reading.found:
-                complain(f"qcowscope: volume {volume.name.text}: there is no {shown(options.inode or options.path)}")
+                complain(f"qcowscope: volume {volume.name.text}: there is no {name}")
             return ended([disk], status or ExitStatus.NOT_COMPLETED)
         places = list(places_of(entry, volume.layout, disk, _others(image, disk, stack)))
         print_places = _print_json if options.json else _print_text
