@@ -10,7 +10,7 @@ from msgspec import Struct
 from forensic.filesystems.contents import Compare
 from forensic.filesystems.documents import entry_json, name_json
 from forensic.filesystems.entries import Entry, Kind
-from forensic.filesystems.matching import Pair, match
+from forensic.filesystems.matching import Pair, Rule, match
 from forensic.untrusted import Json, shown
 
 
@@ -76,9 +76,9 @@ class Tree(Struct, frozen=True):
         return any(not folder or path == folder or path.startswith(folder + b"/") for folder in self.incomplete)
 
 
-def changes(before: Tree, after: Tree, file_system: str, compare: Compare) -> list[Change]:
+def changes(before: Tree, after: Tree, rule: Rule, compare: Compare) -> list[Change]:
     """Everything that differs, sorted by path."""
-    matched = match(before.entries, after.entries, file_system)
+    matched = match(before.entries, after.entries, rule)
     found = [_alone(entry, What.DELETED, after) for entry in matched.deleted]
     found += [_alone(entry, What.NEW, before) for entry in matched.new]
     found += [Change((What.REPLACED,), one, other) for one, other in matched.replaced]

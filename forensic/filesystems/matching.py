@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -35,15 +36,29 @@ Numbered = tuple[bytes, int]
 """A path, and how many entries before it have the same one: a damaged folder may have a name twice."""
 
 
-def match(before: Iterable[Entry], after: Iterable[Entry], file_system: str) -> Matched:
-    """Match the entries of two trees of one volume."""
-    is_fat = file_system.startswith(("FAT", "exFAT"))
+class Rule(StrEnum):
+    """By what a file is recognised."""
+
+    INODE = "inode"
+    FIRST_CLUSTER = "first cluster"
+    PATH = "path"
+
+
+def rule_for(file_system: str, same_system: bool) -> Rule:
+    """What two states of a file system are matched by; two that are not one have nothing in common but paths."""
+    if not same_system:
+        return Rule.PATH
+    return Rule.FIRST_CLUSTER if file_system.startswith(("FAT", "exFAT")) else Rule.INODE
+
+
+def match(before: Iterable[Entry], after: Iterable[Entry], rule: Rule) -> Matched:
+    """Match the entries of two trees."""
     old, new = _numbered(before), _numbered(after)
     same = []
     for path in [path for path in old if path in new]:
-        if _is_same(old[path], new[path], is_fat):
+        if _is_same(old[path], new[path], rule):
             same.append((old.pop(path), new.pop(path)))
-    moved = list(_moved(old, new, is_fat))
+    moved = list(_moved(old, new, rule))
     folders = {one.path: other.path for one, other in (*same, *moved)}
     pairs = [Pair(one, other, renamed=False) for one, other in same]
     pairs += [Pair(one, other, _is_renamed(one, other, folders)) for one, other in moved]
@@ -60,9 +75,11 @@ def _numbered(entries: Iterable[Entry]) -> dict[Numbered, Entry]:
     return found
 
 
-def _is_same(one: Entry, other: Entry, is_fat: bool) -> bool:
+def _is_same(one: Entry, other: Entry, rule: Rule) -> bool:
     """Whether what has the same path in both trees is one file."""
-    if is_fat:
+    if rule == Rule.PATH:
+        return one.kind == other.kind
+    if rule == Rule.FIRST_CLUSTER:
         return (one.kind, one.created) == (other.kind, other.created)
     return _identity(one) == _identity(other)
 
@@ -72,21 +89,23 @@ def _identity(entry: Entry) -> tuple[Hashable, ...]:
     return entry.kind, entry.inode, entry.sequence, entry.created, stream
 
 
-def _moved(old: dict[Numbered, Entry], new: dict[Numbered, Entry], is_fat: bool) -> Iterator[tuple[Entry, Entry]]:
+def _moved(old: dict[Numbered, Entry], new: dict[Numbered, Entry], rule: Rule) -> Iterator[tuple[Entry, Entry]]:
     """Take out the files that are in both trees under different paths; of hard links as many as there are."""
     waiting: dict[tuple[Hashable, ...], list[Numbered]] = defaultdict(list)
     for path, entry in old.items():
-        if (key := _recognised(entry, is_fat)) is not None:
+        if (key := _recognised(entry, rule)) is not None:
             waiting[key].append(path)
     for path, entry in [*new.items()]:
-        key = _recognised(entry, is_fat)
+        key = _recognised(entry, rule)
         if key is not None and waiting.get(key):
             yield old.pop(waiting[key].pop(0)), new.pop(path)
 
 
-def _recognised(entry: Entry, is_fat: bool) -> tuple[Hashable, ...] | None:
+def _recognised(entry: Entry, rule: Rule) -> tuple[Hashable, ...] | None:
     """By what a file is known under another path; None if it could be any."""
-    if is_fat:
+    if rule == Rule.PATH:
+        return None
+    if rule == Rule.FIRST_CLUSTER:
         return (entry.kind, entry.created, entry.runs[0][1]) if entry.runs and entry.created else None
     if entry.created or entry.sequence:
         return _identity(entry)

@@ -65,3 +65,21 @@ def _ext_version(read: Read, guest_offset: int) -> str:
     if incompatible & 0x2C0:  # extents, 64bit, flexible block groups
         return "ext4"
     return "ext3" if compatible & 0x4 else "ext2"
+
+
+SERIALS = {
+    "ext": (0x468, 16),
+    "XFS": (32, 16),
+    "NTFS": (0x48, 8),
+    "exFAT": (100, 4),
+    "FAT32": (67, 4),
+    "FAT1": (39, 4),
+}
+"""Where a file system keeps the number that it was given when it was made, by the beginning of its name."""
+
+
+def serial_of(read: Read, file_system: str) -> bytes:
+    """The number of a file system, by which a copy of it is known; empty where it cannot be read or has none."""
+    place = next((place for name, place in SERIALS.items() if file_system.startswith(name)), None)
+    found = read(*place) if place else b""
+    return found if isinstance(found, bytes) and any(found) else b""

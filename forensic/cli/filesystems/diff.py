@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.filesystems.changes import Change, Tree
     from forensic.filesystems.contents import DifferingRanges, Side
+    from forensic.filesystems.matching import Rule
     from forensic.filesystems.reading import Reading
     from forensic.volumes.listing import NamedVolume
 
@@ -116,8 +117,24 @@ def _found(
         if ranges is None:  # after the first readers were forked: they need not have a copy
             ranges = DifferingRanges(differences(*disks), max(disk.size for disk in disks))
         sides = [_side(disk, volume) for disk, volume in zip(disks, volumes, strict=True)]
-        found = changes(trees[0], trees[1], volumes[1].file_system, Compare(sides[0], sides[1], ranges))
+        found = changes(trees[0], trees[1], _rule(disks, volumes), Compare(sides[0], sides[1], ranges))
         yield volumes[1], [one for one in found if not options.content_only or OF_CONTENT & set(one.what)]
+
+
+def _rule(disks: tuple[Disk, Disk], volumes: tuple[NamedVolume, NamedVolume]) -> Rule:
+    """What files are recognised by; that two file systems are not one is said."""
+    from forensic.filesystems.matching import rule_for
+    from forensic.filesystems.reading import read_of
+    from forensic.volumes.listing import through
+    from forensic.volumes.signatures import serial_of
+
+    serials = [
+        serial_of(through(read_of(disk), volume.layout), volume.file_system)
+        for disk, volume in zip(disks, volumes, strict=True)
+    ]
+    if serials[0] != serials[1]:
+        complain(f"note: volume {volumes[1].name.text}: two different file systems, whose files are matched by path")
+    return rule_for(volumes[1].file_system, serials[0] == serials[1])
 
 
 def _tree(disk: Disk, volume: NamedVolume, readings: list[Reading], options: argparse.Namespace) -> Tree:
