@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from samples import oracle
 from samples.bench import noise
 from tests.commands import qcowscope
 from tests.filesystems import disks
@@ -73,7 +74,7 @@ def mounted_ntfs(raw: Path) -> Iterator[Path]:
     require("ntfs-3g", "fusermount")
     folder = raw.with_suffix(".mounted")
     folder.mkdir(exist_ok=True)
-    command = ["ntfs-3g", "-o", "streams_interface=windows", raw, folder]
+    command = ["ntfs-3g", "-o", "streams_interface=windows", str(raw), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"NTFS cannot be mounted here: {done.stderr.strip()}")
@@ -212,7 +213,7 @@ def test_what_mtools_did_to_fat_is_listed_and_nothing_else(tmp_path: Path) -> No
         ["mcopy", "-o", str(new), "::swapped.txt"],
         ["mattrib", "+r", "::chmod.txt"],
     ):
-        disks.oracle.run([command[0], "-i", raw.name, *command[1:]], tmp_path)
+        oracle.run([command[0], "-i", raw.name, *command[1:]], tmp_path)
     change_behind(raw, place // 512 * 512)
     disks.write_changes(raw, image)
     assert diff(image, "--snapshot", "before") == {

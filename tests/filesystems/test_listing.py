@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from samples import oracle
 from tests.commands import qcowscope
 from tests.filesystems import disks
 from tests.filesystems.disks import PLAIN, GptDisk
@@ -153,7 +154,7 @@ def test_a_volume_has_to_be_chosen_among_several(disk: tuple[GptDisk, Path]) -> 
 
 def test_a_file_is_written_and_nothing_is_overwritten(disk: tuple[GptDisk, Path], tmp_path: Path) -> None:
     out = tmp_path / "notes.txt"
-    arguments = ["fs", "cat", disk[1], "--volume", "2", "papers/notes.txt", "-o"]
+    arguments = ["fs", "cat", str(disk[1]), "--volume", "2", "papers/notes.txt", "-o"]
     assert qcowscope(*arguments, out).status == 0
     assert out.read_bytes() == PLAIN["papers/notes.txt"]
     done = qcowscope(*arguments, out)
@@ -186,7 +187,7 @@ def test_streams_of_ntfs_are_files_of_their_own(tmp_path: Path) -> None:
     tree = disks.make_tree(tmp_path / "tree", {"hello.txt": b"hello\n"})
     raw = disks.ntfs(tmp_path / "ntfs.raw", tree)
     (tmp_path / "hidden").write_bytes(b"hidden\n" * 2000)
-    disks.oracle.run(["ntfscp", "-q", "-f", "-N", "note", str(raw), "hidden", "hello.txt"], tmp_path)
+    oracle.run(["ntfscp", "-q", "-f", "-N", "note", str(raw), "hidden", "hello.txt"], tmp_path)
     image = disks.to_qcow2(raw)
     names = [name for _, name in disks.fls(raw)]
     assert "hello.txt:note" in names
@@ -206,9 +207,9 @@ def test_deleted_entries_are_listed_as_fls_lists_them(tmp_path: Path) -> None:
     require("mdel")
     tree = disks.make_tree(tmp_path / "tree", PLAIN)
     raw = disks.fat(tmp_path / "fat.raw", tree)
-    disks.oracle.run(["mdel", "-i", raw.name, "::papers/notes.txt"], tmp_path)
+    oracle.run(["mdel", "-i", raw.name, "::papers/notes.txt"], tmp_path)
     image = disks.to_qcow2(raw)
-    witness = disks.oracle.run(["fls", "-r", "-p", "-d", raw.name], tmp_path).splitlines()
+    witness = oracle.run(["fls", "-r", "-p", "-d", raw.name], tmp_path).splitlines()
     assert listed(image, "-r", "--deleted") == [line.split("\t")[1] for line in witness] != []
     assert "papers/notes.txt" not in listed(image, "-r")
 
@@ -218,7 +219,7 @@ def test_a_snapshot_has_the_files_it_had(tmp_path: Path) -> None:
     raw = disks.ext4(tmp_path / "ext4.raw", tree)
     image = disks.to_qcow2(raw)
     disks.snapshot(image, "before")
-    disks.oracle.run(["debugfs", "-w", "-R", "rm hello.txt", raw.name], tmp_path)
+    oracle.run(["debugfs", "-w", "-R", "rm hello.txt", raw.name], tmp_path)
     disks.write_changes(raw, image)
     assert "hello.txt" not in listed(image, "-r")
     assert "hello.txt" in listed(image, "-r", "--snapshot", "before")
