@@ -69,7 +69,7 @@ class _Image(pytsk3.Img_Info):
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the volume."""
-        return self._volume.read_at(offset, size)
+        return self._volume.read_ahead(offset, size)
 
     def get_size(self) -> int:
         """Bytes of the volume."""
@@ -110,7 +110,8 @@ class TskSystem:
                 continue
             kind = _kind(file)
             inode = int(name.meta_addr)
-            is_directory = kind == Kind.DIRECTORY or name.name == b"$OrphanFiles"
+            # To list what has lost its folder, all inodes are read.
+            is_directory = kind == Kind.DIRECTORY or (deleted and name.name == b"$OrphanFiles")
             node = Node(bytes(name.name), inode, is_directory, is_deleted, folder.inode, file)
             if self._is_ntfs and file.info.meta is not None:
                 yield from _streams(node)

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from forensic.disk.reader import DiskReader, RangeUnreadable
+from forensic.numbers import SECTOR_SIZE
 from forensic.volumes.layout import Layout
 
 if TYPE_CHECKING:
@@ -32,33 +33,63 @@ class VolumeReader(io.RawIOBase):
         self._disk_size, self._layout = disk.size, layout
         self._position = 0
         self._faults: list[str] = []
+        self._shortened: list[str] = []
         self.length = layout.length
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Bytes of the volume, fewer at its end. Raises `OSError`."""
+        try:
+            return self._read(offset, length)
+        except OSError as error:
+            self._remember(self._faults, error)
+            raise
+
+    def _read(self, offset: int, length: int) -> bytes:
         length = max(0, min(length, self.length - offset))
         buffer = memoryview(bytearray(length))
         for piece in self._layout.pieces(offset, length):
             start = piece.offset - offset
             if piece.guest_offset is None:
-                raise self._failed(f"offset {piece.offset:#x} of the volume cannot be read: {ELSEWHERE}")
+                raise OSError(errno.EIO, f"offset {piece.offset:#x} of the volume cannot be read: {ELSEWHERE}")
             if piece.guest_offset + piece.length > self._disk_size:
-                raise self._failed(f"guest offset {self._disk_size:#x} cannot be read: {BEYOND_DISK}")
+                raise OSError(errno.EIO, f"guest offset {self._disk_size:#x} cannot be read: {BEYOND_DISK}")
             try:
                 self._reader.read_at(piece.guest_offset, buffer[start : start + piece.length])
             except RangeUnreadable as unreadable:
-                raise self._failed(unreadable.strerror or "") from unreadable
+                raise OSError(errno.EIO, unreadable.strerror) from unreadable
         return bytes(buffer)
 
-    def take_faults(self) -> list[str]:
-        """Sentences about the reads that failed since this was last asked."""
-        found, self._faults = self._faults, []
+    def read_ahead(self, offset: int, length: int) -> bytes:
+        """The same for a library that asks for more than it needs: what there is before the first fault.
+
+        Raises `OSError` if that is nothing.
+        """
+        try:
+            return self._read(offset, length)
+        except OSError as error:
+            if length <= SECTOR_SIZE:
+                self._remember(self._faults, error)
+                raise
+            self._remember(self._shortened, error)
+        half = max(SECTOR_SIZE, length // 2 // SECTOR_SIZE * SECTOR_SIZE)
+        first = self.read_ahead(offset, half)
+        if len(first) < half:
+            return first
+        try:
+            return first + self.read_ahead(offset + half, length - half)
+        except OSError:
+            self._faults.pop()  # it was not the first byte, and may not be needed
+            return first
+
+    def take_faults(self, shortened: bool = False) -> list[str]:
+        """Sentences about the reads that failed since this was last asked; those cut short as well, if wanted."""
+        found = self._faults + (self._shortened if shortened else [])
+        self._faults, self._shortened = [], []
         return list(dict.fromkeys(found))
 
-    def _failed(self, reason: str) -> OSError:
-        if len(self._faults) < MAX_FAULTS:
-            self._faults.append(reason)
-        return OSError(errno.EIO, reason)
+    def _remember(self, where: list[str], error: OSError) -> None:
+        if len(where) < MAX_FAULTS:
+            where.append(error.strerror or "")
 
     def readable(self) -> bool:
         """True."""

@@ -129,7 +129,7 @@ class _Worker:
             kind = Kind.DIRECTORY if node.is_directory else Kind.UNKNOWN
             found = Entry(path, node.inode, kind, 0, parent=node.parent, deleted=node.deleted)
             faults.append(Fault(str(trouble)))
-        faults = self._absent() or faults
+        faults = self._absent(bool(faults)) or faults
         runs = found.runs
         while len(runs) > RUNS_IN_A_MESSAGE:
             self.say(Runs(runs[:RUNS_IN_A_MESSAGE]))
@@ -162,11 +162,10 @@ class _Worker:
         try:
             content = system.read(node, offset, length)
         except TROUBLE as trouble:
-            return b"", self._absent() or [Fault(str(trouble))]
-        absent = self._absent()
-        if not absent and len(content) != length:
-            return b"", [Fault(f"{len(content):,} bytes of {length:,} were read")]
-        return content, absent
+            return b"", self._absent(True) or [Fault(str(trouble))]
+        if len(content) != length:
+            return b"", self._absent(True) or [Fault(f"{len(content):,} bytes of {length:,} were read")]
+        return content, self._absent()
 
     def _children(self, system: System, folder: Node, path: bytes) -> Iterator[Node]:
         """What a folder holds; that it could not be listed to its end is said."""
@@ -177,15 +176,18 @@ class _Worker:
                 node = next(iterator, None)
             except TROUBLE as trouble:
                 faults = [Fault(str(trouble))]
-            for fault in self._absent() or faults:
+            for fault in self._absent(bool(faults)) or faults:
                 self.say(FolderFault(path, fault))
             if node is None:
                 return
             yield node
 
-    def _absent(self) -> list[Fault]:
-        """What the disk lacked since this was last asked, whatever the library made of it."""
-        return [Fault(reason, absent=True) for reason in self._volume.take_faults()]
+    def _absent(self, failed: bool = False) -> list[Fault]:
+        """What the disk lacked since this was last asked, whatever the library made of it.
+
+        If something has `failed`, that includes what was read ahead.
+        """
+        return [Fault(reason, absent=True) for reason in self._volume.take_faults(failed)]
 
 
 def _joined(folder: bytes, name: bytes) -> bytes:
