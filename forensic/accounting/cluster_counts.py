@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, distinct
 from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, is_copied
 from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.intervals import piece_starts, pieces
@@ -136,6 +136,8 @@ class ClusterCounts:
             self._add_streams(batch, rows, times)
         offsets = batch.data_offsets[rows]
         valid = _leading_somewhere(batch, offsets, rows)
+        if valid is None and isinstance(rows, slice) and self._lies_elsewhere(batch):
+            return
         clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
         if not len(clusters):
             return
@@ -143,18 +145,34 @@ class ClusterCounts:
         if int(clusters.max()) >= self.end or int(clusters.min()) < self.first:
             inside = (clusters >= self.first) & (clusters < self.end)
             if self.elsewhere_wanted:
-                per_table = batch.host_offsets[rows][:, np.newaxis]
-                tables = np.broadcast_to(per_table, offsets.shape)
-                tables = tables.reshape(-1) if valid is None else tables[valid]
-                self._note_elsewhere(clusters[~inside], tables[~inside])
+                at = np.flatnonzero(~inside) if valid is None else np.flatnonzero(valid)[~inside]
+                self._note_elsewhere(clusters[~inside], batch.host_offsets[rows], at // offsets.shape[1])
             clusters = clusters[inside]
             copied = copied[inside] if isinstance(copied, np.ndarray) else copied
         where = clusters.view(np.int64)  # far below the sign bit
         self._add_data(where - self.first if self.first else where, times, sets, copied)
 
-    def _note_elsewhere(self, clusters: U64, tables: U64) -> None:
-        pairs = np.unique(np.stack([clusters // np.uint64(self.end), tables]), axis=1)
-        self.elsewhere.append((pairs[0], pairs[1]))
+    def _lies_elsewhere(self, batch: L2Batch) -> bool:
+        """Whether all entries of these tables lead into one other window, which is noted without a look at each.
+
+        None of them may be compressed or lead nowhere.
+        """
+        bits = batch.geometry.cluster_bits
+        lowest, highest = batch.lowest_data_offset >> bits, batch.highest_data_offset >> bits
+        if not self.elsewhere_wanted:
+            return highest < self.first or lowest >= self.end
+        number = lowest // self.end
+        if not number or highest // self.end != number:
+            return False
+        self.elsewhere.append((np.full(len(batch.host_offsets), number, dtype=np.uint64), batch.host_offsets))
+        return True
+
+    def _note_elsewhere(self, clusters: U64, host_offsets: U64, tables: I64) -> None:
+        """Clusters outside this window; `tables[n]` is the number of the table that leads to cluster n."""
+        windows = clusters // np.uint64(self.end)
+        count = np.uint64(len(host_offsets))
+        pairs = distinct(windows * count + tables.astype(np.uint64))
+        self.elsewhere.append((pairs // count, host_offsets[(pairs % count).astype(np.int64)]))
 
     def _add_data(self, where: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None) -> None:
         if not len(where):
@@ -219,7 +237,7 @@ class ClusterCounts:
         bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
         compressed = batch.compressed[rows] & batch.in_file()[rows]
         found = batch.entries[rows][compressed]
-        tables = batch.host_offsets[rows][np.nonzero(compressed)[0]]
+        tables = np.nonzero(compressed)[0]
         begins = compressed_host_offset(found, bits)
         ends = begins + compressed_stored_length(found, bits)
         first, last = begins >> np.uint64(bits), (ends - np.uint64(1)) >> np.uint64(bits)
@@ -229,7 +247,7 @@ class ClusterCounts:
             counted = in_file & (touched <= last)
             here = counted & (touched >= self.first) & (touched < self.end)
             if self.elsewhere_wanted and bool((counted & ~here).any()):
-                self._note_elsewhere(touched[counted & ~here], tables[counted & ~here])
+                self._note_elsewhere(touched[counted & ~here], batch.host_offsets[rows], tables[counted & ~here])
             distinct, repeats = np.unique(touched[here].astype(np.int64) - self.first, return_counts=True)
             self.use[distinct] |= np.uint8(Use.COMPRESSED)
             self._count(distinct, repeats * times)

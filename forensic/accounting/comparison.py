@@ -80,18 +80,21 @@ class UsageCounter:
                 yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
                 self.lost = self.lost or stop
                 return
-            wanted = distinct(tables[later == number])
-            window = self._new_window(first)
-            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, wanted):
-                self._count(window, batch)
-            self._mark_other_sets(window, wanted)
-            yield from self._compare(window)
-            done = window.end
+            yield from self._count_again(first, distinct(tables[later == number]))
+            done = min(self.clusters, first + self.window_clusters)
         yield from self._free_between(done, self.clusters)
         yield from self._beyond_file()
         stop = self.budget.out_of_time()
         if stop:
             yield Unexamined(ClusterUsage, stop, limit=True)
+
+    def _count_again(self, first: int, wanted: U64) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
+        """Count one window from the tables that lead into it, and compare; its memory is free before the next one."""
+        window = self._new_window(first)
+        for batch in self.sets.batches(self.evidence, self.cluster_owners.active, wanted):
+            self._count(window, batch)
+        self._mark_other_sets(window, wanted)
+        yield from self._compare(window)
 
     def totals(self) -> Totals:
         """What the active disk's tables add up to."""
