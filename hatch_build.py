@@ -85,7 +85,7 @@ def _usage(command: argparse.ArgumentParser) -> str:
 
 def _arguments(command: argparse.ArgumentParser) -> Iterator[str]:
     for action in command._actions:
-        if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+        if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             continue
         value = action.metavar if isinstance(action.metavar, str) else "|".join(map(str, action.choices or ()))
         value = "" if action.nargs == 0 else value

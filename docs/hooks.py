@@ -108,7 +108,7 @@ def command_help() -> Iterator[str]:
         yield from (re.sub(r"\s+", " ", command.format_usage().removeprefix("usage:")).strip(), "```", "")
         yield from ("| Argument | Meaning |", "|---|---|")
         for action in command._actions:
-            if not isinstance(action, argparse._HelpAction):
+            if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
                 yield f"| {_names(action)} | {_plain(action.help or 'text for the report').replace('%%', '%')} |"
         yield ""
 

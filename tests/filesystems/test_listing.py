@@ -244,3 +244,12 @@ def test_the_json_of_a_listing_is_one_document(disk: tuple[GptDisk, Path]) -> No
     notes = by_name["papers/notes.txt"]
     assert (notes["kind"], notes["size"], notes["deleted"]) == ("file", 150_000, False)
     assert bytes.fromhex(notes["path"]["hex"]) == b"papers/notes.txt"
+
+
+def test_exfat_is_read(tmp_path: Path) -> None:
+    require("mkfs.exfat")
+    raw = disks.empty(tmp_path / "exfat.raw", 8 * disks.MIB)
+    oracle.run(["mkfs.exfat", str(raw)], tmp_path)
+    image = disks.to_qcow2(raw)
+    assert "exFAT" in qcowscope("fs", "ls", image).out
+    assert sorted(listed(image, "-r")) == sorted(name for _, name in disks.fls(raw)) != []

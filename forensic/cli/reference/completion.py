@@ -52,6 +52,10 @@ def script(shell: str) -> str:
 
 
 def commands_of(parser: argparse.ArgumentParser) -> dict[str, Parser]:
-    """The parser of each command; argparse keeps them, and offers no way to ask."""
-    found = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return dict(found.choices)
+    """The parser of each command, of those within `fs` as `fs ls`; argparse keeps them, and offers no way to ask."""
+    found: dict[str, Parser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                found |= {name: command, **{f"{name} {one}": its for one, its in commands_of(command).items()}}
+    return found
