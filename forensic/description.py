@@ -10,6 +10,7 @@ from collections.abc import Collection
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from forensic.disk.contents import contents_of_image
 from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
@@ -79,6 +80,7 @@ def describe(image: Identified, measured: Measured | None = None) -> ResultRecor
             references=version_1_references(image),
             snapshots=[],
             bitmaps=[],
+            guest=contents_of_image(image),
         )
     cluster = image.header_cluster
     usable = isinstance(cluster.geometry, Geometry)
@@ -90,6 +92,7 @@ def describe(image: Identified, measured: Measured | None = None) -> ResultRecor
         snapshots=_snapshots(image, measured) if usable and image.header.nb_snapshots else [],
         bitmaps=_bitmaps(image, measured),
         not_listed=_not_listed(image, usable),
+        guest=contents_of_image(image),
     )
 
 

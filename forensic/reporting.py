@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from forensic.checking import check
 from forensic.description import describe
+from forensic.disk.contents import contents_of_disk
 from forensic.disk.disk import Disk
 from forensic.errors import OutputDiffers, stop_if
 from forensic.evidence import Evidence
@@ -99,6 +100,7 @@ def extraction_report(
     result = replace(
         judgement.add_to(describe(image, judgement.measured)),
         references=references_of(disk, sha256_of),
+        guest=contents_of_disk(disk),
         extraction=extraction.record(),
         hashes=extraction.hash_families(sha256_of(image.evidence), sha256_again(image.evidence)),
     )

@@ -34,10 +34,12 @@ FLOORS = {
     "Guest offset → host offset; the files that an image names": (
         "forensic.mapping", "forensic.references", "forensic.e01",
     ),
-    "The virtual disk and what it takes to read it; an image as report values": (
-        "forensic.disk", "forensic.description",
+    "The virtual disk and what it takes to read it": (
+        "forensic.disk",
     ),
-    "One facade for images of all versions; what was supplied beside one": ("forensic.image", "forensic.inputs"),
+    "One facade for images of all versions; what was supplied beside one; an image as report values": (
+        "forensic.image", "forensic.inputs", "forensic.description",
+    ),
     "Who owns each host cluster; how the disk gets out": (
         "forensic.accounting", "forensic.extraction", "forensic.nbd",
     ),

@@ -10,7 +10,7 @@ from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from forensic.disk.reader import RangeUnreadable
+from forensic.disk.contents import read_of
 from forensic.exit_status import ExitStatus
 from forensic.filesystems.entries import (
     MAX_RUNS,
@@ -29,7 +29,6 @@ from forensic.filesystems.systems import PACKAGES, refuse_without
 from forensic.processes.limited import Bounds, ProcessFailed, Send, messages_from
 from forensic.untrusted import Json, Untrusted, shown
 from forensic.volumes.listing import NamedVolume, Volumes, volumes_of
-from forensic.volumes.signatures import Read
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
@@ -180,21 +179,6 @@ class Reading:
 def volumes_on(disk: Disk) -> Volumes:
     """The volumes of a disk."""
     return volumes_of(read_of(disk), disk.size)
-
-
-def read_of(disk: Disk) -> Read:
-    """What reads a disk for those who look at a few sectors."""
-    reader = disk.reader()
-
-    def read(guest_offset: int, length: int) -> bytes | str:
-        buffer = bytearray(max(0, min(length, disk.size - guest_offset)))
-        try:
-            reader.read_at(guest_offset, memoryview(buffer))
-        except RangeUnreadable as unreadable:
-            return unreadable.reason.code
-        return bytes(buffer)
-
-    return read
 
 
 _DECODER = Decoder(Message)

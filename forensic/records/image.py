@@ -222,6 +222,31 @@ class BitmapRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ) = UNSET
 
 
+class VolumeRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A partition, the whole disk where it has none, or a logical volume of LVM2."""
+
+    volume: Annotated[UntrustedRecord, Meta(description="By which `fs` knows it: a number, or group/name.")]
+    kind: str
+    guest_offset: Annotated[Count | None, Meta(description="Null for a logical volume, which may lie in pieces.")]
+    length: Count
+    name: UntrustedRecord | None
+    file_system: Annotated[str | None, Meta(description="By its magic number alone.")]
+    label: UntrustedRecord | None
+
+
+class GuestRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is on the disk by its partition table and magic numbers. Missing where nothing was found."""
+
+    volumes: Annotated[Sequence[VolumeRecord], Meta(description="The first 256 of them.")]
+    volume_count: Count = 0
+    partition_scheme: Annotated[str, one_of("GPT", "MBR")] | UnsetType = UNSET
+    missing: (
+        Annotated[str, Meta(description="The code of the reason why the beginning of the disk cannot be read.")]
+        | UnsetType
+    ) = UNSET
+    notes: Sequence[str] | UnsetType = UNSET
+
+
 class NotListedRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many snapshots and bitmaps were read beyond the 4096 of each that are listed."""
 

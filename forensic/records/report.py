@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,6 +13,7 @@ from forensic.records.image import (
     AllocationRecord,
     BitmapRecord,
     ForeignRecord,
+    GuestRecord,
     NotListedRecord,
     Qcow1ImageRecord,
     Qcow2ImageRecord,
@@ -56,7 +57,7 @@ class ResultRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hashes: HashFamilies | UnsetType = UNSET
     allocation: AllocationRecord | UnsetType = UNSET
     source: ResultSourceRecord | UnsetType = UNSET
-    guest: Mapping[str, object] | UnsetType | None = UNSET
+    guest: GuestRecord | UnsetType = UNSET
 
 
 class DigestRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

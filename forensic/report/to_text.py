@@ -16,6 +16,7 @@ from forensic.records.image import (
     EncryptionRecord,
     FeaturesRecord,
     ForeignRecord,
+    GuestRecord,
     Qcow1ImageRecord,
     Qcow2ImageRecord,
     ReferenceRecord,
@@ -172,6 +173,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "extension", f"{name}, {where}" + ("" if extension.complete else ", cut off")
     for reference in result.references or ():
         yield words(reference.kind), _reference_fact(reference)
+    yield from _guest_facts(result.guest)
     yield from _snapshot_facts(result, image.snapshot_count)
     for bitmap in result.bitmaps or ():
         flags = " ".join(bitmap.flags) or "no flags"
@@ -180,6 +182,26 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "bitmap", f'"{text(bitmap.name)}", granularity {bitmap.granularity} bytes, {flags}{dirty}'
     if result.not_listed and result.not_listed.bitmaps:
         yield "bitmaps", f"{result.not_listed.bitmaps:,} more are not listed"
+
+
+def _guest_facts(guest: GuestRecord | UnsetType) -> Iterator[tuple[str, str]]:
+    """The volumes on the disk, as far as they are known."""
+    if guest is UNSET:
+        return
+    if guest.missing:
+        yield "volumes", f"not known: {words(guest.missing)}"
+    if guest.partition_scheme:
+        yield "partitions", guest.partition_scheme
+    for volume in guest.volumes:
+        where = "" if volume.guest_offset is None else f" at guest offset {volume.guest_offset:#x}"
+        name = f' "{text(volume.name)}"' if volume.name else ""
+        label = f', label "{text(volume.label)}"' if volume.label else ""
+        system = volume.file_system or "no file system that is known"
+        yield f"volume {text(volume.volume)}", f"{system}{label}; {volume.kind}{name}, {size(volume.length)}{where}"
+    if guest.volume_count > len(guest.volumes):
+        yield "volumes", f"{guest.volume_count - len(guest.volumes):,} more are not listed"
+    for note in guest.notes or ():
+        yield "volumes", note
 
 
 def _geometry_facts(image: Qcow2ImageRecord | Qcow1ImageRecord) -> Iterator[tuple[str, str]]:

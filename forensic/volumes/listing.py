@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from forensic.untrusted import Json, Untrusted
 from forensic.volumes.layout import Layout, in_one_piece
-from forensic.volumes.lvm import read_lvm
 from forensic.volumes.partitions import Contents, Volume, look_inside
 from forensic.volumes.signatures import Read, file_system_at
 
@@ -56,21 +55,27 @@ class NamedVolume(Struct, frozen=True):
 
 
 class Volumes(Struct, frozen=True):
-    """The volumes of a disk, the partition scheme, and sentences about what is not as it should be."""
+    """The volumes of a disk, the partition scheme, and sentences about what is not as it should be.
+
+    `missing` is the code of the reason why the partition table cannot be read.
+    """
 
     scheme: str
     volumes: tuple[NamedVolume, ...]
     notes: tuple[str, ...]
+    missing: str = ""
 
 
 def volumes_of(read: Read, disk_size: int) -> Volumes:
     """Every volume; reads the tables and the first sectors of each alone."""
     contents = look_inside(read, disk_size)
-    notes = [f"the partition table cannot be read: {contents.missing}"] if contents.missing else []
+    notes: list[str] = []
     partitions = [_partition(contents, one, disk_size) for one in contents.volumes]
     places = [(one.guest_offset, one.length) for one in contents.volumes if one.file_system == PHYSICAL_VOLUME]
     logical: list[NamedVolume] = []
     if places:
+        from forensic.volumes.lvm import read_lvm
+
         lvm = read_lvm(read, places)
         notes += lvm.notes
         for volume in lvm.volumes:
@@ -82,7 +87,7 @@ def volumes_of(read: Read, disk_size: int) -> Volumes:
             logical.append(
                 NamedVolume(name, "logical volume", None, volume.length, empty, system, label, layout, library, reason)
             )
-    return Volumes(contents.scheme, (*partitions, *logical), tuple(notes))
+    return Volumes(contents.scheme, (*partitions, *logical), tuple(notes), contents.missing)
 
 
 def _partition(contents: Contents, volume: Volume, disk_size: int) -> NamedVolume:

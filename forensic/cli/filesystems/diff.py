@@ -123,8 +123,8 @@ def _found(
 
 def _rule(disks: tuple[Disk, Disk], volumes: tuple[NamedVolume, NamedVolume]) -> Rule:
     """What files are recognised by; that two file systems are not one is said."""
+    from forensic.disk.contents import read_of
     from forensic.filesystems.matching import rule_for
-    from forensic.filesystems.reading import read_of
     from forensic.volumes.listing import through
     from forensic.volumes.signatures import serial_of
 

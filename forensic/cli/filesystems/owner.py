@@ -121,8 +121,9 @@ def _owners(disk: Disk, span: Span, options: argparse.Namespace) -> tuple[list[s
 
 
 def _owned(disk: Disk, volume: NamedVolume, inner: list[Span], options: argparse.Namespace) -> tuple[Owned, ExitStatus]:
+    from forensic.disk.contents import read_of
     from forensic.filesystems.holders import find_holders
-    from forensic.filesystems.reading import Reading, read_of
+    from forensic.filesystems.reading import Reading
     from forensic.filesystems.walking import Task
     from forensic.volumes.listing import through
 

@@ -93,6 +93,8 @@ def found_on(disk: Disk) -> Volumes:
     from forensic.filesystems.reading import volumes_on
 
     found = volumes_on(disk)
+    if found.missing:
+        complain(f"note: the beginning of the disk cannot be read: {found.missing}")
     for note in found.notes:
         complain(f"note: {note}")
     return found
