@@ -29,6 +29,16 @@ class ReaderNotInstalled(ForensicError):
         self.package = package
 
 
+class DiskUnreadable(ForensicError):
+    """No volume can be found, since the beginning of the disk cannot be read."""
+
+    exit_status = ExitStatus.RANGES_NOT_READ
+
+    def __init__(self, reason_code: str) -> None:
+        super().__init__(f"no volume is known: the beginning of the disk cannot be read: {reason_code}")
+        self.reason_code = reason_code
+
+
 class Node(Struct):
     """An entry while its file system is read; `handle` is the library's own object, `fault` what is wrong already."""
 

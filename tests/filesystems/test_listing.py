@@ -14,6 +14,7 @@ from tests.commands import qcowscope
 from tests.filesystems import disks
 from tests.filesystems.disks import PLAIN, GptDisk
 from tests.oracles import require
+from tests.test_interop import NOTES, SOURCES, file_system
 
 KINDS = {1: "FAT32", 2: "ext4", 3: "NTFS", 4: "XFS"}
 
@@ -253,3 +254,32 @@ def test_exfat_is_read(tmp_path: Path) -> None:
     image = disks.to_qcow2(raw)
     assert "exFAT" in qcowscope("fs", "ls", image).out
     assert sorted(listed(image, "-r")) == sorted(name for _, name in disks.fls(raw)) != []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_files_are_read_through_every_kind_of_image(source: str, tmp_path: Path) -> None:
+    image, supplied = SOURCES[source](file_system(tmp_path))
+    options: list[str] = []
+    for backing in supplied.backing:
+        options += ["--backing", str(backing.path)]
+    if supplied.data_file is not None:
+        options += ["--data-file", str(supplied.data_file)]
+    if supplied.passphrase is not None:
+        key = tmp_path / "key"
+        key.write_bytes(supplied.passphrase)
+        options += ["--key-file", str(key)]
+    assert {"hello.txt", "papers", "papers/notes.txt"} <= {*listed_with(image, "-r", *options)}
+    done = qcowscope("fs", "cat", image, "papers/notes.txt", *options, "--hash", "sha256")
+    assert done.out.split()[1] == hashlib.sha256(NOTES).hexdigest()
+    if options:
+        for more in ([], ["-r"]):
+            done = qcowscope("fs", "ls", image, *more)
+            assert done.status == 5
+            assert "the beginning of the disk cannot be read: " in done.err and "not_supplied" in done.err
+
+
+def listed_with(image: Path, *options: str) -> list[str]:
+    """The lines of `fs ls`, whatever is noted about supplied files."""
+    done = qcowscope("fs", "ls", image, *options)
+    assert done.status == 0
+    return done.out.splitlines()

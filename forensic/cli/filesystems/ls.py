@@ -63,13 +63,21 @@ def run(options: argparse.Namespace) -> int:
             return ended([disk], _list_files(disk, chosen(volumes, options)[0], options))
         _print_volumes(volumes, options.json)
         sys.stdout.flush()
-        return ended([disk], ExitStatus.DONE)
+        if volumes.missing:
+            complain(f"qcowscope: the beginning of the disk cannot be read: {volumes.missing}")
+        return ended([disk], ExitStatus.RANGES_NOT_READ if volumes.missing else ExitStatus.DONE)
 
 
 def _print_volumes(volumes: Volumes, as_json: bool) -> None:
     if as_json:
         listed: list[Json] = [volume.as_json() for volume in volumes.volumes]
-        document = {"schema": SCHEMA, "scheme": volumes.scheme, "volumes": listed, "notes": list(volumes.notes)}
+        document = {
+            "schema": SCHEMA,
+            "scheme": volumes.scheme,
+            "volumes": listed,
+            "notes": list(volumes.notes),
+            "missing": volumes.missing or None,
+        }
         print(json.dumps(document, indent=2, sort_keys=True))
         return
     for line in volume_lines(volumes):

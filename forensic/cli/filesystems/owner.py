@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.filesystems.holders import Holder, Owned, Span
     from forensic.image import Qcow1Image, Qcow2Image
-    from forensic.volumes.listing import NamedVolume
+    from forensic.volumes.listing import NamedVolume, Volumes
 
 SCHEMA = "qcowscope-fs-owner/1"
 
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     with opened(options) as (image, disk):
         spans = [Span(options.at, 1)] if options.host is None else guest_spans(disk, options.host)
+        volumes = found_on(disk)
         found: list[Json] = []
         statuses = [ExitStatus.DONE]
         if not spans:
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
             found.append({"what": said})
             print("" if options.json else f"{options.host:#x}: {said}", end="" if options.json else "\n")
         for span in spans:
-            lines, objects, status = _owners(disk, span, options)
+            lines, objects, status = _owners(disk, volumes, span, options)
             statuses.append(status)
             found += objects
             if not options.json:
@@ -94,7 +95,9 @@ def _said_of_host(image: Qcow2Image | Qcow1Image, disk: Disk, host_offset: int) 
     return f"{nowhere}; {names or 'nothing in the image refers to it'}"
 
 
-def _owners(disk: Disk, span: Span, options: argparse.Namespace) -> tuple[list[str], list[Json], ExitStatus]:
+def _owners(
+    disk: Disk, volumes: Volumes, span: Span, options: argparse.Namespace
+) -> tuple[list[str], list[Json], ExitStatus]:
     """What is said of a guest range: lines, objects, and the status."""
     from forensic.filesystems.holders import in_volume
 
@@ -104,7 +107,7 @@ def _owners(disk: Disk, span: Span, options: argparse.Namespace) -> tuple[list[s
     place: dict[str, Json] = {"guest_offset": span.start, "length": span.length}
     if span.start >= disk.size:
         return [f"{span.start:#x}: past the end of the disk"], [{**place, "what": "past_disk_end"}], ExitStatus.DONE
-    for volume in found_on(disk).volumes:
+    for volume in volumes.volumes:
         inner = in_volume(volume, span)
         if inner and not volume.library:
             lines.append(f"{span.start:#x}: volume {volume.name.text}: {volume.not_read}")

@@ -93,18 +93,20 @@ def found_on(disk: Disk) -> Volumes:
     from forensic.filesystems.reading import volumes_on
 
     found = volumes_on(disk)
-    if found.missing:
-        complain(f"note: the beginning of the disk cannot be read: {found.missing}")
     for note in found.notes:
         complain(f"note: {note}")
     return found
 
 
 def chosen(volumes: Volumes, options: argparse.Namespace, only_one: bool = True) -> list[NamedVolume]:
-    """The volume that was asked for, or those that can be read. Raises `UsageError`.
+    """The volume that was asked for, or those that can be read. Raises `UsageError` and `DiskUnreadable`.
 
     With `only_one` there has to be just one if none was asked for.
     """
+    if volumes.missing and not volumes.volumes:
+        from forensic.filesystems.systems import DiskUnreadable
+
+        raise DiskUnreadable(volumes.missing)
     readable = [volume for volume in volumes.volumes if volume.library]
     if options.volume is not None:
         wanted = os.fsencode(options.volume)
