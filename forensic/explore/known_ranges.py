@@ -74,7 +74,7 @@ class Units:
 
     def __init__(self, file_size: int, cluster_size: int) -> None:
         """Nothing is marked yet."""
-        clusters = -(-file_size // cluster_size)
+        clusters = max(1, -(-file_size // cluster_size))
         self.file_size = file_size
         self._bits = cluster_size.bit_length() - 1 + (-(-clusters // MAX_UNITS) - 1).bit_length()
         self.size = 1 << self._bits
