@@ -50,7 +50,7 @@ class Change(Struct, frozen=True):
         entry = self.after or self.before
         return entry.path if entry else b""
 
-    def as_json(self, volume: str, volume_length: int) -> dict[str, Json]:
+    def as_json(self, volume: str, most_bytes: int) -> dict[str, Json]:
         """The object that `fs diff --json` prints."""
         return {
             "volume": volume,
@@ -58,8 +58,8 @@ class Change(Struct, frozen=True):
             "what": [what.value for what in self.what],
             "fields": list(self.fields),
             "reason": shown(self.reason) or None,
-            "before": entry_json(self.before, volume_length) if self.before else None,
-            "after": entry_json(self.after, volume_length) if self.after else None,
+            "before": entry_json(self.before, most_bytes) if self.before else None,
+            "after": entry_json(self.after, most_bytes) if self.after else None,
         }
 
 

@@ -17,7 +17,8 @@ def escaped(raw: bytes, quoted: str = "") -> str:
 
     So no two names look the same.
     """
-    return shown_field(raw, "\\" + quoted)
+    mark = "<" if b"<U+" in raw else ""  # it would look like one that stands for a character
+    return shown_field(raw, "\\" + mark + quoted)
 
 
 def name_json(raw: bytes) -> Json:
@@ -25,8 +26,8 @@ def name_json(raw: bytes) -> Json:
     return {"text": escaped(raw), "hex": raw.hex(), "sanitised": escaped(raw).encode() != raw}
 
 
-def entry_json(entry: Entry, volume_length: int, with_runs: bool = False) -> dict[str, Json]:
-    """The object of an entry."""
+def entry_json(entry: Entry, most_bytes: int) -> dict[str, Json]:
+    """The object of an entry; `most_bytes` is how many its volume holds."""
     found: dict[str, Json] = {
         "path": name_json(entry.path),
         "inode": entry.address,
@@ -44,12 +45,10 @@ def entry_json(entry: Entry, volume_length: int, with_runs: bool = False) -> dic
     }
     if entry.sequence:
         found["sequence"] = entry.sequence
-    if entry.size > volume_length:
+    if entry.size > most_bytes:
         found["exceeds_volume"] = True
     if entry.target:
         found["target"] = name_json(entry.target)
-    if with_runs:
-        found["runs"] = [{"offset": start, "volume_offset": place, "length": size} for start, place, size in entry.runs]
     if entry.faults:
         found["faults"] = [Untrusted(fault.reason.encode()).text for fault in entry.faults]
     return found

@@ -90,12 +90,16 @@ class PathFault(Struct, frozen=True):
 
 
 class Reading:
-    """What a task gives of a volume; after it was gone through, `failure`, `faults` and `status` say how it went."""
+    """What a task gives of a volume; after it was gone through, `failure`, `faults` and `status` say how it went.
+
+    `most_bytes` is how many a file there can have, but for holes.
+    """
 
     def __init__(self, disk: Disk, volume: NamedVolume, task: Task, bounds: Bounds) -> None:
         """Nothing is started yet. Raises `ReaderNotInstalled`."""
         refuse_without(volume.library)
         self.volume = volume
+        self.most_bytes = min(volume.length, disk.size)  # a partition may claim any length
         self.about: About | None = None
         self.failure: ReaderFailure | None = None
         self.faults: list[PathFault] = []

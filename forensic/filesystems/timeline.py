@@ -61,7 +61,7 @@ def json_lines(readings: Iterable[Reading], image: str, with_volume: bool) -> It
     """One JSON object an entry."""
     for reading in readings:
         for entry in reading.entries():
-            found = {"volume": reading.volume.name.text, **entry_json(entry, reading.volume.length)}
+            found = {"volume": reading.volume.name.text, **entry_json(entry, reading.most_bytes)}
             yield json.dumps(found)
 
 

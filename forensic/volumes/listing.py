@@ -21,6 +21,10 @@ LIBRARIES = {
 """What reads the file systems that are read."""
 
 
+MOST_BYTES = 1 << 62
+"""No volume is longer for those who read it; a partition table may claim any number."""
+
+
 class NamedVolume(Struct, frozen=True):
     """A volume: `name` is the number of a partition or `group/name` of a logical volume.
 
@@ -101,7 +105,7 @@ def _partition(contents: Contents, volume: Volume, disk_size: int) -> NamedVolum
         volume.name,
         volume.file_system,
         volume.label,
-        in_one_piece(volume.guest_offset, volume.length),
+        in_one_piece(volume.guest_offset, min(volume.length, MOST_BYTES)),
         library,
         reason,
     )

@@ -26,6 +26,9 @@ MAX_TEXT = 1 << 20
 MAX_TEXTS = 16
 """Different texts that are looked at; all physical volumes of a group hold the same one."""
 
+MOST_BYTES = 1 << 62
+"""No volume is longer."""
+
 MAX_SEGMENTS = 1 << 16
 MAX_VOLUMES = 4096
 MAX_STRIPES = 128
@@ -223,7 +226,7 @@ def _volume(
     found = [_segment(one, extent_size, bases) for one in segments]
     usable = sorted((one for one in found if one is not None), key=lambda one: one.start)
     overlap = any(one.start + one.length > after.start for one, after in pairwise(usable))
-    if len(usable) < len(found) or overlap:
+    if len(usable) < len(found) or overlap or length > MOST_BYTES:
         return LogicalVolume(group, label, length, None, "its segments contradict one another or make no sense")
     return LogicalVolume(group, label, length, Layout(length, tuple(usable)))
 

@@ -63,6 +63,23 @@ def test_a_size_is_a_claim_and_bounded_by_the_volume(size: int, plain: Path, tmp
     assert time.monotonic() - begun < 60
 
 
+def test_a_partition_that_claims_all_there_can_be_holds_no_more_than_the_disk(plain: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "volume.raw"
+    raw.write_bytes(plain.read_bytes())
+    oracle.run(["debugfs", "-w", "-R", f"sif hello.txt size {5 * 10**18}", raw.name], tmp_path)
+    made = disks.gpt(tmp_path / "disk.raw", raw)
+    with made.path.open("r+b") as stream:  # the last sector of the first entry
+        stream.seek(1024 + 40)
+        stream.write(struct.pack("<Q", (1 << 64) - 2))
+    image = made.image()
+    size = made.path.stat().st_size
+    assert f"{5 * 10**18:,} (more" in qcowscope("fs", "ls", image, "--volume", "1", "hello.txt", "-l").out
+    done = qcowscope("fs", "cat", image, "--volume", "1", "hello.txt", "-o", tmp_path / "out")
+    assert done.status in (1, 5)
+    assert (tmp_path / "out").stat().st_size == size
+    assert "papers/notes.txt" in qcowscope("fs", "ls", image, "--volume", "1", "-r").out
+
+
 def test_a_folder_inside_itself_is_listed_once(plain: Path, tmp_path: Path) -> None:
     image = changed(plain, tmp_path, "link papers papers/old/again", "link papers papers/again")
     done = qcowscope("fs", "ls", image, "-r")

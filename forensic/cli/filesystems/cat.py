@@ -95,7 +95,13 @@ def _give(disk: Disk, volume: NamedVolume, name: str, options: argparse.Namespac
     from forensic.filesystems.walking import Task
 
     path = as_path(options.path or "")
-    task = Task(path=path, address=options.inode or "", deleted=options.deleted, content=True, most=volume.length)
+    task = Task(
+        path=path,
+        address=options.inode or "",
+        deleted=options.deleted,
+        content=True,
+        most=min(volume.length, disk.size),
+    )
     reading = Reading(disk, volume, task, bounds_of(options))
     digests = {one: new_digest(one) for one in options.hash}
     entry = None
@@ -164,9 +170,9 @@ def _judged(reading: Reading, entry: Entry | None, volume: NamedVolume, name: st
         complain(f"qcowscope: {name}: bytes {start:,} to {start + length:,} cannot be read: {shown(reason)}")
     if len(_joined(reading.unread)) > UNREAD_SHOWN:
         complain(f"qcowscope: {name}: {len(_joined(reading.unread)) - UNREAD_SHOWN:,} more ranges cannot be read")
-    if entry is not None and entry.size > volume.length:
+    if entry is not None and entry.size > reading.most_bytes:
         complain(
-            f"qcowscope: {name}: claims {entry.size:,} bytes, more than the {volume.length:,} of its volume, "
+            f"qcowscope: {name}: claims {entry.size:,} bytes, more than the {reading.most_bytes:,} of its volume, "
             "which is how many are given"
         )
         return status_of_all([status, ExitStatus.RANGES_NOT_READ])

@@ -159,7 +159,11 @@ def _side(disk: Disk, volume: NamedVolume) -> Side:
 def _print_json(
     disks: tuple[Disk, Disk], found: list[VolumeChanges], notes: list[str], readings: list[Reading]
 ) -> None:
-    listed = [change.as_json(volume.name.text, volume.length) for volume, changes in found for change in changes]
+    listed = [
+        change.as_json(volume.name.text, min(volume.length, disks[1].size))
+        for volume, changes in found
+        for change in changes
+    ]
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "first": disks[0].target,

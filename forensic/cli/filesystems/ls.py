@@ -28,6 +28,7 @@ from forensic.untrusted import Json, shown
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.filesystems.entries import Entry
+    from forensic.filesystems.reading import Reading
     from forensic.volumes.listing import NamedVolume, Volumes
 
 SCHEMA = "qcowscope-fs-ls/1"
@@ -107,13 +108,13 @@ def _list_files(disk: Disk, volume: NamedVolume, options: argparse.Namespace) ->
     reading = Reading(disk, volume, task, bounds_of(options))
     entries = (entry for entry in reading.entries() if entry.deleted or not options.deleted)
     if options.json:
-        _print_json(volume, entries)
+        _print_json(reading, entries)
         faults: list[Json] = [fault.as_json() for fault in reading.faults]
         failure = reading.failure.as_json() if reading.failure else None
         print(f'\n], "faults": {json.dumps(faults)}, "failure": {json.dumps(failure)}}}')
     else:
         for entry in entries:
-            print(_long(entry, volume.length) if options.long else shown_path(entry.path))
+            print(_long(entry, reading.most_bytes) if options.long else shown_path(entry.path))
     sys.stdout.flush()
     status = report([reading])
     if not reading.found:
@@ -122,15 +123,15 @@ def _list_files(disk: Disk, volume: NamedVolume, options: argparse.Namespace) ->
     return status
 
 
-def _print_json(volume: NamedVolume, entries: Iterator[Entry]) -> None:
+def _print_json(reading: Reading, entries: Iterator[Entry]) -> None:
     """One entry a line, as they come."""
     from forensic.filesystems.documents import entry_json
 
-    head: dict[str, Json] = {"schema": SCHEMA, "volume": volume.as_json()}
+    head: dict[str, Json] = {"schema": SCHEMA, "volume": reading.volume.as_json()}
     print(json.dumps(head, sort_keys=True)[:-1] + ', "entries": [')
     separator = ""
     for entry in entries:
-        print(separator + json.dumps(entry_json(entry, volume.length)), end="")
+        print(separator + json.dumps(entry_json(entry, reading.most_bytes)), end="")
         separator = ",\n"
 
 
@@ -141,10 +142,10 @@ def shown_path(path: bytes) -> str:
     return escaped(path)
 
 
-def _long(entry: Entry, volume_length: int) -> str:
+def _long(entry: Entry, most_bytes: int) -> str:
     from forensic.filesystems.documents import moment, permissions
 
-    more = " (more than the volume holds)" if entry.size > volume_length else ""
+    more = " (more than the volume holds)" if entry.size > most_bytes else ""
     target = f" -> {shown_path(entry.target)}" if entry.target else ""
     return (
         f"{permissions(entry)}  {entry.address:>10}  {entry.size:>14,}{more}  {moment(entry.modified) or '-':>20}  "
