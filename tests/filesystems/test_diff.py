@@ -293,3 +293,13 @@ def test_two_disks_alike_have_no_difference(tmp_path: Path) -> None:
     assert (done.status, done.out, done.err) == (0, "no difference\n", "")
     done = qcowscope("fs", "diff", image)
     assert (done.status, done.err) == (64, "qcowscope fs diff: name a second image or a --snapshot to compare with\n")
+
+
+def test_the_second_image_may_come_after_options(tmp_path: Path) -> None:
+    raw = ext4(tmp_path / "volume.raw", disks.make_tree(tmp_path / "tree", FILES))
+    one, other = disks.to_qcow2(raw, "one.qcow2"), disks.to_qcow2(raw, "other.qcow2", "-c")
+    for command in (["fs", "diff"], ["diff"]):
+        done = qcowscope(*command, one, "--format", "qcow2", other)
+        assert (done.status, done.out.splitlines()[-1]) == (0, "no difference")
+        done = qcowscope(*command, one, "--format", "qcow2", other, "third")
+        assert (done.status, "unrecognized arguments: third" in done.err) == (64, True)
