@@ -28,6 +28,7 @@ from forensic.records.image import (
     FeatureRecord,
     FeaturesRecord,
     ForeignRecord,
+    GuestRecord,
     L1Record,
     LuksRecord,
     NotListedRecord,
@@ -66,8 +67,15 @@ MAX_LISTED = 4096
 NO_VERDICT = SummaryRecord(verdict=Verdict.UNDETERMINED, reason="info gives no verdict; run check")
 
 
-def describe(image: Identified, measured: Measured | None = None) -> ResultRecord:
-    """What an image is, as the result of a report that does not judge; with what a check measured, if there was one."""
+def describe(
+    image: Identified, measured: Measured | None = None, guest: GuestRecord | UnsetType | None = None
+) -> ResultRecord:
+    """What an image is, as the result of a report that does not judge; with what a check measured, if there was one.
+
+    `guest` is what is on the disk, if that was looked for already.
+    """
+    if guest is None:
+        guest = UNSET if isinstance(image, ForeignFile) else contents_of_image(image)
     source = ResultSourceRecord(in_use=image.evidence.writer() is not None)
     if isinstance(image, ForeignFile):
         foreign = ForeignRecord(description=image.description, file_size=image.evidence.size)
@@ -80,7 +88,7 @@ def describe(image: Identified, measured: Measured | None = None) -> ResultRecor
             references=version_1_references(image),
             snapshots=[],
             bitmaps=[],
-            guest=contents_of_image(image),
+            guest=guest,
         )
     cluster = image.header_cluster
     usable = isinstance(cluster.geometry, Geometry)
@@ -92,7 +100,7 @@ def describe(image: Identified, measured: Measured | None = None) -> ResultRecor
         snapshots=_snapshots(image, measured) if usable and image.header.nb_snapshots else [],
         bitmaps=_bitmaps(image, measured),
         not_listed=_not_listed(image, usable),
-        guest=contents_of_image(image),
+        guest=guest,
     )
 
 

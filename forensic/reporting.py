@@ -97,11 +97,11 @@ def extraction_report(
     sha256_of: Sha256Of = hashes.of if hashes else _not_hashed
     sha256_again: Sha256Of = hashes.again if hashes else _not_hashed
     known = ranges_to_draw(image, [name for name, _ in request.targets])
+    guest = contents_of_disk(disk)
     judgement = check(image, go_on, seen=known.see if known else None)
     result = replace(
-        judgement.add_to(describe(image, judgement.measured)),
+        judgement.add_to(describe(image, judgement.measured, guest)),
         references=references_of(disk, sha256_of),
-        guest=contents_of_disk(disk),
         extraction=extraction.record(),
         hashes=extraction.hash_families(sha256_of(image.evidence), sha256_again(image.evidence)),
     )

@@ -90,6 +90,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     from forensic.budget import Limits
     from forensic.checking import check
     from forensic.description import describe
+    from forensic.disk.contents import contents_of_image
 
     fail_on = Severity(options.fail_on)
     targets = report_targets("check", options.report)
@@ -111,9 +112,11 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence, *files_read_by(options)], options.force)
         image = identified(evidence, options)
         known = ranges_to_draw(image, [options.format, *(target.format for target in targets)])
+        # Before the check: its verdict has to know of what cannot be read there.
+        guest = None if isinstance(image, ForeignFile) else contents_of_image(image)
         judgement = check(image, with_streams=not options.no_streams, limits=limits, seen=known.see if known else None)
         status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED
-        result = judgement.add_to(describe(image, judgement.measured), fail_on)
+        result = judgement.add_to(describe(image, judgement.measured, guest), fail_on)
         sha256 = _sha256(evidence) if options.format == FINDINGS else None
         if options.format in ("text", FINDINGS) and not targets:
             report = Report(result, evidence.record())

@@ -33,7 +33,9 @@ def contents_of_image(image: Metadata) -> GuestRecord | UnsetType:
 
 
 def contents_of_disk(disk: Disk) -> GuestRecord | UnsetType:
-    """The volumes on a disk that is open with all that was supplied for it."""
+    """The volumes on a disk that is open with all that was supplied for it; a machine state has none."""
+    if disk.target.startswith("vm-state"):
+        return UNSET
     from forensic.volumes.listing import volumes_of
 
     return _record(volumes_of(read_of(disk), disk.size))
