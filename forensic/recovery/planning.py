@@ -13,8 +13,9 @@ from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import judge_old_tables, old_tables
-from forensic.recovery.lost_tables import data_ranges
-from forensic.recovery.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.lost_tables import data_ranges
+from forensic.recovery.placement.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.slots import by_twins
 from forensic.recovery.plan import (
     SCHEMA,
     Alternative,
@@ -27,7 +28,6 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
 from forensic.version import __version__

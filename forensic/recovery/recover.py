@@ -20,8 +20,9 @@ from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
 from forensic.recovery.headers import header_of
 from forensic.recovery.layout import Knowledge, Layout
-from forensic.recovery.lost_tables import replace_lost_tables
-from forensic.recovery.placing import orphans_in_use, place_tables
+from forensic.recovery.placement.lost_tables import replace_lost_tables
+from forensic.recovery.placement.placing import orphans_in_use, place_tables
+from forensic.recovery.placement.slots import orphans_of, without_nested
 from forensic.recovery.plan import (
     HostRange,
     Plan,
@@ -29,7 +30,6 @@ from forensic.recovery.plan import (
 from forensic.recovery.planning import make_plan, make_plan_of_deleted
 from forensic.recovery.scan import Scan, scan
 from forensic.recovery.sectors import Signature
-from forensic.recovery.slots import orphans_of, without_nested
 from forensic.recovery.understanding import accounts_of, kept, understand
 from forensic.recovery.work import Work
 

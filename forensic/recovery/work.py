@@ -10,11 +10,11 @@ from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.layout import Layout
+from forensic.recovery.placement.slots import Placed
 from forensic.recovery.plan import (
     HostRange,
 )
 from forensic.recovery.scan import Scan
-from forensic.recovery.slots import Placed
 
 
 class PlacedData(Struct, frozen=True):

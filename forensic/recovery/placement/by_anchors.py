@@ -14,7 +14,7 @@ from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
-from forensic.recovery.slots import MAX_TWIN_CLUSTERS, Placed, is_current
+from forensic.recovery.placement.slots import MAX_TWIN_CLUSTERS, Placed, is_current
 
 USUAL_STARTS = (0, 63 * 512, 1 << 20)
 """Where a file system begins if no partition table says so: at once, on its own track, or at 1 MiB."""

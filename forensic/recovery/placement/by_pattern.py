@@ -16,9 +16,9 @@ from forensic.qcow2.geometry import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.placement.slots import Placed
+from forensic.recovery.placement.usedmap import FREE, USED, Read, of_slots, used_maps
 from forensic.recovery.scan import Scan
-from forensic.recovery.slots import Placed
-from forensic.recovery.usedmap import FREE, USED, Read, of_slots, used_maps
 
 MARGIN = 20
 """By so much a slot has to be better than any other for a table, and the table than any other for the slot."""

@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from forensic.recovery.by_order import _best_in_order, decided
-from forensic.recovery.by_pattern import MARGIN, _mutual, _scores
 from forensic.recovery.certainty import Why
 from forensic.recovery.composing import Ranges, slots_of
-from forensic.recovery.usedmap import FREE, NOT_KNOWN, USED, UsedMap, of_slots
+from forensic.recovery.placement.by_order import _best_in_order, decided
+from forensic.recovery.placement.by_pattern import MARGIN, _mutual, _scores
+from forensic.recovery.placement.usedmap import FREE, NOT_KNOWN, USED, UsedMap, of_slots
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -9,13 +9,13 @@ from forensic.qcow2.arrays import U64, is_among
 from forensic.qcow2.entries import host_offset_of
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.recovery import certainty as sure
-from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
-from forensic.recovery.by_order import by_order
-from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import made_header, mended
-from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.placement.by_anchors import anchors_with_starts, by_anchors
+from forensic.recovery.placement.by_order import by_order
+from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.placement.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
 from forensic.recovery.understanding import accounts_of, image_of
 from forensic.recovery.work import Work
 

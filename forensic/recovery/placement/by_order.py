@@ -11,7 +11,7 @@ import numpy.typing as npt
 from forensic.qcow2.arrays import U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.slots import Placed
+from forensic.recovery.placement.slots import Placed
 
 FEWEST_PLACED = 2
 """Tables that have to be placed by other evidence, and to rise, before order says anything."""

@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import OFFSET_MASK
-from forensic.recovery.by_order import looks_converted
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.by_order import looks_converted
+from forensic.recovery.placement.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.slots import Placed
 from forensic.recovery.plan import DataRange
-from forensic.recovery.slots import Placed
 from forensic.recovery.work import PlacedData, Work
 
 
