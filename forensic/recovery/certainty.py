@@ -149,13 +149,14 @@ def of_only_slot(size_known: bool, rivals: int, accounts: Accounts, suspect_ever
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 
-def of_anchors(agreeing: int, checked: bool, rivals: int, current: bool, suspect_everywhere: bool) -> Certainty:
+def of_anchors(proving: int, rivals: int, current: bool, suspect_everywhere: bool) -> Certainty:
     """A table placed by structures of the guest.
 
-    It is certain if two or more of them with right checksums agree, if no other table was found for its slot, and if it
-    is no older version: it has one reference, by its refcount or by the copied bits that a snapshot would have cleared.
+    It is certain if two or more of them with right checksums agree, whose file system can begin nowhere else; if no
+    other table was found for its slot; and if it is no older version: it has one reference, by its refcount or by the
+    copied bits that a snapshot would have cleared.
     """
-    sure = agreeing >= 2 and checked and rivals == 0 and current and not suspect_everywhere
+    sure = proving >= 2 and rivals == 0 and current and not suspect_everywhere
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 

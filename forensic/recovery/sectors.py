@@ -111,6 +111,10 @@ class Signature(IntEnum):
     LUKS = 10
     NTFS_BOOT = 11
     SNAPSHOT = 12
+    XFS_AGFL = 13
+    XFS_TREE_OF_NAMES = 14
+    XFS_LOG = 15
+    LVM = 16
 
 
 def _word(text: bytes) -> np.uint64:
@@ -128,6 +132,7 @@ BY_FIRST_WORD: tuple[tuple[Signature, np.uint64, np.uint64], ...] = (
     (Signature.XFS, FIRST_4, _word(b"XFSB")),
     (Signature.XFS_AGF, FIRST_4, _word(b"XAGF")),
     (Signature.XFS_AGI, FIRST_4, _word(b"XAGI")),
+    (Signature.XFS_AGFL, FIRST_4, _word(b"XAFL")),
     (Signature.XFS_INODE, FIRST_2, _word(b"IN")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3B")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"AB3C")),
@@ -136,11 +141,21 @@ BY_FIRST_WORD: tuple[tuple[Signature, np.uint64, np.uint64], ...] = (
     (Signature.XFS_BLOCK, FIRST_4, _word(b"BMA3")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"XDB3")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"XDD3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XDF3")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XARM")),
+    (Signature.XFS_BLOCK, FIRST_4, _word(b"XSLM")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"RMB3")),
     (Signature.XFS_BLOCK, FIRST_4, _word(b"R3FC")),
     (Signature.NTFS_RECORD, FIRST_4, _word(b"FILE")),
     (Signature.LUKS, FIRST_4, _word(b"LUKS")),
+    (Signature.LVM, _word(b"\xff" * 8), _word(b"LABELONE")),
 )
+
+XFS_LOG_VALUE = _word(b"\xfe\xed\xba\xbe")
+
+XFS_NAMES_WORD = 1
+XFS_NAMES_VALUES = tuple(_word(magic + b"\0\0") for magic in (b"\x3d\xf1", b"\x3d\xff", b"\x3e\xbe", b"\x3b\xee"))
+"""Nodes and leaves of the trees by which directories and attributes are searched; two zeros follow the magic."""
 
 EXT_WORD, EXT_MASK, EXT_VALUE = 7, FIRST_2, _word(b"\x53\xef")
 
@@ -200,6 +215,13 @@ def _snapshot_like(words: Words, begin: Words, masks: Masks) -> Bools:
     return found
 
 
+def _any_of(words: Words, values: Sequence[np.uint64]) -> Bools:
+    found: Bools = words == values[0]
+    for value in values[1:]:
+        found |= words == value
+    return found
+
+
 def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signature, I64]]:
     found: list[tuple[Signature, I64]] = []
     begin = words[:, 0].copy()
@@ -212,7 +234,10 @@ def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signatur
             hits = rows[(head & mask) == value]
             if len(hits):
                 found.append((signature, hits + first))
+    names = words[:, XFS_NAMES_WORD] & FIRST_4
     for signature, hits in (
+        (Signature.XFS_LOG, np.flatnonzero((begin & FIRST_4) == XFS_LOG_VALUE)),
+        (Signature.XFS_TREE_OF_NAMES, np.flatnonzero(_any_of(names, XFS_NAMES_VALUES))),
         (Signature.SNAPSHOT, np.flatnonzero(_snapshot_like(words, begin, masks))),
         (Signature.EXT, np.flatnonzero((words[:, EXT_WORD] & EXT_MASK) == EXT_VALUE)),
         (Signature.BTRFS, np.flatnonzero(words[:, BTRFS_WORD] == BTRFS_VALUE)),

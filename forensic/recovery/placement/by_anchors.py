@@ -1,4 +1,4 @@
-"""Placing tables by what the guest's file systems say of their own addresses, and by the order between such tables."""
+"""Placing tables by what the guest's file systems say of their own addresses."""
 
 from __future__ import annotations
 
@@ -9,39 +9,54 @@ import numpy as np
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
+from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
 from forensic.recovery.placement.slots import MAX_TWIN_CLUSTERS, Placed, is_current
+from forensic.recovery.placement.starts import DiskShape, Said, Start, Within, starts_of
 
-USUAL_STARTS = (0, 63 * 512, 1 << 20)
-"""Where a file system begins if no partition table says so: at once, on its own track, or at 1 MiB."""
+FARTHEST = 1 << 60
+"""Bytes from the start of a file system beyond which no structure is believed to lie."""
 
-AGREEING = 0.6
-"""The share of a file system's anchors that have to fit its start."""
-
-
-class Start(Struct, frozen=True):
-    """Where a file system begins on the disk, and whether no other start is possible."""
-
-    offset: int
-    sure: bool
+AGREEING = 0.8
+"""The share of a table's anchors that have to agree on its slot."""
 
 
-class Within(Struct):
-    """The anchors that lie in the data of tables: for each its table, and how far its place lies after the table's."""
+class Votes(Struct):
+    """What the anchors of one file system say of the slot of one table; those `against` fit none."""
 
-    anchors: list[Anchor] = field(default_factory=list)
-    tables: list[int] = field(default_factory=list)
-    behind: list[int] = field(default_factory=list)
+    slots: Counter[int] = field(default_factory=Counter)
+    checked: Counter[int] = field(default_factory=Counter)
+    against: int = 0
+    kinds: set[str] = field(default_factory=set)
 
-    def add(self, anchor: Anchor, table: int, behind: int) -> None:
-        """Enter an anchor: what the table maps begins at (start of its file system + `behind`)."""
-        self.anchors.append(anchor)
-        self.tables.append(table)
-        self.behind.append(behind)
+    @property
+    def slot(self) -> int:
+        """The slot on which they agree; -1 if they do not."""
+        slot, count = self.slots.most_common(1)[0] if self.slots else (-1, 0)
+        return slot if count >= AGREEING * (self.slots.total() + self.against) else -1
+
+
+class System(Struct):
+    """A file system of the guest: where it begins and ends, and what it says of each table."""
+
+    start: Start
+    span: int
+    votes: dict[int, Votes] = field(default_factory=dict)
+    contradicted: bool = False
+
+    @property
+    def slots(self) -> dict[int, int]:
+        """The tables that it gives a slot."""
+        return {table: votes.slot for table, votes in self.votes.items() if votes.slot >= 0}
+
+    def overlaps(self, other: System) -> bool:
+        """Whether both lie on the same part of the disk."""
+        begin, end = self.start.offset, self.start.offset + self.span
+        return begin < other.start.offset + other.span and other.start.offset < end
 
 
 def by_anchors(
@@ -56,33 +71,27 @@ def by_anchors(
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or not len(orphans):
         return []
     slots = {table: slot for slot, table in placed}
-    tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
-    where = _entries_of(accounts, tables)
-    within = _within(accounts, tables, where)
-    coverage = accounts.geometry.l1_coverage
-    starts = _starts(accounts, tables, where, within, slots, size_known)
-    votes: dict[int, Counter[int]] = {}
-    sure: dict[int, bool] = {}
-    kinds: dict[int, Counter[str]] = {}
-    for anchor, table, behind in zip(within.anchors, within.tables, within.behind, strict=True):
-        start = starts.get(anchor.system)
-        if start is None or (start.offset + behind) % coverage:
-            continue
-        slot = (start.offset + behind) // coverage
-        if 0 <= slot < slot_count:
-            votes.setdefault(table, Counter())[slot] += 1
-            kinds.setdefault(table, Counter())[anchor.kind] += 1
-            sure[table] = sure.get(table, True) and start.sure and anchor.checked
-    chosen = {table: count.most_common(1)[0] for table, count in votes.items()}
-    claims = Counter(slot for slot, _ in chosen.values())
+    within, starts = _within_and_starts(accounts, orphans, slots, size_known)
+    systems = _systems(within, starts, accounts.geometry.l1_coverage, slot_count)
+    kept = without_contradictions(systems, slots)
+    chosen: dict[int, list[System]] = {}
+    for one in kept:
+        for table in one.slots:
+            chosen.setdefault(table, []).append(one)
+    slot_of = {table: said[0].slots[table] for table, said in chosen.items()}
+    claims = Counter(slot_of.values())
+    known = set(slots.values())
     found = []
-    for table, (slot, count) in sorted(chosen.items()):
-        if table in slots or count < 0.8 * votes[table].total():
+    for table, slot in sorted(slot_of.items()):
+        if table in slots:
             continue
-        alone = claims[slot] == 1 and slot not in slots.values()
+        votes = [(one, one.votes[table]) for one in chosen[table]]
+        proving = sum(one.checked[slot] for system, one in votes if system.start.sure and not system.contradicted)
         current = is_current(accounts.evidence, accounts.geometry, accounts, table)
-        how = of_anchors(count, sure[table] and size_known, 0 if alone else 1, current, doubtful)
-        because = f"{count:,} structures of the guest agree: {', '.join(sorted(kinds[table]))}"
+        how = of_anchors(proving if size_known else 0, claims[slot] - 1 + (slot in known), current, doubtful)
+        count = sum(one.slots[slot] for _, one in votes)
+        kinds = sorted({kind for _, one in votes for kind in one.kinds})
+        because = f"{counted(count, 'structure')} of the guest agree: {', '.join(kinds)}"
         found.append(Placed(slot, table, Method.ANCHORS, how, because))
     return found
 
@@ -94,11 +103,74 @@ def anchors_with_starts(
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS:
         return []
     slots = {table: slot for slot, table in placed}
+    within, starts = _within_and_starts(accounts, orphans, slots, size_known)
+    systems = _systems(within, starts, accounts.geometry.l1_coverage, 1 << 62)
+    kept = {id(one.start) for one in without_contradictions(systems, slots)}
+    return [
+        (anchor, starts[anchor.system].offset)
+        for anchor in within.anchors
+        if anchor.system in starts and id(starts[anchor.system]) in kept
+    ]
+
+
+def without_contradictions(systems: Sequence[System], placed: dict[int, int]) -> list[System]:
+    """The file systems that can be on one disk; `placed` are tables and their slots.
+
+    Two that give one table two slots, or one slot two tables, cannot both be: one is a file of the other, or the
+    structures are of different times. Where they lie on the same part of the disk, the one that is sure, else the
+    larger one is believed, since a file lies within its file system. Neither of them proves anything after that.
+    """
+    kept: list[System] = []
+    table_of: dict[int, tuple[int, System]] = {}
+    slot_of: dict[int, tuple[int, System | None]] = {table: (slot, None) for table, slot in placed.items()}
+    for one in sorted(systems, key=lambda one: (not one.start.sure, -one.span, -len(one.votes))):
+        rivals: list[System | None] = []
+        for table, slot in one.slots.items():
+            other_slot, placed_by = slot_of.get(table, (slot, None))
+            other_table, claimed_by = table_of.get(slot, (table, None))
+            rivals += [placed_by] if other_slot != slot else []
+            rivals += [claimed_by] if other_table != table else []
+        for rival in rivals:
+            one.contradicted = True
+            if rival is not None:
+                rival.contradicted = True
+        if any(rival is None or rival.overlaps(one) for rival in rivals):
+            continue
+        kept.append(one)
+        for table, slot in one.slots.items():
+            slot_of.setdefault(table, (slot, one))
+            table_of.setdefault(slot, (table, one))
+    return kept
+
+
+def _systems(within: Within, starts: dict[bytes, Start], coverage: int, slot_count: int) -> list[System]:
+    """What each file system says of each table."""
+    found: dict[bytes, System] = {}
+    for anchor, table, behind in zip(within.anchors, within.tables, within.behind, strict=True):
+        start = starts.get(anchor.system)
+        if start is None:
+            continue
+        system = found.setdefault(anchor.system, System(start, anchor.span))
+        votes = system.votes.setdefault(table, Votes())
+        slot, rest = divmod(start.offset + behind, coverage)
+        if rest or not 0 <= slot < slot_count:
+            votes.against += 1
+            continue
+        votes.slots[slot] += 1
+        votes.checked[slot] += anchor.checked
+        votes.kinds.add(anchor.kind)
+    return list(found.values())
+
+
+def _within_and_starts(
+    accounts: Accounts, orphans: U64, slots: dict[int, int], size_known: bool
+) -> tuple[Within, dict[bytes, Start]]:
+    """The anchors in the data of tables, and where their file systems begin."""
     tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
     where = _entries_of(accounts, tables)
     within = _within(accounts, tables, where)
-    starts = _starts(accounts, tables, where, within, slots, size_known)
-    return [(anchor, starts[anchor.system].offset) for anchor in within.anchors if anchor.system in starts]
+    disk = DiskShape(accounts.geometry.l1_coverage, accounts.geometry.virtual_size, size_known)
+    return within, starts_of(within, slots, _said_by_partitions(accounts, where, within, disk), disk)
 
 
 def _entries_of(accounts: Accounts, tables: U64) -> I64:
@@ -119,7 +191,7 @@ def _within(accounts: Accounts, tables: U64, where: I64) -> Within:
     found = Within()
     for anchor in find_anchors(accounts.evidence, accounts.scan):
         number = int(where[anchor.host_offset >> geometry.cluster_bits])
-        if number >= 0:
+        if number >= 0 and 0 <= anchor.place < FARTHEST:
             table, index = divmod(number, geometry.l2_entry_count)
             inside = anchor.host_offset % geometry.cluster_size
             behind = anchor.place - index * geometry.cluster_size - inside
@@ -127,66 +199,18 @@ def _within(accounts: Accounts, tables: U64, where: I64) -> Within:
     return found
 
 
-def _starts(
-    accounts: Accounts, tables: U64, where: I64, within: Within, slots: dict[int, int], size_known: bool
-) -> dict[bytes, Start]:
-    """Where each file system begins: by tables that are placed, by a partition table, or as is usual.
-
-    A system that lies in the range of another with more anchors is a file of its: it gives no places.
-    """
-    coverage, size = accounts.geometry.l1_coverage, accounts.geometry.virtual_size
-    said = _said_by_partitions(accounts, tables, where, within)
-    systems: dict[bytes, list[int]] = {}
-    for number, anchor in enumerate(within.anchors):
-        systems.setdefault(anchor.system, []).append(number)
-    found: dict[bytes, Start] = {}
-    ranges: list[tuple[int, int]] = []
-    for system, numbers in sorted(systems.items(), key=lambda one: (-len(one[1]), one[0])):
-        behind = [within.behind[number] for number in numbers]
-        first = within.anchors[numbers[0]]
-        if first.absolute:
-            found[system] = Start(0, True)
-            continue
-        known = Counter(
-            slots[within.tables[number]] * coverage - within.behind[number]
-            for number in numbers
-            if within.tables[number] in slots
-        )
-        start = _start(behind, known, said, coverage)
-        if start is None:
-            continue
-        offset, by_word = start
-        only = size_known and offset < coverage and first.span > 0 and offset + coverage + first.span > size
-        if any(offset < end and offset + first.span > begin for begin, end in ranges):
-            continue
-        ranges.append((offset, offset + first.span))
-        found[system] = Start(offset, by_word or only)
-    return found
-
-
-def _start(behind: list[int], known: Counter[int], said: list[int], coverage: int) -> tuple[int, bool] | None:
-    """The start that most anchors fit, and whether something other than custom says so."""
-    if known and known.most_common(1)[0][1] >= AGREEING * known.total():
-        return known.most_common(1)[0][0], True
-    fitting = [
-        (sum((start + one) % coverage == 0 and start + one >= 0 for one in behind), start)
-        for start in dict.fromkeys([*said, *USUAL_STARTS])
-    ]
-    count, offset = max(fitting, key=lambda one: one[0])
-    if count < AGREEING * len(behind):
-        return None
-    return offset, offset in said
-
-
-def _said_by_partitions(accounts: Accounts, tables: U64, where: I64, within: Within) -> list[int]:
-    """Partition starts by every partition table in the data."""
+def _said_by_partitions(accounts: Accounts, where: I64, within: Within, disk: DiskShape) -> Said:
+    """Partition starts by every partition table in the data; those of a disk of another size may be in a file of it."""
     evidence: Evidence = accounts.evidence
-    found: list[int] = []
+    found: list[partitions.Partitions] = []
     for anchor in within.anchors:
         if anchor.kind == "gpt_header":
-            found += partitions.starts_by_gpt(evidence, anchor)
+            rest = -anchor.host_offset % accounts.geometry.cluster_size
+            found.append(partitions.by_gpt(evidence, anchor, rest))
     per_table = accounts.geometry.l2_entry_count
     first = np.flatnonzero((where >= 0) & (where % per_table == 0))[: partitions.MOST_STARTS]
     for cluster in first.tolist():
-        found += partitions.starts_by_mbr(evidence.read_up_to_bad(cluster << accounts.geometry.cluster_bits, 512))
-    return list(dict.fromkeys(found))[: partitions.MOST_STARTS]
+        found.append(partitions.by_mbr(evidence.read_up_to_bad(cluster << accounts.geometry.cluster_bits, 512)))
+    starts = list(dict.fromkeys(start for one in found for start in one.starts))[: partitions.MOST_STARTS]
+    own = frozenset(start for one in found if disk.is_end(one.end) for start in one.starts)
+    return Said(tuple(starts), own)
