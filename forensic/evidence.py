@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from forensic.files.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
@@ -92,6 +93,18 @@ class Evidence:
         self.unread_not_listed = 0
         self._writer = opened.writer()
         self.disk_usage = sum(file.disk_usage for file in self.files)
+
+    def narrow(self, image_offset: int, length: int) -> None:
+        """Let only this part of the file count from now on: an image within a larger file. Raises `ValueError`.
+
+        It has to lie within the file; evidence that was split has no parts.
+        """
+        whole = self.files[0]
+        if len(self.files) > 1 or not 0 <= image_offset <= image_offset + length <= whole.before.size:
+            raise ValueError(f"{length:,} bytes at offset {image_offset:#x} are no part of it")
+        self.image_offset = image_offset
+        self._opened = OpenedFiles([replace(whole, skip=image_offset, most=length)])
+        self.files, self._skip = self._opened.files, image_offset
 
     @property
     def size(self) -> int:

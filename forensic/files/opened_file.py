@@ -43,8 +43,9 @@ class Identity(Struct, frozen=True):
 class OpenedFile(Struct, frozen=True):
     """One file of the evidence, open for reading.
 
-    Its bytes count from `skip` on, and are those from `start` on of the evidence. A block device has no size and no
-    times that say anything of its content: `before` has the size that was measured, and no times.
+    Its bytes count from `skip` on, `most` of them if that is given, and are those from `start` on of the evidence. A
+    block device has no size and no times that say anything of its content: `before` has the size that was measured, and
+    no times.
     """
 
     descriptor: int
@@ -55,11 +56,13 @@ class OpenedFile(Struct, frozen=True):
     disk_usage: int = 0
     skip: int = 0
     start: int = 0
+    most: int | None = None
 
     @property
     def size(self) -> int:
         """Bytes that count."""
-        return max(0, self.before.size - self.skip)
+        rest = max(0, self.before.size - self.skip)
+        return rest if self.most is None else min(rest, self.most)
 
     @property
     def end(self) -> int:

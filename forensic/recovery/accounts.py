@@ -57,6 +57,7 @@ class Accounts:
         self.metadata = np.zeros(size, dtype=np.uint8)
         self.others = np.zeros(size, dtype=np.uint8)
         self.wrong_entries = 0
+        self.taken: Bools | None = None  # by an image that was written over this one
         self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 

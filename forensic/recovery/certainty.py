@@ -196,6 +196,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
         whys[leads & _any(standing.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
         if standing.unused is not None:
             whys[leads & _any(standing.unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
+        if accounts.taken is not None:
+            whys[leads & _any(accounts.taken, first, last, accounts.clusters)] = Why.OVERWRITTEN
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE

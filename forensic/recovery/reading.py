@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.disk.planned import UNKNOWN, Judged, Planned
-from forensic.errors import BadPlan
+from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import Reason
@@ -28,9 +28,17 @@ LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTR
 def open_planned(evidence: Evidence, path: str) -> Qcow2Image:
     """The image that the plan in a file describes.
 
-    Raises `EvidenceUnreadable`, `BadPlan`, and `WrongEvidence` for a plan of another file.
+    Only the part of the file that the plan is about counts from then on. Raises `EvidenceUnreadable`, `BadPlan`, and
+    `WrongEvidence` for a plan of another file.
     """
     plan = read_plan(path)
+    if plan.part is not None:
+        if evidence.image_offset not in (0, plan.part.offset):
+            raise WrongEvidence(path, f"it is for an image at offset {plan.part.offset:#x} of the file")
+        try:
+            evidence.narrow(plan.part.offset, plan.part.length)
+        except ValueError as error:
+            raise WrongEvidence(path, str(error)) from error
     verify_evidence(plan, evidence, path)
     return Qcow2Image(evidence, planned_by(plan, evidence, path))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
@@ -41,6 +43,14 @@ class Work(Struct):
     placed_data: list[PlacedData] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    until: float | None = None
+
+    def is_late(self, what: str) -> bool:
+        """Whether the time for the search is over; then it is noted that this was not done."""
+        if self.until is None or time.monotonic() <= self.until:
+            return False
+        self.notes.append(f"not done, since the time was over: {what}")
+        return True
 
     @property
     def geometry(self) -> Geometry:

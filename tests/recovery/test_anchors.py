@@ -13,7 +13,7 @@ from forensic.evidence import Evidence
 from forensic.recovery.anchors import find_anchors
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.anchors.partitions import starts_by_gpt, starts_by_mbr
-from forensic.recovery.scan import scan
+from forensic.recovery.scanning import scan
 from tests.oracles import require
 from tests.recovery.images import filesystem
 

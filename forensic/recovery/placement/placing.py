@@ -40,8 +40,8 @@ def place_tables(work: Work) -> None:
         _take(work, by_twins(accounts, in_use, known), free)
     _take(work, by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost), free)
     _take(work, _only_slot(work, in_use, needed, free), free)
-    if free and len(work.placed) < len(in_use):
-        doubtful = work.everywhere or layout.doubtful
+    if free and len(work.placed) < len(in_use) and not work.is_late("placing tables by what the guest holds"):
+        doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
         known += [(one.slot, one.host_offset) for one in work.placed]
         _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
         _by_what_is_in_use(work, in_use, needed, free)
@@ -62,10 +62,12 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> 
     """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
     layout, accounts = work.layout, work.accounts
     for _ in range(MOST_ROUNDS):
+        if work.is_late("placing tables by what the guest has in use"):
+            return
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
         anchors = anchors_with_starts(accounts, left, all_placed(work), layout.size_known)
-        read = reader_of(work.evidence, _header_of(work, needed), all_placed(work), needed)
+        read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:
             scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
@@ -132,6 +134,7 @@ def _only_slot(work: Work, in_use: U64, needed: int, free: set[int]) -> list[Pla
         return []
     accounts = accounts_of(work.evidence, work.found, work.layout, in_use)
     rivals = len(work.orphans.host_offsets) - 1
-    how = sure.of_only_slot(work.layout.size_known, rivals, accounts, work.everywhere or work.layout.doubtful)
+    doubtful = work.everywhere or work.layout.doubtful or work.found.stopped_at is not None
+    how = sure.of_only_slot(work.layout.size_known, rivals, accounts, doubtful)
     because = "the disk has one slot, and the file one table that is in use"
     return [Placed(0, int(in_use[0]), Method.ONLY_SLOT, how, because)]
