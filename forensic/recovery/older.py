@@ -49,5 +49,5 @@ def _in_clusters(sectors: Bools, cluster_bits: int) -> Bools:
     """Which clusters of another size hold any of these sectors."""
     per_cluster = (1 << cluster_bits) // SECTOR_SIZE
     padded = np.append(sectors, np.zeros(-len(sectors) % per_cluster, dtype=np.bool_))
-    found: Bools = padded.reshape(-1, per_cluster).any(axis=1)
+    found: Bools = np.asarray(padded.reshape(-1, per_cluster).any(axis=1))
     return found

@@ -77,8 +77,8 @@ def scan(
                         found[signature].append(where)
             if progress:
                 progress(sum(group[-1][-1]), evidence.size)
-    places = {signature: _listed(parts) for signature, parts in found.items()}
-    return Scan(sectors, places, evidence.size, stopped_at)
+    listed = {signature: _listed(parts) for signature, parts in found.items()}
+    return Scan(sectors, listed, evidence.size, stopped_at)
 
 
 def look_at(evidence: Evidence, found: Scan, host_offsets: Sequence[int], length: int) -> None:

@@ -86,9 +86,10 @@ def list_images(options: argparse.Namespace, knowledge: Knowledge, bad: Bad) -> 
         for number, one in enumerate(found):
             part = Part(base + one.offset, one.length)
             output = plans[number] if plans else None
-            rows.append({**_row(one, base), **_planned(options, knowledge, bad, part, output)})
+            planned = _planned(options, knowledge, bad, part, output)
+            rows.append({**_row(one, base), **planned})
             if not options.json:
-                print(_line(one, base, rows[-1]))
+                print(_line(one, base, str(planned.get("reason", ""))))
         if options.json:
             document = {"schema": SCHEMA, "images": rows, "headers_not_looked_at": more}
             print(json.dumps(document, indent=2, sort_keys=True))
@@ -128,13 +129,12 @@ def _row(one: Carved, base: int) -> dict[str, Json]:
     }
 
 
-def _line(one: Carved, base: int, row: dict[str, Json]) -> str:
+def _line(one: Carved, base: int, reason: str) -> str:
     place = f"{base + one.offset:#x}  version {one.version}  {one.length:,} bytes"
     disk = f"disk of {one.virtual_size:,} bytes in clusters of {one.cluster_size:,}"
     tables = f"{one.in_place:,} of {one.named:,} L2 tables in place"
     cut = ", cut by the end of the file" if one.cut else ""
-    damage = f"; {shown(row['reason'])}" if "reason" in row else ""
-    return f"{place}  {disk}  {tables}{cut}{damage}"
+    return f"{place}  {disk}  {tables}{cut}" + (f"; {shown(reason)}" if reason else "")
 
 
 def _plan_files(options: argparse.Namespace, names: list[str], evidence: Evidence) -> list[Path]:

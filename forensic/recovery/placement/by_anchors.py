@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from msgspec import Struct, field
@@ -64,16 +65,23 @@ def by_anchors(
     orphans: U64,
     placed: Sequence[tuple[int, int]],
     slot_count: int,
-    size_known: bool,
+    disk: DiskShape,
+    counted_now: bool,
     doubtful: bool,
 ) -> list[Placed]:
-    """The orphans whose data holds structures that say where they are; `placed` are slots and tables that are known."""
+    """The orphans whose data holds structures that say where they are; `placed` are slots and tables that are known.
+
+    `counted_now` says that the refcounts know of the orphans. Otherwise they may be of several images that lay here one
+    after the other, and nothing is certain where anything shows that.
+    """
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or not len(orphans):
         return []
     slots = {table: slot for slot, table in placed}
-    within, starts = _within_and_starts(accounts, orphans, slots, size_known)
+    within, starts, shared = _within_and_starts(accounts, orphans, slots, disk)
     systems = _systems(within, starts, accounts.geometry.l1_coverage, slot_count)
     kept = without_contradictions(systems, slots)
+    if not counted_now:
+        doubtful |= shared or any(one.overlaps(other) for one, other in combinations(kept, 2))
     chosen: dict[int, list[System]] = {}
     for one in kept:
         for table in one.slots:
@@ -87,8 +95,8 @@ def by_anchors(
             continue
         votes = [(one, one.votes[table]) for one in chosen[table]]
         proving = sum(one.checked[slot] for system, one in votes if system.start.sure and not system.contradicted)
-        current = is_current(accounts.evidence, accounts.geometry, accounts, table)
-        how = of_anchors(proving if size_known else 0, claims[slot] - 1 + (slot in known), current, doubtful)
+        current = is_current(accounts, table, counted_now)
+        how = of_anchors(proving, claims[slot] - 1 + (slot in known), current, doubtful)
         count = sum(one.slots[slot] for _, one in votes)
         kinds = sorted({kind for _, one in votes for kind in one.kinds})
         because = f"{counted(count, 'structure')} of the guest agree: {', '.join(kinds)}"
@@ -97,13 +105,13 @@ def by_anchors(
 
 
 def anchors_with_starts(
-    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], size_known: bool
+    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], disk: DiskShape
 ) -> list[tuple[Anchor, int]]:
     """Every anchor in the data of tables whose file system has a known start, and that start."""
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS:
         return []
     slots = {table: slot for slot, table in placed}
-    within, starts = _within_and_starts(accounts, orphans, slots, size_known)
+    within, starts, _ = _within_and_starts(accounts, orphans, slots, disk)
     systems = _systems(within, starts, accounts.geometry.l1_coverage, 1 << 62)
     kept = {id(one.start) for one in without_contradictions(systems, slots)}
     return [
@@ -163,27 +171,36 @@ def _systems(within: Within, starts: dict[bytes, Start], coverage: int, slot_cou
 
 
 def _within_and_starts(
-    accounts: Accounts, orphans: U64, slots: dict[int, int], size_known: bool
-) -> tuple[Within, dict[bytes, Start]]:
-    """The anchors in the data of tables, and where their file systems begin."""
+    accounts: Accounts, orphans: U64, slots: dict[int, int], disk: DiskShape
+) -> tuple[Within, dict[bytes, Start], bool]:
+    """The anchors in the data of tables, where their file systems begin, and whether tables share clusters."""
     tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
-    where = _entries_of(accounts, tables)
+    where, shared = _entries_of(accounts, tables)
     within = _within(accounts, tables, where)
-    disk = DiskShape(accounts.geometry.l1_coverage, accounts.geometry.virtual_size, size_known)
-    return within, starts_of(within, slots, _said_by_partitions(accounts, where, within, disk), disk)
+    return within, starts_of(within, slots, _said_by_partitions(accounts, where, within, disk), disk), shared
 
 
-def _entries_of(accounts: Accounts, tables: U64) -> I64:
-    """For each host cluster the number of the table that leads to it × entries a table + index of the entry; or -1."""
+def _entries_of(accounts: Accounts, tables: U64) -> tuple[I64, bool]:
+    """For each host cluster the number of the table that leads to it × entries a table + index of the entry; or -1.
+
+    And whether two tables lead to one cluster at different indices: no two tables of one disk do, at any time.
+    """
     where = np.full(accounts.clusters, -1, dtype=np.int64)
     per_table = accounts.geometry.l2_entry_count
     bits = np.uint64(accounts.geometry.cluster_bits)
+    shared = False
     for batch, good in accounts.batches(np.arange(len(tables)), tables):
         places, _ = located(batch, good)
         inside = (places != 0) & (places < np.uint64(accounts.evidence.size))
-        numbers = batch.l1_indices[:, np.newaxis] * per_table + np.arange(per_table)
-        where[(places[inside] >> bits).astype(np.int64)] = numbers[inside]
-    return where
+        numbers = (batch.l1_indices[:, np.newaxis] * per_table + np.arange(per_table))[inside]
+        clusters = (places[inside] >> bits).astype(np.int64)
+        before = where[clusters]
+        where[clusters] = numbers
+        indices = numbers % per_table
+        shared |= bool(
+            (((before >= 0) & (before % per_table != indices)) | (where[clusters] % per_table != indices)).any()
+        )
+    return where, shared
 
 
 def _within(accounts: Accounts, tables: U64, where: I64) -> Within:

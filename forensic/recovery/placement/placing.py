@@ -16,6 +16,7 @@ from forensic.recovery.placement.by_anchors import anchors_with_starts, by_ancho
 from forensic.recovery.placement.by_order import by_order
 from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.placement.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.placement.starts import DiskShape
 from forensic.recovery.understanding import accounts_of, image_of
 from forensic.recovery.work import Work
 
@@ -43,7 +44,8 @@ def place_tables(work: Work) -> None:
     if free and len(work.placed) < len(in_use) and not work.is_late("placing tables by what the guest holds"):
         doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
         known += [(one.slot, one.host_offset) for one in work.placed]
-        _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
+        counted_now = bool(accounts.in_use(in_use).any())
+        _take(work, by_anchors(accounts, in_use, known, needed, _disk_shape(work), counted_now, doubtful), free)
         _by_what_is_in_use(work, in_use, needed, free)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
@@ -58,15 +60,21 @@ def orphans_in_use(work: Work) -> U64:
     return in_use if len(in_use) or work.l1.any() else orphans
 
 
+def _disk_shape(work: Work) -> DiskShape:
+    """What is known of the disk's size; a header that is right about little else may still have it."""
+    geometry = work.geometry
+    return DiskShape(geometry.l1_coverage, geometry.virtual_size, work.layout.size_known)
+
+
 def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> None:
     """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
-    layout, accounts = work.layout, work.accounts
+    accounts = work.accounts
     for _ in range(MOST_ROUNDS):
         if work.is_late("placing tables by what the guest has in use"):
             return
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
-        anchors = anchors_with_starts(accounts, left, all_placed(work), layout.size_known)
+        anchors = anchors_with_starts(accounts, left, all_placed(work), _disk_shape(work))
         read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:

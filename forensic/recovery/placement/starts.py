@@ -68,11 +68,20 @@ class Within(Struct):
 
 
 class DiskShape(Struct, frozen=True):
-    """What is known of the disk: the bytes that an L1 entry covers, its size, and whether that is sure."""
+    """What is known of the disk: the bytes that an L1 entry covers, its size, and whether that is sure.
+
+    A size that is not sure is 0, or that of a header which has the wrong cluster size: of a new image that was created
+    over this one, perhaps with the same size.
+    """
 
     coverage: int
     size: int
     size_known: bool
+
+    def leaves_no_room(self, end: int) -> bool:
+        """Whether what ends here could not begin one L1 entry later; a size that is not sure has to fit exactly."""
+        rest = self.size - end
+        return 0 <= rest < (self.coverage if self.size_known else min(self.coverage, 1 << 20))
 
     def is_end(self, offset: int) -> bool:
         """Whether partitions that end here fill the disk, but for what a partition table leaves at its end."""
@@ -115,7 +124,7 @@ def _start(behind: I64, known: list[int], said: Said, disk: DiskShape, span: int
             return _only_start(behind, span, disk)
     usual = offset in USUAL_STARTS or offset in said.offsets
     whole = fitting(offset) >= NEARLY_ALL * len(behind)
-    alone = disk.size_known and offset < disk.coverage and span > 0 and offset + disk.coverage + span > disk.size
+    alone = offset < disk.coverage and span > 0 and disk.leaves_no_room(offset + span)
     proven = (by_tables and agreeing >= NEARLY_ALL * len(known)) or offset in said.own or alone
     return Start(offset, usual and whole and proven and _has_room(offset, span, disk))
 
