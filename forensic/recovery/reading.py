@@ -179,12 +179,15 @@ def _bases(plan: Plan, size: int, coverage: int) -> Iterator[tuple[int, int, Jud
 OLDER = (Method.OLD_SNAPSHOT, Method.OLDER_TABLE)
 """Methods that give what a range held before."""
 
+OLDER_IMAGE = "older"
+"""The target of a plan of an image that another was written over."""
+
 
 def _of_decision(plan: Plan, sure: dict[str, Certainty], name: str) -> Judged:
     decision = plan.decisions.get(name)
     if decision is None:
         return Judged(UNKNOWN, 0.0, name, "")
-    version = "older" if decision.method in OLDER else "current"
+    version = "older" if decision.method in OLDER or plan.target == OLDER_IMAGE else "current"
     return Judged(sure[name].value, decision.confidence, name, decision.method.value, version)
 
 

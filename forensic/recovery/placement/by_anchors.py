@@ -99,7 +99,7 @@ def by_anchors(
         how = of_anchors(proving, claims[slot] - 1 + (slot in known), current, doubtful)
         count = sum(one.slots[slot] for _, one in votes)
         kinds = sorted({kind for _, one in votes for kind in one.kinds})
-        because = f"{counted(count, 'structure')} of the guest agree: {', '.join(kinds)}"
+        because = f"{counted(count, 'structure')} of the guest {'says' if count == 1 else 'say'} so: {', '.join(kinds)}"
         found.append(Placed(slot, table, Method.ANCHORS, how, because))
     return found
 
