@@ -55,6 +55,19 @@ class Scan(Struct, frozen=True):
             found[first : first + len(zero)] = zero == sectors
         return found
 
+    def zero_among(self, clusters: I64, cluster_bits: int) -> Bools:
+        """Which of some clusters hold nothing but zeros, or cannot be read; there may be many others in the file."""
+        per_cluster = 1 << (cluster_bits - 9)
+        found = np.zeros(len(clusters), dtype=np.bool_)
+        step = max(1, SECTORS_AT_ONCE // per_cluster // 8)
+        for at in range(0, len(clusters), step):
+            places = clusters[at : at + step, np.newaxis] * per_cluster + np.arange(per_cluster)
+            past = places >= len(self.sectors)
+            places[past] = len(self.sectors) - 1
+            zero = is_one_of(self.sectors.at(places), (Sector.ZERO, Sector.UNREAD)) | past
+            found[at : at + step] = zero.all(axis=1)
+        return found
+
     def counts(self, cluster_bits: int, *kinds: tuple[Sector, ...]) -> Iterator[tuple[int, Counts, list[Counts]]]:
         """How many sectors some clusters have at a time, and how many of some kinds: the first cluster, and the counts.
 

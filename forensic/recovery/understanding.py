@@ -224,7 +224,7 @@ def kept(evidence: Evidence, found: Scan, layout: Layout) -> tuple[U64, I64]:
     others = np.flatnonzero(inside & ~good)
     if len(others):
         clusters = (offsets[others] >> np.uint64(geometry.cluster_bits)).astype(np.int64)
-        good[others] = found.zero_clusters(geometry.cluster_bits)[clusters]
+        good[others] = found.zero_among(clusters, geometry.cluster_bits)
     return np.where(good, offsets, np.uint64(0)), np.flatnonzero((entries != 0) & ~good)
 
 

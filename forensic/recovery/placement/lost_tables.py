@@ -45,7 +45,7 @@ def lost_slots(work: Work) -> I64:
     if work.accounts.possible and not work.accounts.closed:
         used = np.flatnonzero(work.l1)
         clusters = (work.l1[used] >> np.uint64(work.geometry.cluster_bits)).astype(np.int64)
-        wiped = used[work.found.zero_clusters(work.geometry.cluster_bits)[clusters]]
+        wiped = used[work.found.zero_among(clusters, work.geometry.cluster_bits)]
     placed = [one.slot for one in work.placed]
     found: I64 = np.setdiff1d(np.concatenate([work.broken, wiped]), placed)
     return found
@@ -98,7 +98,7 @@ def by_exact_count(work: Work, slots: I64) -> list[PlacedData]:
     """
     geometry, accounts = work.geometry, work.accounts
     placed = np.array(sorted(table for _, table in all_placed(work) if table), dtype=np.uint64)
-    intact = placed[~work.found.zero_clusters(geometry.cluster_bits)[_clusters(work, placed)]]
+    intact = placed[~work.found.zero_among(_clusters(work, placed), geometry.cluster_bits)]
     if work.suspect or work.everywhere or (len(intact) and not looks_converted(accounts, intact)):
         return []
     in_use = ~accounts.claimed

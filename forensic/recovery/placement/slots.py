@@ -41,7 +41,7 @@ def orphans_of(candidates: Candidates, accounts: Accounts) -> Candidates:
     if not accounts.possible:
         return candidates.chosen(np.zeros(len(candidates.host_offsets), dtype=np.bool_))
     clusters = (candidates.host_offsets >> np.uint64(accounts.geometry.cluster_bits)).astype(np.int64)
-    free = ~accounts.claimed[clusters]
+    free = ~accounts.are_claimed(clusters)
     free &= ~(candidates.l1_like & (candidates.tables > 0))
     free &= (candidates.located + candidates.streams) > 0
     free &= (candidates.used > 1) | (candidates.copied > 0)  # a single word proves nothing
