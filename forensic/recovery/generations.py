@@ -81,7 +81,9 @@ def old_tables(
 
 def _taken_since(accounts: Accounts, host_offset: int) -> bool:
     """Whether something else lies there now."""
-    return bool(accounts.possible and accounts.are_claimed(np.array([host_offset >> accounts.geometry.cluster_bits]))[0])
+    return bool(
+        accounts.possible and accounts.are_claimed(np.array([host_offset >> accounts.geometry.cluster_bits]))[0]
+    )
 
 
 def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: OldTables) -> Ranges:
