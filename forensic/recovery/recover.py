@@ -16,6 +16,7 @@ from forensic.qcow2.arrays import U64
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
+from forensic.recovery.candidates import MAX_CANDIDATES, TABLE_KINDS
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
@@ -40,6 +41,8 @@ from forensic.recovery.work import Work
 FEWEST_PLACED = 2
 """Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
 
+FEWEST_OF_OTHERS = 8
+"""Sectors that read as parts of tables without which nothing is said of them; a few are met by chance."""
 
 Progress = Callable[[int, int], None]
 
@@ -169,9 +172,20 @@ def begin(
         work.notes.append(f"the time was over at {place}: what lies after it was searched only as far as pointers lead")
     if left := len(work.orphans.host_offsets) - len(orphans_in_use(work)):
         work.notes.append(f"{counted(left, 'L2 table')} not in use: remains of what was deleted, or of an older image")
+    if not len(work.orphans.host_offsets) and (count := _tables_of_others(work)) >= FEWEST_OF_OTHERS:
+        work.notes.append(f"{counted(count, 'sector')} outside the image read as tables: --target older may read it")
     if more := layout.candidates.more:
         work.notes.append(f"{counted(more, 'more cluster')} may be tables and were not examined")
     return work
+
+
+def _tables_of_others(work: Work) -> int:
+    """How many sectors read as parts of a table and belong to no cluster of the image: one of another cluster size."""
+    if not work.accounts.possible:
+        return 0
+    sectors = work.found.where(TABLE_KINDS, MAX_CANDIDATES)
+    clusters = sectors >> (work.geometry.cluster_bits - 9)
+    return int(np.count_nonzero(~work.accounts.are_claimed(clusters)))
 
 
 def _is_trace(work: Work) -> bool:
