@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
-from forensic.files.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
+from forensic.files.opened_file import Identity, OpenedFile, change_of, integrity_of, reason_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
@@ -95,16 +94,10 @@ class Evidence:
         self.disk_usage = sum(file.disk_usage for file in self.files)
 
     def narrow(self, image_offset: int, length: int) -> None:
-        """Let only this part of the file count from now on: an image within a larger file. Raises `ValueError`.
-
-        It has to lie within the file; evidence that was split has no parts.
-        """
-        whole = self.files[0]
-        if len(self.files) > 1 or not 0 <= image_offset <= image_offset + length <= whole.before.size:
-            raise ValueError(f"{length:,} bytes at offset {image_offset:#x} are no part of it")
-        self.image_offset = image_offset
-        self._opened = OpenedFiles([replace(whole, skip=image_offset, most=length)])
-        self.files, self._skip = self._opened.files, image_offset
+        """Let only this part of the file count from now on: an image within a larger file. Raises `ValueError`."""
+        self._opened = self._opened.part(image_offset, length)
+        self.image_offset = self._skip = image_offset
+        self.files = self._opened.files
 
     @property
     def size(self) -> int:
@@ -288,17 +281,7 @@ class Evidence:
 
     def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
-        from forensic.records.run import IntegrityRecord
-
-        after = self.after()
-        return IntegrityRecord(
-            before=times_of(self.before),
-            after=times_of(after) if after else None,
-            unchanged=None if self.is_device and self.unchanged() else self.unchanged(),
-            method="size and node of the block device, which do not tell whether its content changed"
-            if self.is_device
-            else "device, inode, size, mtime and ctime when opened and when the report was made",
-        )
+        return integrity_of(self.before, self.after(), self.unchanged(), self.is_device)
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""

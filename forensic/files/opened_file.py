@@ -12,7 +12,7 @@ from msgspec import Struct
 from forensic.errors import EvidenceUnreadable
 
 if TYPE_CHECKING:
-    from forensic.records.run import IdentityRecord
+    from forensic.records.run import IdentityRecord, IntegrityRecord
 
 
 class Identity(Struct, frozen=True):
@@ -200,3 +200,17 @@ def kind_of(mode: int) -> str:
         stat.S_IFSOCK: "a socket",
     }
     return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def integrity_of(before: Identity, after: Identity | None, unchanged: bool, is_device: bool) -> IntegrityRecord:
+    """The proof that a file was not changed, as reports hold it; `after` is what its path names now."""
+    from forensic.records.run import IntegrityRecord  # not every command makes a report
+
+    return IntegrityRecord(
+        before=times_of(before),
+        after=times_of(after) if after else None,
+        unchanged=None if is_device and unchanged else unchanged,
+        method="size and node of the block device, which do not tell whether its content changed"
+        if is_device
+        else "device, inode, size, mtime and ctime when opened and when the report was made",
+    )
