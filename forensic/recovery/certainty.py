@@ -41,6 +41,7 @@ class Method(StrEnum):
     ORDER = "order"  # tables in the order of the file
     OLDER_TABLE = "older_table"  # an older table of a slot whose table is lost
     EXACT_COUNT = "exact_count"  # as many clusters as a lost table had entries, where a converter puts them
+    ANCHORED_DATA = "anchored_data"  # structures in the data of a lost table that say where they are
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
     CLOSED_ACCOUNTS = "closed_accounts"  # everything in use is accounted for
     OPEN_ACCOUNTS = "open_accounts"  # something is
@@ -59,6 +60,7 @@ CONFIDENCE = {
     Method.ORDER: 0.75,
     Method.OLDER_TABLE: 0.6,
     Method.EXACT_COUNT: 0.85,
+    Method.ANCHORED_DATA: 0.9,
     Method.OLD_SNAPSHOT: 0.9,
     Method.CLOSED_ACCOUNTS: 0.99,
     Method.OPEN_ACCOUNTS: 0.6,

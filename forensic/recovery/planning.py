@@ -6,6 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
+from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.recovery import certainty as sure
@@ -54,6 +55,8 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
     replaced = [one.slot for one in work.placed_data]
+    for one in work.placed_data:
+        judged.add_rest(one.slot, one.indices, geometry.l2_entry_count, Why.OVERWRITTEN)
     judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
@@ -131,7 +134,7 @@ def _decisions(work: Work) -> dict[str, Decision]:
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
     for part in work.placed_data:
-        what, method = f"the data of slot {part.slot}, whose table is lost, lies in a row", Method.EXACT_COUNT
+        what, method = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}, whose table is lost", part.method
         name = f"D{len(found) + 1}"
         found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found

@@ -11,6 +11,7 @@ from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import Candidates
+from forensic.recovery.certainty import Method
 from forensic.recovery.layout import Layout
 from forensic.recovery.placement.slots import Placed
 from forensic.recovery.plan import (
@@ -20,10 +21,12 @@ from forensic.recovery.scan import Scan
 
 
 class PlacedData(Struct, frozen=True):
-    """The data of a slot whose table is lost: the host offset of each of its clusters, and what says so."""
+    """Data of a slot whose table is lost: indices of entries, the host offset of each cluster, and what says so."""
 
     slot: int
+    indices: I64
     host_offsets: I64
+    method: Method
     because: str
 
 

@@ -121,6 +121,12 @@ def anchors_with_starts(
     ]
 
 
+def starts_by_tables(accounts: Accounts, placed: Sequence[tuple[int, int]], disk: DiskShape) -> dict[bytes, int]:
+    """Where the file systems begin of which structures lie in the data of tables that are placed."""
+    nothing = np.zeros(0, np.uint64)
+    return {anchor.system: start for anchor, start in anchors_with_starts(accounts, nothing, placed, disk)}
+
+
 def without_contradictions(systems: Sequence[System], placed: dict[int, int]) -> list[System]:
     """The file systems that can be on one disk; `placed` are tables and their slots.
 

@@ -45,7 +45,7 @@ def place_tables(work: Work) -> None:
         doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
         known += [(one.slot, one.host_offset) for one in work.placed]
         counted_now = bool(accounts.in_use(in_use).any())
-        _take(work, by_anchors(accounts, in_use, known, needed, _disk_shape(work), counted_now, doubtful), free)
+        _take(work, by_anchors(accounts, in_use, known, needed, disk_shape(work), counted_now, doubtful), free)
         _by_what_is_in_use(work, in_use, needed, free)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
@@ -60,7 +60,7 @@ def orphans_in_use(work: Work) -> U64:
     return in_use if len(in_use) or work.l1.any() else orphans
 
 
-def _disk_shape(work: Work) -> DiskShape:
+def disk_shape(work: Work) -> DiskShape:
     """What is known of the disk's size; a header that is right about little else may still have it."""
     geometry = work.geometry
     return DiskShape(geometry.l1_coverage, geometry.virtual_size, work.layout.size_known)
@@ -74,7 +74,7 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> 
             return
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
-        anchors = anchors_with_starts(accounts, left, all_placed(work), _disk_shape(work))
+        anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work))
         read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:

@@ -129,6 +129,12 @@ def _start(behind: I64, known: list[int], said: Said, disk: DiskShape, span: int
     return Start(offset, usual and whole and proven and _has_room(offset, span, disk))
 
 
+def only_usual_start(span: int, disk: DiskShape) -> int | None:
+    """The one usual start that leaves a file system of this length room on the disk; None if there are several."""
+    found = [one for one in USUAL_STARTS if _has_room(one, span, disk)]
+    return found[0] if span and disk.size_known and len(found) == 1 else None
+
+
 def _has_room(offset: int, span: int, disk: DiskShape) -> bool:
     """Whether a file system of this length can begin there; where the size of the disk is not known, anything can."""
     return not disk.size_known or offset + span <= disk.size
