@@ -6,7 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.qcow2.arrays import U64, is_among
-from forensic.qcow2.entries import host_offset_of
+from forensic.qcow2.entries import host_offset_of, l1_reserved_bits
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.recovery import certainty as sure
 from forensic.recovery.candidates import read_table
@@ -39,7 +39,8 @@ def place_tables(work: Work) -> None:
     wholly_lost = not work.l1.any()
     if others:
         _take(work, by_twins(accounts, in_use, known), free)
-    _take(work, by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost), free)
+    shared = sorted(free - _slots_with_lost_tables(work))  # of the others there may be an older version
+    _take(work, by_other_l1(work.orphans.host_offsets, shared, others, wholly_lost), free)
     _take(work, _only_slot(work, in_use, needed, free), free)
     if free and len(work.placed) < len(in_use) and not work.is_late("placing tables by what the guest holds"):
         doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
@@ -51,6 +52,15 @@ def place_tables(work: Work) -> None:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
         work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
         work.orphans = work.orphans.chosen(~np.isin(work.orphans.host_offsets, tables))
+
+
+def _slots_with_lost_tables(work: Work) -> set[int]:
+    """The slots whose L1 entry is sound and leads to a place in the file where no table is any more."""
+    named = work.layout.l1[work.broken]
+    offsets = host_offset_of(named)
+    sound = (l1_reserved_bits(named) == 0) & ((offsets & np.uint64(work.geometry.cluster_size - 1)) == 0)
+    sound &= (offsets != 0) & (offsets < np.uint64(work.evidence.size))
+    return set(work.broken[sound].tolist())
 
 
 def orphans_in_use(work: Work) -> U64:
