@@ -157,7 +157,8 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
     """A header whose L1 table is empty, wiped, or not where it says; and tables in the file."""
     header, content = by_header.geometry, by_content.geometry
     same = (header.cluster_bits, header.extended_l2) == (content.cluster_bits, content.extended_l2)
-    if not same:
+    codec = header.compression_type if not by_content.candidates.streams.any() else content.compression_type
+    if not same or header.compression_type != codec:
         if not len(by_content.candidates.host_offsets):
             return by_header
         return _sized_by_header(by_content, by_header)
@@ -179,9 +180,9 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     size = by_header.geometry.virtual_size
     geometry = replace(by_content.geometry, virtual_size=size)
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
-    why = "it leads to no tables, and others have a different cluster size"
+    why = "it leads to no tables, and others have a different cluster size or compression"
     if by_header.form == "plan":
-        why = "another was supplied, which leads to no tables here; those have a different cluster size"
+        why = "another was supplied, which leads to no tables here; those have a different cluster size or compression"
     fields = {**by_content.by_content, "header": why}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 

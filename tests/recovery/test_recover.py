@@ -29,7 +29,7 @@ ALL_KINDS = {kind.name for kind in KINDS}
 IN_CI = [kind for kind in KINDS if kind.name not in ("xfs w4k", "xfs many c4k", "xfs c4k -W", "noise c2M")]
 """The others, and other seeds, are for `python -m tests.recovery`."""
 
-EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k"}
+EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k", "ext4 zstd 8k"}
 ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
 WITH_EIGHT_BYTES = [kind for kind in IN_CI if kind.name == "ext4 c4k"]
 """A kind with a table of plain entries whose first two sectors are full."""

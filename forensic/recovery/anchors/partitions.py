@@ -42,10 +42,8 @@ def gpt_headers(evidence: Evidence, scan: Scan) -> list[Anchor]:
     return found
 
 
-def by_gpt(evidence: Evidence, header: Anchor, length: int) -> Partitions:
-    """Partitions by the entries after a primary header, as far as they lie in `length` bytes: what follows may be
-    of another part of the disk."""
-    raw = evidence.read_up_to_bad(header.host_offset, min(length, 34 * SECTOR_SIZE))
+def by_gpt(raw: bytes, header: Anchor) -> Partitions:
+    """Partitions by the entries that follow a primary header, which `raw` begins with, as far as it goes."""
     entries, count, size = (
         int.from_bytes(raw[72:80], "little"),
         int.from_bytes(raw[80:84], "little"),

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.numbers import counted
@@ -16,6 +17,7 @@ from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
+from forensic.recovery.placement.in_streams import Decoded, anchors_of, decode_for_anchors
 from forensic.recovery.placement.slots import MAX_TWIN_CLUSTERS, Placed, is_current
 from forensic.recovery.placement.starts import DiskShape, Said, Start, Within, starts_of
 
@@ -66,18 +68,19 @@ def by_anchors(
     placed: Sequence[tuple[int, int]],
     slot_count: int,
     disk: DiskShape,
+    decoded: Decoded,
     counted_now: bool,
     doubtful: bool,
 ) -> list[Placed]:
     """The orphans whose data holds structures that say where they are; `placed` are slots and tables that are known.
 
-    `counted_now` says that the refcounts know of the orphans. Otherwise they may be of several images that lay here one
+    Of streams those of `decoded` are searched as well. `counted_now` says that the refcounts know of the orphans. Otherwise they may be of several images that lay here one
     after the other, and nothing is certain where anything shows that.
     """
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or not len(orphans):
         return []
     slots = {table: slot for slot, table in placed}
-    within, starts, shared = _within_and_starts(accounts, orphans, slots, disk)
+    within, starts, shared = _within_and_starts(accounts, orphans, slots, disk, decoded)
     systems = _systems(within, starts, accounts.geometry.l1_coverage, slot_count)
     kept = without_contradictions(systems, slots)
     if not counted_now:
@@ -105,13 +108,13 @@ def by_anchors(
 
 
 def anchors_with_starts(
-    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], disk: DiskShape
+    accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], disk: DiskShape, decoded: Decoded
 ) -> list[tuple[Anchor, int]]:
     """Every anchor in the data of tables whose file system has a known start, and that start."""
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS:
         return []
     slots = {table: slot for slot, table in placed}
-    within, starts, _ = _within_and_starts(accounts, orphans, slots, disk)
+    within, starts, _ = _within_and_starts(accounts, orphans, slots, disk, decoded)
     systems = _systems(within, starts, accounts.geometry.l1_coverage, 1 << 62)
     kept = {id(one.start) for one in without_contradictions(systems, slots)}
     return [
@@ -124,7 +127,7 @@ def anchors_with_starts(
 def starts_by_tables(accounts: Accounts, placed: Sequence[tuple[int, int]], disk: DiskShape) -> dict[bytes, int]:
     """Where the file systems begin of which structures lie in the data of tables that are placed."""
     nothing = np.zeros(0, np.uint64)
-    return {anchor.system: start for anchor, start in anchors_with_starts(accounts, nothing, placed, disk)}
+    return {anchor.system: start for anchor, start in anchors_with_starts(accounts, nothing, placed, disk, Decoded())}
 
 
 def without_contradictions(systems: Sequence[System], placed: dict[int, int]) -> list[System]:
@@ -177,13 +180,15 @@ def _systems(within: Within, starts: dict[bytes, Start], coverage: int, slot_cou
 
 
 def _within_and_starts(
-    accounts: Accounts, orphans: U64, slots: dict[int, int], disk: DiskShape
+    accounts: Accounts, orphans: U64, slots: dict[int, int], disk: DiskShape, decoded: Decoded
 ) -> tuple[Within, dict[bytes, Start], bool]:
     """The anchors in the data of tables, where their file systems begin, and whether tables share clusters."""
     tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
     where, shared = _entries_of(accounts, tables)
-    within = _within(accounts, tables, where)
-    return within, starts_of(within, slots, _said_by_partitions(accounts, where, within, disk), disk), shared
+    decode_for_anchors(accounts, tables, decoded)
+    within = _within(accounts, tables, where, decoded)
+    said = _said_by_partitions(accounts, where, within, disk, decoded)
+    return within, starts_of(within, slots, said, disk), shared
 
 
 def _entries_of(accounts: Accounts, tables: U64) -> tuple[I64, bool]:
@@ -209,7 +214,7 @@ def _entries_of(accounts: Accounts, tables: U64) -> tuple[I64, bool]:
     return where, shared
 
 
-def _within(accounts: Accounts, tables: U64, where: I64) -> Within:
+def _within(accounts: Accounts, tables: U64, where: I64, decoded: Decoded) -> Within:
     geometry = accounts.geometry
     found = Within()
     for anchor in find_anchors(accounts.evidence, accounts.scan):
@@ -219,21 +224,31 @@ def _within(accounts: Accounts, tables: U64, where: I64) -> Within:
             inside = anchor.host_offset % geometry.cluster_size
             behind = anchor.place - index * geometry.cluster_size - inside
             found.add(anchor, int(tables[table]), behind)
+    wanted = set(tables.tolist())
+    clusters = [one for one in decoded.clusters if one.table in wanted]
+    for anchor, cluster, inside in anchors_of(clusters, geometry.cluster_size):
+        if 0 <= anchor.place < FARTHEST:
+            behind = anchor.place - cluster.index * geometry.cluster_size - inside
+            raw = cluster.data[inside:] if anchor.kind in ("gpt_header", "ext_superblock") else b""
+            found.add(replace(anchor, host_offset=cluster.host_offset, raw=raw), cluster.table, behind)
     return found
 
 
-def _said_by_partitions(accounts: Accounts, where: I64, within: Within, disk: DiskShape) -> Said:
+def _said_by_partitions(accounts: Accounts, where: I64, within: Within, disk: DiskShape, decoded: Decoded) -> Said:
     """Partition starts by every partition table in the data; those of a disk of another size may be in a file of it."""
     evidence: Evidence = accounts.evidence
     found: list[partitions.Partitions] = []
     for anchor in within.anchors:
-        if anchor.kind == "gpt_header":
+        if anchor.kind == "gpt_header" and anchor.raw:
+            found.append(partitions.by_gpt(anchor.raw, anchor))
+        elif anchor.kind == "gpt_header":
             rest = -anchor.host_offset % accounts.geometry.cluster_size
-            found.append(partitions.by_gpt(evidence, anchor, rest))
+            found.append(partitions.by_gpt(evidence.read_up_to_bad(anchor.host_offset, rest), anchor))
     per_table = accounts.geometry.l2_entry_count
     first = np.flatnonzero((where >= 0) & (where % per_table == 0))[: partitions.MOST_STARTS]
     for cluster in first.tolist():
         found.append(partitions.by_mbr(evidence.read_up_to_bad(cluster << accounts.geometry.cluster_bits, 512)))
+    found += [partitions.by_mbr(one.data[:512]) for one in decoded.clusters if not one.index][: partitions.MOST_STARTS]
     starts = list(dict.fromkeys(start for one in found for start in one.starts))[: partitions.MOST_STARTS]
     own = frozenset(start for one in found if disk.is_end(one.end) for start in one.starts)
     return Said(tuple(starts), own)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.qcow2.arrays import U64
+from forensic.qcow2.entries import compressed_host_offset
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.placement.slots import Placed
@@ -32,15 +33,17 @@ Scores = npt.NDArray[np.float32]
 def looks_converted(accounts: Accounts, tables: U64) -> bool:
     """Whether nearly every table is followed by its own data, in the order of its entries, as a converter writes it."""
     like = 0
-    size = accounts.geometry.cluster_size
+    size, bits = accounts.geometry.cluster_size, accounts.geometry.cluster_bits
     for batch, good in accounts.batches(np.arange(len(tables)), tables):
         places, streams = located(batch, good)
         for row, own in enumerate(batch.host_offsets.tolist()):
-            used = places[row][places[row] != 0].astype(np.int64)
-            if streams[row].any() or not len(used):
+            starts = np.where(streams[row], compressed_host_offset(batch.entries[row], bits), places[row])
+            used = starts[starts != 0].astype(np.int64)
+            if not len(used):
                 continue
+            packed = bool(streams[row].any())  # the first stream may still have had room before the table
             rising = bool((np.diff(used) > 0).all())
-            like += rising and own < int(used[0]) <= own + 2 * size
+            like += rising and own - packed * size < int(used[0]) <= own + 2 * size
     return len(tables) > 0 and like >= CONVERTED * len(tables)
 
 

@@ -29,7 +29,8 @@ def by_place(work: Work, slots: I64) -> list[PlacedData]:
     """The clusters of these slots, whose tables are lost, that say their place, and those between them.
 
     It proves where a cluster belonged when it was written last. The file systems have to have a start by tables that
-    are placed, or leave room on the disk for no other. Of two clusters for one place, or two places for one cluster, none is taken.
+    are placed, or leave room on the disk for no other. Of two clusters for one place, or two places for one cluster,
+    none is taken.
     """
     accounts = work.accounts
     if not len(slots) or not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or work.everywhere:

@@ -15,6 +15,7 @@ from forensic.recovery.headers import made_header, mended
 from forensic.recovery.placement.by_anchors import anchors_with_starts, by_anchors
 from forensic.recovery.placement.by_order import by_order
 from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.placement.in_streams import Decoded
 from forensic.recovery.placement.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
 from forensic.recovery.placement.starts import DiskShape
 from forensic.recovery.understanding import accounts_of, image_of
@@ -45,9 +46,10 @@ def place_tables(work: Work) -> None:
     if free and len(work.placed) < len(in_use) and not work.is_late("placing tables by what the guest holds"):
         doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
         known += [(one.slot, one.host_offset) for one in work.placed]
+        decoded = Decoded()
         counted_now = bool(accounts.in_use(in_use).any())
-        _take(work, by_anchors(accounts, in_use, known, needed, disk_shape(work), counted_now, doubtful), free)
-        _by_what_is_in_use(work, in_use, needed, free)
+        _take(work, by_anchors(accounts, in_use, known, needed, disk_shape(work), decoded, counted_now, doubtful), free)
+        _by_what_is_in_use(work, in_use, needed, free, decoded)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
         work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
@@ -76,7 +78,7 @@ def disk_shape(work: Work) -> DiskShape:
     return DiskShape(geometry.l1_coverage, geometry.virtual_size, work.layout.size_known)
 
 
-def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> None:
+def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], decoded: Decoded) -> None:
     """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
     accounts = work.accounts
     for _ in range(MOST_ROUNDS):
@@ -84,7 +86,7 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> 
             return
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
-        anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work))
+        anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work), decoded)
         read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:

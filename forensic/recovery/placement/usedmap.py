@@ -65,7 +65,7 @@ def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedM
 
     Inode tables may never have been written: whether they are in use says nothing.
     """
-    raw = evidence.read_up_to_bad(anchor.host_offset, 1024)
+    raw = anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024)
     count, first, per_group = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 20, 32))
     size, inodes = 1024 << int.from_bytes(raw[24:28], "little"), int.from_bytes(raw[40:44], "little")
     inode_size = int.from_bytes(raw[88:90], "little") or 128
