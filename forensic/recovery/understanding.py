@@ -182,7 +182,7 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
     why = "it leads to no tables, and others have a different cluster size or compression"
     if by_header.form == "plan":
-        why = "another was supplied, which leads to no tables here; those have a different cluster size or compression"
+        why = "another was supplied, which leads to no tables here; those differ in cluster size or compression"
     fields = {**by_content.by_content, "header": why}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 

@@ -26,7 +26,8 @@ MAY_BE_WRONG = 0.02
 TOOLS = {"ext4": "mkfs.ext4", "xfs": "mkfs.xfs", "xfs many": "mkfs.xfs"}
 
 ALL_KINDS = {kind.name for kind in KINDS}
-IN_CI = [kind for kind in KINDS if kind.name not in ("xfs w4k", "xfs many c4k", "xfs c4k -W", "noise c2M")]
+ON_DEMAND = ("xfs w4k", "xfs many c4k", "xfs c4k -W", "noise c2M")
+IN_CI = [kind for kind in KINDS if kind.name not in ON_DEMAND]
 """The others, and other seeds, are for `python -m tests.recovery`."""
 
 EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k", "ext4 zstd 8k"}

@@ -74,8 +74,9 @@ def by_anchors(
 ) -> list[Placed]:
     """The orphans whose data holds structures that say where they are; `placed` are slots and tables that are known.
 
-    Of streams those of `decoded` are searched as well. `counted_now` says that the refcounts know of the orphans. Otherwise they may be of several images that lay here one
-    after the other, and nothing is certain where anything shows that.
+    Clusters that are compressed are decoded, and kept in `decoded`. `counted_now` says that the refcounts know of the
+    orphans. Otherwise they may be of several images that lay here one after the other, and nothing is certain where
+    anything shows that.
     """
     if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or not len(orphans):
         return []
