@@ -47,6 +47,7 @@ def check(
     with_streams: bool = True,
     limits: Limits | None = None,
     found: Found | None = None,
+    seen: Callable[[object], None] | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
@@ -54,7 +55,8 @@ def check(
     Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
     `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
     it stands whenever a structure has given it more problems. What `limits` leave out is said by a finding, and the
-    verdict is then undetermined unless what was seen is corrupt.
+    verdict is then undetermined unless what was seen is corrupt. `seen` is given every structure, so that what else
+    is to be told of them needs no walk of its own.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
@@ -77,6 +79,8 @@ def check(
             continue
         if progress:
             progress(type(structure).__name__)
+        if seen:
+            seen(structure)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
         judge(structure)
