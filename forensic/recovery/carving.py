@@ -21,7 +21,8 @@ from forensic.qcow2.entries import (
     refcount_block_offset,
 )
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
-from forensic.qcow2.header import parse_header
+from forensic.qcow2.header import Header, parse_header
+from forensic.qcow2.snapshots import read_snapshots
 from forensic.recovery.candidates import read_table
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Sector, Signature
@@ -31,6 +32,10 @@ MOST_HEADERS = 1 << 12
 
 MOST_TABLES = 1 << 16
 """L2 tables of one image that are read to see how far it reaches."""
+
+MOST_SNAPSHOTS = 1 << 10
+MOST_L1_BYTES = 1 << 20
+"""Of the snapshots of one image so many, and of each L1 table so many bytes are followed."""
 
 IN_PLACE = 0.6
 """The share of the tables that have to lie where a header says, for it to be that of an image in one piece."""
@@ -80,6 +85,7 @@ def _image_at(evidence: Evidence, found: Scan, base: int) -> Carved | None:
         return None
     ends = [geometry.l1_table_offset + 8 * count, *_ends(evidence, base, inside[like], geometry)]
     ends += [int(tables.max()) + size, *_ends_of_refcounts(evidence, base, geometry)]
+    ends += _ends_of_snapshots(evidence, found, base, header, geometry)
     end = max(ends)
     return Carved(
         base, min(end, room), geometry.version, geometry.virtual_size, size, len(tables), in_place, end > room
@@ -111,6 +117,21 @@ def _ends(evidence: Evidence, base: int, tables: U64, geometry: Geometry) -> Ite
         yield int(host_offset_of(words[~streams]).max(initial=0)) + size
         ends = compressed_host_offset(words[streams], bits) + compressed_stored_length(words[streams], bits)
         yield int(ends.max(initial=0))
+
+
+def _ends_of_snapshots(evidence: Evidence, found: Scan, base: int, header: Header, geometry: Geometry) -> Iterator[int]:
+    """Where the snapshot table, the L1 tables in it, and what these lead to end."""
+    if not header.nb_snapshots or not header.snapshots_offset:
+        return
+    table = read_snapshots(evidence, base + header.snapshots_offset, min(header.nb_snapshots, MOST_SNAPSHOTS), geometry)
+    for snapshot in table.snapshots:
+        yield snapshot.host_offset - base + snapshot.length
+        length = min(8 * snapshot.l1_size, max(0, evidence.size - base - snapshot.l1_table_offset), MOST_L1_BYTES)
+        yield snapshot.l1_table_offset + length
+        tables = np.unique(host_offset_of(read_table(evidence, base + snapshot.l1_table_offset, length // 8 * 8)))
+        tables = tables[(tables != 0) & (tables % np.uint64(geometry.cluster_size) == 0)]
+        inside = tables[tables < np.uint64(max(0, evidence.size - base))][:MOST_TABLES]
+        yield from _ends(evidence, base, inside[_reads_as_tables(found, base, inside, geometry)], geometry)
 
 
 def _ends_of_refcounts(evidence: Evidence, base: int, geometry: Geometry) -> Iterator[int]:

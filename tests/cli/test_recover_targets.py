@@ -11,7 +11,7 @@ import pytest
 from tests.commands import damaged, qcowscope, sound
 from tests.images import COMPLETE, sample
 from tests.oracles import require
-from tests.recovery.images import converted, filesystem
+from tests.recovery.images import converted, filesystem, run
 
 
 def extracted(folder: Path, image: Path, *options: str | Path) -> bytes:
@@ -141,6 +141,22 @@ def test_every_image_in_a_larger_file_is_listed_and_its_plan_reads_it(tmp_path: 
         assert qcowscope("map", device, "--image-offset", str(place + 512), "--plan", plan).status == 6
     rows = qcowscope("recover", device, "--carve", "--json").json()["images"]
     assert [one["offset"] for one in rows] == places  # type: ignore[union-attr,index,call-overload]
+
+
+def test_what_only_a_snapshot_leads_to_belongs_to_an_image_in_a_file(tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    image = tmp_path / "image.qcow2"
+    run("qemu-img", "create", "-q", "-f", "qcow2", image, "1M")
+    run("qemu-io", "-c", "write -q 0 64k", image)
+    run("qemu-img", "snapshot", "-c", "before", image)
+    run("qemu-io", "-c", "write -q 512k 128k", image)
+    run("qemu-img", "snapshot", "-c", "after", image)
+    run("qemu-img", "snapshot", "-a", "before", image)
+    device, places = device_with(tmp_path, image)
+    length = json.loads(qcowscope("recover", device, "--carve", "--json").out)["images"][0]["length"]
+    part = tmp_path / "part.qcow2"
+    part.write_bytes(device.read_bytes()[places[0] : places[0] + length])
+    assert extracted(tmp_path, part, "--snapshot", "after") == extracted(tmp_path, image, "--snapshot", "after")
 
 
 def test_a_header_without_its_tables_is_no_image_in_a_file(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from forensic.evidence import Evidence
-from forensic.recovery.placement import in_streams
-from forensic.recovery.placement.in_streams import Cluster, anchors_of
+from forensic.recovery.placement.in_streams import Cluster, Decoded, anchors_of
 from forensic.recovery.recover import recover
 from tests.oracles import require
 from tests.recovery.figures import figures_of
@@ -40,11 +39,11 @@ def test_tables_of_streams_are_placed_by_what_the_streams_hold(compressed: Made)
     assert placed_in(compressed) > 0
 
 
-@pytest.mark.parametrize("limit", ["MOST_DECODED", "MOST_KEPT"])
-def test_no_more_is_decoded_or_held_than_may_be(limit: str, compressed: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    field = {"MOST_DECODED": "left", "MOST_KEPT": "room"}[limit]
-    real = in_streams.Decoded
-    monkeypatch.setattr("forensic.recovery.placement.placing.Decoded", lambda: real(**{field: 4096}))
+@pytest.mark.parametrize("limited", [Decoded(left=4096), Decoded(room=4096)], ids=["decoded", "held"])
+def test_no_more_is_decoded_or_held_than_may_be(
+    limited: Decoded, compressed: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forensic.recovery.placement.placing.Decoded", lambda: limited)
     assert placed_in(compressed) == 0
 
 
