@@ -96,8 +96,14 @@ def _entries_of(accounts: Accounts, tables: U64) -> npt.NDArray[np.int64]:
 
 
 def decided(scores: Scores) -> list[int | None]:
-    """The columns of the best rising choice; None for a row that would fit another column between its neighbours'."""
+    """The columns of the best rising choice; None for a row that would fit another column between its neighbours'.
+
+    None for all of them if any fits its own badly: the guest deleted much without a trace in the tables, or what is
+    taken for its map of what is in use is not.
+    """
     best = _best_in_order(scores)
+    if any(scores[row, at] <= 0 for row, at in enumerate(best)):
+        return [None] * len(best)
     found: list[int | None] = []
     for row, at in enumerate(best):
         low = best[row - 1] + 1 if row else 0

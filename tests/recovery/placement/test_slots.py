@@ -34,6 +34,14 @@ def test_a_row_that_fits_several_columns_is_left_open() -> None:
     assert decided(scores) == [0, 1, 3]
 
 
+def test_where_one_row_fits_its_place_badly_none_is_put_in_order() -> None:
+    """What the guest deleted is still allocated: then what it has in use is no measure."""
+    scores = np.array([[50, 0, 0], [0, -30, -60], [0, 0, 50]], dtype=np.float32)
+    assert decided(scores) == [None] * 3
+    scores[1, 1] = 30
+    assert decided(scores) == [0, 1, 2]
+
+
 def test_a_pair_is_taken_only_if_each_is_the_other_s_best_by_far() -> None:
     far = np.array([[100, 10], [20, 90]], dtype=np.float32)
     near = np.array([[100, 100 - MARGIN + 1], [20, 90]], dtype=np.float32)
