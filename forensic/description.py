@@ -112,6 +112,7 @@ def _image(image: Qcow2Metadata, cluster: HeaderCluster, measured: Measured | No
         file_size=image.evidence.size,
         virtual_size=header.size,
         virtual_size_hex=hex(header.size),
+        virtual_size_is_least=True if image.planned is not None and image.planned.size_is_least else UNSET,
         header_length=header.header_length,
         cluster_bits=header.cluster_bits,
         features=FeaturesRecord(**{kind: _features(cluster, number) for number, kind in enumerate(FEATURE_TYPES)}),

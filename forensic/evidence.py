@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
 
-from forensic.files.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
+from forensic.files.opened_file import Identity, OpenedFile, change_of, integrity_of, reason_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
@@ -92,6 +92,12 @@ class Evidence:
         self.unread_not_listed = 0
         self._writer = opened.writer()
         self.disk_usage = sum(file.disk_usage for file in self.files)
+
+    def narrow(self, image_offset: int, length: int) -> None:
+        """Let only this part of the file count from now on: an image within a larger file. Raises `ValueError`."""
+        self._opened = self._opened.part(image_offset, length)
+        self.image_offset = self._skip = image_offset
+        self.files = self._opened.files
 
     @property
     def size(self) -> int:
@@ -275,17 +281,7 @@ class Evidence:
 
     def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
-        from forensic.records.run import IntegrityRecord
-
-        after = self.after()
-        return IntegrityRecord(
-            before=times_of(self.before),
-            after=times_of(after) if after else None,
-            unchanged=None if self.is_device and self.unchanged() else self.unchanged(),
-            method="size and node of the block device, which do not tell whether its content changed"
-            if self.is_device
-            else "device, inode, size, mtime and ctime when opened and when the report was made",
-        )
+        return integrity_of(self.before, self.after(), self.unchanged(), self.is_device)
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""

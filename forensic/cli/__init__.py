@@ -27,7 +27,7 @@ COMMANDS = {
     "extract": "extraction.extract",
     "diff": "diff",
     "bitmap": "bitmap",
-    "recover": "recover",
+    "recover": "recovery.recover",
     "gate": "gate",
     "nbd": "nbd",
     "fs": "filesystems.fs",

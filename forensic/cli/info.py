@@ -10,7 +10,6 @@ from forensic.cli.output import make_report, start_run
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.cli.sources import add_plan, evidence_of, identified
 from forensic.description import describe
-from forensic.disk.planned import planned_of
 from forensic.exit_status import ExitStatus
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
@@ -59,9 +58,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            planned = planned_of(image)
-            at_least = planned is not None and planned.size_guessed
-            return Outcome(status, list(info_lines(Report(result, evidence.record()), at_least)), complaint)
+            return Outcome(status, list(info_lines(Report(result, evidence.record()))), complaint)
         report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -140,6 +140,9 @@ def find_snapshot(image: Metadata, word: str) -> Snapshot:
 
     Raises `WrongSupply` if there is none, or if several have that id or name.
     """
+    if isinstance(image, Qcow2Metadata) and image.planned is not None:
+        message = "a plan describes one disk; recover --target snapshot:ID writes that of a snapshot"
+        raise WrongSupply(image.evidence.path_as_given, message)
     has_snapshots = isinstance(image, Qcow2Metadata) and image.header.nb_snapshots
     snapshots = image.snapshots.snapshots if isinstance(image, Qcow2Metadata) and has_snapshots else ()
     path, raw = image.evidence.path_as_given, os.fsencode(word)

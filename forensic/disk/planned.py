@@ -62,6 +62,11 @@ class Planned(PlannedMetadata, frozen=True):
     data: tuple[tuple[int, int, int], ...] = ()
     size_guessed: bool = False
 
+    @property
+    def size_is_least(self) -> bool:
+        """See `PlannedMetadata`."""
+        return self.size_guessed
+
     def parts(self, start: int, end: int) -> Iterator[tuple[int, int, Judged]]:
         """A guest range in parts that are as sure throughout: start, end, and how sure."""
         at = bisect_right(self.starts, start) - 1

@@ -12,7 +12,7 @@ from msgspec import Struct
 from forensic.errors import EvidenceUnreadable
 
 if TYPE_CHECKING:
-    from forensic.records.run import IdentityRecord
+    from forensic.records.run import IdentityRecord, IntegrityRecord
 
 
 class Identity(Struct, frozen=True):
@@ -43,8 +43,9 @@ class Identity(Struct, frozen=True):
 class OpenedFile(Struct, frozen=True):
     """One file of the evidence, open for reading.
 
-    Its bytes count from `skip` on, and are those from `start` on of the evidence. A block device has no size and no
-    times that say anything of its content: `before` has the size that was measured, and no times.
+    Its bytes count from `skip` on, `most` of them if that is given, and are those from `start` on of the evidence. A
+    block device has no size and no times that say anything of its content: `before` has the size that was measured, and
+    no times.
     """
 
     descriptor: int
@@ -55,11 +56,13 @@ class OpenedFile(Struct, frozen=True):
     disk_usage: int = 0
     skip: int = 0
     start: int = 0
+    most: int | None = None
 
     @property
     def size(self) -> int:
         """Bytes that count."""
-        return max(0, self.before.size - self.skip)
+        rest = max(0, self.before.size - self.skip)
+        return rest if self.most is None else min(rest, self.most)
 
     @property
     def end(self) -> int:
@@ -197,3 +200,17 @@ def kind_of(mode: int) -> str:
         stat.S_IFSOCK: "a socket",
     }
     return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def integrity_of(before: Identity, after: Identity | None, unchanged: bool, is_device: bool) -> IntegrityRecord:
+    """The proof that a file was not changed, as reports hold it; `after` is what its path names now."""
+    from forensic.records.run import IntegrityRecord  # not every command makes a report
+
+    return IntegrityRecord(
+        before=times_of(before),
+        after=times_of(after) if after else None,
+        unchanged=None if is_device and unchanged else unchanged,
+        method="size and node of the block device, which do not tell whether its content changed"
+        if is_device
+        else "device, inode, size, mtime and ctime when opened and when the report was made",
+    )

@@ -38,6 +38,15 @@ class OpenedFiles:
         """Whether there is more than one."""
         return len(self.files) > 1
 
+    def part(self, offset: int, length: int) -> OpenedFiles:
+        """So many bytes of the file alone, from an offset on. Raises `ValueError` if it has no such part.
+
+        Evidence that was split has none.
+        """
+        if self.several or not 0 <= offset <= offset + length <= self.first.before.size:
+            raise ValueError(f"{length:,} bytes at offset {offset:#x} are no part of it")
+        return OpenedFiles([replace(self.first, skip=offset, most=length)])
+
     def at(self, host_offset: int) -> OpenedFile:
         """The file in which an offset lies; the last one for those past its end."""
         return self.files[bisect_right(self.files, host_offset, key=lambda file: file.start) - 1]

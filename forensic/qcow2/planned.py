@@ -25,6 +25,11 @@ class PlannedMetadata(Struct, frozen=True):
     l1_offset: int
     l1_entries: U64
 
+    @property
+    def size_is_least(self) -> bool:
+        """Whether the size of the disk is only where its tables end: it has that many bytes, or more."""
+        return False
+
     def l1(self, geometry: Geometry, file_size: int) -> L1Table:
         """The L1 table of the disk."""
         from forensic.qcow2.tables import L1Table

@@ -104,6 +104,13 @@ class _ImageRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     compression_type: str
     l1: L1Record
     snapshot_count: Annotated[Count, Meta(description="As the header claims.")]
+    virtual_size_is_least: (
+        Annotated[
+            bool,
+            Meta(description="By a recovery plan: the size is only where the tables end, and the disk may have more."),
+        ]
+        | UnsetType
+    ) = UNSET
     cluster_size: (
         Annotated[Count, Meta(description="Missing, with what depends on it, where the header gives no geometry.")]
         | UnsetType

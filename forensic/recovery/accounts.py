@@ -57,6 +57,7 @@ class Accounts:
         self.metadata = np.zeros(size, dtype=np.uint8)
         self.others = np.zeros(size, dtype=np.uint8)
         self.wrong_entries = 0
+        self.taken: Bools | None = None  # by an image that was written over this one
         self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
@@ -101,6 +102,12 @@ class Accounts:
     def claimed(self) -> Bools:
         """Which clusters anything claims."""
         return self._of_all(self._claimed)
+
+    def are_claimed(self, clusters: I64) -> Bools:
+        """Which of some clusters anything claims."""
+        found: Bools = (self.data[clusters] > 0) | (self.streams[clusters] > 0)
+        found |= (self.metadata[clusters] > 0) | (self.others[clusters] > 0)
+        return found
 
     @property
     def usable(self) -> bool:
@@ -241,7 +248,7 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
     if geometry.external_data_file or not len(offsets):
         return known
     clusters = (offsets >> np.uint64(geometry.cluster_bits)).astype(np.int64)
-    offsets = offsets[~scan.zero_clusters(geometry.cluster_bits)[clusters]]
+    offsets = offsets[~scan.zero_among(clusters, geometry.cluster_bits)]
     rows = []
     for batch, good in batches_of(evidence, scan, geometry, np.arange(len(offsets)), offsets):
         used = batch.entries != 0

@@ -1,7 +1,7 @@
 """Clusters that read as tables: L2 tables, L1 tables and refcount tables, by their content alone.
 
 What a cluster looks like proves nothing: a guest may keep a qcow2 image, or a table may have been planted. It is what
-the ladder of `forensic.recovery.slots` and the accounts of `forensic.recovery.accounts` choose from.
+the ladder of `forensic.recovery.placement.slots` and the accounts of `forensic.recovery.accounts` choose from.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ class Method(StrEnum):
     ORDER = "order"  # tables in the order of the file
     OLDER_TABLE = "older_table"  # an older table of a slot whose table is lost
     EXACT_COUNT = "exact_count"  # as many clusters as a lost table had entries, where a converter puts them
+    ANCHORED_DATA = "anchored_data"  # structures in the data of a lost table that say where they are
     OLD_SNAPSHOT = "old_snapshot"  # an entry of a snapshot table that is not in use any more
     CLOSED_ACCOUNTS = "closed_accounts"  # everything in use is accounted for
     OPEN_ACCOUNTS = "open_accounts"  # something is
@@ -59,6 +60,7 @@ CONFIDENCE = {
     Method.ORDER: 0.75,
     Method.OLDER_TABLE: 0.6,
     Method.EXACT_COUNT: 0.85,
+    Method.ANCHORED_DATA: 0.9,
     Method.OLD_SNAPSHOT: 0.9,
     Method.CLOSED_ACCOUNTS: 0.99,
     Method.OPEN_ACCOUNTS: 0.6,
@@ -149,13 +151,14 @@ def of_only_slot(size_known: bool, rivals: int, accounts: Accounts, suspect_ever
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 
-def of_anchors(agreeing: int, checked: bool, rivals: int, current: bool, suspect_everywhere: bool) -> Certainty:
+def of_anchors(proving: int, rivals: int, current: bool, suspect_everywhere: bool) -> Certainty:
     """A table placed by structures of the guest.
 
-    It is certain if two or more of them with right checksums agree, if no other table was found for its slot, and if it
-    is no older version: it has one reference, by its refcount or by the copied bits that a snapshot would have cleared.
+    It is certain if two or more of them with right checksums agree, whose file system can begin nowhere else; if no
+    other table was found for its slot; and if it is no older version: it has one reference, by its refcount or by the
+    copied bits that a snapshot would have cleared.
     """
-    sure = agreeing >= 2 and checked and rivals == 0 and current and not suspect_everywhere
+    sure = proving >= 2 and rivals == 0 and current and not suspect_everywhere
     return Certainty.CERTAIN if sure else Certainty.INFERRED
 
 
@@ -195,6 +198,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
         whys[leads & _any(standing.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
         if standing.unused is not None:
             whys[leads & _any(standing.unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
+        if accounts.taken is not None:
+            whys[leads & _any(accounts.taken, first, last, accounts.clusters)] = Why.OVERWRITTEN
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE

@@ -45,6 +45,16 @@ class Ranges(Struct):
         self.end.append((slots + 1) * entry_count)
         self.why.append(np.full(len(slots), why, dtype=np.uint8))
 
+    def add_rest(self, slot: int, indices: I64, entry_count: int, why: Why) -> None:
+        """Enter the entries of a slot that are not among these."""
+        rest = np.ones(entry_count, dtype=np.bool_)
+        rest[indices] = False
+        starts, ends = pieces(rest[1:] != rest[:-1]).T
+        marked = rest[starts]
+        self.begin.append(slot * entry_count + starts[marked])
+        self.end.append(slot * entry_count + ends[marked])
+        self.why.append(np.full(int(marked.sum()), why, dtype=np.uint8))
+
     def joined(self) -> Iterator[tuple[int, int, Why]]:
         """All of them, neighbours of one kind as one."""
         if not self.begin:

@@ -25,7 +25,7 @@ from forensic.recovery.certainty import Why, Whys
 from forensic.recovery.composing import Ranges
 from forensic.recovery.layout import Layout, snapshot_tables
 from forensic.recovery.scan import Scan
-from forensic.recovery.understanding import image_of
+from forensic.recovery.understanding import snapshots_in_use
 
 MOST_DELETED = 1024
 
@@ -39,12 +39,8 @@ class OldTables(Struct, frozen=True):
 
 
 def deleted_snapshots(evidence: Evidence, found: Scan, layout: Layout) -> list[Snapshot]:
-    """Entries of snapshot tables that the header does not list any more, oldest first."""
-    listed = set()
-    if layout.form != "plan":
-        image = image_of(evidence, layout)
-        snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
-        listed = {_identity(snapshot) for snapshot in snapshots}
+    """Entries of snapshot tables that are not in use any more, oldest first; see `snapshots_in_use`."""
+    listed = {_identity(snapshot) for snapshot in snapshots_in_use(evidence, layout)}
     old: dict[tuple[object, ...], Snapshot] = {}
     for table in snapshot_tables(evidence, found, layout.geometry):
         for snapshot in table:
@@ -58,12 +54,21 @@ def _identity(snapshot: Snapshot) -> tuple[object, ...]:
     return (snapshot.l1_table_offset, snapshot.l1_size, snapshot.id.raw, snapshot.date_sec, snapshot.date_nsec)
 
 
-def old_tables(evidence: Evidence, candidates: Candidates, accounts: Accounts, snapshot: Snapshot) -> OldTables:
-    """The tables that a deleted snapshot's L1 table leads to, as far as both still read as tables."""
+def old_tables(
+    evidence: Evidence,
+    candidates: Candidates,
+    accounts: Accounts,
+    snapshot: Snapshot,
+    in_use: set[int],
+) -> OldTables:
+    """The tables that a deleted snapshot's L1 table leads to, as far as both still read as tables.
+
+    `in_use` are the host offsets of L1 tables of snapshots that may not have been deleted.
+    """
     geometry = accounts.geometry
     count = min(snapshot.l1_size, MAX_L1_ENTRIES, max(0, evidence.size - snapshot.l1_table_offset) // L1_ENTRY_SIZE)
     entries = read_table(evidence, snapshot.l1_table_offset, count * L1_ENTRY_SIZE)
-    if _taken_since(accounts, snapshot.l1_table_offset):
+    if snapshot.l1_table_offset not in in_use and _taken_since(accounts, snapshot.l1_table_offset):
         entries = entries[:0]
     offsets = host_offset_of(entries)
     used = np.flatnonzero(entries)
@@ -76,7 +81,9 @@ def old_tables(evidence: Evidence, candidates: Candidates, accounts: Accounts, s
 
 def _taken_since(accounts: Accounts, host_offset: int) -> bool:
     """Whether something else lies there now."""
-    return bool(accounts.possible and accounts.claimed[host_offset >> accounts.geometry.cluster_bits])
+    return bool(
+        accounts.possible and accounts.are_claimed(np.array([host_offset >> accounts.geometry.cluster_bits]))[0]
+    )
 
 
 def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: OldTables) -> Ranges:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.arrays import U64, Bools, big_endian
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -60,7 +60,8 @@ class Layout(Struct):
     `header` is the header cluster by which the image is read, and `form` whether it is the file's own, mended or made,
     as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
     `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
-    `doubtful` says that the content contradicts the header and nothing decides between them.
+    `doubtful` says that the content contradicts the header and nothing decides between them. Of an image beneath
+    another, `taken` are the clusters that the one above it has taken.
     """
 
     geometry: Geometry
@@ -74,6 +75,7 @@ class Layout(Struct):
     form: str = "file"
     l1_method: Method = Method.HEADER
     doubtful: bool = False
+    taken: Bools | None = None
 
     @property
     def named(self) -> U64:

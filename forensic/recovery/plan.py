@@ -57,6 +57,13 @@ class GeometryOfPlan(Struct, frozen=True, forbid_unknown_fields=True):
     decision: str = ""
 
 
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """The part of a larger file that is the image; every other offset in the plan counts from its start."""
+
+    offset: int
+    length: int
+
+
 class Slot(Struct, frozen=True, forbid_unknown_fields=True):
     """`count` L1 entries from `slot` on, whose tables lie `step` bytes apart from `l2_offset`."""
 
@@ -121,7 +128,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "
     """A plan. Slots that no entry names are empty, as the decision `empty` says, or unknown without one.
 
     `data` is where the bytes of slots lie whose table is lost. `unknown` ranges are filled, `inferred` ones are read,
-    but not certain. `examiner` names who edited the plan.
+    but not certain. `examiner` names who edited the plan. `part` is the place of an image in a larger file.
     """
 
     schema_: str
@@ -139,6 +146,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "
     segments: tuple[Segment, ...] = ()
     segments_not_listed: int = 0
     examiner: tuple[str, ...] = ()
+    part: Part | None = None
     seal: str = ""
 
 
@@ -206,6 +214,11 @@ def without_doubtful(plan: Plan, least: float) -> Plan:
     return sealed(msgspec.structs.replace(plan, decisions=kept, data=data, empty=empty))
 
 
+def in_part(plan: Plan, part: Part) -> Plan:
+    """The plan of an image that is this part of a larger file."""
+    return sealed(msgspec.structs.replace(plan, part=part))
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:32]
 
@@ -222,7 +235,7 @@ def _seal_of_tables(plan: Plan) -> str:
 
 
 def _seal_of_ranges(plan: Plan) -> str:
-    return _digest([plan.evidence, plan.geometry, plan.inferred, plan.unknown, plan.suspect, plan.target])
+    return _digest([plan.evidence, plan.geometry, plan.inferred, plan.unknown, plan.suspect, plan.target, plan.part])
 
 
 def digest_of(plan: Plan) -> str:

@@ -107,6 +107,8 @@ def _geometry_faults(plan: Plan) -> list[Fault]:
     )
     found += [(f"geometry: {message}", ['"geometry"']) for good, message in checks if not good]
     size = plan.evidence.size
+    if plan.part is not None and not (0 <= plan.part.offset < 1 << 63 and plan.part.length == size):
+        found.append(("part: it has another length than the evidence, or no valid offset", ['"part"']))
     for region in plan.evidence.regions:
         if not (0 <= region.offset <= region.offset + region.length <= size):
             found.append((f"a region at {region.offset} is not within the file", ['"evidence"']))

@@ -6,15 +6,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
+from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
-from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
-from forensic.recovery.generations import judge_old_tables, old_tables
-from forensic.recovery.lost_tables import data_ranges
-from forensic.recovery.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.lost_tables import data_ranges
+from forensic.recovery.placement.slots import by_twins
 from forensic.recovery.plan import (
     SCHEMA,
     Alternative,
@@ -27,7 +26,6 @@ from forensic.recovery.plan import (
     region_of,
     sealed,
 )
-from forensic.recovery.slots import by_twins
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
 from forensic.version import __version__
@@ -37,45 +35,7 @@ LISTED_SEGMENTS = 10_000
 MAX_REGIONS = 1024
 
 
-def make_plan_of_deleted(work: Work, number: int, snapshot: Snapshot) -> Plan:
-    """The plan by which the disk of a deleted snapshot is read."""
-    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot)
-    current = all_placed(work)
-    for _, entries in other_l1_tables(work):
-        current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
-    judged = judge_old_tables(work.accounts, current, old)
-    size = snapshot.disk_size or work.geometry.virtual_size
-    geometry = replace(work.geometry, virtual_size=size)
-    inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, size)
-    if too_many:
-        raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
-    how, method = sure.of_old_snapshot(), Method.OLD_SNAPSHOT
-    because = (f"an entry of an old snapshot table lies at {snapshot.host_offset:#x}",)
-    confidence = CONFIDENCE[method]
-    decisions = {
-        "D1": Decision("the tables of the snapshot are those of its old L1 table", how, confidence, method, because),
-        "D2": Decision("slots without a table were empty", how, confidence, method, because),
-        "D3": Decision(f"the disk had {size:,} bytes", how, confidence, method, because),
-    }
-    inside = old.slots < geometry.l1_entries_needed
-    slots, tables = old.slots[inside], old.tables[inside]
-    plan = Plan(
-        SCHEMA,
-        f"qcowscope {__version__}",
-        f"deleted:{number}",
-        EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
-        _geometry_of_plan(work, geometry, "D3"),
-        tuple(slots_of(slots, tables, ["D1"] * len(slots))),
-        "D2" if len(old.slots) + len(old.gone) else "",
-        tuple(inferred),
-        tuple(unknown),
-        tuple(work.suspect),
-        decisions,
-    )
-    return sealed(plan)
-
-
-def make_plan(work: Work) -> Plan:
+def make_plan(work: Work, target: str = ACTIVE) -> Plan:
     """Everything that was decided, put into a plan."""
     decisions = _decisions(work)
     data = data_ranges(work, len(decisions) - len(work.placed_data))
@@ -95,6 +55,8 @@ def make_plan(work: Work) -> Plan:
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
     replaced = [one.slot for one in work.placed_data]
+    for one in work.placed_data:
+        judged.add_rest(one.slot, one.indices, geometry.l2_entry_count, Why.OVERWRITTEN)
     judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
@@ -109,9 +71,9 @@ def make_plan(work: Work) -> Plan:
     plan = Plan(
         SCHEMA,
         f"qcowscope {__version__}",
-        ACTIVE,
-        EvidenceOfPlan(work.evidence.size, _regions(work, tables)),
-        _geometry_of_plan(work, geometry, size),
+        target,
+        EvidenceOfPlan(work.evidence.size, regions_of(work, tables)),
+        geometry_of_plan(work, geometry, size),
         tuple(slots_of(slots[inside], tables[inside], named)),
         name,
         tuple(inferred),
@@ -172,7 +134,7 @@ def _decisions(work: Work) -> dict[str, Decision]:
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
     for part in work.placed_data:
-        what, method = f"the data of slot {part.slot}, whose table is lost, lies in a row", Method.EXACT_COUNT
+        what, method = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}, whose table is lost", part.method
         name = f"D{len(found) + 1}"
         found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found
@@ -206,6 +168,8 @@ def _is_closed(work: Work) -> bool:
     """
     accounts = work.accounts
     if not accounts.closed or work.layout.doubtful or work.layout.candidates.more or _l1_is_cut(work):
+        return False
+    if work.found.stopped_at is not None:
         return False
     if work.geometry.external_data_file:
         return work.layout.form == "file" and not len(work.broken)
@@ -243,7 +207,8 @@ def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
     return replace(geometry, virtual_size=size, l1_entry_count=count)
 
 
-def _geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> GeometryOfPlan:
+def geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> GeometryOfPlan:
+    """The geometry as a plan has it; `decision` is the one on the size of the disk."""
     layout = work.layout
     form = layout.form
     if form == "file" and geometry.virtual_size != layout.geometry.virtual_size:
@@ -266,7 +231,7 @@ def _geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> Geometry
     )
 
 
-def _regions(work: Work, tables: U64) -> tuple[Region, ...]:
+def regions_of(work: Work, tables: U64) -> tuple[Region, ...]:
     """Hashes of what the plan relies on: the header, the L1 table, and (some of) the L2 tables."""
     geometry, evidence = work.geometry, work.evidence
     l1 = (geometry.l1_table_offset, 8 * max(1, len(work.layout.l1)))

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.disk.planned import UNKNOWN, Judged, Planned
-from forensic.errors import BadPlan
+from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import Reason
@@ -28,9 +28,17 @@ LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTR
 def open_planned(evidence: Evidence, path: str) -> Qcow2Image:
     """The image that the plan in a file describes.
 
-    Raises `EvidenceUnreadable`, `BadPlan`, and `WrongEvidence` for a plan of another file.
+    Only the part of the file that the plan is about counts from then on. Raises `EvidenceUnreadable`, `BadPlan`, and
+    `WrongEvidence` for a plan of another file.
     """
     plan = read_plan(path)
+    if plan.part is not None:
+        if evidence.image_offset not in (0, plan.part.offset):
+            raise WrongEvidence(path, f"it is for an image at offset {plan.part.offset:#x} of the file")
+        try:
+            evidence.narrow(plan.part.offset, plan.part.length)
+        except ValueError as error:
+            raise WrongEvidence(path, str(error)) from error
     verify_evidence(plan, evidence, path)
     return Qcow2Image(evidence, planned_by(plan, evidence, path))
 
@@ -171,12 +179,15 @@ def _bases(plan: Plan, size: int, coverage: int) -> Iterator[tuple[int, int, Jud
 OLDER = (Method.OLD_SNAPSHOT, Method.OLDER_TABLE)
 """Methods that give what a range held before."""
 
+OLDER_IMAGE = "older"
+"""The target of a plan of an image that another was written over."""
+
 
 def _of_decision(plan: Plan, sure: dict[str, Certainty], name: str) -> Judged:
     decision = plan.decisions.get(name)
     if decision is None:
         return Judged(UNKNOWN, 0.0, name, "")
-    version = "older" if decision.method in OLDER else "current"
+    version = "older" if decision.method in OLDER or plan.target == OLDER_IMAGE else "current"
     return Judged(sure[name].value, decision.confidence, name, decision.method.value, version)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 from msgspec import Struct, field
 
-from forensic.errors import NotAnImage, Unsupported
+from forensic.errors import NotAnImage, Unsupported, WrongSupply
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify
 from forensic.numbers import counted
@@ -15,27 +16,33 @@ from forensic.qcow2.arrays import U64
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
+from forensic.recovery.candidates import MAX_CANDIDATES, TABLE_KINDS
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
 from forensic.recovery.headers import header_of
 from forensic.recovery.layout import Knowledge, Layout
-from forensic.recovery.lost_tables import replace_lost_tables
-from forensic.recovery.placing import orphans_in_use, place_tables
+from forensic.recovery.older import beneath
+from forensic.recovery.placement.lost_tables import replace_lost_tables
+from forensic.recovery.placement.placing import orphans_in_use, place_tables
+from forensic.recovery.placement.slots import orphans_of, without_nested
 from forensic.recovery.plan import (
     HostRange,
     Plan,
 )
-from forensic.recovery.planning import make_plan, make_plan_of_deleted
-from forensic.recovery.scan import Scan, scan
+from forensic.recovery.planning import make_plan
+from forensic.recovery.scan import Scan
+from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
-from forensic.recovery.slots import orphans_of, without_nested
-from forensic.recovery.understanding import accounts_of, kept, understand
+from forensic.recovery.snapshot_plans import make_plan_of_deleted, make_plan_of_snapshot, snapshot_named
+from forensic.recovery.understanding import accounts_of, kept, look_at_named_tables, understand
 from forensic.recovery.work import Work
 
 FEWEST_PLACED = 2
 """Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
 
+FEWEST_OF_OTHERS = 8
+"""Sectors that read as parts of tables without which nothing is said of them; a few are met by chance."""
 
 Progress = Callable[[int, int], None]
 
@@ -53,19 +60,56 @@ def recover(
     knowledge: Knowledge | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    max_time: float | None = None,
 ) -> Recovery:
     """The plan of the active disk of a damaged image.
 
     Raises `NotAnImage` if there is no trace of one, `Unsupported` for version 1, and `Interrupted`.
     """
-    if isinstance(identify(evidence), Qcow1Image):
-        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
-    work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
-    place_tables(work)
-    replace_lost_tables(work)
+    work = _placed(evidence, knowledge, progress, cancelled, max_time)
     if work.layout.form == "plan" and not (knowledge and knowledge.header) and not _is_trace(work):
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
+    if count := len(deleted_snapshots(evidence, work.found, work.layout)):
+        entries = "its entry" if count == 1 else "their entries"
+        work.notes.append(f"{counted(count, 'deleted snapshot')} left {entries}: see --deleted-snapshots")
+    if work.layout.form == "plan" and (count := len(work.layout.snapshots)):
+        work.notes.append(f"{counted(count, 'snapshot')} can be read with --target snapshot:ID")
     return Recovery(make_plan(work), work.damage, work.notes)
+
+
+def recover_snapshot(
+    evidence: Evidence,
+    word: str,
+    knowledge: Knowledge | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    max_time: float | None = None,
+) -> Recovery:
+    """The plan of a snapshot in use, by its id, name, or #index. Raises as `recover` does, and `WrongSupply`."""
+    work = _placed(evidence, knowledge, progress, cancelled, max_time)
+    return Recovery(make_plan_of_snapshot(work, snapshot_named(work, word)), work.damage, work.notes)
+
+
+def recover_older(
+    evidence: Evidence,
+    knowledge: Knowledge | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    max_time: float | None = None,
+) -> Recovery:
+    """The plan of an image that another one was created or converted over, as far as tables of it have a place.
+
+    Raises as `recover` does, and `WrongSupply` if there is no such image.
+    """
+    above = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
+    work = beneath(above, knowledge or Knowledge())
+    if work is not None:
+        place_tables(work)
+    if work is None or not (work.placed or work.l1.any()):
+        left = len(work.orphans.host_offsets) if work is not None else 0
+        said = f"{counted(left, 'table')} that the image does not own could not be placed"
+        raise WrongSupply(evidence.path_as_given, f"no older image beneath this one can be read: {said}")
+    return Recovery(make_plan(work, "older"), work.damage, work.notes)
 
 
 def recover_deleted(
@@ -73,11 +117,10 @@ def recover_deleted(
     knowledge: Knowledge | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    max_time: float | None = None,
 ) -> list[tuple[Snapshot, Recovery]]:
     """The plan of each deleted snapshot of which the entry is left, oldest first. Raises as `recover` does."""
-    if isinstance(identify(evidence), Qcow1Image):
-        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
-    work = begin(evidence, knowledge or Knowledge(), progress, cancelled)
+    work = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
     snapshots = deleted_snapshots(evidence, work.found, work.layout)
     return [
         (snapshot, Recovery(make_plan_of_deleted(work, number, snapshot), work.damage, work.notes))
@@ -85,14 +128,34 @@ def recover_deleted(
     ]
 
 
+def _placed(
+    evidence: Evidence,
+    knowledge: Knowledge | None,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+    max_time: float | None,
+) -> Work:
+    """What is known of a file, with every table in its slot that can be placed."""
+    work = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
+    place_tables(work)
+    replace_lost_tables(work)
+    return work
+
+
 def begin(
     evidence: Evidence,
     knowledge: Knowledge,
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
+    max_time: float | None = None,
 ) -> Work:
-    """Scan the file and understand what there is. Raises `NotAnImage`, `Interrupted`."""
-    found = scan(evidence, progress, cancelled)
+    """Scan the file and understand what there is. Raises `NotAnImage`, `Unsupported`, `Interrupted`."""
+    if isinstance(identify(evidence), Qcow1Image):
+        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
+    until = None if max_time is None else time.monotonic() + max_time
+    found = scan(evidence, progress, cancelled, until)
+    if found.stopped_at is not None:
+        look_at_named_tables(evidence, found, knowledge)
     layout = understand(evidence, found, knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
@@ -100,13 +163,29 @@ def begin(
     accounts = accounts_of(evidence, found, layout, l1)
     orphans = without_nested(orphans_of(layout.candidates, accounts), accounts)
     suspect, everywhere = _suspect(evidence, found, layout, l1)
+    everywhere |= found.stopped_at is not None and layout.l1_method != Method.HEADER  # there may be others
     work = Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
+    work.until = until
     work.damage += _damage(work)
+    if found.stopped_at is not None:
+        place = f"host offset {found.stopped_at:#x} of {evidence.size:#x}"
+        work.notes.append(f"the time was over at {place}: what lies after it was searched only as far as pointers lead")
     if left := len(work.orphans.host_offsets) - len(orphans_in_use(work)):
-        work.notes.append(f"{counted(left, 'L2 table')} not in use: remains of what was deleted")
+        work.notes.append(f"{counted(left, 'L2 table')} not in use: remains of what was deleted, or of an older image")
+    if not len(work.orphans.host_offsets) and (count := _tables_of_others(work)) >= FEWEST_OF_OTHERS:
+        work.notes.append(f"{counted(count, 'sector')} outside the image read as tables: --target older may read it")
     if more := layout.candidates.more:
         work.notes.append(f"{counted(more, 'more cluster')} may be tables and were not examined")
     return work
+
+
+def _tables_of_others(work: Work) -> int:
+    """How many sectors read as parts of a table and belong to no cluster of the image: one of another cluster size."""
+    if not work.accounts.possible:
+        return 0
+    sectors = work.found.where(TABLE_KINDS, MAX_CANDIDATES)
+    clusters = sectors >> (work.geometry.cluster_bits - 9)
+    return int(np.count_nonzero(~work.accounts.are_claimed(clusters)))
 
 
 def _is_trace(work: Work) -> bool:

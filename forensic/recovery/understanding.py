@@ -14,8 +14,9 @@ from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import I64, U64, is_among
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.entries import SECTOR_SIZE, host_offset_of, l1_reserved_bits
-from forensic.qcow2.geometry import ACTIVE
-from forensic.qcow2.header import MAGIC
+from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES, Geometry, resolve
+from forensic.qcow2.header import MAGIC, parse_header
+from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import cluster_bits_by_content, read_table
@@ -30,6 +31,7 @@ from forensic.recovery.layout import (
     layout_by_header,
 )
 from forensic.recovery.scan import Scan
+from forensic.recovery.scanning import look_at
 from forensic.recovery.sectors import Signature
 
 MANY_WITNESSES = 16
@@ -50,6 +52,18 @@ def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout 
             )
             raise WrongSupply(evidence.path_as_given, f"{message} of {size:,}, the first of them the header's")
     return layout
+
+
+def look_at_named_tables(evidence: Evidence, found: Scan, knowledge: Knowledge) -> None:
+    """Look at the L2 tables that the header's L1 table leads to, where the scan did not come that far."""
+    geometry = resolve(parse_header(knowledge.header or header_of(evidence) or b""))
+    if not isinstance(geometry, Geometry) or geometry.external_data_file or found.stopped_at is None:
+        return
+    count = min(geometry.l1_entry_count, MAX_L1_ENTRIES, max(0, evidence.size - geometry.l1_table_offset) // 8)
+    tables = np.unique(host_offset_of(read_table(evidence, geometry.l1_table_offset, 8 * count)))
+    later = (tables >= np.uint64(found.stopped_at)) & (tables < np.uint64(evidence.size))
+    aligned = (tables & np.uint64(geometry.cluster_size - 1)) == 0
+    look_at(evidence, found, tables[later & aligned].tolist(), geometry.cluster_size)
 
 
 def _understood(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
@@ -143,7 +157,8 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
     """A header whose L1 table is empty, wiped, or not where it says; and tables in the file."""
     header, content = by_header.geometry, by_content.geometry
     same = (header.cluster_bits, header.extended_l2) == (content.cluster_bits, content.extended_l2)
-    if not same:
+    codec = header.compression_type if not by_content.candidates.streams.any() else content.compression_type
+    if not same or header.compression_type != codec:
         if not len(by_content.candidates.host_offsets):
             return by_header
         return _sized_by_header(by_content, by_header)
@@ -165,23 +180,29 @@ def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
     size = by_header.geometry.virtual_size
     geometry = replace(by_content.geometry, virtual_size=size)
     header = mended(by_content.header, size, geometry.l1_entry_count, geometry.l1_table_offset)
-    why = "it leads to no tables, and others have a different cluster size"
+    why = "it leads to no tables, and others have a different cluster size or compression"
     if by_header.form == "plan":
-        why = "another was supplied, which leads to no tables here; those have a different cluster size"
+        why = "another was supplied, which leads to no tables here; those differ in cluster size or compression"
     fields = {**by_content.by_content, "header": why}
     return replace(by_content, geometry=geometry, header=header, by_content=fields)
 
 
 def _snapshot_l1_offsets(evidence: Evidence, layout: Layout) -> list[int]:
-    image = image_of(evidence, layout)
-    snapshots = image.snapshots.snapshots if image.header.nb_snapshots else ()
-    return [snapshot.l1_table_offset for snapshot in snapshots]
+    return [snapshot.l1_table_offset for snapshot in snapshots_in_use(evidence, layout)]
 
 
 def image_of(evidence: Evidence, layout: Layout) -> Qcow2Image:
     """The image as its layout says, for the structures beside the disk's tables."""
     nothing = np.zeros(0, np.uint64)
     return Qcow2Image(evidence, Planned(layout.header, layout.geometry.l1_table_offset, nothing, ACTIVE, (), [0], []))
+
+
+def snapshots_in_use(evidence: Evidence, layout: Layout) -> tuple[Snapshot, ...]:
+    """The snapshots that the header lists; where it is lost, those of the longest snapshot table in the file."""
+    if layout.form == "plan":
+        return layout.snapshots
+    image = image_of(evidence, layout)
+    return tuple(image.snapshots.snapshots) if image.header.nb_snapshots else ()
 
 
 def _is_wiped(evidence: Evidence, layout: Layout) -> bool:
@@ -204,13 +225,14 @@ def kept(evidence: Evidence, found: Scan, layout: Layout) -> tuple[U64, I64]:
     others = np.flatnonzero(inside & ~good)
     if len(others):
         clusters = (offsets[others] >> np.uint64(geometry.cluster_bits)).astype(np.int64)
-        good[others] = found.zero_clusters(geometry.cluster_bits)[clusters]
+        good[others] = found.zero_among(clusters, geometry.cluster_bits)
     return np.where(good, offsets, np.uint64(0)), np.flatnonzero((entries != 0) & ~good)
 
 
 def accounts_of(evidence: Evidence, found: Scan, layout: Layout, tables: U64) -> Accounts:
     """The accounts when the disk has these L2 tables, and its snapshots and bitmaps have theirs."""
     accounts = Accounts(evidence, found, layout.geometry)
+    accounts.taken = layout.taken
     accounts.claim_refcounts()
     geometry = layout.geometry
     if layout.form != "plan":

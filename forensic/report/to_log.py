@@ -15,7 +15,17 @@ from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
-from forensic.report.values import cautions, certainties, new_image, size, supplied_files, text, unchanged, words
+from forensic.report.values import (
+    cautions,
+    certainties,
+    new_image,
+    size,
+    supplied_files,
+    text,
+    unchanged,
+    virtual_size,
+    words,
+)
 from forensic.untrusted import shown
 
 LISTED_RANGES = 10_000
@@ -93,7 +103,7 @@ def _disk(report: Report) -> Iterator[str]:
     image, extraction = report.result.image, _extraction(report)
     if not isinstance(image, ForeignRecord):
         yield _fact("Image format", f"{image.format} version {image.version}")
-        yield _fact("Virtual size", size(image.virtual_size))
+        yield _fact("Virtual size", virtual_size(image))
     yield _fact("Extracted", extraction.target)
     yield _fact("From byte", f"{extraction.virtual_range.offset:,}")
     yield _fact("Length", size(extraction.virtual_range.length))

@@ -25,7 +25,7 @@ from forensic.records.image import (
 from forensic.records.judgement import CheckStatus, FindingRecord
 from forensic.records.report import ResultRecord
 from forensic.report.model import Report
-from forensic.report.values import cautions, certainties, comparison, new_image, size, text, words
+from forensic.report.values import cautions, certainties, comparison, new_image, size, text, virtual_size, words
 
 Line = Sequence[tuple[str, str]]
 """Pieces of text, each with its style."""
@@ -64,13 +64,11 @@ def report_lines(report: Report) -> Iterator[Line]:
     yield from check_lines(report)
 
 
-def info_lines(report: Report, at_least: bool = False) -> Iterator[Line]:
-    """What an image is; `at_least` if the size of the disk was guessed from where its tables end."""
+def info_lines(report: Report) -> Iterator[Line]:
+    """What an image is."""
     yield [(report.source.path_as_given, "title")]
     yield from _caution_lines(report)
     for label, fact in image_facts(report):
-        if at_least and label == "virtual size":
-            fact = f"at least {fact}"
         yield [(f"  {label:13} ", "label"), (fact, "")]
 
 
@@ -91,13 +89,15 @@ def check_lines(report: Report) -> Iterator[Line]:
         yield [(f"not run: {reason}", "quiet")]
 
 
+WIPED = "l2-table-wiped"
+
 RECOVERY_CODES = ("orphan-l2-tables", "l1-table-wiped", "l2-table-wiped", "deleted-snapshot-remains")
 
 
 def recovery_hint(report: Report) -> str:
     """The line that says that `recover` may read more; empty where nothing suggests it."""
     counts = {found.rule: found.count for found in report.result.findings or () if found.rule in RECOVERY_CODES}
-    if not counts.keys() - {"l2-table-wiped"}:  # what such a table led to is said by no other
+    if not counts or (counts.keys() == {WIPED} and not _can_be_replaced(report)):
         return ""
     words_of = (
         ("orphan-l2-tables", "L2 table without an L1 entry", "L2 tables without an L1 entry"),
@@ -106,6 +106,19 @@ def recovery_hint(report: Report) -> str:
     )
     parts = [counted(counts[code], one, many) for code, one, many in words_of if code in counts]
     return f"recover may read more: {', '.join(parts) or 'an L1 table that was wiped'}"
+
+
+def _can_be_replaced(report: Report) -> bool:
+    """Whether something may take the place of an L2 table that was wiped.
+
+    A snapshot may have an older one. Otherwise the clusters that it led to can be told only by their number, if the
+    table was full.
+    """
+    image = report.result.image
+    if not isinstance(image, Qcow2ImageRecord) or image.cluster_size is UNSET:
+        return False
+    leaks = sum(found.count for found in report.result.findings or () if found.rule == "refcount-too-high")
+    return image.snapshot_count > 0 or leaks >= image.cluster_size // (16 if image.extended_l2 is True else 8)
 
 
 def _caution_lines(report: Report) -> Iterator[Line]:
@@ -159,7 +172,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         return
     version = f"version {image.version}" if image.version else "of unknown version"
     yield "format", f"{'qcow' if isinstance(image, Qcow1ImageRecord) else 'qcow2'} {version}"
-    yield "virtual size", size(image.virtual_size)
+    yield "virtual size", virtual_size(image)
     usage = report.source.disk_usage
     yield "file size", size(image.file_size) + ("" if usage is UNSET else f", on disk {size(usage)}")
     yield from _geometry_facts(image)

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from forensic.finding import Range
 from forensic.records.extraction import ComparisonRecord, ExtractionRecord
+from forensic.records.image import Qcow1ImageRecord, Qcow2ImageRecord
 from forensic.records.judgement import FindingRecord
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord
 from forensic.untrusted import UntrustedRecord, shown
@@ -45,6 +46,12 @@ def size(length: int) -> str:
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{length:,} bytes" if not unit else f"{value:.4g} {UNITS[unit]} ({length:,} bytes)"
+
+
+def virtual_size(image: Qcow2ImageRecord | Qcow1ImageRecord) -> str:
+    """The size of the disk; by a plan it may be known only how many bytes it has at least."""
+    least = getattr(image, "virtual_size_is_least", UNSET)
+    return f"at least {size(image.virtual_size)}" if least is True else size(image.virtual_size)
 
 
 def place(where: Range) -> str:

@@ -48,6 +48,23 @@ def test_no_hint_is_given_where_recover_gives_nothing(tmp_path: Path) -> None:
     assert "recover may read more" not in part.err
 
 
+def with_wiped_table(folder: Path, name: str) -> Path:
+    """A sound image whose first L2 table is zeros, as nothing but damage leaves one."""
+    content = bytearray(sound(name).read_bytes())
+    size, l1 = 1 << int.from_bytes(content[20:24], "big"), int.from_bytes(content[40:48], "big")
+    table = int.from_bytes(content[l1 : l1 + 8], "big") & 0x00FF_FFFF_FFFF_FE00
+    content[table : table + size] = bytes(size)
+    image = folder / f"wiped-{name}.qcow2"
+    image.write_bytes(content)
+    return image
+
+
+def test_a_hint_is_given_where_a_snapshot_may_have_an_older_table(tmp_path: Path) -> None:
+    image = with_wiped_table(tmp_path, "snapshots-512")
+    assert "recover may read more: 1 L2 table that was wiped" in qcowscope("check", image).out
+    assert "older_table" in qcowscope("recover", image).out
+
+
 def test_what_is_not_read_is_said_with_the_reason(tmp_path: Path) -> None:
     content, cut = sound("data-512").read_bytes(), tmp_path / "cut.qcow2"
     cut.write_bytes(content[:0xA00])
@@ -73,6 +90,13 @@ def test_a_guessed_size_is_said_by_every_command(tmp_path: Path) -> None:
     assert "for this alone the exit status is 5" in extracted.err
     assert "virtual size  at least " in qcowscope("info", image, "--plan", plan).out
     assert "at least" not in qcowscope("info", sound("data-4k")).out
+    described = qcowscope("info", image, "--plan", plan, "--json").json()
+    assert described["result"]["image"]["virtual_size_is_least"] is True  # type: ignore[index,call-overload]
+    assert complaints(described) == []
+    assert "virtual_size_is_least" not in qcowscope("info", sound("data-4k"), "--json").out
+    reports = [f"--report={kind}:{tmp_path / kind}" for kind in ("html", "markdown", "log")]
+    qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "again.raw", *reports)
+    assert all("at least" in (tmp_path / kind).read_text() for kind in ("html", "markdown", "log"))
 
 
 def test_a_size_that_is_too_small_for_the_tables_is_said_to_be(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
 
 
 def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
-    """A raw disk with a file system and some files."""
+    """A raw disk with a file system and some files; `xfs many` has two thousand small ones in twenty directories."""
     raw = folder / "disk.raw"
     raw.unlink(missing_ok=True)
     with raw.open("wb") as file:
@@ -74,6 +74,8 @@ def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
     files = folder / "files"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir()
+    if kind == "xfs many":
+        return _xfs_of_many_files(raw, files, size, rng)
     names = []
     for number in range(40):
         length = int(size / 400 * rng.random() ** 2 * 4) + 1
@@ -90,6 +92,21 @@ def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
         lines = ["/", "0 0", "d--755 0 0", *(f"{name} ---644 0 0 {files / name}" for name in names), "$"]
         proto.write_text("\n".join(lines) + "\n")
         run("mkfs.xfs", "-q", "-f", "-p", proto, raw)
+    return raw
+
+
+def _xfs_of_many_files(raw: Path, files: Path, size: int, rng: random.Random) -> Path:
+    lines = ["/", "0 0", "d--755 0 0"]
+    for folder in range(20):
+        lines.append(f"d{folder:02} d--755 0 0")
+        for number in range(100):
+            path = files / f"{folder:02}-{number:02}"
+            path.write_bytes(rng.randbytes(rng.randrange(1, size // 4000)))
+            lines.append(f"file_with_quite_a_long_name_{number:03} ---644 0 0 {path}")
+        lines.append("$")
+    proto = raw.with_suffix(".proto")
+    proto.write_text("\n".join([*lines, "$", ""]))
+    run("mkfs.xfs", "-q", "-f", "-p", proto, raw)
     return raw
 
 
@@ -149,6 +166,8 @@ KINDS = [
     Kind("ext4 w8k", "ext4", 64 * MIB, "cluster_size=8192", "guest"),
     Kind("ext4 extL2 w16k", "ext4", 64 * MIB, "cluster_size=16384,extended_l2=on", "guest"),
     Kind("xfs w4k", "xfs", 320 * MIB, "cluster_size=4096", "guest"),
+    Kind("xfs many w4k", "xfs many", 320 * MIB, "cluster_size=4096", "guest"),
+    Kind("xfs many c4k", "xfs many", 320 * MIB, "cluster_size=4096"),
     Kind("xfs c4k -W", "xfs", 320 * MIB, "cluster_size=4096", "-W"),
     Kind("2 snapshots 8k", "noise", 32 * MIB, "cluster_size=8192", "guest", 2),
 ]

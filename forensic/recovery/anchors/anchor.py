@@ -17,7 +17,8 @@ class Anchor(Struct, frozen=True):
     """A structure at `host_offset` that says it lies `place` bytes after the start of its file system.
 
     With `absolute` the place counts from the start of the disk. `checked` says that its checksum is right. Anchors of
-    one `system` (an identity of the file system) have one start, and it has `span` bytes (0: not known).
+    one `system` (an identity of the file system) have one start, and it has `span` bytes (0: not known). Of one in a
+    compressed cluster `raw` is what the cluster holds from it on, where that is needed.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Anchor(Struct, frozen=True):
     system: bytes = b""
     absolute: bool = False
     span: int = 0
+    raw: bytes = b""
 
 
 def some_of(sectors: I64) -> I64:

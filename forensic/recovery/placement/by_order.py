@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.qcow2.arrays import U64
+from forensic.qcow2.entries import compressed_host_offset
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.slots import Placed
+from forensic.recovery.placement.slots import Placed
 
 FEWEST_PLACED = 2
 """Tables that have to be placed by other evidence, and to rise, before order says anything."""
@@ -32,15 +33,17 @@ Scores = npt.NDArray[np.float32]
 def looks_converted(accounts: Accounts, tables: U64) -> bool:
     """Whether nearly every table is followed by its own data, in the order of its entries, as a converter writes it."""
     like = 0
-    size = accounts.geometry.cluster_size
+    size, bits = accounts.geometry.cluster_size, accounts.geometry.cluster_bits
     for batch, good in accounts.batches(np.arange(len(tables)), tables):
         places, streams = located(batch, good)
         for row, own in enumerate(batch.host_offsets.tolist()):
-            used = places[row][places[row] != 0].astype(np.int64)
-            if streams[row].any() or not len(used):
+            starts = np.where(streams[row], compressed_host_offset(batch.entries[row], bits), places[row])
+            used = starts[starts != 0].astype(np.int64)
+            if not len(used):
                 continue
+            packed = bool(streams[row].any())  # the first stream may still have had room before the table
             rising = bool((np.diff(used) > 0).all())
-            like += rising and own < int(used[0]) <= own + 2 * size
+            like += rising and own - packed * size < int(used[0]) <= own + 2 * size
     return len(tables) > 0 and like >= CONVERTED * len(tables)
 
 
@@ -93,8 +96,14 @@ def _entries_of(accounts: Accounts, tables: U64) -> npt.NDArray[np.int64]:
 
 
 def decided(scores: Scores) -> list[int | None]:
-    """The columns of the best rising choice; None for a row that would fit another column between its neighbours'."""
+    """The columns of the best rising choice; None for a row that would fit another column between its neighbours'.
+
+    None for all of them if any fits its own badly: the guest deleted much without a trace in the tables, or what is
+    taken for its map of what is in use is not.
+    """
     best = _best_in_order(scores)
+    if any(scores[row, at] <= 0 for row, at in enumerate(best)):
+        return [None] * len(best)
     found: list[int | None] = []
     for row, at in enumerate(best):
         low = best[row - 1] + 1 if row else 0

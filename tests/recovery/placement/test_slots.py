@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from forensic.recovery.by_order import _best_in_order, decided
-from forensic.recovery.by_pattern import MARGIN, _mutual, _scores
 from forensic.recovery.certainty import Why
 from forensic.recovery.composing import Ranges, slots_of
-from forensic.recovery.usedmap import FREE, NOT_KNOWN, USED, UsedMap, of_slots
+from forensic.recovery.placement.by_order import _best_in_order, decided
+from forensic.recovery.placement.by_pattern import MARGIN, _mutual, _scores
+from forensic.recovery.placement.usedmap import FREE, NOT_KNOWN, USED, UsedMap, of_slots
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -32,6 +32,14 @@ def test_a_row_that_fits_several_columns_is_left_open() -> None:
     assert decided(scores) == [0, None, 3]
     scores[1, 2] = 0
     assert decided(scores) == [0, 1, 3]
+
+
+def test_where_one_row_fits_its_place_badly_none_is_put_in_order() -> None:
+    """What the guest deleted is still allocated: then what it has in use is no measure."""
+    scores = np.array([[50, 0, 0], [0, -30, -60], [0, 0, 50]], dtype=np.float32)
+    assert decided(scores) == [None] * 3
+    scores[1, 1] = 30
+    assert decided(scores) == [0, 1, 2]
 
 
 def test_a_pair_is_taken_only_if_each_is_the_other_s_best_by_far() -> None:

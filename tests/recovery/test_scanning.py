@@ -12,7 +12,7 @@ import pytest
 from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 from forensic.recovery.crc import crc32c
-from forensic.recovery.scan import scan
+from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Kinds, Sector, Signature
 
 COPIED, COMPRESSED = 1 << 63, 1 << 62

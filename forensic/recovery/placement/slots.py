@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from msgspec import Struct
 
-from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, distinct, is_among
 from forensic.qcow2.entries import host_offset_of, is_copied
 from forensic.qcow2.geometry import Geometry
@@ -42,7 +41,7 @@ def orphans_of(candidates: Candidates, accounts: Accounts) -> Candidates:
     if not accounts.possible:
         return candidates.chosen(np.zeros(len(candidates.host_offsets), dtype=np.bool_))
     clusters = (candidates.host_offsets >> np.uint64(accounts.geometry.cluster_bits)).astype(np.int64)
-    free = ~accounts.claimed[clusters]
+    free = ~accounts.are_claimed(clusters)
     free &= ~(candidates.l1_like & (candidates.tables > 0))
     free &= (candidates.located + candidates.streams) > 0
     free &= (candidates.used > 1) | (candidates.copied > 0)  # a single word proves nothing
@@ -134,10 +133,14 @@ def by_twins(accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]]
     return found
 
 
-def is_current(evidence: Evidence, geometry: Geometry, accounts: Accounts, host_offset: int) -> bool:
-    """Whether a table has one reference: by its refcount, or since every cluster in it says so of itself."""
-    if accounts.usable and accounts.stored is not None:
-        return int(accounts.stored[host_offset >> geometry.cluster_bits]) == 1
+def is_current(accounts: Accounts, host_offset: int, counted_now: bool) -> bool:
+    """Whether a table has one reference: by its refcount, or since every cluster in it says so of itself.
+
+    The refcounts are believed only if they know of such tables (`counted_now`); after an image was created over
+    another they are those of the new one.
+    """
+    if counted_now and accounts.usable and accounts.stored is not None:
+        return int(accounts.stored[host_offset >> accounts.geometry.cluster_bits]) == 1
     for batch, good in accounts.batches(np.zeros(1, np.int64), np.array([host_offset], dtype=np.uint64)):
         places, streams = located(batch, good)
         leads = places != 0

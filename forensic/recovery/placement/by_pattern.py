@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from forensic.disk.planned import UNKNOWN, Judged, Planned
-from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
 from forensic.qcow2.arrays import I64, U64
@@ -16,9 +15,9 @@ from forensic.qcow2.geometry import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.placement.slots import Placed
+from forensic.recovery.placement.usedmap import FREE, USED, Read, of_slots, used_maps
 from forensic.recovery.scan import Scan
-from forensic.recovery.slots import Placed
-from forensic.recovery.usedmap import FREE, USED, Read, of_slots, used_maps
 
 MARGIN = 20
 """By so much a slot has to be better than any other for a table, and the table than any other for the slot."""
@@ -26,11 +25,14 @@ MARGIN = 20
 MOST_COMPARED = 1 << 31
 """Tables × slots × entries that are compared; with more of them nothing is placed this way."""
 
+READ = (State.DATA, State.COMPRESSED)
+
 Scores = npt.NDArray[np.float32]
 
 
-def reader_of(evidence: Evidence, header: bytes, placed: Sequence[tuple[int, int]], slot_count: int) -> Read:
-    """Reads what the placed tables map; everything else is not known."""
+def reader_of(accounts: Accounts, header: bytes, placed: Sequence[tuple[int, int]], slot_count: int) -> Read:
+    """Reads what the placed tables map; everything else is not known, nor is what another image has taken since."""
+    evidence = accounts.evidence
     entries = np.zeros(slot_count, dtype=np.uint64)
     for slot, table in placed:
         if slot < slot_count:
@@ -50,15 +52,20 @@ def reader_of(evidence: Evidence, header: bytes, placed: Sequence[tuple[int, int
         for run in (run for runs in disk.runs(guest_offset, end) for run in runs):
             start, count, host_offset, stored_length, state, _, depth, skip = run
             place = memoryview(found)[start - guest_offset : start - guest_offset + count]
-            if state == State.ABSENT:
+            if state == State.ABSENT or (state in READ and _is_taken(accounts, host_offset, stored_length or count)):
                 return None
-            if state in (State.DATA, State.COMPRESSED) and disk.read(
-                depth, start, host_offset, stored_length, skip, place
-            ):
+            if state in READ and disk.read(depth, start, host_offset, stored_length, skip, place):
                 return None
         return bytes(found)
 
     return read
+
+
+def _is_taken(accounts: Accounts, host_offset: int, length: int) -> bool:
+    """Whether another image has taken a part of this host range."""
+    bits = accounts.geometry.cluster_bits
+    part = slice(host_offset >> bits, ((host_offset + length - 1) >> bits) + 1)
+    return accounts.taken is not None and bool(accounts.taken[part].any())
 
 
 def by_pattern(

@@ -6,16 +6,18 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.qcow2.arrays import U64, is_among
-from forensic.qcow2.entries import host_offset_of
+from forensic.qcow2.entries import host_offset_of, l1_reserved_bits
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.recovery import certainty as sure
-from forensic.recovery.by_anchors import anchors_with_starts, by_anchors
-from forensic.recovery.by_order import by_order
-from forensic.recovery.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import made_header, mended
-from forensic.recovery.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.placement.by_anchors import anchors_with_starts, by_anchors
+from forensic.recovery.placement.by_order import by_order
+from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.placement.in_streams import Decoded
+from forensic.recovery.placement.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.placement.starts import DiskShape
 from forensic.recovery.understanding import accounts_of, image_of
 from forensic.recovery.work import Work
 
@@ -38,17 +40,29 @@ def place_tables(work: Work) -> None:
     wholly_lost = not work.l1.any()
     if others:
         _take(work, by_twins(accounts, in_use, known), free)
-    _take(work, by_other_l1(work.orphans.host_offsets, sorted(free), others, wholly_lost), free)
+    shared = sorted(free - _slots_with_lost_tables(work))  # of the others there may be an older version
+    _take(work, by_other_l1(work.orphans.host_offsets, shared, others, wholly_lost), free)
     _take(work, _only_slot(work, in_use, needed, free), free)
-    if free and len(work.placed) < len(in_use):
-        doubtful = work.everywhere or layout.doubtful
+    if free and len(work.placed) < len(in_use) and not work.is_late("placing tables by what the guest holds"):
+        doubtful = work.everywhere or layout.doubtful or work.found.stopped_at is not None
         known += [(one.slot, one.host_offset) for one in work.placed]
-        _take(work, by_anchors(accounts, in_use, known, needed, layout.size_known, doubtful), free)
-        _by_what_is_in_use(work, in_use, needed, free)
+        decoded = Decoded()
+        counted_now = bool(accounts.in_use(in_use).any())
+        _take(work, by_anchors(accounts, in_use, known, needed, disk_shape(work), decoded, counted_now, doubtful), free)
+        _by_what_is_in_use(work, in_use, needed, free, decoded)
     if work.placed:
         tables = np.array([one.host_offset for one in work.placed], dtype=np.uint64)
         work.accounts = accounts_of(work.evidence, work.found, layout, np.concatenate([work.l1, tables]))
         work.orphans = work.orphans.chosen(~np.isin(work.orphans.host_offsets, tables))
+
+
+def _slots_with_lost_tables(work: Work) -> set[int]:
+    """The slots whose L1 entry is sound and leads to a place in the file where no table is any more."""
+    named = work.layout.l1[work.broken]
+    offsets = host_offset_of(named)
+    sound = (l1_reserved_bits(named) == 0) & ((offsets & np.uint64(work.geometry.cluster_size - 1)) == 0)
+    sound &= (offsets != 0) & (offsets < np.uint64(work.evidence.size))
+    return set(work.broken[sound].tolist())
 
 
 def orphans_in_use(work: Work) -> U64:
@@ -58,14 +72,22 @@ def orphans_in_use(work: Work) -> U64:
     return in_use if len(in_use) or work.l1.any() else orphans
 
 
-def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int]) -> None:
+def disk_shape(work: Work) -> DiskShape:
+    """What is known of the disk's size; a header that is right about little else may still have it."""
+    geometry = work.geometry
+    return DiskShape(geometry.l1_coverage, geometry.virtual_size, work.layout.size_known)
+
+
+def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], decoded: Decoded) -> None:
     """Place by pattern, round after round, since each table may hold the next bitmap; then by order."""
-    layout, accounts = work.layout, work.accounts
+    accounts = work.accounts
     for _ in range(MOST_ROUNDS):
+        if work.is_late("placing tables by what the guest has in use"):
+            return
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
-        anchors = anchors_with_starts(accounts, left, all_placed(work), layout.size_known)
-        read = reader_of(work.evidence, _header_of(work, needed), all_placed(work), needed)
+        anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work), decoded)
+        read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:
             scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
@@ -132,6 +154,7 @@ def _only_slot(work: Work, in_use: U64, needed: int, free: set[int]) -> list[Pla
         return []
     accounts = accounts_of(work.evidence, work.found, work.layout, in_use)
     rivals = len(work.orphans.host_offsets) - 1
-    how = sure.of_only_slot(work.layout.size_known, rivals, accounts, work.everywhere or work.layout.doubtful)
+    doubtful = work.everywhere or work.layout.doubtful or work.found.stopped_at is not None
+    how = sure.of_only_slot(work.layout.size_known, rivals, accounts, doubtful)
     because = "the disk has one slot, and the file one table that is in use"
     return [Placed(0, int(in_use[0]), Method.ONLY_SLOT, how, because)]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64
 from forensic.recovery.anchors import xfs
-from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
+from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Signature
 
@@ -28,6 +28,9 @@ MOST_BLOCKS = 1 << 28
 MOST_GROUPS = 1 << 16
 BLOCK_UNINIT = 2
 SIXTY_FOUR_BIT = 0x80
+
+NO_SIBLING = b"\xff" * 4
+"""In place of the block number of the next leaf of a tree of XFS, or of the one before."""
 
 
 class UsedMap(Struct, frozen=True):
@@ -62,7 +65,7 @@ def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedM
 
     Inode tables may never have been written: whether they are in use says nothing.
     """
-    raw = evidence.read_up_to_bad(anchor.host_offset, 1024)
+    raw = anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024)
     count, first, per_group = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 20, 32))
     size, inodes = 1024 << int.from_bytes(raw[24:28], "little"), int.from_bytes(raw[40:44], "little")
     inode_size = int.from_bytes(raw[88:90], "little") or 128
@@ -95,40 +98,35 @@ def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedM
 
 
 def _of_xfs(evidence: Evidence, scan: Scan, anchor: Anchor, start: int) -> UsedMap | None:
-    """By the leaves of the free-space trees, wherever in the file they lie; a group without any is not known."""
+    """By the leaves of the free-space trees, wherever they lie; what is between two that do not follow is not known."""
     shape = next((one for one in xfs.shapes(evidence, scan) if one.uuid == anchor.system), None)
-    sectors = some_of(scan.signatures[Signature.XFS_BLOCK].sectors)
-    if shape is None or not len(sectors) or not shape.group_blocks:
+    if shape is None or shape.span // shape.block_size > MOST_BLOCKS:
         return None
     count = shape.span // shape.block_size
-    if count > MOST_BLOCKS:
-        return None
     states = np.full(count, NOT_KNOWN, dtype=np.uint8)
-    blocks = blocks_at(evidence, sectors, shape.block_size)
-    leaves = _free_space_leaves(blocks, shape)
-    for row in leaves:
-        group = int.from_bytes(row[48:52], "big")
-        begin = group * shape.group_blocks
-        if begin < count:
-            part = states[begin : begin + shape.group_blocks]
-            part[part == NOT_KNOWN] = USED
-    for row in leaves:
-        begin = int.from_bytes(row[48:52], "big") * shape.group_blocks
-        records = np.frombuffer(row[56:], dtype=">u4").astype(np.int64).reshape(-1, 2)
-        for first, length in records[: int.from_bytes(row[6:8], "big")].tolist():
-            if first + length <= shape.group_blocks and begin + first < count:
-                states[begin + first : begin + first + length] = FREE
+    for row in _free_space_leaves(evidence, scan, shape):
+        group, count_of_leaf = int.from_bytes(row[48:52], "big"), int.from_bytes(row[6:8], "big")
+        own = states[group * shape.group_blocks : (group + 1) * shape.group_blocks]
+        records = np.frombuffer(row[56:], dtype=">u4").astype(np.int64)[: 2 * count_of_leaf].reshape(-1, 2)
+        ends = records.sum(axis=1)
+        if not len(own) or not len(records) or (ends > shape.group_blocks).any():
+            continue
+        first = 0 if row[8:12] == NO_SIBLING else int(records[0, 0])
+        own[first : None if row[12:16] == NO_SIBLING else int(ends[-1])] = USED
+        for begin, end in zip(records[:, 0].tolist(), ends.tolist(), strict=True):
+            own[begin:end] = FREE
     return UsedMap(start, shape.block_size, states)
 
 
-def _free_space_leaves(blocks: npt.NDArray[np.uint8], shape: xfs.Shape) -> list[bytes]:
-    """The leaves of trees of free space by place, whose checksum and identity are right."""
-    heads = np.ascontiguousarray(blocks[:, :8]).view("S4")
-    rows = blocks[(heads[:, 0] == b"AB3B") & (blocks[:, 4] == 0) & (blocks[:, 5] == 0)]
-    if not len(rows):
-        return []
-    good = rows[xfs.sums_fit(rows, 52)]
-    return [raw for raw in (row.tobytes() for row in good) if raw[32:48] == shape.uuid]
+def _free_space_leaves(evidence: Evidence, scan: Scan, shape: xfs.Shape) -> list[bytes]:
+    """The leaves of trees of free space by place, whose checksum and identity are right; those written last come last.
+
+    One that is not part of its tree any more may still lie there.
+    """
+    sectors = scan.signatures[Signature.XFS_BLOCK].sectors
+    blocks = xfs.own_blocks(evidence, sectors, shape, shape.block_size, 52, 32)
+    found = [raw for _, raw in blocks if raw[:4] == b"AB3B" and raw[4:6] == b"\0\0"]
+    return sorted(found, key=lambda raw: raw[24:32])
 
 
 def of_slots(maps: Sequence[UsedMap], slots: I64, entries: int, cluster_size: int) -> States:

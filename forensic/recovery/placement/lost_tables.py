@@ -13,11 +13,12 @@ from msgspec import Struct
 
 from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.entries import OFFSET_MASK
-from forensic.recovery.by_order import looks_converted
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.by_order import looks_converted
+from forensic.recovery.placement.by_place import by_place
+from forensic.recovery.placement.placing import all_placed, other_l1_tables
+from forensic.recovery.placement.slots import Placed
 from forensic.recovery.plan import DataRange
-from forensic.recovery.slots import Placed
 from forensic.recovery.work import PlacedData, Work
 
 
@@ -30,6 +31,7 @@ def replace_lost_tables(work: Work) -> None:
     work.placed += older
     left = np.setdiff1d(slots, [one.slot for one in older])
     work.placed_data += by_exact_count(work, left)
+    work.placed_data += by_place(work, np.setdiff1d(left, [one.slot for one in work.placed_data]))
     replaced = [one.slot for one in older] + [one.slot for one in work.placed_data]
     l1 = work.l1.copy()
     l1[[slot for slot in replaced if slot < len(l1)]] = 0
@@ -45,7 +47,7 @@ def lost_slots(work: Work) -> I64:
     if work.accounts.possible and not work.accounts.closed:
         used = np.flatnonzero(work.l1)
         clusters = (work.l1[used] >> np.uint64(work.geometry.cluster_bits)).astype(np.int64)
-        wiped = used[work.found.zero_clusters(work.geometry.cluster_bits)[clusters]]
+        wiped = used[work.found.zero_among(clusters, work.geometry.cluster_bits)]
     placed = [one.slot for one in work.placed]
     found: I64 = np.setdiff1d(np.concatenate([work.broken, wiped]), placed)
     return found
@@ -74,9 +76,9 @@ def data_ranges(work: Work, first: int) -> tuple[DataRange, ...]:
     size = work.geometry.cluster_size
     for number, part in sorted(enumerate(work.placed_data, first + 1), key=lambda one: one[1].slot):
         start, places = part.slot * work.geometry.l1_coverage, part.host_offsets
-        breaks = np.flatnonzero(np.diff(places) != size) + 1
+        breaks = np.flatnonzero((np.diff(places) != size) | (np.diff(part.indices) != 1)) + 1
         for begin, stop in pairwise([0, *breaks.tolist(), len(places)]):
-            guest, length = start + begin * size, (stop - begin) * size
+            guest, length = start + int(part.indices[begin]) * size, (stop - begin) * size
             length = min(length, max(0, work.geometry.virtual_size - guest)) if work.layout.size_known else length
             found.append(DataRange(guest, length, int(places[begin]), f"D{number}"))
     return tuple(found)
@@ -98,7 +100,7 @@ def by_exact_count(work: Work, slots: I64) -> list[PlacedData]:
     """
     geometry, accounts = work.geometry, work.accounts
     placed = np.array(sorted(table for _, table in all_placed(work) if table), dtype=np.uint64)
-    intact = placed[~work.found.zero_clusters(geometry.cluster_bits)[_clusters(work, placed)]]
+    intact = placed[~work.found.zero_among(_clusters(work, placed), geometry.cluster_bits)]
     if work.suspect or work.everywhere or (len(intact) and not looks_converted(accounts, intact)):
         return []
     in_use = ~accounts.claimed
@@ -114,7 +116,8 @@ def by_exact_count(work: Work, slots: I64) -> list[PlacedData]:
         wanted = min(geometry.l2_entry_count, last - gap.slot * geometry.l2_entry_count)
         if len(clusters) == wanted > 1:
             because = f"as many clusters as it needs lie between the place of its table at {gap.begin:#x} and the next"
-            found.append(PlacedData(gap.slot, clusters << geometry.cluster_bits, because))
+            places = clusters << geometry.cluster_bits
+            found.append(PlacedData(gap.slot, np.arange(wanted), places, Method.EXACT_COUNT, because))
     return found
 
 
