@@ -25,6 +25,7 @@ from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
 from forensic.report.formats import render
 from forensic.report.model import Report, case_data
+from forensic.report.notes import harmless
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
 
@@ -108,7 +109,8 @@ def extraction_report(
         status = ExitStatus.NOT_COMPLETED
     record = run.record(status, _artifacts(request, extraction, sparse), inputs)
     source, case = image.evidence.record(), case_data(request.case)
-    report = Report(result, source, record, tool(), case, annotations=request.annotations)
+    notes = [harmless(each) for each in request.annotations]
+    report = Report(result, source, record, tool(), case, annotations=notes)
     return with_map(report, image, [name for name, _ in request.targets])
 
 

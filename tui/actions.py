@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from forensic import OutputFailed
-from forensic.explore import BadPattern, Pattern, Range, Space, compile_pattern
+from forensic.explore import BadPattern, NotedBytes, Range, Space, compile_pattern, noted_bytes
 from tui.clip import FORMS, clipped
 from tui.commands import EVERYWHERE, HEX, commands_of
 from tui.screens.prompts import Choice, Prompt
-from tui.text import line
+from tui.searching import SearchState
+from tui.session.notes import BOOKMARK
+from tui.session.times import now
+from tui.text import line, plain
 from tui.walking import Walker
 
 CLIPBOARD_LIMIT = 64 << 10
 """Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
-SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; v: in front searches the disk"
+SEARCH_HINT = "text  hex:51 46 49 fb  u16:text  nocase:text  re:expression   in the file; v: in front searches the disk"
 
 
 class Explorer(Walker):
@@ -34,17 +37,26 @@ class Explorer(Walker):
         def begin(text: str | None) -> None:
             if text:
                 space = Space.GUEST if text.startswith("v:") else Space.HOST
-                self._begin_search(space, compile_pattern(text.removeprefix("v:")))
+                self._begin_search(text.removeprefix("v:"), space)
 
         self.push_screen(Prompt("Search", SEARCH_HINT, check=complaint), begin)
 
-    def _begin_search(self, space: Space, pattern: Pattern) -> None:
+    def _begin_search(self, text: str, space: Space) -> None:
+        """From the cursor on, and then from the beginning of the space."""
         from tui import jobs
 
+        view, pattern = self.desk.view_of(space), compile_pattern(text)
+        here = self.desk.place if self.desk.place.space == space else self.desk.other_side()
+        number = self.desk.search.number + 1 if self.desk.search else 1
+        state = SearchState(number, text, space, view.size)
+        self.desk.search = state
         self.desk.matches.clear()
-        view = self.desk.view_of(space)
+        start = here.offset if here else 0
         self.run_worker(
-            lambda: jobs.find(self.post_message, view, pattern), thread=True, group="search", exclusive=True
+            lambda: jobs.find(self.post_message, view, pattern, state, start),
+            thread=True,
+            group="search",
+            exclusive=True,
         )
 
     def action_cancel_search(self) -> None:
@@ -67,7 +79,7 @@ class Explorer(Walker):
             if not text:
                 return
             try:
-                self.desk.notes.add(place, text)
+                self.desk.notes.add(place, text, self._held(place))
             except OSError as error:
                 self.tell(f"the note was not saved: {error}", bad=True)
             self.desk.learn("notes")
@@ -76,10 +88,14 @@ class Explorer(Walker):
             Prompt(f"Note on {place.space.value} {place.offset:#x} +{place.length:,}", "goes into the report"), keep
         )
 
+    def _held(self, place: Range) -> NotedBytes:
+        """The bytes there, for the note."""
+        return noted_bytes(self.desk.view_of(place.space).read, place.offset, place.length)
+
     def action_bookmark(self) -> None:
         """Bookmark the place under the cursor."""
         try:
-            self.desk.notes.add(self.chosen, "bookmark")
+            self.desk.notes.add(self.chosen, BOOKMARK, self._held(self.chosen), BOOKMARK)
         except OSError as error:
             self.tell(f"the bookmark was not saved: {error}", bad=True)
             return
@@ -87,12 +103,19 @@ class Explorer(Walker):
         self.desk.learn("notes")
 
     def action_exhibit(self) -> None:
-        """Save a picture of the screen beside the notes, numbered."""
-        folder = self.desk.notes.file.with_suffix("")
+        """Save a picture of the screen beside the notes, numbered, with the image's name, its hash and the time."""
+        from tui.session.pictures import picture
+
+        folder, hashes, moment = self.desk.notes.file.with_suffix(""), self.desk.hashes, now()
+        known = f"{hashes[-1].algorithm} {hashes[-1].value}" if hashes else "not hashed"
+        state = "unchanged" if self.desk.evidence.unchanged else "CHANGED SINCE IT WAS OPENED"
+        title = plain(f"{self.desk.path.name} · {known} · {state} · {moment}").plain
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            name = f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
-            self.tell(f"saved as {self.save_screenshot(name, str(folder))}")
+            file = folder / f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
+            with file.open("x", encoding="utf-8") as stream:
+                stream.write(picture(self, title))
+            self.tell(f"saved as {file}")
         except OSError as error:
             self.tell(f"the picture was not saved: {error}", bad=True)
 

@@ -24,21 +24,28 @@ from tui.messages import (
     JobFailed,
     JobProgress,
     Judged,
+    Looked,
     LookedInside,
     Noticed,
     Orphaned,
     UsageFound,
 )
-from tui.notes import Notes, session_file
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
 from tui.screens.prompts import Question
+from tui.searching import Outcome
+from tui.session.evidence_clock import EvidenceClock
+from tui.session.notes import Notes, session_file
+from tui.terminal.presence import TerminalWatch
 from tui.text import plain
 from tui.theme import DEFAULT_THEME, variables
 from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
 """Bytes of a file that is hashed without being asked to; larger ones wait for the key."""
+
+SECONDS_TO_GIVE_UP = 10.0
+"""Seconds that an extraction has to remove what it began, when the terminal is gone."""
 
 
 class QcowscopeApp(Explorer):
@@ -55,6 +62,8 @@ class QcowscopeApp(Explorer):
         super().__init__()
         self.settings = settings or Preferences()
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
+        self.clock = EvidenceClock(image.evidence, lambda state: self.post_message(Looked(state)))
+        self.watch_terminal = TerminalWatch(0, self._leave_nothing)
         wanted = self.settings.theme
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         for name, screen in SCREENS.items():
@@ -75,13 +84,30 @@ class QcowscopeApp(Explorer):
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
             if trouble:
                 self.tell(trouble, bad=True)
+        self.clock.start()
+        if not self.is_headless:
+            self.watch_terminal.start()
         self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        """Nothing goes on after the end."""
+        self.clock.stop()
+        self.watch_terminal.stop()
+
+    def _leave_nothing(self) -> None:
+        """The terminal is gone: end what is being written; called in the thread that watches."""
+        if self.desk.give_up:
+            self.desk.give_up(SECONDS_TO_GIVE_UP)
 
     def _begin(self) -> None:
         from tui import jobs  # with all the rules; loaded after the first paint
 
         image, desk = self.desk.image, self.desk
-        self.run_worker(lambda: jobs.examine(self.post_message, image, desk.region_index), thread=True, group="examine")
+        self.run_worker(
+            lambda: jobs.examine(self.post_message, image, desk.region_index, desk.finding_places),
+            thread=True,
+            group="examine",
+        )
         if image.evidence.size <= HASH_AT_ONCE:
             self.action_hash_file()
 
@@ -141,16 +167,30 @@ class QcowscopeApp(Explorer):
             self.action_orphan(self.desk.wanted_orphan)
 
     def on_hashed(self, event: Hashed) -> None:
-        """The file is hashed."""
-        self.desk.hashes[event.algorithm] = event.value
+        """The file is hashed; what it was hashed to before stays beside it."""
+        self.desk.hashes.append(event.record)
         self.desk.learn("hashes")
 
+    def on_looked(self, event: Looked) -> None:
+        """The evidence was looked at; a change is told once and shown from then on."""
+        fresh = event.state.changes[len(self.desk.evidence.changes) :]
+        self.desk.evidence = event.state
+        self.desk.looked.publish(event.state)
+        if fresh:
+            self.tell(f"THE EVIDENCE CHANGED: {'; '.join(fresh)}", bad=True)
+            self.desk.learn("evidence")
+
     def on_found(self, event: Found) -> None:
-        """A search found matches; go to the first."""
+        """A search found matches, or ended; go to the first."""
+        if self.desk.search is None or event.state.number != self.desk.search.number:
+            return  # an older search that was stopped for this one
         first = not self.desk.matches and bool(event.matches)
-        self.desk.matches += event.matches
+        self.desk.matches = sorted([*self.desk.matches, *event.matches], key=lambda match: match.offset)
+        self.desk.search = event.state
         if first:
             self.go(event.matches[0])
+        if event.state.outcome != Outcome.RUNNING:
+            self.tell(event.state.sentence, bad=event.state.outcome == Outcome.FAILED)
         self.desk.learn("matches")
 
     def action_leave(self) -> None:

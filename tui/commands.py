@@ -142,8 +142,24 @@ COMMANDS = (
     Command(
         "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Save a picture of the screen beside the notes."
     ),
+    Command(
+        "app.redraw",
+        EVERYWHERE,
+        "ctrl+l",
+        "redraw",
+        "Redraw",
+        "Send the whole screen again, after something wrote on it.",
+    ),
     Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Quit; asks only while an extraction is running.", True),
     Command("hex.select", HEX, "v", "select", "Select", "Start or end a selection at the cursor.", True),
+    Command(
+        "hex.deselect",
+        HEX,
+        "escape",
+        "deselect",
+        "Give up",
+        "Give the selection up; what is done next is about the cursor.",
+    ),
     Command("hex.follow", HEX, "enter", "follow", "Follow", "Follow the field or entry to where it points.", True),
     Command("hex.endian", HEX, "e", "endian", "Endianness", "Read numbers in the other byte order."),
     Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Fold rows that repeat the one above, or show all rows."),

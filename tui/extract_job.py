@@ -73,6 +73,7 @@ class Control:
         self._stopped = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self.ended = threading.Event()
 
     @property
     def paused(self) -> bool:
@@ -91,6 +92,11 @@ class Control:
         self._stopped.set()
         self._running.set()
 
+    def stop_and_wait(self, seconds: float) -> None:
+        """Give up, and wait until nothing is left that looks complete."""
+        self.stop()
+        self.ended.wait(seconds)
+
     def cancelled(self) -> bool:
         """What the library asks between two pieces; waits here while paused."""
         self._running.wait()
@@ -101,6 +107,15 @@ def run_extraction(
     post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
 ) -> None:
     """Extract, then write the reports; every outcome is a message."""
+    try:
+        _run_extraction(post, image, plan, notes, control)
+    finally:
+        control.ended.set()
+
+
+def _run_extraction(
+    post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
+) -> None:
     settings = Settings(
         hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
     )

@@ -19,7 +19,7 @@ from tui.desk import Desk
 from tui.extraction_plan import ExtractionPlan, Supplies
 from tui.goto import CannotGo, place_of
 from tui.jumps import Jumps
-from tui.notes import Notes, session_file
+from tui.session.notes import Notes, session_file
 from tui.widgets.hex_layout import HexLayout, fitting
 
 

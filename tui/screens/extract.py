@@ -128,6 +128,7 @@ class ExtractScreen(ImageScreen):
             self.notify(plan.complaint(), severity="warning", markup=False)
             return
         self._control, self._started, self._under_way = Control(), time.monotonic(), plan
+        self.desk.give_up = self._control.stop_and_wait
         self._show_running(True)
         self.query_one("#outcome", Static).update("")
         control, image, notes = self._control, self.desk.image, self.desk.notes.as_json()
@@ -176,7 +177,7 @@ class ExtractScreen(ImageScreen):
 
     def on_extracted(self, event: Extracted) -> None:
         """Over."""
-        self._control = None
+        self._control = self.desk.give_up = None
         self._show_running(False)
         self.desk.report_job("extract", "")
         outcome = self.query_one("#outcome", Static)

@@ -221,7 +221,7 @@ class MapScreen(ImageScreen):
         mapped, desk, map_ = self._usages.get(space), self.desk, self._map(space)
         if mapped is not None:
             usage = mapped.usage
-            cells = cells_of(self._colour, space, usage, desk.trouble(), desk.orphans, desk.region_index)
+            cells = cells_of(self._colour, space, usage, desk)
             map_.show(usage.grid, map_.space_size, cells)
             self._show_cell()
             if self.has_class("-narrow"):

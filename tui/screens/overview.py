@@ -17,6 +17,7 @@ from tui.facts import facts_of
 from tui.looks import MARKS
 from tui.messages import UsageFound
 from tui.screens.base import ImageScreen
+from tui.session.times import clock
 from tui.text import line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
 
@@ -58,7 +59,7 @@ class OverviewScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Something more is known."""
-        if what in ("findings", "hashes"):
+        if what in ("findings", "hashes", "evidence"):
             self._show_verdict()
         elif what == "contents":
             self._show_volumes()
@@ -121,13 +122,27 @@ class OverviewScreen(ImageScreen):
         return plain("checking …", "dim")
 
     def _hash_lines(self) -> list[Text]:
-        hashes = self.desk.hashes
-        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
+        """Whether the file is what it was, and every hash that was made of it, each with its time."""
+        state, hashes = self.desk.evidence, self.desk.hashes
         cautions = [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
+        bad = self._colour("severity-critical")
+        if state.changes:
+            parts = [line(("file    ", "dim"), ("✖ CHANGED SINCE IT WAS OPENED", bad))]
+            parts += [plain(f"  {change}", bad) for change in state.changes]
+        else:
+            parts = [line(("file    ", "dim"), "unchanged ✔", ("  looked at every second", "dim"))]
+        parts += cautions
         if not hashes:
-            return [line(("sha256  ", "dim"), ("press H to compute it", "dim"), "   ", unchanged), *cautions]
-        parts = [line(("file    ", "dim"), unchanged), *cautions, Text()]
-        return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
+            return [*parts, line(("sha256  ", "dim"), ("press H to compute it", "dim"))]
+        for record in hashes:
+            differs = record.value != hashes[0].value
+            words = (
+                "  DIFFERS FROM THE FIRST" if differs else "  the same as the first" if record is not hashes[0] else ""
+            )
+            head = line((f"{record.algorithm}  ", "dim"), (clock(record.at), "dim"), (words, bad if differs else "dim"))
+            parts += [Text(), head, plain(record.value, bad if differs else "")]
+            parts += [plain("  hashed after the file had changed", bad)] if record.changes else []
+        return parts
 
     def _show_volumes(self) -> None:
         contents = self.desk.contents

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from typing import overload
 
 from msgspec import Struct
 
@@ -28,6 +30,31 @@ class Line(Struct, frozen=True):
     hidden: int = 0
 
 
+class OpenRows(Sequence[int]):
+    """Rows in order, and one more among them; nothing is copied, since there may be a million."""
+
+    def __init__(self, rows: Sequence[int], one: int) -> None:
+        self._rows, self._one = rows, one
+        self._at = bisect_left(rows, one)
+        self._extra = not (self._at < len(rows) and rows[self._at] == one)
+
+    def __len__(self) -> int:
+        return len(self._rows) + self._extra
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not self._extra or index < self._at:
+            return self._rows[index]
+        return self._one if index == self._at else self._rows[index - 1]
+
+
 class Squeezer:
     """The lines of a dump with so many bytes in a row; `open_rows`, such as the cursor's, are never hidden."""
 
@@ -49,7 +76,8 @@ class Squeezer:
         while len(lines) < count and row < self._rows:
             lines.append(Line(row))
             row += 1
-            stop = next((each for each in open_rows if each >= row), self._rows)
+            number = bisect_left(open_rows, row)
+            stop = open_rows[number] if number < len(open_rows) else self._rows
             end = self._end_of_run(row, min(stop, self._rows))
             if end - row >= FEWEST_ROWS:
                 lines.append(Line(row, end - row))
@@ -64,7 +92,8 @@ class Squeezer:
         if not isinstance(model, bytes) or not model:
             return row - 1
         self._blocks = BLOCKS
-        limit = max((each for each in open_rows if each < row), default=0)
+        number = bisect_left(open_rows, row)
+        limit = open_rows[number - 1] if number else 0
         first = self._begin_of_equal(row - 1, limit, model)
         return first if row - 1 - first >= FEWEST_ROWS else row - 1
 
