@@ -10,6 +10,7 @@ from forensic.evidence import ReadFailed as ReadFailed
 from forensic.explore.byte_views import DiskView as DiskView
 from forensic.explore.byte_views import FileView as FileView
 from forensic.explore.byte_views import View as View
+from forensic.explore.bytes_of_notes import noted_bytes as noted_bytes
 from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import ClusterCodes as ClusterCodes
 from forensic.explore.cluster_codes import Count as Count
@@ -34,7 +35,6 @@ from forensic.explore.finding_places import joined as joined
 from forensic.explore.inspector import inspect as inspect
 from forensic.explore.inspector import stored_refcount as stored_refcount
 from forensic.explore.integers import numbers_of as numbers_of
-from forensic.explore.bytes_of_notes import noted_bytes as noted_bytes
 from forensic.explore.orphans import Orphans as Orphans
 from forensic.explore.orphans import find_orphans as find_orphans
 from forensic.explore.regions import Kind as Kind
