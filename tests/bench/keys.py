@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import termios
 import time
@@ -36,9 +37,14 @@ class Cost:
 class OnATerminal:
     """The program on a terminal of its own, with so many columns and rows."""
 
-    def __init__(self, image: Path, home: Path, size: tuple[int, int], **environment: str) -> None:
+    def __init__(
+        self, image: Path, home: Path, size: tuple[int, int], deaf_to_hangups: bool = False, **environment: str
+    ) -> None:
+        """`deaf_to_hangups` starts it as `nohup` does."""
         self._process, self._terminal = pty.fork()
         if self._process == 0:
+            if deaf_to_hangups:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
             os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none"}
             os.environ |= {"HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home), **environment}
             os.environ.pop("COLUMNS", None)
@@ -85,10 +91,17 @@ class OnATerminal:
                 break
         return Cost(sent, self._cpu() - cpu, last - started)
 
-    def hang_up(self) -> None:
-        """Close our end of the terminal; no signal is sent where the program is not the terminal's session."""
+    def hang_up(self, seconds: float) -> bool:
+        """Close our end of the terminal; whether the program ended within so many seconds."""
         os.close(self._terminal)
         self._terminal = -1
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if os.waitid(os.P_PID, self._process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+            time.sleep(0.05)
+        os.kill(self._process, signal.SIGKILL)
+        return False
 
     def _cpu(self) -> float:
         fields = Path(f"/proc/{self._process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()

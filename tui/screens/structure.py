@@ -224,12 +224,17 @@ class StructureScreen(ImageScreen):
             self.query_one("#guest" if name == "guest" else "#host", HexView).focus()
 
     def _show_titles(self) -> None:
+        """The cluster of each cursor; a title is set only when it is another, since the whole dump is drawn with it."""
         size = self.desk.region_index.cluster_size
+        order = "little-endian" if self._little_endian else "big-endian"
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
-            cluster = f" · cluster {view.cursor // size:,}" if size else ""
-            view.border_title = f"{name} · {view.cursor:#x}{cluster}"
-            view.border_subtitle = "little-endian" if self._little_endian else "big-endian"
+            number = view.cursor // size if size else 0
+            title = f"{name} · cluster {number:,} at {number * size:#x}" if size else name
+            if str(view.border_title) != title:
+                view.border_title = title
+            if str(view.border_subtitle) != order:
+                view.border_subtitle = order
 
     def _mark_findings(self) -> None:
         for space in Space:

@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -34,7 +35,7 @@ class ClusterMap(Widget, can_focus=True):
         Binding("end,G", "edge(True)", show=False),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, init=False, repaint=False)
 
     class Moved(Message):
         """The cursor was moved by hand."""
@@ -96,9 +97,12 @@ class ClusterMap(Widget, can_focus=True):
                 segments.append(Segment(cell.glyph + " ", style))
         return Strip(segments).simplify().adjust_cell_length(self.size.width, self.rich_style)
 
-    def watch_cursor(self) -> None:
-        """Another cell is marked."""
-        self.refresh()
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Another cell is marked; only its row and that of the one before look otherwise."""
+        cells = {self.grid.cell_of(before), self.grid.cell_of(after)}
+        rows = {cell // self.columns for cell in cells if 0 <= cell < self.grid.cells} if len(cells) > 1 else set()
+        if rows:
+            self.refresh(*(Region(0, row, self.size.width, 1) for row in rows))
 
     def on_resize(self) -> None:
         """Another number of cells fits."""

@@ -25,9 +25,9 @@ class HexWindow(ScrollView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"hex--{name}" for name in STYLES if name != "base"}
 
-    cursor: reactive[int] = reactive(0, init=False)
-    field: reactive[Range | None] = reactive(None)
-    selection: reactive[Range | None] = reactive(None)
+    cursor: reactive[int] = reactive(0, init=False, repaint=False)
+    field: reactive[Range | None] = reactive(None, init=False, repaint=False)
+    selection: reactive[Range | None] = reactive(None, init=False, repaint=False)
 
     def __init__(
         self,

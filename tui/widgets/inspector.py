@@ -41,6 +41,7 @@ class Inspector(VerticalScroll, can_focus=True):
             super().__init__()
             self.value = value
 
+    _shown = Text()
     words = ""
     """All that is shown, without colours."""
 
@@ -66,9 +67,10 @@ class Inspector(VerticalScroll, can_focus=True):
         if numbers:
             parts += [Text(), self._words("as numbers", "name"), *(self._pair(*each, "value") for each in numbers)]
         whole = lines(parts)
-        self.words = whole.plain
-        self.query_one(Static).update(whole)
-        self.scroll_home(animate=False)
+        if whole != self._shown:
+            self._shown, self.words = whole, whole.plain
+            self.query_one(Static).update(whole)
+            self.scroll_home(animate=False)
 
     def on_click(self, event: events.Click) -> None:
         """Copy the value under the mouse."""
