@@ -22,7 +22,7 @@ class Excerpt(Struct, frozen=True):
         """
         start = host_offset - self.host_offset
         found = bytes(self.data[start : start + length]) if start >= 0 else b""
-        if start < 0 or len(found) != max(0, min(length, self.file_size - host_offset)):
+        if start < 0 or (len(found) != length and len(found) != max(0, self.file_size - host_offset)):
             raise InternalError(
                 f"{length} bytes at host offset {host_offset:#x} were asked for where {len(self.data)} "
                 f"bytes at {self.host_offset:#x} had been read"
@@ -32,4 +32,6 @@ class Excerpt(Struct, frozen=True):
 
 def read_excerpt(evidence: Evidence, host_offset: int, end: int) -> Excerpt:
     """Read from `host_offset` to `end`, or to the end of the file. Raises `ReadFailed`."""
-    return Excerpt(host_offset, evidence.read_at(host_offset, end - host_offset), evidence.size)
+    buffer = memoryview(bytearray(max(0, min(end, evidence.size) - host_offset)))
+    evidence.read_into(host_offset, buffer)
+    return Excerpt(host_offset, buffer, evidence.size)

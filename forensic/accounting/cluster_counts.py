@@ -10,15 +10,11 @@ from enum import IntFlag
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, U64
-from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, is_copied
-from forensic.qcow2.geometry import ACTIVE
+from forensic.accounting.table_references import U8, References, references_of
+from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.intervals import piece_starts, pieces
 from forensic.qcow2.tables import L2Batch
-
-U8 = npt.NDArray[np.uint8]
 
 SATURATED = 250
 """Counts above this one leave the byte and are kept exactly, one by one."""
@@ -43,6 +39,27 @@ class Use(IntFlag):
     TWICE = 1 << 4  # two L2 entries of one table set
     COPIED = 1 << 5  # named by the active disk with the copied bit
     NOT_COPIED = 1 << 6  # named by the active disk without the copied bit
+
+
+_ODD = np.zeros(256, dtype=np.bool_)
+"""For each combination of uses whether they do not go together."""
+
+ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
+"""The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
+for _use in range(128):
+    _guest_data = _use & (Use.DATA | Use.COMPRESSED)
+    _ODD[_use] = bool(
+        _use & (Use.OVERLAP | Use.TWICE)
+        or (_use & Use.METADATA and _guest_data)
+        or _guest_data == Use.DATA | Use.COMPRESSED
+    )
+    ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
+    ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
+
+
+def odd_uses(use: U8) -> Bools:
+    """Which clusters are used for two things that do not go together."""
+    return _ODD[use]
 
 
 class ClusterCounts:
@@ -82,7 +99,7 @@ class ClusterCounts:
         each = repeats * (times if isinstance(times, int) else times[inside][first])
         self._count(found, each)
 
-    def mark_l2_tables(self, offsets_in_clusters: U64, copied: npt.NDArray[np.bool_]) -> None:
+    def mark_l2_tables(self, offsets_in_clusters: U64, copied: Bools) -> None:
         """What the active L1 table says about the copied bits of L2 tables."""
         inside = (offsets_in_clusters >= self.first) & (offsets_in_clusters < self.end)
         where = offsets_in_clusters[inside].astype(np.int64) - self.first
@@ -91,17 +108,29 @@ class ClusterCounts:
     def add_tables(self, batch: L2Batch, times: I64, sets: U8) -> None:
         """The guest data of a batch of L2 tables.
 
-        `times` is how often each table is referenced, `sets` which of the table sets of this pass lead to it. What
+        `times` is how often each table is referenced, `sets` which of the table sets of this pass lead to it. Of what
         leads to host clusters outside the window is noted in `elsewhere`: numbers of windows as long as this one, and
         the host offset of a table that leads there.
         """
-        kinds = sorted(set(zip(times.tolist(), sets.tolist(), strict=True)))
-        if len(kinds) == 1:
-            self._add_alike(batch, slice(None), *kinds[0])
-            return
-        for each_times, each_sets in kinds:
-            rows = np.flatnonzero((times == each_times) & (sets == each_sets))
-            self._add_alike(batch, rows, each_times, each_sets)
+        for found in references_of(batch, times, sets):
+            if self.add(found) and self.elsewhere_wanted:
+                self.elsewhere.append(found.elsewhere(self.first, self.end))
+
+    def add(self, found: References) -> bool:
+        """References of guest data; whether some of them lie outside the window, which are left out."""
+        clusters = found.clusters
+        if not len(clusters):
+            return False
+        outside = int(clusters.max()) >= self.end or int(clusters.min()) < self.first
+        if outside:
+            found = found.part((clusters >= self.first) & (clusters < self.end))
+        where = found.clusters.view(np.int64)  # far below the sign bit
+        where = where - self.first if self.first else where
+        if found.compressed:
+            self._add_streams(where, found.times)
+        else:
+            self._add_data(where, found.times, found.sets, found.copied)
+        return outside
 
     def next_sets(self) -> None:
         """Forget which table sets led where, before other sets are counted."""
@@ -130,33 +159,7 @@ class ClusterCounts:
         counts = [min(self._many[cluster], MAX_COUNT) for cluster in clusters.tolist()]
         return clusters, np.array(counts, dtype=np.uint64)
 
-    def _add_alike(self, batch: L2Batch, rows: slice | I64, times: int, sets: int) -> None:
-        """Tables that are referenced equally often by the same sets."""
-        if batch.any_compressed:
-            self._add_streams(batch, rows, times)
-        offsets = batch.data_offsets[rows]
-        valid = _leading_somewhere(batch, offsets, rows)
-        clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
-        if not len(clusters):
-            return
-        copied = _copied(batch, rows, valid)
-        if int(clusters.max()) >= self.end or int(clusters.min()) < self.first:
-            inside = (clusters >= self.first) & (clusters < self.end)
-            if self.elsewhere_wanted:
-                per_table = batch.host_offsets[rows][:, np.newaxis]
-                tables = np.broadcast_to(per_table, offsets.shape)
-                tables = tables.reshape(-1) if valid is None else tables[valid]
-                self._note_elsewhere(clusters[~inside], tables[~inside])
-            clusters = clusters[inside]
-            copied = copied[inside] if isinstance(copied, np.ndarray) else copied
-        where = clusters.view(np.int64)  # far below the sign bit
-        self._add_data(where - self.first if self.first else where, times, sets, copied)
-
-    def _note_elsewhere(self, clusters: U64, tables: U64) -> None:
-        pairs = np.unique(np.stack([clusters // np.uint64(self.end), tables]), axis=1)
-        self.elsewhere.append((pairs[0], pairs[1]))
-
-    def _add_data(self, where: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None) -> None:
+    def _add_data(self, where: I64, times: int, sets: int, copied: Bools | bool | None) -> None:
         if not len(where):
             return
         count = len(where)
@@ -182,9 +185,7 @@ class ClusterCounts:
             self.use[distinct[repeats > 1]] |= np.uint8(Use.TWICE)
         self._count(distinct, repeats * times)
 
-    def _add_rising(
-        self, where: I64, steps: I64, times: int, sets: int, copied: npt.NDArray[np.bool_] | bool | None
-    ) -> None:
+    def _add_rising(self, where: I64, steps: I64, times: int, sets: int, copied: Bools | bool | None) -> None:
         """Distinct clusters in file order; long runs of neighbours are added as slices."""
         breaks = steps != 1
         if np.count_nonzero(breaks) > len(where) // RUN_WORTH_A_SLICE:
@@ -196,9 +197,9 @@ class ClusterCounts:
             self._note(slice(first, end), sets, copied[start:stop] if isinstance(copied, np.ndarray) else copied)
             self._count_slice(first, end, times)
 
-    def _note(self, where: slice | I64, sets: int, copied: npt.NDArray[np.bool_] | bool | None) -> None:
+    def _note(self, where: slice | I64, sets: int, copied: Bools | bool | None) -> None:
         """Mark distinct clusters as data that these sets lead to."""
-        marks: npt.NDArray[np.uint8] | int = int(Use.DATA)
+        marks: U8 | int = int(Use.DATA)
         if copied is True:
             marks = int(Use.DATA | Use.COPIED)
         elif isinstance(copied, np.ndarray):
@@ -212,27 +213,10 @@ class ClusterCounts:
             self.use[where] |= np.where(before != 0, np.uint8(Use.TWICE), np.uint8(0))
         self.use[where] |= np.asarray(marks, dtype=np.uint8)
 
-    def _add_streams(self, batch: L2Batch, rows: slice | I64, times: int) -> None:
-        """Compressed clusters count every host cluster that they touch."""
-        if batch.geometry.external_data_file:
-            return
-        bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
-        compressed = batch.compressed[rows] & batch.in_file()[rows]
-        found = batch.entries[rows][compressed]
-        tables = batch.host_offsets[rows][np.nonzero(compressed)[0]]
-        begins = compressed_host_offset(found, bits)
-        ends = begins + compressed_stored_length(found, bits)
-        first, last = begins >> np.uint64(bits), (ends - np.uint64(1)) >> np.uint64(bits)
-        in_file = ends < np.uint64(batch.file_size + size)
-        for distance in range(3):  # a stream of at most two clusters' length touches at most three
-            touched = first + np.uint64(distance)
-            counted = in_file & (touched <= last)
-            here = counted & (touched >= self.first) & (touched < self.end)
-            if self.elsewhere_wanted and bool((counted & ~here).any()):
-                self._note_elsewhere(touched[counted & ~here], tables[counted & ~here])
-            distinct, repeats = np.unique(touched[here].astype(np.int64) - self.first, return_counts=True)
-            self.use[distinct] |= np.uint8(Use.COMPRESSED)
-            self._count(distinct, repeats * times)
+    def _add_streams(self, where: I64, times: int) -> None:
+        found, repeats = np.unique(where, return_counts=True)
+        self.use[found] |= np.uint8(Use.COMPRESSED)
+        self._count(found, repeats * times)
 
     def _count_slice(self, begin: int, end: int, times: int) -> None:
         part = self.counts[begin:end]
@@ -259,30 +243,3 @@ class ClusterCounts:
                 return
             self._many[cluster] = self._many.get(cluster, 0) + count
             self.counts[cluster] = 0
-
-
-def _copied(
-    batch: L2Batch, rows: slice | I64, valid: npt.NDArray[np.bool_] | None
-) -> npt.NDArray[np.bool_] | bool | None:
-    """The copied bits of standard entries of the active disk; True if all have it, None where they mean nothing."""
-    if batch.owner != ACTIVE:
-        return None
-    if is_copied(batch.common_bits):
-        return True
-    flagged = is_copied(batch.entries[rows])
-    chosen: npt.NDArray[np.bool_] = (flagged if valid is None else flagged[valid]).reshape(-1)
-    return chosen
-
-
-def _leading_somewhere(batch: L2Batch, offsets: U64, rows: slice | I64) -> npt.NDArray[np.bool_] | None:
-    """Which entries lead to a cluster of the file, or None if all do; those that lead nowhere count for nothing."""
-    size, file_size = batch.geometry.cluster_size, batch.file_size
-    if batch.geometry.external_data_file:
-        return np.zeros(offsets.shape, dtype=np.bool_)
-    unaligned = batch.bits & (size - 1) & ~511
-    # The lowest is 0 where an entry leads nowhere, or is compressed.
-    if not unaligned and batch.whole and batch.highest_data_offset < file_size and batch.lowest_data_offset > 0:
-        return None
-    valid: npt.NDArray[np.bool_] = (offsets != 0) & (offsets < np.uint64(file_size))
-    valid &= (offsets & np.uint64(size - 1)) == 0
-    return valid if batch.whole else valid & batch.in_file()[rows]

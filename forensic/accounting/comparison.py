@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
-import numpy.typing as npt
 from msgspec.structs import asdict
 
-from forensic.accounting.cluster_counts import MAX_MANY, SATURATED, ClusterCounts, Use
+from forensic.accounting.cluster_counts import MAX_MANY, ODD_OR_WRONGLY_COPIED, SATURATED, ClusterCounts, odd_uses
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
+from forensic.accounting.kept_references import KeptReferences, LaterWindows, NoRoom
 from forensic.accounting.owners import ClusterOwners, Metadata
+from forensic.accounting.table_references import References, references_of
 from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
 from forensic.budget import Budget, Unexamined
 from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
@@ -43,6 +45,7 @@ class UsageCounter:
         self.last_used = 0
         self.window = self._new_window(0)
         self.window.elsewhere_wanted = True
+        self.later = LaterWindows(len(self.l2_offsets))
         first_sets, masks = self.sets.membership(0)
         self.masks = np.zeros(len(self.l2_offsets), dtype=np.uint8)
         self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
@@ -55,7 +58,11 @@ class UsageCounter:
 
     def add(self, batch: L2Batch) -> None:
         """Count what a batch of L2 tables refers to."""
-        self._count(self.window, batch)
+        rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
+        self.window.add_tables(batch, self.l2_references[rows], self.masks[rows])
+        self.later.note(self.window.elsewhere)
+        self.window.elsewhere.clear()
+        self.window.elsewhere_wanted = not self.later.strewn
         if batch.owner == ACTIVE:
             self._add_totals(batch)
         if batch.overwritten and not self.lost:
@@ -64,34 +71,80 @@ class UsageCounter:
             self.lost = f"an L2 table of {batch.owner} could not be read to its end"
 
     def results(self) -> Iterator[ClusterUsage | FreeClusters | RefcountsBeyondFile | Unexamined | Totals]:
-        """Compare window after window; the tables that lead past the first are read again for each."""
-        self._mark_other_sets(self.window, None)
+        """Compare window after window; what leads past the first is read or sorted out once more."""
+        _take(self.window, self._of_other_sets(None))
         yield from self._compare(self.window)
-        later, tables = self._elsewhere()
         done = self.window.end
         del self.window
-        for count, number in enumerate(self._windows(later), 1):
-            first = number * self.window_clusters
-            yield from self._free_between(done, first)
-            stop = self.budget.out_of_time()
-            if count >= MAX_WINDOWS:
-                stop = f"what is referenced is strewn over more than {MAX_WINDOWS} parts of the file"
-            if stop:
-                yield Unexamined(ClusterUsage, f"{stop}; host clusters from {first:,} on were not counted", limit=True)
-                self.lost = self.lost or stop
-                return
-            wanted = distinct(tables[later == number])
-            window = self._new_window(first)
-            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, wanted):
-                self._count(window, batch)
-            self._mark_other_sets(window, wanted)
-            yield from self._compare(window)
-            done = window.end
+        try:
+            yield from self._later_windows(done)
+        except NoRoom as error:
+            reason = f"what refers to host clusters from {done:,} on could not be sorted out: {error}"
+            yield Unexamined(ClusterUsage, reason, limit=True)
+            self.lost = self.lost or reason
+
+    def _later_windows(self, done: int) -> Iterator[ClusterUsage | FreeClusters | RefcountsBeyondFile | Unexamined]:
+        with self._kept() if self.later.strewn else nullcontext() as kept:
+            for count, number in enumerate(self._windows(kept), 1):
+                first = number * self.window_clusters
+                yield from self._free_between(done, first)
+                stop = self.budget.out_of_time()
+                if count >= MAX_WINDOWS:
+                    stop = f"what is referenced is strewn over more than {MAX_WINDOWS} parts of the file"
+                if stop:
+                    reason = f"{stop}; host clusters from {first:,} on were not counted"
+                    yield Unexamined(ClusterUsage, reason, limit=True)
+                    self.lost = self.lost or stop
+                    return
+                yield from self._later_window(number, kept)
+                done = min(self.clusters, first + self.window_clusters)
         yield from self._free_between(done, self.clusters)
         yield from self._beyond_file()
         stop = self.budget.out_of_time()
         if stop:
             yield Unexamined(ClusterUsage, stop, limit=True)
+
+    def _later_window(
+        self, number: int, kept: KeptReferences | None
+    ) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
+        """Count one window and compare; its memory is free before the next one."""
+        window = self._new_window(number * self.window_clusters)
+        _take(window, kept.of_window(number) if kept else self._references(self.later.tables_of(number)))
+        yield from self._compare(window)
+
+    def _kept(self) -> KeptReferences:
+        """What leads to later windows, as far as there is time to sort it out. Raises `NoRoom`."""
+        kept = KeptReferences(self.window_clusters, MAX_WINDOWS)
+        try:
+            for found in self._references(None):
+                if self.budget.out_of_time():
+                    break
+                kept.keep(found)
+        except BaseException:
+            kept.close()
+            raise
+        return kept
+
+    def _references(self, wanted: U64 | None) -> Iterator[References | None]:
+        """What all tables refer to, or those at the `wanted` host offsets; None where other table sets begin."""
+        for batch in self.sets.batches(self.evidence, self.cluster_owners.active, wanted):
+            rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
+            yield from references_of(batch, self.l2_references[rows], self.masks[rows])
+        yield from self._of_other_sets(wanted)
+
+    def _of_other_sets(self, wanted: U64 | None) -> Iterator[References | None]:
+        """What the table sets refer to for which the first pass has no bits; it counts no more."""
+        for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
+            if self.budget.out_of_time():
+                return
+            yield None
+            offsets, masks = self.sets.membership(first)
+            if wanted is not None:
+                there = is_among(offsets, wanted)
+                offsets, masks = offsets[there], masks[there]
+            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, offsets):
+                rows = np.searchsorted(offsets, batch.host_offsets)
+                yield from references_of(batch, np.zeros(len(rows), dtype=np.int64), masks[rows])
 
     def totals(self) -> Totals:
         """What the active disk's tables add up to."""
@@ -103,43 +156,17 @@ class UsageCounter:
             sum(tables.times for tables in self.sets.sets),
         )
 
-    def _elsewhere(self) -> tuple[U64, U64]:
-        """The windows that tables lead to beside the first, and those tables."""
-        pairs = self.window.elsewhere
-        nothing = np.zeros(0, dtype=np.uint64)
-        if not pairs:
-            return nothing, nothing
-        return np.concatenate([windows for windows, _ in pairs]), np.concatenate([tables for _, tables in pairs])
-
     def _new_window(self, first: int) -> ClusterCounts:
         end = min(self.clusters, first + self.window_clusters)
         return counted_window(self.cluster_owners, first, end, self.l2_offsets, self.l2_references)
 
-    def _count(self, window: ClusterCounts, batch: L2Batch) -> None:
-        rows = np.searchsorted(self.l2_offsets, batch.host_offsets)
-        window.add_tables(batch, self.l2_references[rows], self.masks[rows])
-
-    def _mark_other_sets(self, window: ClusterCounts, tables: U64 | None) -> None:
-        """Count the table sets for which the first pass had no bits."""
-        for first in range(SETS_AT_ONCE, len(self.sets.sets), SETS_AT_ONCE):
-            if self.budget.out_of_time():
-                return
-            window.next_sets()
-            offsets, masks = self.sets.membership(first)
-            if tables is not None:
-                wanted = is_among(offsets, tables)
-                offsets, masks = offsets[wanted], masks[wanted]
-            for batch in self.sets.batches(self.evidence, self.cluster_owners.active, offsets):
-                rows = np.searchsorted(offsets, batch.host_offsets)
-                window.add_tables(batch, np.zeros(len(rows), dtype=np.int64), masks[rows])
-
-    def _windows(self, later: U64) -> list[int]:
+    def _windows(self, kept: KeptReferences | None) -> list[int]:
         """The windows after the first in which anything is referenced or has a refcount."""
         size, width = self.geometry.cluster_size, self.window_clusters
         used = [np.asarray([owned.host_offset for owned in self.metadata.single], dtype=np.uint64)]
         used += [self.l2_offsets, self.metadata.refcount_blocks, self.metadata.bitmap_data]
         numbers = set((distinct(np.concatenate(used)) // np.uint64(size * width)).tolist())
-        numbers |= set(distinct(later).tolist())
+        numbers |= kept.numbers if kept else self.later.numbers
         if self.stored.usable:
             counted = np.flatnonzero(self.stored.table.entries) * self.stored.per_block // width
             numbers |= set(distinct(counted).tolist())
@@ -166,7 +193,7 @@ class UsageCounter:
             if self.stored.usable:
                 yield from self._compare_stretch(window, begin, end)
             else:
-                yield from self._rows(window, begin, _odd_uses(window.use[begin:end]), None)
+                yield from self._rows(window, begin, odd_uses(window.use[begin:end]), None)
             if not self.lost:
                 yield self._free(window, begin, end)
 
@@ -178,10 +205,10 @@ class UsageCounter:
         span = self.stored.read(window.first + begin, end - begin)
         wrong: Bools = span.counts != counts
         wrong[window.many_between(begin, end) - begin] = True
-        wrong |= _ODD_OR_WRONGLY_COPIED[use | (span.counts == 1).view(np.uint8) << np.uint8(7)]
+        wrong |= ODD_OR_WRONGLY_COPIED[use | (span.counts == 1).view(np.uint8) << np.uint8(7)]
         if not span.readable:
             wrong &= span.block != Block.UNREADABLE
-            wrong |= _odd_uses(use)
+            wrong |= odd_uses(use)
         yield from self._rows(window, begin, wrong, span)
 
     def _rows(
@@ -244,6 +271,14 @@ class UsageCounter:
                 yield RefcountsBeyondFile(self.geometry, index, offset, index * per_block + behind, counts[behind:])
 
 
+def _take(window: ClusterCounts, found: Iterable[References | None]) -> None:
+    for references in found:
+        if references is None:
+            window.next_sets()
+        else:
+            window.add(references)
+
+
 def counted_window(
     cluster_owners: ClusterOwners, first: int, end: int, l2_offsets: U64, l2_references: I64
 ) -> ClusterCounts:
@@ -259,24 +294,3 @@ def counted_window(
     if active.copied is not None:
         window.mark_l2_tables(active.host_offsets >> bits, active.copied)
     return window
-
-
-_ODD = np.zeros(256, dtype=np.bool_)
-"""For each combination of uses whether they do not go together."""
-
-_ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
-"""The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
-for _use in range(128):
-    _guest_data = _use & (Use.DATA | Use.COMPRESSED)
-    _ODD[_use] = bool(
-        _use & (Use.OVERLAP | Use.TWICE)
-        or (_use & Use.METADATA and _guest_data)
-        or _guest_data == Use.DATA | Use.COMPRESSED
-    )
-    _ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
-    _ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
-
-
-def _odd_uses(use: npt.NDArray[np.uint8]) -> Bools:
-    """Which clusters are used for two things that do not go together."""
-    return _ODD[use]

@@ -25,7 +25,7 @@ PART_BYTES = 4 << 20
 PARTS = 4096
 """A large disk is cut into so many parts, since it is mostly empty; others into parts of `PART_BYTES`."""
 
-PLACES_AT_ONCE = 16
+PLACES_AT_ONCE = 8
 """Places that are compared together."""
 
 PARTS_AHEAD = 2

@@ -36,6 +36,8 @@ def l2_is_overwritten(raw: bytes, header: Header, file_size: int) -> bool:
     for at, entry in enumerate(entries):
         if not entry:
             continue
+        if 4 * (used - bad) > len(entries):  # three quarters of those in use cannot be bad any more
+            return False
         used += 1
         place = entry & OFFSET
         if entry & STREAM:

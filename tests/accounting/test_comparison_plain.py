@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import struct
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from forensic.accounting import comparison
+from forensic.accounting import comparison, kept_references
 from forensic.accounting.cluster_counts import SATURATED, Use
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
@@ -165,7 +166,7 @@ def rows_of(found: list[ClusterUsage]) -> dict[int, tuple[int, int, int, int]]:
     }
 
 
-@pytest.mark.parametrize("seed", range(160))
+@pytest.mark.parametrize("seed", range(240))
 def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +180,9 @@ def test_uses_leaks_and_free_clusters_are_those_of_a_plain_count(
     write(image)
     if rng.random() < 0.6:
         monkeypatch.setattr(comparison.UsageCounter, "_window_clusters", lambda self: PER_BLOCK)
+    if rng.random() < 0.5:  # what leads to later windows is kept, not read again
+        monkeypatch.setattr(kept_references, "FEW_TABLES", 0)
+        monkeypatch.setattr(kept_references, "MOST_READ_AGAIN", 0)
     if rng.random() < 0.5:
         monkeypatch.setattr(refcounts, "SPAN_CLUSTERS", PER_BLOCK)
     with Qcow2Image(Evidence(image.path)) as opened:
@@ -350,3 +354,23 @@ def test_the_refcount_of_a_cluster_is_in_the_block_for_it(cluster: int, tmp_path
     with Qcow2Image(Evidence(written(tmp_path, bytes(content)))) as opened:
         stored_count = ownership(opened, cluster * 512 + 7).stored
     assert stored_count == (None if cluster >= 512 else cluster % 256 + (1000 if cluster >= 256 else 0))
+
+
+def test_without_room_for_what_is_to_be_kept_the_rest_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, tiny([COPIED | (5 + 256 * number) * 512 for number in range(4)]))
+    os.truncate(path, 4 * 256 * 512)
+    monkeypatch.setattr(comparison.UsageCounter, "_window_clusters", lambda self: 256)
+    monkeypatch.setattr(kept_references, "FEW_TABLES", 0)
+    monkeypatch.setattr(kept_references, "MOST_READ_AGAIN", 0)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "w+b"))  # noqa: SIM115
+    with Qcow2Image(Evidence(path)) as opened:
+        counter = counter_of(opened)
+        said = [each for each in counter.results() if isinstance(each, Unexamined)]
+        lost = counter.lost
+    assert len(said) == 1
+    assert said[0].limit
+    assert "host clusters from 256 on" in said[0].reason
+    assert "No space left on device" in said[0].reason
+    assert lost == said[0].reason

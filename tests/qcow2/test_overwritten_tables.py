@@ -25,6 +25,8 @@ from forensic.qcow2.overwritten_tables import (
     reach,
     reads_as_refcount_block,
 )
+from forensic.second_reader import overwritten as second_rule
+from forensic.second_reader.header import Header
 from samples.kinds import Kind
 from tests.images import COMPRESSED, COPIED, L2, QCOW2, geometry, header, opened, sample, tiny
 from tests.qcow2.plain_overwritten import damaged_l1, damaged_l2, limit_of
@@ -45,6 +47,30 @@ def judged(words: list[int], layout: Geometry, file_size: int = FILE_SIZE) -> bo
     array = np.array([words], dtype=np.uint64)
     entries, bitmaps = (array[:, 0::2], array[:, 1::2]) if layout.extended_l2 else (array, None)
     return bool(overwritten_l2(entries, bitmaps, np.array([entries.shape[1]]), layout, file_size))
+
+
+def second_header(layout: Geometry) -> Header:
+    """What the second reader would have read of a header with this geometry."""
+    return Header(
+        version=layout.version,
+        cluster_bits=layout.cluster_bits,
+        size=layout.virtual_size,
+        l1_offset=layout.l1_table_offset,
+        l1_entries=layout.l1_entry_count,
+        has_backing_file=False,
+        encryption=0,
+        extended_l2=layout.extended_l2,
+        external_data_file=layout.external_data_file,
+        compression_type=0,
+        snapshots_offset=0,
+        l2_bits=0,
+        refcount_table_clusters=layout.refcount_table_clusters,
+        refcount_order=4 if layout.refcount_order is None else layout.refcount_order,
+    )
+
+
+def judged_by_the_second_reader(words: list[int], layout: Geometry, file_size: int = FILE_SIZE) -> bool:
+    return second_rule.l2_is_overwritten(struct.pack(f">{len(words)}Q", *words), second_header(layout), file_size)
 
 
 LAYOUTS = [
@@ -107,7 +133,9 @@ def test_a_few_bad_entries_leave_the_others_believed(bad: int) -> None:
     words = sound_table(layout, 32, 5 << 9)
     for at in range(bad):
         words[at] |= 1 << 57
-    assert judged(words, layout) == (bad * 4 >= 32 * 3)
+    assert judged(words, layout) == judged_by_the_second_reader(words, layout) == (bad * 4 >= 32 * 3)
+    backwards = words[::-1]  # the bad ones last
+    assert judged_by_the_second_reader(backwards, layout) == (bad * 4 >= 32 * 3)
     few = words[:7]
     assert not judged([*few, *[0] * 57], layout)
 
@@ -127,9 +155,13 @@ def test_a_few_bad_entries_leave_the_others_believed(bad: int) -> None:
 @settings(deadline=None, max_examples=600)
 def test_the_rule_is_the_one_in_plain_words(words: list[int], layout: Geometry, file_size: int) -> None:
     padded = [*words, *[0] * (64 - len(words))]
-    assert judged(padded, layout, file_size) == damaged_l2(padded, layout, file_size)
+    damaged = damaged_l2(padded, layout, file_size)
+    assert judged(padded, layout, file_size) == damaged
+    assert judged_by_the_second_reader(padded, layout, file_size) == damaged
     found = overwritten_l1(np.array(padded, dtype=np.uint64), layout, file_size)
-    assert bool(found) == damaged_l1(padded, layout, file_size)
+    raw = struct.pack(">64Q", *padded)
+    second = second_rule.l1_is_overwritten(raw, second_header(layout), file_size)
+    assert bool(found) == second == damaged_l1(padded, layout, file_size)
 
 
 @pytest.mark.parametrize("kind", QCOW2, ids=lambda kind: kind.name)
