@@ -31,17 +31,22 @@ from forensic.untrusted import Json, shown
 
 
 class ReportRequest(Struct, frozen=True):
-    """What is to be written where (format and path), and what the examiner has to say."""
+    """What is to be written where (format and path), and what the examiner has to say.
+
+    `also_read` are files that are read beside the disk, such as a plan or a key file, and must not be written over.
+    """
 
     targets: Sequence[tuple[str, Path]]
     case: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Sequence[Json] = ()
     force: bool = False
+    also_read: Sequence[str] = ()
 
     def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
         """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
         journals = [journal_path(output) for output in outputs]
-        refuse([*outputs, *journals, *(path for _, path in self.targets)], disk.evidences, self.force)
+        read: list[Evidence | str] = [*disk.evidences, *self.also_read]
+        refuse([*outputs, *journals, *(path for _, path in self.targets)], read, self.force)
 
 
 def write_extraction_reports(

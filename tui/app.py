@@ -13,7 +13,6 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from forensic import Qcow1Image, Qcow2Image
-from tui.actions import Explorer
 from tui.commands import EVERYWHERE, bindings, commands_of
 from tui.config import Preferences
 from tui.desk import Desk
@@ -36,6 +35,7 @@ from tui.screens.prompts import Question
 from tui.searching import Outcome
 from tui.session.evidence_clock import EvidenceClock
 from tui.session.notes import Notes, session_file
+from tui.supplying import Supplier
 from tui.terminal.presence import TerminalWatch
 from tui.text import plain
 from tui.theme import DEFAULT_THEME, variables
@@ -48,7 +48,7 @@ SECONDS_TO_GIVE_UP = 10.0
 """Seconds that an extraction has to remove what it began, when the terminal is gone."""
 
 
-class QcowscopeApp(Explorer):
+class QcowscopeApp(Supplier):
     """Walk through one image."""
 
     TITLE = "qcowscope"
@@ -56,12 +56,19 @@ class QcowscopeApp(Explorer):
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
     def __init__(
-        self, image: Qcow2Image | Qcow1Image, settings: Preferences | None = None, notes: Notes | None = None
+        self,
+        image: Qcow2Image | Qcow1Image,
+        settings: Preferences | None = None,
+        notes: Notes | None = None,
+        plan_file: str = "",
     ) -> None:
-        """Open on the overview; nothing of the image but its header is read before the first paint."""
+        """Open on the overview; nothing of the image but its header is read before the first paint.
+
+        `plan_file` is the recovery plan by which the image is read.
+        """
         super().__init__()
         self.settings = settings or Preferences()
-        self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
+        self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))), plan_file)
         self.clock = EvidenceClock(image.evidence, lambda state: self.post_message(Looked(state)))
         self.watch_terminal = TerminalWatch(0, self._leave_nothing)
         wanted = self.settings.theme

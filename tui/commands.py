@@ -138,6 +138,7 @@ COMMANDS = (
     Command("select.copy", EVERYWHERE, "y", "copy('hex')", "Copy", "Copy the selection as hexadecimal."),
     Command("select.copy_as", EVERYWHERE, "Y", "copy_as", "Copy as", "Copy the selection in another form."),
     Command("select.export", EVERYWHERE, "x", "export", "Export", "Write the selection to a file with its hash."),
+    Command("supply", EVERYWHERE, "S", "supply", "Supplies", "Supply a key or files, or take them back.", True),
     Command("hash.file", EVERYWHERE, "H", "hash_file", "Hash the file", "Compute the SHA-256 of the image file."),
     Command(
         "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Save a picture of the screen beside the notes."

@@ -18,10 +18,11 @@ from tui.messages import UsageFound
 from tui.searching import Outcome, SearchState
 from tui.session.evidence_clock import EvidenceState, HashRecord
 from tui.session.notes import Notes
+from tui.session.supplies import Supplies
 from tui.session.times import now
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
-    from forensic import Extent, Finding, Qcow1Image, Qcow2Image
+    from forensic import Disk, Extent, Finding, Qcow1Image, Qcow2Image
     from forensic.explore import (
         ClusterCodes,
         Contents,
@@ -45,9 +46,10 @@ MAX_OWNERS_SHOWN = 6
 class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
-    def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
-        """Nothing after the header is read yet."""
+    def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes, plan_file: str = "") -> None:
+        """Nothing after the header is read yet; `plan_file` is the recovery plan by which the image is read."""
         self.image = image
+        self.plan_file = plan_file
         self.facts: ResultRecord = describe(image)
         self.notes = notes
         self.jumps = Jumps(host_range(0, 1))
@@ -67,6 +69,8 @@ class Desk:
         self._located: tuple[int, int | None] = (-1, None)
         self.search: SearchState | None = None
         self.matches: list[Range] = []
+        self.supplies = Supplies()
+        self.disks: list[Disk | None] = []
         self._places: dict[Space, Places] = {}
         self.jobs: dict[str, str] = {}
         self.give_up: Callable[[float], None] | None = None
@@ -99,10 +103,17 @@ class Desk:
 
     @cached_property
     def disk_view(self) -> DiskView:
-        """The bytes of the disk."""
+        """The bytes of the disk, read with what was supplied."""
         from forensic.explore import DiskView
 
-        return DiskView(self.image)
+        return DiskView(self.image, self.disks[-1] if self.disks else None)
+
+    def take(self, supplies: Supplies, disk: Disk | None) -> None:
+        """Read the disk with these from now on; a disk of before stays open, since a search may still read it."""
+        self.supplies = supplies
+        self.disks.append(disk)
+        self.__dict__.pop("disk_view", None)
+        self.contents = None
 
     @property
     def path(self) -> Path:

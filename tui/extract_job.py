@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from collections.abc import Callable
 from textual.message import Message
 
 from forensic import (
-    BackingFile,
     EvidenceInUse,
     Extraction,
     Interrupted,
@@ -18,7 +16,6 @@ from forensic import (
     Qcow2Image,
     Report,
     Settings,
-    Supplied,
     extract,
     open_disk,
 )
@@ -39,6 +36,9 @@ from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 
 STRIP_CELLS = 256
 """Parts of the disk whose fate is shown while it is extracted."""
+
+MUCH = 10
+"""If one byte in so many would be missing, the examiner is asked first."""
 
 
 class Extracting(Message):
@@ -64,6 +64,16 @@ class Extracted(Message):
         self.extraction = extraction
         self.reason = reason
         self.report = report or []
+
+
+class Doubtful(Message):
+    """Nothing was written: so many bytes of the disk would be missing, most of them for this reason."""
+
+    def __init__(self, missing: int, total: int, reason: str) -> None:
+        super().__init__()
+        self.missing = missing
+        self.total = total
+        self.reason = reason
 
 
 class Control:
@@ -119,13 +129,18 @@ def _run_extraction(
     settings = Settings(
         hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
     )
-    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
+    read = (*plan.supplies.files, *([plan.plan_file] if plan.plan_file else []))
+    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force, read)
     run = Run(plan.words())
     extraction: Extraction | None = None
     try:
-        with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
+        with open_disk(image, _target(image, plan), plan.supplies.supplied()) as disk:
             request.refuse([plan.output_path], disk)
             strip = ExtractionCells(disk, STRIP_CELLS)
+            missing = sum(strip.bytes_by_reason.values())
+            if missing and not plan.confirmed and missing * MUCH >= disk.size:
+                post(Doubtful(missing, disk.size, strip.bytes_by_reason.most_common(1)[0][0]))
+                return
             progress = _progress(post, strip)
             extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
             report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
@@ -165,11 +180,3 @@ def _target(image: Qcow2Image | Qcow1Image, plan: ExtractionPlan) -> Snapshot | 
     if plan.snapshot is None or isinstance(image, Qcow1Image):
         return None
     return image.snapshots.snapshots[plan.snapshot]
-
-
-def _supplied(plan: ExtractionPlan) -> Supplied:
-    supplies = plan.supplies
-    backing = tuple(BackingFile(os.path.expanduser(path)) for path in supplies.backing)
-    data_file = os.path.expanduser(supplies.data_file) if supplies.data_file else None
-    passphrase = os.fsencode(supplies.passphrase) if supplies.passphrase else None
-    return Supplied(backing, data_file, passphrase)

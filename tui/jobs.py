@@ -131,11 +131,6 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
     """
     usable = region_index.cluster_size is not None
 
-    def look(teller: Teller) -> None:
-        teller.say("partitions")
-        disk = DiskView(image)
-        post(LookedInside(look_inside(disk.read, disk.size)))
-
     def judge(teller: Teller) -> None:
         so_far = SoFar(post)
 
@@ -153,11 +148,22 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
         _show_usage(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
         _show_usage(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
 
-    run_job(post, "look", look if usable else lambda teller: None)
+    if usable:
+        look(post, DiskView(image))
     run_job(post, "check", judge)
     if usable:
         run_job(post, "space", usage)
         run_job(post, "index", index)
+
+
+def look(post: Post, disk: DiskView) -> None:
+    """Which partitions and file systems are on the disk."""
+
+    def work(teller: Teller) -> None:
+        teller.say("partitions")
+        post(LookedInside(look_inside(disk.read, disk.size)))
+
+    run_job(post, "look", work)
 
 
 def _show_usage(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:

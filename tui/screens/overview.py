@@ -61,7 +61,7 @@ class OverviewScreen(ImageScreen):
         """Something more is known."""
         if what in ("findings", "hashes", "evidence"):
             self._show_verdict()
-        elif what == "contents":
+        elif what in ("contents", "supplies"):
             self._show_volumes()
         elif what == "space":
             self._show_space()
@@ -149,11 +149,10 @@ class OverviewScreen(ImageScreen):
         if contents is None:
             return
         if not contents.volumes:
-            words = (
-                f"disk: {contents.missing.replace('_', ' ')}"
-                if contents.missing
-                else "no partition table or file system found by signature"
-            )
+            words = "no partition table or file system found by signature"
+            if contents.missing:
+                supply = "; S supplies it" if "supplied" in contents.missing else ""
+                words = f"disk: {contents.missing.replace('_', ' ')}{supply}"
             self.query_one("#volumes", Static).update(plain(words, "dim"))
             return
         table = Table.grid(padding=(0, 2))

@@ -126,6 +126,9 @@ class StructureScreen(ImageScreen):
         if what == "findings":
             self._mark_findings()
             self._explain()
+        elif what == "supplies":
+            self._hex(Space.GUEST).look_at(self.desk.disk_view)
+            self._explain()
         elif what == "references":
             self.on_moved(self.desk.place)
 

@@ -16,6 +16,13 @@ from tui.widgets.hex_layout import WIDTHS, HexLayout, fitting
 from tui.widgets.hex_paint import CHARACTERS, STYLES, FieldsBetween, Painter, Painting
 from tui.widgets.squeeze import Line, OpenRows, Squeezer
 
+HINTS = {
+    "key_not_supplied": ": S enters the key",
+    "backing_not_supplied": ": S supplies the backing file",
+    "data_file_not_supplied": ": S supplies the data file",
+}
+"""What can be done about bytes that cannot be read."""
+
 
 class HexWindow(ScrollView):
     """Attributes: `cursor`, `field` (what the inspector speaks of), `selection`; `mark` colours findings.
@@ -56,6 +63,12 @@ class HexWindow(ScrollView):
             self.marks = places
             self._find_marked_rows()
             self.refresh()
+
+    def look_at(self, view: View) -> None:
+        """The same space read in another way."""
+        self.view = view
+        self._fit()
+        self.show_cursor()
 
     def on_mount(self) -> None:
         """Lay out for the width there is."""
@@ -194,7 +207,7 @@ class HexWindow(ScrollView):
         data = self.view.read(offset, length)
         if isinstance(data, str) or len(data) < length:
             reason = data if isinstance(data, str) else "the file is shorter than when it was opened"
-            return painter.unread(painting, offset, length, reason)
+            return painter.unread(painting, offset, length, reason + HINTS.get(reason, ""))
         return painter.row(painting, offset, data)
 
     def _lines(self) -> list[Line]:
