@@ -33,7 +33,8 @@ from forensic.untrusted import Json, shown
 class ReportRequest(Struct, frozen=True):
     """What is to be written where (format and path), and what the examiner has to say.
 
-    `also_read` are files that are read beside the disk, such as a plan or a key file, and must not be written over.
+    `also_read` are files that are read beside the disk, such as a plan or a key file, and must not be written over;
+    `audit` is what was done in the session before.
     """
 
     targets: Sequence[tuple[str, Path]]
@@ -41,6 +42,7 @@ class ReportRequest(Struct, frozen=True):
     annotations: Sequence[Json] = ()
     force: bool = False
     also_read: Sequence[str] = ()
+    audit: Sequence[Json] = ()
 
     def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
         """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
@@ -114,8 +116,8 @@ def extraction_report(
         status = ExitStatus.NOT_COMPLETED
     record = run.record(status, _artifacts(request, extraction, sparse), inputs)
     source, case = image.evidence.record(), case_data(request.case)
-    notes = [harmless(each) for each in request.annotations]
-    report = Report(result, source, record, tool(), case, annotations=notes)
+    notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
+    report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
     return with_map(report, image, [name for name, _ in request.targets])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from forensic import OutputFailed
@@ -51,6 +52,7 @@ class Explorer(Walker):
         state = SearchState(number, text, space, view.size)
         self.desk.search = state
         self.desk.matches.clear()
+        self.desk.log.add(f"search for “{text}” in the {state.where}")
         start = here.offset if here else 0
         self.run_worker(
             lambda: jobs.find(self.post_message, view, pattern, state, start),
@@ -82,6 +84,7 @@ class Explorer(Walker):
                 self.desk.notes.add(place, text, self._held(place))
             except OSError as error:
                 self.tell(f"the note was not saved: {error}", bad=True)
+            self.desk.log.add(f"note: {text}")
             self.desk.learn("notes")
 
         self.push_screen(
@@ -120,18 +123,22 @@ class Explorer(Walker):
             self.tell(f"the picture was not saved: {error}", bad=True)
 
     def action_notes(self) -> None:
-        """List the notes; Enter goes there."""
-        notes = self.desk.notes.notes
-        options = [
-            (str(number), line((f"{note.place.space.value} {note.place.offset:#x}  ", "bold"), note.text))
-            for number, note in enumerate(notes)
-        ]
+        """List the notes, to go to one or to change them."""
+        from tui.screens.notes import NotesList
 
-        def go(number: str | None) -> None:
-            if number is not None:
-                self.go(notes[int(number)].place)
+        def changed() -> None:
+            self.desk.learn("notes")
 
-        self.push_screen(Choice("Notes", options, "no notes yet: ; writes one"), go)
+        notes = NotesList(self.desk.notes, changed, partial(self.tell, bad=True))
+        self.push_screen(notes, lambda place: self.go(place) if place else None)
+
+    def action_log(self) -> None:
+        """Read what was done in this session."""
+        from tui.screens.reading import Reading
+
+        log = self.desk.log
+        lines = [entry.line for entry in log.entries] or ["nothing was done yet"]
+        self.push_screen(Reading("Case log", lines, f"{log.file}   y copies this path, Escape closes", str(log.file)))
 
     def action_copy(self, form: str) -> None:
         """Copy the selection, or the field under the cursor."""

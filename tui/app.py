@@ -176,6 +176,7 @@ class QcowscopeApp(Supplier):
     def on_hashed(self, event: Hashed) -> None:
         """The file is hashed; what it was hashed to before stays beside it."""
         self.desk.hashes.append(event.record)
+        self.desk.log.add(f"{event.record.algorithm} of the file: {event.record.value}", bad=bool(event.record.changes))
         self.desk.learn("hashes")
 
     def on_looked(self, event: Looked) -> None:

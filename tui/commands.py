@@ -134,7 +134,10 @@ COMMANDS = (
     ),
     Command("note.add", EVERYWHERE, "semicolon", "note", "Note", "Write a note about the cursor or the selection."),
     Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Bookmark this place without a note."),
-    Command("note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes; Enter goes there."),
+    Command(
+        "note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes: go there, edit, label or delete."
+    ),
+    Command("app.log", EVERYWHERE, "L", "log", "Case log", "Read what was done and said in this session, with times."),
     Command("select.copy", EVERYWHERE, "y", "copy('hex')", "Copy", "Copy the selection as hexadecimal."),
     Command("select.copy_as", EVERYWHERE, "Y", "copy_as", "Copy as", "Copy the selection in another form."),
     Command("select.export", EVERYWHERE, "x", "export", "Export", "Write the selection to a file with its hash."),

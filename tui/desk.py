@@ -16,6 +16,7 @@ from forensic.explore import Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
 from tui.searching import Outcome, SearchState
+from tui.session.case_log import CaseLog
 from tui.session.evidence_clock import EvidenceState, HashRecord
 from tui.session.notes import Notes
 from tui.session.supplies import Supplies
@@ -52,6 +53,7 @@ class Desk:
         self.plan_file = plan_file
         self.facts: ResultRecord = describe(image)
         self.notes = notes
+        self.log = CaseLog(notes.file.with_suffix(".log"), self._where)
         self.jumps = Jumps(host_range(0, 1))
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
@@ -78,6 +80,9 @@ class Desk:
         self.learned: Signal[str] = Signal(owner, "learned")
         self.worked: Signal[str] = Signal(owner, "worked")
         self.looked: Signal[EvidenceState] = Signal(owner, "looked")
+
+    def _where(self) -> str:
+        return f"{self.place.space.value} {self.place.offset:#x}"
 
     @cached_property
     def region_index(self) -> RegionIndex | Qcow1RegionIndex:

@@ -114,23 +114,33 @@ class Control:
 
 
 def run_extraction(
-    post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
+    post: Post,
+    image: Qcow2Image | Qcow1Image,
+    plan: ExtractionPlan,
+    notes: list[Json],
+    audit: list[Json],
+    control: Control,
 ) -> None:
     """Extract, then write the reports; every outcome is a message."""
     try:
-        _run_extraction(post, image, plan, notes, control)
+        _run_extraction(post, image, plan, notes, audit, control)
     finally:
         control.ended.set()
 
 
 def _run_extraction(
-    post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
+    post: Post,
+    image: Qcow2Image | Qcow1Image,
+    plan: ExtractionPlan,
+    notes: list[Json],
+    audit: list[Json],
+    control: Control,
 ) -> None:
     settings = Settings(
         hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
     )
     read = (*plan.supplies.files, *([plan.plan_file] if plan.plan_file else []))
-    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force, read)
+    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force, read, audit)
     run = Run(plan.words())
     extraction: Extraction | None = None
     try:

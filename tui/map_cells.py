@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from forensic import State
-from forensic.explore import Fill, Grid, Orphans, Places, SpaceUsage
-from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
+from forensic.explore import Fill, Grid, Orphans, Places, Range, SpaceUsage
+from tui.kinds import FILLS, FINDING, FREE, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
 
 I64 = npt.NDArray[np.int64]
@@ -37,6 +39,15 @@ def with_findings(cells: list[Cell], grid: Grid, places: Places) -> list[Cell]:
     inside = (places.begins >= grid.start) & (places.begins < grid.end)
     for number in np.unique((places.begins[inside] - grid.start) // grid.cell_size).tolist():
         cells[number] = FINDING.cell
+    return cells
+
+
+def with_notes(cells: list[Cell], grid: Grid, places: Sequence[Range]) -> list[Cell]:
+    """Mark the cells in which a note begins."""
+    for place in places:
+        number = grid.cell_of(place.offset)
+        if 0 <= number < len(cells):
+            cells[number] = NOTE.cell
     return cells
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from functools import partial
 
+from textual.notifications import SeverityLevel
+
 from forensic import ForensicError
 from forensic.explore import Range, Space
 from tui.commands import EVERYWHERE, commands_of
@@ -30,6 +32,20 @@ class Walker(DrawingApp):
     def tell(self, words: str, bad: bool = False) -> None:
         """A short message; nothing in it is markup."""
         self.notify(plain(words).plain, severity="error" if bad else "information", markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a message in place of the one before, and keep it in the case log."""
+        self.desk.log.add(message, bad=severity == "error")
+        self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def action_show(self, name: str) -> None:
         """One of the five screens."""

@@ -64,6 +64,14 @@ def notes_of(annotations: Sequence[Json]) -> list[Noted]:
     return found
 
 
+def session_lines(audit: Sequence[Json]) -> Iterator[str]:
+    """What was done in a session, an entry a line."""
+    for each in audit:
+        if isinstance(each, Mapping):
+            mark = "!" if each.get("bad") else " "
+            yield f"  {each.get('at', '')} {mark} {each.get('place', ''):<24} {each.get('words', '')}"
+
+
 def harmless(value: Json) -> Json:
     """The same with every text in its shown form: what was pasted into a note is printed on terminals later."""
     if isinstance(value, str):

@@ -15,7 +15,7 @@ from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
-from forensic.report.notes import notes_of
+from forensic.report.notes import notes_of, session_lines
 from forensic.report.values import cautions, certainties, new_image, size, supplied_files, text, unchanged, words
 from forensic.untrusted import shown
 
@@ -48,6 +48,7 @@ def to_log(report: Report) -> str:
         ("Unreadable ranges", _unreadable(report)),
         *([("Recovery plan", _recovery(report))] if _extraction(report).recovery is not UNSET else []),
         *([("Notes", _notes(report))] if report.annotations else []),
+        *([("Session", session_lines(report.audit))] if report.audit else []),
         ("Output files", _outputs(report)),
         ("Final state", _state(report)),
     ):

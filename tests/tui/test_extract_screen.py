@@ -176,7 +176,7 @@ def test_an_extraction_is_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     control.stop()
     plan = ExtractionPlan(SNAPSHOTS, str(tmp_path / "out.raw"), reports=("json",))
     with open_image(SNAPSHOTS) as image:
-        run_extraction(post, image, plan, [], control)
+        run_extraction(post, image, plan, [], [], control)
     assert [type(outcome) for outcome in outcomes] == [Extracted]
     assert list(tmp_path.iterdir()) == []
 
@@ -201,7 +201,7 @@ def run_plan(plan: ExtractionPlan) -> Extracted:
         return True
 
     with open_image(plan.image) as image:
-        run_extraction(post, image, replace(plan, confirmed=True), [], Control())
+        run_extraction(post, image, replace(plan, confirmed=True), [], [], Control())
     assert isinstance(outcomes[-1], Extracted)
     return outcomes[-1]
 
@@ -251,6 +251,6 @@ def test_the_report_of_an_image_that_changed_meanwhile_says_1(tmp_path: Path) ->
 
     with open_image(image) as opened:
         plan = ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",))
-        run_extraction(post, opened, plan, [], Control())
+        run_extraction(post, opened, plan, [], [], Control())
     report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
     assert report["run"]["exit_code"] == 1

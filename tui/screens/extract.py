@@ -163,9 +163,10 @@ class ExtractScreen(ImageScreen):
         self.desk.give_up = self._control.stop_and_wait
         self._show_running(True)
         self.query_one("#outcome", Static).update("")
-        control, image, notes = self._control, self.desk.image, self.desk.notes.as_json()
+        self.desk.log.add(f"extraction begun: {plan.command()}")
+        control, image, said = self._control, self.desk.image, (self.desk.notes.as_json(), self.desk.log.as_json())
         self.run_worker(
-            lambda: run_extraction(self.post_message, image, plan, notes, control), thread=True, group="extract"
+            lambda: run_extraction(self.post_message, image, plan, *said, control), thread=True, group="extract"
         )
         self.desk.report_job("extract", "extracting")
 
@@ -211,6 +212,7 @@ class ExtractScreen(ImageScreen):
         """Over."""
         self._over()
         outcome = self.query_one("#outcome", Static)
+        self.desk.log.add(f"extraction {event.reason or 'done'}", bad=event.extraction is None)
         if event.extraction is None:
             outcome.update(line(("✖ nothing was extracted  ", "bold"), event.reason))
         else:

@@ -61,7 +61,7 @@ class MapScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Findings and orphans are marked; the index lets the other map follow."""
-        if what in ("findings", "orphans"):
+        if what in ("findings", "orphans", "notes"):
             self._paint_all()
         elif what == "references" and self.is_current:
             self.on_moved(self.desk.place)

@@ -21,6 +21,7 @@ from tui.desk import Desk
 from tui.messages import Mapped, Owned
 from tui.screens.base import ImageScreen
 from tui.screens.reading import Reading
+from tui.session.notes import LABELS
 from tui.widgets.cluster_map import ClusterMap, Minimap
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
@@ -68,6 +69,7 @@ class StructureScreen(ImageScreen):
         self.query_one(StructureTree).grow(top_nodes(self.desk.region_index))
         self._show_view(self._shown_view)
         self._mark_findings()
+        self._draw_notes()
         self.on_moved(self.desk.place)
 
     def on_moved(self, place: Range) -> None:
@@ -126,6 +128,8 @@ class StructureScreen(ImageScreen):
         if what == "findings":
             self._mark_findings()
             self._explain()
+        elif what == "notes":
+            self._draw_notes()
         elif what == "supplies":
             self._hex(Space.GUEST).look_at(self.desk.disk_view)
             self._explain()
@@ -242,6 +246,14 @@ class StructureScreen(ImageScreen):
     def _mark_findings(self) -> None:
         for space in Space:
             self._hex(space).mark(self.desk.places_of_trouble(space))
+            self._paint_minimap(space)
+
+    def _draw_notes(self) -> None:
+        notes = [
+            (note.place, f"note-{note.label or 'plain'}") for note in self.desk.notes.notes if note.label in LABELS
+        ]
+        for space in Space:
+            self._hex(space).annotate(notes)
             self._paint_minimap(space)
 
     def _findings_at(self, host_offset: int | None) -> list[str]:

@@ -26,16 +26,19 @@ CHARACTERS = {
 STYLES = (
     *("offset", "cluster", "rule", "missing", "squeezed", "base"),
     *("zero", "print", "byte", "high", "field-even", "field-odd", "field", "selection", "finding", "cursor"),
+    *("note-plain", "note-evidence", "note-question", "note-explained", "note-bookmark"),
 )
 
 
 class Painting(Struct):
-    """What a row may have to show; places are of the space that is dumped, `marks` those of findings in the row."""
+    """What a row may have to show; places are of the space that is dumped, `marks` those of findings in the row,
+    `notes` those of notes with the style of their label."""
 
     cursor: int = 0
     field: Range | None = None
     selection: Range | None = None
     marks: Sequence[tuple[int, int]] = ()
+    notes: Sequence[tuple[Range, str]] = ()
     fields_between: FieldsBetween | None = None
     cluster_size: int = 512
     characters: str = CHARACTERS["ascii"]
@@ -93,9 +96,10 @@ class Painter:
             _paint(styles, offset, span.place.offset, span.place.length, field)
         for begin, length in painting.marks:
             _paint(styles, offset, begin, length, known["finding"])
-        for place, name in ((painting.field, "field"), (painting.selection, "selection")):
-            if place:
-                _paint(styles, offset, place.offset, place.length, known[name])
+        selected = [(painting.selection, "selection")] if painting.selection else []
+        field = [(painting.field, "field")] if painting.field else []
+        for place, name in (*field, *painting.notes, *selected):
+            _paint(styles, offset, place.offset, place.length, known[name])
         if offset <= painting.cursor < end:
             styles[painting.cursor - offset] = known["cursor"]
         return styles

@@ -64,6 +64,12 @@ class HexWindow(ScrollView):
             self._find_marked_rows()
             self.refresh()
 
+    def annotate(self, notes: Sequence[tuple[Range, str]]) -> None:
+        """Colour the bytes of notes, each in the style of its label (one of `STYLES`)."""
+        before = self._painting.notes
+        self._painting.notes = [note for note in notes if note[0].space == self.view.space]
+        self._repaint(*(place for place, _ in (*before, *self._painting.notes)))
+
     def look_at(self, view: View) -> None:
         """The same space read in another way."""
         self.view = view

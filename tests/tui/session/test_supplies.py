@@ -161,7 +161,7 @@ def test_nothing_that_is_read_is_written_over_even_if_asked_to(role: str, tmp_pa
 
     before = target.read_bytes()
     with open_image(image) as opened:
-        run_extraction(post, opened, plan, [], Control())
+        run_extraction(post, opened, plan, [], [], Control())
     assert isinstance(said[-1], Extracted)
     assert "is an input" in said[-1].reason
     assert target.read_bytes() == before
