@@ -51,6 +51,7 @@ def check(
     limits: Limits | None = None,
     found: Found | None = None,
     placed: Placed | None = None,
+    seen: Callable[[object], None] | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
@@ -59,7 +60,8 @@ def check(
     `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
     it stands whenever a structure has given it more problems, and `placed` with the places of every problem, of which
     a finding lists only the first. What `limits` leave out is said by a finding, and the verdict is then undetermined
-    unless what was seen is corrupt.
+    unless what was seen is corrupt. `seen` is given every structure, so that what else is to be told of them needs no
+    walk of its own.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
@@ -82,6 +84,8 @@ def check(
             continue
         if progress:
             progress(type(structure).__name__)
+        if seen:
+            seen(structure)
         if isinstance(structure, Unexamined):
             unexamined.append(structure)
         judge(structure)

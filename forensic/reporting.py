@@ -19,7 +19,7 @@ from forensic.extraction.resume import journal_path
 from forensic.extraction.source_hashes import InputHashes
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.inputs import Sha256Of, inputs_of, references_of
-from forensic.mapped_report import with_map
+from forensic.mapped_report import ranges_to_draw, with_map
 from forensic.output.new_file import NewFile
 from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
@@ -103,7 +103,8 @@ def extraction_report(
 
     sha256_of: Sha256Of = hashes.of if hashes else _not_hashed
     sha256_again: Sha256Of = hashes.again if hashes else _not_hashed
-    judgement = check(image, go_on)
+    known = ranges_to_draw(image, [name for name, _ in request.targets])
+    judgement = check(image, go_on, seen=known.see if known else None)
     result = replace(
         judgement.add_to(describe(image, judgement.measured)),
         references=references_of(disk, sha256_of),
@@ -118,7 +119,7 @@ def extraction_report(
     source, case = image.evidence.record(), case_data(request.case)
     notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
     report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
-    return with_map(report, image, [name for name, _ in request.targets])
+    return with_map(report, known)
 
 
 def _not_hashed(evidence: Evidence) -> None:

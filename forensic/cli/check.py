@@ -14,7 +14,7 @@ from forensic.cli.sources import add_plan, evidence_of, files_read_by, identifie
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
-from forensic.mapped_report import with_map
+from forensic.mapped_report import ranges_to_draw, with_map
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FINDINGS, FORMATS, render
 from forensic.report.model import EXIT_STATUS, Judgement, Report
@@ -110,7 +110,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with evidence_of(path, options) as evidence:
         refuse_bad_targets(targets, [evidence, *files_read_by(options)], options.force)
         image = identified(evidence, options)
-        judgement = check(image, with_streams=not options.no_streams, limits=limits)
+        known = ranges_to_draw(image, [options.format, *(target.format for target in targets)])
+        judgement = check(image, with_streams=not options.no_streams, limits=limits, seen=known.see if known else None)
         status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED
         result = judgement.add_to(describe(image, judgement.measured), fail_on)
         sha256 = _sha256(evidence) if options.format == FINDINGS else None
@@ -118,7 +119,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
-        report = with_map(report, image, [options.format, *(target.format for target in targets)])
+        report = with_map(report, known)
         write_reports(targets, report, options.force)
         refusal = [str(image.refusal())] if isinstance(image, ForeignFile) else []
         complaint = "\n".join([*refusal, *cautions_about([evidence])])

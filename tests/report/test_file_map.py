@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forensic.checking import check
 from forensic.evidence import Evidence
-from forensic.explore.known_ranges import MAX_UNITS, Units, known_ranges
+from forensic.explore.known_ranges import MAX_UNITS, Units
 from forensic.image import identify
+from forensic.mapped_report import ranges_to_draw
 from forensic.report.file_map import MAX_CELLS, UNOWNED, FileMap, file_map
 from forensic.report.map_svg import legend, map_svg
 from samples.kinds import Kind
@@ -16,7 +18,10 @@ from tests.commands import QCOW2_KINDS, damaged, sound
 
 def ranges_of(path: Path) -> list[tuple[int, int, str]]:
     with Evidence(path) as evidence:
-        return list(known_ranges(identify(evidence)))
+        image = identify(evidence)
+        known = ranges_to_draw(image, ["html"])
+        check(image, seen=known.see if known else None)
+        return list(known.ranges()) if known else []
 
 
 def test_a_small_file_has_a_cell_for_each_cluster() -> None:
@@ -111,6 +116,21 @@ def test_a_stream_that_reaches_over_clusters_marks_each_of_them() -> None:
 
 def test_a_file_of_very_many_clusters_is_told_apart_in_larger_parts() -> None:
     units = Units(1 << 40, 512)
-    units.mark("data", np.array([0, (1 << 40) - 512], dtype=np.uint64), 512)
+    units.mark_clusters("data", np.array([0, (1 << 40) - 512], dtype=np.uint64))
     assert units.size * MAX_UNITS == 1 << 40
     assert list(units.ranges()) == [(0, units.size, "data"), ((1 << 40) - units.size, units.size, "data")]
+
+
+@pytest.mark.parametrize("clusters", [0, 1, MAX_UNITS - 1, MAX_UNITS, MAX_UNITS + 1, 2 * MAX_UNITS, 2 * MAX_UNITS + 1])
+@pytest.mark.parametrize("cluster_size", [512, 1 << 21])
+def test_a_part_is_the_smallest_power_of_two_of_which_there_are_few_enough(clusters: int, cluster_size: int) -> None:
+    units = Units(clusters * cluster_size, cluster_size)
+    assert units.size >= cluster_size
+    assert units.size.bit_count() == 1
+    assert clusters * cluster_size <= MAX_UNITS * units.size
+    assert units.size == cluster_size or clusters * cluster_size > MAX_UNITS * units.size // 2
+    if clusters:
+        last = (clusters - 1) * cluster_size
+        units.mark_clusters("data", np.array([last, clusters * cluster_size], dtype=np.uint64))
+        first_of_part = last // units.size * units.size
+        assert list(units.ranges()) == [(first_of_part, units.size, "data")]

@@ -19,7 +19,7 @@ from forensic.description import describe
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.image import identify
-from forensic.mapped_report import with_map
+from forensic.mapped_report import ranges_to_draw, with_map
 from forensic.report.formats import FORMATS, render
 from forensic.report.model import Report
 from forensic.untrusted import Untrusted
@@ -67,8 +67,9 @@ def report_about(path: Path) -> Report:
     """The report of a check, with its map."""
     with Evidence(path) as evidence:
         image = identify(evidence)
-        result = check(image, strict=True).add_to(describe(image))
-        return with_map(make_report(evidence, result, start_run(), ExitStatus.DONE), image, ["html"])
+        known = ranges_to_draw(image, ["html"])
+        result = check(image, strict=True, seen=known.see if known else None).add_to(describe(image))
+        return with_map(make_report(evidence, result, start_run(), ExitStatus.DONE), known)
 
 
 @dataclass

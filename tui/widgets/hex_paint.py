@@ -96,9 +96,9 @@ class Painter:
             _paint(styles, offset, span.place.offset, span.place.length, field)
         for begin, length in painting.marks:
             _paint(styles, offset, begin, length, known["finding"])
-        selected = [(painting.selection, "selection")] if painting.selection else []
-        field = [(painting.field, "field")] if painting.field else []
-        for place, name in (*field, *painting.notes, *selected):
+        chosen = [(painting.selection, "selection")] if painting.selection else []
+        around = [(painting.field, "field")] if painting.field else []
+        for place, name in (*around, *painting.notes, *chosen):
             _paint(styles, offset, place.offset, place.length, known[name])
         if offset <= painting.cursor < end:
             styles[painting.cursor - offset] = known["cursor"]

@@ -68,7 +68,7 @@ def test_a_note_is_drawn_in_the_dump_and_on_the_map_until_it_is_deleted(drive: D
         app.desk.learn("notes")
         await settled(app, pilot)
         assert background(0x1484) == background(0x1487) != plain
-        assert background(0x1488) == plain
+        assert background(0x1483) == plain
         await pilot.press("3")
         await settled(app, pilot)
         glyphs = [cell.glyph for cell in app.screen.query_one("#file-map", ClusterMap).cells]
