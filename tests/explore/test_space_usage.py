@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic import State, open_image
+from forensic import State, check, open_image
 from forensic.explore import Fill, Grid, RegionIndex, file_space_usage, guest_space_usage
-from forensic.explore.known_ranges import known_ranges
+from forensic.explore.known_ranges import KnownRanges
 from forensic.explore.space_usage import add_to_cells
 from forensic.report.file_map import file_map
 from samples.kinds import Kind
@@ -76,7 +76,9 @@ def test_tables_are_as_large_as_the_report_says_however_many_snapshots_share_the
         index = RegionIndex(image)
         size = image.evidence.size
         *_, usage = file_space_usage(index, Grid(0, size, 1))
-        reported = file_map(size, known_ranges(image), 512).bytes_by_kind
+        known = KnownRanges(size, image.geometry)
+        check(image, seen=known.see)
+        reported = file_map(size, known.ranges(), 512).bytes_by_kind
     assert usage.sums[Fill.L2].sum() == reported.get("L2 table", 0)
     assert usage.sums[Fill.L1].sum() == reported["L1 table"]
 
