@@ -38,7 +38,7 @@ from tui.session.notes import Notes, session_file
 from tui.supplying import Supplier
 from tui.terminal.presence import TerminalWatch
 from tui.text import plain
-from tui.theme import DEFAULT_THEME, variables
+from tui.theme import DARK, DEFAULT_THEME, variables
 from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
@@ -77,8 +77,14 @@ class QcowscopeApp(Supplier):
             self.add_mode(name, partial(screen, self.desk))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The colours of kinds and severities."""
-        return variables(self.current_theme)
+        """The colours of kinds and severities, for stylesheets that are read before a theme is."""
+        return DARK
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Those of the theme, and ours, so that each can be read on its background."""
+        given = super().get_css_variables()
+        self.theme_variables = given | variables(self.current_theme, given)
+        return self.theme_variables
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """NO_COLOR means no colours, not even greys."""
@@ -88,6 +94,7 @@ class QcowscopeApp(Supplier):
         """Show the overview, then begin to work."""
         self.set_keymap(dict(self.settings.keys))
         self.switch_mode("overview")
+        self.theme_changed_signal.subscribe(self, lambda _: self.desk.learn("theme"))
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
             if trouble:
                 self.tell(trouble, bad=True)

@@ -63,6 +63,9 @@ class MapScreen(ImageScreen):
         """Findings and orphans are marked; the index lets the other map follow."""
         if what in ("findings", "orphans", "notes"):
             self._paint_all()
+        elif what == "theme":
+            self._show_titles()
+            self._show_cell()
         elif what == "references" and self.is_current:
             self.on_moved(self.desk.place)
 

@@ -59,7 +59,7 @@ class OverviewScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Something more is known."""
-        if what in ("findings", "hashes", "evidence"):
+        if what in ("findings", "hashes", "evidence", "theme"):
             self._show_verdict()
         elif what in ("contents", "supplies"):
             self._show_volumes()
