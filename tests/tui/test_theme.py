@@ -32,7 +32,7 @@ def test_what_is_written_can_be_read_in_every_theme(drive: Drive) -> None:
         for theme in THEMES:
             app.theme = theme
             await pilot.pause()
-            given = app.theme_variables
+            given = app.get_css_variables()
             dark = app.current_theme.dark
             grounds = [
                 Color.parse(("black" if dark else "white") if given[name].startswith("ansi") else given[name])
