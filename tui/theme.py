@@ -159,4 +159,5 @@ def _luminance(colour: Color) -> float:
 
 def _known(value: str, dark: bool) -> Color:
     """The colour; of a theme that takes the terminal's own, what that most likely is."""
-    return Color.parse(("black" if dark else "white") if value.startswith("ansi") else value)
+    unknown = value.startswith("ansi") or value == "transparent"
+    return Color.parse(("black" if dark else "white") if unknown else value)

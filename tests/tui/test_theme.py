@@ -35,7 +35,9 @@ def test_what_is_written_can_be_read_in_every_theme(drive: Drive) -> None:
             given = app.get_css_variables()
             dark = app.current_theme.dark
             grounds = [
-                Color.parse(("black" if dark else "white") if given[name].startswith("ansi") else given[name])
+                Color.parse(
+                    ("black" if dark else "white") if given[name].startswith(("ansi", "trans")) else given[name]
+                )
                 for name in ("background", "surface")
             ]
             names = [name for name in DARK if name not in BACKGROUNDS]
