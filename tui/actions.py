@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from rich.text import Text
+
 from forensic import OutputFailed
 from forensic.explore import BadPattern, NotedBytes, Range, Space, compile_pattern, noted_bytes
 from tui.clip import FORMS, clipped
-from tui.commands import EVERYWHERE, HEX, commands_of
+from tui.commands import EVERYWHERE, HEX, MOVEMENT, SCREEN_NAMES, STRUCTURE, Command, commands_of
 from tui.screens.prompts import Choice, Prompt
 from tui.searching import SearchState
 from tui.session.notes import BOOKMARK
@@ -185,23 +187,43 @@ class Explorer(Walker):
         self.run_worker(lambda: jobs.hash_file(self.post_message, image), thread=True, group="hash", exclusive=True)
 
     def action_help(self) -> None:
-        """Every command; Enter runs it."""
-        places = (self.current_mode, HEX) if self.current_mode == "structure" else (self.current_mode,)
-        commands = commands_of(*places, EVERYWHERE)
-        keys = {each.id: each.keys for each in commands}
-        options = [
-            (each.id, line((f"{readable(keys[each.id]):<14}", "bold"), f"{each.title:<17}", (each.help, "dim")))
-            for each in commands
+        """Every command with the keys that it has now, those of this screen first; Enter runs it."""
+        here = [HEX, STRUCTURE] if self.current_mode == STRUCTURE else [self.current_mode]
+        others = [place for place in SCREEN_NAMES if place not in here]
+        options = [(each.id, self._help_line(each)) for each in commands_of(*here)]
+        options += [(f"move {n}", _movement(keys, words)) for n, (w, keys, words) in enumerate(MOVEMENT) if w in here]
+        options += [(each.id, self._help_line(each)) for each in commands_of(EVERYWHERE)]
+        for place in others:
+            options += [(each.id, self._help_line(each, SCREEN_NAMES[place])) for each in commands_of(place)]
+        options += [
+            (f"move {n}", _movement(keys, f"{words} ({SCREEN_NAMES[w]})"))
+            for n, (w, keys, words) in enumerate(MOVEMENT)
+            if w in others
         ]
-        actions = {each.id: each for each in commands}
+        self.push_screen(Choice("Help", options, "no command has these words"), self._run_command)
 
-        async def run(id: str | None) -> None:
-            if id is None:
-                return
-            target = self.screen.focused if actions[id].where == HEX and self.screen.focused else self.screen
-            await self.run_action(actions[id].action, self if actions[id].where == EVERYWHERE else target)
+    def _help_line(self, command: Command, of: str = "") -> Text:
+        keys = readable(self.settings.keys.get(command.id, command.keys))
+        title = f"{of}: {command.title}" if of else command.title
+        return line((f"{keys:<14} ", "bold"), f"{title:<24} ", (command.help, "dim"))
 
-        self.push_screen(Choice("Help", options), run)
+    async def _run_command(self, id: str | None) -> None:
+        """Run what was chosen; a command of another screen shows that screen first."""
+        command = next((each for each in commands_of(EVERYWHERE, *SCREEN_NAMES) if each.id == id), None)
+        if command is None:
+            return
+        if command.where == EVERYWHERE:
+            await self.run_action(command.action, self)
+            return
+        mode = STRUCTURE if command.where == HEX else command.where
+        if self.current_mode != mode:
+            await self.switch_mode(mode)
+        target = self.screen.focused if command.where == HEX and self.screen.focused else self.screen
+        await self.run_action(command.action, target)
+
+
+def _movement(keys: str, words: str) -> Text:
+    return line((f"{keys:<16} ", "bold"), f"{'Move':<22} ", (words, "dim"))
 
 
 NAMES_OF_KEYS = {

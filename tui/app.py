@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +13,8 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from forensic import Qcow1Image, Qcow2Image
-from tui.commands import EVERYWHERE, bindings, commands_of
+from tui.actions import readable
+from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences
 from tui.desk import Desk
 from tui.messages import (
@@ -129,14 +130,18 @@ class QcowscopeApp(Supplier):
         """The palette: Textual's own commands and all of ours that work here."""
         yield from super().get_system_commands(screen)
         here = screen.NAME if isinstance(screen, ImageScreen) else ""
-        for command in commands_of(here, EVERYWHERE):
-            target = self if command.where == EVERYWHERE else screen
-            callback: Callable[[], object] = partial(self.run_action, command.action, target)
-            yield SystemCommand(command.title, command.help, callback)
+        for command in commands_of(here, EVERYWHERE, *SCREEN_NAMES):
+            keys = readable(self.settings.keys.get(command.id, command.keys))
+            of = "" if command.where in (here, EVERYWHERE) else f"{SCREEN_NAMES[command.where]}: "
+            yield SystemCommand(f"{of}{command.title}  {keys}", command.help, partial(self._run_command, command.id))
 
     def on_top_bar_picked(self, event: TopBar.Picked) -> None:
         """A screen was clicked."""
         self.switch_mode(event.screen)
+
+    async def on_top_bar_asked(self, event: TopBar.Asked) -> None:
+        """Help or the menu was clicked."""
+        await self.run_action(event.action)
 
     def on_job_progress(self, event: JobProgress) -> None:
         """Show it in the status line."""

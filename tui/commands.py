@@ -201,6 +201,22 @@ COMMANDS = (
 )
 
 
+MOVEMENT = (
+    (HEX, "← ↓ ↑ →  h j k l", "by bytes and rows of the dump"),
+    (HEX, "PgUp PgDn  ^U ^D", "by windows of the dump"),
+    (HEX, "Home End  G", "to the first and the last byte"),
+    (MAP, "← ↓ ↑ →  h j k l", "by cells of the map"),
+    (MAP, "Home End  G", "to the first and the last cell"),
+    (MAP, "wheel", "zoom"),
+    (STRUCTURE, "Tab", "from the tree to the bytes and the inspector"),
+    (STRUCTURE, "← →  j k", "close, open and walk the tree"),
+)
+"""Keys that move and are no commands: where, which, and what they do."""
+
+SCREEN_NAMES = {STRUCTURE: "Structure", HEX: "Bytes", MAP: "Map", FINDINGS: "Findings", EXTRACT: "Extract"}
+"""What the places of commands are called where commands of several are listed."""
+
+
 def bindings(where: str) -> list[BindingType]:
     """The bindings of a screen or widget."""
     return [

@@ -141,7 +141,7 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
         post(Judged(check(image, progress, found=so_far.found, placed=places.add)))
 
     def index(teller: Teller) -> None:
-        teller.say("index")
+        teller.say("what refers to what")
         post(Indexed(build_reverse_map(image, lambda: teller.cancelled)))
 
     def usage(teller: Teller) -> None:
@@ -168,7 +168,7 @@ def look(post: Post, disk: DiskView) -> None:
 
 def _show_usage(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:
     for usage in usages:
-        teller.say(f"space {usage.done:.0%}")
+        teller.say(f"use of space {usage.done:.0%}")
         post(UsageFound(space, usage))
 
 

@@ -10,6 +10,7 @@ from textual.notifications import SeverityLevel
 from forensic import ForensicError
 from forensic.explore import Range, Space
 from tui.commands import EVERYWHERE, commands_of
+from tui.config import Preferences
 from tui.desk import Desk
 from tui.goto import GRAMMAR, CannotGo, place_of
 from tui.screens.prompts import Prompt
@@ -22,6 +23,7 @@ class Walker(DrawingApp):
     """An application with commands for going from place to place."""
 
     desk: Desk
+    settings: Preferences
 
     def go(self, place: Range, jump: bool = True) -> None:
         """Go to a place and look at its bytes, unless the map is open: there the map moves."""

@@ -18,7 +18,7 @@ from tui.looks import MARKS
 from tui.messages import UsageFound
 from tui.screens.base import ImageScreen
 from tui.session.times import clock
-from tui.text import line, lines, plain, size
+from tui.text import counted, line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
 
 VERDICT_WORDS = {
@@ -41,7 +41,7 @@ class OverviewScreen(ImageScreen):
         """Facts beside the verdict, the disk below."""
         facts = VerticalScroll(Static(self._facts(), markup=False), id="facts-pane")
         verdict = VerticalScroll(
-            *(Static("", markup=False, id=name) for name in ("verdict", "worst", "checks")), id="verdict-pane"
+            *(Static("", markup=False, id=name) for name in ("worst", "checks")), id="verdict-pane"
         )
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
@@ -50,6 +50,7 @@ class OverviewScreen(ImageScreen):
             id="disk-pane",
         )
         facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "contents"
+        yield Static("", markup=False, id="verdict")
         yield Grid(facts, verdict, disk, id="overview")
 
     def on_mount(self) -> None:
@@ -94,7 +95,7 @@ class OverviewScreen(ImageScreen):
             f"{counts[severity]} {severity.value}" for severity in reversed(Severity) if counts[severity]
         )
         more = "" if self.desk.judgement else " so far"
-        head = line(self._verdict(judgement), "   ", (summary or f"no findings{more}", "dim"))
+        head = lines([line(self._verdict(judgement), "   ", summary or f"no findings{more}"), plain(self._sentence())])
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
         for finding in judgement.worst_first()[:WORST_SHOWN]:
@@ -112,11 +113,22 @@ class OverviewScreen(ImageScreen):
         for name, content in (("#verdict", head), ("#worst", table), ("#checks", lines([*parts, *self._hash_lines()]))):
             self.query_one(name, Static).update(content)
 
+    def _sentence(self) -> str:
+        """What the verdict amounts to, for a reader who knows nothing of clusters."""
+        judgement, image = self.desk.judgement, self.desk.image
+        if judgement is None:
+            return "The image is being examined; nothing that it names was opened."
+        supplied = len(self.desk.supplies.files)
+        opened = f"{counted(supplied, 'file')} that you supplied" if supplied else "nothing that the image names"
+        return verdict_sentence(judgement, image.virtual_size, f"{opened} {'were' if supplied > 1 else 'was'} opened")
+
     def _verdict(self, judgement: Judgement) -> Text:
         """The verdict; while the check goes on, what is certain already."""
         verdict = judgement.verdict()
         if self.desk.judgement:
-            return plain(VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}"))
+            colours = self.app.theme_variables
+            banner = f"bold {colours.get('background', '')} on {colours.get(f'verdict-{verdict.value}', '')}"
+            return plain(f" {VERDICT_WORDS[verdict]} ", "bold reverse" if self.app.no_color else banner)
         if verdict in (Verdict.CORRUPT, Verdict.SUSPICIOUS):
             return line((VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), (" so far", "dim"))
         return plain("checking …", "dim")
@@ -170,6 +182,28 @@ class OverviewScreen(ImageScreen):
     def _colour(self, name: str) -> str:
         colour = self.app.theme_variables.get(name, "")
         return f"bold {colour}".strip()
+
+
+def verdict_sentence(judgement: Judgement, disk_size: int, opened: str) -> str:
+    """One sentence: what was found, how much of the disk it costs, and that nothing else was touched."""
+    lost = judgement.measured.allocation.get("unreadable", 0) if judgement.measured else None
+    serious = sum(finding.count for finding in judgement.findings if finding.severity >= Severity.MEDIUM)
+    found = {
+        Verdict.CLEAN: "No structure of this image contradicts another",
+        Verdict.LEAKS: "Space in this file is taken and used by nothing; the disk itself is not affected",
+        Verdict.SUSPICIOUS: f"This image can be read, but holds {counted(serious, 'thing')} no ordinary writer leaves",
+        Verdict.CORRUPT: f"Structures of this image contradict one another in {counted(serious, 'place')}",
+        Verdict.UNDETERMINED: "This image could not be examined to the end",
+    }[judgement.verdict()]
+    if lost is None:
+        cost = "how much of the disk can be read is not known"
+    elif lost:
+        cost = (
+            f"{lost:,} of the {disk_size:,} bytes of the disk ({lost * 100 / max(1, disk_size):.2g} %) cannot be read"
+        )
+    else:
+        cost = "no byte of the disk is lost to damage"
+    return f"{found}; {cost}; {opened}."
 
 
 def _times(count: int) -> Text:

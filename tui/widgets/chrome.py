@@ -37,6 +37,13 @@ class TopBar(Widget):
             super().__init__()
             self.screen = screen
 
+    class Asked(Message):
+        """A command that stands in the bar was clicked."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
     def __init__(self, file_name: str, here: str) -> None:
         super().__init__()
         self._file_name = file_name
@@ -88,6 +95,9 @@ class TopBar(Widget):
         screen = event.style.meta.get("screen")
         if isinstance(screen, str):
             self.post_message(self.Picked(screen))
+        action = event.style.meta.get("action")
+        if isinstance(action, str):
+            self.post_message(self.Asked(action))
 
     def _tabs(self) -> Text:
         tabs = Text()
@@ -95,7 +105,9 @@ class TopBar(Widget):
             tab = Text(f" {number} {name.capitalize()} ")
             tab.stylize(self._style("here" if name == self._here else "tab") + Style(meta={"screen": name}))
             tabs.append_text(tab)
-        hint = Text("? help  ^P menu ", self._style("tab"))
+        hint = Text()
+        for words, action in (("? help", "help"), ("^P menu", "command_palette")):
+            hint.append(words, self._style("tab") + Style(meta={"action": action})).append("  ", self._style("tab"))
         return tabs.append(" " * max(0, self.size.width - tabs.cell_len - hint.cell_len)).append_text(
             hint if tabs.cell_len + hint.cell_len <= self.size.width else Text()
         )

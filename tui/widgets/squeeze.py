@@ -13,6 +13,9 @@ from forensic.explore import View
 BLOCK_ROWS = 512
 """Rows that are read and compared at once."""
 
+FIRST_ROWS = 8
+"""Rows that are compared at first: most rows are not repeated at all."""
+
 BLOCKS = 40
 """Blocks that one window of lines may cost: a repetition longer than that goes on in a line of its own."""
 
@@ -108,14 +111,15 @@ class Squeezer:
         model = self._read(row - 1, 1)
         if not isinstance(model, bytes) or len(model) < self._width:
             return row
-        zeros = not any(model)
+        zeros, begun = not any(model), row
         while row < stop and self._blocks > 0:
             known = self._end_of_known_zeros(row, stop) if zeros else row
             if known > row:
                 row = known
                 continue
-            data = self._read(row, min(BLOCK_ROWS, stop - row))
-            self._blocks -= 1
+            first = row == begun  # most rows are unlike the next: those few bytes are not counted
+            data = self._read(row, min(FIRST_ROWS if first else BLOCK_ROWS - (row - begun) % BLOCK_ROWS, stop - row))
+            self._blocks -= not first
             if not isinstance(data, bytes) or not data:
                 break
             same = self._same_rows(data, model)
