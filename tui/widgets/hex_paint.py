@@ -58,7 +58,7 @@ class Painter:
         for index, byte in enumerate(data):
             joined = index + 1 < len(data) and styles[index] == styles[index + 1]
             segments.append(Segment(f"{byte:02x}", styles[index]))
-            gap = "  " if index % 8 == 7 else " "
+            gap = self._layout.gap_after(index)
             segments.append(Segment(gap, styles[index] if joined and gap == " " else self._blank_after(styles[index])))
         missing = self._layout.bytes_per_row - len(data)
         segments.append(Segment(" " * self._layout.gap_width(missing, len(data)) + "│", rule))
