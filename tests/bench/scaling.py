@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from math import log
 from pathlib import Path
 
 from tests.bench.images import Images
 from tests.bench.measuring import Sample, best_of
-from tests.bench.scenarios import QCOWSCOPE
+from tests.bench.scenarios import QCOWSCOPE, SHARED_MEMORY
 from tests.bench.tables import Table
 
 
@@ -21,29 +25,66 @@ class Growth:
     image: Callable[[str], Path]
 
 
+LARGE = ("8T", "16T")
+"""Images that a file system with an end at 16 TiB cannot hold; they are built in memory, where they take little."""
+
+
 def growths(images: Images) -> Iterator[Growth]:
     """What is varied."""
-    yield Growth("virtual size, nothing allocated", ("64G", "1T", "16T"), images.empty)
-    yield Growth("allocated clusters of 64 KiB", ("16G", "128G", "1T"), images.preallocated)
+    yield Growth("virtual size, nothing allocated", ("64G", "1T", "16T", "64T"), images.empty)
+    yield Growth("allocated clusters of 64 KiB", ("16G", "128G", "1T", *LARGE), partial(_preallocated, images))
+    yield Growth(
+        "allocated clusters of 512 bytes", ("4G", "16G"), lambda size: images.preallocated(size, cluster_size="512")
+    )
     yield Growth(
         "snapshots of 16 GiB in clusters of 64 KiB",
-        ("0", "10", "100"),
+        ("0", "10", "100", "1000"),
         lambda count: images.preallocated("16G", snapshots=int(count)),
     )
 
 
+def _preallocated(images: Images, size: str) -> Path:
+    if size not in LARGE:
+        return images.preallocated(size)
+    folder = Path(tempfile.mkdtemp(prefix="qcowscope-bench-", dir=SHARED_MEMORY))
+    return Images(folder, images.size, keep=False).preallocated(size)
+
+
 def measure(images: Images, rounds: int) -> Table:
-    """The table, printed row by row while it grows."""
-    table = Table("Growth", ("what grows", "size", "check s", "qemu-img check s", "check MiB", "map s"))
+    """The table, printed row by row while it grows.
+
+    The exponent is that of the processor time of our check since the row before: 1 is linear.
+    """
+    columns = ("what grows", "size", "check s", "its CPU s", "exponent", "qemu-img check s", "its CPU s", "check MiB")
+    table = Table("Growth", (*columns, "map s"))
     print(table.head(), flush=True)
     for growth in growths(images):
+        before: tuple[float, float] | None = None
         for size in growth.sizes:
-            image = str(growth.image(size))
-            ours, peer = _check(image, rounds)
-            mapped = best_of(rounds, (*QCOWSCOPE, "map", "--json", image))
-            row = (round(ours.wall, 3), round(peer.wall, 3), round(ours.peak_mib, 1), round(mapped.wall, 3))
-            print(table.add(growth.name, size, *row), flush=True)
+            image = growth.image(size)
+            try:
+                ours, peer = _check(str(image), rounds)
+                mapped = best_of(rounds, (*QCOWSCOPE, "map", "--json", str(image)))
+            finally:
+                if image.parent != images.folder:  # one that was built in memory
+                    shutil.rmtree(image.parent)
+            grown = _number(size), ours.cpu
+            exponent = _exponent(before, grown) if before and before[0] else None
+            before = grown
+            row = (ours.wall, ours.cpu, exponent, peer.wall, peer.cpu, ours.peak_mib, mapped.wall)
+            print(table.add(growth.name, size, *(None if cell is None else round(cell, 3) for cell in row)), flush=True)
     return table
+
+
+def _number(size: str) -> int:
+    """A size as it is written in a row, in whatever unit."""
+    powers = {"G": 30, "T": 40}
+    return int(size[:-1]) << powers[size[-1]] if size[-1] in powers else int(size)
+
+
+def _exponent(before: tuple[float, float], grown: tuple[float, float]) -> float:
+    """The power of the size with which the time grew from one (size, time) to the next."""
+    return log(grown[1] / before[1]) / log(grown[0] / before[0])
 
 
 def _check(image: str, rounds: int) -> tuple[Sample, Sample]:
