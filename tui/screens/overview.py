@@ -126,9 +126,8 @@ class OverviewScreen(ImageScreen):
         """The verdict; while the check goes on, what is certain already."""
         verdict = judgement.verdict()
         if self.desk.judgement:
-            colours = self.app.theme_variables
-            banner = f"bold {colours.get('background', '')} on {colours.get(f'verdict-{verdict.value}', '')}"
-            return plain(f" {VERDICT_WORDS[verdict]} ", "bold reverse" if self.app.no_color else banner)
+            colour = self.app.theme_variables.get(f"verdict-{verdict.value}", "")
+            return plain(f" {VERDICT_WORDS[verdict]} ", f"bold reverse {colour}".strip())
         if verdict in (Verdict.CORRUPT, Verdict.SUSPICIOUS):
             return line((VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), (" so far", "dim"))
         return plain("checking …", "dim")
