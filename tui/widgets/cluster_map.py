@@ -78,6 +78,7 @@ class ClusterMap(Widget, can_focus=True):
         self.space_size = 1
         self.cells: Sequence[Cell] = ()
         self._styles: dict[str, Style] = {}
+        self._pairs: dict[tuple[Color | None, Color | None], Style] = {}
 
     @property
     def solid(self) -> bool:
@@ -128,7 +129,7 @@ class ClusterMap(Widget, can_focus=True):
         segments = []
         for above, below in zip(upper, lower, strict=True):
             text = "█" if above == below else "▀"
-            segments.append(Segment(text * width, Style(color=above, bgcolor=below)))
+            segments.append(Segment(text * width, self._pair(above, below)))
         return segments
 
     def _row_of_colours(self, row: int, columns: int) -> list[Color | None]:
@@ -217,6 +218,13 @@ class ClusterMap(Widget, can_focus=True):
         offset = max(0, min(offset, self.space_size - 1))
         self.cursor = offset
         self.post_message(self.Moved(self, offset))
+
+    def _pair(self, above: Color | None, below: Color | None) -> Style:
+        """The style of two halves; a map has few of them, and thousands of characters."""
+        style = self._pairs.get((above, below))
+        if style is None:
+            style = self._pairs[above, below] = Style(color=above, bgcolor=below)
+        return style
 
     def _style(self, kind: str) -> Style:
         if kind not in self._styles:
