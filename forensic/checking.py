@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.accounting.streams import StreamBatch
 from forensic.budget import Limits, Unexamined
-from forensic.finding import Explanation, Finding, Problem, Problems, Severity
+from forensic.finding import Explanation, Finding, Problem, Problems, Range, Severity
 from forensic.image import Identified, Qcow1Image, Qcow2Image
 from forensic.measured import Measured
 from forensic.qcow2.geometry import Unusable
@@ -29,6 +29,8 @@ LISTED_PROBLEMS = 64
 
 Progress = Callable[[str], None]
 Found = Callable[[Finding], None]
+Placed = Callable[[str, tuple[Range, ...]], bool]
+"""Takes a rule's code and where one of its problems lies; False once no more of that rule's are wanted."""
 
 
 class _Tally(Struct):
@@ -37,6 +39,7 @@ class _Tally(Struct):
     looked_at: int = 0
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
+    placing: bool = True
     failure: str | None = None
 
 
@@ -47,6 +50,7 @@ def check(
     with_streams: bool = True,
     limits: Limits | None = None,
     found: Found | None = None,
+    placed: Placed | None = None,
     seen: Callable[[object], None] | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
@@ -54,9 +58,10 @@ def check(
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
     Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
     `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
-    it stands whenever a structure has given it more problems. What `limits` leave out is said by a finding, and the
-    verdict is then undetermined unless what was seen is corrupt. `seen` is given every structure, so that what else
-    is to be told of them needs no walk of its own.
+    it stands whenever a structure has given it more problems, and `placed` with the places of every problem, of which
+    a finding lists only the first. What `limits` leave out is said by a finding, and the verdict is then undetermined
+    unless what was seen is corrupt. `seen` is given every structure, so that what else is to be told of them needs no
+    walk of its own.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
@@ -69,7 +74,7 @@ def check(
 
     def judge(structure: object) -> None:
         for rule in rules_about[type(structure)]:
-            more = _examine(rule, structure, tallies[rule.code], strict)
+            more = _examine(rule, structure, tallies[rule.code], strict, placed)
             if more and found:
                 found(_finding(rule, tallies[rule.code]))
 
@@ -97,21 +102,24 @@ def check(
     return Judgement(findings, checks, undetermined, stopped, measured)
 
 
-def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool) -> bool:
+def _examine(rule: Rule, structure: object, tally: _Tally, strict: bool, placed: Placed | None = None) -> bool:
     """Let a rule look at a structure; whether it had more to say."""
     tally.looked_at += 1
     before = tally.count
     room = LISTED_PROBLEMS - len(tally.problems)
     try:
         problems = rule.check(structure)
-        if isinstance(problems, Problems):
-            tally.problems += islice(problems, room)
-            tally.count += problems.count
-            return tally.count > before
-        for problem in problems:
-            tally.count += 1
+        counted = isinstance(problems, Problems)
+        placing = placed is not None and tally.placing
+        for problem in problems if placing or not counted else islice(problems, room):
             if len(tally.problems) < LISTED_PROBLEMS:
                 tally.problems.append(problem)
+            elif counted and not tally.placing:
+                break
+            if placed and tally.placing:
+                tally.placing = placed(rule.code, problem.ranges)
+            tally.count += not counted
+        tally.count += problems.count if isinstance(problems, Problems) else 0
     except Exception as error:
         if strict:
             raise

@@ -207,11 +207,13 @@ class Evidence:
         return self.files[0].now()
 
     def unchanged(self) -> bool:
-        """Whether device, inode, size, mtime and ctime are what they were when the file was opened.
-
-        Of a block device only the size and the node are compared.
-        """
+        """Whether device, inode, size, mtime and ctime are as when it was opened; of a block device node and size."""
         return self.after() == self.before and all(file.now() == file.before for file in self.files[1:])
+
+    def changes(self) -> list[str]:
+        """How the file, or each of its pieces, differs from what it was when it was opened, as ends of sentences."""
+        found = [(self.before, self.after()), *((file.before, file.now()) for file in self.files[1:])]
+        return [change_of(before, after) for before, after in found if after != before]
 
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
@@ -234,10 +236,8 @@ class Evidence:
         found = []
         if writer := self.writer():
             found.append(f"is held by another process, which {writer}: it may have changed while it was read")
-        for file in self.files:
-            if (after := self.after() if file is self.files[0] else file.now()) != file.before:
-                change = change_of(file.before, after)
-                found.append(f"changed while it was being read; the result is not reliable ({change})")
+        for change in self.changes():
+            found.append(f"changed while it was being read; the result is not reliable ({change})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
             found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")

@@ -26,22 +26,30 @@ from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
 from forensic.report.formats import render
 from forensic.report.model import Report, case_data
+from forensic.report.notes import harmless
 from forensic.report.run import Run, tool
 from forensic.untrusted import Json, shown
 
 
 class ReportRequest(Struct, frozen=True):
-    """What is to be written where (format and path), and what the examiner has to say."""
+    """What is to be written where (format and path), and what the examiner has to say.
+
+    `also_read` are files that are read beside the disk, such as a plan or a key file, and must not be written over;
+    `audit` is what was done in the session before.
+    """
 
     targets: Sequence[tuple[str, Path]]
     case: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Sequence[Json] = ()
     force: bool = False
+    also_read: Sequence[str] = ()
+    audit: Sequence[Json] = ()
 
     def refuse(self, outputs: Sequence[Path], disk: Disk) -> None:
         """Before any work. Raises `OutputFailed` for a path that must not or cannot be written."""
         journals = [journal_path(output) for output in outputs]
-        refuse([*outputs, *journals, *(path for _, path in self.targets)], disk.evidences, self.force)
+        read: list[Evidence | str] = [*disk.evidences, *self.also_read]
+        refuse([*outputs, *journals, *(path for _, path in self.targets)], read, self.force)
 
 
 def write_extraction_reports(
@@ -111,7 +119,8 @@ def extraction_report(
         status = ExitStatus.NOT_COMPLETED
     record = run.record(status, _artifacts(request, extraction, sparse), inputs)
     source, case = image.evidence.record(), case_data(request.case)
-    report = Report(result, source, record, tool(), case, annotations=request.annotations)
+    notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
+    report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
     return with_map(report, known)
 
 

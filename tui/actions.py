@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from rich.text import Text
+
 from forensic import OutputFailed
-from forensic.explore import BadPattern, Pattern, Range, Space, compile_pattern
+from forensic.explore import BadPattern, NotedBytes, Range, Space, compile_pattern, noted_bytes
 from tui.clip import FORMS, clipped
-from tui.commands import EVERYWHERE, HEX, commands_of
+from tui.commands import EVERYWHERE, HEX, MOVEMENT, SCREEN_NAMES, STRUCTURE, Command, commands_of
 from tui.screens.prompts import Choice, Prompt
-from tui.text import line
+from tui.searching import SearchState
+from tui.session.notes import BOOKMARK
+from tui.session.times import now
+from tui.text import line, plain
 from tui.walking import Walker
 
 CLIPBOARD_LIMIT = 64 << 10
 """Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
-SEARCH_HINT = "text   hex:51 46 49 fb   u16:text   re:expression     in the file; v: in front searches the disk"
+SEARCH_HINT = "text  hex:51 46 49 fb  u16:text  nocase:text  re:expression   in the file; v: in front searches the disk"
 
 
 class Explorer(Walker):
@@ -34,17 +40,27 @@ class Explorer(Walker):
         def begin(text: str | None) -> None:
             if text:
                 space = Space.GUEST if text.startswith("v:") else Space.HOST
-                self._begin_search(space, compile_pattern(text.removeprefix("v:")))
+                self._begin_search(text.removeprefix("v:"), space)
 
         self.push_screen(Prompt("Search", SEARCH_HINT, check=complaint), begin)
 
-    def _begin_search(self, space: Space, pattern: Pattern) -> None:
+    def _begin_search(self, text: str, space: Space) -> None:
+        """From the cursor on, and then from the beginning of the space."""
         from tui import jobs
 
+        view, pattern = self.desk.view_of(space), compile_pattern(text)
+        here = self.desk.place if self.desk.place.space == space else self.desk.other_side()
+        number = self.desk.search.number + 1 if self.desk.search else 1
+        state = SearchState(number, text, space, view.size)
+        self.desk.search = state
         self.desk.matches.clear()
-        view = self.desk.view_of(space)
+        self.desk.log.add(f"search for “{text}” in the {state.where}")
+        start = here.offset if here else 0
         self.run_worker(
-            lambda: jobs.find(self.post_message, view, pattern), thread=True, group="search", exclusive=True
+            lambda: jobs.find(self.post_message, view, pattern, state, start),
+            thread=True,
+            group="search",
+            exclusive=True,
         )
 
     def action_cancel_search(self) -> None:
@@ -67,19 +83,24 @@ class Explorer(Walker):
             if not text:
                 return
             try:
-                self.desk.notes.add(place, text)
+                self.desk.notes.add(place, text, self._held(place))
             except OSError as error:
                 self.tell(f"the note was not saved: {error}", bad=True)
+            self.desk.log.add(f"note: {text}")
             self.desk.learn("notes")
 
         self.push_screen(
             Prompt(f"Note on {place.space.value} {place.offset:#x} +{place.length:,}", "goes into the report"), keep
         )
 
+    def _held(self, place: Range) -> NotedBytes:
+        """The bytes there, for the note."""
+        return noted_bytes(self.desk.view_of(place.space).read, place.offset, place.length)
+
     def action_bookmark(self) -> None:
         """Bookmark the place under the cursor."""
         try:
-            self.desk.notes.add(self.chosen, "bookmark")
+            self.desk.notes.add(self.chosen, BOOKMARK, self._held(self.chosen), BOOKMARK)
         except OSError as error:
             self.tell(f"the bookmark was not saved: {error}", bad=True)
             return
@@ -87,28 +108,39 @@ class Explorer(Walker):
         self.desk.learn("notes")
 
     def action_exhibit(self) -> None:
-        """Save a picture of the screen beside the notes, numbered."""
-        folder = self.desk.notes.file.with_suffix("")
+        """Save a picture of the screen beside the notes, numbered, with the image's name, its hash and the time."""
+        from tui.session.pictures import picture
+
+        folder, hashes, moment = self.desk.notes.file.with_suffix(""), self.desk.hashes, now()
+        known = f"{hashes[-1].algorithm} {hashes[-1].value}" if hashes else "not hashed"
+        state = "unchanged" if self.desk.evidence.unchanged else "CHANGED SINCE IT WAS OPENED"
+        title = plain(f"{self.desk.path.name} · {known} · {state} · {moment}").plain
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            name = f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
-            self.tell(f"saved as {self.save_screenshot(name, str(folder))}")
+            file = folder / f"exhibit-{len(list(folder.glob('exhibit-*.svg'))) + 1:03}.svg"
+            with file.open("x", encoding="utf-8") as stream:
+                stream.write(picture(self, title))
+            self.tell(f"saved as {file}")
         except OSError as error:
             self.tell(f"the picture was not saved: {error}", bad=True)
 
     def action_notes(self) -> None:
-        """List the notes; Enter goes there."""
-        notes = self.desk.notes.notes
-        options = [
-            (str(number), line((f"{note.place.space.value} {note.place.offset:#x}  ", "bold"), note.text))
-            for number, note in enumerate(notes)
-        ]
+        """List the notes, to go to one or to change them."""
+        from tui.screens.notes import NotesList
 
-        def go(number: str | None) -> None:
-            if number is not None:
-                self.go(notes[int(number)].place)
+        def changed() -> None:
+            self.desk.learn("notes")
 
-        self.push_screen(Choice("Notes", options, "no notes yet: ; writes one"), go)
+        notes = NotesList(self.desk.notes, changed, partial(self.tell, bad=True))
+        self.push_screen(notes, lambda place: self.go(place) if place else None)
+
+    def action_log(self) -> None:
+        """Read what was done in this session."""
+        from tui.screens.reading import Reading
+
+        log = self.desk.log
+        lines = [entry.line for entry in log.entries] or ["nothing was done yet"]
+        self.push_screen(Reading("Case log", lines, f"{log.file}   y copies this path, Escape closes", str(log.file)))
 
     def action_copy(self, form: str) -> None:
         """Copy the selection, or the field under the cursor."""
@@ -155,23 +187,43 @@ class Explorer(Walker):
         self.run_worker(lambda: jobs.hash_file(self.post_message, image), thread=True, group="hash", exclusive=True)
 
     def action_help(self) -> None:
-        """Every command; Enter runs it."""
-        places = (self.current_mode, HEX) if self.current_mode == "structure" else (self.current_mode,)
-        commands = commands_of(*places, EVERYWHERE)
-        keys = {each.id: each.keys for each in commands}
-        options = [
-            (each.id, line((f"{readable(keys[each.id]):<14}", "bold"), f"{each.title:<17}", (each.help, "dim")))
-            for each in commands
+        """Every command with the keys that it has now, those of this screen first; Enter runs it."""
+        here = [HEX, STRUCTURE] if self.current_mode == STRUCTURE else [self.current_mode]
+        others = [place for place in SCREEN_NAMES if place not in here]
+        options = [(each.id, self._help_line(each)) for each in commands_of(*here)]
+        options += [(f"move {n}", _movement(keys, words)) for n, (w, keys, words) in enumerate(MOVEMENT) if w in here]
+        options += [(each.id, self._help_line(each)) for each in commands_of(EVERYWHERE)]
+        for place in others:
+            options += [(each.id, self._help_line(each, SCREEN_NAMES[place])) for each in commands_of(place)]
+        options += [
+            (f"move {n}", _movement(keys, f"{words} ({SCREEN_NAMES[w]})"))
+            for n, (w, keys, words) in enumerate(MOVEMENT)
+            if w in others
         ]
-        actions = {each.id: each for each in commands}
+        self.push_screen(Choice("Help", options, "no command has these words"), self._run_command)
 
-        async def run(id: str | None) -> None:
-            if id is None:
-                return
-            target = self.screen.focused if actions[id].where == HEX and self.screen.focused else self.screen
-            await self.run_action(actions[id].action, self if actions[id].where == EVERYWHERE else target)
+    def _help_line(self, command: Command, of: str = "") -> Text:
+        keys = readable(self.settings.keys.get(command.id, command.keys))
+        title = f"{of}: {command.title}" if of else command.title
+        return line((f"{keys:<14} ", "bold"), f"{title:<24} ", (command.help, "dim"))
 
-        self.push_screen(Choice("Help", options), run)
+    async def _run_command(self, id: str | None) -> None:
+        """Run what was chosen; a command of another screen shows that screen first."""
+        command = next((each for each in commands_of(EVERYWHERE, *SCREEN_NAMES) if each.id == id), None)
+        if command is None:
+            return
+        if command.where == EVERYWHERE:
+            await self.run_action(command.action, self)
+            return
+        mode = STRUCTURE if command.where == HEX else command.where
+        if self.current_mode != mode:
+            await self.switch_mode(mode)
+        target = self.screen.focused if command.where == HEX and self.screen.focused else self.screen
+        await self.run_action(command.action, target)
+
+
+def _movement(keys: str, words: str) -> Text:
+    return line((f"{keys:<16} ", "bold"), f"{'Move':<22} ", (words, "dim"))
 
 
 NAMES_OF_KEYS = {

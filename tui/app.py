@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -13,8 +13,8 @@ from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from forensic import Qcow1Image, Qcow2Image
-from tui.actions import Explorer
-from tui.commands import EVERYWHERE, bindings, commands_of
+from tui.actions import readable
+from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences
 from tui.desk import Desk
 from tui.messages import (
@@ -24,24 +24,32 @@ from tui.messages import (
     JobFailed,
     JobProgress,
     Judged,
+    Looked,
     LookedInside,
     Noticed,
     Orphaned,
     UsageFound,
 )
-from tui.notes import Notes, session_file
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
 from tui.screens.prompts import Question
+from tui.searching import Outcome
+from tui.session.evidence_clock import EvidenceClock
+from tui.session.notes import Notes, session_file
+from tui.supplying import Supplier
+from tui.terminal.presence import TerminalWatch
 from tui.text import plain
-from tui.theme import DEFAULT_THEME, variables
+from tui.theme import DARK, DEFAULT_THEME, variables
 from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
 """Bytes of a file that is hashed without being asked to; larger ones wait for the key."""
 
+SECONDS_TO_GIVE_UP = 10.0
+"""Seconds that an extraction has to remove what it began, when the terminal is gone."""
 
-class QcowscopeApp(Explorer):
+
+class QcowscopeApp(Supplier):
     """Walk through one image."""
 
     TITLE = "qcowscope"
@@ -49,20 +57,35 @@ class QcowscopeApp(Explorer):
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
     def __init__(
-        self, image: Qcow2Image | Qcow1Image, settings: Preferences | None = None, notes: Notes | None = None
+        self,
+        image: Qcow2Image | Qcow1Image,
+        settings: Preferences | None = None,
+        notes: Notes | None = None,
+        plan_file: str = "",
     ) -> None:
-        """Open on the overview; nothing of the image but its header is read before the first paint."""
+        """Open on the overview; nothing of the image but its header is read before the first paint.
+
+        `plan_file` is the recovery plan by which the image is read.
+        """
         super().__init__()
         self.settings = settings or Preferences()
-        self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))))
+        self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))), plan_file)
+        self.clock = EvidenceClock(image.evidence, lambda state: self.post_message(Looked(state)))
+        self.watch_terminal = TerminalWatch(0, self._leave_nothing)
         wanted = self.settings.theme
         self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self.desk))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The colours of kinds and severities."""
-        return variables(self.current_theme)
+        """The colours of kinds and severities, for stylesheets that are read before a theme is."""
+        return DARK
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Those of the theme, and ours, so that each can be read on its background."""
+        given = super().get_css_variables()
+        self.theme_variables = given | variables(self.current_theme, given)
+        return self.theme_variables
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """NO_COLOR means no colours, not even greys."""
@@ -72,16 +95,34 @@ class QcowscopeApp(Explorer):
         """Show the overview, then begin to work."""
         self.set_keymap(dict(self.settings.keys))
         self.switch_mode("overview")
+        self.theme_changed_signal.subscribe(self, lambda _: self.desk.learn("theme"))
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
             if trouble:
                 self.tell(trouble, bad=True)
+        self.clock.start()
+        if not self.is_headless:
+            self.watch_terminal.start()
         self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        """Nothing goes on after the end."""
+        self.clock.stop()
+        self.watch_terminal.stop()
+
+    def _leave_nothing(self) -> None:
+        """The terminal is gone: end what is being written; called in the thread that watches."""
+        if self.desk.give_up:
+            self.desk.give_up(SECONDS_TO_GIVE_UP)
 
     def _begin(self) -> None:
         from tui import jobs  # with all the rules; loaded after the first paint
 
         image, desk = self.desk.image, self.desk
-        self.run_worker(lambda: jobs.examine(self.post_message, image, desk.region_index), thread=True, group="examine")
+        self.run_worker(
+            lambda: jobs.examine(self.post_message, image, desk.region_index, desk.finding_places),
+            thread=True,
+            group="examine",
+        )
         if image.evidence.size <= HASH_AT_ONCE:
             self.action_hash_file()
 
@@ -89,14 +130,18 @@ class QcowscopeApp(Explorer):
         """The palette: Textual's own commands and all of ours that work here."""
         yield from super().get_system_commands(screen)
         here = screen.NAME if isinstance(screen, ImageScreen) else ""
-        for command in commands_of(here, EVERYWHERE):
-            target = self if command.where == EVERYWHERE else screen
-            callback: Callable[[], object] = partial(self.run_action, command.action, target)
-            yield SystemCommand(command.title, command.help, callback)
+        for command in commands_of(here, EVERYWHERE, *SCREEN_NAMES):
+            keys = readable(self.settings.keys.get(command.id, command.keys))
+            of = "" if command.where in (here, EVERYWHERE) else f"{SCREEN_NAMES[command.where]}: "
+            yield SystemCommand(f"{of}{command.title}  {keys}", command.help, partial(self._run_command, command.id))
 
     def on_top_bar_picked(self, event: TopBar.Picked) -> None:
         """A screen was clicked."""
         self.switch_mode(event.screen)
+
+    async def on_top_bar_asked(self, event: TopBar.Asked) -> None:
+        """Help or the menu was clicked."""
+        await self.run_action(event.action)
 
     def on_job_progress(self, event: JobProgress) -> None:
         """Show it in the status line."""
@@ -141,16 +186,31 @@ class QcowscopeApp(Explorer):
             self.action_orphan(self.desk.wanted_orphan)
 
     def on_hashed(self, event: Hashed) -> None:
-        """The file is hashed."""
-        self.desk.hashes[event.algorithm] = event.value
+        """The file is hashed; what it was hashed to before stays beside it."""
+        self.desk.hashes.append(event.record)
+        self.desk.log.add(f"{event.record.algorithm} of the file: {event.record.value}", bad=bool(event.record.changes))
         self.desk.learn("hashes")
 
+    def on_looked(self, event: Looked) -> None:
+        """The evidence was looked at; a change is told once and shown from then on."""
+        fresh = event.state.changes[len(self.desk.evidence.changes) :]
+        self.desk.evidence = event.state
+        self.desk.looked.publish(event.state)
+        if fresh:
+            self.tell(f"THE EVIDENCE CHANGED: {'; '.join(fresh)}", bad=True)
+            self.desk.learn("evidence")
+
     def on_found(self, event: Found) -> None:
-        """A search found matches; go to the first."""
+        """A search found matches, or ended; go to the first."""
+        if self.desk.search is None or event.state.number != self.desk.search.number:
+            return  # an older search that was stopped for this one
         first = not self.desk.matches and bool(event.matches)
-        self.desk.matches += event.matches
+        self.desk.matches = sorted([*self.desk.matches, *event.matches], key=lambda match: match.offset)
+        self.desk.search = event.state
         if first:
             self.go(event.matches[0])
+        if event.state.outcome != Outcome.RUNNING:
+            self.tell(event.state.sentence, bad=event.state.outcome == Outcome.FAILED)
         self.desk.learn("matches")
 
     def action_leave(self) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from forensic import Finding, Severity
+from forensic import Severity
 from forensic.explore import (
     ONE_BY_ONE,
     Count,
     Grid,
-    Orphans,
     Qcow1RegionIndex,
     RegionIndex,
     Space,
@@ -17,9 +16,10 @@ from forensic.explore import (
     Tenant,
     snapshot_of,
 )
-from tui.kinds import FILLS, FINDING, FREE, HEATS, ORPHAN, PENDING, STATES
+from tui.desk import Desk
+from tui.kinds import FILLS, FINDING, FREE, HEATS, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import MARKS, Cell, Look
-from tui.map_cells import file_cells, guest_cells, with_findings, with_orphans
+from tui.map_cells import cells_touched, file_cells, guest_cells, with_findings, with_notes, with_orphans
 
 KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
 COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)
@@ -69,28 +69,27 @@ def legend_of(colour: str, region_index: RegionIndex | Qcow1RegionIndex) -> list
         return [*SEVERITIES.values(), QUIET]
     if colour in BY_CLUSTER_CODE:
         return list(looks_of(colour, Space.HOST, region_index).values())
-    return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING]))
+    return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING, NOTE]))
 
 
 def cells_of(
     colour: str,
     space: Space,
     usage: SpaceUsage,
-    trouble: list[Finding],
-    orphans: Orphans | None,
-    region_index: RegionIndex | Qcow1RegionIndex,
+    desk: Desk,
 ) -> list[Cell]:
-    """The cells of a grid; `trouble` is sorted worst first."""
+    """The cells of a grid, with every place of every finding."""
     if colour == TROUBLE:
-        return _cells_of_trouble(usage.grid, space, trouble)
+        return _cells_of_trouble(usage.grid, space, desk)
     if colour in BY_CLUSTER_CODE:
-        looks = looks_of(colour, space, region_index)
+        looks = looks_of(colour, space, desk.region_index)
         choose = _highest if colour == REFCOUNT else _most
         return [choose(sums, looks, usage.done) for sums in usage.sums.T.tolist()]
     cells = file_cells(usage) if space == Space.HOST else guest_cells(usage)
-    if orphans and space == Space.HOST:
-        cells = with_orphans(cells, usage.grid, orphans)
-    return with_findings(cells, usage.grid, space, [place for finding in trouble for place in finding.places])
+    if desk.orphans and space == Space.HOST:
+        cells = with_orphans(cells, usage.grid, desk.orphans)
+    cells = with_findings(cells, usage.grid, desk.places_of_trouble(space))
+    return with_notes(cells, usage.grid, [note.place for note in desk.notes.notes if note.place.space == space])
 
 
 def _snapshots(region_index: RegionIndex | Qcow1RegionIndex) -> dict[int, Look]:
@@ -102,16 +101,13 @@ def _snapshots(region_index: RegionIndex | Qcow1RegionIndex) -> dict[int, Look]:
     return looks
 
 
-def _cells_of_trouble(grid: Grid, space: Space, trouble: list[Finding]) -> list[Cell]:
+def _cells_of_trouble(grid: Grid, space: Space, desk: Desk) -> list[Cell]:
     """Each cell by the worst finding that has a place in it."""
     cells = [QUIET.cell] * grid.cells
-    for finding in reversed(trouble):
-        for place in finding.places:
-            if place.space != space:
-                continue
-            first = max(0, grid.cell_of(place.offset))
-            last = min(grid.cells - 1, grid.cell_of(place.offset + max(1, place.length) - 1))
-            cells[first : last + 1] = [SEVERITIES[finding.severity].cell] * max(0, last + 1 - first)
+    for finding in reversed(desk.trouble()):
+        places = desk.finding_places.of(finding.rule, space)
+        for number in cells_touched(grid, places.begins, places.ends):
+            cells[number] = SEVERITIES[finding.severity].cell
     return cells
 
 

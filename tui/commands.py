@@ -134,16 +134,36 @@ COMMANDS = (
     ),
     Command("note.add", EVERYWHERE, "semicolon", "note", "Note", "Write a note about the cursor or the selection."),
     Command("note.mark", EVERYWHERE, "B", "bookmark", "Bookmark", "Bookmark this place without a note."),
-    Command("note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes; Enter goes there."),
+    Command(
+        "note.list", EVERYWHERE, "apostrophe", "notes", "Notes", "List all notes: go there, edit, label or delete."
+    ),
+    Command("app.log", EVERYWHERE, "L", "log", "Case log", "Read what was done and said in this session, with times."),
     Command("select.copy", EVERYWHERE, "y", "copy('hex')", "Copy", "Copy the selection as hexadecimal."),
     Command("select.copy_as", EVERYWHERE, "Y", "copy_as", "Copy as", "Copy the selection in another form."),
     Command("select.export", EVERYWHERE, "x", "export", "Export", "Write the selection to a file with its hash."),
+    Command("supply", EVERYWHERE, "S", "supply", "Supplies", "Supply a key or files, or take them back.", True),
     Command("hash.file", EVERYWHERE, "H", "hash_file", "Hash the file", "Compute the SHA-256 of the image file."),
     Command(
         "app.exhibit", EVERYWHERE, "ctrl+e", "exhibit", "Exhibit", "Save a picture of the screen beside the notes."
     ),
+    Command(
+        "app.redraw",
+        EVERYWHERE,
+        "ctrl+l",
+        "redraw",
+        "Redraw",
+        "Send the whole screen again, after something wrote on it.",
+    ),
     Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Quit; asks only while an extraction is running.", True),
     Command("hex.select", HEX, "v", "select", "Select", "Start or end a selection at the cursor.", True),
+    Command(
+        "hex.deselect",
+        HEX,
+        "escape",
+        "deselect",
+        "Give up",
+        "Give the selection up; what is done next is about the cursor.",
+    ),
     Command("hex.follow", HEX, "enter", "follow", "Follow", "Follow the field or entry to where it points.", True),
     Command("hex.endian", HEX, "e", "endian", "Endianness", "Read numbers in the other byte order."),
     Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Fold rows that repeat the one above, or show all rows."),
@@ -179,6 +199,22 @@ COMMANDS = (
         True,
     ),
 )
+
+
+MOVEMENT = (
+    (HEX, "← ↓ ↑ →  h j k l", "by bytes and rows of the dump"),
+    (HEX, "PgUp PgDn  ^U ^D", "by windows of the dump"),
+    (HEX, "Home End  G", "to the first and the last byte"),
+    (MAP, "← ↓ ↑ →  h j k l", "by cells of the map"),
+    (MAP, "Home End  G", "to the first and the last cell"),
+    (MAP, "wheel", "zoom"),
+    (STRUCTURE, "Tab", "from the tree to the bytes and the inspector"),
+    (STRUCTURE, "← →  j k", "close, open and walk the tree"),
+)
+"""Keys that move and are no commands: where, which, and what they do."""
+
+SCREEN_NAMES = {STRUCTURE: "Structure", HEX: "Bytes", MAP: "Map", FINDINGS: "Findings", EXTRACT: "Extract"}
+"""What the places of commands are called where commands of several are listed."""
 
 
 def bindings(where: str) -> list[BindingType]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,18 +15,25 @@ from forensic import Judgement, Severity, describe
 from forensic.explore import Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
-from tui.notes import Notes
+from tui.searching import Outcome, SearchState
+from tui.session.case_log import CaseLog
+from tui.session.evidence_clock import EvidenceState, HashRecord
+from tui.session.notes import Notes
+from tui.session.supplies import Supplies
+from tui.session.times import now
 
 if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first paint
-    from forensic import Extent, Finding, Qcow1Image, Qcow2Image
+    from forensic import Disk, Extent, Finding, Qcow1Image, Qcow2Image
     from forensic.explore import (
         ClusterCodes,
         Contents,
         DiskView,
         FileView,
+        FindingPlaces,
         Inspection,
         Orphans,
         Ownership,
+        Places,
         Qcow1RegionIndex,
         RegionIndex,
         ResultRecord,
@@ -39,11 +47,13 @@ MAX_OWNERS_SHOWN = 6
 class Desk:
     """State and signals; widgets are told of changes and ask here for what they draw."""
 
-    def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes) -> None:
-        """Nothing after the header is read yet."""
+    def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes, plan_file: str = "") -> None:
+        """Nothing after the header is read yet; `plan_file` is the recovery plan by which the image is read."""
         self.image = image
+        self.plan_file = plan_file
         self.facts: ResultRecord = describe(image)
         self.notes = notes
+        self.log = CaseLog(notes.file.with_suffix(".log"), self._where)
         self.jumps = Jumps(host_range(0, 1))
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
@@ -52,16 +62,27 @@ class Desk:
         self.orphans: Orphans | None = None
         self.wanted_orphan = 0
         self.cluster_codes: dict[str, ClusterCodes] = {}
-        self.hashes: dict[str, str] = {}
+        self.evidence = EvidenceState(now())
+        self.hashes: list[HashRecord] = []
         self.ownership: Ownership | None = None
         self.usages: dict[Space, UsageFound] = {}
         self.selection: Range | None = None
+        self.anchor: int | None = None
         self._located: tuple[int, int | None] = (-1, None)
+        self.search: SearchState | None = None
         self.matches: list[Range] = []
+        self.supplies = Supplies()
+        self.disks: list[Disk | None] = []
+        self._places: dict[Space, Places] = {}
         self.jobs: dict[str, str] = {}
+        self.give_up: Callable[[float], None] | None = None
         self.moved: Signal[Range] = Signal(owner, "moved")
         self.learned: Signal[str] = Signal(owner, "learned")
         self.worked: Signal[str] = Signal(owner, "worked")
+        self.looked: Signal[EvidenceState] = Signal(owner, "looked")
+
+    def _where(self) -> str:
+        return f"{self.place.space.value} {self.place.offset:#x}"
 
     @cached_property
     def region_index(self) -> RegionIndex | Qcow1RegionIndex:
@@ -72,6 +93,13 @@ class Desk:
         return Qcow1RegionIndex(self.image) if isinstance(self.image, Qcow1Image) else RegionIndex(self.image)
 
     @cached_property
+    def finding_places(self) -> FindingPlaces:
+        """Where every problem lies, as far as the check has come."""
+        from forensic.explore import FindingPlaces
+
+        return FindingPlaces()
+
+    @cached_property
     def file_view(self) -> FileView:
         """The bytes of the file."""
         from forensic.explore import FileView
@@ -80,10 +108,17 @@ class Desk:
 
     @cached_property
     def disk_view(self) -> DiskView:
-        """The bytes of the disk."""
+        """The bytes of the disk, read with what was supplied."""
         from forensic.explore import DiskView
 
-        return DiskView(self.image)
+        return DiskView(self.image, self.disks[-1] if self.disks else None)
+
+    def take(self, supplies: Supplies, disk: Disk | None) -> None:
+        """Read the disk with these from now on; a disk of before stays open, since a search may still read it."""
+        self.supplies = supplies
+        self.disks.append(disk)
+        self.__dict__.pop("disk_view", None)
+        self.contents = None
 
     @property
     def path(self) -> Path:
@@ -100,7 +135,10 @@ class Desk:
         return self.file_view if space == Space.HOST else self.disk_view
 
     def go(self, place: Range, jump: bool = True) -> None:
-        """Move there, within the space; a jump can be undone, a step cannot."""
+        """Move there, within the space; a jump can be undone, a step cannot.
+
+        A selection that is being made grows up to there, one that was made is given up.
+        """
         view = self.view_of(place.space)
         offset = max(0, min(place.offset, view.size - 1))
         bounded = Range(place.space, offset, max(1, min(place.length, view.size - offset)))
@@ -108,14 +146,38 @@ class Desk:
             self.jumps.jump(bounded)
         else:
             self.jumps.step(bounded)
+        self._select_up_to(bounded)
         self.moved.publish(bounded)
 
     def back(self, forward: bool = False) -> bool:
         """Return to where the last jump began, or go there again; False if there is nowhere to go."""
         place = self.jumps.forward() if forward else self.jumps.back()
         if place is not None:
+            self._select_up_to(place)
             self.moved.publish(place)
         return place is not None
+
+    def select_from(self, anchor: int | None) -> None:
+        """Begin a selection at a byte of the cursor's space, which then follows the cursor; None keeps it as it is."""
+        self.anchor = anchor
+        if anchor is not None:
+            self._select_up_to(self.place)
+        self.moved.publish(self.place)
+
+    def deselect(self) -> bool:
+        """Give the selection up; False if there is none."""
+        had, self.selection, self.anchor = self.selection is not None, None, None
+        if had:
+            self.moved.publish(self.place)
+        return had
+
+    def _select_up_to(self, place: Range) -> None:
+        space = self.selection.space if self.selection else place.space
+        if self.anchor is None or space != place.space:
+            self.anchor = self.selection = None
+            return
+        start, end = min(self.anchor, place.offset), max(self.anchor, place.offset) + 1
+        self.selection = Range(space, start, end - start)
 
     def inspection(self) -> Inspection | None:
         """What holds the byte at the cursor; None while the cursor is on a part of the disk that is not in the file."""
@@ -187,17 +249,35 @@ class Desk:
         offset = self.host_offset()
         return None if offset is None else host_range(offset, 1)
 
+    def searched(self) -> str:
+        """How the last search stands, and which of its places the cursor is at, in few words."""
+        search = self.search
+        if search is None or search.outcome == Outcome.RUNNING:
+            return ""  # its job says how far it is
+        more = "+" if search.outcome in (Outcome.CAPPED, Outcome.CANCELLED) else ""
+        number = bisect_left(self.matches, self.place.offset, key=lambda match: match.offset)
+        at = number < len(self.matches) and self.matches[number].offset == self.place.offset
+        found = f"{number + 1:,} of {search.found:,}{more}" if at and self.place.space == search.space else search.count
+        ended = "" if search.outcome == Outcome.DONE else f" ({search.outcome.value})"
+        return f"/{search.text[:24]}: {found}{ended}"
+
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""
         more_than_facts = (each for each in self.findings if each.severity > Severity.INFO)
         return sorted(more_than_facts, key=lambda each: -each.severity.rank)
 
-    def places_of_trouble(self) -> list[Range]:
-        """Where that is."""
-        return [place for finding in self.trouble() for place in finding.places]
+    def places_of_trouble(self, space: Space) -> Places:
+        """Where all of that is, every place of every rule."""
+        if space not in self._places:
+            from forensic.explore import joined
+
+            self._places[space] = joined(self.finding_places.of(each.rule, space) for each in self.trouble())
+        return self._places[space]
 
     def learn(self, what: str) -> None:
         """Announce that something is known now: `findings`, `contents`, `references`, `hashes`, `space` …"""
+        if what == "findings":
+            self._places.clear()
         self.learned.publish(what)
 
     def report_job(self, name: str, progress: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from collections.abc import Callable
 from textual.message import Message
 
 from forensic import (
-    BackingFile,
     EvidenceInUse,
     Extraction,
     Interrupted,
@@ -18,7 +16,6 @@ from forensic import (
     Qcow2Image,
     Report,
     Settings,
-    Supplied,
     extract,
     open_disk,
 )
@@ -39,6 +36,9 @@ from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 
 STRIP_CELLS = 256
 """Parts of the disk whose fate is shown while it is extracted."""
+
+MUCH = 10
+"""If one byte in so many would be missing, the examiner is asked first."""
 
 
 class Extracting(Message):
@@ -66,6 +66,16 @@ class Extracted(Message):
         self.report = report or []
 
 
+class Doubtful(Message):
+    """Nothing was written: so many bytes of the disk would be missing, most of them for this reason."""
+
+    def __init__(self, missing: int, total: int, reason: str) -> None:
+        super().__init__()
+        self.missing = missing
+        self.total = total
+        self.reason = reason
+
+
 class Control:
     """Lets the screen pause and stop the thread."""
 
@@ -73,6 +83,7 @@ class Control:
         self._stopped = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self.ended = threading.Event()
 
     @property
     def paused(self) -> bool:
@@ -91,6 +102,11 @@ class Control:
         self._stopped.set()
         self._running.set()
 
+    def stop_and_wait(self, seconds: float) -> None:
+        """Give up, and wait until nothing is left that looks complete."""
+        self.stop()
+        self.ended.wait(seconds)
+
     def cancelled(self) -> bool:
         """What the library asks between two pieces; waits here while paused."""
         self._running.wait()
@@ -98,19 +114,43 @@ class Control:
 
 
 def run_extraction(
-    post: Post, image: Qcow2Image | Qcow1Image, plan: ExtractionPlan, notes: list[Json], control: Control
+    post: Post,
+    image: Qcow2Image | Qcow1Image,
+    plan: ExtractionPlan,
+    notes: list[Json],
+    audit: list[Json],
+    control: Control,
 ) -> None:
     """Extract, then write the reports; every outcome is a message."""
+    try:
+        _run_extraction(post, image, plan, notes, audit, control)
+    finally:
+        control.ended.set()
+
+
+def _run_extraction(
+    post: Post,
+    image: Qcow2Image | Qcow1Image,
+    plan: ExtractionPlan,
+    notes: list[Json],
+    audit: list[Json],
+    control: Control,
+) -> None:
     settings = Settings(
         hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
     )
-    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force)
+    read = (*plan.supplies.files, *([plan.plan_file] if plan.plan_file else []))
+    request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force, read, audit)
     run = Run(plan.words())
     extraction: Extraction | None = None
     try:
-        with open_disk(image, _target(image, plan), _supplied(plan)) as disk:
+        with open_disk(image, _target(image, plan), plan.supplies.supplied()) as disk:
             request.refuse([plan.output_path], disk)
             strip = ExtractionCells(disk, STRIP_CELLS)
+            missing = sum(strip.bytes_by_reason.values())
+            if missing and not plan.confirmed and missing * MUCH >= disk.size:
+                post(Doubtful(missing, disk.size, strip.bytes_by_reason.most_common(1)[0][0]))
+                return
             progress = _progress(post, strip)
             extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
             report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
@@ -150,11 +190,3 @@ def _target(image: Qcow2Image | Qcow1Image, plan: ExtractionPlan) -> Snapshot | 
     if plan.snapshot is None or isinstance(image, Qcow1Image):
         return None
     return image.snapshots.snapshots[plan.snapshot]
-
-
-def _supplied(plan: ExtractionPlan) -> Supplied:
-    supplies = plan.supplies
-    backing = tuple(BackingFile(os.path.expanduser(path)) for path in supplies.backing)
-    data_file = os.path.expanduser(supplies.data_file) if supplies.data_file else None
-    passphrase = os.fsencode(supplies.passphrase) if supplies.passphrase else None
-    return Supplied(backing, data_file, passphrase)

@@ -7,22 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tui.session.supplies import NOTHING, Supplies
+
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
 REPORT_ENDINGS = {"json": "json", "html": "html", "markdown": "md", "sarif": "sarif", "text": "txt", "log": "log"}
 
 
 @dataclass(frozen=True)
-class Supplies:
-    """What the examiner supplied, each after being asked: their own paths, and a key that is shown nowhere."""
-
-    backing: tuple[str, ...] = ()
-    data_file: str = ""
-    passphrase: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
 class ExtractionPlan:
-    """One extraction; `snapshot` is None for the active disk, `reports` are the names of formats."""
+    """One extraction; `snapshot` is None for the active disk, `reports` are the names of formats.
+
+    `plan_file` is the recovery plan by which the image is read. `confirmed` says that the examiner was told how much
+    would be missing and wants it nevertheless.
+    """
 
     image: Path
     output: str
@@ -33,7 +30,10 @@ class ExtractionPlan:
     verify: bool = False
     force: bool = False
     in_use: bool = False
-    supplies: Supplies = Supplies()
+    supplies: Supplies = NOTHING
+    plan_file: str = ""
+    image_offset: int = 0
+    confirmed: bool = False
     case: Mapping[str, str] = field(default_factory=dict)
 
     def complaint(self) -> str:
@@ -57,6 +57,8 @@ class ExtractionPlan:
     def words(self) -> list[str]:
         """The equal command line."""
         words = ["qcowscope", "extract", str(self.image), "-o", str(self.output_path) if self.output else "OUT.raw"]
+        words += ["--image-offset", str(self.image_offset)] if self.image_offset else []
+        words += ["--plan", self.plan_file] if self.plan_file else []
         if self.snapshot is not None:
             words += ["--snapshot", f"#{self.snapshot}"]
         if self.hashes != ("sha256",):
@@ -68,6 +70,7 @@ class ExtractionPlan:
         for path_of_backing in self.supplies.backing:
             words += ["--backing", path_of_backing]
         words += ["--data-file", self.supplies.data_file] if self.supplies.data_file else []
+        words += ["--key-file", self.supplies.key_file] if self.supplies.key_file else []
         for name, value in self.case.items():
             if value:
                 words += ["--" + name.replace("_", "-"), value]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from msgspec.structs import replace
 from textual.message import Message
 from textual.worker import get_current_worker
 
 from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
 from forensic.explore import (
     DiskView,
+    FindingPlaces,
     Grid,
     Pattern,
     Progress,
@@ -40,10 +42,12 @@ from tui.messages import (
     Owned,
     UsageFound,
 )
+from tui.searching import MAX_MATCHES, Outcome, SearchState, round_from
+from tui.session.evidence_clock import HashRecord
+from tui.session.times import now
 
 Post = Callable[[Message], bool]
 
-MAX_MATCHES = 10_000
 PAUSE_BETWEEN_WORDS = 0.1
 """Seconds between two progress messages: more often is unreadable."""
 
@@ -120,14 +124,12 @@ def run_job(post: Post, name: str, work: Callable[[Teller], None]) -> None:
 Image = Qcow2Image | Qcow1Image
 
 
-def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionIndex) -> None:
-    """All that is found out in the background after the first paint: contents, findings, the reverse map."""
-    usable = region_index.cluster_size is not None
+def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionIndex, places: FindingPlaces) -> None:
+    """All that is found out in the background after the first paint: contents, findings, the reverse map.
 
-    def look(teller: Teller) -> None:
-        teller.say("partitions")
-        disk = DiskView(image)
-        post(LookedInside(look_inside(disk.read, disk.size)))
+    `places` gets where every problem lies.
+    """
+    usable = region_index.cluster_size is not None
 
     def judge(teller: Teller) -> None:
         so_far = SoFar(post)
@@ -136,26 +138,37 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
             teller.say(f"check: {structure}")
             so_far.tell()
 
-        post(Judged(check(image, progress, found=so_far.found)))
+        post(Judged(check(image, progress, found=so_far.found, placed=places.add)))
 
     def index(teller: Teller) -> None:
-        teller.say("index")
+        teller.say("what refers to what")
         post(Indexed(build_reverse_map(image, lambda: teller.cancelled)))
 
     def usage(teller: Teller) -> None:
         _show_usage(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
         _show_usage(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
 
-    run_job(post, "look", look if usable else lambda teller: None)
+    if usable:
+        look(post, DiskView(image))
     run_job(post, "check", judge)
     if usable:
         run_job(post, "space", usage)
         run_job(post, "index", index)
 
 
+def look(post: Post, disk: DiskView) -> None:
+    """Which partitions and file systems are on the disk."""
+
+    def work(teller: Teller) -> None:
+        teller.say("partitions")
+        post(LookedInside(look_inside(disk.read, disk.size)))
+
+    run_job(post, "look", work)
+
+
 def _show_usage(teller: Teller, post: Post, space: Space, usages: Iterator[SpaceUsage]) -> None:
     for usage in usages:
-        teller.say(f"space {usage.done:.0%}")
+        teller.say(f"use of space {usage.done:.0%}")
         post(UsageFound(space, usage))
 
 
@@ -164,7 +177,8 @@ def hash_file(post: Post, image: Image) -> None:
 
     def work(teller: Teller) -> None:
         size = max(1, image.evidence.size)
-        post(Hashed("sha256", image.evidence.sha256(lambda done: teller.say(f"hash {done * 100 // size} %"))))
+        value = image.evidence.sha256(lambda done: teller.say(f"hash {done * 100 // size} %"))
+        post(Hashed(HashRecord("sha256", value, now(), tuple(image.evidence.changes()))))
 
     run_job(post, "hash", work)
 
@@ -177,23 +191,69 @@ def own(post: Post, image: Qcow2Image, host_offset: int) -> None:
         post(JobFailed("owners", str(error)))
 
 
-def find(post: Post, view: View, pattern: Pattern) -> None:
-    """Search a space from its beginning; matches come in as they are found."""
+def find(post: Post, view: View, pattern: Pattern, wanted: SearchState, start: int) -> None:
+    """Search a space from a place on, and then from its beginning; matches come in as they are found.
+
+    However it ends, the last message says how.
+    """
+    searching = _Searching(post, view, pattern, wanted, start)
 
     def work(teller: Teller) -> None:
-        fresh: list[Range] = []
-        count, told = 0, time.monotonic()
-        for event in search(view.read, view.space, view.stretches(), pattern):
-            if isinstance(event, Progress):
-                teller.say(f"search {event.offset * 100 // max(1, view.size)} %: {count:,} found")
-            else:
-                fresh.append(event)
-                count += 1
-            if fresh and (time.monotonic() - told > PAUSE_BETWEEN_WORDS or count >= MAX_MATCHES):
-                post(Found(fresh))
-                fresh, told = [], time.monotonic()
-            if count >= MAX_MATCHES:
-                break
-        post(Found(fresh))
+        try:
+            searching.run(teller)
+        except Cancelled:
+            searching.tell(Outcome.CANCELLED)
+            raise
+        except FAILURES as error:
+            searching.tell(Outcome.FAILED, str(error))
+            raise
 
     run_job(post, "search", work)
+
+
+class _Searching:
+    """A search under way."""
+
+    def __init__(self, post: Post, view: View, pattern: Pattern, wanted: SearchState, start: int) -> None:
+        self._post, self._view, self._pattern = post, view, pattern
+        self._state, self._start = wanted, start
+        self._begun = self._told = time.monotonic()
+        self._fresh: list[Range] = []
+        self._found, self._looked_at, self._unread = 0, 0, 0
+
+    def run(self, teller: Teller) -> None:
+        """Go round once."""
+        parts = round_from(self._view.stretches(), self._start, self._pattern.overlap)
+        second = False
+        for event in search(self._view.read, self._view.space, parts, self._pattern):
+            if isinstance(event, Progress):
+                second = second or event.offset <= self._start
+                before = self._view.size - self._start if second else -self._start
+                self._looked_at, self._unread = min(self._view.size, before + event.offset), event.unread
+                share = self._looked_at * 100 // max(1, self._view.size)
+                teller.say(f"search {share} %: {self._found:,} found")
+            elif not second or event.offset < self._start:
+                self._fresh.append(event)
+                self._found += 1
+            if self._found >= MAX_MATCHES:
+                self.tell(Outcome.CAPPED)
+                return
+            if self._fresh and time.monotonic() - self._told > PAUSE_BETWEEN_WORDS:
+                self.tell(Outcome.RUNNING)
+        self._looked_at = self._view.size
+        self.tell(Outcome.DONE)
+
+    def tell(self, outcome: Outcome, reason: str = "") -> None:
+        """Report what was found since the last time, and how the search stands."""
+        self._told = time.monotonic()
+        state = replace(
+            self._state,
+            outcome=outcome,
+            found=self._found,
+            looked_at=self._looked_at,
+            unread=self._unread,
+            seconds=self._told - self._begun,
+            reason=reason,
+        )
+        self._post(Found(self._fresh, state))
+        self._fresh = []

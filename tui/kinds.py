@@ -32,6 +32,7 @@ STATES = {
 }
 
 FINDING = Look("▲", "finding", "finding")
+NOTE = Look("✎", "note", "note")
 PENDING = Look("░", "pending", "not read yet")
 FATES = {
     Fate.READ: Look("■", "data", "read"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from forensic import State
-from forensic.explore import Fill, Grid, Orphans, Range, Space, SpaceUsage
-from tui.kinds import FILLS, FINDING, FREE, ORPHAN, PENDING, STATES
+from forensic.explore import Fill, Grid, Orphans, Places, Range, SpaceUsage
+from tui.kinds import FILLS, FINDING, FREE, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
+
+I64 = npt.NDArray[np.int64]
 
 RARE = (Fill.HEADER, Fill.LUKS, Fill.L1, Fill.SNAPSHOT, Fill.BITMAP)
 """What is shown wherever there is any of it."""
@@ -31,24 +34,36 @@ def guest_cells(usage: SpaceUsage) -> list[Cell]:
     return [_guest_cell(each) for each in usage.sums.T.tolist()]
 
 
-def with_findings(cells: list[Cell], grid: Grid, space: Space, places: Sequence[Range]) -> list[Cell]:
+def with_findings(cells: list[Cell], grid: Grid, places: Places) -> list[Cell]:
     """Mark the cells in which a finding begins."""
+    inside = (places.begins >= grid.start) & (places.begins < grid.end)
+    for number in np.unique((places.begins[inside] - grid.start) // grid.cell_size).tolist():
+        cells[number] = FINDING.cell
+    return cells
+
+
+def with_notes(cells: list[Cell], grid: Grid, places: Sequence[Range]) -> list[Cell]:
+    """Mark the cells in which a note begins."""
     for place in places:
         number = grid.cell_of(place.offset)
-        if place.space == space and 0 <= number < len(cells):
-            cells[number] = FINDING.cell
+        if 0 <= number < len(cells):
+            cells[number] = NOTE.cell
     return cells
+
+
+def cells_touched(grid: Grid, begins: I64, ends: I64) -> list[int]:
+    """The numbers of the cells in which one of these ranges has a byte."""
+    inside = (ends > grid.start) & (begins < grid.end)
+    steps = np.zeros(grid.cells + 1, dtype=np.int64)
+    np.add.at(steps, np.maximum(begins[inside] - grid.start, 0) // grid.cell_size, 1)
+    np.add.at(steps, (np.minimum(ends[inside], grid.end) - 1 - grid.start) // grid.cell_size + 1, -1)
+    found: list[int] = np.flatnonzero(np.cumsum(steps)[:-1]).tolist()
+    return found
 
 
 def with_orphans(cells: list[Cell], grid: Grid, orphans: Orphans) -> list[Cell]:
     """Mark the cells without anything in use in which there is a part of an orphan."""
-    first, last = np.searchsorted(orphans.ends, grid.start, side="right"), np.searchsorted(orphans.begins, grid.end)
-    steps = np.zeros(grid.cells + 1, dtype=np.int64)
-    begins = np.maximum(orphans.begins[first:last] - grid.start, 0) // grid.cell_size
-    ends = (np.minimum(orphans.ends[first:last], grid.end) - 1 - grid.start) // grid.cell_size + 1
-    np.add.at(steps, begins, 1)
-    np.add.at(steps, ends, -1)
-    for number in np.flatnonzero(np.cumsum(steps)[:-1]).tolist():
+    for number in cells_touched(grid, orphans.begins, orphans.ends):
         if cells[number] in (FREE.cell, PENDING.cell):
             cells[number] = ORPHAN.cell
     return cells

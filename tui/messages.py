@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from forensic import Finding, Judgement
     from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
     from tui.looks import Cell
+    from tui.searching import SearchState
+    from tui.session.evidence_clock import EvidenceState, HashRecord
 
 
 class JobProgress(Message):
@@ -128,12 +130,23 @@ class Indexed(Message):
 
 
 class Hashed(Message):
-    """The hash of the image file."""
+    """A hash of the image file."""
 
-    def __init__(self, algorithm: str, value: str) -> None:
+    def __init__(self, record: HashRecord) -> None:
         super().__init__()
-        self.algorithm = algorithm
-        self.value = value
+        self.record = record
+
+
+class Looked(Message):
+    """How the evidence is at this moment."""
+
+    def __init__(self, state: EvidenceState) -> None:
+        super().__init__()
+        self.state = state
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest matters: what was seen stays in it."""
+        return isinstance(message, Looked)
 
 
 class Owned(Message):
@@ -147,6 +160,7 @@ class Owned(Message):
 class Found(Message):
     """Places that a search found since the last message."""
 
-    def __init__(self, matches: list[Range]) -> None:
+    def __init__(self, matches: list[Range], state: SearchState) -> None:
         super().__init__()
         self.matches = matches
+        self.state = state

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from forensic import open_image
 from tui.app import QcowscopeApp
-from tui.notes import Notes
+from tui.session.notes import Notes
+from tui.session.pictures import picture as drawing_of
 
 SIZE = (140, 40)
 WALK: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -40,7 +41,7 @@ async def photograph(image_path: Path, folder: Path) -> list[Path]:
                     await app.workers.wait_for_complete()
                     await pilot.pause()
                 picture = folder / f"{name}.svg"
-                picture.write_text(app.export_screenshot(title="qcowscope"), encoding="utf-8")
+                picture.write_text(drawing_of(app, "qcowscope"), encoding="utf-8")
                 pictures.append(picture)
     return pictures
 

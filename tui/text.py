@@ -46,3 +46,8 @@ def size(number: int) -> str:
     while value >= 1024 and unit < len(UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{number:,} B" if not unit else f"{value:.4g} {UNITS[unit]}"
+
+
+def counted(count: int, one: str) -> str:
+    """A number and its noun, which takes an s for more than one."""
+    return f"{count:,} {one}" + ("" if count == 1 else "s")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from textual.color import Color
 from textual.theme import Theme
 
 DEFAULT_THEME = "tokyo-night"
@@ -37,6 +40,11 @@ DARK = {
     "severity-medium": "#ff9e64",
     "severity-low": "#e0af68",
     "severity-info": "#7dcfff",
+    "note-plain": "#bb9af7",
+    "note-evidence": "#f7768e",
+    "note-question": "#e0af68",
+    "note-explained": "#9ece6a",
+    "note-bookmark": "#7aa2f7",
     "heat0": "#2a2f55",
     "heat1": "#3d59a1",
     "heat2": "#2ac3de",
@@ -75,6 +83,11 @@ LIGHT = DARK | {
     "severity-medium": "#b15c00",
     "severity-low": "#8f6a00",
     "severity-info": "#1f6f9f",
+    "note-plain": "#6b3fb8",
+    "note-evidence": "#b3163b",
+    "note-question": "#8f6a00",
+    "note-explained": "#3c7a1a",
+    "note-bookmark": "#1f56c0",
     "heat0": "#e3e6f0",
     "heat1": "#9db7e8",
     "heat2": "#00799b",
@@ -83,6 +96,68 @@ LIGHT = DARK | {
 }
 
 
-def variables(theme: Theme) -> dict[str, str]:
-    """The variables that suit a theme."""
-    return DARK if theme.dark else LIGHT
+WORDS = ("verdict-", "severity-", "hex-print", "hex-byte", "hex-high", "note-")
+"""Beginnings of the names of colours in which words and bytes are written; the others are of glyphs and cells."""
+
+BACKGROUNDS = ("hex-even", "hex-odd")
+CONTRAST_OF_WORDS, CONTRAST_OF_GLYPHS = 4.5, 3.0
+"""What WCAG 2 asks of text and of graphical objects."""
+
+STEPS = 25
+
+
+def variables(theme: Theme, given: Mapping[str, str]) -> dict[str, str]:
+    """The variables that suit a theme, `given` those it makes of itself: ours, and of its own those we write with.
+
+    Each is moved towards black or white as far as it takes to be read on the theme's background.
+    """
+    extreme = Color.parse("white" if theme.dark else "black")
+    background = _known(given["background"], theme.dark)
+    surface = _known(given.get("surface", given["background"]), theme.dark)
+    ours = DARK if theme.dark else LIGHT
+    found = {name: ours[name] for name in BACKGROUNDS}
+    for name, value in ours.items():
+        if name not in BACKGROUNDS:
+            wanted = CONTRAST_OF_WORDS if name.startswith(WORDS) else CONTRAST_OF_GLYPHS
+            found[name] = readable(Color.parse(value), (background, surface), wanted, extreme).hex
+    foreground = given["foreground"]
+    if not foreground.startswith("ansi"):
+        words = {"foreground-muted": foreground} | {name: given[name] for name in ("foreground", "accent", "primary")}
+        for name, value in words.items():
+            colour = Color.parse(value)
+            colour = background.blend(colour, 0.7) if name == "foreground-muted" else colour
+            found[name] = readable(colour, (background, surface), CONTRAST_OF_WORDS, extreme).hex
+        found |= {
+            "footer-background": surface.hex,
+            "footer-foreground": found["foreground"],
+            "footer-description-foreground": found["foreground"],
+            "footer-key-foreground": found["accent"],
+        }
+    return found
+
+
+def readable(colour: Color, backgrounds: Sequence[Color], wanted: float, extreme: Color) -> Color:
+    """The colour, moved towards black or white until its contrast to each background suffices."""
+    for step in range(STEPS + 1):
+        moved = colour.blend(extreme, step / STEPS)
+        if all(contrast(moved, background) >= wanted for background in backgrounds):
+            return moved
+    return extreme
+
+
+def contrast(first: Color, second: Color) -> float:
+    """The contrast of two colours as WCAG 2 has it, from 1 to 21."""
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    parts = [part / 255 for part in colour.rgb]
+    red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _known(value: str, dark: bool) -> Color:
+    """The colour; of a theme that takes the terminal's own, what that most likely is."""
+    unknown = value.startswith("ansi") or value == "transparent"
+    return Color.parse(("black" if dark else "white") if unknown else value)

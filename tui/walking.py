@@ -5,21 +5,25 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from functools import partial
 
-from textual.app import App
+from textual.notifications import SeverityLevel
 
 from forensic import ForensicError
 from forensic.explore import Range, Space
 from tui.commands import EVERYWHERE, commands_of
+from tui.config import Preferences
 from tui.desk import Desk
 from tui.goto import GRAMMAR, CannotGo, place_of
 from tui.screens.prompts import Prompt
+from tui.searching import Outcome
+from tui.terminal.drawing import DrawingApp
 from tui.text import plain
 
 
-class Walker(App[int]):
+class Walker(DrawingApp):
     """An application with commands for going from place to place."""
 
     desk: Desk
+    settings: Preferences
 
     def go(self, place: Range, jump: bool = True) -> None:
         """Go to a place and look at its bytes, unless the map is open: there the map moves."""
@@ -30,6 +34,20 @@ class Walker(App[int]):
     def tell(self, words: str, bad: bool = False) -> None:
         """A short message; nothing in it is markup."""
         self.notify(plain(words).plain, severity="error" if bad else "information", markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a message in place of the one before, and keep it in the case log."""
+        self.desk.log.add(message, bad=severity == "error")
+        self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def action_show(self, name: str) -> None:
         """One of the five screens."""
@@ -77,29 +95,45 @@ class Walker(App[int]):
 
     def action_match(self, step: int) -> None:
         """The next or the previous match."""
-        self._go_among(self.desk.matches, step, "no matches" if not self.desk.jobs.get("search") else "still searching")
+        search = self.desk.search
+        if search is None:
+            self.tell("nothing was searched for yet: / searches")
+        elif not self.desk.matches:
+            self.tell("still searching" if search.outcome == Outcome.RUNNING else search.sentence)
+        else:
+            self._go_among_matches(step)
 
-    def action_finding(self, step: int) -> None:
-        """The next or the previous place of a finding."""
-        none = "no finding has a location" + ("" if self.desk.judgement else " so far: the check is running")
-        self._go_among(self.desk.places_of_trouble(), step, none)
-
-    def _go_among(self, places: list[Range], step: int, none: str) -> None:
-        """The neighbour of the cursor among places of its space; those of the other space if it has none."""
-        here = self.desk.place
-        space = here.space if any(place.space == here.space for place in places) else None
-        chosen = sorted((place for place in places if space in (None, place.space)), key=lambda place: place.offset)
-        if not chosen:
-            self.tell(none)
-            return
-        offsets = [place.offset for place in chosen]
+    def _go_among_matches(self, step: int) -> None:
+        """The neighbour of the cursor among the matches; from the other space, the first."""
+        here, matches = self.desk.place, self.desk.matches
+        offsets = [place.offset for place in matches]
         index = bisect_right(offsets, here.offset) if step > 0 else bisect_left(offsets, here.offset) - 1
-        if space is None:
+        if matches[0].space != here.space:
             index = 0
-        elif not 0 <= index < len(chosen):
+        elif not 0 <= index < len(matches):
             self.tell("that was the last one" if step > 0 else "that was the first one")
             return
-        self.go(chosen[index])
+        self.go(matches[index])
+
+    def action_finding(self, step: int) -> None:
+        """The next or the previous place of a finding, of all of its places."""
+        here = self.desk.place
+        places = self.desk.places_of_trouble(here.space)
+        if not len(places):  # those of the other side
+            space = Space.GUEST if here.space == Space.HOST else Space.HOST
+            found, places = self.desk.places_of_trouble(space).next(-1), self.desk.places_of_trouble(space)
+        else:
+            space, found = here.space, places.next(here.offset, backwards=step < 0)
+        if found is not None:
+            self.go(Range(space, *found))
+        elif len(places):
+            self.tell("that was the last one" if step > 0 else "that was the first one")
+        elif self.desk.judgement is None:
+            self.tell("no finding has a location so far: the check is running")
+        elif self.desk.findings:
+            self.tell("no finding above “info” has a location; Enter in Findings goes to those of the others")
+        else:
+            self.tell("nothing was found")
 
     def action_run(self, step: int) -> None:
         """The next or the previous allocated run of the disk, in the file."""

@@ -38,6 +38,6 @@ def run(options: argparse.Namespace) -> int:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 
-        app = QcowscopeApp(image, load(config_file()))
+        app = QcowscopeApp(image, load(config_file()), plan_file=options.plan or "")
         app.run()
         return app.return_code or 0  # what `run` returns is None after an error, too

@@ -10,6 +10,7 @@ from forensic.evidence import ReadFailed as ReadFailed
 from forensic.explore.byte_views import DiskView as DiskView
 from forensic.explore.byte_views import FileView as FileView
 from forensic.explore.byte_views import View as View
+from forensic.explore.bytes_of_notes import noted_bytes as noted_bytes
 from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import ClusterCodes as ClusterCodes
 from forensic.explore.cluster_codes import Count as Count
@@ -28,6 +29,9 @@ from forensic.explore.field_spans import guest_place as guest_place
 from forensic.explore.field_spans import spans_between as spans_between
 from forensic.explore.fields import Inspection as Inspection
 from forensic.explore.fields import Row as Row
+from forensic.explore.finding_places import FindingPlaces as FindingPlaces
+from forensic.explore.finding_places import Places as Places
+from forensic.explore.finding_places import joined as joined
 from forensic.explore.inspector import inspect as inspect
 from forensic.explore.inspector import stored_refcount as stored_refcount
 from forensic.explore.integers import numbers_of as numbers_of
@@ -82,6 +86,7 @@ from forensic.report.formats import FORMATS as FORMATS
 from forensic.report.formats import LOG as LOG
 from forensic.report.formats import render as render
 from forensic.report.model import Check as Check
+from forensic.report.notes import NotedBytes as NotedBytes
 from forensic.report.run import Run as Run
 from forensic.reporting import ReportRequest as ReportRequest
 from forensic.reporting import write_extraction_reports as write_extraction_reports

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from forensic.disk.disk import Disk
 from forensic.disk.reader import DiskReader
 from forensic.errors import Unsupported
 from forensic.evidence import Evidence, ReadFailed
@@ -72,9 +73,10 @@ class DiskView:
 
     space = Space.GUEST
 
-    def __init__(self, image: Qcow2Image | Qcow1Image) -> None:
-        """Look at the disk of this image."""
+    def __init__(self, image: Qcow2Image | Qcow1Image, disk: Disk | None = None) -> None:
+        """Look at the disk of this image; `disk` is the same with what the examiner supplied, such as a key."""
         self._image = image
+        self._supplied = disk
         self._reader: DiskReader | None = None
 
     @property
@@ -88,7 +90,7 @@ class DiskView:
         buffer = bytearray(length)
         try:
             if self._reader is None:
-                self._reader = self._image.reader()
+                self._reader = self._disk().reader()
             self._reader.read_at(offset, memoryview(buffer))
         except Unsupported as error:
             return error.feature
@@ -98,7 +100,7 @@ class DiskView:
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """The parts of the disk whose bytes are in the file."""
-        for extent in self._image.extents():
+        for extent in self._disk().extents():
             if extent.state in (State.DATA, State.COMPRESSED):
                 yield extent.guest_offset, extent.guest_offset + extent.length
 
@@ -113,6 +115,9 @@ class DiskView:
         except Unsupported:
             return offset
 
+    def _disk(self) -> Disk:
+        return self._supplied or self._image.disk()
+
     def _table_at(self, l1_index: int) -> bool:
         """Whether there is an L2 table, which costs time to read, and not a long run of nothing."""
         entries = self._image.l1.entries
@@ -120,10 +125,10 @@ class DiskView:
 
     def _zeros_between(self, offset: int, end: int) -> int:
         """How far the first batch of rows is zeros."""
-        disk, evidence = self._image.disk(), self._image.evidence
+        disk, evidence = self._disk(), self._image.evidence
         for rows in disk.row_batches(offset, end):
-            for start, length, host_offset, _, state, *_ in rows[:ROWS_AHEAD].tolist():
-                if state == State.DATA and disk.layers[0].plain_data is evidence:
+            for start, length, host_offset, _, state, _, depth, _ in rows[:ROWS_AHEAD].tolist():
+                if state == State.DATA and not depth and disk.layers[0].plain_data is evidence:
                     hole_end = evidence.next_data_from(host_offset)
                     if hole_end < host_offset + length:
                         return int(max(offset, start + hole_end - host_offset))
@@ -136,7 +141,8 @@ class DiskView:
     @property
     def _zeros(self) -> tuple[State, ...]:
         """The states that read as zeros; what is unallocated does only where there is nothing below."""
-        return (State.ZERO, State.ZERO_ALLOCATED, *(() if self._image.has_backing_file else (State.UNALLOCATED,)))
+        last = self._disk().layers[-1]
+        return (State.ZERO, State.ZERO_ALLOCATED, *(() if last.backing_file is not None else (State.UNALLOCATED,)))
 
 
 def _coverage(image: Qcow2Image | Qcow1Image) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from forensic.disk.disk import Disk
 from forensic.explore.space_usage import FURTHEST, Grid, Sums, add_to_cells
 from forensic.extraction.piece_reader import Missing
-from forensic.mapping.extents import State
+from forensic.mapping.extents import Reason, State
 
 
 class Fate(IntEnum):
@@ -34,14 +35,22 @@ class ExtractionCells:
     """Guest bytes by `Fate` and cell: at first by the word of the tables, then with what reading taught."""
 
     def __init__(self, disk: Disk, cells: int) -> None:
-        """Look through the tables once."""
+        """Look through the tables once; `bytes_by_reason` says why bytes will be missing, before any is read."""
         size = min(disk.size, FURTHEST)
         self.grid = Grid(0, max(1, -(-size // cells)), cells)
         self.sums: Sums = np.zeros((len(Fate), cells), dtype=np.int64)
+        self.bytes_by_reason: Counter[str] = Counter()
         for rows in disk.readable_batches():
+            unwanted = rows["reason"] == Reason.NOT_MARKED
             for state, fate in _FATES.items():
-                chosen = rows[rows["state"] == state]
+                chosen = rows[(rows["state"] == state) & ~unwanted]
                 add_to_cells(self.sums[fate], self.grid, chosen["guest_offset"], chosen["length"])
+            left_out = rows[unwanted]  # what nobody asked for is not missing
+            add_to_cells(self.sums[Fate.ZERO], self.grid, left_out["guest_offset"], left_out["length"])
+            absent = rows[(rows["state"] == State.ABSENT) & ~unwanted]
+            for reason in np.unique(absent["reason"]).tolist():
+                length = int(absent["length"][absent["reason"] == reason].sum())
+                self.bytes_by_reason[Reason(reason).code] += length
 
     def missed(self, missing: Missing) -> None:
         """A range that the tables promised and that could not be read or decoded."""

@@ -111,8 +111,9 @@ def guest_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) 
 def file_space_usage(region_index: RegionIndex | Qcow1RegionIndex, grid: Grid) -> Iterator[SpaceUsage]:
     """Sum up the file by what its parts are used for: the tables, the active disk, then what only snapshots hold."""
     sums = np.zeros((len(Fill), grid.cells), dtype=np.int64)
-    for region in region_index.fixed:
-        _add_range_to_cells(sums[_FILL_OF_KIND[region.kind]], grid, region.host_offset, region.length)
+    fixed = {(region.host_offset, region.length, _FILL_OF_KIND[region.kind]) for region in region_index.fixed}
+    for host_offset, length, fill in sorted(fixed):
+        _add_range_to_cells(sums[fill], grid, host_offset, length)
     if region_index.cluster_size is not None:
         yield from _usage_of_tables(region_index, grid, sums)
     yield SpaceUsage(grid, sums, 1.0)
@@ -181,8 +182,9 @@ class _Taken:
 
 def _spread_tables(region_index: RegionIndex, grid: Grid, sums: Sums) -> None:
     geometry = region_index.image.geometry
-    for table in region_index.l1_tables:
-        offsets = distinct(table.l2_offsets()[table.readable()])
+    tables = [table.l2_offsets()[table.readable()] for table in region_index.l1_tables]
+    if tables:  # snapshots share tables with one another and with the active disk
+        offsets = distinct(np.concatenate(tables))
         add_to_cells(sums[Fill.L2], grid, offsets, np.full(len(offsets), geometry.cluster_size, dtype=np.uint64))
     refcounts = region_index.refcount_table
     if refcounts:

@@ -11,6 +11,7 @@ from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord, 
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
+from forensic.report.notes import Noted
 from forensic.report.values import (
     certainties,
     comparison,
@@ -76,6 +77,14 @@ def extraction_section(extraction: ExtractionRecord) -> Iterator[Html]:
     yield element("div", *content, class_="card extraction")
     if extraction.unreadable:
         yield from _unreadable(extraction.unreadable, extraction.unreadable_not_listed)
+
+
+def notes_section(notes: Sequence[Noted]) -> Iterator[Html]:
+    """What the examiner noted, and about which bytes."""
+    if notes:
+        yield element("h2", "Notes", element("span", str(len(notes)), class_="quiet"))
+    for note in notes:
+        yield element("article", element("p", note.words), facts(note.facts), class_="card note")
 
 
 def record_section(report: Report) -> Iterator[Html]:

@@ -165,7 +165,8 @@ class Report(Struct, frozen=True):
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
     stands in `source`, `run` and `case`. `run` and `tool` are None where a report is only printed as text. `file_map`
-    is there for renderers that draw it, `annotations` are the examiner's notes.
+    is there for renderers that draw it, `annotations` are the examiner's notes, `audit` is what was done in the
+    session before.
     """
 
     result: ResultRecord
@@ -175,6 +176,7 @@ class Report(Struct, frozen=True):
     case: CaseRecord = CaseRecord()
     file_map: FileMap | None = None
     annotations: Sequence[Json] = ()
+    audit: Sequence[Json] = ()
 
     @property
     def complete_run(self) -> RunRecord:
@@ -206,6 +208,7 @@ class Report(Struct, frozen=True):
             tool=self.complete_tool,
             case=self.case,
             annotations=self.annotations or UNSET,
+            audit=self.audit or UNSET,
         )
         plain: dict[str, Json] = to_builtins(document)
         return plain

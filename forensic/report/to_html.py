@@ -9,10 +9,18 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from forensic.finding import Severity, Space
-from forensic.report.html_sections import checks_section, extraction_section, facts, findings_section, record_section
+from forensic.report.html_sections import (
+    checks_section,
+    extraction_section,
+    facts,
+    findings_section,
+    notes_section,
+    record_section,
+)
 from forensic.report.map_svg import legend, map_svg
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
+from forensic.report.notes import notes_of
 from forensic.report.to_text import image_facts
 from forensic.report.values import cautions, size
 
@@ -61,6 +69,7 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
         yield from extraction_section(report.result.extraction)
     yield from findings_section(report.result.findings or ())
     yield from checks_section(report.result.checks or ())
+    yield from notes_section(notes_of(report.annotations))
     yield from record_section(report)
     yield element(
         "footer",

@@ -28,7 +28,8 @@ def _lines(report: Report) -> Iterator[dict[str, Json]]:
     document = report.as_json()
     findings = report.result.findings or ()
     result: Json = to_builtins(replace(report.result, findings=UNSET))
-    header = {name: document[name] for name in ("source", "tool", "case")}
+    names = ("source", "tool", "case", "annotations")
+    header: dict[str, Json] = {name: document[name] for name in names if name in document}
     yield {"type": "header", "schema": SCHEMA, **header, "result": result}
     for finding in findings:
         yield {"type": "finding", **to_builtins(finding)}

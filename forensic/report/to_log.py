@@ -15,6 +15,7 @@ from forensic.records.extraction import ExtractionRecord, UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
+from forensic.report.notes import notes_of, session_lines
 from forensic.report.values import (
     cautions,
     certainties,
@@ -56,6 +57,8 @@ def to_log(report: Report) -> str:
         ("Evidence unchanged", _integrity(report)),
         ("Unreadable ranges", _unreadable(report)),
         *([("Recovery plan", _recovery(report))] if _extraction(report).recovery is not UNSET else []),
+        *([("Notes", _notes(report))] if report.annotations else []),
+        *([("Session", session_lines(report.audit))] if report.audit else []),
         ("Output files", _outputs(report)),
         ("Final state", _state(report)),
     ):
@@ -212,6 +215,14 @@ def _recovery(report: Report) -> Iterator[str]:
     """How sure the plan is that the disk was read by."""
     for label, fact in certainties(_extraction(report)):
         yield _fact(label.capitalize(), fact)
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What the examiner noted, and about which bytes."""
+    for note in notes_of(report.annotations):
+        yield _fact("Note", note.words)
+        for label, fact in note.facts:
+            yield _fact(f"  {label}", fact)
 
 
 def _outputs(report: Report) -> Iterator[str]:

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from forensic.records.extraction import ExtractionRecord
 from forensic.records.judgement import CheckRecord, FindingRecord
 from forensic.report.model import Report
+from forensic.report.notes import notes_of
 from forensic.report.to_text import image_facts
 from forensic.report.values import cautions, certainties, comparison, explanation, new_image, place, unchanged, words
 
@@ -46,6 +47,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _extraction(report.result.extraction)
     yield from _findings(report.result.findings or ())
     yield from _checks(report.result.checks or ())
+    yield from _notes(report)
     yield "## Record"
     yield ""
     yield from _table(("", "this report"), _record_rows(report))
@@ -87,6 +89,15 @@ def _checks(checks: Sequence[CheckRecord]) -> Iterator[str]:
     yield ""
     rows = [(words(check.status), check.title, check.id, check.reason) for check in checks]
     yield from _table(("status", "looked for", "code", "reason"), rows)
+
+
+def _notes(report: Report) -> Iterator[str]:
+    notes = notes_of(report.annotations)
+    if notes:
+        yield "## Notes"
+        yield ""
+    for note in notes:
+        yield from _table(("note", note.words), note.facts)
 
 
 def _extraction(extraction: ExtractionRecord) -> Iterator[str]:
@@ -133,7 +144,7 @@ def _record_rows(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
+    yield f"| {' | '.join(map(quoted, heads))} |"
     yield f"|{' --- |' * len(heads)}"
     for row in rows:
         yield f"| {' | '.join(map(quoted, row))} |"

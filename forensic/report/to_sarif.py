@@ -16,6 +16,7 @@ from forensic.finding import Confidence, Range, Severity, Space
 from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord
 from forensic.records.run import RunRecord
 from forensic.report.model import Report
+from forensic.report.notes import Noted, notes_of
 from forensic.report.values import cautions, explanation, sentence
 from forensic.untrusted import Json
 from forensic.version import DOCUMENTATION, rule_page
@@ -52,7 +53,8 @@ def _run(report: Report) -> dict[str, Json]:
         "invocations": [_invocation(record, checks, cautions(report.source, record))],
         "artifacts": [_artifact(report, uri)],
         "results": [_finding_result(finding, rule_ids, uri) for finding in findings]
-        + [_check_result(check, index, uri) for index, check in enumerate(checks) if check.id not in by_rule],
+        + [_check_result(check, index, uri) for index, check in enumerate(checks) if check.id not in by_rule]
+        + [_note_result(note, uri) for note in notes_of(report.annotations)],
         "columnKind": "unicodeCodePoints",
         "properties": {
             "verdict": report.result.summary.verdict.value,
@@ -68,7 +70,8 @@ def _driver(report: Report, checks: Sequence[CheckRecord], by_rule: Mapping[str,
         "name": "qcowscope",
         "semanticVersion": report.complete_tool.version,
         "informationUri": DOCUMENTATION,
-        "rules": [_rule(check, by_rule.get(check.id)) for check in checks],
+        "rules": [_rule(check, by_rule.get(check.id)) for check in checks]
+        + [_RULE_OF_NOTES for _ in report.annotations[:1]],
     }
 
 
@@ -130,6 +133,23 @@ def _check_result(check: CheckRecord, index: int, uri: str) -> Json:
         "level": "none",
         "message": _message(f"{check.status.replace('_', ' ')}: {check.reason or check.title}"),
         "locations": [{"physicalLocation": _whole_file(uri)}],
+    }
+
+
+NOTE = "examiner-note"
+_RULE_OF_NOTES: Json = {"id": NOTE, "shortDescription": {"text": "A note that the examiner wrote."}}
+
+
+def _note_result(note: Noted, uri: str) -> Json:
+    """A note is no judgement of ours; its bytes stand beside its place."""
+    place = _physical(note.range, uri)
+    return {
+        "ruleId": NOTE,
+        "kind": "informational",
+        "level": "none",
+        "message": _message(note.words),
+        "locations": [{"physicalLocation": place}],
+        "properties": dict(note.facts),
     }
 
 

@@ -25,6 +25,7 @@ from forensic.records.image import (
 from forensic.records.judgement import CheckStatus, FindingRecord
 from forensic.records.report import ResultRecord
 from forensic.report.model import Report
+from forensic.report.notes import notes_of
 from forensic.report.values import cautions, certainties, comparison, new_image, size, text, virtual_size, words
 
 Line = Sequence[tuple[str, str]]
@@ -62,6 +63,7 @@ def report_lines(report: Report) -> Iterator[Line]:
         yield from info_lines(report)
         yield from extraction_lines(report)
     yield from check_lines(report)
+    yield from _note_lines(report)
 
 
 def info_lines(report: Report) -> Iterator[Line]:
@@ -151,6 +153,17 @@ def extraction_lines(report: Report) -> Iterator[Line]:
     more = len(extraction.unreadable) - SHOWN_UNREADABLE + extraction.unreadable_not_listed
     if more > 0:
         yield [("  not read      ", "label"), (f"and {more:,} more ranges", "high")]
+
+
+def _note_lines(report: Report) -> Iterator[Line]:
+    """What the examiner noted, and about which bytes."""
+    notes = notes_of(report.annotations)
+    if notes:
+        yield [(counted(len(notes), "note") + " of the examiner", "title")]
+    for note in notes:
+        yield [(f"  {note.words}", "")]
+        for label, fact in note.facts:
+            yield [(f"          {label:9} ", "label"), (fact, "")]
 
 
 def _finding_lines(finding: FindingRecord) -> Iterator[Line]:

@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forensic import open_image
+from tests.bench import keys
 from tests.bench.images import Images
 from tests.bench.scenarios import QCOWSCOPE
 from tui.app import QcowscopeApp
-from tui.notes import Notes
+from tui.session.notes import Notes
 
 SIZE = (120, 34)
+DATA = 64 << 20
+"""Bytes of guest data of the image on which keys are pressed."""
+
+SIZES = ((120, 40), (80, 24))
 STEPS = 12
 PAINTED = b"READ-ONLY"
 HOPS = 12
@@ -66,6 +71,24 @@ def figures(images: Images, rounds: int) -> list[Figure]:
         later = first_paint(image, images.folder, READ_ON)[2]
         found.append(Figure(f"{name}: memory with its jobs", later, "MiB", 400))
         found += [Figure(f"{name}: {work}", seconds, "s", 0.1) for work, seconds in steps(image, images.folder)]
+    return [*found, *figures_of_keys(images)]
+
+
+def figures_of_keys(images: Images) -> list[Figure]:
+    """What one key sends to a terminal and what it takes of a processor, on a disk with data, at two sizes."""
+    found: list[Figure] = []
+    for size in SIZES:
+        for work, costs in keys.costs(
+            Images(images.folder, DATA, keep=True).converted("keys"), images.folder, size
+        ).items():
+            _, _, most_bytes, most_cpu = keys.WALKS[work]
+            row = f"{work}, {size[0]}×{size[1]}"
+            found.append(
+                Figure(f"{row}: sent", statistics.median(cost.sent for cost in costs) / 1000, "kB", most_bytes / 1000)
+            )
+            found.append(
+                Figure(f"{row}: CPU", statistics.median(cost.cpu for cost in costs) * 1000, "ms", most_cpu * 1000)
+            )
     return found
 
 

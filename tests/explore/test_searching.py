@@ -40,4 +40,4 @@ def test_holes_are_not_read_and_unreadable_bytes_are_passed_over() -> None:
     content = b"needle" + bytes(94) + b"needle"
     assert found(content, "needle", [(50, 106)]) == [100]
     events = list(search(lambda offset, length: "bad sector", Space.GUEST, [(0, 10)], compile_pattern("x")))
-    assert events == [Progress(10)]
+    assert events == [Progress(10, 10)]

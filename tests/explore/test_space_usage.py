@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic import State, open_image
+from forensic import State, check, open_image
 from forensic.explore import Fill, Grid, RegionIndex, file_space_usage, guest_space_usage
+from forensic.explore.known_ranges import KnownRanges
 from forensic.explore.space_usage import add_to_cells
-from tests.images import SOUND
+from forensic.report.file_map import file_map
+from samples.kinds import Kind
+from tests.images import QCOW2, SOUND, sample
 
 
 @given(
@@ -65,3 +68,27 @@ def test_an_image_without_geometry_has_a_header_and_no_more(tmp_path: object) ->
         *_, last = file_space_usage(RegionIndex(image), Grid(0, image.evidence.size, 1))
         assert last.sums[Fill.DATA].sum() == 0
         assert last.sums[Fill.HEADER].sum() > 0
+
+
+@pytest.mark.parametrize("kind", QCOW2, ids=lambda kind: kind.name)
+def test_tables_are_as_large_as_the_report_says_however_many_snapshots_share_them(kind: Kind) -> None:
+    with open_image(sample(kind)) as image:
+        index = RegionIndex(image)
+        size = image.evidence.size
+        *_, usage = file_space_usage(index, Grid(0, size, 1))
+        known = KnownRanges(size, image.geometry)
+        check(image, seen=known.see)
+        reported = file_map(size, known.ranges(), 512).bytes_by_kind
+    assert usage.sums[Fill.L2].sum() == reported.get("L2 table", 0)
+    assert usage.sums[Fill.L1].sum() == reported["L1 table"]
+
+
+def test_what_snapshots_share_is_counted_once() -> None:
+    """The L1 table of a snapshot that is a copy of the active one leads to the same L2 tables."""
+    with open_image(SOUND / "snapshots-512.qcow2") as image:
+        index = RegionIndex(image)
+        active = index.l1_tables[0]
+        *_, once = file_space_usage(index, Grid(0, image.evidence.size, 1))
+        index.__dict__["l1_tables"] = (*index.l1_tables, active, active)
+        *_, thrice = file_space_usage(index, Grid(0, image.evidence.size, 1))
+    assert thrice.sums[Fill.L2].sum() == once.sums[Fill.L2].sum()

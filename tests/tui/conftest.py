@@ -11,7 +11,7 @@ from forensic import open_any
 from tests.tui.driving import Drive, Story, settled
 from tui.app import QcowscopeApp
 from tui.config import Preferences
-from tui.notes import Notes
+from tui.session.notes import Notes
 
 
 @pytest.fixture

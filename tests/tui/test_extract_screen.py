@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,17 +45,17 @@ def test_a_backing_file_is_read_only_after_the_examiner_names_it(drive: Drive, t
         await pilot.press("5")
         app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
         app.screen.query_one("#supply-backing", Button).press()
-        await pilot.pause()
+        await settled(app, pilot)
         assert "is not opened" in " ".join(screen_text(app).replace("│", " ").split())
         await pilot.press("enter")  # the default is No
         assert app.screen.query_one(ExtractForm).supplies.backing == ()
         app.screen.query_one("#supply-backing", Button).press()
-        await pilot.pause()
+        await settled(app, pilot)
         await pilot.press("y")
         await pilot.pause()
         app.screen.query_one(Input).value = backing
         await pilot.press("enter")
-        await pilot.pause()
+        await settled(app, pilot)
         assert "--backing" in app.screen.query_one(ExtractForm).plan.command()
         await pilot.press("f5")
         await settled(app, pilot)
@@ -72,6 +73,8 @@ def test_without_the_backing_file_what_is_missing_is_listed(drive: Drive, tmp_pa
         app.screen.query_one("#output", Input).value = str(tmp_path / "out.raw")
         await pilot.press("f5")
         await settled(app, pilot)
+        await pilot.press("y")
+        await settled(app, pilot)
         await pilot.press("escape")
         text = screen_text(app)
         assert "some ranges could not be read" in text
@@ -88,7 +91,9 @@ def test_a_key_opens_the_disk_and_is_shown_nowhere(drive: Drive, tmp_path: Path)
         await pilot.pause()
         await pilot.press(*"open", "space", *"sesame")
         assert "sesame" not in screen_text(app)
-        await pilot.press("enter", "f5")
+        await pilot.press("enter")
+        await settled(app, pilot)
+        await pilot.press("f5")
         await settled(app, pilot)
         assert "sesame" not in screen_text(app)
         await pilot.press("escape")
@@ -171,7 +176,7 @@ def test_an_extraction_is_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     control.stop()
     plan = ExtractionPlan(SNAPSHOTS, str(tmp_path / "out.raw"), reports=("json",))
     with open_image(SNAPSHOTS) as image:
-        run_extraction(post, image, plan, [], control)
+        run_extraction(post, image, plan, [], [], control)
     assert [type(outcome) for outcome in outcomes] == [Extracted]
     assert list(tmp_path.iterdir()) == []
 
@@ -196,7 +201,7 @@ def run_plan(plan: ExtractionPlan) -> Extracted:
         return True
 
     with open_image(plan.image) as image:
-        run_extraction(post, image, plan, [], Control())
+        run_extraction(post, image, replace(plan, confirmed=True), [], [], Control())
     assert isinstance(outcomes[-1], Extracted)
     return outcomes[-1]
 
@@ -246,6 +251,6 @@ def test_the_report_of_an_image_that_changed_meanwhile_says_1(tmp_path: Path) ->
 
     with open_image(image) as opened:
         plan = ExtractionPlan(image, str(tmp_path / "out.raw"), reports=("json",))
-        run_extraction(post, opened, plan, [], Control())
+        run_extraction(post, opened, plan, [], [], Control())
     report = json.loads((tmp_path / "out.raw.report.json").read_text(encoding="utf-8"))
     assert report["run"]["exit_code"] == 1

@@ -16,10 +16,11 @@ from tui.clip import FORMS, clipped
 from tui.commands import COMMANDS
 from tui.config import load
 from tui.desk import Desk
-from tui.extraction_plan import ExtractionPlan, Supplies
+from tui.extraction_plan import ExtractionPlan
 from tui.goto import CannotGo, place_of
 from tui.jumps import Jumps
-from tui.notes import Notes, session_file
+from tui.session.notes import Notes, session_file
+from tui.session.supplies import Supplies
 from tui.widgets.hex_layout import HexLayout, fitting
 
 

@@ -55,7 +55,7 @@ def test_colouring_by_finding_shows_the_worst_in_each_cell(drive: Drive, tmp_pat
 
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await coloured_by(app, pilot, "finding")
-        places = {place.offset // 512 for place in app.desk.places_of_trouble() if place.space == Space.HOST}
+        places = {offset // 512 for offset in app.desk.places_of_trouble(Space.HOST).begins.tolist()}
         marked = {number for number, glyph in enumerate(glyphs(app, "#file-map")) if glyph != "·"}
         assert marked >= places
         assert "critical" in screen_text(app)

@@ -71,6 +71,13 @@ def test_every_row_is_in_exactly_one_line() -> None:
     assert covered == list(range(500))
 
 
+def test_ordinary_rows_do_not_use_up_what_repetitions_need() -> None:
+    """A tall window of rows that are all different, and then a long repetition: it is still one line."""
+    ordinary = b"".join(bytes([number % 251] * 16) for number in range(3 * BLOCKS))
+    lines = Squeezer(Bytes(ordinary + A * 5000 + B), 16).lines(0, 4 * BLOCKS)
+    assert lines[-3:] == [Line(3 * BLOCKS), Line(3 * BLOCKS + 1, 4999), Line(3 * BLOCKS + 5000)]
+
+
 def test_known_zeros_are_not_read() -> None:
     rows = 40 * BLOCKS * BLOCK_ROWS
     view = Bytes(Z * rows + A, (0, 16 * rows))

@@ -113,7 +113,7 @@ def test_the_mouse_moves_selects_follows_and_scrolls(drive: Drive) -> None:
         await pilot.press("3")
         await settled(app, pilot)
         map_ = app.screen.query_one("#file-map", ClusterMap)
-        await pilot.click(map_, offset=(2 + 2 * 2, 1))
+        await pilot.click(map_, offset=(2 + 2 * map_.cell_size[0], 1))
         assert app.desk.place.offset == 2 * map_.grid.cell_size
 
     drive(SNAPSHOTS, story, (140, 40))

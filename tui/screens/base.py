@@ -13,6 +13,8 @@ from textual.widgets import Footer
 
 from forensic.explore import Range, Space
 from tui.desk import Desk
+from tui.looks import MARKS
+from tui.session.evidence_clock import EvidenceState
 from tui.widgets.chrome import StatusLine, TopBar
 
 WIDE, BROAD = 118, 150
@@ -44,10 +46,12 @@ class ImageScreen(Screen[None]):
         self.desk.moved.subscribe(self, self._on_moved)
         self.desk.learned.subscribe(self, self._on_learned)
         self.desk.worked.subscribe(self, self._on_worked)
+        self.desk.looked.subscribe(self, self._on_looked)
 
     def on_screen_resume(self) -> None:
         """The place may be another one than when this screen was left."""
         self.on_moved(self.desk.place)
+        self.show_evidence()
         self.call_after_refresh(self.show_status)  # it reads tables, which the first paint does not wait for
 
     def on_moved(self, place: Range) -> None:
@@ -55,6 +59,11 @@ class ImageScreen(Screen[None]):
 
     def on_learned(self, what: str) -> None:
         """Something is known now: `findings`, `contents`, `references`, `hashes`, `notes`, `matches`."""
+
+    def show_evidence(self) -> None:
+        """Draw the bar above."""
+        hashes = self.desk.hashes
+        self.query_one(TopBar).show(self.desk.evidence, hashes[-1].value if hashes else "")
 
     def show_status(self) -> None:
         """Draw the line below."""
@@ -65,14 +74,18 @@ class ImageScreen(Screen[None]):
         if other:
             pairs.append((_name(other.space), f"{other.offset:#x}"))
         inspection = desk.inspection()
-        jobs = " · ".join(text for text in desk.jobs.values() if text)
+        jobs = " · ".join(text for text in (self._selected(), desk.searched(), *desk.jobs.values()) if text)
         worst = desk.trouble()[:1]
         self.query_one(StatusLine).show(
             pairs,
             inspection.path if inspection else "not in the file",
             jobs,
-            f"▲ {worst[0].severity.value}" if worst else "",
+            f"{MARKS[worst[0].severity]} {worst[0].severity.value}" if worst else "",
         )
+
+    def _selected(self) -> str:
+        chosen = self.desk.selection
+        return f"{chosen.length:,} bytes selected" if chosen else ""
 
     def _on_moved(self, place: Range) -> None:
         if self.is_current:
@@ -83,10 +96,16 @@ class ImageScreen(Screen[None]):
         self.on_learned(what)
         if self.is_current:
             self.show_status()
+            if what == "hashes":
+                self.show_evidence()
 
     def _on_worked(self, name: str) -> None:
         if self.is_current:
             self.show_status()
+
+    def _on_looked(self, state: EvidenceState) -> None:
+        if self.is_current:
+            self.show_evidence()
 
 
 def _name(space: Space) -> str:

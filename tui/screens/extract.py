@@ -20,19 +20,26 @@ from forensic import Extraction
 from forensic.explore import shown, usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
-from tui.extract_job import Control, Extracted, Extracting, run_extraction
+from tui.extract_job import Control, Doubtful, Extracted, Extracting, run_extraction
 from tui.extraction_plan import ExtractionPlan
 from tui.facts import untrusted
 from tui.screens.base import ImageScreen
-from tui.screens.consent import consent
-from tui.screens.prompts import Prompt
+from tui.screens.prompts import Question
 from tui.screens.reading import Reading
+from tui.supplying import Supplier
 from tui.text import line, lines, plain, size
 from tui.widgets.extract_form import ACTIVE, ExtractForm
 from tui.widgets.fate_strip import FateStrip
 
 LISTED_RANGES = 12
 LISTED_SNAPSHOTS = 1000
+LACKS = {
+    "backing_not_supplied": "the backing file was not supplied",
+    "data_file_not_supplied": "the data file was not supplied",
+    "key_not_supplied": "the key was not supplied",
+}
+"""What codes say of what the examiner can supply."""
+
 HASHES_SHOWN = ("sha256", "md5", "sha1", "sha512", "blake2b", "blake3")
 
 
@@ -52,7 +59,13 @@ class ExtractScreen(ImageScreen):
 
     def body(self) -> Iterable[Widget]:
         """What is wanted beside what happens."""
-        first = ExtractionPlan(self.desk.path, proposed_name(self.desk.path))
+        evidence = self.desk.image.evidence
+        first = ExtractionPlan(
+            self.desk.path,
+            proposed_name(self.desk.path),
+            plan_file=self.desk.plan_file,
+            image_offset=evidence.image_offset,
+        )
         hashes = tuple(each for each in HASHES_SHOWN if each in usable_hashes())
         buttons = Horizontal(
             Button("Start  F5", id="start", variant="success"),
@@ -72,11 +85,12 @@ class ExtractScreen(ImageScreen):
             id="live-pane",
         )
         live.border_title = "live"
-        yield Horizontal(ExtractForm(first, self._targets(), hashes, self._needs()), live, id="extract-panes")
+        yield Horizontal(ExtractForm(first, self._targets(), hashes, self._app.needs()), live, id="extract-panes")
 
     def on_mount(self) -> None:
         """Show the command line."""
         self.query_one("#progress").display = False
+        self.query_one(ExtractForm).supply(self.desk.supplies)
         self._show_command()
 
     def on_extract_form_changed(self) -> None:
@@ -84,26 +98,23 @@ class ExtractScreen(ImageScreen):
         self._show_command()
 
     def on_extract_form_wanted(self, event: ExtractForm.Wanted) -> None:
-        """Ask whether, then which; a key is typed without being shown."""
-        form = self.query_one(ExtractForm)
-        if event.what == "key":
-            prompt = Prompt("Passphrase", "kept in memory only; it appears in no report", password=True)
-            self.app.push_screen(prompt, lambda key: form.supply(replace(form.supplies, passphrase=key or "")))
-            return
+        """Ask for it, or what is to become of what there is."""
+        if any(what.startswith(event.what) for what, _, _ in self.desk.supplies.listed()):
+            self._app.action_supply()
+        else:
+            self._app.supply(event.what)
 
-        def name_it(yes: bool | None) -> None:
-            if yes:
-                hint = "the path of your copy of the file; the name in the image is only compared with it"
-                self.app.push_screen(Prompt("Path of the " + event.what.replace("_", " "), hint), take)
+    def on_learned(self, what: str) -> None:
+        """Other supplies."""
+        if what == "supplies":
+            self.query_one(ExtractForm).supply(self.desk.supplies)
 
-        def take(path: str | None) -> None:
-            supplies = form.supplies
-            if path and event.what == "backing":
-                form.supply(replace(supplies, backing=(*supplies.backing, path)))
-            elif path:
-                form.supply(replace(supplies, data_file=path))
-
-        self.app.push_screen(consent(event.what, self._needs()[event.what]), name_it)
+    @property
+    def _app(self) -> Supplier:
+        app = self.app
+        if not isinstance(app, Supplier):
+            raise TypeError("the screen belongs to the application")
+        return app
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """The buttons above."""
@@ -121,18 +132,41 @@ class ExtractScreen(ImageScreen):
 
     def action_start(self) -> None:
         """Begin."""
-        plan = self.plan
+        self._start(self.plan)
+
+    def on_doubtful(self, event: Doubtful) -> None:
+        """Ask before a disk is written that is zeros for a good part."""
+        self._over()
+        share = f"{event.missing * 100 / max(1, event.total):.1f} %"
+        lack = LACKS.get(event.reason, event.reason.replace("_", " "))
+        words = lines(
+            [
+                line((share, "bold"), f" of the disk cannot be read and would be filled with zeros: {lack}."),
+                Text(),
+                plain(
+                    f"{event.missing:,} of {event.total:,} bytes. S supplies a key or files; nothing was written yet."
+                ),
+            ]
+        )
+        plan = replace(self._under_way, confirmed=True)
+        self.query_one("#outcome", Static).update(line(("▲ not started  ", "bold"), f"{share} would be zeros: {lack}"))
+        question = Question("Write it nevertheless?", words, "Write it with zeros")
+        self.app.push_screen(question, lambda yes: self._start(plan) if yes else None)
+
+    def _start(self, plan: ExtractionPlan) -> None:
         if self._control is not None:
             return
         if plan.complaint():
             self.notify(plan.complaint(), severity="warning", markup=False)
             return
         self._control, self._started, self._under_way = Control(), time.monotonic(), plan
+        self.desk.give_up = self._control.stop_and_wait
         self._show_running(True)
         self.query_one("#outcome", Static).update("")
-        control, image, notes = self._control, self.desk.image, self.desk.notes.as_json()
+        self.desk.log.add(f"extraction begun: {plan.command()}")
+        control, image, said = self._control, self.desk.image, (self.desk.notes.as_json(), self.desk.log.as_json())
         self.run_worker(
-            lambda: run_extraction(self.post_message, image, plan, notes, control), thread=True, group="extract"
+            lambda: run_extraction(self.post_message, image, plan, *said, control), thread=True, group="extract"
         )
         self.desk.report_job("extract", "extracting")
 
@@ -176,10 +210,9 @@ class ExtractScreen(ImageScreen):
 
     def on_extracted(self, event: Extracted) -> None:
         """Over."""
-        self._control = None
-        self._show_running(False)
-        self.desk.report_job("extract", "")
+        self._over()
         outcome = self.query_one("#outcome", Static)
+        self.desk.log.add(f"extraction {event.reason or 'done'}", bad=event.extraction is None)
         if event.extraction is None:
             outcome.update(line(("✖ nothing was extracted  ", "bold"), event.reason))
         else:
@@ -189,6 +222,11 @@ class ExtractScreen(ImageScreen):
         self.query_one("#report", Button).disabled = not self._report
         if self._report and self.is_current:
             self.action_report()
+
+    def _over(self) -> None:
+        self._control = self.desk.give_up = None
+        self._show_running(False)
+        self.desk.report_job("extract", "")
 
     def action_report(self) -> None:
         """Read the report of the last extraction."""
@@ -219,15 +257,6 @@ class ExtractScreen(ImageScreen):
             targets.append((words, snapshot.index))
         return targets
 
-    def _needs(self) -> dict[str, Text]:
-        needs: dict[str, Text] = {}
-        for reference in self.desk.facts.references or ():
-            declared = untrusted(reference.declared) if reference.declared else plain("unnamed")
-            needs[reference.kind] = declared
-        if self.desk.image.encrypted:
-            needs["key"] = plain("the data is encrypted")
-        return needs
-
     def _outcome(self, extraction: Extraction, reports: list[tuple[str, Path]]) -> Text:
         ledger = extraction.ledger
         head = "✔ complete" if extraction.complete else "▲ complete; some ranges could not be read"
@@ -237,8 +266,10 @@ class ExtractScreen(ImageScreen):
             line(("file    ", "dim"), os.fspath(extraction.path or "-"), f"   {size(extraction.size)}"),
             line(("read    ", "dim"), f"{ledger.bytes_read:,} bytes"),
             line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes, recorded as zero"),
-            line(("missing ", "dim"), f"{ledger.bytes_missing:,} bytes, filled with zeros"),
         ]
+        missing = ledger.bytes_missing - ledger.bytes_not_wanted
+        share = f"{missing * 100 / max(1, extraction.size):.1f} % of the disk, filled with zeros"
+        parts.append(line(("missing ", "dim"), f"{missing:,} bytes" + (f", {share}" if missing else "")))
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
         parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE BEING READ"

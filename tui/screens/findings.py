@@ -59,7 +59,10 @@ class FindingsScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """The check has found more, or is done."""
-        if what == "findings":
+        if what == "theme":
+            self._explained = ""
+            self._list_again(self._listed, self._rule_at(self._table.cursor_row))
+        if what in ("findings", "theme"):
             self._fill()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:

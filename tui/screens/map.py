@@ -21,6 +21,7 @@ from tui.looks import Look
 from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
 from tui.text import line, lines, plain, size, wrapped
+from tui.widgets.beam import Beam
 from tui.widgets.cluster_map import ClusterMap
 
 ZOOM_BITS = 2
@@ -45,7 +46,7 @@ class MapScreen(ImageScreen):
         file_map, disk_map = ClusterMap(Space.HOST, id="file-map"), ClusterMap(Space.GUEST, id="disk-map")
         legend = Static("", markup=False, id="legend")
         legend.border_title = "legend"
-        yield Horizontal(Vertical(file_map, disk_map, id="maps"), legend, id="map-panes")
+        yield Horizontal(Vertical(file_map, Beam(id="beam"), disk_map, id="maps"), legend, id="map-panes")
         yield Static("", markup=False, id="cell")
 
     def on_moved(self, place: Range) -> None:
@@ -58,11 +59,15 @@ class MapScreen(ImageScreen):
             if not self._holds_cursor(space):
                 self._show_usage(space)
         self._show_cell()
+        self._show_beam()
 
     def on_learned(self, what: str) -> None:
         """Findings and orphans are marked; the index lets the other map follow."""
-        if what in ("findings", "orphans"):
+        if what in ("findings", "orphans", "notes"):
             self._paint_all()
+        elif what == "theme":
+            self._show_titles()
+            self._show_cell()
         elif what == "references" and self.is_current:
             self.on_moved(self.desk.place)
 
@@ -123,6 +128,11 @@ class MapScreen(ImageScreen):
             return
         self._zoom = wanted
         self._show_both_usages()
+
+    def on_cluster_map_wheeled(self, event: ClusterMap.Wheeled) -> None:
+        """Zoom by the wheel."""
+        event.stop()
+        self.action_zoom(event.step)
 
     def action_whole(self) -> None:
         """Everything."""
@@ -187,6 +197,7 @@ class MapScreen(ImageScreen):
             start += row
         grid = Grid(start, cell_size, cells)
         map_.show(grid, total, [] if map_.grid != grid else map_.cells)
+        self._show_beam()
         self._show_titles()
         self._fill(space)
 
@@ -221,7 +232,7 @@ class MapScreen(ImageScreen):
         mapped, desk, map_ = self._usages.get(space), self.desk, self._map(space)
         if mapped is not None:
             usage = mapped.usage
-            cells = cells_of(self._colour, space, usage, desk.trouble(), desk.orphans, desk.region_index)
+            cells = cells_of(self._colour, space, usage, desk)
             map_.show(usage.grid, map_.space_size, cells)
             self._show_cell()
             if self.has_class("-narrow"):
@@ -232,7 +243,12 @@ class MapScreen(ImageScreen):
             map_ = self._map(space)
             clusters = map_.grid.cell_size // self._unit
             unit = "cluster" if clusters == 1 else "clusters"
-            map_.border_title = f"{name} · {size(map_.space_size)}"
+            seen = ""
+            if map_.grid.start or map_.grid.end < map_.space_size:
+                end = min(map_.grid.end, map_.space_size)
+                share = (end - map_.grid.start) * 100 / max(1, map_.space_size)
+                seen = f" · [{map_.grid.start:#x} – {end:#x}] {share:.2g} %"
+            map_.border_title = plain(f"{name} · {size(map_.space_size)}{seen}")
             map_.border_subtitle = f"1 cell = {clusters:,} {unit} = {size(map_.grid.cell_size)}"
         self.query_one("#legend", Static).update(self._legend())
 
@@ -246,6 +262,14 @@ class MapScreen(ImageScreen):
         if mapped and mapped.usage.grid == map_.grid and 0 <= number < map_.grid.cells:
             words.append_text(self._contents(map_.space, mapped.usage.sums[:, number].tolist()))
         self.query_one("#cell", Static).update(words)
+
+    def _show_beam(self) -> None:
+        """Join the cells of the two cursors, where both are the same byte."""
+        desk, file_map, disk_map = self.desk, self._map(Space.HOST), self._map(Space.GUEST)
+        joined = desk.other_side() is not None and self._holds_cursor(Space.HOST) and self._holds_cursor(Space.GUEST)
+        above, below = file_map.column_of(file_map.cursor), disk_map.column_of(disk_map.cursor)
+        inset = 2  # the border and the padding of the maps
+        self.query_one(Beam).show(inset + above, inset + below if joined else None)
 
     def _contents(self, space: Space, sums: list[int]) -> Text:
         words = Text()

@@ -17,7 +17,8 @@ from tui.facts import facts_of
 from tui.looks import MARKS
 from tui.messages import UsageFound
 from tui.screens.base import ImageScreen
-from tui.text import line, lines, plain, size
+from tui.session.times import clock
+from tui.text import counted, line, lines, plain, size
 from tui.widgets.space_bar import Share, SpaceBar
 
 VERDICT_WORDS = {
@@ -40,7 +41,7 @@ class OverviewScreen(ImageScreen):
         """Facts beside the verdict, the disk below."""
         facts = VerticalScroll(Static(self._facts(), markup=False), id="facts-pane")
         verdict = VerticalScroll(
-            *(Static("", markup=False, id=name) for name in ("verdict", "worst", "checks")), id="verdict-pane"
+            *(Static("", markup=False, id=name) for name in ("worst", "checks")), id="verdict-pane"
         )
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
@@ -49,6 +50,7 @@ class OverviewScreen(ImageScreen):
             id="disk-pane",
         )
         facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "contents"
+        yield Static("", markup=False, id="verdict")
         yield Grid(facts, verdict, disk, id="overview")
 
     def on_mount(self) -> None:
@@ -58,9 +60,9 @@ class OverviewScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Something more is known."""
-        if what in ("findings", "hashes"):
+        if what in ("findings", "hashes", "evidence", "theme"):
             self._show_verdict()
-        elif what == "contents":
+        elif what in ("contents", "supplies"):
             self._show_volumes()
         elif what == "space":
             self._show_space()
@@ -93,7 +95,7 @@ class OverviewScreen(ImageScreen):
             f"{counts[severity]} {severity.value}" for severity in reversed(Severity) if counts[severity]
         )
         more = "" if self.desk.judgement else " so far"
-        head = line(self._verdict(judgement), "   ", (summary or f"no findings{more}", "dim"))
+        head = lines([line(self._verdict(judgement), "   ", summary or f"no findings{more}"), plain(self._sentence())])
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
         for finding in judgement.worst_first()[:WORST_SHOWN]:
@@ -111,34 +113,57 @@ class OverviewScreen(ImageScreen):
         for name, content in (("#verdict", head), ("#worst", table), ("#checks", lines([*parts, *self._hash_lines()]))):
             self.query_one(name, Static).update(content)
 
+    def _sentence(self) -> str:
+        """What the verdict amounts to, for a reader who knows nothing of clusters."""
+        judgement, image = self.desk.judgement, self.desk.image
+        if judgement is None:
+            return "The image is being examined; nothing that it names was opened."
+        supplied = len(self.desk.supplies.files)
+        opened = f"{counted(supplied, 'file')} that you supplied" if supplied else "nothing that the image names"
+        return verdict_sentence(judgement, image.virtual_size, f"{opened} {'were' if supplied > 1 else 'was'} opened")
+
     def _verdict(self, judgement: Judgement) -> Text:
         """The verdict; while the check goes on, what is certain already."""
         verdict = judgement.verdict()
         if self.desk.judgement:
-            return plain(VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}"))
+            colour = self.app.theme_variables.get(f"verdict-{verdict.value}", "")
+            return plain(f" {VERDICT_WORDS[verdict]} ", f"bold reverse {colour}".strip())
         if verdict in (Verdict.CORRUPT, Verdict.SUSPICIOUS):
             return line((VERDICT_WORDS[verdict], self._colour(f"verdict-{verdict.value}")), (" so far", "dim"))
         return plain("checking …", "dim")
 
     def _hash_lines(self) -> list[Text]:
-        hashes = self.desk.hashes
-        unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED SINCE IT WAS OPENED"
+        """Whether the file is what it was, and every hash that was made of it, each with its time."""
+        state, hashes = self.desk.evidence, self.desk.hashes
         cautions = [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
+        bad = self._colour("severity-critical")
+        if state.changes:
+            parts = [line(("file    ", "dim"), ("✖ CHANGED SINCE IT WAS OPENED", bad))]
+            parts += [plain(f"  {change}", bad) for change in state.changes]
+        else:
+            parts = [line(("file    ", "dim"), "unchanged ✔", ("  looked at every second", "dim"))]
+        parts += cautions
         if not hashes:
-            return [line(("sha256  ", "dim"), ("press H to compute it", "dim"), "   ", unchanged), *cautions]
-        parts = [line(("file    ", "dim"), unchanged), *cautions, Text()]
-        return parts + [part for name, value in hashes.items() for part in (plain(name, "dim"), plain(value))]
+            return [*parts, line(("sha256  ", "dim"), ("press H to compute it", "dim"))]
+        for record in hashes:
+            differs = record.value != hashes[0].value
+            words = (
+                "  DIFFERS FROM THE FIRST" if differs else "  the same as the first" if record is not hashes[0] else ""
+            )
+            head = line((f"{record.algorithm}  ", "dim"), (clock(record.at), "dim"), (words, bad if differs else "dim"))
+            parts += [Text(), head, plain(record.value, bad if differs else "")]
+            parts += [plain("  hashed after the file had changed", bad)] if record.changes else []
+        return parts
 
     def _show_volumes(self) -> None:
         contents = self.desk.contents
         if contents is None:
             return
         if not contents.volumes:
-            words = (
-                f"disk: {contents.missing.replace('_', ' ')}"
-                if contents.missing
-                else "no partition table or file system found by signature"
-            )
+            words = "no partition table or file system found by signature"
+            if contents.missing:
+                supply = "; S supplies it" if "supplied" in contents.missing else ""
+                words = f"disk: {contents.missing.replace('_', ' ')}{supply}"
             self.query_one("#volumes", Static).update(plain(words, "dim"))
             return
         table = Table.grid(padding=(0, 2))
@@ -156,6 +181,28 @@ class OverviewScreen(ImageScreen):
     def _colour(self, name: str) -> str:
         colour = self.app.theme_variables.get(name, "")
         return f"bold {colour}".strip()
+
+
+def verdict_sentence(judgement: Judgement, disk_size: int, opened: str) -> str:
+    """One sentence: what was found, how much of the disk it costs, and that nothing else was touched."""
+    lost = judgement.measured.allocation.get("unreadable", 0) if judgement.measured else None
+    serious = sum(finding.count for finding in judgement.findings if finding.severity >= Severity.MEDIUM)
+    found = {
+        Verdict.CLEAN: "No structure of this image contradicts another",
+        Verdict.LEAKS: "Space in this file is taken and used by nothing; the disk itself is not affected",
+        Verdict.SUSPICIOUS: f"This image can be read, but holds {counted(serious, 'thing')} no ordinary writer leaves",
+        Verdict.CORRUPT: f"Structures of this image contradict one another in {counted(serious, 'place')}",
+        Verdict.UNDETERMINED: "This image could not be examined to the end",
+    }[judgement.verdict()]
+    if lost is None:
+        cost = "how much of the disk can be read is not known"
+    elif lost:
+        cost = (
+            f"{lost:,} of the {disk_size:,} bytes of the disk ({lost * 100 / max(1, disk_size):.2g} %) cannot be read"
+        )
+    else:
+        cost = "no byte of the disk is lost to damage"
+    return f"{found}; {cost}; {opened}."
 
 
 def _times(count: int) -> Text:

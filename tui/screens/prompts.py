@@ -125,8 +125,7 @@ class Choice(TypedInto):
             yield Label(plain(self._title, "bold"), classes="box-title")
             yield Input(placeholder="filter")
             yield OptionList(*self._matching(""), markup=False)
-            if not self._options:
-                yield Static(plain(self._empty), markup=False, classes="hint")
+            yield Static(plain("" if self._options else self._empty), markup=False, classes="hint")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what matches."""
@@ -134,6 +133,7 @@ class Choice(TypedInto):
         options.clear_options()
         options.add_options(self._matching(event.value))
         options.highlighted = 0 if options.option_count else None
+        self.query_one(".hint", Static).update(plain("" if options.option_count else self._empty or "nothing matches"))
 
     def on_input_submitted(self) -> None:
         """Take what is highlighted."""
@@ -152,5 +152,9 @@ class Choice(TypedInto):
             options.action_cursor_up()
 
     def _matching(self, words: str) -> list[Option]:
+        """Those with all of these words, first those whose own name begins with them."""
         wanted = words.lower().split()
-        return [Option(text, id) for id, text in self._options if all(word in text.plain.lower() for word in wanted)]
+        found = [(id, text) for id, text in self._options if all(word in text.plain.lower() for word in wanted)]
+        if wanted:
+            found.sort(key=lambda option: not option[1].plain.lower().startswith(" ".join(wanted)))
+        return [Option(text, id) for id, text in found]

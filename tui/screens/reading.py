@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -31,8 +33,15 @@ class Lines(ScrollView, can_focus=True):
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__()
-        self._lines = [plain(line) for line in lines]
-        self.virtual_size = Size(max((line.cell_len for line in self._lines), default=0), len(self._lines))
+        self._whole = [plain(line).plain for line in lines]
+        self._lines: list[str] = []
+
+    def on_resize(self) -> None:
+        """Break the lines where the window ends, between words, and further in than they begin."""
+        width = max(20, self.scrollable_content_region.width)
+        self._lines = [part for line in self._whole for part in folded(line, width)]
+        self.virtual_size = Size(width, len(self._lines))
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the window; one that stands above a rule is a heading."""
@@ -40,8 +49,8 @@ class Lines(ScrollView, can_focus=True):
         number = top + y
         if number >= len(self._lines):
             return Strip.blank(self.size.width, self.rich_style)
-        words = self._lines[number].plain
-        below = self._lines[number + 1].plain if number + 1 < len(self._lines) else ""
+        words = self._lines[number]
+        below = self._lines[number + 1] if number + 1 < len(self._lines) else ""
         heading = bool(words) and bool(below) and not below.strip("-=")
         style = self.get_component_rich_style("lines--heading") if heading else self.rich_style
         if words and not words.strip("-="):
@@ -50,6 +59,14 @@ class Lines(ScrollView, can_focus=True):
         return strip.crop(left, left + self.size.width).extend_cell_length(self.size.width, self.rich_style)
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--heading", "lines--rule"}
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A line in parts that are no wider; those after the first begin two columns further in than it."""
+    if cell_len(line) <= width:
+        return [line]
+    begin = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
+    return textwrap.wrap(line, width, subsequent_indent=begin, drop_whitespace=True, replace_whitespace=False) or [""]
 
 
 class Reading(ModalScreen[None]):

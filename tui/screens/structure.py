@@ -21,6 +21,7 @@ from tui.desk import Desk
 from tui.messages import Mapped, Owned
 from tui.screens.base import ImageScreen
 from tui.screens.reading import Reading
+from tui.session.notes import LABELS
 from tui.widgets.cluster_map import ClusterMap, Minimap
 from tui.widgets.hex_view import HexView
 from tui.widgets.inspector import Inspector
@@ -68,21 +69,22 @@ class StructureScreen(ImageScreen):
         self.query_one(StructureTree).grow(top_nodes(self.desk.region_index))
         self._show_view(self._shown_view)
         self._mark_findings()
+        self._draw_notes()
         self.on_moved(self.desk.place)
 
     def on_moved(self, place: Range) -> None:
         """Move both dumps there and explain the byte."""
         desk = self.desk
-        if place.space == Space.GUEST and self._shown_view == "host":
+        if self._shown_view not in (place.space.value, "both"):
             self._show_view("both")
         inspection = desk.inspection()
         other = desk.other_side()
         for here in (place, other):
             if here:
-                view = self._hex(here.space)
-                view.set_reactive(HexView.cursor, here.offset)
-                view.watch_cursor()
+                self._hex(here.space).cursor = here.offset
                 self._minimap(here.space).cursor = here.offset
+        for view in self.query(HexView):
+            view.selection = desk.selection
         host_offset = desk.host_offset()
         if host_offset is not None:
             self.query_one(StructureTree).reveal(host_offset)
@@ -126,6 +128,11 @@ class StructureScreen(ImageScreen):
         if what == "findings":
             self._mark_findings()
             self._explain()
+        elif what == "notes":
+            self._draw_notes()
+        elif what == "supplies":
+            self._hex(Space.GUEST).look_at(self.desk.disk_view)
+            self._explain()
         elif what == "references":
             self.on_moved(self.desk.place)
 
@@ -156,7 +163,7 @@ class StructureScreen(ImageScreen):
     def _paint_minimap(self, space: Space) -> None:
         mapped, desk, map_ = self._mapped.get(space), self.desk, self._minimap(space)
         if mapped and mapped.usage.grid == map_.grid:
-            cells = cells_of(KIND, space, mapped.usage, desk.trouble(), desk.orphans, desk.region_index)
+            cells = cells_of(KIND, space, mapped.usage, desk)
             map_.show(map_.grid, map_.space_size, cells)
 
     def _minimap(self, space: Space) -> Minimap:
@@ -176,11 +183,13 @@ class StructureScreen(ImageScreen):
         else:
             self.notify("nothing here points to another place", markup=False)
 
-    def on_hex_view_selected(self, event: HexView.Selected) -> None:
-        """Remember the selection for copying, notes and export."""
-        self.desk.selection = event.selection
-        for view in self.query(HexView):
-            view.selection = event.selection
+    def on_hex_view_anchored(self, event: HexView.Anchored) -> None:
+        """A selection is begun, or made."""
+        self.desk.select_from(event.offset)
+
+    def on_hex_view_given_up(self) -> None:
+        """There is no selection any more."""
+        self.desk.deselect()
 
     def on_structure_tree_chosen(self, event: StructureTree.Chosen) -> None:
         """Look at the bytes of a line of the tree."""
@@ -222,30 +231,45 @@ class StructureScreen(ImageScreen):
             self.query_one("#guest" if name == "guest" else "#host", HexView).focus()
 
     def _show_titles(self) -> None:
+        """The cluster of each cursor; a title is set only when it is another, since the whole dump is drawn with it."""
         size = self.desk.region_index.cluster_size
+        order = "little-endian" if self._little_endian else "big-endian"
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
-            cluster = f" · cluster {view.cursor // size:,}" if size else ""
-            view.border_title = f"{name} · {view.cursor:#x}{cluster}"
-            view.border_subtitle = "little-endian" if self._little_endian else "big-endian"
+            number = view.cursor // size if size else 0
+            title = f"{name} · cluster {number:,} at {number * size:#x}" if size else name
+            if str(view.border_title) != title:
+                view.border_title = title
+            if str(view.border_subtitle) != order:
+                view.border_subtitle = order
 
     def _mark_findings(self) -> None:
-        places = self.desk.places_of_trouble()
         for space in Space:
-            view = self._hex(space)
-            view.mark([place for place in places if place.space == space])
+            self._hex(space).mark(self.desk.places_of_trouble(space))
+            self._paint_minimap(space)
+
+    def _draw_notes(self) -> None:
+        notes = [
+            (note.place, f"note-{note.label or 'plain'}") for note in self.desk.notes.notes if note.label in LABELS
+        ]
+        for space in Space:
+            self._hex(space).annotate(notes)
             self._paint_minimap(space)
 
     def _findings_at(self, host_offset: int | None) -> list[str]:
+        """What the rules say of a byte: in words where the place is one of those that are worded."""
         if host_offset is None:
             return []
-        return [
-            f"{finding.severity.value} {finding.rule}: {problem.observation}"
-            for finding in self.desk.trouble()
-            for problem in finding.problems
-            if any(_holds(place, host_offset) for place in problem.ranges)
-        ][:4]
+        found = []
+        for finding in self.desk.trouble():
+            if not self.desk.finding_places.of(finding.rule, Space.HOST).overlapping(host_offset, host_offset + 1):
+                continue
+            said = [each.observation for each in finding.problems if _holds(each.ranges, host_offset)]
+            found += [f"{finding.severity.value} {finding.rule}: {words}" for words in said or [finding.title]]
+        return found[:4]
 
 
-def _holds(place: Range, host_offset: int) -> bool:
-    return place.space == Space.HOST and place.offset <= host_offset < place.offset + place.length
+def _holds(places: Iterable[Range], host_offset: int) -> bool:
+    return any(
+        place.space == Space.HOST and place.offset <= host_offset < place.offset + place.length for place in places
+    )

@@ -8,18 +8,27 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import RenderResult
+from textual.geometry import Region
 from textual.message import Message
 from textual.widget import Widget
 
+from tui.session.evidence_clock import EvidenceState
+from tui.session.times import clock
 from tui.text import line, plain
 
+SHORTEST_NAME = 12
+"""Columns that the name of the file has at least."""
+
+FLASH_SECONDS = 0.4
 SCREENS = ("overview", "structure", "map", "findings", "extract")
 
 
 class TopBar(Widget):
-    """File name, READ-ONLY, and the five screens to click on."""
+    """File name, how the evidence is at this second, READ-ONLY, and the five screens to click on."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"bar--name", "bar--tab", "bar--here", "bar--seal"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("bar--name", "bar--tab", "bar--here", "bar--seal", "bar--unchanged", "bar--changed")
+    }
 
     class Picked(Message):
         """A screen was clicked."""
@@ -28,10 +37,29 @@ class TopBar(Widget):
             super().__init__()
             self.screen = screen
 
+    class Asked(Message):
+        """A command that stands in the bar was clicked."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
     def __init__(self, file_name: str, here: str) -> None:
         super().__init__()
         self._file_name = file_name
         self._here = here
+        self._state = EvidenceState("")
+        self._hash = ""
+
+    def show(self, state: EvidenceState, last_hash: str) -> None:
+        """How the evidence is, and what its hash was, if that is known."""
+        changed = bool(state.changes) and self._state.unchanged
+        self._state, self._hash = state, last_hash
+        self.set_class(not state.unchanged, "-changed")
+        if changed:
+            self.add_class("-flash")
+            self.set_timer(FLASH_SECONDS, lambda: self.remove_class("-flash"))
+        self.refresh(Region(0, 0, self.size.width, 1))
 
     def render(self) -> RenderResult:
         """Two lines if there is room beside each other, the tabs always."""
@@ -39,17 +67,37 @@ class TopBar(Widget):
         tabs = self._tabs()
         seal = plain(" READ-ONLY ")
         seal.stylize(self._style("seal"))
+        clock_room = width - seal.cell_len - len(" qcowscope ") - SHORTEST_NAME
+        right = self._clock(clock_room).append_text(seal)
         name = line((" qcowscope ", "bold"), self._file_name)
         name.stylize(self._style("name"))
-        name.truncate(max(1, width - seal.cell_len - 1), overflow="ellipsis")
-        filler = Text(" " * max(1, width - name.cell_len - seal.cell_len))
-        return Text("\n").join([name + filler + seal, tabs])
+        name.truncate(max(1, width - right.cell_len - 1), overflow="ellipsis")
+        filler = Text(" " * max(1, width - name.cell_len - right.cell_len))
+        return Text("\n").join([name + filler + right, tabs])
+
+    def _clock(self, room: int) -> Text:
+        """The longest wording of the evidence's state that fits."""
+        if not self._state.at:
+            return Text()
+        at, changes = clock(self._state.at), self._state.changes
+        if changes:
+            wordings = [f"✖ EVIDENCE CHANGED {at} · {changes[0]}  ", f"✖ EVIDENCE CHANGED {at}  ", "✖ CHANGED  "]
+        else:
+            known = f" · sha256 {self._hash}" if self._hash else ""
+            short = f" · sha256 {self._hash[:12]}…" if self._hash else ""
+            wordings = [f"● unchanged {at}{known}  ", f"● unchanged {at}{short}  ", f"● unchanged {at}  ", "● same  "]
+        words = plain(next((each for each in wordings if len(each) <= room), wordings[-1]))
+        words.stylize(self._style("changed" if changes else "unchanged"))
+        return words
 
     def on_click(self, event: events.Click) -> None:
         """Go to the screen that was clicked."""
         screen = event.style.meta.get("screen")
         if isinstance(screen, str):
             self.post_message(self.Picked(screen))
+        action = event.style.meta.get("action")
+        if isinstance(action, str):
+            self.post_message(self.Asked(action))
 
     def _tabs(self) -> Text:
         tabs = Text()
@@ -57,7 +105,9 @@ class TopBar(Widget):
             tab = Text(f" {number} {name.capitalize()} ")
             tab.stylize(self._style("here" if name == self._here else "tab") + Style(meta={"screen": name}))
             tabs.append_text(tab)
-        hint = Text("? help  ^P menu ", self._style("tab"))
+        hint = Text()
+        for words, action in (("? help", "help"), ("^P menu", "command_palette")):
+            hint.append(words, self._style("tab") + Style(meta={"action": action})).append("  ", self._style("tab"))
         return tabs.append(" " * max(0, self.size.width - tabs.cell_len - hint.cell_len)).append_text(
             hint if tabs.cell_len + hint.cell_len <= self.size.width else Text()
         )

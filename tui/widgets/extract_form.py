@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import HorizontalGroup, ItemGrid, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
-from tui.extraction_plan import CASE_FIELDS, REPORT_ENDINGS, ExtractionPlan, Supplies
+from tui.extraction_plan import CASE_FIELDS, REPORT_ENDINGS, ExtractionPlan
+from tui.session.supplies import WHAT, Supplies
 from tui.text import line, lines, plain
 from tui.widgets.tick import Tick
 
@@ -60,26 +63,28 @@ class ExtractForm(VerticalScroll):
     def plan(self) -> ExtractionPlan:
         """What the form says."""
         target = self.query_one("#target", Select).value
-        return ExtractionPlan(
-            self._first.image,
-            self._value("output"),
-            target if isinstance(target, int) and target != ACTIVE else None,
-            tuple(each for each in self._hashes if self._ticked(each)),
-            tuple(each for each in REPORT_ENDINGS if self._ticked(each)),
-            self._ticked("sparse"),
-            self._ticked("verify"),
-            self._ticked("overwrite"),
-            self._ticked("in-use"),
-            self.supplies,
-            {each: self._value(each) for each in CASE_FIELDS},
+        return replace(
+            self._first,
+            output=self._value("output"),
+            snapshot=target if isinstance(target, int) and target != ACTIVE else None,
+            hashes=tuple(each for each in self._hashes if self._ticked(each)),
+            reports=tuple(each for each in REPORT_ENDINGS if self._ticked(each)),
+            sparse=self._ticked("sparse"),
+            verify=self._ticked("verify"),
+            force=self._ticked("overwrite"),
+            in_use=self._ticked("in-use"),
+            supplies=self.supplies,
+            case={each: self._value(each) for each in CASE_FIELDS},
         )
 
     def supply(self, supplies: Supplies) -> None:
         """Remember what was handed over; the key is not shown."""
         self.supplies = supplies
-        parts = [line(("backing    ", "dim"), path) for path in supplies.backing]
-        parts += [line(("data file  ", "dim"), supplies.data_file)] if supplies.data_file else []
-        parts += [line(("key        ", "dim"), "entered")] if supplies.passphrase else []
+        parts = [line((f"{WHAT[what]:<14}", "dim"), words) for what, _, words in supplies.listed()]
+        for button in self.query("Button").results(Button):
+            what = (button.id or "").removeprefix("supply-")
+            had = any(each.startswith(what) for each, _, _ in supplies.listed())
+            button.label = "change …" if had else "enter …" if what == "key" else "supply …"
         self.query_one("#supplied", Static).update(lines(parts))
         self.post_message(self.Changed())
 

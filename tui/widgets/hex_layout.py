@@ -9,16 +9,27 @@ WIDTHS = (32, 16, 8, 4)
 
 
 class HexLayout(Struct, frozen=True):
-    """`digits` of the offset, a rule, the bytes in groups of eight, a rule, the characters."""
+    """`digits` of the offset, a rule, the bytes in groups of eight, a rule, the characters.
+
+    A `compact` row has no wider gap between groups, and none after the last byte.
+    """
 
     bytes_per_row: int
     digits: int
     decimal: bool = False
+    compact: bool = False
 
     @property
     def hex_width(self) -> int:
-        """Columns of the bytes: three each, and one after each group."""
-        return self.bytes_per_row * 3 + -(-self.bytes_per_row // 8) - 1
+        """Columns of the bytes: three each, and one after each group but the last."""
+        return self.bytes_per_row * 3 - 1 if self.compact else self.bytes_per_row * 3 + -(-self.bytes_per_row // 8) - 1
+
+    def gap_after(self, index: int) -> str:
+        """The blanks after a byte of a row."""
+        last = index + 1 == self.bytes_per_row
+        if self.compact:
+            return "" if last else " "
+        return "  " if index % 8 == 7 and not last else " "
 
     @property
     def width(self) -> int:
@@ -31,13 +42,15 @@ class HexLayout(Struct, frozen=True):
 
     def gap_width(self, missing: int, present: int) -> int:
         """Blanks after the bytes of a row that is not full, up to the second rule."""
-        written = present * 3 + present // 8
+        written = present * 3 + (0 if self.compact else present // 8)
         return max(0, self.hex_width - written) if missing or written < self.hex_width else 0
 
     def byte_at(self, x: int) -> int | None:
         """Which byte of the row lies in a column; None for offset and rules."""
         inside = x - self.digits - 1
         if 0 <= inside < self.hex_width:
+            if self.compact:
+                return inside // 3
             group, within = divmod(inside, 25)
             return min(group * 8 + min(within // 3, 7), self.bytes_per_row - 1)
         character = inside - self.hex_width - 1
@@ -48,5 +61,7 @@ def fitting(width: int, size: int, most: int = WIDTHS[0], decimal: bool = False)
     """The widest layout for so many columns and so many bytes, with at most so many in a row."""
     last = max(0, size - 1)
     digits = max(MIN_DIGITS, len(f"{last}" if decimal else f"{last:x}"))
-    layouts = [HexLayout(count, digits, decimal) for count in WIDTHS if count <= most]
+    layouts = [
+        HexLayout(count, digits, decimal, compact) for count in WIDTHS if count <= most for compact in (False, True)
+    ]
     return next((layout for layout in layouts if layout.width <= width), layouts[-1])

@@ -26,16 +26,19 @@ CHARACTERS = {
 STYLES = (
     *("offset", "cluster", "rule", "missing", "squeezed", "base"),
     *("zero", "print", "byte", "high", "field-even", "field-odd", "field", "selection", "finding", "cursor"),
+    *("note-plain", "note-evidence", "note-question", "note-explained", "note-bookmark"),
 )
 
 
 class Painting(Struct):
-    """What a row may have to show; places are of the space that is dumped."""
+    """What a row may have to show; places are of the space that is dumped, `marks` those of findings in the row,
+    `notes` those of notes with the style of their label."""
 
     cursor: int = 0
     field: Range | None = None
     selection: Range | None = None
-    marks: Sequence[Range] = ()
+    marks: Sequence[tuple[int, int]] = ()
+    notes: Sequence[tuple[Range, str]] = ()
     fields_between: FieldsBetween | None = None
     cluster_size: int = 512
     characters: str = CHARACTERS["ascii"]
@@ -55,8 +58,8 @@ class Painter:
         for index, byte in enumerate(data):
             joined = index + 1 < len(data) and styles[index] == styles[index + 1]
             segments.append(Segment(f"{byte:02x}", styles[index]))
-            gap = "  " if index % 8 == 7 else " "
-            segments.append(Segment(gap, styles[index] if joined and gap == " " else self._styles["base"]))
+            gap = self._layout.gap_after(index)
+            segments.append(Segment(gap, styles[index] if joined and gap == " " else self._blank_after(styles[index])))
         missing = self._layout.bytes_per_row - len(data)
         segments.append(Segment(" " * self._layout.gap_width(missing, len(data)) + "│", rule))
         for byte, style in zip(data, styles, strict=True):
@@ -73,6 +76,12 @@ class Painter:
         words = f"*  {line.hidden:,} lines like the one above, {size:,} bytes"
         return [Segment(" " * self._layout.digits, self._styles["offset"]), Segment(words, self._styles["squeezed"])]
 
+    def _blank_after(self, style: Style) -> Style:
+        """A blank shows no colour but that of its background: after a byte without one, the byte's style will do."""
+        base = self._styles["base"]
+        plain = style.bgcolor == base.bgcolor and not (style.underline or style.reverse)
+        return style if plain else base
+
     def _offset(self, painting: Painting, offset: int) -> Segment:
         size = painting.cluster_size
         begins = -(-offset // size) * size < offset + self._layout.bytes_per_row
@@ -83,20 +92,21 @@ class Painter:
         styles = [known[_class_of(byte)] for byte in data]
         end = offset + len(data)
         for span in painting.fields_between(offset, end) if painting.fields_between else ():
-            _paint(styles, offset, span.place, known["field-odd" if span.number % 2 else "field-even"])
-        for mark in painting.marks:
-            _paint(styles, offset, mark, known["finding"])
-        for place, name in ((painting.field, "field"), (painting.selection, "selection")):
-            if place:
-                _paint(styles, offset, place, known[name])
+            field = known["field-odd" if span.number % 2 else "field-even"]
+            _paint(styles, offset, span.place.offset, span.place.length, field)
+        for begin, length in painting.marks:
+            _paint(styles, offset, begin, length, known["finding"])
+        chosen = [(painting.selection, "selection")] if painting.selection else []
+        around = [(painting.field, "field")] if painting.field else []
+        for place, name in (*around, *painting.notes, *chosen):
+            _paint(styles, offset, place.offset, place.length, known[name])
         if offset <= painting.cursor < end:
             styles[painting.cursor - offset] = known["cursor"]
         return styles
 
 
-def _paint(styles: list[Style], offset: int, place: Range, style: Style) -> None:
-    begin, end = max(0, place.offset - offset), min(len(styles), place.offset + place.length - offset)
-    for index in range(begin, end):
+def _paint(styles: list[Style], offset: int, begin: int, length: int, style: Style) -> None:
+    for index in range(max(0, begin - offset), min(len(styles), begin + length - offset)):
         styles[index] = styles[index] + style
 
 

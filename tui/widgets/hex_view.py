@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -20,7 +21,7 @@ WHEEL = 3
 class HexView(HexWindow, can_focus=True):
     """Moved by keys and mouse.
 
-    Posts `Moved` when the examiner moves the cursor, `Followed` to go where it points, `Selected`.
+    Posts `Moved` when the examiner moves the cursor, `Followed` to go where it points, `Anchored` and `GivenUp`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,13 +50,16 @@ class HexView(HexWindow, can_focus=True):
     class Turned(Message):
         """Numbers are to be read in the other byte order."""
 
-    class Selected(Message):
-        """The selection was changed; None when it was given up."""
+    class Anchored(Message):
+        """A selection begins at this byte and follows the cursor; with None it stays as it is."""
 
-        def __init__(self, view: HexView, selection: Range | None) -> None:
+        def __init__(self, view: HexView, offset: int | None) -> None:
             super().__init__()
             self.view = view
-            self.selection = selection
+            self.offset = offset
+
+    class GivenUp(Message):
+        """There is to be no selection any more."""
 
     def __init__(
         self,
@@ -66,8 +70,8 @@ class HexView(HexWindow, can_focus=True):
         id: str | None = None,
     ) -> None:
         super().__init__(view, cluster_size, fields_between, id=id)
-        self._anchor: int | None = None
-        self._dragging = False
+        self._selecting = False
+        self._pressed: int | None = None
 
     def action_step(self, bytes_: int) -> None:
         """Move by bytes."""
@@ -93,11 +97,14 @@ class HexView(HexWindow, can_focus=True):
 
     def action_select(self) -> None:
         """Begin a selection at the cursor, or end it."""
-        if self._anchor is None:
-            self._anchor = self.cursor
-            self._select_to(self.cursor)
-        else:
-            self._anchor = None
+        self._selecting = not self._selecting
+        self.post_message(self.Anchored(self, self.cursor if self._selecting else None))
+
+    def action_deselect(self) -> None:
+        """Give the selection up; if there is none, Escape means something else."""
+        if self.selection is None:
+            raise SkipAction
+        self.post_message(self.GivenUp())
 
     def action_endian(self) -> None:
         """Readers of numbers turn the order round."""
@@ -113,27 +120,38 @@ class HexView(HexWindow, can_focus=True):
         event.prevent_default()
         self.scroll_to(y=self._rows_from(int(self.scroll_offset.y), -WHEEL), animate=False)
 
+    def watch_selection(self, before: Range | None, after: Range | None) -> None:
+        """One that was given up is made no longer."""
+        super().watch_selection(before, after)
+        self._selecting = self._selecting and after is not None
+
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Put the cursor there; dragging selects."""
         offset = self._offset_at(event)
         if offset is not None:
             self.focus()
-            self._anchor = None
+            if self.selection is not None:
+                self.post_message(self.GivenUp())
             self._move(offset)
-            self._anchor, self._dragging = offset, True
+            self._pressed = offset
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Select up to where the mouse is."""
-        offset = self._offset_at(event) if self._dragging else None
+        offset = self._offset_at(event) if self._pressed is not None else None
         if offset is not None and offset != self.cursor:
+            if not self._selecting:
+                self._selecting = True
+                self.post_message(self.Anchored(self, self._pressed))
             self._move(offset)
 
     def on_mouse_up(self) -> None:
         """The selection is made."""
-        if self._dragging:
-            self._dragging, self._anchor = False, None
+        if self._pressed is not None:
+            self._pressed = None
             self.release_mouse()
+            if self._selecting:
+                self.action_select()
 
     def on_click(self, event: events.Click) -> None:
         """A double click follows."""
@@ -143,14 +161,7 @@ class HexView(HexWindow, can_focus=True):
     def _move(self, offset: int) -> None:
         offset = max(0, min(offset, self.view.size - 1))
         self.cursor = offset
-        if self._anchor is not None:
-            self._select_to(offset)
         self.post_message(self.Moved(self, offset))
-
-    def _select_to(self, offset: int) -> None:
-        anchor = offset if self._anchor is None else self._anchor
-        start, end = min(anchor, offset), max(anchor, offset) + 1
-        self.post_message(self.Selected(self, Range(self.view.space, start, end - start)))
 
     def _offset_at(self, event: events.MouseEvent) -> int | None:
         x, y = event.get_content_offset_capture(self)

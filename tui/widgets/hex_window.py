@@ -11,10 +11,17 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from forensic.explore import Range, View
+from forensic.explore import Places, Range, View
 from tui.widgets.hex_layout import WIDTHS, HexLayout, fitting
 from tui.widgets.hex_paint import CHARACTERS, STYLES, FieldsBetween, Painter, Painting
-from tui.widgets.squeeze import Line, Squeezer
+from tui.widgets.squeeze import Line, OpenRows, Squeezer
+
+HINTS = {
+    "key_not_supplied": ": S enters the key",
+    "backing_not_supplied": ": S supplies the backing file",
+    "data_file_not_supplied": ": S supplies the data file",
+}
+"""What can be done about bytes that cannot be read."""
 
 
 class HexWindow(ScrollView):
@@ -25,9 +32,9 @@ class HexWindow(ScrollView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"hex--{name}" for name in STYLES if name != "base"}
 
-    cursor: reactive[int] = reactive(0, init=False)
-    field: reactive[Range | None] = reactive(None)
-    selection: reactive[Range | None] = reactive(None)
+    cursor: reactive[int] = reactive(0, init=False, repaint=False)
+    field: reactive[Range | None] = reactive(None, init=False, repaint=False)
+    selection: reactive[Range | None] = reactive(None, init=False, repaint=False)
 
     def __init__(
         self,
@@ -41,23 +48,33 @@ class HexWindow(ScrollView):
         self.view = view
         self.squeezes = True
         self._painting = Painting(fields_between=fields_between, cluster_size=cluster_size)
-        self._marked_rows: list[int] = []
+        self.marks: Places | None = None
+        self._marked_rows: Sequence[int] = ()
         self._most, self._decimal = WIDTHS[0], False
         self._layout = HexLayout(16, 8)
         self._painter: Painter | None = None
         self._squeezer = Squeezer(view, 16)
         self._seen: tuple[tuple[int, ...], list[Line]] = ((), [])
+        self._painted: dict[int, Line] = {}
 
-    def mark(self, places: Sequence[Range]) -> None:
+    def mark(self, places: Places) -> None:
         """Colour the bytes of findings; their rows are never hidden."""
-        self._painting.marks = places
-        self._find_marked_rows()
-        self.refresh()
+        if self.marks is None or len(self.marks) != len(places):
+            self.marks = places
+            self._find_marked_rows()
+            self.refresh()
 
-    @property
-    def marks(self) -> Sequence[Range]:
-        """The places of findings."""
-        return self._painting.marks
+    def annotate(self, notes: Sequence[tuple[Range, str]]) -> None:
+        """Colour the bytes of notes, each in the style of its label (one of `STYLES`)."""
+        before = self._painting.notes
+        self._painting.notes = [note for note in notes if note[0].space == self.view.space]
+        self._repaint(*(place for place, _ in (*before, *self._painting.notes)))
+
+    def look_at(self, view: View) -> None:
+        """The same space read in another way."""
+        self.view = view
+        self._fit()
+        self.show_cursor()
 
     def on_mount(self) -> None:
         """Lay out for the width there is."""
@@ -73,28 +90,59 @@ class HexWindow(ScrollView):
         super().notify_style_update()
         self._painter = None
 
-    def watch_cursor(self) -> None:
-        """Keep the cursor in sight."""
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Keep the cursor in sight; only its row and the one that it left look otherwise."""
         self.show_cursor()
-        self.refresh()
+        self._repaint(*(Range(self.view.space, offset, 1) for offset in (before, after)))
 
-    def watch_field(self) -> None:
+    def watch_field(self, before: Range | None, after: Range | None) -> None:
         """Another field is highlighted."""
-        self.refresh()
+        self._repaint(before, after)
 
-    def watch_selection(self) -> None:
-        """Another range is highlighted."""
-        self.refresh()
+    def watch_selection(self, before: Range | None, after: Range | None) -> None:
+        """Another range is highlighted; where two overlap, what they have in common looks as it did."""
+        if before and after and before.space == after.space == self.view.space:
+            begins, ends = sorted((before.offset, after.offset)), sorted((_end(before), _end(after)))
+            self._repaint(
+                *(
+                    Range(self.view.space, first, last - first + 1)
+                    for first, last in (begins, (ends[0] - 1, ends[1] - 1))
+                )
+            )
+        else:
+            self._repaint(before, after)
+
+    def _repaint(self, *places: Range | None) -> None:
+        """Draw the lines again in which one of these lies, and those that are another line now."""
+        width = self._layout.bytes_per_row
+        rows = [
+            (place.offset // width, (_end(place) - 1) // width)
+            for place in places
+            if place and place.space == self.view.space
+        ]
+        lines = self._lines()
+        changed = [
+            Region(0, y, self.size.width, 1)
+            for y, line in enumerate(lines)
+            if self._painted.get(y) != line or any(first <= line.row <= last for first, last in rows)
+        ]
+        if changed:
+            self.refresh(*changed)
+        if len(lines) < self.size.height and len(lines) < len(self._painted):
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
         lines = self._lines()
         if y >= len(lines):
+            self._painted.pop(y, None)
             return Strip.blank(self.size.width, self.rich_style)
+        self._painted[y] = lines[y]
         if self._painter is None:
             styles = {name: self.get_component_rich_style(f"hex--{name}") for name in STYLES if name != "base"}
             self._painter = Painter(styles | {"base": self.rich_style}, self._layout)
-        return Strip(self._drawn(self._painter, lines[y])).adjust_cell_length(self.size.width, self.rich_style)
+        drawn = Strip(self._drawn(self._painter, lines[y])).simplify()
+        return drawn.adjust_cell_length(self.size.width, self.rich_style)
 
     def show_cursor(self) -> None:
         """Scroll so that the cursor's row is in the window; far jumps put it a third down."""
@@ -149,8 +197,8 @@ class HexWindow(ScrollView):
         return self.cursor // self._layout.bytes_per_row
 
     @property
-    def _open_rows(self) -> list[int]:
-        return sorted({*self._marked_rows, self._cursor_row})
+    def _open_rows(self) -> OpenRows:
+        return OpenRows(self._marked_rows, self._cursor_row)
 
     def _drawn(self, painter: Painter, line: Line) -> list[Segment]:
         if line.hidden:
@@ -161,10 +209,11 @@ class HexWindow(ScrollView):
         painting.selection = chosen if chosen and chosen.space == self.view.space else None
         offset = line.row * self._layout.bytes_per_row
         length = min(self._layout.bytes_per_row, self.view.size - offset)
+        painting.marks = self.marks.overlapping(offset, offset + length) if self.marks else ()
         data = self.view.read(offset, length)
         if isinstance(data, str) or len(data) < length:
             reason = data if isinstance(data, str) else "the file is shorter than when it was opened"
-            return painter.unread(painting, offset, length, reason)
+            return painter.unread(painting, offset, length, reason + HINTS.get(reason, ""))
         return painter.row(painting, offset, data)
 
     def _lines(self) -> list[Line]:
@@ -176,8 +225,8 @@ class HexWindow(ScrollView):
         return self._seen[1]
 
     def _find_marked_rows(self) -> None:
-        width = self._layout.bytes_per_row
-        self._marked_rows = sorted({place.offset // width for place in self._painting.marks})
+        rows = self.marks.begins // self._layout.bytes_per_row if self.marks else None
+        self._marked_rows = () if rows is None else sorted(set(rows.tolist()))
 
     def _fit(self) -> None:
         self._layout = fitting(self.size.width, self.view.size, self._most, self._decimal)
@@ -187,3 +236,7 @@ class HexWindow(ScrollView):
         rows = -(-self.view.size // self._layout.bytes_per_row)
         self.virtual_size = Size(self._layout.width, rows)
         self.refresh(Region(0, 0, *self.size))
+
+
+def _end(place: Range) -> int:
+    return place.offset + place.length

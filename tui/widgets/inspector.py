@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.geometry import Size
 from textual.message import Message
-from textual.widgets import Static
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from forensic.explore import Inspection
 from tui.text import lines, plain
@@ -20,7 +22,11 @@ WORDY_ROWS = 8
 """Fields of a group whose words are all shown; of larger ones only those under the cursor."""
 
 
-class Inspector(VerticalScroll, can_focus=True):
+HEIGHTS = 4
+"""Its height is a multiple of so many lines: the screen is laid out again only when that changes."""
+
+
+class Inspector(ScrollView, can_focus=True):
     """Shows one `Inspection`; posts `Copied` when a value is clicked."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -41,12 +47,10 @@ class Inspector(VerticalScroll, can_focus=True):
             super().__init__()
             self.value = value
 
+    _shown = Text()
+    _lines: Sequence[Text] = ()
     words = ""
     """All that is shown, without colours."""
-
-    def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static("", markup=False)
 
     def show(
         self,
@@ -66,9 +70,33 @@ class Inspector(VerticalScroll, can_focus=True):
         if numbers:
             parts += [Text(), self._words("as numbers", "name"), *(self._pair(*each, "value") for each in numbers)]
         whole = lines(parts)
-        self.words = whole.plain
-        self.query_one(Static).update(whole)
-        self.scroll_home(animate=False)
+        if whole != self._shown:
+            self._shown, self.words = whole, whole.plain
+            self._break()
+            self.scroll_home(animate=False)
+
+    def on_resize(self) -> None:
+        """Other lines fit."""
+        self._break()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window."""
+        number = int(self.scroll_offset.y) + y
+        if number >= len(self._lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        segments = self._lines[number].render(self.app.console)
+        base = self.rich_style
+        strip = Strip(Segment(text, base + style if style else base) for text, style, _ in segments)
+        return strip.adjust_cell_length(self.size.width, base)
+
+    def _break(self) -> None:
+        """Break the text where the window ends."""
+        width = max(1, self.scrollable_content_region.width)
+        self._lines = list(self._shown.wrap(self.app.console, width)) if self._shown.plain else []
+        height = -(-max(len(self._lines), self.size.height) // HEIGHTS) * HEIGHTS
+        fits = len(self._lines) <= self.size.height
+        self.virtual_size = Size(width, self.size.height if fits else height)
+        self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         """Copy the value under the mouse."""

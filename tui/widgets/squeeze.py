@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from typing import overload
 
 from msgspec import Struct
 
@@ -10,6 +12,9 @@ from forensic.explore import View
 
 BLOCK_ROWS = 512
 """Rows that are read and compared at once."""
+
+FIRST_ROWS = 8
+"""Rows that are compared at first: most rows are not repeated at all."""
 
 BLOCKS = 40
 """Blocks that one window of lines may cost: a repetition longer than that goes on in a line of its own."""
@@ -26,6 +31,31 @@ class Line(Struct, frozen=True):
 
     row: int
     hidden: int = 0
+
+
+class OpenRows(Sequence[int]):
+    """Rows in order, and one more among them; nothing is copied, since there may be a million."""
+
+    def __init__(self, rows: Sequence[int], one: int) -> None:
+        self._rows, self._one = rows, one
+        self._at = bisect_left(rows, one)
+        self._extra = not (self._at < len(rows) and rows[self._at] == one)
+
+    def __len__(self) -> int:
+        return len(self._rows) + self._extra
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not self._extra or index < self._at:
+            return self._rows[index]
+        return self._one if index == self._at else self._rows[index - 1]
 
 
 class Squeezer:
@@ -49,7 +79,8 @@ class Squeezer:
         while len(lines) < count and row < self._rows:
             lines.append(Line(row))
             row += 1
-            stop = next((each for each in open_rows if each >= row), self._rows)
+            number = bisect_left(open_rows, row)
+            stop = open_rows[number] if number < len(open_rows) else self._rows
             end = self._end_of_run(row, min(stop, self._rows))
             if end - row >= FEWEST_ROWS:
                 lines.append(Line(row, end - row))
@@ -64,7 +95,8 @@ class Squeezer:
         if not isinstance(model, bytes) or not model:
             return row - 1
         self._blocks = BLOCKS
-        limit = max((each for each in open_rows if each < row), default=0)
+        number = bisect_left(open_rows, row)
+        limit = open_rows[number - 1] if number else 0
         first = self._begin_of_equal(row - 1, limit, model)
         return first if row - 1 - first >= FEWEST_ROWS else row - 1
 
@@ -79,14 +111,15 @@ class Squeezer:
         model = self._read(row - 1, 1)
         if not isinstance(model, bytes) or len(model) < self._width:
             return row
-        zeros = not any(model)
+        zeros, begun = not any(model), row
         while row < stop and self._blocks > 0:
             known = self._end_of_known_zeros(row, stop) if zeros else row
             if known > row:
                 row = known
                 continue
-            data = self._read(row, min(BLOCK_ROWS, stop - row))
-            self._blocks -= 1
+            first = row == begun  # most rows are unlike the next: those few bytes are not counted
+            data = self._read(row, min(FIRST_ROWS if first else BLOCK_ROWS - (row - begun) % BLOCK_ROWS, stop - row))
+            self._blocks -= not first
             if not isinstance(data, bytes) or not data:
                 break
             same = self._same_rows(data, model)

@@ -1,0 +1,78 @@
+"""Every built-in theme can be read: the contrast of what is written to what it is written on."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App
+from textual.color import Color
+from textual.pilot import Pilot
+
+from tests.images import SOUND
+from tests.tui.driving import Drive, settled
+from tui.app import QcowscopeApp
+from tui.looks import MAP_CLASSES
+from tui.theme import BACKGROUNDS, CONTRAST_OF_GLYPHS, CONTRAST_OF_WORDS, DARK, LIGHT, WORDS, contrast
+from tui.widgets.cluster_map import ClusterMap
+
+THEMES = sorted(App().available_themes)
+SNAPSHOTS = SOUND / "snapshots-512.qcow2"
+
+
+def test_the_contrast_is_that_of_the_definition() -> None:
+    assert contrast(Color.parse("black"), Color.parse("white")) == pytest.approx(21)
+    assert contrast(Color.parse("#777777"), Color.parse("white")) == pytest.approx(4.48, abs=0.01)
+    assert contrast(Color.parse("red"), Color.parse("red")) == 1
+
+
+def test_what_is_written_can_be_read_in_every_theme(drive: Drive) -> None:
+    assert DARK.keys() == LIGHT.keys()
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        faint: dict[str, list[str]] = {}
+        for theme in THEMES:
+            app.theme = theme
+            await pilot.pause()
+            given = app.get_css_variables()
+            dark = app.current_theme.dark
+            grounds = [
+                Color.parse(
+                    ("black" if dark else "white") if given[name].startswith(("ansi", "trans")) else given[name]
+                )
+                for name in ("background", "surface")
+            ]
+            names = [name for name in DARK if name not in BACKGROUNDS]
+            if not given["foreground"].startswith("ansi"):
+                names += ["foreground-muted", "accent", "primary", "foreground"]
+                ground = Color.parse(given["footer-background"])
+                for name in ("footer-key-foreground", "footer-description-foreground"):
+                    assert contrast(Color.parse(given[name]), ground) >= CONTRAST_OF_WORDS, (theme, name)
+            for name in names:
+                wanted = CONTRAST_OF_WORDS if name.startswith((*WORDS, "foreground", "accent")) else CONTRAST_OF_GLYPHS
+                if min(contrast(Color.parse(given[name]), each) for each in grounds) < wanted - 0.05:
+                    faint.setdefault(theme, []).append(name)
+        assert faint == {}
+
+    drive(SNAPSHOTS, story)
+
+
+def test_what_was_drawn_takes_the_colours_of_another_theme(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("3")
+        await settled(app, pilot)
+        seen = set()
+        for theme in ("tokyo-night", "textual-light", "nord"):
+            app.theme = theme
+            await settled(app, pilot)
+            map_ = app.screen.query_one("#file-map", ClusterMap)
+            colour = map_.get_component_rich_style("map--data").color
+            assert colour is not None
+            legend = app.screen.query_one("#legend").render_lines(app.screen.query_one("#legend").size.region)
+            shown = {
+                segment.style.color for strip in legend for segment in strip if segment.style and "■" in segment.text
+            }
+            assert colour in shown, theme
+            seen.add(colour)
+        assert len(seen) > 1
+        assert MAP_CLASSES
+
+    drive(SNAPSHOTS, story, (140, 40))

@@ -1,0 +1,100 @@
+"""The commands by which a key and files are supplied, tried when they are given, and taken back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.text import Text
+
+from tui.actions import Explorer
+from tui.facts import untrusted
+from tui.screens.consent import consent
+from tui.screens.prompts import Choice, Prompt
+from tui.session.supplies import WHAT, Supplies, Tried, try_supplies
+from tui.text import line, plain
+
+HINTS = {
+    "key": "kept in memory only; it appears in no report",
+    "key_file": "the path of a file that holds the passphrase",
+    "backing": "the path of your copy of the file; the name in the image is only compared with it",
+    "data_file": "the path of your copy of the file; the name in the image is only compared with it",
+}
+
+
+class Supplier(Explorer):
+    """What was supplied serves the dump, the search, the contents and the extraction alike."""
+
+    def needs(self) -> dict[str, Text]:
+        """What the image needs beside itself, with what it says of it."""
+        found: dict[str, Text] = {}
+        for reference in self.desk.facts.references or ():
+            found[reference.kind] = untrusted(reference.declared) if reference.declared else plain("unnamed")
+        if self.desk.image.encrypted:
+            found["key"] = plain("the data is encrypted")
+        return found
+
+    def action_supply(self) -> None:
+        """List what was supplied and what can be; Enter takes one back, or asks for it."""
+        supplies, needs = self.desk.supplies, self.needs()
+        options = [
+            (f"-{what} {number}", line((f"take back  {WHAT[what]:<14}", "bold"), words))
+            for what, number, words in supplies.listed()
+        ]
+        wanted = [what for what in WHAT if what in needs or (what == "key_file" and "key" in needs)]
+        wanted += ["backing"] * (bool(supplies.backing) and "backing" not in needs)
+        for what in wanted:
+            replaces = what != "backing" and any(what == each for each, _, _ in supplies.listed())
+            verb = "replace" if replaces else "add another" if what == "backing" and supplies.backing else "supply"
+            declared = needs.get(what, Text())
+            options.append((f"+{what}", line((f"{verb + ' …':<11}{WHAT[what]:<14}", "bold"), declared)))
+
+        def chosen(id: str | None) -> None:
+            if id and id[0] == "-":
+                what, number = id[1:].split(" ")
+                self.try_supplies(supplies.without(what, int(number)))
+            elif id:
+                self.supply(id[1:])
+
+        self.push_screen(
+            Choice("Supplied for reading the disk", options, "this image needs nothing but itself"), chosen
+        )
+
+    def supply(self, what: str) -> None:
+        """Ask whether, for what the image names, then which; what is given is tried at once."""
+
+        def ask(yes: bool | None = True) -> None:
+            if yes:
+                title = WHAT[what].capitalize() if what.startswith("key") else f"Path of the {WHAT[what]}"
+                self.push_screen(Prompt(title, HINTS[what], password=what == "key"), take)
+
+        def take(given: str | None) -> None:
+            if given:
+                self.try_supplies(self.desk.supplies.with_one(what, given))
+
+        if what.startswith("key"):
+            ask()
+        else:
+            self.push_screen(consent(what, self.needs().get(what, plain("unnamed"))), ask)
+
+    def try_supplies(self, supplies: Supplies) -> None:
+        """Open the disk with these; they are taken when that succeeds, and else nothing changes."""
+        self.desk.report_job("supplies", "trying what was supplied")
+        work = partial(try_supplies, self.post_message, self.desk.image, supplies)
+        self.run_worker(work, thread=True, group="supplies", exclusive=True)
+
+    def on_tried(self, event: Tried) -> None:
+        """They are taken, or it is said why not."""
+        from tui import jobs
+
+        desk = self.desk
+        desk.report_job("supplies", "")
+        if event.reason:
+            self.tell(f"not taken: {event.reason}", bad=True)
+            return
+        desk.take(event.supplies, event.disk)
+        said = "; ".join(event.disk.caveats) if event.disk else ""
+        self.tell(f"the disk is read with {len(event.supplies.listed())} supplied{f': {said}' if said else ''}")
+        desk.learn("supplies")
+        self.run_worker(
+            partial(jobs.look, self.post_message, desk.disk_view), thread=True, group="look", exclusive=True
+        )
