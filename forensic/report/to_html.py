@@ -17,11 +17,11 @@ from forensic.report.html_sections import (
     notes_section,
     record_section,
 )
+from forensic.report.image_facts import image_facts
 from forensic.report.map_svg import legend, map_svg
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.notes import notes_of
-from forensic.report.to_text import image_facts
 from forensic.report.values import cautions, size
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.

@@ -10,9 +10,9 @@ from msgspec.structs import asdict
 
 from forensic.records.extraction import ExtractionRecord
 from forensic.records.judgement import CheckRecord, FindingRecord
+from forensic.report.image_facts import image_facts
 from forensic.report.model import Report
 from forensic.report.notes import notes_of
-from forensic.report.to_text import image_facts
 from forensic.report.values import cautions, certainties, comparison, explanation, new_image, place, unchanged, words
 
 LISTED_PROBLEMS = 16

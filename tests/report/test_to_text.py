@@ -4,8 +4,8 @@ from forensic.checking import check
 from forensic.description import describe
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
+from forensic.report.image_facts import image_facts
 from forensic.report.model import Report
-from forensic.report.to_text import image_facts
 from tests.images import SOUND
 
 
