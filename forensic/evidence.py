@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
 
-from forensic.files.opened_file import Identity, OpenedFile, change_of, reason_of, times_of
+from forensic.files.opened_file import Identity, reason_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
@@ -71,15 +71,11 @@ class Evidence:
         self._begin(open_files(self.path_as_given, self.path, image_offset, all_pieces), bad)
 
     @classmethod
-    def of_descriptor(cls, descriptor: int, name: str) -> Self:
-        """A file without a name that this process has written itself; messages call it `name`.
-
-        The descriptor is closed with the object, and only ever read from.
-        """
+    def of_opened(cls, opened: OpenedFiles, name: str, path: str = "") -> Self:
+        """What was opened otherwise, which messages call `name`; it is closed with the object."""
         evidence = cls.__new__(cls)
-        evidence.path_as_given, evidence.path, evidence.image_offset = name, "", 0
-        file = OpenedFile(descriptor, "", (), Identity.of(os.fstat(descriptor)))
-        evidence._begin(OpenedFiles([file]))
+        evidence.path_as_given, evidence.path, evidence.image_offset = name, path, opened.first.skip
+        evidence._begin(opened)
         return evidence
 
     def _begin(self, opened: OpenedFiles, bad: Sequence[tuple[int, int]] = ()) -> None:
@@ -97,6 +93,20 @@ class Evidence:
     def size(self) -> int:
         """Bytes in the file when it was opened, from the offset on at which it counts; all is judged against this."""
         return self._opened.size
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies on a server, so that every byte that is read has to be fetched."""
+        return self._opened.is_remote
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """These ranges (host offset, length) will be read next; those of a server are fetched together.
+
+        What cannot be fetched is met again, and said, when it is read.
+        """
+        if self._opened.is_remote:
+            with contextlib.suppress(OSError):
+                self._opened.expect(ranges)
 
     @property
     def is_device(self) -> bool:
@@ -143,9 +153,9 @@ class Evidence:
         while done < len(buffer):
             at, rest = host_offset + done, buffer[done:]
             descriptor, place = self._fd, at + self._skip
-            if self._opened.several:
-                descriptor, place, rest = self._opened.within(at, rest)
             try:
+                if self._opened.looks_up:
+                    descriptor, place, rest = self._opened.within(at, rest)
                 count = os.preadv(descriptor, [rest], place)
             except OSError as error:
                 raise self._failed(at, len(buffer) - done, reason_of(error)) from error
@@ -205,7 +215,7 @@ class Evidence:
 
         Of a block device only the size and the node are compared.
         """
-        return self.after() == self.before and all(file.now() == file.before for file in self.files[1:])
+        return not any(self._opened.changes())
 
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
@@ -228,10 +238,8 @@ class Evidence:
         found = []
         if writer := self.writer():
             found.append(f"is held by another process, which {writer}: it may have changed while it was read")
-        for file in self.files:
-            if (after := self.after() if file is self.files[0] else file.now()) != file.before:
-                change = change_of(file.before, after)
-                found.append(f"changed while it was being read; the result is not reliable ({change})")
+        for change in self._opened.changes():
+            found.append(f"changed while it was being read; the result is not reliable ({change})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
             found.append(f"could not be read in full, which left out {ranges}; the first: {self.unread[0]}")
@@ -240,7 +248,7 @@ class Evidence:
     @property
     def identities(self) -> set[tuple[int, int]]:
         """Device and inode of each file that is read."""
-        return {(file.before.device, file.before.inode) for file in self.files}
+        return self._opened.identities
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
@@ -253,13 +261,13 @@ class Evidence:
         return SourceRecord(
             path_as_given=shown(self.path_as_given),
             path_resolved=shown(self.path),
-            kind="block" if self.is_device else "file",
+            kind=self._opened.kind,
             image_offset=self.image_offset or UNSET,
             pieces=self._opened.records(),
-            device=self.before.device,
-            inode=self.before.inode,
+            device=UNSET if self.is_remote else self.before.device,
+            inode=UNSET if self.is_remote else self.before.inode,
             size=self.size,
-            disk_usage=self.disk_usage,
+            disk_usage=UNSET if self.is_remote else self.disk_usage,
             mode=f"{stat.S_IMODE(self.before.mode):04o}",
             owner=self.before.owner,
             mtime_ns=self.before.mtime_ns,
@@ -275,17 +283,7 @@ class Evidence:
 
     def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
-        from forensic.records.run import IntegrityRecord
-
-        after = self.after()
-        return IntegrityRecord(
-            before=times_of(self.before),
-            after=times_of(after) if after else None,
-            unchanged=None if self.is_device and self.unchanged() else self.unchanged(),
-            method="size and node of the block device, which do not tell whether its content changed"
-            if self.is_device
-            else "device, inode, size, mtime and ctime when opened and when the report was made",
-        )
+        return self._opened.integrity()
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
