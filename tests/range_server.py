@@ -11,6 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no error here."""
+
+
 @dataclass
 class Served:
     """What a server serves under /image, and what it was asked."""
@@ -20,6 +25,8 @@ class Served:
     etag: str = '"first"'
     ranges: list[tuple[int, int]] = field(default_factory=list)
     serves_parts: bool = True
+    says_so: bool = True
+    silent: threading.Event | None = None
     fails_from: int | None = None
     redirect: str | None = None
     paths: list[str] = field(default_factory=list)
@@ -37,24 +44,27 @@ def served(path: Path) -> Iterator[Served]:
             pass
 
         def do_HEAD(self) -> None:
-            self._head(200, state.path.stat().st_size)
+            if state.redirect:
+                self._redirect()
+            else:
+                self._head(200, state.path.stat().st_size)
 
         def do_GET(self) -> None:
             state.paths.append(self.path)
             size = state.path.stat().st_size
             wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
             if state.redirect:
-                self.send_response(302)
-                self.send_header("Location", state.redirect)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._redirect()
                 return
             if self.headers.get("If-Match") not in (None, state.etag):
                 self._head(412, 0)
                 return
             if not wanted or not state.serves_parts:
                 self._head(200, size)
+                self.wfile.write(state.path.read_bytes())
                 return
+            if state.silent:
+                state.silent.wait()
             first, last = int(wanted[1]), min(int(wanted[2]), size - 1)
             state.ranges.append((first, last + 1))
             if state.fails_from is not None and last >= state.fails_from:
@@ -66,17 +76,23 @@ def served(path: Path) -> Iterator[Served]:
             self._head(206, len(content), f"bytes {first}-{last}/{size}")
             self.wfile.write(content)
 
+        def _redirect(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", state.redirect or "")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def _head(self, status: int, length: int, content_range: str = "") -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(length))
             self.send_header("ETag", state.etag)
-            if state.serves_parts:
-                self.send_header("Accept-Ranges", "bytes")
+            if state.says_so:
+                self.send_header("Accept-Ranges", "bytes" if state.serves_parts else "none")
             if content_range:
                 self.send_header("Content-Range", content_range)
             self.end_headers()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}/image"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -6,6 +6,7 @@ pinned when it is opened: what comes of another one is an error, not bytes.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import tempfile
@@ -17,7 +18,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from forensic.errors import EvidenceUnreadable
-from forensic.files.opened_file import Identity, OpenedFile
+from forensic.files.opened_file import Identity, OpenedFile, reason_of
 from forensic.files.opened_files import OpenedFiles
 from forensic.untrusted import without_query
 
@@ -31,11 +32,16 @@ REQUESTS_AT_ONCE = 16
 
 _HTTP = ("http", "https")
 
+SILENT_SECONDS = 60
+
 NOT_INSTALLED = "evidence on a server needs the extra: pip install 'qcowscope[remote]'"
 
 
 class RemoteError(OSError):
-    """The server did not give what was asked for; the text says why."""
+    """The server did not give what was asked for; `strerror` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EIO, reason)
 
 
 class Connection:
@@ -49,30 +55,33 @@ class Connection:
         if parts.password is not None or (self._protocol in _HTTP and parts.username is not None):
             raise EvidenceUnreadable(self._protocol + "://…", "a password in a URL would end up in reports")
         self._process, self._client = -1, None
-        self._headers: dict[str, Any] = {}
+        # A redirect could lead to a host that the examiner has not named.
+        self._options: dict[str, object] = {"allow_redirects": False} if self._protocol in _HTTP else {}
 
     def identity(self) -> Identity:
         """Size and version of the object. Raises `RemoteError`."""
-        found = self._ask("info", self._url)
+        found = self._ask("info", self._url, **self._options)
         size, etag = found.get("size"), str(found.get("ETag") or found.get("etag") or "").strip()
         if not isinstance(size, int) or size < 0:
             raise RemoteError("the server does not say how large it is")
         if self._protocol in _HTTP and not found.get("partial", True):
             raise RemoteError("the server does not serve parts of files")
+        if self._protocol in _HTTP and not size:
+            raise RemoteError("the server has nothing there, or leads elsewhere: name the place that it leads to")
         version = etag or str(found.get("VersionId") or found.get("LastModified") or found.get("mtime") or "")
         return Identity(0, crc32(self._url.encode()), size, 0, 0, 0, 0, version)
 
     def pin(self, version: str) -> None:
         """Ask for this version only, if the protocol can."""
         if self._protocol in _HTTP and version.startswith('"'):
-            self._headers = {"headers": {"If-Match": version}}
+            self._options["headers"] = {"If-Match": version}
 
     def fetch(self, ranges: list[tuple[int, int]]) -> list[bytes]:
         """The bytes of these ranges, each (start, end), side by side. Raises `RemoteError`."""
         starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
         paths = [self._url] * len(ranges)
         found = self._ask(
-            "cat_ranges", paths, starts, ends, on_error="raise", batch_size=REQUESTS_AT_ONCE, **self._headers
+            "cat_ranges", paths, starts, ends, on_error="raise", batch_size=REQUESTS_AT_ONCE, **self._options
         )
         for part, (start, end) in zip(found, ranges, strict=True):
             if len(part) != end - start:
@@ -92,9 +101,7 @@ class Connection:
             try:
                 import fsspec
 
-                # A redirect could lead to a host that the examiner has not named.
-                options = {"allow_redirects": False} if self._protocol in _HTTP else {}
-                self._client = fsspec.filesystem(self._protocol, skip_instance_cache=True, **options)
+                self._client = fsspec.filesystem(self._protocol, skip_instance_cache=True, **self._patience())
             except ImportError as error:
                 raise EvidenceUnreadable(self._shown, f"{NOT_INSTALLED} ({error})") from error
             except ValueError as error:
@@ -102,10 +109,21 @@ class Connection:
             self._process = os.getpid()
         return self._client
 
+    def _patience(self) -> dict[str, object]:
+        """For how long a server may say nothing."""
+        if self._protocol not in _HTTP:
+            return {}
+        from aiohttp import ClientTimeout
+
+        waits = ClientTimeout(total=None, sock_connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
+        return {"client_kwargs": {"timeout": waits}}
+
 
 def _why(error: Exception) -> str:
     """Why a request failed, without the URL that the library's message may hold."""
     status = getattr(error, "status", None)
+    if isinstance(error, TimeoutError):
+        return "the server did not answer in time"
     if status == 412:
         return "the object on the server is not the one any more that was opened"
     if isinstance(status, int):
@@ -219,7 +237,7 @@ def open_remote(url: str, image_offset: int) -> RemoteFiles:
     try:
         before = connection.identity()
     except RemoteError as error:
-        raise EvidenceUnreadable(without_query(url), str(error)) from error
+        raise EvidenceUnreadable(without_query(url), reason_of(error)) from error
     if image_offset > before.size:
         raise EvidenceUnreadable(
             without_query(url), f"there is no offset {image_offset:#x} in its {before.size:,} bytes"
