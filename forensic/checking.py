@@ -52,11 +52,13 @@ def check(
     found: Found | None = None,
     placed: Placed | None = None,
     seen: Callable[[object], None] | None = None,
+    with_free: bool = True,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
     A rule that fails itself is reported as not run; with `strict` its exception is raised instead (for tests).
-    Compressed streams are decoded unless `with_streams` is False; the rules about them are then not run.
+    Compressed streams are decoded unless `with_streams` is False, and what nothing refers to is searched unless
+    `with_free` is; the rules about them are then not run.
     `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
     it stands whenever a structure has given it more problems, and `placed` with the places of every problem, of which
     a finding lists only the first. What `limits` leave out is said by a finding, and the verdict is then undetermined
@@ -78,7 +80,7 @@ def check(
             if more and found:
                 found(_finding(rule, tallies[rule.code]))
 
-    for structure in structures(image, with_streams, limits):
+    for structure in structures(image, with_streams, limits, with_free):
         if isinstance(structure, Measured):
             measured = structure
             continue

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import UNSET
 
-from forensic.files.opened_file import Identity, OpenedFile, change_of, integrity_of, reason_of
+from forensic.files.opened_file import Identity, reason_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
 from forensic.untrusted import shown
@@ -60,26 +60,20 @@ class Evidence:
         """Open the file read-only; `bad` ranges, (start, end) in order, are not read, as if the medium failed there.
 
         What counts begins at `image_offset`. With `all_pieces` a file `NAME.001` is the first piece of evidence that
-        was split, and those that follow it are read with it. Raises `EvidenceUnreadable` if one is missing, not
-        permitted, or neither a regular file nor a block device; a FIFO or a directory is refused without being read. A
-        symbolic link that the examiner names is resolved first and reported; the file itself is then opened without
-        following one.
+        was split, and those that follow it are read with it. Raises `EvidenceUnreadable` for what is missing, not
+        permitted, or neither a regular file nor a block device, which is not read at all. A symbolic link that the
+        examiner names is resolved first and reported; then none is followed.
         """
-        self.path_as_given = os.fspath(path_as_given)
+        self.path_as_given, self.image_offset = os.fspath(path_as_given), image_offset
         self.path = resolved(self.path_as_given)
-        self.image_offset = image_offset
         self._begin(open_files(self.path_as_given, self.path, image_offset, all_pieces), bad)
 
     @classmethod
-    def of_descriptor(cls, descriptor: int, name: str) -> Self:
-        """A file without a name that this process has written itself; messages call it `name`.
-
-        The descriptor is closed with the object, and only ever read from.
-        """
+    def of_opened(cls, opened: OpenedFiles, name: str, path: str = "") -> Self:
+        """What was opened otherwise, which messages call `name`; it is closed with the object."""
         evidence = cls.__new__(cls)
-        evidence.path_as_given, evidence.path, evidence.image_offset = name, "", 0
-        file = OpenedFile(descriptor, "", (), Identity.of(os.fstat(descriptor)))
-        evidence._begin(OpenedFiles([file]))
+        evidence.path_as_given, evidence.path, evidence.image_offset = name, path, opened.first.skip
+        evidence._begin(opened)
         return evidence
 
     def _begin(self, opened: OpenedFiles, bad: Sequence[tuple[int, int]] = ()) -> None:
@@ -103,6 +97,17 @@ class Evidence:
     def size(self) -> int:
         """Bytes in the file when it was opened, from the offset on at which it counts; all is judged against this."""
         return self._opened.size
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies on a server, so that every byte that is read has to be fetched."""
+        return self._opened.is_remote
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """These ranges (host offset, length) will be read next; a server's are fetched together, faults met later."""
+        if self._opened.is_remote:
+            with contextlib.suppress(OSError):
+                self._opened.expect(ranges)
 
     @property
     def is_device(self) -> bool:
@@ -149,9 +154,9 @@ class Evidence:
         while done < len(buffer):
             at, rest = host_offset + done, buffer[done:]
             descriptor, place = self._fd, at + self._skip
-            if self._opened.several:
-                descriptor, place, rest = self._opened.within(at, rest)
             try:
+                if self._opened.looks_up:
+                    descriptor, place, rest = self._opened.within(at, rest)
                 count = os.preadv(descriptor, [rest], place)
             except OSError as error:
                 raise self._failed(at, len(buffer) - done, reason_of(error)) from error
@@ -208,12 +213,11 @@ class Evidence:
 
     def unchanged(self) -> bool:
         """Whether device, inode, size, mtime and ctime are as when it was opened; of a block device node and size."""
-        return self.after() == self.before and all(file.now() == file.before for file in self.files[1:])
+        return not any(self._opened.changes())
 
     def changes(self) -> list[str]:
         """How the file, or each of its pieces, differs from what it was when it was opened, as ends of sentences."""
-        found = [(self.before, self.after()), *((file.before, file.now()) for file in self.files[1:])]
-        return [change_of(before, after) for before, after in found if after != before]
+        return list(self._opened.changes())
 
     def in_use(self) -> bool | None:
         """Whether another process, such as a running QEMU, holds locks on the file; None if that cannot be told.
@@ -236,7 +240,7 @@ class Evidence:
         found = []
         if writer := self.writer():
             found.append(f"is held by another process, which {writer}: it may have changed while it was read")
-        for change in self.changes():
+        for change in self._opened.changes():
             found.append(f"changed while it was being read; the result is not reliable ({change})")
         if count := len(self._unread) + self.unread_not_listed:
             ranges = "a range" if count == 1 else f"{count:,} ranges"
@@ -246,7 +250,7 @@ class Evidence:
     @property
     def identities(self) -> set[tuple[int, int]]:
         """Device and inode of each file that is read."""
-        return {(file.before.device, file.before.inode) for file in self.files}
+        return self._opened.identities
 
     def is_same_file(self, status: os.stat_result) -> bool:
         """Whether a stat result is of this very file, whatever its name."""
@@ -259,13 +263,13 @@ class Evidence:
         return SourceRecord(
             path_as_given=shown(self.path_as_given),
             path_resolved=shown(self.path),
-            kind="block" if self.is_device else "file",
+            kind=self._opened.kind,
             image_offset=self.image_offset or UNSET,
             pieces=self._opened.records(),
-            device=self.before.device,
-            inode=self.before.inode,
+            device=UNSET if self.is_remote else self.before.device,
+            inode=UNSET if self.is_remote else self.before.inode,
             size=self.size,
-            disk_usage=self.disk_usage,
+            disk_usage=UNSET if self.is_remote else self.disk_usage,
             mode=f"{stat.S_IMODE(self.before.mode):04o}",
             owner=self.before.owner,
             mtime_ns=self.before.mtime_ns,
@@ -281,7 +285,7 @@ class Evidence:
 
     def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""
-        return integrity_of(self.before, self.after(), self.unchanged(), self.is_device)
+        return self._opened.integrity()
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""

@@ -8,6 +8,7 @@ a terminal, a log or an exception; a renderer for a markup language still applie
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -98,6 +99,15 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A path or any other text from outside in its shown form; file names may hold anything but NUL."""
     name = os.fspath(path)
     return _shown(name) if isinstance(name, str) else Untrusted(name).text
+
+
+URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+"""How what the examiner names begins if it lies on a server; an absolute path, or one with ./, is always a file."""
+
+
+def without_query(name: str) -> str:
+    """A name; of a URL without its query, which may hold a secret: links that are signed carry their key there."""
+    return name.partition("?")[0] + "?…" if URL.match(name) and "?" in name else name
 
 
 def shown_whole(text: str) -> str:

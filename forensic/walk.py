@@ -70,10 +70,12 @@ Structure = (
 """What rules examine, and at the end what was measured."""
 
 
-def structures(image: Identified, with_streams: bool = True, limits: Limits | None = None) -> Iterator[Structure]:
+def structures(
+    image: Identified, with_streams: bool = True, limits: Limits | None = None, with_free: bool = True
+) -> Iterator[Structure]:
     """Header first, then what it points to, then who owns what.
 
-    Compressed streams are decoded unless they are to be left out.
+    Compressed streams are decoded, and what nothing refers to is searched, unless they are to be left out.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -104,12 +106,13 @@ def structures(image: Identified, with_streams: bool = True, limits: Limits | No
         yield table
         if isinstance(table, BitmapTable):
             bitmap_tables.append(table)
-    yield from _tables(image, with_streams, budget, refcount_table, bitmap_tables)
+    yield from _tables(image, with_streams, with_free, budget, refcount_table, bitmap_tables)
 
 
 def _tables(
     image: Qcow2Image,
     with_streams: bool,
+    with_free: bool,
     budget: Budget,
     refcount_table: RefcountTable,
     bitmap_tables: list[BitmapTable],
@@ -159,7 +162,7 @@ def _tables(
     elif streams.count:
         yield streams.overlaps()
     yield from slack_residue(image, cluster_owners.metadata)
-    yield from _results(budget, counter, measuring, file_end, unreferenced)
+    yield from _results(budget, counter, measuring, file_end, unreferenced, with_free)
     yield measuring.measured(counter, with_streams)
 
 
@@ -181,13 +184,15 @@ def _results(
     measuring: Measuring,
     file_end: FileEnd,
     unreferenced: UnreferencedSearch,
+    with_free: bool,
 ) -> Iterator[Structure]:
     """What the references add up to, and what lies where nothing refers to."""
     free = FreeSearch(counter.evidence, budget)
     for result in counter.results():
         measuring.add_usage(result)
         if isinstance(result, FreeClusters):
-            for residue in free.search(result.begins, result.ends, result.last_used_end):
+            found = free.search(result.begins, result.ends, result.last_used_end) if with_free else ()
+            for residue in found:
                 unreferenced.add(residue)
                 yield residue
         else:
@@ -198,14 +203,19 @@ def _results(
         for kind in (LeakedClusters, FreeResidue):
             yield Unexamined(kind, f"{counter.lost}, so what is in use is not fully known")
         return
+    if not with_free:
+        reason = "what nothing refers to was not read"
+        yield Unexamined(FreeResidue, reason)
+        yield Unexamined(Unreferenced, reason)
+        return
     appended = file_end.appended(counter.metadata, counter.l2_offsets, budget)
     for residue in free.rest(counter.stored.counted_end, appended):
         unreferenced.add(residue)
         yield residue
-    found = unreferenced.found()
-    yield found
-    if found.stopped_at is not None:
-        yield Unexamined(Unreferenced, f"the search for tables stopped at host offset {found.stopped_at:#x}")
+    tables = unreferenced.found()
+    yield tables
+    if tables.stopped_at is not None:
+        yield Unexamined(Unreferenced, f"the search for tables stopped at host offset {tables.stopped_at:#x}")
     stop = budget.exceeded(SEARCHED, budget.limits.residue_bytes, 1)
     if stop:
         yield Unexamined(FreeResidue, stop, limit=True)

@@ -42,6 +42,11 @@ def add(subparsers: Subparsers) -> None:
     add_json(parser)
     parser.add_argument("--no-streams", action="store_true", help="do not decode compressed clusters")
     parser.add_argument(
+        "--read-all",
+        action="store_true",
+        help="of evidence on a server, fetch compressed clusters and what nothing refers to as well, not tables alone",
+    )
+    parser.add_argument(
         "--format",
         choices=(*FORMATS, FINDINGS),
         default="text",
@@ -111,13 +116,20 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
     with evidence_of(path, options) as evidence:
         refuse_bad_targets(targets, [evidence, *files_read_by(options)], options.force)
         image = identified(evidence, options)
+        read_all = options.read_all or not evidence.is_remote
         known = ranges_to_draw(image, [options.format, *(target.format for target in targets)])
         # Before the check: its verdict has to know of what cannot be read there.
         guest = None if isinstance(image, ForeignFile) else contents_of_image(image)
-        judgement = check(image, with_streams=not options.no_streams, limits=limits, seen=known.see if known else None)
+        judgement = check(
+            image,
+            with_streams=read_all and not options.no_streams,
+            limits=limits,
+            seen=known.see if known else None,
+            with_free=read_all,
+        )
         status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED
         result = judgement.add_to(describe(image, judgement.measured, guest), fail_on)
-        sha256 = _sha256(evidence) if options.format == FINDINGS else None
+        sha256 = _sha256(evidence) if options.format == FINDINGS and read_all else None
         if options.format in ("text", FINDINGS) and not targets:
             report = Report(result, evidence.record())
         else:

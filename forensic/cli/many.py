@@ -24,7 +24,7 @@ from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
 from forensic.records.run import SourceRecord
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import Line
-from forensic.untrusted import shown
+from forensic.untrusted import shown, without_query
 
 SUFFIXES = (".qcow2", ".qcow", ".qc2")
 """Files that are named like this should be images."""
@@ -221,12 +221,13 @@ def _guarded(path: str, options: argparse.Namespace, look: Look, failure_line: L
     except ForensicError as error:
         return _failure(path, str(error), error.exit_status, failure_line)
     except Exception as error:  # noqa: BLE001 - one image must not keep the examiner from the others
-        message = f"{shown(path)}: internal error: {type(error).__name__}: {shown(str(error))}"
+        message = f"{shown(without_query(path))}: internal error: {type(error).__name__}: {shown(str(error))}"
         return _failure(path, message, ExitStatus.NOT_COMPLETED, failure_line)
 
 
 def _failure(path: str, message: str, status: ExitStatus, failure_line: LineOfFailure | None) -> Outcome:
-    return Outcome(status, failure_line(path, message, status) if failure_line else "", message)
+    line = failure_line(without_query(path), message, status) if failure_line else ""
+    return Outcome(status, line, message)
 
 
 def json_of_failure(path: str, message: str, status: ExitStatus) -> str:

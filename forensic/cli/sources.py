@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Parser, UsageError
-from forensic.untrusted import shown
+from forensic.untrusted import URL, shown, without_query
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
@@ -52,6 +52,11 @@ def evidence_of(
     """
     from forensic.evidence import Evidence
 
+    if URL.match(os.fspath(path)):
+        from forensic.files.remote_files import open_remote
+
+        name = without_query(os.fspath(path))
+        return Evidence.of_opened(open_remote(os.fspath(path), options.image_offset), name, name)
     return Evidence(path, options.image_offset, all_pieces=True, bad=bad)
 
 

@@ -7,16 +7,20 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from forensic.errors import EvidenceUnreadable
+from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.records.run import IdentityRecord, IntegrityRecord
+    from forensic.records.run import IdentityRecord
 
 
 class Identity(Struct, frozen=True):
-    """What identifies a file and shows a change to it; times in nanoseconds, size in bytes."""
+    """What identifies a file and shows a change to it; times in nanoseconds, size in bytes.
+
+    Of an object on a server there is the size and the version that the server gives it (`etag`) alone.
+    """
 
     device: int
     inode: int
@@ -25,6 +29,7 @@ class Identity(Struct, frozen=True):
     ctime_ns: int
     mode: int
     owner: int
+    etag: str = ""
 
     @classmethod
     def of(cls, status: os.stat_result) -> Identity:
@@ -149,6 +154,8 @@ def change_of(before: Identity, after: Identity | None) -> str:
         return "another file has its name now"
     if after.size != before.size:
         return f"it had {before.size:,} bytes and has {after.size:,}"
+    if after.etag != before.etag:
+        return "the server has another version of it"
     return "its times or permissions have changed"
 
 
@@ -156,7 +163,12 @@ def times_of(identity: Identity) -> IdentityRecord:
     """Size and times as a report holds them."""
     from forensic.records.run import IdentityRecord
 
-    return IdentityRecord(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
+    return IdentityRecord(
+        size=identity.size,
+        mtime_ns=identity.mtime_ns,
+        ctime_ns=identity.ctime_ns,
+        etag=shown(identity.etag) if identity.etag else UNSET,
+    )
 
 
 def stream_that_is(status: os.stat_result) -> str | None:
@@ -200,17 +212,3 @@ def kind_of(mode: int) -> str:
         stat.S_IFSOCK: "a socket",
     }
     return kinds.get(stat.S_IFMT(mode), "something else")
-
-
-def integrity_of(before: Identity, after: Identity | None, unchanged: bool, is_device: bool) -> IntegrityRecord:
-    """The proof that a file was not changed, as reports hold it; `after` is what its path names now."""
-    from forensic.records.run import IntegrityRecord  # not every command makes a report
-
-    return IntegrityRecord(
-        before=times_of(before),
-        after=times_of(after) if after else None,
-        unchanged=None if is_device and unchanged else unchanged,
-        method="size and node of the block device, which do not tell whether its content changed"
-        if is_device
-        else "device, inode, size, mtime and ctime when opened and when the report was made",
-    )

@@ -6,18 +6,19 @@ import contextlib
 import errno
 import os
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable
-from forensic.files.opened_file import OpenedFile, open_file, pieces_after, reason_of
+from forensic.files.opened_file import Identity, OpenedFile, change_of, open_file, pieces_after, reason_of, times_of
 from forensic.files.qemu_locks import is_locked, writer_of
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.records.run import PieceRecord
+    from forensic.records.run import IntegrityRecord, PieceRecord
 
 FIRST_OF_SEVERAL = ".001"
 """How the name of the first piece of evidence that was split ends."""
@@ -26,12 +27,21 @@ FIRST_OF_SEVERAL = ".001"
 class OpenedFiles:
     """One file, or the pieces of evidence that was split; host offsets count through all of them."""
 
-    def __init__(self, files: list[OpenedFile]) -> None:
+    is_remote = False
+    method = "device, inode, size, mtime and ctime when opened and when the report was made"
+    """How a change would be noticed, as reports have it."""
+
+    def __init__(self, files: Sequence[OpenedFile]) -> None:
         self.files = tuple(files)
         self.first = self.files[0]
         self.size = self.files[-1].end
         # What was last found to be stored: some file systems look at each page of it to find its end.
         self._stored = (0, 0)
+
+    @classmethod
+    def of_descriptor(cls, descriptor: int) -> OpenedFiles:
+        """A file without a name that this process has written itself, and only reads from now on."""
+        return cls([OpenedFile(descriptor, "", (), Identity.of(os.fstat(descriptor)))])
 
     @property
     def several(self) -> bool:
@@ -50,6 +60,14 @@ class OpenedFiles:
     def at(self, host_offset: int) -> OpenedFile:
         """The file in which an offset lies; the last one for those past its end."""
         return self.files[bisect_right(self.files, host_offset, key=lambda file: file.start) - 1]
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether `within` has to be asked before each read."""
+        return len(self.files) > 1
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """These ranges (host offset, length) will be read; what has to be fetched can be fetched together."""
 
     def within(self, host_offset: int, buffer: memoryview) -> tuple[int, int, memoryview]:
         """What to read for a buffer: from which descriptor, at which place in it, and how much of the buffer."""
@@ -98,6 +116,38 @@ class OpenedFiles:
     def writer(self) -> str | None:
         """What another process that holds one of them may do to it; None if none was seen."""
         return next((found for file in self.files if (found := writer_of(file.descriptor))), None)
+
+    @property
+    def kind(self) -> str:
+        """What a report calls it."""
+        return "block" if self.first.is_device else "file"
+
+    @property
+    def identities(self) -> set[tuple[int, int]]:
+        """Device and inode of each."""
+        return {(file.before.device, file.before.inode) for file in self.files}
+
+    def changes(self) -> Iterator[str]:
+        """How each that changed since it was opened differs from what it was."""
+        for file in self.files:
+            if (after := file.now()) != file.before:
+                yield change_of(file.before, after)
+
+    def integrity(self) -> IntegrityRecord:
+        """The proof that nothing was changed, as reports hold it."""
+        from forensic.records.run import IntegrityRecord
+
+        after = self.first.now()
+        unchanged = after == self.first.before and not any(self.changes())
+        device = self.first.is_device
+        return IntegrityRecord(
+            before=times_of(self.first.before),
+            after=times_of(after) if after else None,
+            unchanged=None if device and unchanged else unchanged,
+            method="size and node of the block device, which do not tell whether its content changed"
+            if device
+            else self.method,
+        )
 
     def records(self) -> list[PieceRecord] | UnsetType:
         """What a report says of the pieces, if there are several."""

@@ -12,6 +12,7 @@ from typing import Self
 
 from forensic.errors import EvidenceUnreadable, OutputFailed
 from forensic.evidence import Evidence
+from forensic.files.opened_files import OpenedFiles
 
 TAKEN_AT_ONCE = 1 << 20
 
@@ -63,7 +64,7 @@ class Spool:
 
     def evidence(self) -> Evidence:
         """What was taken so far, as a file to look at; close it when it is looked at."""
-        return Evidence.of_descriptor(os.dup(self._file.fileno()), self.name)
+        return Evidence.of_opened(OpenedFiles.of_descriptor(os.dup(self._file.fileno())), self.name)
 
     @property
     def seconds_left(self) -> float | None:

@@ -84,6 +84,7 @@ def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple
     starts = runs[:, 0]
     lengths = np.add.reduceat(present, starts)
     buffer = raw.reshape(-1).data
+    evidence.expect(zip(offsets[starts].tolist(), lengths.tolist(), strict=True))
     for (first, end), offset, length in zip(runs.tolist(), offsets[starts].tolist(), lengths.tolist(), strict=True):
         try:
             evidence.read_into(offset, buffer[first * size : first * size + length])

@@ -16,6 +16,7 @@ class IdentityRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     size: Count
     mtime_ns: int
     ctime_ns: int
+    etag: Annotated[str, Meta(description="The version that a server gives an object.")] | UnsetType = UNSET
     hashes: Hashes | UnsetType = UNSET
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from forensic.exit_status import ExitStatus
 from forensic.records.run import ArtifactRecord, InputRecord, LibraryRecord, RunRecord, ToolRecord
-from forensic.untrusted import Json, shown
+from forensic.untrusted import Json, shown, without_query
 from forensic.version import __version__
 
 LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
@@ -46,7 +46,7 @@ class Run(Struct, dict=True):
         """What a report says of the run; `inputs` and `artifacts` are the files that were read and written."""
         record = RunRecord(
             run_id=self.run_id,
-            command_line=[shown(word) for word in self.command_line],
+            command_line=[shown(without_query(word)) for word in self.command_line],
             options=self.options,
             started_at=_utc(self.started_at),
             ended_at=_utc(_now()),

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from forensic.disk.codecs import decode
 from forensic.evidence import Evidence
+from forensic.files.opened_files import OpenedFiles
 from forensic.qcow2.arrays import U64
 from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length
 from forensic.recovery.accounts import Accounts, located
@@ -65,7 +66,8 @@ def anchors_of(clusters: Sequence[Cluster], size: int) -> Iterator[tuple[Anchor,
     if not clusters:
         return
     descriptor = os.memfd_create("clusters")
-    with Evidence.of_descriptor(_filled(descriptor, clusters), "compressed clusters") as evidence:
+    opened = OpenedFiles.of_descriptor(_filled(descriptor, clusters))
+    with Evidence.of_opened(opened, "compressed clusters") as evidence:
         for anchor in find_anchors(evidence, scan(evidence)):
             number, inside = divmod(anchor.host_offset, size)
             yield anchor, clusters[number], inside
