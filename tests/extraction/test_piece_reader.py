@@ -137,14 +137,14 @@ def test_streams_side_by_side_are_read_at_once(length: int, tmp_path: Path, monk
     order = [5, 2, 7, 0, 1, 6, 3, 4]
     parts = [(at * CLUSTER, CLUSTER, *places[number], 0, 0) for at, number in enumerate(order)]
     read: list[int] = []
-    real = Evidence.read_at
+    real = Evidence.read_into
 
-    def read_at(self: Evidence, host_offset: int, length: int) -> bytes:
+    def read_into(self: Evidence, host_offset: int, buffer: memoryview) -> None:
         read.append(host_offset)
-        return real(self, host_offset, length)
+        real(self, host_offset, buffer)
 
     with disk_of(tmp_path, bytes(content)) as disk:
-        monkeypatch.setattr(Evidence, "read_at", read_at)
+        monkeypatch.setattr(Evidence, "read_into", read_into)
         chunks, _, faults = filled(disk, Piece(0, 8 * CLUSTER, parts))
     assert (chunks, faults) == (b"".join(clusters[number] for number in order), ())
     assert read == [FIRST]
