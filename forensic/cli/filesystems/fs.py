@@ -14,7 +14,7 @@ def add(subparsers: Subparsers) -> None:
         "fs",
         help=SUMMARY,
         description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}. Reads ext2/3/4, NTFS, FAT and exFAT by The Sleuth Kit and XFS "
-        "by libfsxfs, which `pip install 'qcowscope[fs]'` installs, on partitions and LVM2 logical volumes.",
+        "by libfsxfs, which the extra `fs` installs, on partitions and LVM2 logical volumes.",
         allow_abbrev=False,
         formatter_class=UNMEASURED,
     )
