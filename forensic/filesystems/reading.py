@@ -106,7 +106,8 @@ class Reading:
         self.fault_count = 0
         self.unread: list[Unread] = []
         self.found = True
-        self._disk, self._task, self._bounds = disk, task, bounds
+        fetched = max((evidence.before.size for evidence in disk.evidences if evidence.is_remote), default=0)
+        self._disk, self._task, self._bounds = disk, task, replace(bounds, file=fetched)
         self._absent = self._broken = False
 
     @property

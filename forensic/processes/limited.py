@@ -27,12 +27,17 @@ _DONE, _MESSAGE, _ERROR = range(3)
 
 
 class Bounds(Struct, frozen=True):
-    """What a process may use: seconds in all and between two messages, bytes beyond those it has, and of a message."""
+    """What a process may use: seconds in all and between two messages, bytes beyond those it has, and of a message.
+
+    `file` is how long a file may get by what it writes: it has none to write, but for the blocks of evidence on a
+    server, which all processes keep in one unnamed file.
+    """
 
     seconds: float = 3600
     silence: float = 120
     memory: int = 1 << 30
     message: int = 4 << 20
+    file: int = 0
 
 
 class ProcessFailed(Exception):
@@ -166,7 +171,7 @@ def _limit(bounds: Bounds) -> None:
     memory = _own_size() + bounds.memory
     for what, soft, hard in (
         (resource.RLIMIT_CPU, seconds, seconds + 1),  # SIGXCPU first, which says why
-        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_FSIZE, bounds.file, bounds.file),
         (resource.RLIMIT_AS, memory, memory),
     ):
         with suppress(OSError, ValueError):

@@ -197,6 +197,17 @@ def test_what_may_be_a_key_in_a_url_is_shown_nowhere(server: Served, tmp_path: P
     assert server.paths[-1].endswith("topsecret")
 
 
+def test_files_inside_the_disk_are_read_by_limited_processes_all_the_same(server: Served, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "letter.txt").write_text("hello", encoding="utf-8")
+    raw, server.path = tmp_path / "disk.raw", tmp_path / "disk.qcow2"
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", raw, "16M"], check=True)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, server.path], check=True)
+    command = [sys.executable, "-m", "forensic.cli", "fs", "cat", server.url, "--volume", "0", "/letter.txt"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stdout) == (0, "hello"), finished.stderr
+
+
 @given(blocks=st.sets(st.integers(0, 300)), file_blocks=st.integers(301, 400), cut=st.integers(0, BLOCK - 1))
 def test_requests_cover_what_is_wanted_and_nothing_else(blocks: set[int], file_blocks: int, cut: int) -> None:
     file_size = file_blocks * BLOCK - cut
