@@ -9,6 +9,7 @@ import pytest
 from forensic import check
 from forensic.budget import Limits
 from forensic.evidence import Evidence, ReadFailed
+from forensic.files.opened_files import OpenedFiles
 from forensic.finding import Severity
 from forensic.gate.decision import GateCheck, GateVerdict, Stage
 from forensic.gate.gate import gate_file, gate_stream
@@ -236,7 +237,7 @@ def test_a_medium_that_fails_decides_nothing(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_image_that_changes_meanwhile_is_not_decided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Evidence, "after", lambda self: None)
+    monkeypatch.setattr(OpenedFiles, "changes", lambda self: iter(["there is no file of its name any more"]))
     decided = gate_file(sound("data-512"), STRICT)
     assert (decided.verdict, [one.check for one in decided.reasons]) == (GateVerdict.UNDECIDED, [GateCheck.EVIDENCE])
 
