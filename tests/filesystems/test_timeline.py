@@ -80,7 +80,7 @@ def test_dfxml_is_valid_by_its_schema(image: Path, tmp_path: Path) -> None:
     require("xmllint")
     out = tmp_path / "out.xml"
     out.write_text(qcowscope("fs", "timeline", image, "--format", "dfxml").out, encoding="utf-8")
-    schema = HERE / "dfxml" / "dfxml.xsd"
+    schema = HERE / "dfxml_subset.xsd"
     done = subprocess.run(
         ["xmllint", "--noout", "--nonet", "--schema", schema, out], capture_output=True, text=True, check=False
     )
