@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,12 @@ class References(Struct, frozen=True):
 class TableReferences(References, frozen=True):
     """The same, and the tables that lead there: `table_offsets` are host offsets.
 
-    `rows[n]` is the number of the table of reference n, None if every table has as many references as the others.
+    `rows` gives the number of the table for each reference, when it is asked for; it is None if every table has as
+    many references as the others.
     """
 
     table_offsets: U64 = np.zeros(0, dtype=np.uint64)
-    rows: I64 | None = None
+    rows: Callable[[], I64] | None = None
 
     def elsewhere(self, first: int, end: int) -> tuple[U64, U64]:
         """Which tables lead to clusters outside `first` to `end`, and where: numbers of parts of the file that are
@@ -54,8 +56,8 @@ class TableReferences(References, frozen=True):
         outside = (self.clusters < np.uint64(first)) | (self.clusters >= np.uint64(end))
         parts = self.clusters[outside] // np.uint64(end)
         count = np.uint64(len(self.table_offsets))
-        rows = np.arange(len(self.clusters)) * len(self.table_offsets) // len(self.clusters)
-        rows = (rows if self.rows is None else self.rows)[outside]
+        evenly = np.arange(len(self.clusters)) * len(self.table_offsets) // len(self.clusters)
+        rows = (self.rows() if self.rows else evenly)[outside]
         pairs = distinct(parts * count + rows.astype(np.uint64))
         return pairs // count, self.table_offsets[(pairs % count).astype(np.int64)]
 
@@ -77,7 +79,7 @@ def _of_data(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> TableR
     offsets = batch.data_offsets[rows]
     valid = _leading_somewhere(batch, offsets, rows)
     clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
-    tables = None if valid is None else np.nonzero(valid)[0]
+    tables = None if valid is None else lambda: np.nonzero(valid)[0]
     return TableReferences(clusters, times, sets, _copied(batch, rows, valid), False, batch.host_offsets[rows], tables)
 
 
@@ -96,7 +98,12 @@ def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Ite
     for distance in range(3):  # a stream of at most two clusters' length touches at most three
         touched = first + np.uint64(distance)
         counted = in_file & (touched <= last)
-        yield TableReferences(touched[counted], times, sets, None, True, batch.host_offsets[rows], tables[counted])
+        rows_of = partial(_some, tables, counted)
+        yield TableReferences(touched[counted], times, sets, None, True, batch.host_offsets[rows], rows_of)
+
+
+def _some(tables: I64, which: Bools) -> I64:
+    return tables[which]
 
 
 def _copied(batch: L2Batch, rows: slice | I64, valid: Bools | None) -> Bools | bool | None:
