@@ -105,9 +105,8 @@ class Evidence:
 
     def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
         """These ranges (host offset, length) will be read next; a server's are fetched together, faults met later."""
-        if self._opened.is_remote:
-            with contextlib.suppress(OSError):
-                self._opened.expect(ranges)
+        with contextlib.suppress(OSError):
+            self._opened.expect(ranges)
 
     @property
     def is_device(self) -> bool:

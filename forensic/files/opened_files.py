@@ -138,7 +138,7 @@ class OpenedFiles:
         from forensic.records.run import IntegrityRecord
 
         after = self.first.now()
-        unchanged = after == self.first.before and not any(self.changes())
+        unchanged = after == self.first.before and all(file.now() == file.before for file in self.files[1:])
         device = self.first.is_device
         return IntegrityRecord(
             before=times_of(self.first.before),
