@@ -20,6 +20,7 @@ from forensic.cli.filesystems.sources import (
     ended,
     file_named,
     found_on,
+    is_missing,
     opened,
     report,
 )
@@ -111,11 +112,11 @@ def _give(disk: Disk, volume: NamedVolume, name: str, options: argparse.Namespac
             if entry is None or reading.failure:
                 raise _NotWhole
     except _NotWhole:
-        return _judged(reading, None, volume, name)
+        return _judged(reading, None, name)
     for hash_name, digest in digests.items():
         print(f"{hash_name}  {digest.hexdigest()}  {name}")
     sys.stdout.flush()
-    return _judged(reading, entry, volume, name)
+    return _judged(reading, entry, name)
 
 
 def _copied(reading: Reading, write: Write, digests: dict[str, Digest], name: str) -> Entry | None:
@@ -160,11 +161,10 @@ def _to_standard_output(content: bytes) -> None:
     sys.stdout.buffer.write(content)
 
 
-def _judged(reading: Reading, entry: Entry | None, volume: NamedVolume, name: str) -> ExitStatus:
+def _judged(reading: Reading, entry: Entry | None, name: str) -> ExitStatus:
     """Say what was not read; the exit status."""
     status = report([reading])
-    if not reading.found:
-        complain(f"qcowscope: volume {volume.name.text}: there is no {name}")
+    if is_missing(reading, name):
         return ExitStatus.NOT_COMPLETED
     for start, length, reason in _joined(reading.unread)[:UNREAD_SHOWN]:
         complain(f"qcowscope: {name}: bytes {start:,} to {start + length:,} cannot be read: {shown(reason)}")

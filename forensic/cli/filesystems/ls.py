@@ -17,6 +17,7 @@ from forensic.cli.filesystems.sources import (
     chosen,
     ended,
     found_on,
+    is_missing,
     opened,
     report,
 )
@@ -117,10 +118,7 @@ def _list_files(disk: Disk, volume: NamedVolume, options: argparse.Namespace) ->
             print(_long(entry, reading.most_bytes) if options.long else shown_path(entry.path))
     sys.stdout.flush()
     status = report([reading])
-    if not reading.found:
-        complain(f"qcowscope: volume {volume.name.text}: there is no {shown(path)}")
-        return ExitStatus.NOT_COMPLETED
-    return status
+    return ExitStatus.NOT_COMPLETED if is_missing(reading, shown(path)) else status
 
 
 def _print_json(reading: Reading, entries: Iterator[Entry]) -> None:

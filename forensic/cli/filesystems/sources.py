@@ -145,6 +145,13 @@ def report(readings: Iterable[Reading]) -> ExitStatus:
     return status_of_all(statuses)
 
 
+def is_missing(reading: Reading, name: str) -> bool:
+    """Whether there is no such file on the volume, which is said."""
+    if not reading.found:
+        complain(f"qcowscope: volume {reading.volume.name.text}: there is no {name}")
+    return not reading.found
+
+
 def ended(disks: Iterable[Disk], status: int) -> int:
     """The status of a command that has read these disks."""
     return cautioned([evidence for disk in disks for evidence in disk.evidences], ExitStatus(status))

@@ -19,6 +19,7 @@ from forensic.cli.filesystems.sources import (
     ended,
     file_named,
     found_on,
+    is_missing,
     opened,
     report,
 )
@@ -68,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
         entry = next(iter([*reading.entries()]), None)
         status = report([reading])
         if entry is None:
-            if not reading.found:
-                complain(f"qcowscope: volume {volume.name.text}: there is no {name}")
+            is_missing(reading, name)
             return ended([disk], status or ExitStatus.NOT_COMPLETED)
         places = list(places_of(entry, volume.layout, disk, _others(image, disk, stack)))
         print_places = _print_json if options.json else _print_text
