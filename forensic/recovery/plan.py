@@ -83,12 +83,13 @@ class GuestRange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DataRange(Struct, frozen=True, forbid_unknown_fields=True):
-    """A guest range whose table is lost, and where in the file its data lies."""
+    """A guest range whose table is lost, and where its data lies; with a `stored_length` one compressed cluster."""
 
     guest_offset: int
     length: int
     host_offset: int
     decision: str
+    stored_length: int = 0
 
 
 class HostRange(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,6 +105,16 @@ class Segment(Struct, frozen=True, forbid_unknown_fields=True):
 
     l2_offset: int
     clusters: int
+
+
+class StreamRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """Compressed clusters that could not be placed, one after another from a host offset on: the bytes that each takes.
+
+    Each decodes to a whole cluster.
+    """
+
+    host_offset: int
+    lengths: tuple[int, ...]
 
 
 class Alternative(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,6 +156,8 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, rename={"schema_": "
     data: tuple[DataRange, ...] = ()
     segments: tuple[Segment, ...] = ()
     segments_not_listed: int = 0
+    streams: tuple[StreamRun, ...] = ()
+    streams_not_listed: int = 0
     examiner: tuple[str, ...] = ()
     part: Part | None = None
     seal: str = ""

@@ -59,7 +59,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
             entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
     starts, judged, unknown = _judged(plan, geometry)
     data = tuple(
-        (one.guest_offset, one.guest_offset + one.length, one.host_offset)
+        (one.guest_offset, one.guest_offset + one.length, one.host_offset, one.stored_length)
         for one in plan.data
         if one.decision in plan.decisions
     )

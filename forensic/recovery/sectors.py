@@ -6,7 +6,7 @@ A sector is read as 64 big-endian words. Whether it can be part of a table is de
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import IntEnum
 
 import numpy as np
@@ -26,7 +26,6 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.tables import L2Batch
 
-Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 """As they stand in the file: a big-endian entry is not in the order of this machine."""
 
@@ -40,59 +39,6 @@ FEW_OF = 8
 
 LOWEST_STREAM_BITS = 49
 """The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
-
-
-class Sector(IntEnum):
-    """What a sector looks like. Of a table with compressed and other entries a sector is `COMPRESSED`."""
-
-    ZERO = 0  # so that the holes of a file, of which there may be terabytes, take no memory
-    OTHER = 1
-    STANDARD = 2
-    COMPRESSED = 3
-    EXTENDED = 4
-    UNREAD = 5
-
-
-class Kinds:
-    """What each sector of a file looks like, two to a byte, since a large file has hundreds of millions of them.
-
-    It begins with zeros: holes of the file, of which there may be terabytes, take no memory.
-    """
-
-    def __init__(self, count: int) -> None:
-        """So many sectors that are `ZERO`."""
-        self._count = count
-        self._pairs = np.zeros(-(-count // 2), dtype=np.uint8)
-
-    @classmethod
-    def of(cls, kinds: Sequence[int] | Bytes) -> Kinds:
-        """Those of some sectors."""
-        found = cls(len(kinds))
-        found.put(np.arange(len(kinds)), np.array(kinds, dtype=np.uint8))
-        return found
-
-    def __len__(self) -> int:
-        return self._count
-
-    def part(self, start: int, stop: int) -> Bytes:
-        """The kinds of sectors from `start` on, as far as there are any."""
-        start, stop = min(start, self._count), min(stop, self._count)
-        pairs = self._pairs[start // 2 : -(-stop // 2)]
-        found = np.empty(2 * len(pairs), dtype=np.uint8)
-        found[0::2], found[1::2] = pairs & 15, pairs >> 4
-        return found[start % 2 : start % 2 + stop - start]
-
-    def at(self, sectors: I64) -> Bytes:
-        """The kinds of some sectors, all of which there are."""
-        found: Bytes = (self._pairs[sectors >> 1] >> ((sectors & 1) << 2).astype(np.uint8)) & np.uint8(15)
-        return found
-
-    def put(self, sectors: I64, kinds: Bytes) -> None:
-        """Set the kinds of some sectors, each named once. One thread at a time: neighbours share a byte."""
-        for odd, keep, shift in ((0, 0xF0, 0), (1, 0x0F, 4)):
-            which = (sectors & 1) == odd
-            places = sectors[which] >> 1
-            self._pairs[places] = (self._pairs[places] & np.uint8(keep)) | (kinds[which] << np.uint8(shift))
 
 
 class Signature(IntEnum):
