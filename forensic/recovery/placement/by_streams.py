@@ -26,12 +26,27 @@ from forensic.recovery.work import PlacedData, Streams, Work
 
 MOST_ITEMS = 1 << 22
 
+NEAR, FEWEST_NEAR = 8, 16
+"""Of clusters that are no farther apart so many pairs have to rise; a converter writes so many at once."""
+
 
 class Items(Struct, frozen=True):
     """Everything that no table leads to, in the order of the file: streams and plain clusters (length 0)."""
 
     starts: I64
     lengths: I64
+    cluster_size: int
+
+    def have_one_order(self, first: int, end: int) -> bool:
+        """Whether a converter can have written these in the order of the file alone.
+
+        A plain cluster takes the next free one, but a stream what is left of the one before, if that is enough: of a
+        stream that lies within a cluster, after its begin, and of the plain cluster after it either may be first.
+        """
+        starts, lengths = self.starts[first:end], self.lengths[first:end]
+        within = starts % self.cluster_size
+        filled_up = (lengths > 0) & (within > 0) & (within + lengths <= self.cluster_size)
+        return not bool((filled_up[:-1] & (lengths[1:] == 0)).any())
 
 
 def by_streams(work: Work, slots: I64, found: Found) -> list[PlacedData]:
@@ -45,13 +60,14 @@ def by_streams(work: Work, slots: I64, found: Found) -> list[PlacedData]:
     items = _items(work, streams)
     if items is None:
         return []
+    lost = set(slots.tolist())
     converted = _is_converted(work)
-    placed: dict[int, tuple[int, Method]] = {}
-    if converted:
-        placed = _filled(work, set(slots.tolist()), items)
-    said = _said(work, set(slots.tolist()), found, items)
+    placed = _filled(work, lost, items) if converted else {}
+    said = _said(work, lost, found, items)
     taken = {item for item, _ in placed.values()}
-    for guest, item in (_with_runs(work, set(slots.tolist()), said) if converted else said).items():
+    if converted or (converted is None and _rises(said, items)):
+        said = _with_runs(work, lost, said, items)
+    for guest, item in said.items():
         if guest not in placed and item not in taken:
             placed[guest] = (item, Method.ANCHORED_DATA)
     return list(_per_slot(work, placed, items))
@@ -72,16 +88,16 @@ def _items(work: Work, streams: Streams) -> Items | None:
     starts = np.concatenate([streams.host_offsets, np.concatenate(plain) * size])
     lengths = np.concatenate([streams.lengths, np.zeros(len(starts) - len(streams.lengths), dtype=np.int64)])
     order = np.argsort(starts, kind="stable")
-    return Items(starts[order], lengths[order])
+    return Items(starts[order], lengths[order], size)
 
 
-def _is_converted(work: Work) -> bool:
-    """Whether the tables that are left rise with their slots, each before its data, as a converter writes them."""
+def _is_converted(work: Work) -> bool | None:
+    """Whether the tables that are left rise with their slots, each before its data; None if none is left."""
     tables = np.array([table for _, table in sorted(all_placed(work))], dtype=np.uint64)
     clusters = (tables >> np.uint64(work.geometry.cluster_bits)).astype(np.int64)
     tables = tables[~work.found.zero_among(clusters, work.geometry.cluster_bits)]
     rising = bool((tables[1:] > tables[:-1]).all())
-    return not len(tables) or (rising and looks_converted(work.accounts, tables))
+    return (rising and looks_converted(work.accounts, tables)) if len(tables) else None
 
 
 def _filled(work: Work, lost: set[int], items: Items) -> dict[int, tuple[int, Method]]:
@@ -98,7 +114,7 @@ def _filled(work: Work, lost: set[int], items: Items) -> dict[int, tuple[int, Me
         ]
         low, high = np.searchsorted(items.starts, [begin[1], end[0]])
         wanted = np.concatenate([np.zeros(0, np.int64), *guests])
-        if 0 < len(wanted) == high - low:
+        if 0 < len(wanted) == high - low and items.have_one_order(int(low), int(high)):
             pairs = zip(wanted.tolist(), range(int(low), int(high)), strict=True)
             found.update({guest: (item, Method.EXACT_COUNT) for guest, item in pairs})
     return found
@@ -132,13 +148,25 @@ def _said(work: Work, slots: set[int], found: Found, items: Items) -> dict[int, 
     return {guest: item for guest, item in sorted(pairs) if guests[guest] == hosts[item] == 1}
 
 
-def _with_runs(work: Work, slots: set[int], said: dict[int, int]) -> dict[int, int]:
+def _rises(said: dict[int, int], items: Items) -> bool:
+    """Whether many streams that say their places, and that lie close together on the disk, rise in the file as well.
+
+    A converter that writes out of order mixes up those that are written at once.
+    """
+    known = [(guest, item) for guest, item in sorted(said.items()) if items.lengths[item]]
+    near = [later[1] > one[1] for one, later in pairwise(known) if later[0] - one[0] <= NEAR]
+    return len(near) >= FEWEST_NEAR and all(near)
+
+
+def _with_runs(work: Work, slots: set[int], said: dict[int, int], items: Items) -> dict[int, int]:
     """The same with the items between two that have as many items between them as there are clusters on the disk."""
     found, per_table = dict(said), work.geometry.l2_entry_count
     for (guest, item), (next_guest, next_item) in pairwise(sorted(said.items())):
         count = next_guest - guest
         through = range(guest // per_table, next_guest // per_table + 1)
-        if count == next_item - item and 1 < count <= LONGEST_RUN and slots.issuperset(through):
+        if count != next_item - item or not 1 < count <= LONGEST_RUN or not slots.issuperset(through):
+            continue
+        if items.have_one_order(item, next_item + 1):
             found.update(zip(range(guest, next_guest), range(item, next_item), strict=True))
     return found
 

@@ -8,16 +8,16 @@ the next one begins; after something else one begins with a cluster.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from msgspec import Struct, field
 
 from forensic.disk.codecs import ZSTD_MAGIC, Codec, decode
-from forensic.disk.examination import stream_end
-from forensic.qcow2.arrays import I64, U64, is_among
+from forensic.disk.examination import fills_cluster, stream_end
+from forensic.qcow2.arrays import I64, is_among
 from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length, host_offset_of
-from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.accounts import located
 from forensic.recovery.placement.in_streams import Cluster, Decoded
 from forensic.recovery.placement.placing import all_placed
 from forensic.recovery.sectors import WORDS, Signature, masks_of, signatures_in
@@ -63,8 +63,9 @@ class Found(Struct):
 def find_streams(work: Work) -> Found:
     """The compressed clusters in what nothing claims, as far as the budget goes."""
     found = Found()
-    search = _Search(work, found)
-    for begin, end, limit in _places(work):
+    begins, tails = _known_streams(work)
+    search = _Search(work, found, begins)
+    for begin, end, limit in _places(work, tails):
         search.chain(begin, end, limit)
         if found.is_over or work.is_late("looking for compressed clusters"):
             found.complete = False
@@ -76,15 +77,18 @@ def find_streams(work: Work) -> Found:
 class _Search:
     """Decodes at one place after another, and keeps what is found."""
 
-    def __init__(self, work: Work, found: Found) -> None:
-        self._evidence, self._found = work.evidence, found
+    def __init__(self, work: Work, found: Found, known: I64) -> None:
+        self._evidence, self._found, self._known = work.evidence, found, known
         self._codec, self._size = work.geometry.compression_type, work.geometry.cluster_size
         self._waiting: list[Cluster] = []
 
     def chain(self, begin: int, end: int, limit: int) -> None:
-        """The streams that begin in a range of the file, each where the one before ends, or else with a cluster."""
+        """The streams that begin in a range of the file, each where the one before ends, or else with a cluster.
+
+        They may go on in the cluster after it, up to `limit`, until the first that a table leads to.
+        """
         at = begin
-        while at < end and not self._found.is_over:
+        while (at < end or self._goes_on(at, limit)) and not self._found.is_over:
             stored = self._evidence.read_or_nothing(at, min(2 * self._size, limit - at))
             length = stream_length(stored, self._codec, self._size)
             if length is None:
@@ -95,6 +99,11 @@ class _Search:
             self._found.lengths.append(length)
             self._keep(at, stored[:length])
             at += length
+
+    def _goes_on(self, at: int, limit: int) -> bool:
+        """Whether a stream that no table leads to may begin in a cluster that it shares with others."""
+        place = int(np.searchsorted(self._known, at))
+        return at < limit and place < len(self._known) and int(self._known[place]) != at
 
     def _keep(self, at: int, stored: bytes) -> None:
         room = self._found.structured
@@ -135,19 +144,16 @@ def stream_length(stored: bytes, codec: int, size: int) -> int | None:
         except zlib.error:
             return None
     end = stream_end(stored, codec, size)
-    if end is None or decode(stored[:end], codec, size).fault:
-        return None
-    return end
+    return end if end is not None and fills_cluster(stored[:end], codec, size) else None
 
 
-def _places(work: Work) -> Iterator[tuple[int, int, int]]:
+def _places(work: Work, tails: dict[int, int]) -> Iterator[tuple[int, int, int]]:
     """Where streams may begin: begin and end of each range, and up to where one may reach.
 
     Those are runs of clusters that are in use and that nothing claims, and what follows the last of some streams that
     tables lead to: the next one may begin in the same cluster.
     """
     size, accounts = work.geometry.cluster_size, work.accounts
-    tails = _tails(work)
     for first, stop in unclaimed_runs(work):
         begin, end = first * size, min(stop * size, work.evidence.size)
         before = tails.pop(first - 1, begin)
@@ -182,37 +188,29 @@ def unclaimed_runs(work: Work) -> Iterator[tuple[int, int]]:
         yield first, stop
 
 
-def _tails(work: Work) -> dict[int, int]:
-    """Where streams of known tables end that no other one follows, by the cluster in which they end."""
-    accounts, geometry = work.accounts, work.geometry
-    if not accounts.streams.any:
-        return {}
-    begins, ends = _known_streams(accounts, [table for _, table in all_placed(work)])
-    if not len(begins):
-        return {}
-    order = np.argsort(begins, kind="stable")
-    begins, ends = begins[order], ends[order]
-    last = np.append(begins[1:] > ends[:-1], True)
-    found: dict[int, int] = {}
-    for begin, end in zip(begins[last].tolist(), ends[last].tolist(), strict=True):
-        stored = accounts.evidence.read_or_nothing(begin, end - begin)
-        length = stream_end(stored, geometry.compression_type, geometry.cluster_size)
-        if length is not None and (begin + length) % geometry.cluster_size:
-            found[(begin + length) // geometry.cluster_size] = begin + length
-    return found
+def _known_streams(work: Work) -> tuple[I64, dict[int, int]]:
+    """Where the streams of known tables begin; and where those end that no other one follows, by cluster.
 
-
-def _known_streams(accounts: Accounts, tables: Sequence[int]) -> tuple[I64, I64]:
-    """Begin of every stream that these tables lead to, and the end of its last sector; nothing if there are many."""
-    bits = accounts.geometry.cluster_bits
-    offsets: U64 = np.array(tables, dtype=np.uint64)
+    Nothing, if there are too many of them.
+    """
+    accounts, bits, size = work.accounts, work.geometry.cluster_bits, work.geometry.cluster_size
     begins, ends, count = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for batch, good in accounts.batches(np.arange(len(offsets)), offsets):
+    tables = np.array([table for _, table in all_placed(work)], dtype=np.uint64)
+    for batch, good in accounts.batches(np.arange(len(tables)), tables) if accounts.streams.any else ():
         _, streams = located(batch, good)
         entries = batch.entries[streams]
         count += len(entries)
         if count > MOST_KNOWN:
-            return begins[0], ends[0]
+            return begins[0], {}
         begins.append(compressed_host_offset(entries, bits).astype(np.int64))
         ends.append(begins[-1] + compressed_stored_length(entries, bits).astype(np.int64))
-    return np.concatenate(begins), np.concatenate(ends)
+    order = np.argsort(np.concatenate(begins), kind="stable")
+    starts, stops = np.concatenate(begins)[order], np.concatenate(ends)[order]
+    last = np.append(starts[1:] > stops[:-1], True) if len(starts) else np.zeros(0, dtype=np.bool_)
+    tails: dict[int, int] = {}
+    for start, stop in zip(starts[last].tolist(), stops[last].tolist(), strict=True):
+        stored = accounts.evidence.read_or_nothing(start, min(stop, accounts.evidence.size) - start)
+        length = stream_end(stored, work.geometry.compression_type, size)
+        if length is not None and (start + length) % size:
+            tails[(start + length) // size] = start + length
+    return starts, tails
