@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 
 from forensic.qcow2.arrays import I64, Bools
 from forensic.recovery.kinds import PAGE, Bytes, Kinds, Sector
@@ -28,13 +29,15 @@ class Places(Struct, frozen=True):
 class Scan(Struct, frozen=True):
     """What each sector of the file looks like, and where known structures seem to begin.
 
-    From host offset `stopped_at` on only structures that something leads to were looked at; None if all was.
+    From host offset `stopped_at` on only structures that something leads to were looked at; None if all was. What was
+    found by it, and takes long to find, is `remembered` by name.
     """
 
     sectors: Kinds
     signatures: dict[Signature, Places]
     file_size: int
     stopped_at: int | None = None
+    remembered: dict[str, Any] = field(default_factory=dict)
 
     def without(self, owned: Callable[[I64], Bools]) -> Scan:
         """The same with the sectors that are `owned` as if they were zeros: they belong to something else."""
