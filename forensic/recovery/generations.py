@@ -60,10 +60,12 @@ def old_tables(
     accounts: Accounts,
     snapshot: Snapshot,
     in_use: set[int],
+    current: list[tuple[int, int]],
 ) -> OldTables:
     """The tables that a deleted snapshot's L1 table leads to, as far as both still read as tables.
 
-    `in_use` are the host offsets of L1 tables of snapshots that may not have been deleted.
+    `in_use` are the host offsets of L1 tables of snapshots that may not have been deleted, `current` slots and tables
+    of now: one that is in another slot now was freed and taken again.
     """
     geometry = accounts.geometry
     count = min(snapshot.l1_size, MAX_L1_ENTRIES, max(0, evidence.size - snapshot.l1_table_offset) // L1_ENTRY_SIZE)
@@ -77,6 +79,9 @@ def old_tables(
         clusters = np.minimum(offsets[used] >> np.uint64(geometry.cluster_bits), np.uint64(accounts.clusters - 1))
         numbers = clusters.astype(np.int64)
         clean &= ~(accounts.data.are_counted(numbers) | accounts.streams.are_counted(numbers))
+        now = set(current)
+        shared = np.array([pair in now for pair in zip(used.tolist(), offsets[used].tolist(), strict=True)], np.bool_)
+        clean &= shared | ~(accounts.metadata.are_counted(numbers) | accounts.others.are_counted(numbers))
     return OldTables(used[clean], offsets[used][clean], used[~clean])
 
 

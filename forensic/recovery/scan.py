@@ -43,7 +43,8 @@ class Scan(Struct, frozen=True):
         """The same with the sectors that are `owned` as if they were zeros: they belong to something else."""
         kinds = Kinds(len(self.sectors), self.sectors.unread_from)
         for pages, rows in self.sectors.stretches():
-            rows[owned(pages[:, np.newaxis] * PAGE + np.arange(PAGE))] = Sector.ZERO
+            numbers = pages[:, np.newaxis] * PAGE + np.arange(PAGE)
+            rows[owned(np.minimum(numbers, len(self.sectors) - 1))] = Sector.ZERO
             kinds.put_pages(pages, rows)
         kept = {kind: Places(one.sectors[~owned(one.sectors)], one.more) for kind, one in self.signatures.items()}
         return Scan(kinds, kept, self.file_size, self.stopped_at)

@@ -100,10 +100,10 @@ def _own_tables(work: Work, snapshot: Snapshot) -> tuple[Geometry, U64, I64, boo
 def _by_old_tables(work: Work, target: str, snapshot: Snapshot) -> Plan:
     """The plan by the entry of a snapshot table that was found by its content."""
     in_use = {one.l1_table_offset for one in work.layout.snapshots} if work.layout.form == "plan" else set()
-    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot, in_use)
     current = all_placed(work)
     for _, entries in other_l1_tables(work):
         current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
+    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot, in_use, current)
     judged = judge_old_tables(work.accounts, current, old)
     size = snapshot.disk_size or work.geometry.virtual_size
     geometry = replace(work.geometry, virtual_size=size)

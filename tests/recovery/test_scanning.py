@@ -13,7 +13,7 @@ from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 from forensic.recovery.crc import crc32c
 from forensic.recovery.kinds import Kinds, Sector
-from forensic.recovery.scan import Scan
+from forensic.recovery.scan import Places, Scan
 from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
 
@@ -186,3 +186,12 @@ def test_sectors_of_clusters_are_counted_whatever_is_stored(cluster_bits: int, c
     used = [number for clusters in found.used_clusters(cluster_bits, also_unread=True) for number in clusters.tolist()]
     assert used == list(expected)
     assert found.where((Sector.OTHER,), 7).tolist() == np.flatnonzero(plain == Sector.OTHER)[:7].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 1000])
+def test_sectors_of_something_else_are_taken_for_zeros(count: int) -> None:
+    owned = np.arange(count) % 3 == 0
+    places = {Signature.QCOW2: Places(np.arange(count))}
+    found = Scan(Kinds.of(np.full(count, Sector.OTHER, dtype=np.uint8)), places, count * 512).without(owned.__getitem__)
+    assert found.sectors.part(0, count).tolist() == np.where(owned, Sector.ZERO, Sector.OTHER).tolist()
+    assert found.signatures[Signature.QCOW2].sectors.tolist() == np.flatnonzero(~owned).tolist()
