@@ -174,7 +174,8 @@ class _Worker:
 
     def _looked_at(self, buffer: Bytes) -> tuple[Bytes, list[tuple[Signature, I64]]]:
         words = buffer.view(np.uint64).reshape(-1, WORDS)
-        return self._classify(words), signatures_in(words, 0, self._masks)
+        begin = words[:, 0].copy()
+        return self._classify(words, begin), signatures_in(words, begin, self._masks)
 
     def _sector_by_sector(self, piece: Fragments) -> Looked:
         numbers = _sector_numbers(piece)
@@ -192,11 +193,11 @@ class _Worker:
             places += [(signature, rows + number) for signature, rows in found]
         return numbers, kinds, places
 
-    def _classify(self, words: Words) -> Bytes:
+    def _classify(self, words: Words, begin: Words) -> Bytes:
         masks = self._masks
-        maybe = entry_like(words[:, 0], masks) & entry_like(words[:, 36], masks)
         kinds = np.full(len(words), Sector.OTHER, dtype=np.uint8)
-        rows = np.flatnonzero(maybe)
+        rows = np.flatnonzero(entry_like(begin, masks))
+        rows = rows[entry_like(words[rows, 36], masks)]
         if not len(rows):
             return kinds
         looked_at = words if len(rows) == len(words) else words[rows]

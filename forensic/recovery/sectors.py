@@ -171,16 +171,20 @@ def _snapshot_like(words: Words, begin: Words, masks: Masks) -> Bools:
     return found
 
 
-def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signature, I64]]:
+def signatures_in(words: Words, begin: Words, masks: Masks) -> list[tuple[Signature, I64]]:
+    """Rows of sectors with which known structures may begin; `begin` are their first words, side by side in memory.
+
+    A look at one word of each sector takes as long as the memory takes to bring it, however little is done with it.
+    """
     found: list[tuple[Signature, I64]] = []
-    begin, halves = words[:, 0].copy(), words.view(np.uint16)
-    rows = np.flatnonzero(FIRST_HALVES[halves[:, 0]])
+    halves = words.view(np.uint16)
+    rows = np.flatnonzero(FIRST_HALVES[begin.view(np.uint16)[::4]])
     if len(rows):
         head = begin[rows]
         for signature, mask, value in BY_FIRST_WORD:
             hits = rows[(head & mask) == value]
             if len(hits):
-                found.append((signature, hits + first))
+                found.append((signature, hits))
     names = np.flatnonzero(NAMES_HALVES[halves[:, XFS_NAMES_HALF]])
     for signature, hits in (
         (Signature.XFS_TREE_OF_NAMES, names[halves[names, XFS_NAMES_HALF + 1] == 0]),
@@ -190,7 +194,7 @@ def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signatur
         (Signature.NTFS_BOOT, np.flatnonzero((begin & NTFS_MASK) == NTFS_VALUE)),
     ):
         if len(hits):
-            found.append((signature, hits + first))
+            found.append((signature, hits))
     return found
 
 

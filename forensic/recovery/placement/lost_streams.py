@@ -121,7 +121,7 @@ class _Search:
         words = np.frombuffer(b"".join(one.data for one in self._waiting), dtype=np.uint64).reshape(-1, WORDS)
         per_cluster = self._size // SECTOR_SIZE
         with_some: set[int] = set()
-        for kind, rows in signatures_in(words, 0, masks_of(self._evidence.size)):
+        for kind, rows in signatures_in(words, words[:, 0].copy(), masks_of(self._evidence.size)):
             if kind not in (Signature.SNAPSHOT, Signature.QCOW2):
                 with_some.update((rows // per_cluster).tolist())
         kept = self._found.structured
