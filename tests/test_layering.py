@@ -264,7 +264,7 @@ def test_nothing_maps_a_file_or_starts_a_program() -> None:
         for node in ast.walk(ast.parse((ROOT / "forensic" / "extraction" / "pipeline.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "mmap.mmap"
     ]
-    assert [call.startswith("mmap.mmap(-1, ") for call in mapped] == [True]  # memory, and no file
+    assert [call.startswith("mmap.mmap(-1, ") for call in mapped] == [True, True]  # memory, and no file
 
 
 def test_nothing_but_evidence_opens_evidence() -> None:
