@@ -155,7 +155,8 @@ class Extractor:
                     self._replay(resumption, record)
                 self._go_through(steps, record, output, journal, progress, cancelled)
             record.finish()
-            self._checks.before_completion(progress, cancelled)
+            output.finish()
+            self._checks.before_completion(output, progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
