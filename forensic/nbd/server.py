@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
@@ -58,6 +58,8 @@ class Server:
             if process is not None and (status := _ended(process)) is not None:
                 return status if status >= 0 else 128 - status
             self._reap()
+            if process is not None:
+                self._forget_adopted(process)
             if len(self._children) < MAX_CONNECTIONS:
                 waiting.register(self._listener, select.POLLIN)
             else:
@@ -140,6 +142,19 @@ class Server:
                 self._say(f"connection {number}: its process ended {how}")
         if _emptied(self._failures):
             self.served.failed_reads = True
+
+    @property
+    def processes(self) -> Collection[int]:
+        """Those of the connections."""
+        return self._children.keys()
+
+    def _forget_adopted(self, process: int) -> None:
+        """Let go of what the command had left behind, and what has ended since."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and (
+                ended.si_pid != process and ended.si_pid not in self._children
+            ):
+                os.waitpid(ended.si_pid, os.WNOHANG)
 
     def close(self) -> None:
         """End all connections: those whose clients have gone by themselves, then the others."""
