@@ -159,7 +159,8 @@ class Extractor:
             if self._fast.enough:
                 self.extraction.decoded = (read_from, self._end)
             record.finish()
-            self._checks.before_completion(progress, cancelled)
+            output.finish()
+            self._checks.before_completion(output, progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
