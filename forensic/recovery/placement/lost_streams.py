@@ -85,10 +85,10 @@ class _Search:
     def chain(self, begin: int, end: int, limit: int) -> None:
         """The streams that begin in a range of the file, each where the one before ends, or else with a cluster.
 
-        They may go on in the cluster after it, up to `limit`, until the first that a table leads to.
+        They may go on in the cluster after it, up to `limit`. The first that a table leads to ends them.
         """
         at = begin
-        while (at < end or self._goes_on(at, limit)) and not self._found.is_over:
+        while (at < end or (at < limit and at > begin)) and not self._is_known(at) and not self._found.is_over:
             stored = self._evidence.read_or_nothing(at, min(2 * self._size, limit - at))
             length = stream_length(stored, self._codec, self._size)
             if length is None:
@@ -100,10 +100,10 @@ class _Search:
             self._keep(at, stored[:length])
             at += length
 
-    def _goes_on(self, at: int, limit: int) -> bool:
-        """Whether a stream that no table leads to may begin in a cluster that it shares with others."""
+    def _is_known(self, at: int) -> bool:
+        """Whether a stream that a table leads to begins here."""
         place = int(np.searchsorted(self._known, at))
-        return at < limit and place < len(self._known) and int(self._known[place]) != at
+        return place < len(self._known) and int(self._known[place]) == at
 
     def _keep(self, at: int, stored: bytes) -> None:
         room = self._found.structured
@@ -147,7 +147,7 @@ def stream_length(stored: bytes, codec: int, size: int) -> int | None:
     return end if end is not None and fills_cluster(stored[:end], codec, size) else None
 
 
-def _places(work: Work, tails: dict[int, int]) -> Iterator[tuple[int, int, int]]:
+def _places(work: Work, tails: dict[int, list[int]]) -> Iterator[tuple[int, int, int]]:
     """Where streams may begin: begin and end of each range, and up to where one may reach.
 
     Those are runs of clusters that are in use and that nothing claims, and what follows the last of some streams that
@@ -156,12 +156,13 @@ def _places(work: Work, tails: dict[int, int]) -> Iterator[tuple[int, int, int]]
     size, accounts = work.geometry.cluster_size, work.accounts
     for first, stop in unclaimed_runs(work):
         begin, end = first * size, min(stop * size, work.evidence.size)
-        before = tails.pop(first - 1, begin)
+        before = max(tails.get(first - 1, [begin]))
         shared = stop < accounts.clusters and bool(accounts.streams.are_counted(np.array([stop]))[0])
         yield min(begin, before), end, min(work.evidence.size, end + size * shared)
-    for cluster, tail in sorted(tails.items()):  # that fill what is left of a cluster
+    for cluster, some in sorted(tails.items()):  # that fill what is left of a cluster, and perhaps go on in the next
         end = min((cluster + 1) * size, work.evidence.size)
-        yield tail, end, end
+        for tail in some:
+            yield tail, end, min(end + size, work.evidence.size)
 
 
 def unclaimed_runs(work: Work) -> Iterator[tuple[int, int]]:
@@ -188,7 +189,7 @@ def unclaimed_runs(work: Work) -> Iterator[tuple[int, int]]:
         yield first, stop
 
 
-def _known_streams(work: Work) -> tuple[I64, dict[int, int]]:
+def _known_streams(work: Work) -> tuple[I64, dict[int, list[int]]]:
     """Where the streams of known tables begin; and where those end that no other one follows, by cluster.
 
     Nothing, if there are too many of them.
@@ -207,10 +208,10 @@ def _known_streams(work: Work) -> tuple[I64, dict[int, int]]:
     order = np.argsort(np.concatenate(begins), kind="stable")
     starts, stops = np.concatenate(begins)[order], np.concatenate(ends)[order]
     last = np.append(starts[1:] > stops[:-1], True) if len(starts) else np.zeros(0, dtype=np.bool_)
-    tails: dict[int, int] = {}
+    tails: dict[int, list[int]] = {}
     for start, stop in zip(starts[last].tolist(), stops[last].tolist(), strict=True):
         stored = accounts.evidence.read_or_nothing(start, min(stop, accounts.evidence.size) - start)
         length = stream_end(stored, work.geometry.compression_type, size)
         if length is not None and (start + length) % size:
-            tails[(start + length) // size] = start + length
+            tails.setdefault((start + length) // size, []).append(start + length)
     return starts, tails
