@@ -7,10 +7,12 @@ import compileall
 import shutil
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 from subprocess import CalledProcessError
 
 from tests.bench import readers, scaling
+from tests.bench.at_scale import at_scale
 from tests.bench.images import Images
 from tests.bench.measuring import CommandFailed, Pair, best_of, in_turn
 from tests.bench.output import same_files
@@ -101,7 +103,7 @@ def _compare(images: Images, options: argparse.Namespace) -> tuple[Table, bool]:
     )
     table, failed = Table("Against QEMU", COLUMNS, note), False
     print("\n" + table.head(), flush=True)
-    for name, make in scenarios(images):
+    for name, make in chain(scenarios(images), at_scale(images)):
         if options.only and not any(word in name for word in options.only):
             continue
         try:

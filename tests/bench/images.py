@@ -104,6 +104,20 @@ class Images:
             partial.rename(path)
         return path
 
+    def compressed_out_of_order(self, size: str, clusters: int) -> Path:
+        """So many compressed clusters, spread evenly over a disk of that size and written in random order."""
+        path = self.folder / f"compressed-{clusters}-{size}.qcow2"
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            tool("qemu-img", "create", "-f", "qcow2", str(partial), size)
+            step = (int(size.removesuffix("T")) << 40) // clusters // CLUSTER * CLUSTER
+            numbers = list(range(clusters))
+            random.Random(1).shuffle(numbers)
+            lines = [f"write -q -c -P {1 + number % 255} {number * step} {CLUSTER}" for number in numbers]
+            tool("qemu-io", "-t", "writeback", str(partial), text="\n".join(lines) + "\n")
+            partial.rename(path)
+        return path
+
     def encrypted(self, key_file: Path) -> Path:
         """The base disk under LUKS, with QEMU's default cipher."""
         path = self._path("luks")

@@ -73,7 +73,7 @@ def scenarios(images: Images) -> Iterator[Named]:
 def _compressed(images: Images) -> Iterator[Named]:
     for kind, goal, options in (("zlib", 0.5, ()), ("zstd", 0.6, ("-o", "compression_type=zstd"))):
         image = images.converted_later(kind, "-c", *options)
-        yield kind, partial(_with_image, image, partial(_against_convert, images, kind, goal))
+        yield kind, partial(_with_image, image, partial(against_convert, images, kind, goal))
         if kind == "zstd":
             yield f"{kind}, {BARE}", partial(_with_image, image, partial(_bare_work, images, kind))
         images.discard(kind)
@@ -90,15 +90,15 @@ def _hashed(images: Images) -> Iterator[Named]:
 
 
 def _uncompressed(images: Images) -> Iterator[Named]:
-    yield "uncompressed", lambda: _against_convert(images, "uncompressed", 0.95, images.converted("plain"))
+    yield "uncompressed", lambda: against_convert(images, "uncompressed", 0.95, images.converted("plain"))
     yield "scan for tables", lambda: _scan("scan for tables", images.converted("plain"), images.size)
     yield f"uncompressed, {BARE}", lambda: _bare_work(images, "uncompressed", images.converted("plain"))
     images.discard("plain")
-    yield "fragmented", lambda: _against_convert(images, "fragmented", 0.9, images.fragmented())
+    yield "fragmented", lambda: against_convert(images, "fragmented", 0.9, images.fragmented())
     yield "map of a fragmented image", lambda: _map("map of a fragmented image", images.fragmented(), images.size)
     images.discard("fragmented")
     extended = images.converted_later("extended", "-o", "extended_l2=on")
-    yield "extended L2", lambda: _against_convert(images, "extended L2", 1.0, extended())
+    yield "extended L2", lambda: against_convert(images, "extended L2", 1.0, extended())
     images.discard("extended")
 
 
@@ -123,7 +123,7 @@ def _nbd(name: str, goal: float, data: int, image: Path) -> Scenario:
 
 def _e01(images: Images, image: Path) -> Scenario:
     """A container with MD5 and SHA-1; the peer gets the disk from a pipe of ours, and cannot know what is missing."""
-    folder = _output_folder(images)
+    folder = outputs_folder(images)
     ours, peer = (folder / f"qcowscope-bench-{os.getpid()}-{name}" for name in ("ours", "peer"))
     extract = shlex.join(_extract(image, ours.with_suffix(".E01"), "--hash", "none"))
     piped = shlex.join(_extract(image, Path("-"), "--hash", "none"))
@@ -135,14 +135,14 @@ def _e01(images: Images, image: Path) -> Scenario:
 
 def _small_clusters(images: Images) -> Iterator[Named]:
     small = images.converted_later("4k", "-o", "cluster_size=4k")
-    yield "4 KiB clusters", lambda: _against_convert(images, "4 KiB clusters", 1.0, small())
+    yield "4 KiB clusters", lambda: against_convert(images, "4 KiB clusters", 1.0, small())
     yield "check, 4 KiB clusters", lambda: _check("check, 4 KiB clusters", 1.0, small(), images.size)
     images.discard("4k")
 
 
 def _smallest_clusters(images: Images) -> Iterator[Named]:
     smallest = images.converted_later("512", "-o", "cluster_size=512")
-    yield "512-byte clusters", lambda: _against_convert(images, "512-byte clusters", 0.3, smallest(), ())
+    yield "512-byte clusters", lambda: against_convert(images, "512-byte clusters", 0.3, smallest(), ())
     yield "check, 512-byte clusters", lambda: _check("check, 512-byte clusters", 0.15, smallest(), images.size)
     images.discard("512")
 
@@ -163,7 +163,7 @@ def _extract(image: Path, output: Path, *options: str) -> Command:
     return (*QCOWSCOPE, "extract", str(image), "-o", str(output), *options)
 
 
-def _against_convert(
+def against_convert(
     images: Images,
     name: str,
     goal: float,
@@ -172,7 +172,7 @@ def _against_convert(
     folder: Path | None = None,
 ) -> Scenario:
     """Without a hash, against qemu-img convert."""
-    ours, peer = _outputs(folder or _output_folder(images))
+    ours, peer = _outputs(folder or outputs_folder(images))
     convert = ("qemu-img", "convert", *options, "-f", "qcow2", "-O", "raw", str(image), str(peer))
     against = " ".join(("qemu-img convert", *options))
     return Scenario(name, against, goal, _extract(image, ours, "--hash", "none"), convert, ours, peer, images.size)
@@ -180,7 +180,7 @@ def _against_convert(
 
 def _bare_work(images: Images, kind: str, image: Path) -> Scenario:
     """What the least program would take in our place; see `floors`."""
-    as_ours = _against_convert(images, f"{kind}, {BARE}", 0.0, image)
+    as_ours = against_convert(images, f"{kind}, {BARE}", 0.0, image)
     ranges = floors.list_ranges(image, images.folder / f"{kind}.ranges")
     command = (sys.executable, "-m", "tests.bench.floors", str(image), str(ranges), str(as_ours.ours_output))
     return replace(as_ours, goal=None, ours=command)
@@ -188,7 +188,7 @@ def _bare_work(images: Images, kind: str, image: Path) -> Scenario:
 
 def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenario:
     """With SHA-256, against qemu-img convert and then sha256sum."""
-    ours, peer = _outputs(_output_folder(images))
+    ours, peer = _outputs(outputs_folder(images))
     convert = shlex.join(["qemu-img", "convert", *FASTEST, "-O", "raw", str(image), str(peer)])
     command = ("sh", "-c", f"{convert} && sha256sum {shlex.quote(str(peer))}")
     against = f"qemu-img convert {' '.join(FASTEST)}, then sha256sum"
@@ -197,7 +197,7 @@ def _against_convert_and_hash(images: Images, name: str, image: Path) -> Scenari
 
 def _against_convert_and_compare(images: Images, name: str, image: Path) -> Scenario:
     """With a second reading of all of it, against qemu-img convert and then qemu-img compare."""
-    ours, peer = _outputs(_output_folder(images))
+    ours, peer = _outputs(outputs_folder(images))
     convert = shlex.join(["qemu-img", "convert", *FASTEST, "-O", "raw", str(image), str(peer)])
     compare = shlex.join(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", str(image), str(peer)])
     command = ("sh", "-c", f"{convert} && {compare}")
@@ -205,7 +205,7 @@ def _against_convert_and_compare(images: Images, name: str, image: Path) -> Scen
     return Scenario(name, against, None, _extract(image, ours, "--verify"), command, ours, peer, images.size)
 
 
-def _output_folder(images: Images) -> Path:
+def outputs_folder(images: Images) -> Path:
     """Memory, if it has room for both outputs twice."""
     try:
         status = os.statvfs(SHARED_MEMORY)
@@ -223,13 +223,13 @@ def _sparse(images: Images) -> Scenario:
     folders = [folder for folder in (images.folder, SHARED_MEMORY) if _can_be_as_large(folder, 16 << 40)]
     size, folder = ("16T", folders[0]) if folders else ("8T", images.folder)
     name = f"{size.removesuffix('T')} TiB sparse, 200 MiB of data"
-    return replace(_against_convert(images, name, 0.6, images.strewn(size), (), folder), data=200 << 20)
+    return replace(against_convert(images, name, 0.6, images.strewn(size), (), folder), data=200 << 20)
 
 
 def _encrypted(images: Images) -> Scenario:
     key_file = images.folder / "key"
     image = images.encrypted(key_file)
-    ours, peer = _outputs(_output_folder(images))
+    ours, peer = _outputs(outputs_folder(images))
     secret = ("--object", f"secret,id=key,file={key_file}")
     source = ("--image-opts", f"driver=qcow2,file.filename={image},encrypt.key-secret=key")
     convert = ("qemu-img", "convert", *FASTEST, *secret, *source, "-O", "raw", str(peer))

@@ -7,11 +7,12 @@ import hashlib
 import random
 from pathlib import Path
 
-import pyewf
 import pytest
 
 from tests.commands import qcowscope, sound
 from tests.e01.test_writer import disk_of, write
+
+pyewf = pytest.importorskip("pyewf", reason="needs libewf-python")
 
 SOME = ("data-4k", "deflate-4k", "zstd-4k", "extended-16k")
 
