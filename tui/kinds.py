@@ -33,6 +33,7 @@ STATES = {
 
 FINDING = Look("▲", "finding", "finding")
 NOTE = Look("✎", "note", "note")
+HIT = Look("★", "hit", "search hit")
 PENDING = Look("░", "pending", "not read yet")
 FATES = {
     Fate.READ: Look("■", "data", "read"),

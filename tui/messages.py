@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import Finding, Judgement
+    from forensic import Finding, Judgement, Qcow2Image
     from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
     from tui.looks import Cell
     from tui.searching import SearchState
@@ -164,3 +164,12 @@ class Found(Message):
         super().__init__()
         self.matches = matches
         self.state = state
+
+
+class PlanChosen(Message):
+    """The image is to be read in this way from now on; without one, by its own tables."""
+
+    def __init__(self, image: Qcow2Image | None, plan_file: str) -> None:
+        super().__init__()
+        self.image = image
+        self.plan_file = plan_file

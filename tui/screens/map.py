@@ -63,7 +63,7 @@ class MapScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Findings and orphans are marked; the index lets the other map follow."""
-        if what in ("findings", "orphans", "notes"):
+        if what in ("findings", "orphans", "notes", "matches"):
             self._paint_all()
         elif what == "theme":
             self._show_titles()
@@ -157,9 +157,7 @@ class MapScreen(ImageScreen):
 
     def action_open(self) -> None:
         """Look at the bytes."""
-        place = Range(self._active.space, self._active.cursor, 1)
-        self.app.switch_mode("structure")
-        self.call_after_refresh(self.desk.go, place)
+        self.show_bytes(Range(self._active.space, self._active.cursor, 1))
 
     @property
     def _active(self) -> ClusterMap:
