@@ -119,7 +119,6 @@ class RecoveryScreen(AskingScreen):
         self.desk.log.add(f"recovery: step {step.name} {words}: {step.decision.what}")
         list_ = self.query_one(RowList)
         list_.redraw(list_.cursor)
-        list_.action_move(1)
         self._describe()
         self._sum_up()
 
