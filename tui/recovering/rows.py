@@ -82,15 +82,16 @@ def about_recovery(recovered: Recovered, plan: Plan) -> Text:
     return lines(parts)
 
 
-def sums_of(summary: Summary, colours: Mapping[str, str]) -> Table:
-    """Guest bytes by how sure they are."""
+def sums_of(summary: Summary, colours: Mapping[str, str], short: bool) -> Table:
+    """Guest bytes by how sure they are; `short` gives them with a unit."""
     table = Table.grid(padding=(0, 2))
     for _ in range(4):
         table.add_column(justify="right", no_wrap=True)
     table.add_row(*(plain(word, "dim") for word in ("", "data", "zero", "not read")))
     for certainty in Certainty:
         colour = f"bold {colours.get(COLOURS[certainty], '')}".strip()
-        table.add_row(plain(certainty.value, colour), *(plain(f"{each:,}") for each in summary.row(certainty.value)))
+        row = summary.row(certainty.value)
+        table.add_row(plain(certainty.value, colour), *(plain(size(each) if short else f"{each:,}") for each in row))
     return table
 
 

@@ -258,7 +258,9 @@ class RecoveryScreen(AskingScreen):
         def then(event: Answered) -> None:
             summary = event.answer
             if isinstance(summary, Summary):
-                self.query_one("#sums", Static).update(rows.sums_of(summary, self.app.theme_variables))
+                self.query_one("#sums", Static).update(
+                    rows.sums_of(summary, self.app.theme_variables, self.has_class("-narrow"))
+                )
                 self.query_one("#said", Static).update(rows.sentences_of(summary))
             else:
                 self.query_one("#said", Static).update(plain(event.reason))
