@@ -18,7 +18,7 @@ from forensic.qcow2.entries import host_offset_of, is_copied
 from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES
 from forensic.qcow2.intervals import equal_runs
 from forensic.qcow2.snapshots import Snapshot
-from forensic.qcow2.table_reading import stored_clusters
+from forensic.qcow2.table_reading import tables_to_read
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l1, believed_l2_batches, read_l1
 
 SETS_AT_ONCE = 8
@@ -118,7 +118,7 @@ class TableSets(Struct):
         """
         tables = self._in_order() if wanted is None else self._in_order().selected(wanted)
         for number, indices, offsets in tables.by_set():
-            there = stored_clusters(evidence, offsets, active.geometry.cluster_size)
+            there = tables_to_read(evidence, offsets, active.geometry.cluster_size)
             owner = self.sets[number]
             for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
                 yield replace(batch, saved_state_end=owner.saved_state_end)

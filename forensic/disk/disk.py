@@ -55,22 +55,12 @@ class Input(Struct, frozen=True):
         return last_name(self.declared.raw) == os.fsencode(os.path.basename(self.evidence.path_as_given))
 
 
-class SuppliedKey:
-    """The passphrase that opened what is encrypted, so that the keys can be derived again; it is in no text form."""
-
-    def __init__(self, passphrase: bytes, allow_slow: bool) -> None:
-        """`allow_slow` lifts the limit on key derivation."""
-        self.passphrase = passphrase
-        self.allow_slow = allow_slow
-
-
 class Disk(Struct, frozen=True):
     """One virtual disk: `target` is `active`, `snapshot:<index>` or `vm-state:<index>`; `size` is in guest bytes.
 
     `layers[0]` is the image itself, the others are its backing files, nearest first. `inputs` are the files that were
     supplied beside the image; the disk owns them and closes them. `caveats` are sentences that belong in every report
     of what is read from it; `contradictions` are those of them by which a supplied file is not the declared one.
-    `key` is there if the examiner supplied one.
     """
 
     target: str
@@ -79,7 +69,6 @@ class Disk(Struct, frozen=True):
     inputs: tuple[Input, ...] = ()
     caveats: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
-    key: SuppliedKey | None = None
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

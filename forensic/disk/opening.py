@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from forensic.disk.caveats import caveats, contradictions, undeclared
-from forensic.disk.disk import Disk, Input, Role, SuppliedKey
+from forensic.disk.disk import Disk, Input, Role
 from forensic.disk.layer import Layer, RawLayer
 from forensic.disk.qcow2_layer import L1Place, Qcow2Layer, active_l1
 from forensic.errors import Unsupported, WrongSupply
@@ -75,11 +75,6 @@ class Supplied(Struct, frozen=True):
         shorter = self.passphrase.removesuffix(b"\n")
         return tuple(dict.fromkeys((shorter,) if self.without_newline else (self.passphrase, shorter)))
 
-    @property
-    def key(self) -> SuppliedKey | None:
-        """The passphrase for the second reader."""
-        return SuppliedKey(self.words[0], self.allow_slow_key) if self.words else None
-
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """What rich shows: all but the passphrase, which has to stand in no message and no log."""
         return [(name, value) for name, value in asdict(self).items() if name != "passphrase"]
@@ -124,7 +119,7 @@ def open_disk(image: Metadata, target: Snapshot | SavedState | None = None, supp
         *(("broken compressed clusters are given as far as they can be decoded",) if supplied.salvage else ()),
         *caveats(layers, inputs, supplied.as_stored, supplied.passphrase is not None),
     )
-    return Disk(_target(target), layers[0].size, tuple(layers), inputs, said, against, supplied.key)
+    return Disk(_target(target), layers[0].size, tuple(layers), inputs, said, against)
 
 
 def raw_disk(evidence: Evidence, taken_for: Identified | None = None) -> Disk:

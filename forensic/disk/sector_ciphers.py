@@ -101,13 +101,22 @@ _DOWN = np.uint64(64) - _UP
 _workspace = _Workspace()
 
 
+class Secret:
+    """Bytes that are left out of the text form of all that holds them, so that no message can show them."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Keep them."""
+        self.raw = raw
+
+
 class SectorCipher(Struct, frozen=True):
     """Decrypts whole sectors; see `sector_cipher` and `legacy_cipher`.
 
     A sector is numbered by where it lies in the file that holds it (`by_host_offset`, LUKS) or on the virtual disk.
-    The keys are left out of the text form, so that no message can show them.
+    It was made of `secret`: a master key, or the passphrase of the legacy encryption.
     """
 
+    secret: Secret
     mode: Mode
     by_host_offset: bool
     decrypt_blocks: BlockCipher
@@ -150,7 +159,7 @@ def sector_cipher(key: bytes, mode: Mode, iv: Iv, iv_hash: str | None = None) ->
     if iv == Iv.ESSIV:
         hide = BlockCipher(hashlib.new(iv_hash or "sha256", key, usedforsecurity=False).digest(), encrypt=True)
         initial = _hidden(initial, hide)
-    return SectorCipher(mode, True, BlockCipher(data_key, False), BlockCipher(tweak_key, True), initial)
+    return SectorCipher(Secret(key), mode, True, BlockCipher(data_key, False), BlockCipher(tweak_key, True), initial)
 
 
 def legacy_cipher(passphrase: bytes) -> SectorCipher:
@@ -160,7 +169,7 @@ def legacy_cipher(passphrase: bytes) -> SectorCipher:
     """
     key = passphrase[:16].ljust(16, b"\0")
     initial = _numbers_as_blocks(0xFFFF_FFFF_FFFF_FFFF)
-    return SectorCipher(Mode.CBC, False, BlockCipher(key, False), BlockCipher(key, True), initial)
+    return SectorCipher(Secret(passphrase), Mode.CBC, False, BlockCipher(key, False), BlockCipher(key, True), initial)
 
 
 def read_encrypted(

@@ -69,7 +69,6 @@ class SelectedDisk(Disk, frozen=True, kw_only=True):
             disk.inputs,
             (*disk.caveats, caveat),
             disk.contradictions,
-            disk.key,
             selection=selection,
         )
 

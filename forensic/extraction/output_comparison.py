@@ -25,8 +25,8 @@ PART_BYTES = 4 << 20
 PARTS = 4096
 """A large disk is cut into so many parts, since it is mostly empty; others into parts of `PART_BYTES`."""
 
-PLACES_AT_ONCE = 8
-"""Places that are compared together."""
+PLACES_AT_ONCE = 64
+"""Places that are compared together at most. Neighbours have tables in common, which are read once where they are."""
 
 PARTS_AHEAD = 2
 """Parts that wait for each comparer."""
@@ -63,7 +63,8 @@ def compare(
 
 def compare_places(disk: Disk, output: OutputBytes, places: Sequence[Range], unread: Unread) -> Comparison:
     """Compare some guest ranges. Raises what `compare_whole` raises."""
-    parts = [places[first : first + PLACES_AT_ONCE] for first in range(0, len(places), PLACES_AT_ONCE)]
+    step = max(1, min(PLACES_AT_ONCE, -(-len(places) // worker_count())))
+    parts = [places[first : first + step] for first in range(0, len(places), step)]
     return _compare_parts(disk, output, parts, unread, Method.PLACES)
 
 

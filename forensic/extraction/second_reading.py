@@ -20,9 +20,10 @@ from forensic.mapping.extents import Reason
 from forensic.qcow2.entries import host_offset_of
 from forensic.second_reader.answers import Answer, AnswerKind
 from forensic.second_reader.reader import SecondReader
-from forensic.second_reader.source import Passphrase, PlannedTables, Source
+from forensic.second_reader.source import Key, PlannedTables, Source
 
 if TYPE_CHECKING:
+    from forensic.disk.sector_ciphers import SectorCipher
     from forensic.records.extraction import ComparisonRecord
 
 LISTED_DIFFERENCES = 1000
@@ -175,23 +176,24 @@ class Unread:
 
 
 def sources_of(disk: Disk) -> list[Source]:
-    """The files of a disk and the passphrase, from which the other reader finds and derives all else by itself.
-
-    Readers of one list derive a key once.
-    """
-    passphrase = Passphrase(disk.key.passphrase, disk.key.allow_slow) if disk.key else None
+    """The files of a disk and their keys, from which the other reader finds all else by itself."""
     return [
         Source(layer.evidences[0], is_raw=True)
         if isinstance(layer, RawLayer)
         else Source(
             layer.evidences[0],
             data_file=getattr(layer, "data_file", None),
-            passphrase=passphrase,
+            key=_key(layer),
             as_stored=getattr(layer, "as_stored", False),
             planned=_planned(layer),
         )
         for layer in disk.layers
     ]
+
+
+def _key(layer: Layer) -> Key | None:
+    cipher: SectorCipher | None = getattr(layer, "cipher", None)
+    return Key(cipher.secret.raw) if cipher else None
 
 
 def _planned(layer: Layer) -> PlannedTables | None:

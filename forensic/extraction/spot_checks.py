@@ -43,14 +43,17 @@ class Thinned:
         self._step = 1
         self._seen = 0
 
-    def see(self, guest_offset: int, length: int) -> None:
-        """The next one."""
-        if self._seen % self._step == 0:
+    def see(self, runs: Sequence[Run]) -> None:
+        """The next ones, of which every `_step`th is kept."""
+        position = -self._seen % self._step
+        while position < len(runs):
+            guest_offset, length, *_ = runs[position]
             self.kept.append((guest_offset, guest_offset + length))
             if len(self.kept) > self._limit:
                 del self.kept[1::2]
                 self._step *= 2
-        self._seen += 1
+            position += self._step - (self._seen + position) % self._step
+        self._seen += len(runs)
 
 
 class Places:
@@ -66,22 +69,20 @@ class Places:
 
     def see(self, runs: Sequence[Run]) -> None:
         """The next extents, in guest order."""
-        first, last, before = self._first, self._last, self._before
-        for guest_offset, length, host_offset, stored_length, state, _, depth, _ in runs:
-            kind = (state, depth)
-            last[kind] = (guest_offset, guest_offset + length)
-            if kind not in first:
-                first[kind] = last[kind]
-            if stored_length and state == _COMPRESSED:
-                if host_offset % SECTOR:
-                    self._packed.see(guest_offset, length)
-                if host_offset < before:
-                    self._turned.see(guest_offset, length)
-                before = host_offset
-                self._streams.see(guest_offset, length)
-            elif state == _DATA:
-                self._data.see(guest_offset, length)
-        self._before = before
+        # List by list, since there may be a run for each cluster of the disk.
+        last = {(state, depth): (start, start + length) for start, length, _, _, state, _, depth, _ in runs}
+        self._last |= last
+        new = last.keys() - self._first.keys()
+        if new:
+            starts = {(run[4], run[6]): (run[0], run[0] + run[1]) for run in reversed(runs)}
+            self._first |= {kind: starts[kind] for kind in new}
+        self._data.see([run for run in runs if run[4] == _DATA])
+        if streams := [run for run in runs if run[3] and run[4] == _COMPRESSED]:
+            self._streams.see(streams)
+            self._packed.see([run for run in streams if run[2] % SECTOR])
+            before = [self._before, *(run[2] for run in streams)]
+            self._turned.see([run for run, previous in zip(streams, before, strict=False) if run[2] < previous])
+            self._before = before[-1]
 
     def chosen(self, start: int, end: int, seed: int) -> list[Place]:
         """The places for an output from guest offset `start` to `end`, in order and without overlap."""

@@ -19,9 +19,11 @@ from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
     OFFSET_MASK,
+    SECTOR_SIZE,
     ZERO_FLAG,
     compressed_host_offset,
-    compressed_stored_length,
+    compressed_offset_bits,
+    compressed_sectors_mask,
 )
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 
@@ -210,6 +212,9 @@ class _Runs:
         If any in the table in hand needs a closer look, only those that ended before that table.
         """
         bits, found = self._geometry.cluster_bits, list[Run]()
+        # What `compressed_host_offset` and `compressed_stored_length` do, without two calls for each stream.
+        offset_bits, sectors_mask = compressed_offset_bits(bits), compressed_sectors_mask(bits)
+        offset_mask = (1 << offset_bits) - 1
         guest_start, guest_end, file_size = self._guest_start, self._guest_end, self._file_size
         for (begin, entry), (end, _) in pairwise(self._begun):
             if begin >= end:  # nothing yet at the start, or all of it past the end of the disk
@@ -219,8 +224,9 @@ class _Runs:
             if not entry:
                 state = _UNALLOCATED
             elif entry & COMPRESSED:
-                host_offset, state = compressed_host_offset(entry, bits), _COMPRESSED
-                stored_length = compressed_stored_length(entry, bits)
+                host_offset, state = entry & offset_mask, _COMPRESSED
+                more_sectors = entry >> offset_bits & sectors_mask
+                stored_length = (more_sectors + 1) * SECTOR_SIZE - host_offset % SECTOR_SIZE
                 self.stopped = host_offset >= file_size
             elif entry & ZERO_FLAG:
                 host_offset = entry & OFFSET_MASK

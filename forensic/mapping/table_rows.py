@@ -26,7 +26,7 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.intervals import equal_runs
-from forensic.qcow2.table_reading import read_clusters, stored_clusters, within_file
+from forensic.qcow2.table_reading import read_clusters, stored_clusters, tables_to_read, within_file
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
 
 OFTEN_ENTRIES = 64
@@ -92,7 +92,7 @@ def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[
         used = np.sort(offsets[readable])
         places = distinct(used)
         times = np.diff(np.searchsorted(used, places), append=len(used))
-        stored = stored_clusters(evidence, places, size)
+        stored = tables_to_read(evidence, places, size)
         often = places[stored & (times >= OFTEN_ENTRIES)]
         empty = distinct(np.concatenate([places[~stored], often[_all_zero(evidence, l1.geometry, often)]]))
         maps_nothing = readable & is_among(offsets, empty)

@@ -109,6 +109,11 @@ def compressed_offset_bits(cluster_bits: int) -> int:
     return 70 - cluster_bits
 
 
+def compressed_sectors_mask(cluster_bits: int) -> int:
+    """The mask of the sector count, once it is shifted down by the offset's bits."""
+    return (1 << (cluster_bits - 8)) - 1
+
+
 def compressed_reserved_bits(cluster_bits: int) -> int:
     """The mask of a compressed descriptor's offset bits that no host offset reaches: bits 56 and up, if it has any."""
     return ((1 << compressed_offset_bits(cluster_bits)) - 1) & ~((1 << 56) - 1)
@@ -127,4 +132,4 @@ def compressed_stored_length(entries: Entries, cluster_bits: int) -> Entries:
 def compressed_more_sectors(entries: Entries, cluster_bits: int) -> Entries:
     """The 512-byte sectors of each stream after the one it begins in, whatever part of that lies before the stream."""
     shifted: Entries = rshift(entries, compressed_offset_bits(cluster_bits))
-    return _masked(shifted, (1 << (cluster_bits - 8)) - 1)
+    return _masked(shifted, compressed_sectors_mask(cluster_bits))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools
-from forensic.qcow2.table_reading import BATCH_BYTES, read_clusters, stored_clusters
+from forensic.qcow2.table_reading import BATCH_BYTES, read_clusters, tables_to_read
 from forensic.qcow2.tables import RefcountTable
 
 Counts = npt.NDArray[np.unsignedinteger]
@@ -119,7 +119,7 @@ class StoredRefcounts:
         alone = int(len(readable) > 0 and readable[0] == first)
         offsets, rows = np.unique(self.table.block_offsets()[readable[alone:]], return_index=True)
         # A block in a hole of the file counts nothing.
-        there = stored_clusters(self._evidence, offsets, self.table.geometry.cluster_size)
+        there = tables_to_read(self._evidence, offsets, self.table.geometry.cluster_size)
         offsets = np.concatenate([self.table.block_offsets()[readable[:alone]], offsets[there]])
         rows = np.concatenate([np.arange(alone), rows[there] + alone])
         for batch, found, present in self._blocks(offsets):

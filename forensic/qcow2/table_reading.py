@@ -21,6 +21,10 @@ SPARSE_BYTES = 1 << 20
 """From this length on, holes of the file inside an L1 table are skipped instead of read."""
 
 
+MOST_UNASKED = 1024
+"""Tables in a row that are read without asking whether they lie in a hole, since those before them do not."""
+
+
 def read_table(evidence: Evidence, host_offset: int, entry_count: int) -> U64:
     """A table of 8-byte entries, bounded by the file; of a long one, holes of the file are not read."""
     length = entry_count * ENTRY_SIZE
@@ -54,24 +58,32 @@ def within_file(offsets: U64, cluster_size: int, file_size: int) -> Bools:
     return inside
 
 
-def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int) -> Bools:
+def tables_to_read(evidence: Evidence, host_offsets: U64, cluster_size: int) -> Bools:
+    """Which of these tables, each a cluster, have to be read; the others lie in holes, and a few that do are read."""
+    return stored_clusters(evidence, host_offsets, cluster_size, MOST_UNASKED)
+
+
+def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int, most_unasked: int = 0) -> Bools:
     """Which of these clusters, given in file order, the file system stores, at least in part.
 
     The others lie in a hole of the file, wholly inside it, and read as zeros: asking costs two system calls a run of
-    neighbours, reading a million of them costs a minute.
+    neighbours, reading a million of them costs a minute. Where the answer is yes again and again, fewer and fewer are
+    asked for, so that up to `most_unasked` at the start of a hole are taken to be stored as well.
     """
     # How much there is of one past the end of the file only reading can tell.
     found: Bools = host_offsets + np.uint64(cluster_size) > np.uint64(evidence.size)
     places = host_offsets.tolist()  # numpy takes longer to search for one number
-    at = 0
+    at = unasked = 0
     while at < len(places):
         data = evidence.next_data_from(places[at])
         if data >= evidence.size:
             break
         first = bisect_left(places, max(0, data - cluster_size + 1), at)
         stop = bisect_left(places, evidence.hole_from(data), first)
+        unasked = min(2 * unasked + 1, most_unasked) if first == at else 0
+        stop = max(stop, at + 1) + unasked
         found[first:stop] = True
-        at = max(stop, at + 1)
+        at = stop
     return found
 
 

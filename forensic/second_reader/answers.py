@@ -11,6 +11,8 @@ from msgspec import Struct
 from forensic.evidence import Evidence, ReadFailed
 
 READ_AT_ONCE = 1 << 20
+SHORT_BYTES = 64 << 10
+"""Up to this length, reading zeros costs less than asking the file system where they are."""
 RETRY_BYTES = 4096
 """Bytes that are given up together around a bad sector."""
 
@@ -78,6 +80,9 @@ class StoredFile:
     def bytes(self, host_offset: int, length: int) -> Iterator[Answer]:
         """Plain bytes of the file, holes as zeros; what lies past its end or on a bad sector is unreadable."""
         inside = max(0, min(length, self.evidence.size - host_offset))
+        if 0 < inside <= SHORT_BYTES:
+            yield from _read(self.evidence, host_offset, inside)
+            host_offset, length, inside = host_offset + inside, length - inside, 0
         position, end = host_offset, host_offset + inside
         while position < end:
             start, stop = self._next_stored(position)

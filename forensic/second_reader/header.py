@@ -110,14 +110,14 @@ def snapshot_l1(evidence: Evidence, header: Header, index: int, saved_state: boo
     return L1(entry.ofs_l1_table, entry.num_l1_entries, state, base)
 
 
-def luks_at(evidence: Evidence, in_place: bytes = b"") -> tuple[Qcow2.Luks1Header, int]:
-    """The LUKS header to which an extension points, and its host offset. Raises `Unsupported` if there is none."""
+def luks_at(evidence: Evidence, in_place: bytes = b"") -> Qcow2.Luks1Header:
+    """The LUKS header to which an extension points. Raises `Unsupported` if there is none."""
     image = _parsed(in_place) if in_place else _image(evidence)
     try:
         for node in image.header_extensions.extensions:
             if node.extension.type == Qcow2.HeaderExtensionType.encryption_header:
                 host_offset = int(node.extension.data.ofs_header)
-                return parsed(Qcow2.Luks1Header, evidence.read_at(host_offset, LUKS_HEADER_BYTES)), host_offset
+                return parsed(Qcow2.Luks1Header, evidence.read_at(host_offset, LUKS_HEADER_BYTES))
     except (*BROKEN, ReadFailed) as error:
         raise Unsupported(evidence.path_as_given, "the LUKS header cannot be read a second time") from error
     raise Unsupported(evidence.path_as_given, "no extension points to a LUKS header")

@@ -36,17 +36,15 @@ class ImageLayer:
         self._lacks = ""
         if header.external_data_file and source.data_file is None:
             self._lacks = "data_file_not_supplied"
-        elif header.encryption in (AES, LUKS) and source.passphrase is None and not source.as_stored:
+        elif header.encryption in (AES, LUKS) and source.key is None and not source.as_stored:
             self._lacks = "key_not_supplied"
         self._decryption = None
-        passphrase = source.passphrase
-        if header.encryption in (AES, LUKS) and passphrase is not None and not source.as_stored:
+        key = source.key
+        if header.encryption in (AES, LUKS) and key is not None and not source.as_stored:
             from forensic.second_reader.keys import decryption_of
 
             head = source.planned.header if source.planned else b""
-            self._decryption = passphrase.opened(
-                source.evidence, lambda: decryption_of(source.evidence, header, passphrase, head)
-            )
+            self._decryption = key.opened(lambda: decryption_of(source.evidence, header, key, head))
 
     def answers(self, guest_offset: int, length: int) -> Iterator[Answer]:
         """See `Layer`."""

@@ -17,9 +17,11 @@ SAMPLE = 4096
 
 def l1_is_overwritten(raw: bytes, header: Header, file_size: int) -> bool:
     """The rule for an L1 table, as far as the file holds it."""
-    limit, bad, used = _reach(header, file_size), 0, 0
-    for entry in _words(raw):
+    entries, limit, bad, used = _words(raw), _reach(header, file_size), 0, 0
+    for entry in entries:
         if entry:
+            if _mostly_good(bad, used, len(entries)):
+                return False
             used += 1
             bad += bool(entry & L1_RESERVED) or _misplaced(entry & OFFSET, header, limit)
     return _as_a_whole(bad, used, raw, header)
@@ -36,7 +38,7 @@ def l2_is_overwritten(raw: bytes, header: Header, file_size: int) -> bool:
     for at, entry in enumerate(entries):
         if not entry:
             continue
-        if 4 * (used - bad) > len(entries):  # three quarters of those in use cannot be bad any more
+        if _mostly_good(bad, used, len(entries)):
             return False
         used += 1
         place = entry & OFFSET
@@ -65,6 +67,11 @@ def _reach(header: Header, file_size: int) -> int:
         blocks = header.refcount_table_clusters * header.cluster_size // 8
         limit = min(limit, blocks * (header.cluster_size * 8 >> header.refcount_order) * header.cluster_size)
     return min(1 << 56, max(file_size, limit))
+
+
+def _mostly_good(bad: int, used: int, count: int) -> bool:
+    """Whether three quarters of those in use cannot be bad any more."""
+    return 4 * (used - bad) > count
 
 
 def _as_a_whole(bad: int, used: int, raw: bytes, header: Header) -> bool:

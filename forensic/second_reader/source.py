@@ -14,26 +14,24 @@ if TYPE_CHECKING:  # cryptography is loaded for encrypted images alone
     from forensic.second_reader.decryption import SectorDecryption
 
 
-class Passphrase:
-    """What the examiner supplied; it is in no text form of anything that holds it.
+class Key:
+    """A master key of LUKS, or the passphrase of the older encryption; it is in no text form of what holds it.
 
-    `raw` is tried as it is and, if that opens nothing, without a newline at its end. What it opens once is kept, so
-    that several readers of one source derive their keys once. `allow_slow` lifts the limit on how long that may take.
+    That a master key is right takes some time to confirm; readers of one source do so once.
     """
 
-    def __init__(self, raw: bytes, allow_slow: bool = False) -> None:
-        """Nothing is derived yet."""
+    def __init__(self, raw: bytes) -> None:
+        """Nothing is confirmed yet."""
         self.raw = raw
-        self.allow_slow = allow_slow
-        self._opened: dict[Evidence, SectorDecryption] = {}
+        self._decryption: SectorDecryption | None = None
         self._lock = threading.Lock()
 
-    def opened(self, evidence: Evidence, derive: Callable[[], SectorDecryption]) -> SectorDecryption:
-        """What the passphrase gives for this file: from before, or derived now."""
+    def opened(self, decryption: Callable[[], SectorDecryption]) -> SectorDecryption:
+        """What the key gives: from before, or made now."""
         with self._lock:
-            if evidence not in self._opened:
-                self._opened[evidence] = derive()
-            return self._opened[evidence]
+            if self._decryption is None:
+                self._decryption = decryption()
+            return self._decryption
 
 
 class PlannedTables(Struct, frozen=True):
@@ -52,13 +50,13 @@ class PlannedTables(Struct, frozen=True):
 class Source(Struct, frozen=True):
     """One layer of a disk, the image itself first, then its backing files.
 
-    `is_raw` says that the file is a raw disk. `as_stored` asks for encrypted data as it is, without the `passphrase`.
+    `is_raw` says that the file is a raw disk. `as_stored` asks for encrypted data as it is, without the `key`.
     With `planned` the active disk is read by these tables.
     """
 
     evidence: Evidence
     is_raw: bool = False
     data_file: Evidence | None = None
-    passphrase: Passphrase | None = None
+    key: Key | None = None
     as_stored: bool = False
     planned: PlannedTables | None = None

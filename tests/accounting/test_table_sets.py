@@ -6,6 +6,7 @@ import os
 import random
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from forensic.mapping.rows import joined
 from forensic.qcow2.arrays import is_among
 from forensic.qcow2.geometry import MAX_L1_ENTRIES
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS
-from forensic.qcow2.table_reading import stored_clusters
+from forensic.qcow2.table_reading import MOST_UNASKED, stored_clusters, tables_to_read
 from forensic.qcow2.tables import L1Table, read_refcount_table
 from samples.kinds import KINDS
 from tests.images import geometry, header, opened, sample, tiny
@@ -85,6 +86,31 @@ def test_clusters_in_holes_are_told_from_stored_ones_by_what_they_hold(seed: int
         assert there or part == bytes(size)
     if os.stat(path).st_blocks == 0:
         assert not stored[offsets + np.uint64(size) <= len(content)].any()
+
+
+@pytest.mark.parametrize("stored_until", [0, 1, 2, 3, 5_000, 20_000])
+def test_few_questions_tell_tables_in_a_hole_from_stored_ones(stored_until: int) -> None:
+    """Every second cluster up to one is stored, the next is a hole; then a hole to the end of the file."""
+    size, count = 4096, 20_000
+    asked = []
+
+    class Sparse:
+        size = 2 * count * 4096
+
+        def next_data_from(self, offset: int) -> int:
+            asked.append(offset)
+            number = -(-offset // (2 * size)) if offset % (2 * size) else offset // (2 * size)
+            return number * 2 * size if number < stored_until else self.size
+
+        def hole_from(self, offset: int) -> int:
+            return offset + size
+
+    offsets = np.arange(count, dtype=np.uint64) * np.uint64(2 * size)
+    found = tables_to_read(cast(Evidence, Sparse()), offsets, size)
+    assert found[:stored_until].all()
+    assert np.count_nonzero(found) <= stored_until + min(stored_until, MOST_UNASKED)
+    assert len(asked) <= 12 + stored_until // MOST_UNASKED
+    assert np.array_equal(stored_clusters(cast(Evidence, Sparse()), offsets, size), np.arange(count) < stored_until)
 
 
 def test_values_are_found_among_others() -> None:

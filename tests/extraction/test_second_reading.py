@@ -184,10 +184,15 @@ def test_the_places_are_ends_kinds_packed_streams_and_a_spread() -> None:
     assert chosen != places.chosen(0, end, 8)
 
 
-def test_thinning_keeps_some_from_everywhere() -> None:
-    thinned = Thinned(16)
-    for number in range(10_000):
-        thinned.see(number, 1)
+@pytest.mark.parametrize("at_once", [1, 3, 64, 10_000])
+def test_thinning_keeps_some_from_everywhere(at_once: int) -> None:
+    """The same ones, however many are seen together."""
+    thinned, plain = Thinned(16), list(range(10_000))
+    for first in range(0, 10_000, at_once):
+        thinned.see([(number, 1, 0, 0, 0, 0, 0, 0) for number in range(first, min(10_000, first + at_once))])
+    while len(plain) > 32:
+        plain = plain[::2]
+    assert thinned.kept == [(number, number + 1) for number in plain]
     assert 16 <= len(thinned.kept) <= 32
     assert thinned.kept[0] == (0, 1)
     assert thinned.kept[-1][0] > 9000
