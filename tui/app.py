@@ -19,6 +19,7 @@ from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences
 from tui.desk import Desk
 from tui.messages import (
+    Compared,
     Found,
     Hashed,
     Indexed,
@@ -183,6 +184,11 @@ class QcowscopeApp(Supplier):
         """The reverse map is complete."""
         self.desk.references = event.references
         self.desk.learn("references")
+
+    def on_compared(self, event: Compared) -> None:
+        """The states of the disk, as far as they are compared."""
+        self.desk.strips = event.strips
+        self.desk.learn("strips")
 
     def on_orphaned(self, event: Orphaned) -> None:
         """The orphans are known; go to the one that was asked for."""

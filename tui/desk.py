@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         RegionIndex,
         ResultRecord,
         ReverseMap,
+        Strip,
         View,
     )
 
@@ -59,6 +60,7 @@ class Desk:
         self.contents: Contents | None = None
         self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
+        self.strips: Sequence[Strip] = ()
         self.wanted_orphan = 0
         self.cluster_codes: dict[str, ClusterCodes] = {}
         self.evidence = EvidenceState(now())

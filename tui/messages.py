@@ -9,7 +9,18 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from forensic import Finding, Judgement, Qcow2Image
-    from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
+    from forensic.explore import (
+        ClusterCodes,
+        Contents,
+        Grid,
+        Orphans,
+        Ownership,
+        Range,
+        ReverseMap,
+        Space,
+        SpaceUsage,
+        Strip,
+    )
     from tui.looks import Cell
     from tui.searching import SearchState
     from tui.session.evidence_clock import EvidenceState, HashRecord
@@ -101,6 +112,18 @@ class Orphaned(Message):
     def __init__(self, orphans: Orphans) -> None:
         super().__init__()
         self.orphans = orphans
+
+
+class Compared(Message):
+    """The states of the disk, each compared with the one before, so far."""
+
+    def __init__(self, strips: Sequence[Strip]) -> None:
+        super().__init__()
+        self.strips = strips
+
+    def can_replace(self, message: Message) -> bool:
+        """Newer ones include the older ones."""
+        return isinstance(message, Compared)
 
 
 class Heated(Message):

@@ -69,7 +69,11 @@ from forensic.explore.space_usage import file_space_usage as file_space_usage
 from forensic.explore.space_usage import guest_space_usage as guest_space_usage
 from forensic.explore.structure_tree import Node as Node
 from forensic.explore.structure_tree import top_nodes as top_nodes
+from forensic.explore.time_line import Since as Since
+from forensic.explore.time_line import Strip as Strip
+from forensic.explore.time_line import strips_of as strips_of
 from forensic.explore.v1 import Qcow1RegionIndex as Qcow1RegionIndex
+from forensic.extraction.disk_difference import differences as differences
 from forensic.extraction.second_reading import Comparison as Comparison
 from forensic.extraction.second_reading import Difference as Difference
 from forensic.extraction.second_reading import second_reader_of as second_reader_of

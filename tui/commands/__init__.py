@@ -10,6 +10,7 @@ from tui.commands.command import FILES as FILES
 from tui.commands.command import FINDINGS as FINDINGS
 from tui.commands.command import HEX as HEX
 from tui.commands.command import MAP as MAP
+from tui.commands.command import OVERVIEW as OVERVIEW
 from tui.commands.command import RECOVERY as RECOVERY
 from tui.commands.command import STRUCTURE as STRUCTURE
 from tui.commands.command import Command as Command
@@ -27,6 +28,7 @@ MOVEMENT = (
     (MAP, "wheel", "zoom"),
     (STRUCTURE, "Tab", "from the tree to the bytes and the inspector"),
     (STRUCTURE, "← →  j k", "close, open and walk the tree"),
+    (OVERVIEW, "Tab", "from the facts to the verdict, the contents and the time line"),
     (FILES, "↓ ↑  j k  PgUp PgDn  Home End", "by lines of the list"),
     (FILES, "Tab", "from the list to the metadata and the beginning of a file"),
     (RECOVERY, "↓ ↑  j k  PgUp PgDn  Home End", "by lines of the list"),
@@ -34,6 +36,7 @@ MOVEMENT = (
 """Keys that move and are no commands: where, which, and what they do."""
 
 SCREEN_NAMES = {
+    OVERVIEW: "Overview",
     STRUCTURE: "Structure",
     HEX: "Bytes",
     MAP: "Map",

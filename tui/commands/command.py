@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 EVERYWHERE, STRUCTURE, MAP, FINDINGS, EXTRACT, HEX = "everywhere", "structure", "map", "findings", "extract", "hex"
-FILES, RECOVERY = "files", "recovery"
+OVERVIEW, FILES, RECOVERY = "overview", "files", "recovery"
 
 
 class Command(Struct, frozen=True):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tui.commands.command import EXTRACT, FILES, FINDINGS, HEX, MAP, RECOVERY, STRUCTURE, Command
+from tui.commands.command import EXTRACT, FILES, FINDINGS, HEX, MAP, OVERVIEW, RECOVERY, STRUCTURE, Command
 
 COMMANDS_OF_SCREENS = (
+    Command(
+        "overview.compare", OVERVIEW, "d", "compare", "Differences", "List what a state of the disk changed.", True
+    ),
     Command("hex.select", HEX, "v", "select", "Select", "Start or end a selection at the cursor.", True),
     Command(
         "hex.deselect",

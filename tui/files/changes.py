@@ -7,11 +7,11 @@ from collections.abc import Callable
 from rich.text import Text
 
 from forensic.explore import ChangedFiles, changed_files
-from tui.files.asking import Answered, AskingScreen
 from tui.files.disks import ACTIVE, DisksOfImage
 from tui.files.places import PlacesOfFiles
 from tui.files.rows import CHANGES, change_cells, change_words
 from tui.jobs import Teller
+from tui.screens.asking import Answered, AskingScreen
 from tui.screens.prompts import Choice
 from tui.screens.rows import RowChoice
 from tui.text import line, lines, plain

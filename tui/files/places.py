@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from forensic.explore import Entry, GuestFiles, NamedVolume, Place, Whereabouts, escaped, guest_range, host_range
-from tui.files.asking import Answered, AskingScreen
 from tui.files.rows import PLACES, place_cells
+from tui.screens.asking import Answered, AskingScreen
 from tui.screens.rows import RowChoice
 from tui.text import plain
 

@@ -18,11 +18,11 @@ from forensic.explore import Beginning, Entry, GuestFiles, Listing, NamedVolume,
 from tui.commands import FILES, bindings
 from tui.desk import Desk
 from tui.files import rows
-from tui.files.asking import Answered, AskingScreen
 from tui.files.changes import choose_disk, compare
 from tui.files.disks import ACTIVE, DisksOfImage
 from tui.files.places import PlacesOfFiles
 from tui.files.preview import BeginningPane
+from tui.screens.asking import Answered, AskingScreen
 from tui.screens.prompts import Prompt
 from tui.text import counted, line, lines, plain
 from tui.widgets.hex_view import HexView

@@ -16,11 +16,11 @@ from forensic import ForensicError, OutputFailed
 from forensic.explore import Step, Summary, image_by, recover_disks, save_plan, steps_of, sum_up_plan
 from tui.commands import RECOVERY, bindings
 from tui.desk import Desk
-from tui.files.asking import Answered, AskingScreen
 from tui.jobs import Teller
 from tui.messages import PlanChosen
 from tui.recovering import rows
 from tui.recovering.choice import TARGETS, Proposal
+from tui.screens.asking import Answered, AskingScreen
 from tui.screens.prompts import Choice, Prompt
 from tui.session.notes import user_name
 from tui.text import plain, size

@@ -170,11 +170,19 @@ class RowList(ScrollView, can_focus=True):
         if lines:
             self.refresh(*(Region(0, line, self.size.width, 1) for line in lines))
 
+    def width_of(self, number: int) -> int:
+        """The columns of characters that a column of the list has now."""
+        width = self.scrollable_content_region.width
+        return self._columns[number].width or self._rest(width)
+
+    def _rest(self, width: int) -> int:
+        """What is left for the column without a width of its own."""
+        return max(4, width - sum(each.width + GAP for each in self._columns if each.from_width <= width) + GAP)
+
     def _drawn(self, cells: Sequence[Text], style: Style, width: int) -> Strip:
         """The cells of a line, each cut to its column."""
         kept = [number for number, column in enumerate(self._columns) if column.from_width <= width]
-        fixed = sum(self._columns[number].width + GAP for number in kept) - GAP
-        rest = max(4, width - fixed)
+        rest = self._rest(width)
         segments: list[Segment] = []
         for number in kept:
             column = self._columns[number]

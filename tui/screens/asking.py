@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 from forensic import ForensicError
 from tui.desk import Desk
-from tui.jobs import Post, Teller, run_job
 from tui.screens.base import ImageScreen
 
-Work = Callable[[Teller], object]
+if TYPE_CHECKING:  # with all the rules; loaded after the first paint
+    from tui.jobs import Post, Teller
+
+    Work = Callable[[Teller], object]
 
 
 class Answered(Message):
@@ -31,6 +34,7 @@ Then = Callable[[Answered], None]
 
 def answer(post: Post, what: str, number: int, work: Work) -> None:
     """Answer a question; what it is about is shown while that takes."""
+    from tui.jobs import run_job
 
     def job(teller: Teller) -> None:
         teller.say(what)
