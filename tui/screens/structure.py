@@ -164,6 +164,7 @@ class StructureScreen(WithMinimaps):
         else:
             hits.display = True
             hits.focus()
+        self.set_class(hits.display, "-hits")
 
     def on_hex_view_followed(self, event: HexView.Followed) -> None:
         """Go where the field points; from guest data that is its mapping."""
@@ -260,6 +261,7 @@ class StructureScreen(WithMinimaps):
             self.paint_minimap(space)
         read = desk.view_of(desk.search.space).read if desk.search else desk.file_view.read
         self.query_one(Hits).show_hits(desk.search, desk.matches, desk.place, read, desk.sides_of)
+        self.set_class(desk.search is not None, "-hits")
 
     def _findings_at(self, host_offset: int | None) -> list[str]:
         """What the rules say of a byte: in words where the place is one of those that are worded."""

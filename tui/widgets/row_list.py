@@ -114,8 +114,9 @@ class RowList(ScrollView, can_focus=True):
         if number >= self.count:
             words = self._empty if not self.count and y == HEAD else ""
             return Strip([Segment(words, base + self._style("quiet"))]).adjust_cell_length(width, base)
-        style = base + self._style("cursor") if number == self.cursor else base
-        return self._drawn(self._cells(number), style, width)
+        here = number == self.cursor
+        style = base + self._style("cursor") if here else base
+        return self._drawn(self._cells(number), style, width, colours=not (here and self.has_focus))
 
     def watch_cursor(self, before: int, after: int) -> None:
         """Only the row of the cursor and the one that it left look otherwise."""
@@ -179,8 +180,8 @@ class RowList(ScrollView, can_focus=True):
         """What is left for the column without a width of its own."""
         return max(4, width - sum(each.width + GAP for each in self._columns if each.from_width <= width) + GAP)
 
-    def _drawn(self, cells: Sequence[Text], style: Style, width: int) -> Strip:
-        """The cells of a line, each cut to its column."""
+    def _drawn(self, cells: Sequence[Text], style: Style, width: int, colours: bool = True) -> Strip:
+        """The cells of a line, each cut to its column; without `colours` of their own where those may not be read."""
         kept = [number for number, column in enumerate(self._columns) if column.from_width <= width]
         rest = self._rest(width)
         segments: list[Segment] = []
@@ -190,7 +191,10 @@ class RowList(ScrollView, can_focus=True):
             cell = cells[number].copy() if number < len(cells) else Text()
             cell.truncate(room, overflow="ellipsis")
             blanks = Segment(" " * (room - cell.cell_len), style)
-            drawn = [Segment(text, style + part if part else style) for text, part, _ in cell.render(self.app.console)]
+            drawn = [
+                Segment(text, style + (part if colours else part.without_color) if part else style)
+                for text, part, _ in cell.render(self.app.console)
+            ]
             segments += [blanks, *drawn] if column.right else [*drawn, blanks]
             segments.append(Segment(" " * GAP, style))
         return Strip(segments[:-1]).simplify().adjust_cell_length(width, style)

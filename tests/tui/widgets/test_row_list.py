@@ -16,6 +16,8 @@ MANY = 10_000_000
 class Listing(App[None]):
     """A list and nothing else."""
 
+    CSS = "RowList:focus > .rows--cursor { background: red; color: black; text-style: bold; }"
+
     def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
@@ -108,5 +110,23 @@ def test_a_click_puts_the_cursor_there_and_a_double_click_chooses() -> None:
             assert app.query_one(RowList).cursor == 2
             await pilot.click(RowList, offset=(5, 4), times=2)
             assert app.chosen == [3]
+
+    asyncio.run(play())
+
+
+def test_the_line_of_the_cursor_can_be_read_whatever_colours_its_cells_have() -> None:
+    async def play() -> None:
+        app = Listing(5)
+        async with app.run_test(size=(40, 10)) as pilot:
+            await pilot.pause()
+            rows = app.query_one(RowList)
+            rows.focus()
+            cell = Text("coloured", "italic #ff0000")
+            rows.show(COLUMNS, 5, lambda _: [Text("1"), cell, Text("")])
+            await pilot.pause()
+            drawn = next(part for part in rows.render_line(1) if "coloured" in part.text)
+            assert drawn.style is not None
+            assert drawn.style.color == rows.get_component_rich_style("rows--cursor").color != drawn.style.bgcolor
+            assert drawn.style.italic, "what is no colour stays"
 
     asyncio.run(play())
