@@ -127,10 +127,11 @@ class Compared(Message):
 
 
 class Heated(Message):
-    """The cells of a map by entropy, so far."""
+    """The cells of a map by entropy, so far, and the entropies in bits a byte; None for what cannot be read."""
 
-    def __init__(self, space: Space, grid: Grid, cells: Sequence[Cell]) -> None:
+    def __init__(self, space: Space, grid: Grid, cells: Sequence[Cell], values: Sequence[float | None]) -> None:
         super().__init__()
+        self.values = values
         self.space = space
         self.grid = grid
         self.cells = cells
