@@ -188,7 +188,9 @@ class RowList(ScrollView, can_focus=True):
         for number in kept:
             column = self._columns[number]
             room = column.width or rest
-            cell = cells[number].copy() if number < len(cells) else Text()
+            cell = Text(end="")
+            if number < len(cells):
+                cell.append_text(cells[number])  # not a copy: what has one style for all of it is drawn without it
             cell.truncate(room, overflow="ellipsis")
             blanks = Segment(" " * (room - cell.cell_len), style)
             drawn = [

@@ -128,5 +128,9 @@ def test_the_line_of_the_cursor_can_be_read_whatever_colours_its_cells_have() ->
             assert drawn.style is not None
             assert drawn.style.color == rows.get_component_rich_style("rows--cursor").color != drawn.style.bgcolor
             assert drawn.style.italic, "what is no colour stays"
+            other = next(part for part in rows.render_line(2) if "coloured" in part.text)
+            assert other.style is not None
+            assert other.style.color is not None
+            assert other.style.color.name == "#ff0000"
 
     asyncio.run(play())
