@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# In CI nothing is skipped: there the packages are installed that only examples and exchange formats are tried with.
+COMMA := ,
+EXTRAS := dev$(if $(CI),$(COMMA)interop)
 
 .PHONY: demo test lint docs transcripts bench mutants soak ksy samples clean
 
@@ -47,7 +50,7 @@ samples: $(READY)  ## rebuild samples/sound/ (needs qemu-img, qemu-io, e2image)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:

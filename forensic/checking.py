@@ -9,7 +9,7 @@ from itertools import islice
 from msgspec import Struct, field
 
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
-from forensic.accounting.streams import StreamBatch
+from forensic.accounting.streams import DecodedRange, StreamBatch
 from forensic.budget import Limits, Unexamined
 from forensic.finding import Explanation, Finding, Problem, Problems, Range, Severity
 from forensic.image import Identified, Qcow1Image, Qcow2Image
@@ -53,6 +53,7 @@ def check(
     placed: Placed | None = None,
     seen: Callable[[object], None] | None = None,
     with_free: bool = True,
+    decoded: DecodedRange | None = None,
 ) -> Judgement:
     """Examine every structure of an image with every rule that concerns it.
 
@@ -61,9 +62,9 @@ def check(
     `with_free` is; the rules about them are then not run.
     `progress` is called with the name of each kind of structure as it is reached; `found` with the finding of a rule as
     it stands whenever a structure has given it more problems, and `placed` with the places of every problem, of which
-    a finding lists only the first. What `limits` leave out is said by a finding, and the verdict is then undetermined
-    unless what was seen is corrupt. `seen` is given every structure, so that what else is to be told of them needs no
-    walk of its own.
+    a finding lists only the first. What an extraction has `decoded` is not decoded again. What `limits` leave out is
+    said by a finding, and the verdict is then undetermined unless what was seen is corrupt. `seen` is given every
+    structure, so that what else is to be told of them needs no walk of its own.
     """
     rules = all_rules()
     tallies = {rule.code: _Tally() for rule in rules}
@@ -80,7 +81,7 @@ def check(
             if more and found:
                 found(_finding(rule, tallies[rule.code]))
 
-    for structure in structures(image, with_streams, limits, with_free):
+    for structure in structures(image, with_streams, limits, with_free, decoded):
         if isinstance(structure, Measured):
             measured = structure
             continue

@@ -1,10 +1,15 @@
-"""Sizes and places as people write them (`2G`, `1MiB`, `0x8000`, `63s`), one grammar for all; and counts in words."""
+"""Sizes and places as people write them (`2G`, `1MiB`, `0x8000`, `63s`), one grammar for all; counts and dates."""
 
 from __future__ import annotations
 
 import re
 
 SECTOR_SIZE = 512
+NANOSECONDS = 1_000_000_000
+"""Of a second."""
+
+EARLIEST, LATEST = -62135596800, 253402300799
+"""The first second of the year 1 and the last of 9999, after 1970; what lies outside has no date here."""
 
 UNITS: dict[str, int] = {
     "": 1,
@@ -46,3 +51,14 @@ def parse_range(text: str) -> tuple[int, int | None]:
 def counted(count: int, one: str, many: str = "") -> str:
     """A number and what it counts; `many` is the plural where that is not just an s more."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def moment(nanoseconds: int) -> str | None:
+    """Nanoseconds after 1970 as a date in UTC; None for 0, which stands for no time, and for what has no date."""
+    import datetime  # not needed at start
+
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    if not nanoseconds or not EARLIEST <= seconds <= LATEST:
+        return None
+    text = (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat()  # noqa: DTZ001 - UTC, any year
+    return f"{text}.{rest:09d}".rstrip("0") + "Z" if rest else f"{text}Z"

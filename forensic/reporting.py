@@ -8,10 +8,12 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from forensic.accounting.streams import DecodedRange
 from forensic.checking import check
 from forensic.description import describe
 from forensic.disk.contents import contents_of_disk
 from forensic.disk.disk import Disk
+from forensic.disk.planned import planned_of
 from forensic.errors import OutputDiffers, stop_if
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
@@ -106,7 +108,8 @@ def extraction_report(
     sha256_again: Sha256Of = hashes.again if hashes else _not_hashed
     known = ranges_to_draw(image, [name for name, _ in request.targets])
     guest = contents_of_disk(disk)
-    judgement = check(image, go_on, seen=known.see if known else None)
+    seen = known.see if known else None
+    judgement = check(image, go_on, seen=seen, decoded=_decoded(image, disk, extraction))
     result = replace(
         judgement.add_to(describe(image, judgement.measured, guest)),
         references=references_of(disk, sha256_of),
@@ -122,6 +125,15 @@ def extraction_report(
     notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
     report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
     return with_map(report, known)
+
+
+def _decoded(image: Qcow2Image | Qcow1Image, disk: Disk, extraction: Extraction) -> DecodedRange | None:
+    """What the judgement need not decode again, if the tables of the extraction were those that it looks through."""
+    by_the_tables = disk.target == "active" and type(disk) is Disk and planned_of(disk.layers[0]) is None
+    missing = extraction.ledger.unreadable()
+    if not by_the_tables or extraction.decoded is None or missing.not_listed:
+        return None
+    return DecodedRange(*extraction.decoded, [(one.guest_offset, one.end) for one in missing.ranges])
 
 
 def _not_hashed(evidence: Evidence) -> None:

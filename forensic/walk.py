@@ -11,7 +11,7 @@ from forensic.accounting.measurement import Measuring
 from forensic.accounting.ownership import cluster_owners_of, why_incomplete
 from forensic.accounting.stream_decoding import decode_streams
 from forensic.accounting.stream_overlaps import StreamCollector, StreamOverlaps
-from forensic.accounting.streams import Allowance, StreamBatch
+from forensic.accounting.streams import Allowance, DecodedRange, StreamBatch
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined
 from forensic.disk.planned import Planned
@@ -71,11 +71,16 @@ Structure = (
 
 
 def structures(
-    image: Identified, with_streams: bool = True, limits: Limits | None = None, with_free: bool = True
+    image: Identified,
+    with_streams: bool = True,
+    limits: Limits | None = None,
+    with_free: bool = True,
+    decoded: DecodedRange | None = None,
 ) -> Iterator[Structure]:
     """Header first, then what it points to, then who owns what.
 
-    Compressed streams are decoded, and what nothing refers to is searched, unless they are to be left out.
+    Compressed streams are decoded, and what nothing refers to is searched, unless they are to be left out; those
+    `decoded` before are not decoded again.
 
     Where the header gives no geometry nothing can be located, and the header is all there is.
     """
@@ -106,13 +111,14 @@ def structures(
         yield table
         if isinstance(table, BitmapTable):
             bitmap_tables.append(table)
-    yield from _tables(image, with_streams, with_free, budget, refcount_table, bitmap_tables)
+    yield from _tables(image, with_streams, with_free, decoded, budget, refcount_table, bitmap_tables)
 
 
 def _tables(
     image: Qcow2Image,
     with_streams: bool,
     with_free: bool,
+    decoded: DecodedRange | None,
     budget: Budget,
     refcount_table: RefcountTable,
     bitmap_tables: list[BitmapTable],
@@ -155,8 +161,8 @@ def _tables(
         if with_streams:
             descriptors.add(batch)
             if descriptors.full:
-                yield from _decoded(image, descriptors, allowance, measuring)
-    yield from _decoded(image, descriptors, allowance, measuring)
+                yield from _decoded(image, descriptors, allowance, measuring, decoded)
+    yield from _decoded(image, descriptors, allowance, measuring, decoded)
     if streams.too_many:
         yield from streams.overlaps_by_part(lambda: sets.batches(image.evidence, image.l1))
     elif streams.count:
@@ -167,13 +173,17 @@ def _tables(
 
 
 def _decoded(
-    image: Qcow2Image, descriptors: Descriptors, allowance: Allowance, measuring: Measuring
+    image: Qcow2Image,
+    descriptors: Descriptors,
+    allowance: Allowance,
+    measuring: Measuring,
+    decoded: DecodedRange | None,
 ) -> Iterator[StreamBatch]:
     """What became of the streams gathered so far."""
     streams = descriptors.take()
     if len(streams.host_offsets):
         names = tuple(descriptors.owner_names)
-        for batch in decode_streams(image.evidence, image.geometry, names, streams, allowance):
+        for batch in decode_streams(image.evidence, image.geometry, names, streams, allowance, decoded):
             measuring.add_streams(batch)
             yield batch
 

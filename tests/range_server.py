@@ -27,6 +27,12 @@ class Served:
     serves_parts: bool = True
     says_so: bool = True
     silent: threading.Event | None = None
+    sent: int = 0
+    """Bytes of bodies that were taken by clients."""
+    body: bytes | None = None
+    """What is sent for every part in place of it, however long."""
+    chunked: bool = False
+    encoding: str = ""
     fails_from: int | None = None
     redirect: str | None = None
     paths: list[str] = field(default_factory=list)
@@ -61,7 +67,7 @@ def served(path: Path) -> Iterator[Served]:
                 return
             if not wanted or not state.serves_parts:
                 self._head(200, size)
-                self.wfile.write(state.path.read_bytes())
+                self._body(state.path)
                 return
             if state.silent:
                 state.silent.wait()
@@ -73,8 +79,15 @@ def served(path: Path) -> Iterator[Served]:
             with state.path.open("rb") as file:
                 file.seek(first)
                 content = file.read(last + 1 - first)
+            content = content if state.body is None else state.body
             self._head(206, len(content), f"bytes {first}-{last}/{size}")
-            self.wfile.write(content)
+            self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if state.chunked else content)
+
+        def _body(self, path: Path) -> None:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 16):
+                    self.wfile.write(piece)
+                    state.sent += len(piece)
 
         def _redirect(self) -> None:
             self.send_response(302)
@@ -84,7 +97,12 @@ def served(path: Path) -> Iterator[Served]:
 
         def _head(self, status: int, length: int, content_range: str = "") -> None:
             self.send_response(status)
-            self.send_header("Content-Length", str(length))
+            if state.chunked and status == 206:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(length))
+            if state.encoding and status == 206:
+                self.send_header("Content-Encoding", state.encoding)
             self.send_header("ETag", state.etag)
             if state.says_so:
                 self.send_header("Accept-Ranges", "bytes" if state.serves_parts else "none")

@@ -257,14 +257,15 @@ def test_nothing_maps_a_file_or_starts_a_program() -> None:
     started = {(module_of(path), name) for path in WRITTEN for name, _ in calls(path) if name in
                {f"{module}.{call}" for module in ("os", "posix") for call in starting}}  # fmt: skip
     assert started == {("forensic.nbd.command", "os.posix_spawn")}
-    # Both map memory without a file, which forks share.
-    assert importers_of("mmap") == {"forensic.extraction.pipeline", "forensic.files.remote_files"}
+    # All map memory without a file, which forks share.
+    mapping = {"forensic.extraction.pipeline", "forensic.files.remote_files", "forensic.nbd.kept"}
+    assert importers_of("mmap") == mapping
     mapped = [
         ast.unparse(node)
         for node in ast.walk(ast.parse((ROOT / "forensic" / "extraction" / "pipeline.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "mmap.mmap"
     ]
-    assert [call.startswith("mmap.mmap(-1, ") for call in mapped] == [True]  # memory, and no file
+    assert [call.startswith("mmap.mmap(-1, ") for call in mapped] == [True, True]  # memory, and no file
 
 
 def test_nothing_but_evidence_opens_evidence() -> None:

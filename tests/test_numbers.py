@@ -1,8 +1,8 @@
-"""Sizes and ranges as people write them."""
+"""Sizes and ranges as people write them, and dates."""
 
 import pytest
 
-from forensic.numbers import counted, parse_range, parse_size
+from forensic.numbers import counted, moment, parse_range, parse_size
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,15 @@ def test_what_is_not_a_range_is_refused(text: str) -> None:
 def test_a_count_has_its_noun_in_the_right_number() -> None:
     assert [counted(count, "cluster") for count in (0, 1, 1234)] == ["0 clusters", "1 cluster", "1,234 clusters"]
     assert [counted(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, None), (1, "1970-01-01T00:00:00.000000001Z"), (1_767_225_600 * 10**9, "2026-01-01T00:00:00Z"),
+        (-(10**9), "1969-12-31T23:59:59Z"), (253402300799 * 10**9, "9999-12-31T23:59:59Z"),
+        (253402300800 * 10**9, None), (-(1 << 63) * 10**9, None), (1_500_000_000, "1970-01-01T00:00:01.5Z"),
+    ],
+)  # fmt: skip
+def test_times_have_nanoseconds_and_no_bound_breaks_them(nanoseconds: int, text: str | None) -> None:
+    assert moment(nanoseconds) == text

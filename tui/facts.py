@@ -27,8 +27,11 @@ MAX_OWNERS_SHOWN = 6
 Fact = tuple[str, Text]
 
 
-def facts_of(result: ResultRecord, disk_usage: int) -> Iterator[Fact]:
-    """Label and words; everything that came out of the image went through `plain`."""
+def facts_of(result: ResultRecord, disk_usage: int | None) -> Iterator[Fact]:
+    """Label and words; everything that came out of the image went through `plain`.
+
+    `disk_usage` is what the file takes of its medium, in bytes; None for an object on a server.
+    """
     image = result.image
     if isinstance(image, ForeignRecord):
         yield "format", plain(image.description)
@@ -36,7 +39,10 @@ def facts_of(result: ResultRecord, disk_usage: int) -> Iterator[Fact]:
     cluster = f", clusters of {size(image.cluster_size)}" if image.cluster_size else ""
     yield "format", plain(f"{'qcow' if image.version == 1 else 'qcow2'} version {image.version}{cluster}")
     yield "virtual size", line((size(image.virtual_size), "bold"), f"  {image.virtual_size:,} bytes")
-    yield "file", plain(f"{size(image.file_size)}, {size(disk_usage)} on disk")
+    if disk_usage is None:
+        yield "object size", plain(size(image.file_size))
+    else:
+        yield "file", plain(f"{size(image.file_size)}, {size(disk_usage)} on disk")
     if image.cluster_size:
         yield "L1 table", plain(f"{_counted(image.l1.entries, 'entry', 'entries')} at {image.l1.host_offset:#x}")
     if isinstance(image, Qcow1ImageRecord):

@@ -12,14 +12,14 @@ import numpy as np
 from msgspec import Struct, field
 
 from forensic.accounting.stream_tails import is_leftover
-from forensic.accounting.streams import Allowance, StreamBatch, Streams, Tail
+from forensic.accounting.streams import Allowance, DecodedRange, StreamBatch, Streams, Tail
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome, examine, fills_cluster, stream_end
 from forensic.evidence import Evidence, ReadFailed
 from forensic.excerpt import Excerpt
 from forensic.processes.forked_process import Attempt
 from forensic.processes.pool import Processes, Promise
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, Bools
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.intervals import pieces
@@ -67,9 +67,14 @@ class _Decoded(Struct):
 
 
 def decode_streams(
-    evidence: Evidence, geometry: Geometry, owner_names: tuple[str, ...], streams: Streams, allowance: Allowance
+    evidence: Evidence,
+    geometry: Geometry,
+    owner_names: tuple[str, ...],
+    streams: Streams,
+    allowance: Allowance,
+    decoded: DecodedRange | None = None,
 ) -> Iterator[StreamBatch]:
-    """Decode all streams and tell what became of each, batch after batch.
+    """Decode all streams and tell what became of each, batch after batch; those `decoded` before are not decoded again.
 
     Those that the allowance does not cover are NOT_DECODED; which ones depends on the file alone, not on the machine.
     """
@@ -83,11 +88,14 @@ def decode_streams(
     tails: list[Tail] = []
     done = 0
     stored, next_offsets = streams.selected(rows), streams.next_offsets()[rows]
+    known_good = np.zeros(len(rows), dtype=np.bool_)
+    if decoded:
+        known_good = decoded.known_good(stored, owner_names, geometry.cluster_size, evidence.size)
 
     room = bytearray()  # each process has its own, as soon as it writes into it
 
     def work(window: _StreamsReadTogether) -> _Decoded:
-        return _decode_window(evidence, geometry, stored, next_offsets, window, room)
+        return _decode_window(evidence, geometry, stored, next_offsets, known_good, window, room)
 
     def batch(end: int) -> StreamBatch:
         part = slice(done, end)
@@ -103,14 +111,14 @@ def decode_streams(
             tuple(Tail(tail.index - done, tail.host_offset, tail.data, tail.leftover) for tail in tails),
         )
 
-    for decoded in _side_by_side(work, _windows(stored)):
-        for unread in decoded.unread:
+    for now in _side_by_side(work, _windows(stored)):
+        for unread in now.unread:
             evidence.note_unread(*unread)
-        if not allowance.spend(decoded.effort):
+        if not allowance.spend(now.effort):
             break
-        chosen = rows[decoded.window.first : decoded.window.end]
-        outcomes[chosen], surplus[chosen] = decoded.outcomes, decoded.surplus
-        tails += [Tail(int(rows[tail.index]), tail.host_offset, tail.data, tail.leftover) for tail in decoded.tails]
+        chosen = rows[now.window.first : now.window.end]
+        outcomes[chosen], surplus[chosen] = now.outcomes, now.surplus
+        tails += [Tail(int(rows[tail.index]), tail.host_offset, tail.data, tail.leftover) for tail in now.tails]
         end = int(chosen[-1]) + 1
         if end - done >= BATCH_STREAMS:
             yield batch(end)
@@ -222,17 +230,24 @@ def _decode_window(
     geometry: Geometry,
     streams: Streams,
     next_offsets: U64,
+    known_good: Bools,
     window: _StreamsReadTogether,
     room: bytearray,
 ) -> _Decoded:
     part = slice(window.first, window.end)
-    starts = streams.host_offsets[part].tolist()
-    ends = (streams.host_offsets[part] + streams.stored_lengths[part]).tolist()
+    starts, ends = streams.host_offsets[part], streams.ends[part]
     result = _Decoded(window, [], [], [], 0)
-    if not starts:
-        return result
-    together = _read_together(evidence, min(starts), max(ends), room)
-    for index, (start, end, following) in enumerate(zip(starts, ends, next_offsets[part].tolist(), strict=True)):
+    wanted = ~known_good[part]
+    together = None
+    if wanted.any():
+        together = _read_together(evidence, int(starts[wanted].min()), int(ends[wanted].max()), room)
+    rows = zip(starts.tolist(), ends.tolist(), next_offsets[part].tolist(), wanted.tolist(), strict=True)
+    for index, (start, end, following, has_to_be) in enumerate(rows):
+        if not has_to_be:
+            result.effort += max(geometry.cluster_size, end - start, EFFORT_OF_ONE)
+            result.outcomes.append(Outcome.OK)
+            result.surplus.append(0)
+            continue
         try:
             stored = together.part(start, end - start) if together else evidence.read_at(start, end - start)
         except ReadFailed as failure:

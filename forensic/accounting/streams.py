@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import Geometry
+from forensic.qcow2.arrays import U64, Bools
+from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.geometry import ACTIVE, Geometry
 
 EFFORT_ALWAYS = 4 << 30
 
@@ -66,6 +69,34 @@ class Streams(Struct, frozen=True):
         """Where the next stream after the start of each begins; far away for the last."""
         behind = np.searchsorted(self.host_offsets, self.host_offsets, side="right")
         return np.append(self.host_offsets, np.uint64((1 << 64) - 1))[behind]
+
+
+class DecodedRange(Struct, frozen=True):
+    """A guest range of the active disk in which an extraction has decoded every compressed cluster.
+
+    Those that give any of the `missing` ranges, as (start, end) in guest order, are left out.
+    """
+
+    guest_start: int
+    guest_end: int
+    missing: Sequence[tuple[int, int]] = ()
+
+    def known_good(self, streams: Streams, owner_names: Sequence[str], cluster_size: int, file_size: int) -> Bools:
+        """Of which streams nothing is left to find out: decoded, and the next one begins in their last sector.
+
+        Of streams that several entries lead to the first entry counts.
+        """
+        active = np.array([name == ACTIVE for name in owner_names])[streams.owners.astype(np.int64)]
+        ends, next_offsets = streams.ends, streams.next_offsets()
+        packed = (next_offsets < ends) & (ends - next_offsets < SECTOR_SIZE) & (ends <= file_size)
+        begins, stops = streams.guest_offsets, streams.guest_offsets + np.uint64(cluster_size)
+        good: Bools = active & packed & (begins >= self.guest_start) & (begins < self.guest_end)
+        if self.missing:
+            missing = np.array(self.missing, dtype=np.uint64)
+            # The last missing range that begins before a cluster's end must end before the cluster begins.
+            last = np.searchsorted(missing[:, 0], stops) - 1
+            good &= (last < 0) | (missing[last, 1] <= begins)
+        return good
 
 
 class Allowance(Struct):

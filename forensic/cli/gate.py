@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_json, positive_number
 from forensic.cli.standard_streams import complain
 from forensic.errors import EvidenceUnreadable, OutputFailed
-from forensic.untrusted import shown
+from forensic.untrusted import shown, without_query
 
 if TYPE_CHECKING:
     from forensic.gate.decision import Decision
@@ -33,7 +33,7 @@ def add(subparsers: Subparsers) -> None:
         "the header does not decide. The exit status is 0 to accept and 4 to reject; 1 means that nothing could be "
         "decided, and is to be taken for a rejection; 63 is not a qcow2 image, 64 a policy that cannot be used.",
     )
-    parser.add_argument("image", metavar="IMAGE", help="the image, opened read-only (-: standard input)")
+    parser.add_argument("image", metavar="IMAGE", help="the image, or its URL, opened read-only (-: standard input)")
     policies = parser.add_mutually_exclusive_group()
     policies.add_argument(
         "--profile",
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(decision.as_json(), indent=2, sort_keys=True))
     else:
-        _print_text(decision, STANDARD_INPUT if options.image == "-" else options.image)
+        _print_text(decision, STANDARD_INPUT if options.image == "-" else without_query(options.image))
     sys.stdout.flush()
     return decision.exit_status
 

@@ -142,7 +142,7 @@ def _serve(place: Place, exports: Exports, command: str | None) -> int:
             ending, status = ended.signal_number, _of_signal(ended, command)
         finally:
             if process is not None:
-                pass_on(process, ending)  # what the command does then is its own
+                pass_on(process, ending, server.processes)  # what the command does then is its own
         served = server.served
     return status or _of_reads(served)
 

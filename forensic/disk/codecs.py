@@ -50,6 +50,12 @@ _thread = threading.local()
 bytes(4 << 20)
 
 
+def slow_decodes() -> int:
+    """How often in this thread a fast codec failed, and a slow one was asked."""
+    count: int = getattr(_thread, "slow_decodes", 0)
+    return count
+
+
 def decode(stored: bytes, compression_type: int, cluster_size: int) -> Decoded:
     """Decode one compressed cluster; `stored` runs to the end of its last sector and may hold other bytes after it."""
     if compression_type == Codec.DEFLATE:
@@ -134,6 +140,7 @@ def _decode_deflate(stored: bytes, cluster_size: int) -> Decoded:
 
 
 def _decode_deflate_slowly(stored: bytes, cluster_size: int) -> Decoded:
+    _thread.slow_decodes = slow_decodes() + 1
     # The window is 32 KiB though qcow2 writers use 4 KiB: streams with longer distances are read by QEMU as well,
     # since it inflates into one buffer that holds the whole cluster.
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -167,6 +174,7 @@ def zstd_frame(stored: bytes, cluster_size: int) -> bytes:
 
 def decode_zstd_slowly(stored: bytes, cluster_size: int) -> Decoded:
     """Frame after frame until the cluster is full, as QEMU does: a cluster may be made of several frames."""
+    _thread.slow_decodes = slow_decodes() + 1
     reader = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).stream_reader(
         stored, read_across_frames=True
     )

@@ -85,7 +85,7 @@ class E01Output:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """MD5 and SHA-1 of the disk as it stands in the container, padding included; after `complete`."""
+        """MD5 and SHA-1 of the disk as it stands in the container, padding included; after `finish`."""
         return self._hashes.hexdigests()
 
     def take(self, offset: int, chunk: Chunk) -> None:
@@ -102,8 +102,13 @@ class E01Output:
             if len(self._batch) >= BATCH:
                 self._write_batch()
 
-    def complete(self) -> None:
-        """Write what is left, the hashes and what could not be read, and give all files their names."""
+    @property
+    def partials(self) -> list[Path]:
+        """The files as they are called before `complete`."""
+        return [file.partial for file in self._open]
+
+    def finish(self) -> None:
+        """Write what is left, the hashes, and what could not be read."""
         if self.padding:
             self.take(self.size, self.padding)
         self._write_batch()
@@ -117,6 +122,9 @@ class E01Output:
         self._write_section("hash", md5)
         self._append(layout.section("done", self._position, SECTION_SIZE, last=True))
         self._hashes.stop()
+
+    def complete(self) -> None:
+        """Give all files their names; after `finish`."""
         for file in reversed(self._open):  # the first one holds the lock
             file.complete()
         # Of a container that was written over, and had more segments.

@@ -14,7 +14,7 @@ from forensic.extraction.container_output import account_of, container_output, t
 from forensic.extraction.ledger import Ledger, disk_totals
 from forensic.extraction.output_checks import OutputChecks, container_notes, partials_of
 from forensic.extraction.piece_reader import Filled, Missing
-from forensic.extraction.pipeline import Done, filled_steps
+from forensic.extraction.pipeline import Done, FastDecodes, filled_steps
 from forensic.extraction.plan import Hole
 from forensic.extraction.range_lists import RangeWalk, RangeWriter
 from forensic.extraction.recorder import Record, recording
@@ -104,6 +104,7 @@ class Extractor:
         self.extraction.leading_hash = leading_hash(settings.hashes)
         self._planned = planned_of(disk.layers[0])
         self.extraction.certainties = Certainties.by(self._planned) if self._planned else None
+        self._fast = FastDecodes()
         self._checks = OutputChecks(disk, self.extraction, settings, found.places)
 
     @property
@@ -153,9 +154,13 @@ class Extractor:
                     begun()
                 if resumption:
                     self._replay(resumption, record)
+                read_from = self._start + self.extraction.done
                 self._go_through(steps, record, output, journal, progress, cancelled)
+            if self._fast.enough:
+                self.extraction.decoded = (read_from, self._end)
             record.finish()
-            self._checks.before_completion(progress, cancelled)
+            output.finish()
+            self._checks.before_completion(output, progress, cancelled)
             if walk:
                 walk.finish(self.extraction.ledger)
             output.complete()
@@ -179,7 +184,7 @@ class Extractor:
         settings = self._settings
         kept = bool(settings.hashes or settings.hash_window or self._planned) or not output.any_order
         begin, writer = self._start + done, write if output.any_order else None
-        return filled_steps(self._disk, begin, self._end, writer, kept, known)
+        return filled_steps(self._disk, begin, self._end, writer, kept, known, self._fast)
 
     def _go_through(
         self,

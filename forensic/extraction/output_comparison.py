@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from forensic.disk.disk import Disk
@@ -19,7 +20,7 @@ from forensic.extraction.second_reading import (
     sources_of,
 )
 from forensic.extraction.worker_processes import worker_count
-from forensic.output.read_back import FileBytes, KeptBytes
+from forensic.output.read_back import FileBytes
 
 PART_BYTES = 4 << 20
 PARTS = 4096
@@ -37,7 +38,7 @@ Cancelled = Callable[[], bool]
 
 def compare(
     disk: Disk,
-    output: KeptBytes | Sequence[Path],
+    output: OutputBytes | Sequence[Path],
     places: Sequence[tuple[int, int]],
     extent: tuple[int, int],
     whole: bool,
@@ -45,20 +46,21 @@ def compare(
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Comparison:
-    """Compare the files of an output, or what was kept of one, with a second reading.
+    """Compare the files of an output, or its bytes as they were kept or lie in a container, with a second reading.
 
     `extent` is the guest range of the output, `places` are those that are compared unless the `whole` is asked for.
     Raises `EvidenceUnreadable` if the output cannot be read, and what `compare_whole` raises.
     """
-    if isinstance(output, KeptBytes):
-        return compare_places(disk, output, places, unread)
-    with FileBytes(output, extent[0]) as files:
+    with ExitStack() as opened:
+        there = output
+        if isinstance(there, Sequence):
+            there = opened.enter_context(FileBytes(there, extent[0]))
         try:
             if whole:
-                return compare_whole(disk, files, *extent, unread, progress, cancelled)
-            return compare_places(disk, files, places, unread)
+                return compare_whole(disk, there, *extent, unread, progress, cancelled)
+            return compare_places(disk, there, places, unread)
         except ReadFailed as error:
-            raise EvidenceUnreadable(output[0], str(error)) from error
+            raise EvidenceUnreadable(output[0] if isinstance(output, Sequence) else "-", str(error)) from error
 
 
 def compare_places(disk: Disk, output: OutputBytes, places: Sequence[Range], unread: Unread) -> Comparison:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from forensic.disk.codecs import slow_decodes
 from forensic.disk.disk import Disk
 from forensic.extraction.piece_reader import Filled, Missing, Written, fill
 from forensic.extraction.plan import LARGEST_PIECE, Hole, Piece, Step, plan
@@ -36,6 +37,27 @@ class _Private(threading.local):
         self.buffer = memoryview(bytearray(LARGEST_PIECE))
 
 
+class FastDecodes:
+    """Whether the fast codecs were enough for all that was decoded; workers that are forks share it."""
+
+    def __init__(self) -> None:
+        """So far they were."""
+        self._others = mmap.mmap(-1, 1)
+
+    def watch(self, decode: Callable[[], Filled]) -> Filled:
+        """Let something be decoded."""
+        before = slow_decodes()
+        filled = decode()
+        if slow_decodes() != before:
+            self._others[0] = 1
+        return filled
+
+    @property
+    def enough(self) -> bool:
+        """Whether it is still so."""
+        return not self._others[0]
+
+
 @contextmanager
 def filled_steps(
     disk: Disk,
@@ -44,13 +66,14 @@ def filled_steps(
     write: Callable[[Filled], None] | None = None,
     kept: bool = True,
     known: Iterable[list[Run]] | None = None,
+    fast: FastDecodes | None = None,
 ) -> Iterator[Iterator[Done]]:
     """The steps that give a guest range, in guest order; each was given to `write` before, in no order.
 
     If the bytes are not looked at afterwards they need not be `kept`. `known` are the runs of the range, if they are
-    known already. The bytes of a step are good until `PIECES_HELD` more steps were taken; then others take their place.
-    What a worker raises is raised here. The workers are there as soon as the context is entered: start threads after
-    that.
+    known already; `fast` watches the codecs. The bytes of a step are good until `PIECES_HELD` more steps were taken;
+    then others take their place. What a worker raises is raised here. The workers are there as soon as the context is
+    entered: start threads after that.
     """
     size = worker_count()
     in_flight = size * PIECES_OF_A_MEMBER
@@ -58,11 +81,11 @@ def filled_steps(
     memory = memoryview(mmap.mmap(-1, (in_flight + PIECES_HELD) * LARGEST_PIECE))
     buffers = [memory[start : start + LARGEST_PIECE] for start in range(0, len(memory), LARGEST_PIECE)]
 
-    private = _Private()
+    private, watched = _Private(), fast or FastDecodes()
 
     def work(buffer: int, piece: Piece) -> Sequence[Missing]:
         place = buffers[buffer] if kept else private.buffer
-        filled = fill(disk, piece, place[: piece.length])
+        filled = watched.watch(lambda: fill(disk, piece, place[: piece.length]))
         if write:
             write(filled)
         if kept:

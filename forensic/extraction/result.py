@@ -87,7 +87,8 @@ class Extraction(Struct):
     `guest_start`. `caveats` are what a reader must know beside the numbers. `hashes` are those of the bytes as they
     were extracted, `verified_output` those of the output read again. `compared` is what a second reading of the disk,
     independent of the first, had in common with the output; None if it did not get that far. A `container` has files
-    in place of segments; `new_image` is what was written where that is a qcow2 image.
+    in place of segments; `new_image` is what was written where that is a qcow2 image. `decoded` is the guest range in
+    which the fast codecs made a cluster of each stream, but for those that the ledger calls unreadable.
     """
 
     target: str
@@ -109,6 +110,7 @@ class Extraction(Struct):
     certainties: Certainties | None = None
     container: ContainerFiles | None = None
     new_image: NewImage | None = None
+    decoded: tuple[int, int] | None = None
 
     @property
     def complete(self) -> bool:

@@ -6,7 +6,6 @@ pinned when it is opened: what comes of another one is an error, not bytes.
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import tempfile
@@ -20,6 +19,7 @@ from msgspec import Struct
 from forensic.errors import EvidenceUnreadable
 from forensic.files.opened_file import Identity, OpenedFile, reason_of
 from forensic.files.opened_files import OpenedFiles
+from forensic.files.web_answers import RemoteError, refusing
 from forensic.untrusted import without_query
 
 REMOTE_BLOCK_BYTES = 1 << 16
@@ -31,17 +31,11 @@ MAX_REQUEST_BYTES = 4 << 20
 REQUESTS_AT_ONCE = 16
 
 _HTTP = ("http", "https")
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 
 SILENT_SECONDS = 60
 
 NOT_INSTALLED = "evidence on a server needs the extra: pip install 'qcowscope[remote]'"
-
-
-class RemoteError(OSError):
-    """The server did not give what was asked for; `strerror` says why."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(errno.EIO, reason)
 
 
 class Connection:
@@ -56,7 +50,9 @@ class Connection:
             raise EvidenceUnreadable(self._protocol + "://…", "a password in a URL would end up in reports")
         self._process, self._client = -1, None
         # A redirect could lead to a host that the examiner has not named.
-        self._options: dict[str, object] = {"allow_redirects": False} if self._protocol in _HTTP else {}
+        self._options: dict[str, object] = {}
+        if self._protocol in _HTTP:
+            self._options = {"allow_redirects": False, "headers": _AS_IT_IS}
 
     def identity(self) -> Identity:
         """Size and version of the object. Raises `RemoteError`."""
@@ -74,7 +70,7 @@ class Connection:
     def pin(self, version: str) -> None:
         """Ask for this version only, if the protocol can."""
         if self._protocol in _HTTP and version.startswith('"'):
-            self._options["headers"] = {"If-Match": version}
+            self._options["headers"] = {**_AS_IT_IS, "If-Match": version}
 
     def fetch(self, ranges: list[tuple[int, int]]) -> list[bytes]:
         """The bytes of these ranges, each (start, end), side by side. Raises `RemoteError`."""
@@ -101,7 +97,7 @@ class Connection:
             try:
                 import fsspec
 
-                self._client = fsspec.filesystem(self._protocol, skip_instance_cache=True, **self._patience())
+                self._client = fsspec.filesystem(self._protocol, skip_instance_cache=True, **self._bounds())
             except ImportError as error:
                 raise EvidenceUnreadable(self._shown, f"{NOT_INSTALLED} ({error})") from error
             except ValueError as error:
@@ -109,14 +105,14 @@ class Connection:
             self._process = os.getpid()
         return self._client
 
-    def _patience(self) -> dict[str, object]:
-        """For how long a server may say nothing."""
+    def _bounds(self) -> dict[str, object]:
+        """For how long a web server may say nothing, and what it may answer."""
         if self._protocol not in _HTTP:
             return {}
         from aiohttp import ClientTimeout
 
         waits = ClientTimeout(total=None, sock_connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
-        return {"client_kwargs": {"timeout": waits}}
+        return {"client_kwargs": {"timeout": waits, "trace_configs": [refusing()]}}
 
 
 def _why(error: Exception) -> str:

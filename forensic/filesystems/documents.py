@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-
 from forensic.filesystems.entries import LETTERS, Entry, Kind
+from forensic.numbers import moment
 from forensic.untrusted import Json, Untrusted, shown_field
-
-NANOSECONDS = 1_000_000_000
-LATEST = 253402300799
-"""The last second of the year 9999; what comes later has no date here."""
 
 
 def escaped(raw: bytes, quoted: str = "") -> str:
@@ -52,15 +47,6 @@ def entry_json(entry: Entry, most_bytes: int) -> dict[str, Json]:
     if entry.faults:
         found["faults"] = [Untrusted(fault.reason.encode()).text for fault in entry.faults]
     return found
-
-
-def moment(nanoseconds: int) -> str | None:
-    """A time in UTC; None for none, or one that has no date."""
-    seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    if not nanoseconds or not -62135596800 <= seconds <= LATEST:
-        return None
-    text = (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).isoformat()  # noqa: DTZ001 - UTC, any year
-    return f"{text}.{rest:09d}".rstrip("0") + "Z" if rest else f"{text}Z"
 
 
 def permissions(entry: Entry) -> str:

@@ -119,11 +119,15 @@ class Unread(Struct, frozen=True, tag="unread", forbid_unknown_fields=True):
 
 
 class About(Struct, frozen=True, tag="about", forbid_unknown_fields=True):
-    """What the library says of the file system as a whole; sizes in bytes, 0 where it does not say."""
+    """What is known of the file system as a whole; sizes in bytes, 0 where the library does not say.
+
+    With `journal_open` its journal holds changes that are not in the files.
+    """
 
     library: str
     block_size: int = 0
     block_count: int = 0
+    journal_open: bool = False
 
 
 class NotFound(Struct, frozen=True, tag="not_found", forbid_unknown_fields=True):

@@ -8,27 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
-from forensic.filesystems.documents import (
-    NANOSECONDS,
-    entry_json,
-    escaped,
-    moment,
-    permission_letters,
-    type_letter,
-)
+from forensic.filesystems.documents import entry_json, escaped, permission_letters, type_letter
 from forensic.filesystems.entries import Entry, Kind
 from forensic.filesystems.reading import Reading
+from forensic.numbers import NANOSECONDS, moment
+from forensic.report import dfxml
 from forensic.untrusted import shown
-from forensic.version import __version__
 
 Lines = Callable[[Iterable[Reading], str, bool], Iterator[str]]
 """Readings, the name of the image, and whether paths begin with the volume, to lines."""
-
-OWN_NAMESPACE = "https://qcowscope.readthedocs.io/dfxml"
-DFXML_NAMESPACE = "http://www.forensicswiki.org/wiki/Category:Digital_Forensics_XML"
-DFXML_VERSION = "2.0.0-beta.0"
 
 BODY_HEAD = (
     "# qcowscope: in names, \\ | control and invisible characters stand as \\xNN or <U+NNNN>; times of FAT as if UTC"
@@ -67,10 +57,9 @@ def json_lines(readings: Iterable[Reading], image: str, with_volume: bool) -> It
 
 def dfxml_lines(readings: Iterable[Reading], image: str, with_volume: bool) -> Iterator[str]:
     """Digital Forensics XML, one file a line."""
-    yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<dfxml xmlns="{DFXML_NAMESPACE}" xmlns:q="{OWN_NAMESPACE}" version="{DFXML_VERSION}">'
-    yield f"<metadata/><creator><program>qcowscope</program><version>{__version__}</version></creator>"
-    yield f"<source><image_filename>{escape(shown(image))}</image_filename></source>"
+    yield from dfxml.head()
+    yield "<metadata/>" + dfxml.creator()
+    yield dfxml.source([image])
     for reading in readings:
         yield from _volume_lines(reading)
     yield "</dfxml>"
@@ -78,11 +67,7 @@ def dfxml_lines(readings: Iterable[Reading], image: str, with_volume: bool) -> I
 
 def _volume_lines(reading: Reading) -> Iterator[str]:
     volume = reading.volume
-    offset = "" if volume.guest_offset is None else f' offset="{volume.guest_offset}"'
-    yield f"<volume{offset} q:name={quoteattr(volume.name.text)}>"
-    if volume.guest_offset is not None:
-        yield f"<partition_offset>{volume.guest_offset}</partition_offset>"
-    yield f"<ftype_str>{escape(volume.file_system)}</ftype_str>"
+    yield from dfxml.volume_head(volume.name.text, volume.guest_offset, volume.file_system)
     for entry in reading.entries():
         yield _file_object(entry, reading)
     wrong = [str(reading.failure)] if reading.failure else [str(fault) for fault in reading.faults[:1]]

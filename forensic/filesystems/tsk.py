@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytsk3
 
 from forensic.filesystems.entries import MAX_DIGESTED, MAX_RUNS, About, Entry, Extent, Fault, Kind
+from forensic.filesystems.journals import NTFS_LOG_BYTES, ext_is_open, ntfs_is_open
 from forensic.filesystems.systems import TROUBLE, Node
 from forensic.filesystems.volume_reader import VolumeReader
 
@@ -53,6 +54,9 @@ RESIDENT, ENCODED = int(pytsk3.TSK_FS_ATTR_RES), int(pytsk3.TSK_FS_ATTR_COMP) | 
 FIRST_OF_NTFS_USERS = 24
 """Records below this number belong to NTFS itself."""
 
+LOG_FILE = 2
+"""The record of `$LogFile`, the journal."""
+
 EXTEND = 11
 """The record of `$Extend`, a folder of NTFS itself."""
 
@@ -83,6 +87,7 @@ class TskSystem:
         """Open the file system of a volume. Raises one of `TROUBLE`."""
         os.environ["TZ"] = "UTC"  # FAT keeps local times of an unknown zone, which are read as they stand
         time.tzset()
+        self._volume = volume
         self._image = _Image(volume)
         self._system = pytsk3.FS_Info(self._image, type=TYPES[file_system])
         self._block_size = int(self._system.info.block_size)
@@ -92,7 +97,16 @@ class TskSystem:
     def about(self) -> About:
         """What is known of it as a whole."""
         library = f"The Sleuth Kit by pytsk3 {pytsk3.get_version()}"
-        return About(library, self._block_size, int(self._system.info.block_count))
+        return About(library, self._block_size, int(self._system.info.block_count), self._journal_open())
+
+    def _journal_open(self) -> bool:
+        if self._is_ntfs:
+            return self._volume.told(lambda _: ntfs_is_open(self._log()))
+        return self._has_names_in_inodes and self._volume.told(ext_is_open)
+
+    def _log(self) -> bytes:
+        file = self._system.open_meta(inode=LOG_FILE)
+        return bytes(file.read_random(0, NTFS_LOG_BYTES))
 
     def root(self) -> Node:
         """The root folder."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from forensic.disk.reader import DiskReader, RangeUnreadable
@@ -86,6 +88,16 @@ class VolumeReader(io.RawIOBase):
         found = self._faults + (self._shortened if shortened else [])
         self._faults, self._shortened = [], []
         return list(dict.fromkeys(found))
+
+    def told(self, question: Callable[[Callable[[int, int], bytes]], bool]) -> bool:
+        """What a question says that reads the volume; False where it cannot be read, which is no fault of a file."""
+        faults, shortened = [*self._faults], [*self._shortened]
+        try:
+            return question(self._read)
+        except (OSError, RuntimeError, struct.error, IndexError):
+            return False
+        finally:
+            self._faults, self._shortened = faults, shortened
 
     def _remember(self, where: list[str], error: OSError) -> None:
         if len(where) < MAX_FAULTS:

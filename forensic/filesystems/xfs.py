@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyfsxfs
 
 from forensic.filesystems.entries import MAX_RUNS, About, Entry, Extent, Fault, Kind
+from forensic.filesystems.journals import xfs_is_open
 from forensic.filesystems.systems import TROUBLE, Node
 from forensic.filesystems.volume_reader import VolumeReader
 
@@ -31,6 +32,7 @@ class XfsSystem:
 
     def __init__(self, volume: VolumeReader) -> None:
         """Open the file system of a volume. Raises one of `TROUBLE`."""
+        self._reader = volume
         self._volume = pyfsxfs.volume()
         self._volume.open_file_object(volume)
         head = volume.read_at(0, 16)
@@ -39,7 +41,8 @@ class XfsSystem:
 
     def about(self) -> About:
         """What is known of it as a whole."""
-        return About(f"libfsxfs {pyfsxfs.get_version()}", self._block_size, self._block_count)
+        is_open = self._reader.told(xfs_is_open)
+        return About(f"libfsxfs {pyfsxfs.get_version()}", self._block_size, self._block_count, is_open)
 
     def root(self) -> Node:
         """The root folder."""

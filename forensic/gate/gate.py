@@ -21,6 +21,7 @@ from forensic.image import identify
 from forensic.qcow2.identify import ForeignFile
 from forensic.records.judgement import CheckStatus
 from forensic.report.model import Judgement
+from forensic.untrusted import URL, without_query
 
 NO_LIMITS = Limits()
 ENDLESS = 1 << 63
@@ -31,14 +32,27 @@ UNREADABLE_RULE = "evidence-unreadable"
 
 
 def gate_file(path: str | os.PathLike[str], policy: NamedPolicy, limits: Limits = NO_LIMITS) -> Decision:
-    """Decide about a file. Raises `EvidenceUnreadable`."""
+    """Decide about a file, or an object on a server by its URL, of which only the header is fetched if that decides.
+
+    Raises `EvidenceUnreadable`.
+    """
     started = time.monotonic()
-    with Evidence(path) as evidence:
+    read = 0
+
+    def go_on(done: int) -> None:
+        nonlocal read
+        read = done
+        if limits.seconds is not None and time.monotonic() - started > limits.seconds:
+            raise OutOfTime
+
+    with _opened(os.fspath(path)) as evidence:
         decided = _by_header(evidence, policy, evidence.size)
         if decided:
             return decided
         try:
-            sha256 = evidence.sha256()
+            sha256 = evidence.sha256(go_on) if evidence.is_remote else evidence.sha256()  # servers may trickle
+        except OutOfTime:
+            return _too_late(policy, limits, read)
         except ReadFailed as failure:
             unread = Reason(check=GateCheck.EVIDENCE, rule=UNREADABLE_RULE, observation=str(failure))
             return _decision(policy, GateVerdict.UNDECIDED, Stage.FULL, [unread], failure.host_offset)
@@ -64,9 +78,7 @@ def gate_stream(
                 return decided
             spool.take_until(ENDLESS if most is None else most + 1)
         except OutOfTime:
-            seconds = f"the time limit of {limits.seconds:g} s was reached before the stream ended"
-            late = Reason(check=GateCheck.LIMIT, rule=LIMIT_RULE, observation=seconds)
-            return _decision(policy, GateVerdict.REJECT, Stage.HEADER, [late], spool.size)
+            return _too_late(policy, limits, spool.size)
         if most is not None and spool.size > most:
             return _decision(policy, GateVerdict.REJECT, Stage.HEADER, [too_long(most)], spool.size)
         with spool.evidence() as evidence:
@@ -75,6 +87,21 @@ def gate_stream(
             if decided:
                 return replace(decided, sha256=spool.sha256(), bytes_read=spool.size)
             return _by_tables(evidence, policy, replace(limits, seconds=spool.seconds_left), spool.sha256())
+
+
+def _opened(name: str) -> Evidence:
+    if not URL.match(name):
+        return Evidence(name)
+    from forensic.files.remote_files import open_remote
+
+    place = without_query(name)
+    return Evidence.of_opened(open_remote(name, 0), place, place)
+
+
+def _too_late(policy: NamedPolicy, limits: Limits, bytes_read: int) -> Decision:
+    seconds = f"the time limit of {limits.seconds:g} s was reached before all of the image was read"
+    late = Reason(check=GateCheck.LIMIT, rule=LIMIT_RULE, observation=seconds)
+    return _decision(policy, GateVerdict.REJECT, Stage.HEADER, [late], bytes_read)
 
 
 def undecided(policy: NamedPolicy, failure: ForensicError) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from forensic.nbd.listening import Place
@@ -16,19 +16,38 @@ IGNORED_HERE = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def start(command: str, place: Place) -> int:
-    """Start a shell with the command; `$uri`, `$unixsocket` and `$port` say where the server is. Gives the process."""
+    """Start a shell with the command; `$uri`, `$unixsocket` and `$port` say where the server is. Gives the process.
+
+    What the command leaves behind when it ends becomes a child of this process, so that `pass_on` finds it.
+    """
+    _adopt_orphans()
     told = {"uri": place.uri, "unixsocket": place.path, "port": "" if place.port is None else str(place.port)}
     return os.posix_spawn(SHELL, [SHELL, "-c", command], {**os.environ, **told}, setsigdef=IGNORED_HERE, setsigmask=[])
 
 
-def pass_on(process: int, signal_number: int) -> None:
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of every process whose parent ends, of those that come of this one (prctl(2)).
+
+    A terminal sends Ctrl-C to the shell as well as to us: it has often ended before we look for what it has started.
+    """
+    import ctypes  # only here
+
+    with contextlib.suppress(OSError, AttributeError):  # another system than Linux
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def pass_on(process: int, signal_number: int, not_its_own: Collection[int] = ()) -> None:
     """Send a signal to the command and end all that it has started, so that nothing of it goes on without the server.
 
     A shell that is ended leaves what it waits for running, and what it started in the background ignores SIGINT. A
-    process group of its own would take the terminal from the command.
+    process group of its own would take the terminal from the command. Of the children of this process those that are
+    `not_its_own` are left alone.
     """
     found: list[int] = []
-    while new := [one for one in (process, *_started_by(process)) if one not in found]:
+    while new := [one for one in (process, *_started_by(os.getpid(), not_its_own)) if one not in found]:
         found += new
         _send(new, signal.SIGSTOP)  # or it could start more than was seen, and leave that when it ends
     _send([process], signal_number)
@@ -42,8 +61,8 @@ def _send(processes: Sequence[int], signal_number: int) -> None:
             os.kill(process, signal_number)
 
 
-def _started_by(process: int) -> list[int]:
-    """The living children of a process, their children and so on; none where the system does not say."""
+def _started_by(process: int, leave_out: Collection[int]) -> list[int]:
+    """The children of a process but for some, their children and so on; none where the system does not say."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -51,5 +70,5 @@ def _started_by(process: int) -> list[int]:
             children.setdefault(int(after_name[1]), []).append(int(path.parent.name))
     found = [process]
     for one in found:
-        found += children.pop(one, [])
+        found += [child for child in children.pop(one, []) if child not in leave_out]
     return found[1:]

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from forensic.disk.reader import DiskReader, RangeUnreadable
+from forensic.mapping.extents import Reason
 from forensic.nbd.connection import ClientGone, Connection
 from forensic.nbd.contexts import block_status
 from forensic.nbd.handshake import Agreed
+from forensic.nbd.kept import Kept, Session
 from forensic.nbd.protocol import (
     DESCRIPTOR,
     MAX_REQUEST_BYTES,
@@ -51,33 +53,52 @@ class Tally(Struct):
 class Transmission:
     """Answers the requests about one export."""
 
-    def __init__(self, connection: Connection, agreed: Agreed, zeros: bool, failed: Callable[[], None]) -> None:
-        """With `zeros` what cannot be read is given as zeros; `failed` is called before the first EIO is sent."""
+    def __init__(
+        self, connection: Connection, agreed: Agreed, zeros: bool, failed: Callable[[], None], kept: Kept
+    ) -> None:
+        """With `zeros` what cannot be read is given as zeros; `failed` is called before the first EIO is sent.
+
+        `kept` is what another process needs to go on if this one crashes, or has from one that did.
+        """
         self._connection = connection
         self._agreed = agreed
         self._disk = agreed.export.disk
         self._reader: DiskReader = self._disk.reader(fill_missing=zeros)
         self._buffer = bytearray()
         self._failed = failed
-        self.tally = Tally()
+        self._kept = kept
+        self.tally = Tally(*kept.sums)
+        self._session = kept.session or Session()
+        self.tally.first_unread = self._session.first_unread
+
+    def answer_interrupted(self) -> None:
+        """Answer the read at which the process before this one crashed with EIO. Raises `ClientGone`."""
+        _, *fields = REQUEST.unpack(self._kept.interrupted)
+        request = Request(*fields)
+        self.tally.reads += 1
+        where = f"guest offset {request.offset:#x}, {request.length:,} bytes, cannot be read"
+        self._note(f"{where}: {Reason.DECODER_FAILED.code}")
+        self._kept.read(self.tally.reads, self.tally.bytes, self.tally.unread)
+        self._fail(request, Failure.INPUT_OUTPUT, f"{where}: {Reason.DECODER_FAILED.code}", request.offset)
 
     def serve(self) -> None:
         """Until the client says that it is done. Raises `ClientGone` if it goes without, or must."""
         while True:
-            magic, *fields = REQUEST.unpack(self._connection.receive(REQUEST.size))
+            raw = self._connection.receive(REQUEST.size)
+            magic, *fields = REQUEST.unpack(raw)
             if magic != REQUEST_MAGIC:
                 raise ClientGone("sent what is no request")
             request = Request(*fields)
             if request.command == Command.DISCONNECT:
                 return
             if request.command == Command.READ:
-                self._read(request)
+                self._read(request, raw)
             elif request.command == Command.BLOCK_STATUS:
                 self._block_status(request)
             else:
                 self._refuse(request)
 
-    def _read(self, request: Request) -> None:
+    def _read(self, request: Request, raw: bytes) -> None:
         if fault := self._fault(request, CommandFlag.DO_NOT_FRAGMENT):
             self._fail(request, Failure.INVALID, fault)
             return
@@ -87,14 +108,18 @@ class Transmission:
         if len(self._buffer) < request.length:
             self._buffer = bytearray(request.length)
         data = memoryview(self._buffer)[: request.length]
-        self.tally.reads += 1
+        self._kept.reading(raw)
         try:
             self._reader.read_at(request.offset, data)
         except RangeUnreadable as missing:
+            self.tally.reads += 1
             self._note(str(missing.strerror))
+            self._kept.read(self.tally.reads, self.tally.bytes, self.tally.unread)
             self._fail(request, Failure.INPUT_OUTPUT, str(missing.strerror), missing.guest_offset)
             return
+        self.tally.reads += 1
         self.tally.bytes += request.length
+        self._kept.read(self.tally.reads, self.tally.bytes, self.tally.unread)
         if self._agreed.structured:
             head = chunk_head(request.cookie, Chunk.OFFSET_DATA, 8 + request.length, True)
             self._connection.send(head + U64.pack(request.offset), data)
@@ -144,6 +169,7 @@ class Transmission:
 
     def _note(self, message: str) -> None:
         if not self.tally.unread:
-            self.tally.first_unread = message
+            self.tally.first_unread = self._session.first_unread = message
+            self._kept.keep(self._session)
             self._failed()
         self.tally.unread += 1

@@ -30,8 +30,11 @@ class Output(Protocol):
     def take(self, offset: int, chunk: Chunk) -> None:
         """The range that begins at this byte of the output."""
 
+    def finish(self) -> None:
+        """Everything was given: what is still to be written is written, and can be read back."""
+
     def complete(self) -> None:
-        """Everything was given."""
+        """After `finish`: what was written is called what it was to be called."""
 
     def abandon(self, keep: bool) -> None:
         """Give up; `keep` leaves what there is under a partial name."""
@@ -71,6 +74,9 @@ class RawFile:
             part, chunk = split_chunk(chunk, room)
             self._write(offset - segment.offset, part)
             offset += length_of(part)
+
+    def finish(self) -> None:
+        """Nothing is left to be written."""
 
     def complete(self) -> None:
         """Give all files their names."""
@@ -147,6 +153,9 @@ class StandardOutput:
                     raise
                 except OSError as error:
                     raise OutputFailed("standard output", reason_of(error)) from error
+
+    def finish(self) -> None:
+        """Nothing is left to be written."""
 
     def complete(self) -> None:
         """Nothing is left to do."""

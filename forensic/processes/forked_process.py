@@ -151,7 +151,7 @@ class ForkedProcess:
                     self._receive()
             self.dismiss(at_once=False)
             self._crashes += 1
-            if not _is_crash(self.wait()) or len(self._given) == len(self._answered) or self._crashes > MOST_CRASHES:
+            if not is_crash(self.wait()) or len(self._given) == len(self._answered) or self._crashes > MOST_CRASHES:
                 raise WorkerFailed(self._name, "the process is gone")
             try:
                 self._answered.append(self._salvage(self._given[len(self._answered)], self._attempt))
@@ -181,14 +181,14 @@ class ForkedProcess:
         finally:
             os.close(source)
             code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        if _is_crash(code):
+        if is_crash(code):
             return None
         if code or int.from_bytes(answer[:_HEAD], "little") & _ERROR:
             raise WorkerFailed(self._name, answer[_HEAD:].decode(errors="replace") or f"it ended with {code}")
         return bytes(answer[_HEAD:])
 
 
-def _is_crash(exit_code: int) -> bool:
+def is_crash(exit_code: int) -> bool:
     """Whether a process ended by a signal that was not sent from outside."""
     return exit_code < 0 and -exit_code not in _ENDED_FROM_OUTSIDE
 

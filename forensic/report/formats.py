@@ -13,15 +13,17 @@ FORMATS = ("text", "json", "jsonl", "sarif", "html", "markdown")
 FINDINGS = "findings"
 """What `check --format` accepts besides: one flat object a finding."""
 
-LOG = "log"
-"""What `--report` of an extraction accepts besides: the log that examiners know from other imagers."""
+LOG, DFXML, CASE = "log", "dfxml", "case"
+OF_EXTRACTIONS = (LOG, DFXML, CASE)
+"""What `--report` of an extraction accepts besides: the log that examiners know from other imagers, and two exchange
+formats."""
 
 DRAWS_MAP = frozenset({"html"})
 """The forms that want `Report.file_map`."""
 
 
 def render(name: str, report: Report) -> str:
-    """The report in the form of that name, which must be one of `FORMATS` or `LOG`."""
+    """The report in the form of that name, which must be one of `FORMATS` or `OF_EXTRACTIONS`."""
     module = import_module(f"forensic.report.to_{name}")
     renderer: Callable[[Report], str] = getattr(module, f"to_{name}")
     return renderer(report)

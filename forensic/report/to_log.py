@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from forensic.errors import InternalError
 from forensic.numbers import SECTOR_SIZE
-from forensic.records.extraction import ExtractionRecord, UnreadableRecord
+from forensic.records.extraction import UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
 from forensic.report.model import Report
@@ -19,11 +18,13 @@ from forensic.report.notes import notes_of, session_lines
 from forensic.report.values import (
     cautions,
     certainties,
+    extraction_of,
     new_image,
     size,
     supplied_files,
     text,
     unchanged,
+    unread_sentence,
     virtual_size,
     words,
 )
@@ -56,7 +57,7 @@ def to_log(report: Report) -> str:
         ("Hashes", _hashes(report)),
         ("Evidence unchanged", _integrity(report)),
         ("Unreadable ranges", _unreadable(report)),
-        *([("Recovery plan", _recovery(report))] if _extraction(report).recovery is not UNSET else []),
+        *([("Recovery plan", _recovery(report))] if extraction_of(report).recovery is not UNSET else []),
         *([("Notes", _notes(report))] if report.annotations else []),
         *([("Session", session_lines(report.audit))] if report.audit else []),
         ("Output files", _outputs(report)),
@@ -64,12 +65,6 @@ def to_log(report: Report) -> str:
     ):
         lines += ["", title, "-" * len(title), *part]
     return "".join(_ascii(line) + "\n" for line in lines)
-
-
-def _extraction(report: Report) -> ExtractionRecord:
-    if report.result.extraction is UNSET:
-        raise InternalError("a log can only be written of an extraction")
-    return report.result.extraction
 
 
 def _tool(report: Report) -> Iterator[str]:
@@ -103,7 +98,7 @@ def _source(report: Report) -> Iterator[str]:
 
 
 def _disk(report: Report) -> Iterator[str]:
-    image, extraction = report.result.image, _extraction(report)
+    image, extraction = report.result.image, extraction_of(report)
     if not isinstance(image, ForeignRecord):
         yield _fact("Image format", f"{image.format} version {image.version}")
         yield _fact("Virtual size", virtual_size(image))
@@ -195,13 +190,13 @@ def _unchanged(integrity: IntegrityRecord | UnsetType) -> Iterator[str]:
 
 
 def _unreadable(report: Report) -> Iterator[str]:
-    extraction = _extraction(report)
-    ranges, filled = extraction.unreadable, extraction.bytes_filled
-    if not filled:
+    extraction = extraction_of(report)
+    ranges = extraction.unreadable
+    if not extraction.bytes_filled:
         yield "None. Every byte was read from the evidence or is recorded there as zero."
         return
     count = len(ranges) + extraction.unreadable_not_listed
-    yield f"{filled:,} bytes in {count:,} ranges could not be read and were replaced by zeros."
+    yield f"{unread_sentence(extraction)}."
     listed = ranges[:LISTED_RANGES]
     yield f"The sectors (of {SECTOR_SIZE} bytes) are: " + ", ".join(_sectors(entry) for entry in listed)
     yield f"{'virtual offset':>20} {'length':>16}  reason"
@@ -213,7 +208,7 @@ def _unreadable(report: Report) -> Iterator[str]:
 
 def _recovery(report: Report) -> Iterator[str]:
     """How sure the plan is that the disk was read by."""
-    for label, fact in certainties(_extraction(report)):
+    for label, fact in certainties(extraction_of(report)):
         yield _fact(label.capitalize(), fact)
 
 
@@ -229,7 +224,7 @@ def _outputs(report: Report) -> Iterator[str]:
     artifacts = report.complete_run.artifacts
     if not artifacts:
         yield "None: standard output."
-    if container := _extraction(report).container:
+    if container := extraction_of(report).container:
         for name, value in container.hashes.items():
             yield _fact(f"{name} in the container", value)
     for artifact in artifacts:
@@ -239,17 +234,17 @@ def _outputs(report: Report) -> Iterator[str]:
         if artifact.role == "e01":
             yield _fact("", size(artifact.size or 0))
             continue
-        segment = _extraction(report).segments[artifact.segment_index - 1]
+        segment = extraction_of(report).segments[artifact.segment_index - 1]
         yield _fact("", size(segment.size))
         for name, value in segment.hashes.items():
             yield _fact("", f"{name} {value}")
         yield _fact("", f"verified: {words(segment.verified)}")
-    for label, fact in new_image(_extraction(report)):
+    for label, fact in new_image(extraction_of(report)):
         yield _fact(label.capitalize(), fact)
 
 
 def _state(report: Report) -> Iterator[str]:
-    extraction = _extraction(report)
+    extraction = extraction_of(report)
     yield FINAL_STATES[extraction.status]
     if not all(map(_is_reliable, report.complete_run.inputs)):
         yield "WARNING: an input file changed during or after the extraction. The output is not reliable."

@@ -17,6 +17,7 @@ from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord
 from forensic.records.run import RunRecord
 from forensic.report.model import Report
 from forensic.report.notes import Noted, notes_of
+from forensic.report.to_markdown import quoted
 from forensic.report.values import cautions, explanation, sentence
 from forensic.untrusted import Json
 from forensic.version import DOCUMENTATION, rule_page
@@ -81,14 +82,14 @@ def _rule(check: CheckRecord, finding: FindingRecord | None) -> Json:
     rule: dict[str, Json] = {
         "id": code,
         "shortDescription": _message(check.title + "."),
-        "help": _message(f"qcowscope explain {code}"),
+        "help": {"text": f"qcowscope explain {code}", "markdown": f"`qcowscope explain {code}`"},
         "helpUri": rule_page(code),
     }
     if finding is not None:
         severity = finding.severity
         rule |= {
             "fullDescription": _message(sentence(finding.interpretation) or finding.title),
-            "help": _message(_help(finding)),
+            "help": _help(finding),
             "defaultConfiguration": {"level": LEVELS[severity]},
             "properties": {
                 "security-severity": SECURITY_SEVERITY[severity],
@@ -99,8 +100,12 @@ def _rule(check: CheckRecord, finding: FindingRecord | None) -> Json:
     return rule
 
 
-def _help(finding: FindingRecord) -> str:
-    return "\n".join(f"{heading}: {said}" for heading, said in explanation(finding))
+def _help(finding: FindingRecord) -> Json:
+    """As plain text and, for the viewers that show it, as Markdown."""
+    said = list(explanation(finding))
+    text = "\n".join(f"{heading}: {words}" for heading, words in said)
+    markdown = "\n\n".join(f"**{heading}:** {quoted(words)}" for heading, words in said)
+    return {"text": _braced(text), "markdown": _braced(markdown)}
 
 
 def _finding_result(finding: FindingRecord, rule_ids: list[str], uri: str) -> Json:
@@ -216,7 +221,11 @@ def _invocation(run: RunRecord, checks: Sequence[CheckRecord], said: list[str]) 
 
 def _message(words: str) -> Json:
     """A message as SARIF wants it: braces doubled, and nothing that a viewer would turn into a link."""
-    return {"text": words.replace("{", "{{").replace("}", "}}").replace("](", "] (")}
+    return {"text": _braced(words)}
+
+
+def _braced(words: str) -> str:
+    return words.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _uri(path: str) -> str:

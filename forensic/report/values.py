@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
+from forensic.errors import InternalError
 from forensic.finding import Range
+from forensic.numbers import counted
 from forensic.records.extraction import ComparisonRecord, ExtractionRecord
 from forensic.records.image import Qcow1ImageRecord, Qcow2ImageRecord
 from forensic.records.judgement import FindingRecord
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord
+from forensic.report.model import Report
 from forensic.untrusted import UntrustedRecord, shown
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -74,6 +77,19 @@ def headed(why: str, spec: str, qemu: str, next_step: str) -> Iterator[tuple[str
 def explanation(finding: FindingRecord) -> Iterator[tuple[str, str]]:
     """What the documentation of a rule says of its finding: a heading and a sentence each."""
     return headed(finding.interpretation, finding.spec, finding.qemu, finding.next_step)
+
+
+def extraction_of(report: Report) -> ExtractionRecord:
+    """What a report says of an extraction. Raises `InternalError` for the report of something else."""
+    if report.result.extraction is UNSET:
+        raise InternalError("this form of a report can only be written of an extraction")
+    return report.result.extraction
+
+
+def unread_sentence(extraction: ExtractionRecord) -> str:
+    """How much of a disk was not read, without a stop; for an extraction that has such bytes."""
+    ranges = counted(len(extraction.unreadable) + extraction.unreadable_not_listed, "range")
+    return f"{extraction.bytes_filled:,} bytes in {ranges} could not be read and were replaced by zeros"
 
 
 def supplied_files(run: RunRecord | None) -> list[InputRecord]:

@@ -11,6 +11,7 @@ import pytest
 from samples.kinds import KINDS
 from tests.commands import qcowscope
 from tests.images import SOUND, sample
+from tests.nbd.client import DISCONNECT, READ, Client
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -134,3 +135,49 @@ def test_an_exception_of_ours_is_an_internal_error_and_no_damage(image: Path, co
     assert "decoder_failed" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out.raw").exists()
+
+
+@each
+@pytest.mark.parametrize("structured", [True, False])
+def test_a_read_at_which_a_decoder_crashes_is_answered_and_the_connection_goes_on(
+    image: Path, structured: bool, tmp_path: Path
+) -> None:
+    guest_offset, length, victim = streams(image)[-1]
+    expected = tmp_path / "disk.raw"
+    assert qcowscope("extract", image, "-o", expected).status == 0
+    disk = expected.read_bytes()
+    path = tmp_path / "nbd.socket"
+    command = [sys.executable, "-c", CRASHING, victim.hex(), "nbd", str(image), "--socket", str(path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"READER": "first"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            with Client(path) as other, Client(path) as client:
+                other.go()
+                client.go(structured=structured)
+                assert read(client, 0, 512, structured) == disk[:512]
+                for _ in range(2):
+                    failed = read(client, guest_offset, length, structured)
+                    assert failed == 5 or (isinstance(failed, tuple) and failed[0] == 5 and failed[2] == guest_offset)
+                assert read(client, 0, guest_offset, structured) == disk[:guest_offset]
+                assert read(other, 0, 512, True) == disk[:512]
+                client.request(DISCONNECT, 0, 0)
+                assert client.ended
+        finally:
+            process.terminate()
+            said = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 5
+    assert said.count("the read is answered with EIO, and it goes on") == 2
+    assert "active, 4 reads, " in said
+    assert "2 answered with EIO, the first: guest offset " in said
+    assert said.count("decoder_failed") == 1
+
+
+def read(client: Client, offset: int, length: int, structured: bool) -> object:
+    """The bytes, or the error that came in their place."""
+    if structured:
+        return client.read(offset, length)
+    client.request(READ, offset, length)
+    return client.simple() or client.receive(length)

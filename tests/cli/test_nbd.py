@@ -130,6 +130,36 @@ def test_a_signal_ends_the_command_and_all_that_it_has_started(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: str(one))
+def test_what_has_lost_its_parent_meanwhile_is_ended_as_well(number: int, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with started("(sleep 30 & (sleep 30 &)); echo ready; sleep 30", tmp_path) as process:
+        os.kill(process.pid, number)
+        assert process.communicate(timeout=20)[0] == b""
+    assert time.monotonic() - begun < 15
+
+
+def test_what_a_command_has_left_behind_is_let_go_when_it_ends(tmp_path: Path) -> None:
+    with started("for each in 1 2 3 4 5; do (true &); done; sleep 0.3; echo ready; sleep 30", tmp_path) as process:
+        give_up = time.monotonic() + 10
+        while "Z" in states_of_children(process.pid) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert "".join(states_of_children(process.pid)).count("S") == 1
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def states_of_children(parent: int) -> list[str]:
+    """The letter by which the system tells the state of each child: `S` for one that sleeps, `Z` for a zombie."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, its_parent = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[:2]
+            if int(its_parent) == parent:
+                found.append(state)
+    return found
+
+
 @pytest.mark.parametrize(
     ("script", "status"),
     [("kill -TERM $PPID; sleep 30", 143), ("kill -KILL $$", 137), ("kill -TERM $$", 143), ("exit 3", 3)],

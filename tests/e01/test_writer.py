@@ -37,6 +37,7 @@ def write(
     for part in parts:
         output.take(at, part if isinstance(part, int) else memoryview(part))
         at += part if isinstance(part, int) else len(part)
+    output.finish()
     output.complete()
     return output
 

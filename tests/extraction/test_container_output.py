@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from forensic.e01 import layout, reader
 from samples import oracle
 from samples.kinds import Kind
 from tests.commands import damaged, qcowscope, sound
@@ -44,6 +45,67 @@ def test_what_was_not_read_is_in_the_container_as_in_the_ledger(tmp_path: Path) 
     assert found.md5 in (tmp_path / "log").read_text()
     refused = qcowscope("verify", tmp_path / "disk.E01", report)
     assert (refused.status, "is checked by" in refused.err or "ewfverify" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["data-4k", "deflate-4k", "extended-16k"])
+def test_a_container_is_read_back_and_compared_as_a_whole(name: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = qcowscope("extract", "--verify", sound(name), "-o", tmp_path / "disk.E01", "--report", f"json:{report}")
+    assert (done.status, "(all of it)" in done.out) == (0, True)
+    result = json.loads(report.read_text())["result"]
+    disk = result["hashes"]["virtual_disk"]
+    assert disk["verified_output"] == disk["acquired"] == result["extraction"]["hashes"]
+    assert result["extraction"]["compared"]["method"] == "whole"
+
+
+def test_what_was_not_read_passes_the_reading_back(tmp_path: Path) -> None:
+    image = damaged("l2-entry-outside-file", tmp_path)
+    assert qcowscope("extract", "--verify", image, "-o", tmp_path / "disk.E01").status == 5
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.97])
+def test_a_container_that_reads_back_differently_is_not_called_complete(
+    place: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(len(content) * place)] ^= 1
+        path.write_bytes(content)
+
+    monkeypatch.setattr("forensic.extraction.container_output.flush_to_disk", spoil)
+    done = qcowscope("extract", "--verify", sound("deflate-4k"), "-o", tmp_path / "disk.E01")
+    assert (done.status, "reads back differently from what was written to it" in done.err) == (6, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [("digests", "the hashes in it are not those of the disk in it"), ("errors", "its list of read errors is not")],
+)
+def test_what_a_container_says_of_the_disk_is_read_back_as_well(
+    function: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests, errors = layout.digests, layout.errors
+    wrong = {"digests": lambda hashes: digests({**hashes, "sha1": "00" * 20}), "errors": lambda _: errors([(5, 1)])}
+    monkeypatch.setattr(layout, function, wrong[function])
+    image = damaged("l2-entry-outside-file", tmp_path)
+    done = qcowscope("extract", "--verify", image, "-o", tmp_path / "disk.E01")
+    assert (done.status, said in done.err) == (6, True)
+    assert not (tmp_path / "disk.E01").exists()
+
+
+def test_a_disk_that_is_read_differently_is_found_in_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflated = reader._inflated
+
+    def other(stored: bytes, length: int) -> bytes | None:
+        data = inflated(stored, length)
+        return data if data is None or length > 1 << 20 else data[:4000] + b"x" + data[4001:]
+
+    monkeypatch.setattr(reader, "_inflated", other)
+    done = qcowscope("extract", "--verify", sound("deflate-4k"), "-o", tmp_path / "disk.E01")
+    assert done.status == 6
 
 
 def test_ranges_too_many_to_list_are_one_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +181,7 @@ def test_an_input_is_not_removed_for_its_name(tmp_path: Path) -> None:
     ("options", "said"),
     [
         (["--resume"], "--resume does not go with an E01 container"),
-        (["--verify"], "--verify does not go with"),
+        (["--keep-partial"], "--keep-partial does not go with"),
         (["--sidecars"], "--sidecars does not go with"),
         (["--split", "1000000"], "the smallest segment has 1,048,576 bytes"),
         (["--level", "10"], "invalid choice"),

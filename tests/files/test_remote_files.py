@@ -187,6 +187,69 @@ def test_a_server_that_cannot_be_used_is_refused_in_a_line(
         assert "pip install 'qcowscope[remote]'" in finished.err
 
 
+def test_a_server_that_sends_all_of_a_file_is_left_before_it_does(server: Served, tmp_path: Path) -> None:
+    server.serves_parts = server.says_so = False
+    server.path = tmp_path / "large.qcow2"
+    with server.path.open("wb") as file:
+        file.write(sound("data-4k").read_bytes())
+        file.truncate(256 << 20)
+    finished = qcowscope("info", server.url)
+    assert finished.status == 1
+    assert "the server does not serve parts of files: it began to send all of it" in finished.err
+    assert server.sent < 32 << 20  # what fits into the buffers of sockets
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("longer", "the server would send 67,108,864 bytes where it was asked for 24,576"),
+        ("shorter", "the server gave 100 bytes where it was asked for"),
+        ("chunked", "the server does not say how many bytes of the file it sends"),
+        ("encoded", "the server does not say how many bytes of the file it sends"),
+    ],
+)
+def test_no_more_is_taken_than_was_asked_for(server: Served, fault: str, said: str) -> None:
+    server.body = {"longer": bytes(64 << 20), "shorter": bytes(100)}.get(fault)
+    server.chunked, server.encoding = fault == "chunked", "gzip" if fault == "encoded" else ""
+    finished = qcowscope("info", server.url)
+    assert (finished.status, said in finished.err) == (1, True), finished.err
+
+
+def test_the_gate_fetches_the_header_alone_if_that_decides(server: Served, tmp_path: Path) -> None:
+    server.path = tmp_path / "large.qcow2"
+    with server.path.open("wb") as file:
+        file.write(sound("overlay-raw").read_bytes())
+        file.truncate(64 << 20)
+    refused = qcowscope("gate", "--json", server.url + "?X-Amz-Signature=topsecret")
+    document = refused.json()
+    assert (refused.status, document["verdict"], document["stage"]) == (4, "reject", "header")
+    assert server.ranges == [(0, BLOCK)]
+    assert "topsecret" not in qcowscope("gate", server.url + "?X-Amz-Signature=topsecret").out
+
+
+@pytest.mark.parametrize("name", ["data-4k", "deflate-4k", "version-1"])
+def test_the_gate_lets_in_what_it_lets_in_as_a_file(server: Served, name: str) -> None:
+    server.path = sound(name)
+    local, remote = (qcowscope("gate", "--json", place) for place in (str(server.path), server.url))
+    assert (remote.status, remote.json()) == (local.status, local.json())
+
+
+def test_the_gate_decides_nothing_of_what_cannot_be_fetched(server: Served, tmp_path: Path) -> None:
+    server.path, server.fails_from = large_image(tmp_path), 1 << 20
+    refused = qcowscope("gate", "--json", "--profile", "forensic-intake", server.url)
+    assert (refused.status, refused.json()["verdict"]) == (1, "undecided")
+    assert qcowscope("gate", server.url + "-none").status == 1
+
+
+def test_the_gate_takes_no_longer_than_it_may(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.path = large_image(tmp_path)
+    monkeypatch.setattr("forensic.evidence.HASH_CHUNK", 1 << 16)
+    limit = ("--limit-time", "0.3", "--profile", "forensic-intake")
+    late = qcowscope("gate", "--json", *limit, server.url)
+    assert (late.status, late.json()["verdict"]) == (4, "reject")
+    assert "the time limit of 0.3 s was reached before all of the image was read" in late.out
+
+
 def test_what_may_be_a_key_in_a_url_is_shown_nowhere(server: Served, tmp_path: Path) -> None:
     url, report = server.url + "?X-Amz-Signature=topsecret", tmp_path / "report.html"
     for arguments in (("check", "--json"), ("check", "--report", f"html:{report}"), ("info",), ("info", "--json")):

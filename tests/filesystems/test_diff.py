@@ -69,12 +69,13 @@ def mounted(raw: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def mounted_ntfs(raw: Path) -> Iterator[Path]:
+def mounted_ntfs(raw: Path, *options: str) -> Iterator[Path]:
     """A raw NTFS volume, changed through ntfs-3g."""
     require("ntfs-3g", "fusermount")
     folder = raw.with_suffix(".mounted")
     folder.mkdir(exist_ok=True)
-    command = ["ntfs-3g", "-o", "streams_interface=windows", str(raw), str(folder)]
+    interface = ",".join(options) or "streams_interface=windows"
+    command = ["ntfs-3g", "-o", interface, str(raw), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"NTFS cannot be mounted here: {done.stderr.strip()}")
@@ -82,6 +83,28 @@ def mounted_ntfs(raw: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+@contextmanager
+def mounted_exfat(raw: Path) -> Iterator[Path]:
+    """A raw exFAT volume, changed through exfat-fuse, which takes block devices alone."""
+    require("mount.exfat-fuse", "losetup")
+    folder = raw.with_suffix(".mounted")
+    folder.mkdir(exist_ok=True)
+    loop = subprocess.run(["losetup", "-f", "--show", raw], capture_output=True, text=True, check=False)
+    if loop.returncode:
+        pytest.skip(f"there is no loop device here: {loop.stderr.strip()}")
+    device = loop.stdout.strip()
+    try:
+        done = subprocess.run(["mount.exfat-fuse", device, folder], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"exFAT cannot be mounted here: {done.stderr.strip()}")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", folder], check=True)
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
 
 
 def change(root: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic.filesystems.documents import escaped, moment, name_json, permission_letters, permissions
+from forensic.filesystems.documents import escaped, name_json, permission_letters, permissions
 from forensic.filesystems.entries import Entry, Kind
 
 NAMES = st.one_of(st.binary(max_size=40), st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -61,15 +61,3 @@ def test_permissions_are_those_of_the_system(mode: int) -> None:
 def test_kinds_have_the_letters_of_ls(kind: Kind, file_type: int) -> None:
     assert permissions(Entry(b"x", 1, kind, 0, mode=0o640)) == stat.filemode(file_type | 0o640)
     assert permissions(Entry(b"x", 1, kind, 0, deleted=True)).endswith("*")
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (0, None), (1, "1970-01-01T00:00:00.000000001Z"), (1_767_225_600 * 10**9, "2026-01-01T00:00:00Z"),
-        (-(10**9), "1969-12-31T23:59:59Z"), (253402300799 * 10**9, "9999-12-31T23:59:59Z"),
-        (253402300800 * 10**9, None), (-(1 << 63) * 10**9, None), (1_500_000_000, "1970-01-01T00:00:01.5Z"),
-    ],
-)  # fmt: skip
-def test_times_have_nanoseconds_and_no_bound_breaks_them(nanoseconds: int, text: str | None) -> None:
-    assert moment(nanoseconds) == text

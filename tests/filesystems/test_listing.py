@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from samples import oracle
+from samples.bench import noise
 from tests.commands import qcowscope
 from tests.filesystems import disks
 from tests.filesystems.disks import PLAIN, GptDisk
+from tests.filesystems.test_diff import mounted_exfat, mounted_ntfs
 from tests.oracles import require
 from tests.test_interop import NOTES, SOURCES, file_system
 
+NTFS_ATTRIBUTES, NTFS_COMPRESSED = "system.ntfs_attrib_be", 0x800
 KINDS = {1: "FAT32", 2: "ext4", 3: "NTFS", 4: "XFS"}
 
 
@@ -254,6 +258,57 @@ def test_exfat_is_read(tmp_path: Path) -> None:
     image = disks.to_qcow2(raw)
     assert "exFAT" in qcowscope("fs", "ls", image).out
     assert sorted(listed(image, "-r")) == sorted(name for _, name in disks.fls(raw)) != []
+
+
+def test_the_files_of_exfat_are_those_that_were_written(tmp_path: Path) -> None:
+    require("mkfs.exfat")
+    raw = disks.empty(tmp_path / "exfat.raw", 8 * disks.MIB)
+    oracle.run(["mkfs.exfat", str(raw)], tmp_path)
+    files = PLAIN | {"Grüße 日本.txt": b"names are UTF-16 there\n", "many/" + "long name " * 20: b"long\n"}
+    files |= {"zeros.bin": bytes(70_000)}
+    with mounted_exfat(raw) as root:
+        disks.make_tree(root, files | {"gone.txt": b"deleted\n"})
+        (root / "gone.txt").unlink()
+    image = disks.to_qcow2(raw)
+    names = listed(image, "-r")
+    assert sorted(names) == sorted(name for _, name in disks.fls(raw) if "gone.txt" not in name)
+    assert {name for name in names if "$" not in name} == {*files, "papers", "papers/old", "many"}
+    for name, data in files.items():
+        assert content(image, name) == hashlib.sha256(data).hexdigest()
+    deleted = [line.split("\t")[1] for line in oracle.run(["fls", "-r", "-p", "-d", str(raw)], tmp_path).splitlines()]
+    assert sorted(listed(image, "-r", "--deleted")) == sorted(deleted)
+
+
+def test_compressed_files_of_ntfs_are_decoded(tmp_path: Path) -> None:
+    raw = disks.ntfs(tmp_path / "ntfs.raw", tmp_path / "nothing")
+    files = {
+        "letters.txt": b"Dear Sir, Dear Madam\n" * 20_000,
+        "noise.bin": noise(200_001),
+        "both.bin": noise(70_000) + bytes(300_000) + b"end" * 40_000,
+        "short.txt": b"in the record\n",
+    }
+    with mounted_ntfs(raw, "compression") as root:
+        folder = root / "packed"
+        folder.mkdir()
+        attributes = struct.unpack(">I", os.getxattr(folder, NTFS_ATTRIBUTES))[0]
+        os.setxattr(folder, NTFS_ATTRIBUTES, struct.pack(">I", attributes | NTFS_COMPRESSED))
+        disks.make_tree(folder, files)
+    image = disks.to_qcow2(raw)
+    for name, data in files.items():
+        assert content(image, f"packed/{name}") == hashlib.sha256(data).hexdigest()
+    found = qcowscope("fs", "where", image, "packed/letters.txt", "--json").json()["places"]
+    assert isinstance(found, list)
+    stored = sum(one["length"] for one in found)
+    assert 0 < stored < len(files["letters.txt"]) // 4
+
+    disks.snapshot(image, "before")
+    with mounted_ntfs(raw, "compression") as root, (root / "packed/letters.txt").open("r+b") as stream:
+        stream.seek(200_000)
+        stream.write(b"changed")
+    disks.write_changes(raw, image)
+    done = qcowscope("fs", "diff", image, "--snapshot", "before", "--content-only")
+    (line,) = done.out.splitlines()
+    assert (done.status, line.split(", ")[0], "packed/letters.txt" in line) == (0, "content", True)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forensic import open_image
 from samples import oracle
 from samples.bench import noise
 from tests.commands import Finished, qcowscope
@@ -76,6 +77,31 @@ def test_what_was_written_since_a_snapshot_is_not_shared_with_it(image: Path) ->
     assert {disk["disk"] for one in back for disk in one["shared_with"]} == {"active"}  # type: ignore[attr-defined]
     lines = qcowscope("fs", "where", image, "large.bin").out.splitlines()
     assert [line.endswith("shared with snapshot:0") for line in lines[1:]].count(False) == 1
+
+
+def test_a_cluster_that_a_snapshot_has_elsewhere_on_its_disk_is_not_shared_by_its_place(
+    image: Path, tmp_path: Path
+) -> None:
+    """Only an image that was made by hand has such clusters; `owner` says whose they are, wherever that is."""
+    swapped = tmp_path / "swapped.qcow2"
+    content = bytearray(image.read_bytes())
+    found = [one for one in places(image, "large.bin") if one["shared_with"]]
+    with open_image(image) as opened:
+        bits, table = opened.geometry.cluster_bits, opened.geometry.l1_table_offset
+    longest = max(found, key=lambda one: int(str(one["length"])))
+    first_cluster = (int(str(longest["guest_offset"])) >> bits) + 1
+    clusters = (first_cluster, first_cluster + 1)
+    (l2,) = {int.from_bytes(content[table : table + 8], "big") & ((1 << 56) - 512)}
+    first, second = (slice(l2 + 8 * number, l2 + 8 * number + 8) for number in clusters)
+    content[first], content[second] = content[second], content[first]
+    swapped.write_bytes(content)
+    now = places(swapped, "large.bin")
+    moved = [one for one in now if int(str(one["guest_offset"])) >> bits in clusters]
+    assert [one["shared_with"] for one in moved] == [[]] * len(moved) != []
+    others = [one for one in now if one["shared_with"]]
+    assert sum(int(str(one["length"])) for one in others) < sum(int(str(one["length"])) for one in found)
+    said = qcowscope("owner", swapped, "--at", str(moved[0]["host_offset"])).out
+    assert "active" in said and "snapshot" in said
 
 
 def test_compressed_clusters_are_named(tmp_path: Path) -> None:

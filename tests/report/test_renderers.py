@@ -20,7 +20,7 @@ from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.image import identify
 from forensic.mapped_report import ranges_to_draw, with_map
-from forensic.report.formats import FORMATS, render
+from forensic.report.formats import FORMATS, OF_EXTRACTIONS, render
 from forensic.report.model import Report
 from forensic.untrusted import Untrusted
 from tests.commands import qcowscope, with_backing_name
@@ -224,7 +224,7 @@ def test_the_page_allows_itself_nothing_but_its_own_style(tmp_path: Path) -> Non
 
 def test_every_form_can_be_written_beside_an_extraction(tmp_path: Path) -> None:
     image = with_backing_name(EVIL[0], tmp_path / "image.qcow2")
-    reports = [(form, tmp_path / f"report.{form}") for form in FORMATS]
+    reports = [(form, tmp_path / f"report.{form}") for form in (*FORMATS, *OF_EXTRACTIONS)]
     options = [word for form, path in reports for word in ("--report", f"{form}:{path}")]
     evil = [os.fsdecode(name).replace("\0", "") for name in EVIL]
     options += ["--notes", "".join(evil), "--examiner", "\n".join(evil), "--description", "n" * 3000 + evil[0]]

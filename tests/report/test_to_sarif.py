@@ -79,7 +79,12 @@ def test_a_rule_with_a_finding_brings_its_documentation(tmp_path: Path) -> None:
     text = str(section(rules["l2-entry-outside-file"]["help"])["text"])
     assert "Why it matters: The guest range is absent, not zero." in text
     assert "What QEMU does:" in text
-    assert section(rules["header-dirty"]["help"])["text"] == "qcowscope explain header-dirty"
+    markdown = str(section(rules["l2-entry-outside-file"]["help"])["markdown"])
+    assert markdown.startswith("**Why it matters:** The guest range is absent, not zero.")
+    assert "\n\n**What QEMU does:** " in markdown
+    assert section(rules["header-dirty"]["help"]) == {
+        "text": "qcowscope explain header-dirty", "markdown": "`qcowscope explain header-dirty`",
+    }  # fmt: skip
     assert rules["header-dirty"]["helpUri"] == "https://qcowscope.readthedocs.io/rules/header-dirty/"
 
 

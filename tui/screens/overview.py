@@ -105,9 +105,9 @@ class OverviewScreen(AskingScreen):
         table = Table.grid(padding=(0, 2), expand=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
-        for label, words in facts_of(self.desk.facts, self.desk.image.evidence.disk_usage):
-            table.add_row(plain(label), words)
         evidence = self.desk.image.evidence
+        for label, words in facts_of(self.desk.facts, None if evidence.is_remote else evidence.disk_usage):
+            table.add_row(plain(label), words)
         if writer := evidence.writer():
             table.add_row(plain("in use"), plain(f"another process holds the file and {writer}", "bold"))
         elif evidence.in_use():

@@ -16,7 +16,7 @@ from forensic.cli.output import write_new_file
 from forensic.cli.parser import UsageError
 from forensic.cli.reports import ReportTarget, write_reports
 from forensic.exit_status import ExitStatus
-from forensic.report.formats import FORMATS, LOG
+from forensic.report.formats import FORMATS, OF_EXTRACTIONS
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ LISTED_DIFFERENCES = 20
 STREAMED = (LEDGER, MAP, MANIFEST)
 """Reports that are written while the disk is read, since they may be far larger than memory."""
 
-EXTRACTION_FORMATS = (*FORMATS, LOG, *STREAMED)
+EXTRACTION_FORMATS = (*FORMATS, *OF_EXTRACTIONS, *STREAMED)
 
 
 def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:

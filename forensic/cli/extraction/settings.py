@@ -73,7 +73,7 @@ def _container(options: argparse.Namespace, output: Path | None) -> Container | 
 
     if output is None:
         raise UsageError("qcowscope extract: a container cannot go to standard output")
-    for name in ("resume", "keep_partial", "verify", "sidecars", "no_sparse"):
+    for name in ("resume", "keep_partial", "sidecars", "no_sparse"):
         if getattr(options, name):
             raise UsageError(f"qcowscope extract: --{name.replace('_', '-')} does not go with an E01 container")
     segment_size = _piece_size("--split", options.split)

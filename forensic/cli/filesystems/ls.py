@@ -24,6 +24,7 @@ from forensic.cli.filesystems.sources import (
 from forensic.cli.parser import Subparsers, add_command, add_json
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus
+from forensic.numbers import moment
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def shown_path(path: bytes) -> str:
 
 
 def _long(entry: Entry, most_bytes: int) -> str:
-    from forensic.filesystems.documents import moment, permissions
+    from forensic.filesystems.documents import permissions
 
     more = " (more than the volume holds)" if entry.size > most_bytes else ""
     target = f" -> {shown_path(entry.target)}" if entry.target else ""

@@ -136,6 +136,11 @@ def report(readings: Iterable[Reading]) -> ExitStatus:
     statuses = []
     for reading in readings:
         statuses.append(reading.status)
+        if reading.about and reading.about.journal_open:
+            complain(
+                f"note: volume {reading.volume.name.text}: its journal holds changes that are not in the files; it is "
+                "not replayed"
+            )
         if reading.failure:
             complain(f"qcowscope: {reading.failure}")
         for fault in reading.faults[:FAULTS_SHOWN]:
