@@ -11,9 +11,9 @@ from forensic.explore.byte_views import DiskView as DiskView
 from forensic.explore.byte_views import FileView as FileView
 from forensic.explore.byte_views import View as View
 from forensic.explore.bytes_of_notes import noted_bytes as noted_bytes
-from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import ClusterCodes as ClusterCodes
 from forensic.explore.cluster_codes import Count as Count
+from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import Tenant as Tenant
 from forensic.explore.cluster_codes import count_refcounts as count_refcounts
 from forensic.explore.cluster_codes import find_tenants as find_tenants
@@ -80,7 +80,6 @@ from forensic.extraction.second_reading import second_reader_of as second_reader
 from forensic.extraction.verify import compare_with_image as compare_with_image
 from forensic.filesystems.changes import Change as Change
 from forensic.filesystems.documents import escaped as escaped
-from forensic.filesystems.documents import moment as moment
 from forensic.filesystems.documents import permissions as permissions
 from forensic.filesystems.entries import Entry as Entry
 from forensic.filesystems.places import Place as Place
@@ -90,6 +89,7 @@ from forensic.finding import Range as Range
 from forensic.finding import Space as Space
 from forensic.finding import guest_range as guest_range
 from forensic.finding import host_range as host_range
+from forensic.numbers import moment as moment
 from forensic.numbers import parse_size as parse_size
 from forensic.output.hashes import usable_hashes as usable_hashes
 from forensic.qcow2.geometry import Geometry as Geometry
