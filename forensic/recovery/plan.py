@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -211,20 +211,31 @@ def _parts_by_decision(plan: Plan) -> dict[str, tuple[list[Slot], list[DataRange
 
 
 def without_doubtful(plan: Plan, least: float) -> Plan:
-    """The plan without what is inferred with less confidence: those ranges are unknown then.
+    """The plan without what is inferred with less confidence: those ranges are unknown then."""
+    doubtful = {
+        name
+        for name, decision in plan.decisions.items()
+        if decision.certainty != Certainty.CERTAIN and decision.confidence < least
+    }
+    return without_decisions(plan, doubtful)
 
-    The slots stay, without their decision: one that is not there would be empty.
+
+def without_decisions(plan: Plan, names: Collection[str], examiner: str = "") -> Plan:
+    """The plan without these decisions, but for the one on the size of the disk: their ranges are unknown then.
+
+    The slots stay, without their decision: one that is not there would be empty. `examiner` is who left them out.
     """
     kept = {
         name: decision
         for name, decision in plan.decisions.items()
-        if decision.certainty == Certainty.CERTAIN or decision.confidence >= least or name == plan.geometry.decision
+        if name not in names or name == plan.geometry.decision
     }
     if len(kept) == len(plan.decisions):
         return plan
     data = tuple(part for part in plan.data if part.decision in kept)
     empty = plan.empty if plan.empty in kept and data == plan.data else ""
-    return sealed(msgspec.structs.replace(plan, decisions=kept, data=data, empty=empty))
+    who = plan.examiner if not examiner or examiner in plan.examiner else (*plan.examiner, examiner)
+    return sealed(msgspec.structs.replace(plan, decisions=kept, data=data, empty=empty, examiner=who))
 
 
 def in_part(plan: Plan, part: Part) -> Plan:

@@ -40,6 +40,11 @@ def open_planned(evidence: Evidence, path: str) -> Qcow2Image:
         except ValueError as error:
             raise WrongEvidence(path, str(error)) from error
     verify_evidence(plan, evidence, path)
+    return image_by(plan, evidence, path)
+
+
+def image_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Qcow2Image:
+    """The image that a plan of this file describes. Raises `BadPlan` for a header that cannot be."""
     return Qcow2Image(evidence, planned_by(plan, evidence, path))
 
 

@@ -17,11 +17,10 @@ from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import NotAnImage, Unsupported, WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.image import Qcow2Image
 from forensic.output.paths import refuse
 from forensic.recovery.carving import Carved, find_images
 from forensic.recovery.plan import Part, Plan, in_part, to_json
-from forensic.recovery.reading import planned_by
+from forensic.recovery.reading import image_by
 from forensic.recovery.recover import Recovery, recover, recover_deleted
 from forensic.recovery.scanning import scan
 from forensic.recovery.summary import Summary, sum_up
@@ -36,7 +35,7 @@ Bad = Sequence[tuple[int, int]]
 
 def summary_of(evidence: Evidence, plan: Plan) -> Summary:
     """What a plan gives."""
-    return sum_up(Qcow2Image(evidence, planned_by(plan, evidence)).disk())
+    return sum_up(image_by(plan, evidence).disk())
 
 
 def list_deleted(options: argparse.Namespace, knowledge: Knowledge, bad: Bad) -> int:
