@@ -14,8 +14,9 @@ from forensic.output.new_file import NewFile
 from forensic.output.paths import Input, refuse
 from forensic.recovery.plan import Decision, Plan, to_json
 from forensic.recovery.reading import image_by
-from forensic.recovery.recover import Progress, Recovery, recover, recover_deleted, recover_older
+from forensic.recovery.recover import Recovery, recover, recover_deleted, recover_older
 from forensic.recovery.summary import Summary, sum_up
+from forensic.recovery.work import RecoverySettings
 
 ACTIVE, DELETED, OLDER = "active", "deleted", "older"
 """The disks that can be asked for: that of the image, of its deleted snapshots, of an image it was written over."""
@@ -46,21 +47,22 @@ class Step(Struct, frozen=True):
 
 
 def recover_disks(
-    evidence: Evidence, target: str, progress: Progress, cancelled: Callable[[], bool]
+    evidence: Evidence, target: str, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
 ) -> list[Recovered]:
     """What can be recovered of one of the disks (`ACTIVE`, `DELETED`, `OLDER`); deleted snapshots may be several.
 
     Raises `NotAnImage`, `Unsupported`, `WrongSupply` and `Interrupted`.
     """
+    settings = RecoverySettings(progress=progress, cancelled=cancelled)
     if target == DELETED:
-        found = recover_deleted(evidence, None, progress, cancelled)
+        found = recover_deleted(evidence, settings)
         return [
             Recovered(f"deleted snapshot {number} “{snapshot.name.text}”", recovery)
             for number, (snapshot, recovery) in enumerate(found)
         ]
     if target == OLDER:
-        return [Recovered("older image beneath", recover_older(evidence, None, progress, cancelled))]
-    return [Recovered("active disk", recover(evidence, None, progress, cancelled))]
+        return [Recovered("older image beneath", recover_older(evidence, settings))]
+    return [Recovered("active disk", recover(evidence, settings))]
 
 
 def steps_of(plan: Plan) -> list[Step]:
