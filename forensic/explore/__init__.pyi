@@ -108,7 +108,7 @@ from forensic.records.report import ResultRecord as ResultRecord
 from forensic.recovery.certainty import Certainty as Certainty
 from forensic.recovery.plan import Decision as Decision
 from forensic.recovery.plan import Plan as Plan
-from forensic.recovery.plan import without_decisions as without_decisions
+from forensic.recovery.plan_seals import without_decisions as without_decisions
 from forensic.recovery.reading import image_by as image_by
 from forensic.recovery.summary import Summary as Summary
 from forensic.report.formats import FORMATS as FORMATS

@@ -27,8 +27,8 @@ from forensic.recovery.plan import (
     Segment,
     StreamRun,
     region_of,
-    sealed,
 )
+from forensic.recovery.plan_seals import sealed
 from forensic.recovery.tally import Tally
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work

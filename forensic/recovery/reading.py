@@ -18,8 +18,9 @@ from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.headers import made_header, mended
-from forensic.recovery.plan import GuestRange, Plan, certainties_of, certainty_of, digest_of, verify_evidence
+from forensic.recovery.plan import GuestRange, Plan, digest, verify_evidence
 from forensic.recovery.plan_reading import read_plan
+from forensic.recovery.plan_seals import certainties_of, certainty_of
 
 LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9, Why.BESIDE_IMPOSSIBLE: 0.9}
 """How confident one may be of a range that is less sure than its table."""
@@ -78,7 +79,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         starts,
         judged,
         plan.examiner,
-        digest_of(plan),
+        digest(plan),
         size_certain(plan),
         geometry.virtual_size,
         data,

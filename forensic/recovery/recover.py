@@ -25,10 +25,7 @@ from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
 from forensic.recovery.placement.placing import orphans_in_use, place_tables
 from forensic.recovery.placement.slots import orphans_of, without_nested
-from forensic.recovery.plan import (
-    HostRange,
-    Plan,
-)
+from forensic.recovery.plan import HostRange, Plan
 from forensic.recovery.planning import make_plan
 from forensic.recovery.scan import Scan
 from forensic.recovery.scanning import scan

@@ -17,7 +17,8 @@ from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing,
 from forensic.recovery.composing import Ranges, judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import judge_old_tables, old_tables
 from forensic.recovery.placement.placing import all_placed, other_l1_tables
-from forensic.recovery.plan import SCHEMA, Decision, EvidenceOfPlan, Plan, sealed
+from forensic.recovery.plan import SCHEMA, Decision, EvidenceOfPlan, Plan
+from forensic.recovery.plan_seals import sealed
 from forensic.recovery.planning import bad_clusters, geometry_of_plan, regions_of
 from forensic.recovery.understanding import accounts_of, kept, snapshots_in_use
 from forensic.recovery.work import Work

@@ -16,9 +16,7 @@ from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Method
 from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.placement.slots import Placed
-from forensic.recovery.plan import (
-    HostRange,
-)
+from forensic.recovery.plan import HostRange
 from forensic.recovery.scan import Scan
 
 

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.plan import Plan, certainty_of, json_schema, sealed, to_json, verify_evidence, without_doubtful
+from forensic.recovery.plan import Plan, json_schema, to_json, verify_evidence
 from forensic.recovery.plan_reading import parse_plan
+from forensic.recovery.plan_seals import certainty_of, sealed, without_doubtful
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.images import SOUND

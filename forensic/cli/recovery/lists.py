@@ -19,7 +19,8 @@ from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.output.paths import refuse
 from forensic.recovery.carving import Carved, find_images
-from forensic.recovery.plan import Part, Plan, in_part, to_json
+from forensic.recovery.plan import Part, Plan, to_json
+from forensic.recovery.plan_seals import in_part
 from forensic.recovery.reading import image_by
 from forensic.recovery.recover import Recovery, recover, recover_deleted
 from forensic.recovery.scanning import scan

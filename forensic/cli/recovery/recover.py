@@ -113,7 +113,8 @@ def run(options: argparse.Namespace) -> int:
     from forensic.cli.recovery.described import as_json, lines
     from forensic.cli.recovery.lists import summary_of
     from forensic.output.paths import refuse
-    from forensic.recovery.plan import to_json, without_doubtful
+    from forensic.recovery.plan import to_json
+    from forensic.recovery.plan_seals import without_doubtful
     from forensic.recovery.work import RecoverySettings
 
     to_stdout = str(options.output) == "-"
