@@ -11,9 +11,9 @@ from forensic.explore.byte_views import DiskView as DiskView
 from forensic.explore.byte_views import FileView as FileView
 from forensic.explore.byte_views import View as View
 from forensic.explore.bytes_of_notes import noted_bytes as noted_bytes
+from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import ClusterCodes as ClusterCodes
 from forensic.explore.cluster_codes import Count as Count
-from forensic.explore.cluster_codes import ONE_BY_ONE as ONE_BY_ONE
 from forensic.explore.cluster_codes import Tenant as Tenant
 from forensic.explore.cluster_codes import count_refcounts as count_refcounts
 from forensic.explore.cluster_codes import find_tenants as find_tenants

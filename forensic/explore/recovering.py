@@ -14,11 +14,15 @@ from forensic.output.new_file import NewFile
 from forensic.output.paths import Input, refuse
 from forensic.recovery.plan import Decision, Plan, to_json
 from forensic.recovery.reading import image_by
-from forensic.recovery.recover import Progress, Recovery, recover, recover_deleted, recover_older
+from forensic.recovery.recover import Recovery, recover, recover_deleted, recover_older
 from forensic.recovery.summary import Summary, sum_up
+from forensic.recovery.work import RecoverySettings
 
 ACTIVE, DELETED, OLDER = "active", "deleted", "older"
 """The disks that can be asked for: that of the image, of its deleted snapshots, of an image it was written over."""
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many were searched."""
 
 MAX_TABLES = 1000
 """Tables of one step that are named; all are counted."""
@@ -52,15 +56,16 @@ def recover_disks(
 
     Raises `NotAnImage`, `Unsupported`, `WrongSupply` and `Interrupted`.
     """
+    settings = RecoverySettings(progress=progress, cancelled=cancelled)
     if target == DELETED:
-        found = recover_deleted(evidence, None, progress, cancelled)
+        found = recover_deleted(evidence, settings)
         return [
             Recovered(f"deleted snapshot {number} “{snapshot.name.text}”", recovery)
             for number, (snapshot, recovery) in enumerate(found)
         ]
     if target == OLDER:
-        return [Recovered("older image beneath", recover_older(evidence, None, progress, cancelled))]
-    return [Recovered("active disk", recover(evidence, None, progress, cancelled))]
+        return [Recovered("older image beneath", recover_older(evidence, settings))]
+    return [Recovered("active disk", recover(evidence, settings))]
 
 
 def steps_of(plan: Plan) -> list[Step]:
