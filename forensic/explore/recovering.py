@@ -21,6 +21,9 @@ from forensic.recovery.work import RecoverySettings
 ACTIVE, DELETED, OLDER = "active", "deleted", "older"
 """The disks that can be asked for: that of the image, of its deleted snapshots, of an image it was written over."""
 
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many were searched."""
+
 MAX_TABLES = 1000
 """Tables of one step that are named; all are counted."""
 
