@@ -38,6 +38,8 @@ def entry_json(entry: Entry, most_bytes: int) -> dict[str, Json]:
         "changed": moment(entry.changed),
         "created": moment(entry.created),
     }
+    if entry.reallocated:
+        found["reallocated"] = True
     if entry.sequence:
         found["sequence"] = entry.sequence
     if entry.size > most_bytes:

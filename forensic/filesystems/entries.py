@@ -23,6 +23,10 @@ MAX_DIGESTED = 1 << 20
 """Bytes of a file without runs that are hashed; what fits into an inode or a record is far smaller."""
 
 
+REALLOCATED = "its inode belongs to another file now"
+"""What is said of a deleted name of which nothing but the name is left."""
+
+
 class Kind(StrEnum):
     """What an entry is; the value is what listings print."""
 
@@ -57,7 +61,8 @@ class Entry(Struct, frozen=True, tag="entry", forbid_unknown_fields=True):
 
     Times are nanoseconds since 1970, 0 where the file system keeps none. `runs` are where the content lies, what is in
     no run is zeros; `digest` is the SHA-256 of content that lies in the inode or record itself. `attribute` is type and
-    id of an NTFS attribute. `encoded` content is not stored as it is read. `own` files are the file system's. `tables`
+    id of an NTFS attribute. Of a deleted name whose inode another file has since, which is `reallocated`, all but the
+    name is the other file's. `encoded` content is not stored as it is read. `own` files are the file system's. `tables`
     are runs in which its list of blocks lies.
     """
 
@@ -69,6 +74,7 @@ class Entry(Struct, frozen=True, tag="entry", forbid_unknown_fields=True):
     sequence: int = 0
     attribute: str = ""
     deleted: bool = False
+    reallocated: bool = False
     own: bool = False
     encoded: bool = False
     mode: int = 0

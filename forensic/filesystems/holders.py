@@ -48,6 +48,7 @@ class Holder(Struct, frozen=True):
             "deleted": self.entry.deleted,
             "what": self.what,
             "file_offset": self.file_offset,
+            **({"reallocated": True} if self.entry.reallocated else {}),
         }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from xml.sax.saxutils import escape
 
 from forensic.filesystems.documents import entry_json, escaped, permission_letters, type_letter
-from forensic.filesystems.entries import Entry, Kind
+from forensic.filesystems.entries import REALLOCATED, Entry, Kind
 from forensic.filesystems.reading import Reading
 from forensic.numbers import NANOSECONDS, moment
 from forensic.report import dfxml
@@ -39,7 +39,7 @@ def _body_line(entry: Entry, prefix: str) -> str:
     if entry.target:
         name += f" -> {escaped(entry.target, '|')}"
     if entry.deleted:
-        name += " (deleted)"
+        name += " (deleted-realloc)" if entry.reallocated else " (deleted)"
     letter = type_letter(entry.kind)
     mode = f"{letter}/{letter}{permission_letters(entry.mode)}"
     times = (entry.accessed, entry.modified, entry.changed, entry.created)
@@ -80,7 +80,10 @@ def _file_object(entry: Entry, reading: Reading) -> str:
     name = escaped(entry.path)
     hexadecimal = f' q:name_hex="{entry.path.hex()}"' if name.encode() != entry.path else ""
     parts = [f"<filename>{escape(name)}</filename>"]
-    parts += [f"<error>{escape(shown(fault.reason))}</error>" for fault in entry.faults[:1]]
+    faults = [fault.reason for fault in entry.faults]
+    if entry.reallocated:
+        faults.insert(0, REALLOCATED)
+    parts += [f"<error>{escape(shown(reason))}</error>" for reason in faults[:1]]
     parts += [
         f"<name_type>{type_letter(entry.kind)}</name_type>",
         f"<filesize>{entry.size}</filesize>",

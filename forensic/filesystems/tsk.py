@@ -48,6 +48,7 @@ CONTENT = int(pytsk3.TSK_FS_ATTR_TYPE_DEFAULT)
 TABLES = (int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_INDIR), int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_EXTENT))
 
 ALLOCATED_NAME = int(pytsk3.TSK_FS_NAME_FLAG_ALLOC)
+ALLOCATED_INODE = int(pytsk3.TSK_FS_META_FLAG_ALLOC)
 NOWHERE = int(pytsk3.TSK_FS_ATTR_RUN_FLAG_SPARSE) | int(pytsk3.TSK_FS_ATTR_RUN_FLAG_FILLER)
 RESIDENT, ENCODED = int(pytsk3.TSK_FS_ATTR_RES), int(pytsk3.TSK_FS_ATTR_COMP) | int(pytsk3.TSK_FS_ATTR_ENC)
 
@@ -164,6 +165,7 @@ class TskSystem:
             sequence=int(meta.seq),
             attribute=_address(attribute) if attribute else "",
             deleted=node.deleted,
+            reallocated=_is_reallocated(node),
             own=kind == Kind.VIRTUAL or self._is_own(node),
             encoded=encoded,
             mode=int(meta.mode) & 0o7777,
@@ -174,7 +176,7 @@ class TskSystem:
             accessed=_nanoseconds(meta.atime, meta.atime_nano),
             changed=_nanoseconds(meta.ctime, meta.ctime_nano),
             created=_nanoseconds(meta.crtime, meta.crtime_nano),
-            target=bytes(meta.link) if kind == Kind.LINK and meta.link else b"",
+            target=_target(file) if kind == Kind.LINK else b"",
             digest=digest,
             runs=runs,
             tables=tables,
@@ -185,6 +187,8 @@ class TskSystem:
         """Bytes of its content."""
         file: pytsk3.File = node.handle
         attribute: pytsk3.Attribute | None = node.attribute
+        if target := _target(file):  # what lies in the inode of a link Sleuth Kit gives as zeros
+            return target[offset : offset + size]
         if attribute is None:
             return bytes(file.read_random(offset, size))
         return bytes(file.read_random(offset, size, attribute.info.type, attribute.info.id))
@@ -226,6 +230,18 @@ class TskSystem:
                 start, address, length = (int(number) * self._block_size for number in (run.offset, run.addr, run.len))
                 found.append((start, address, length))
         return found
+
+
+def _target(file: pytsk3.File) -> bytes:
+    """Where a symbolic link leads; empty for all else."""
+    meta = file.info.meta
+    return bytes(meta.link) if meta is not None and _kind(file) == Kind.LINK and meta.link else b""
+
+
+def _is_reallocated(node: Node) -> bool:
+    """Whether the inode of a deleted name is in use, by another file therefore, as `fls` says `realloc`."""
+    meta = node.handle.info.meta
+    return node.deleted and meta is not None and bool(int(meta.flags) & ALLOCATED_INODE)
 
 
 def _kind(file: pytsk3.File) -> Kind:

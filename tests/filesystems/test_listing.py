@@ -338,3 +338,31 @@ def listed_with(image: Path, *options: str) -> list[str]:
     done = qcowscope("fs", "ls", image, *options)
     assert done.status == 0
     return done.out.splitlines()
+
+
+def test_a_deleted_name_whose_inode_another_file_has_is_not_taken_for_that_file(tmp_path: Path) -> None:
+    require("debugfs")
+    tree = disks.make_tree(tmp_path / "tree", {"gone.txt": b"what was deleted", "folder/kept.txt": b"kept"})
+    raw = disks.ext4(tmp_path / "ext4.raw", tree)
+    (tmp_path / "new").write_bytes(b"another file")
+    for request in ("rm gone.txt", f"write {tmp_path / 'new'} folder/new.txt"):
+        oracle.run(["debugfs", "-w", "-R", request, raw.name], tmp_path)
+    witness = oracle.run(["fls", "-d", raw.name], tmp_path)
+    assert "(realloc):\tgone.txt" in witness  # the very case
+    image = disks.to_qcow2(raw)
+    finished = qcowscope("fs", "cat", image, "gone.txt", "--deleted", "-o", tmp_path / "out")
+    assert "gone.txt: its inode belongs to another file now" in finished.err
+    (line,) = listed(image, "-r", "--deleted", "-l")
+    assert line.endswith("gone.txt (its inode belongs to another file now)")
+    assert "|/gone.txt (deleted-realloc)|" in qcowscope("fs", "timeline", image, "--deleted").out
+    assert "another file now" in qcowscope("fs", "timeline", image, "--deleted", "--format", "dfxml").out
+    (entry,) = json.loads(qcowscope("fs", "ls", image, "-r", "--deleted", "--json").out)["entries"]
+    assert entry["reallocated"] is True
+
+
+@pytest.mark.parametrize("target", ["short", "long/" * 30])
+def test_the_content_of_a_link_is_where_it_leads(target: str, tmp_path: Path) -> None:
+    tree = disks.make_tree(tmp_path / "tree", {"file": b"x"})
+    (tree / "link").symlink_to(target)
+    image = disks.to_qcow2(disks.ext4(tmp_path / "ext4.raw", tree))
+    assert content(image, "link") == hashlib.sha256(target.encode()).hexdigest()

@@ -159,6 +159,8 @@ def about_file(entry: Entry, most: int, beginning: Beginning | None = None) -> T
     facts += [("stored", "compressed or encrypted by the file system")] if entry.encoded else []
     if beginning and beginning.whole and not beginning.unread:
         facts.insert(3, ("sha256", beginning.sha256))
+    if entry.reallocated:
+        facts += [("note", "its inode belongs to another file now, and so does all but the name")]
     facts += [("fault", fault.reason) for fault in entry.faults]
     return lines([line((f"{name:<10}", "dim"), words) for name, words in facts])
 

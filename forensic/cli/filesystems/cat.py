@@ -166,6 +166,10 @@ def _judged(reading: Reading, entry: Entry | None, name: str) -> ExitStatus:
     status = report([reading])
     if is_missing(reading, name):
         return ExitStatus.NOT_COMPLETED
+    if entry is not None and entry.reallocated:
+        from forensic.filesystems.entries import REALLOCATED
+
+        complain(f"note: {name}: {REALLOCATED}, and so does this content (inode {entry.address})")
     for start, length, reason in _joined(reading.unread)[:UNREAD_SHOWN]:
         complain(f"qcowscope: {name}: bytes {start:,} to {start + length:,} cannot be read: {shown(reason)}")
     if len(_joined(reading.unread)) > UNREAD_SHOWN:

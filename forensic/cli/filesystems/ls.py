@@ -143,9 +143,11 @@ def shown_path(path: bytes) -> str:
 
 def _long(entry: Entry, most_bytes: int) -> str:
     from forensic.filesystems.documents import permissions
+    from forensic.filesystems.entries import REALLOCATED
 
     more = " (more than the volume holds)" if entry.size > most_bytes else ""
     target = f" -> {shown_path(entry.target)}" if entry.target else ""
+    target += f" ({REALLOCATED})" if entry.reallocated else ""
     return (
         f"{permissions(entry)}  {entry.address:>10}  {entry.size:>14,}{more}  {moment(entry.modified) or '-':>20}  "
         f"{shown_path(entry.path)}{target}"
