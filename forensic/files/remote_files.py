@@ -117,6 +117,9 @@ class Connection:
 
 def _why(error: Exception) -> str:
     """Why a request failed, without the URL that the library's message may hold."""
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and _is_of_the_web(cause):
+        return _why(cause)  # fsspec says of whatever goes wrong with a web server that the object is not there
     status = getattr(error, "status", None)
     if isinstance(error, TimeoutError):
         return "the server did not answer in time"
@@ -129,6 +132,12 @@ def _why(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "the server does not permit it"
     return f"the server could not be asked ({type(error).__name__})"
+
+
+def _is_of_the_web(error: Exception) -> bool:
+    """Whether it is about the connection or the answer, and not that there is no such object."""
+    about_the_web = isinstance(error, TimeoutError) or type(error).__module__.partition(".")[0] == "aiohttp"
+    return about_the_web and getattr(error, "status", None) != 404
 
 
 class RemoteFile(OpenedFile, frozen=True, kw_only=True):

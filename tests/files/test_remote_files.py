@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -280,3 +283,26 @@ def test_requests_cover_what_is_wanted_and_nothing_else(blocks: set[int], file_b
     assert all(end <= file_size and end - start <= MAX_REQUEST_BYTES and start % BLOCK == 0 for start, end in found)
     most = MAX_REQUEST_BYTES // BLOCK
     assert all(b[0] > a[1] or a[1] - a[0] == most * BLOCK for a, b in itertools.pairwise(found))
+
+
+def test_a_server_that_is_not_there_is_not_said_to_lack_the_object() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/image.qcow2"
+        finished = qcowscope("info", url)  # nobody listens there
+    assert finished.status == 1
+    assert finished.err.startswith(f"qcowscope: {url}: the server could not be asked")
+
+
+def test_an_object_that_a_web_server_does_not_have_is_said(tmp_path: Path) -> None:
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = functools.partial(Handler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}/none.qcow2"
+        finished = qcowscope("info", url)
+        server.shutdown()
+    assert (finished.status, finished.err) == (1, f"qcowscope: {url}: the server has no such object\n")
