@@ -6,7 +6,7 @@ import datetime
 import shlex
 from collections.abc import Iterator, Mapping
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from forensic.numbers import SECTOR_SIZE
@@ -275,6 +275,11 @@ def _sectors(entry: UnreadableRecord) -> str:
 def _setting(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Struct):
+        parts = [
+            (name, part) for name, part in asdict(value).items() if part is not None and not isinstance(part, Struct)
+        ]
+        return ", ".join(f"{words(name)} {_setting(part)}" for name, part in parts)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value)

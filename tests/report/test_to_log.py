@@ -135,3 +135,11 @@ def test_a_failure_is_called_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("forensic.output.new_file.os.pwrite", full)
     log = log_of(tmp_path, sound("data-4k"))
     assert section(log, "Final state")[:2] == ["FAILED - there is no complete output", "Exit status 1"]
+
+
+def test_the_settings_of_a_container_are_words(tmp_path: Path) -> None:
+    log = tmp_path / "d.log"
+    options = ("--case-number", "7", "--split", "1MiB", "--report", f"log:{log}")
+    qcowscope("extract", sound("data-4k"), "-o", tmp_path / "d.E01", *options)
+    assert facts(log.read_text(), "Parameters")["Container"] == "level 1, segment size 1048576"
+    assert "CaseData" not in log.read_text()
