@@ -19,6 +19,7 @@ from forensic.nbd.exports import Exports
 from forensic.nbd.handshake import Agreed, Handshake
 from forensic.nbd.kept import MOST_CRASHES, Kept, Session
 from forensic.nbd.transmission import Tally, Transmission
+from forensic.numbers import counted
 from forensic.processes.forked_process import begin_life, is_crash, signals_held_back
 
 MAX_CONNECTIONS = 16
@@ -143,7 +144,7 @@ class Server:
             how = f"; the client {gone}" if str(gone) else ""
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, signal.SIG_IGN)  # all that is left is to say what became of it
-        read = f"{name}, {tally.reads:,} reads, {tally.bytes:,} bytes"
+        read = f"{name}, {counted(tally.reads, 'read')}, {counted(tally.bytes, 'byte')}"
         if tally.unread:
             read += f"; {tally.unread:,} answered with EIO, the first: {tally.first_unread}"
         return read + how
