@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned
-from forensic.cli.parser import Subparsers, add_command, add_image, add_json
+from forensic.cli.parser import Subparsers, add_command, add_image, add_json, file_offset
 from forensic.cli.sources import add_plan, open_as_planned
 from forensic.cli.wrapping import wrapped
 from forensic.errors import NotAnImage
@@ -31,7 +31,7 @@ def add(subparsers: Subparsers) -> None:
     )
     add_image(parser)
     parser.add_argument(
-        "--at", required=True, type=_host_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)"
+        "--at", required=True, type=file_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)"
     )
     add_plan(parser)
     add_json(parser)
@@ -52,13 +52,6 @@ def run(options: argparse.Namespace) -> int:
             print("\n".join(wrapped(line, 4) for line in _lines(found, image.evidence.size)))
         sys.stdout.flush()
         return cautioned([image.evidence], ExitStatus.DONE)
-
-
-def _host_offset(text: str) -> int:
-    offset = int(text, 0)
-    if not 0 <= offset < 1 << 63:
-        raise ValueError(f"{text} is not an offset in a file")
-    return offset
 
 
 def _as_json(found: Ownership) -> Json:

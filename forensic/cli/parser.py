@@ -73,9 +73,12 @@ def add_command(
 
 def positive_number(text: str) -> float:
     """An option's value that has to be a number above zero."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise ValueError(f"{text} is not above zero")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
     return number
 
 
@@ -94,19 +97,20 @@ def add_image_offset(parser: Parser) -> None:
     parser.add_argument(
         "--image-offset",
         metavar="OFFSET",
-        type=_offset,
+        type=file_offset,
         default=0,
         help="where in a larger file or device the image begins; offsets in results count from there",
     )
 
 
-def _offset(text: str) -> int:
+def file_offset(text: str) -> int:
+    """An option's value that is an offset, in a file or on a disk, in any of the forms of a size."""
     try:
         offset = parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if offset >= 1 << 63:
-        raise argparse.ArgumentTypeError(f"{text!r} is no offset in a file")
+        raise argparse.ArgumentTypeError(f"{text!r} is larger than any offset")
     return offset
 
 

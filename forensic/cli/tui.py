@@ -16,7 +16,7 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "tui",
         run,
-        "browse an image: keys 1 to 5 show the screens, ? lists every key, q quits",
+        "browse an image: keys 1 to 7 show the screens, ? lists every key, q quits",
         "The image is opened read-only; nothing that it names is opened.",
     )
     add_image(parser)

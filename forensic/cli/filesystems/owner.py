@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from forensic.cli.filesystems.sources import add_disk, add_limit, bounds_of, ended, found_on, opened, report
-from forensic.cli.parser import Subparsers, add_command, add_json
+from forensic.cli.parser import Subparsers, add_command, add_json, file_offset
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus, status_of_all
 from forensic.untrusted import Json
@@ -43,8 +43,8 @@ def add(subparsers: Subparsers) -> None:
     )
     add_disk(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--at", type=_offset, metavar="GUEST_OFFSET", help="offset on the disk (0x for hex)")
-    where.add_argument("--host", type=_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)")
+    where.add_argument("--at", type=file_offset, metavar="GUEST_OFFSET", help="offset on the disk (0x for hex)")
+    where.add_argument("--host", type=file_offset, metavar="HOST_OFFSET", help="offset in the image file (0x for hex)")
     parser.add_argument("--deleted", action="store_true", help="deleted files as well, as far as they are still there")
     add_json(parser)
     add_limit(parser)
@@ -73,13 +73,6 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps({"schema": SCHEMA, "target": disk.target, "found": found}, indent=2, sort_keys=True))
         sys.stdout.flush()
         return ended([disk], status_of_all(statuses))
-
-
-def _offset(text: str) -> int:
-    offset = int(text, 0)
-    if not 0 <= offset < 1 << 63:
-        raise ValueError(f"{text} is no offset")
-    return offset
 
 
 def _said_of_host(image: Qcow2Image | Qcow1Image, disk: Disk, host_offset: int) -> str:
@@ -147,6 +140,7 @@ def _lines(span: Span, volume: NamedVolume, owned: Owned) -> Iterator[str]:
 
 def _described(holder: Holder) -> str:
     from forensic.filesystems.documents import escaped
+    from forensic.filesystems.entries import REALLOCATED
 
     where = {
         "content": f"byte {holder.file_offset:,}",
@@ -154,6 +148,8 @@ def _described(holder: Holder) -> str:
         "table": "its list of blocks",
     }[holder.what]
     deleted = "deleted, " if holder.entry.deleted else ""
+    if holder.entry.reallocated:
+        deleted += REALLOCATED + ", "
     return f"{escaped(holder.entry.path) or '/'} (inode {holder.entry.address}), {deleted}{where}"
 
 
