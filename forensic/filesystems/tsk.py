@@ -240,7 +240,8 @@ def _target(file: pytsk3.File) -> bytes:
 
 def _is_reallocated(node: Node) -> bool:
     """Whether the inode of a deleted name is in use, by another file therefore, as `fls` says `realloc`."""
-    meta = node.handle.info.meta
+    file: pytsk3.File = node.handle
+    meta = file.info.meta
     return node.deleted and meta is not None and bool(int(meta.flags) & ALLOCATED_INODE)
 
 

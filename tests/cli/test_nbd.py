@@ -42,6 +42,13 @@ def test_what_is_no_image_is_not_served(tmp_path: Path) -> None:
     assert qcowscope("nbd", tmp_path / "none", "--run", "true").status == 63
 
 
+def test_one_read_is_called_one(tmp_path: Path) -> None:
+    with running(sound("data-512"), tmp_path) as server, Client(server.path) as client:
+        client.go()
+        client.read(0, 512)
+        assert "active, 1 read, 512 bytes" in server.end()[1]
+
+
 def test_a_socket_that_another_server_uses_is_left_to_it(tmp_path: Path) -> None:
     with running(sound("data-512"), tmp_path) as server:
         done = qcowscope("nbd", sound("data-512"), "--socket", server.path)
