@@ -95,6 +95,18 @@ def test_what_lies_behind_the_first_window_is_noted_with_its_table(rows: list[li
     assert found == expected
 
 
+def test_what_leads_elsewhere_is_noted_only_if_it_is_asked_for() -> None:
+    window = ClusterCounts(0, 100, 1)
+    window.add_tables(batch([[200 * 512] * ENTRIES]), np.ones(1, dtype=np.int64), np.ones(1, dtype=np.uint8))
+    assert window.elsewhere == []
+
+
+@pytest.mark.parametrize("first", [0, 1, 300])
+def test_a_window_takes_two_bytes_a_cluster_wherever_it_is(first: int) -> None:
+    window = ClusterCounts(first, first + 100, 1)
+    assert (len(window.counts), len(window.use)) == (100, 100)
+
+
 def test_two_sets_may_share_a_cluster_but_one_may_not_use_it_twice() -> None:
     window = ClusterCounts(0, CLUSTERS, 2)
     row = [[512 * 7] + [0] * 63]
