@@ -36,9 +36,11 @@ from forensic.mapping.extents import Reason as Reason
 from forensic.mapping.extents import State as State
 from forensic.rebuilding.rebuild import rebuild as rebuild
 from forensic.records.judgement import Verdict as Verdict
+from forensic.recovery.layout import Knowledge as Knowledge
 from forensic.recovery.reading import open_planned as open_planned
 from forensic.recovery.recover import Recovery as Recovery
 from forensic.recovery.recover import recover as recover
+from forensic.recovery.work import RecoverySettings as RecoverySettings
 from forensic.report.model import Judgement as Judgement
 from forensic.report.model import Report as Report
 from forensic.version import __version__ as __version__

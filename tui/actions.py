@@ -21,7 +21,12 @@ from tui.walking import Walker
 CLIPBOARD_LIMIT = 64 << 10
 """Bytes that are put on the clipboard; terminals silently drop or cut longer ones."""
 
-SEARCH_HINT = "text  hex:51 46 49 fb  u16:text  nocase:text  re:expression   in the file; v: in front searches the disk"
+MAX_HISTORY = 100
+
+SEARCH_HINT = (
+    "text  hex:51 46 49 fb  u16:text  nocase:text  re:expression   in the file; v: in front searches the disk; "
+    "↑ brings earlier ones back"
+)
 
 
 class Explorer(Walker):
@@ -39,10 +44,12 @@ class Explorer(Walker):
 
         def begin(text: str | None) -> None:
             if text:
+                said = self.desk.searched_for
+                self.desk.searched_for = [*(each for each in said if each != text), text][-MAX_HISTORY:]
                 space = Space.GUEST if text.startswith("v:") else Space.HOST
                 self._begin_search(text.removeprefix("v:"), space)
 
-        self.push_screen(Prompt("Search", SEARCH_HINT, check=complaint), begin)
+        self.push_screen(Prompt("Search", SEARCH_HINT, check=complaint, history=self.desk.searched_for), begin)
 
     def _begin_search(self, text: str, space: Space) -> None:
         """From the cursor on, and then from the beginning of the space."""
@@ -56,8 +63,9 @@ class Explorer(Walker):
         self.desk.matches.clear()
         self.desk.log.add(f"search for “{text}” in the {state.where}")
         start = here.offset if here else 0
+        post = self.post_of_desk()
         self.run_worker(
-            lambda: jobs.find(self.post_message, view, pattern, state, start),
+            lambda: jobs.find(post, view, pattern, state, start),
             thread=True,
             group="search",
             exclusive=True,

@@ -12,12 +12,14 @@ from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from forensic import Qcow1Image, Qcow2Image
+from forensic import Qcow1Image, Qcow2Image, identify
+from forensic.explore import ForeignFile
 from tui.actions import readable
 from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences
 from tui.desk import Desk
 from tui.messages import (
+    Compared,
     Found,
     Hashed,
     Indexed,
@@ -28,6 +30,7 @@ from tui.messages import (
     LookedInside,
     Noticed,
     Orphaned,
+    PlanChosen,
     UsageFound,
 )
 from tui.screens import SCREENS
@@ -36,6 +39,7 @@ from tui.screens.prompts import Question
 from tui.searching import Outcome
 from tui.session.evidence_clock import EvidenceClock
 from tui.session.notes import Notes, session_file
+from tui.session.supplies import NOTHING
 from tui.supplying import Supplier
 from tui.terminal.presence import TerminalWatch
 from tui.text import plain
@@ -44,6 +48,9 @@ from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
 """Bytes of a file that is hashed without being asked to; larger ones wait for the key."""
+
+BETWEEN = "between"
+"""The mode while the screens are made anew."""
 
 SECONDS_TO_GIVE_UP = 10.0
 """Seconds that an extraction has to remove what it began, when the terminal is gone."""
@@ -117,13 +124,13 @@ class QcowscopeApp(Supplier):
     def _begin(self) -> None:
         from tui import jobs  # with all the rules; loaded after the first paint
 
-        image, desk = self.desk.image, self.desk
+        image, desk, post = self.desk.image, self.desk, self.post_of_desk()
         self.run_worker(
-            lambda: jobs.examine(self.post_message, image, desk.region_index, desk.finding_places),
+            lambda: jobs.examine(post, image, desk.region_index, desk.finding_places),
             thread=True,
             group="examine",
         )
-        if image.evidence.size <= HASH_AT_ONCE:
+        if image.evidence.size <= HASH_AT_ONCE and not desk.hashes:
             self.action_hash_file()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -178,6 +185,11 @@ class QcowscopeApp(Supplier):
         self.desk.references = event.references
         self.desk.learn("references")
 
+    def on_compared(self, event: Compared) -> None:
+        """The states of the disk, as far as they are compared."""
+        self.desk.strips = event.strips
+        self.desk.learn("strips")
+
     def on_orphaned(self, event: Orphaned) -> None:
         """The orphans are known; go to the one that was asked for."""
         self.desk.orphans = event.orphans
@@ -212,6 +224,33 @@ class QcowscopeApp(Supplier):
         if event.state.outcome != Outcome.RUNNING:
             self.tell(event.state.sentence, bad=event.state.outcome == Outcome.FAILED)
         self.desk.learn("matches")
+
+    def on_plan_chosen(self, event: PlanChosen) -> None:
+        """Read the image in another way; first what was under way comes to its end."""
+        image = event.image or identify(self.desk.image.evidence)
+        if isinstance(image, ForeignFile):
+            self.tell(f"the plan cannot be taken back: {image.refusal()}", bad=True)
+            return
+        self.leaving = True
+        self.workers.cancel_all()
+        self.call_later(self._read_as, image, event.plan_file)  # after every message that has come already
+
+    async def _read_as(self, image: Qcow2Image | Qcow1Image, plan_file: str) -> None:
+        """Clear the desk, and show the screens anew."""
+        supplies = self.desk.supplies
+        self.add_mode(BETWEEN, lambda: Screen[None]())
+        await self.switch_mode(BETWEEN)
+        self.desk = self.desk.read_as(image, plan_file)
+        for name, screen in SCREENS.items():
+            await self.remove_mode(name)
+            self.add_mode(name, partial(screen, self.desk))
+        self.leaving = False
+        await self.switch_mode("recovery")
+        await self.remove_mode(BETWEEN)
+        self.tell(f"read by the plan {plan_file}" if plan_file else "read by its own tables")
+        if supplies != NOTHING:
+            self.try_supplies(supplies)
+        self.call_after_refresh(self._begin)
 
     def action_leave(self) -> None:
         """Quit, after a question if an extraction is running."""

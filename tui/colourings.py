@@ -17,9 +17,9 @@ from forensic.explore import (
     snapshot_of,
 )
 from tui.desk import Desk
-from tui.kinds import FILLS, FINDING, FREE, HEATS, NOTE, ORPHAN, PENDING, STATES
+from tui.kinds import FILLS, FINDING, FREE, HEATS, HIT, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import MARKS, Cell, Look
-from tui.map_cells import cells_touched, file_cells, guest_cells, with_findings, with_notes, with_orphans
+from tui.map_cells import cells_touched, file_cells, guest_cells, with_findings, with_hits, with_notes, with_orphans
 
 KIND, ENTROPY, REFCOUNT, OWNER, TROUBLE = "kind", "entropy", "refcount", "owner", "finding"
 COLOURS = (KIND, REFCOUNT, OWNER, TROUBLE, ENTROPY)
@@ -69,7 +69,7 @@ def legend_of(colour: str, region_index: RegionIndex | Qcow1RegionIndex) -> list
         return [*SEVERITIES.values(), QUIET]
     if colour in BY_CLUSTER_CODE:
         return list(looks_of(colour, Space.HOST, region_index).values())
-    return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING, NOTE]))
+    return list(dict.fromkeys([*FILLS.values(), FREE, ORPHAN, *STATES.values(), FINDING, NOTE, HIT]))
 
 
 def cells_of(
@@ -89,7 +89,8 @@ def cells_of(
     if desk.orphans and space == Space.HOST:
         cells = with_orphans(cells, usage.grid, desk.orphans)
     cells = with_findings(cells, usage.grid, desk.places_of_trouble(space))
-    return with_notes(cells, usage.grid, [note.place for note in desk.notes.notes if note.place.space == space])
+    cells = with_notes(cells, usage.grid, [note.place for note in desk.notes.notes if note.place.space == space])
+    return with_hits(cells, usage.grid, [place for place in desk.matches if place.space == space])
 
 
 def _snapshots(region_index: RegionIndex | Qcow1RegionIndex) -> dict[int, Look]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from forensic import Judgement, Severity, describe
 from forensic.explore import Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
-from tui.searching import Outcome, SearchState
+from tui.recovering.choice import Proposals
+from tui.searching import SearchState
 from tui.session.case_log import CaseLog
 from tui.session.evidence_clock import EvidenceState, HashRecord
 from tui.session.notes import Notes
@@ -38,10 +38,9 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         RegionIndex,
         ResultRecord,
         ReverseMap,
+        Strip,
         View,
     )
-
-MAX_OWNERS_SHOWN = 6
 
 
 class Desk:
@@ -49,6 +48,7 @@ class Desk:
 
     def __init__(self, owner: DOMNode, image: Qcow2Image | Qcow1Image, notes: Notes, plan_file: str = "") -> None:
         """Nothing after the header is read yet; `plan_file` is the recovery plan by which the image is read."""
+        self._owner = owner
         self.image = image
         self.plan_file = plan_file
         self.facts: ResultRecord = describe(image)
@@ -60,6 +60,7 @@ class Desk:
         self.contents: Contents | None = None
         self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
+        self.strips: Sequence[Strip] = ()
         self.wanted_orphan = 0
         self.cluster_codes: dict[str, ClusterCodes] = {}
         self.evidence = EvidenceState(now())
@@ -70,16 +71,26 @@ class Desk:
         self.anchor: int | None = None
         self._located: tuple[int, int | None] = (-1, None)
         self.search: SearchState | None = None
+        self.searched_for: list[str] = []
         self.matches: list[Range] = []
         self.supplies = Supplies()
         self.disks: list[Disk | None] = []
         self._places: dict[Space, Places] = {}
         self.jobs: dict[str, str] = {}
         self.give_up: Callable[[float], None] | None = None
+        self.proposals = Proposals()
         self.moved: Signal[Range] = Signal(owner, "moved")
         self.learned: Signal[str] = Signal(owner, "learned")
         self.worked: Signal[str] = Signal(owner, "worked")
         self.looked: Signal[EvidenceState] = Signal(owner, "looked")
+
+    def read_as(self, image: Qcow2Image | Qcow1Image, plan_file: str) -> Desk:
+        """A desk for the same file read in another way; what was done and seen of the file itself stays."""
+        desk = Desk(self._owner, image, self.notes, plan_file)
+        desk.log, desk.hashes, desk.evidence, desk.proposals = self.log, self.hashes, self.evidence, self.proposals
+        desk.searched_for = self.searched_for
+        desk.log.place = desk._where
+        return desk
 
     def _where(self) -> str:
         return f"{self.place.space.value} {self.place.offset:#x}"
@@ -234,12 +245,9 @@ class Desk:
             return []
         if host_offset // owned.cluster_size * owned.cluster_size != owned.cluster_host_offset:
             return []
-        stored = "none" if owned.stored is None else f"{owned.stored:,}"
-        sign = "=" if owned.stored == owned.counted else "≠"
-        owners = [f"{each.owner.value}  {each.path}" for each in owned.owners[:MAX_OWNERS_SHOWN]]
-        if owned.lost:
-            owners.append(f"{'more owners' if owners else 'owner'} not known: {owned.lost}")
-        return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(owners or ["nothing refers to it"])]
+        from tui.facts import owners_of
+
+        return owners_of(owned)
 
     def other_side(self) -> Range | None:
         """The same byte in the other space."""
@@ -249,17 +257,20 @@ class Desk:
         offset = self.host_offset()
         return None if offset is None else host_range(offset, 1)
 
+    def sides_of(self, place: Range) -> tuple[str, str]:
+        """Of any place the same byte in the other space, and what holds it; in words."""
+        from forensic.explore import inspect
+
+        host_offset, other = place.offset if place.space == Space.HOST else self._host_offset_of(place.offset), None
+        if place.space == Space.HOST and self.references:
+            other = self.references.guest_offset_of(place.offset)
+        found = other if place.space == Space.HOST else host_offset
+        inspection = None if host_offset is None else inspect(self.region_index, host_offset)
+        return "" if found is None else f"{found:#x}", inspection.path if inspection else ""
+
     def searched(self) -> str:
         """How the last search stands, and which of its places the cursor is at, in few words."""
-        search = self.search
-        if search is None or search.outcome == Outcome.RUNNING:
-            return ""  # its job says how far it is
-        more = "+" if search.outcome in (Outcome.CAPPED, Outcome.CANCELLED) else ""
-        number = bisect_left(self.matches, self.place.offset, key=lambda match: match.offset)
-        at = number < len(self.matches) and self.matches[number].offset == self.place.offset
-        found = f"{number + 1:,} of {search.found:,}{more}" if at and self.place.space == search.space else search.count
-        ended = "" if search.outcome == Outcome.DONE else f" ({search.outcome.value})"
-        return f"/{search.text[:24]}: {found}{ended}"
+        return self.search.words(self.matches, self.place) if self.search else ""
 
     def trouble(self) -> list[Finding]:
         """What was found so far and is more than a fact worth knowing, worst first."""

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
         BitmapRecord,
         EncryptionRecord,
         FeaturesRecord,
+        Ownership,
         ReferenceRecord,
         ResultRecord,
         SnapshotRecord,
         UntrustedRecord,
     )
+
+MAX_OWNERS_SHOWN = 6
 
 Fact = tuple[str, Text]
 
@@ -56,6 +59,16 @@ def facts_of(result: ResultRecord, disk_usage: int | None) -> Iterator[Fact]:
         yield reference.kind.replace("_", " "), _reference(reference)
     if not result.references:
         yield "references", plain("none", "dim")
+
+
+def owners_of(owned: Ownership) -> list[str]:
+    """What owns a cluster, and whether its refcount is right."""
+    stored = "none" if owned.stored is None else f"{owned.stored:,}"
+    sign = "=" if owned.stored == owned.counted else "≠"
+    owners = [f"{each.owner.value}  {each.path}" for each in owned.owners[:MAX_OWNERS_SHOWN]]
+    if owned.lost:
+        owners.append(f"{'more owners' if owners else 'owner'} not known: {owned.lost}")
+    return [f"refcount stored {stored} {sign} counted {owned.counted:,}", *(owners or ["nothing refers to it"])]
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -22,6 +22,7 @@ from forensic.explore import (
     RegionIndex,
     Space,
     SpaceUsage,
+    Strip,
     View,
     build_reverse_map,
     file_space_usage,
@@ -29,8 +30,10 @@ from forensic.explore import (
     look_inside,
     ownership,
     search,
+    strips_of,
 )
 from tui.messages import (
+    Compared,
     Found,
     Hashed,
     Indexed,
@@ -50,6 +53,9 @@ Post = Callable[[Message], bool]
 
 PAUSE_BETWEEN_WORDS = 0.1
 """Seconds between two progress messages: more often is unreadable."""
+
+STRIP_CELLS = 240
+"""Parts of the disk that are told apart in its states; as many as the widest screen has columns."""
 
 PAUSE_BETWEEN_FINDINGS = 0.3
 """Seconds between two messages of findings: each is drawn on several screens."""
@@ -148,12 +154,20 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
         _show_usage(teller, post, Space.GUEST, guest_space_usage(region_index, Grid(0, max(1, image.virtual_size), 1)))
         _show_usage(teller, post, Space.HOST, file_space_usage(region_index, Grid(0, max(1, image.evidence.size), 1)))
 
+    def compare(teller: Teller) -> None:
+        found: list[Strip] = []
+        for strip in strips_of(image, STRIP_CELLS, lambda: teller.cancelled):
+            found.append(strip)
+            teller.say(f"time line: {len(found):,} states")
+            post(Compared(tuple(found)))
+
     if usable:
         look(post, DiskView(image))
     run_job(post, "check", judge)
     if usable:
         run_job(post, "space", usage)
         run_job(post, "index", index)
+        run_job(post, "time line", compare)
 
 
 def look(post: Post, disk: DiskView) -> None:

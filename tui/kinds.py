@@ -33,6 +33,7 @@ STATES = {
 
 FINDING = Look("▲", "finding", "finding")
 NOTE = Look("✎", "note", "note")
+HIT = Look("★", "hit", "search hit")
 PENDING = Look("░", "pending", "not read yet")
 FATES = {
     Fate.READ: Look("■", "data", "read"),
@@ -40,12 +41,17 @@ FATES = {
     Fate.MISSING: Look("✗", "absent", "unreadable"),
 }
 HEATS = (
-    Look("·", "heat0", "empty"),
+    Look("·", "heat0", "one byte value"),
     Look("░", "heat1", "below 2 bits a byte"),
     Look("▒", "heat2", "below 5"),
     Look("▓", "heat3", "below 7.5"),
     Look("█", "heat4", "noise"),
 )
+
+
+def words_of_entropy(entropy: float | None) -> str:
+    """An entropy as it is said of a cell."""
+    return "cannot be read" if entropy is None else f"entropy {entropy:.2f} bits a byte"
 
 
 def heat(entropy: float | None) -> Cell:

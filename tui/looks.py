@@ -34,7 +34,19 @@ MAP_CLASSES = frozenset(
     f"map--{kind}"
     for kind in (
         *("none", "header", "l1", "l2", "refcount", "snapshot", "bitmap", "luks", "data", "compressed"),
-        *("zero", "zero-kept", "free", "unallocated", "absent", "finding", "note", "orphan", "pending", "cursor"),
+        *(
+            "zero",
+            "zero-kept",
+            "free",
+            "unallocated",
+            "absent",
+            "finding",
+            "note",
+            "hit",
+            "orphan",
+            "pending",
+            "cursor",
+        ),
         *("critical", "high", "medium", "low"),
         *("heat0", "heat1", "heat2", "heat3", "heat4"),
     )

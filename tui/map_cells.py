@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from forensic import State
 from forensic.explore import Fill, Grid, Orphans, Places, Range, SpaceUsage
-from tui.kinds import FILLS, FINDING, FREE, NOTE, ORPHAN, PENDING, STATES
+from tui.kinds import FILLS, FINDING, FREE, HIT, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
 
 I64 = npt.NDArray[np.int64]
@@ -48,6 +48,14 @@ def with_notes(cells: list[Cell], grid: Grid, places: Sequence[Range]) -> list[C
         number = grid.cell_of(place.offset)
         if 0 <= number < len(cells):
             cells[number] = NOTE.cell
+    return cells
+
+
+def with_hits(cells: list[Cell], grid: Grid, places: Sequence[Range]) -> list[Cell]:
+    """Mark the cells in which something begins that was searched for."""
+    for number in {grid.cell_of(place.offset) for place in places}:
+        if 0 <= number < len(cells):
+            cells[number] = HIT.cell
     return cells
 
 

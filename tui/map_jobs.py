@@ -115,12 +115,15 @@ def heat_up(post: Post, view: View, grid: Grid) -> None:
     """The entropy of each cell."""
     worker, told = get_current_worker(), time.monotonic()
     cells: list[Cell] = []
+    values: list[float | None] = []
     offsets = [grid.offset_of(number) for number in range(grid.cells)]
     for entropy in sampled_entropy(view.read, offsets, grid.cell_size):
         if worker.is_cancelled:
             return
         cells.append(heat(entropy))
+        values.append(entropy)
         if time.monotonic() - told > PAUSE_BETWEEN_WORDS:
             told = time.monotonic()
-            post(Heated(view.space, grid, [*cells, *[PENDING.cell] * (grid.cells - len(cells))]))
-    post(Heated(view.space, grid, cells))
+            so_far = [*cells, *[PENDING.cell] * (grid.cells - len(cells))]
+            post(Heated(view.space, grid, so_far, tuple(values)))
+    post(Heated(view.space, grid, cells, values))

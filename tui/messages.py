@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from forensic import Finding, Judgement
-    from forensic.explore import ClusterCodes, Contents, Grid, Orphans, Ownership, Range, ReverseMap, Space, SpaceUsage
+    from forensic import Finding, Judgement, Qcow2Image
+    from forensic.explore import (
+        ClusterCodes,
+        Contents,
+        Grid,
+        Orphans,
+        Ownership,
+        Range,
+        ReverseMap,
+        Space,
+        SpaceUsage,
+        Strip,
+    )
     from tui.looks import Cell
     from tui.searching import SearchState
     from tui.session.evidence_clock import EvidenceState, HashRecord
@@ -103,11 +114,24 @@ class Orphaned(Message):
         self.orphans = orphans
 
 
-class Heated(Message):
-    """The cells of a map by entropy, so far."""
+class Compared(Message):
+    """The states of the disk, each compared with the one before, so far."""
 
-    def __init__(self, space: Space, grid: Grid, cells: Sequence[Cell]) -> None:
+    def __init__(self, strips: Sequence[Strip]) -> None:
         super().__init__()
+        self.strips = strips
+
+    def can_replace(self, message: Message) -> bool:
+        """Newer ones include the older ones."""
+        return isinstance(message, Compared)
+
+
+class Heated(Message):
+    """The cells of a map by entropy, so far, and the entropies in bits a byte; None for what cannot be read."""
+
+    def __init__(self, space: Space, grid: Grid, cells: Sequence[Cell], values: Sequence[float | None]) -> None:
+        super().__init__()
+        self.values = values
         self.space = space
         self.grid = grid
         self.cells = cells
@@ -164,3 +188,12 @@ class Found(Message):
         super().__init__()
         self.matches = matches
         self.state = state
+
+
+class PlanChosen(Message):
+    """The image is to be read in this way from now on; without one, by its own tables."""
+
+    def __init__(self, image: Qcow2Image | None, plan_file: str) -> None:
+        super().__init__()
+        self.image = image
+        self.plan_file = plan_file

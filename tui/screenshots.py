@@ -19,6 +19,7 @@ WALK: dict[str, tuple[tuple[str, ...], ...]] = {
     "map": (("3", "right", "right", "down"),),
     "findings": (("4",),),
     "extract": (("5", "f5"), ("escape",)),
+    "recovery": (("7", "r"),),
 }
 """The keys that lead to what each picture shows; after each group the jobs are waited for.
 

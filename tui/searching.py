@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
-from forensic.explore import Space
+from forensic.explore import Range, Space
 from tui.text import size
 
 MAX_MATCHES = 10_000
 """Matches that are kept; a search that has found so many stops and says so."""
+
+
+class Hits:
+    """Places that a search found in one space, in its order."""
+
+    def __init__(self, places: Sequence[Range] = ()) -> None:
+        self.begins = [place.offset for place in places]
+        self._lengths = [place.length for place in places]
+        self._longest = max(self._lengths, default=0)
+
+    def overlapping(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Offset and length of those that have a byte in a range."""
+        first, last = bisect_left(self.begins, start - self._longest), bisect_left(self.begins, end)
+        pairs = zip(self.begins[first:last], self._lengths[first:last], strict=True)
+        return [(begin, length) for begin, length in pairs if begin + length > start]
 
 
 class Outcome(StrEnum):
@@ -61,6 +77,17 @@ class SearchState(Struct, frozen=True):
         }[self.outcome]
         lost = f"; {size(self.unread)} could not be read" if self.unread else ""
         return f"search “{self.text}”: {self.count}; {how}{lost}"
+
+    def words(self, matches: Sequence[Range], here: Range) -> str:
+        """How it stands, and at which of its places the examiner is, in few words; its job says how far it is."""
+        if self.outcome == Outcome.RUNNING:
+            return ""
+        more = "+" if self.outcome in (Outcome.CAPPED, Outcome.CANCELLED) else ""
+        number = bisect_left(matches, here.offset, key=lambda match: match.offset)
+        at = number < len(matches) and matches[number].offset == here.offset and here.space == self.space
+        found = f"{number + 1:,} of {self.found:,}{more}" if at else self.count
+        ended = "" if self.outcome == Outcome.DONE else f" ({self.outcome.value})"
+        return f"/{self.text[:24]}: {found}{ended}"
 
 
 def round_from(stretches: Iterable[tuple[int, int]], start: int, overlap: int) -> Iterator[tuple[int, int]]:

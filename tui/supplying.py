@@ -8,6 +8,7 @@ from rich.text import Text
 
 from tui.actions import Explorer
 from tui.facts import untrusted
+from tui.messages import PlanChosen
 from tui.screens.consent import consent
 from tui.screens.prompts import Choice, Prompt
 from tui.session.supplies import WHAT, Supplies, Tried, try_supplies
@@ -19,6 +20,8 @@ HINTS = {
     "backing": "the path of your copy of the file; the name in the image is only compared with it",
     "data_file": "the path of your copy of the file; the name in the image is only compared with it",
 }
+
+TAKE_BACK_PLAN = "-plan"
 
 
 class Supplier(Explorer):
@@ -40,6 +43,9 @@ class Supplier(Explorer):
             (f"-{what} {number}", line((f"take back  {WHAT[what]:<14}", "bold"), words))
             for what, number, words in supplies.listed()
         ]
+        if self.desk.plan_file:
+            plan = plain(self.desk.plan_file)
+            options.append((TAKE_BACK_PLAN, line((f"take back  {'recovery plan':<14}", "bold"), plan)))
         wanted = [what for what in WHAT if what in needs or (what == "key_file" and "key" in needs)]
         wanted += ["backing"] * (bool(supplies.backing) and "backing" not in needs)
         for what in wanted:
@@ -49,7 +55,9 @@ class Supplier(Explorer):
             options.append((f"+{what}", line((f"{verb + ' …':<11}{WHAT[what]:<14}", "bold"), declared)))
 
         def chosen(id: str | None) -> None:
-            if id and id[0] == "-":
+            if id == TAKE_BACK_PLAN:
+                self.post_message(PlanChosen(None, ""))
+            elif id and id[0] == "-":
                 what, number = id[1:].split(" ")
                 self.try_supplies(supplies.without(what, int(number)))
             elif id:
@@ -79,7 +87,7 @@ class Supplier(Explorer):
     def try_supplies(self, supplies: Supplies) -> None:
         """Open the disk with these; they are taken when that succeeds, and else nothing changes."""
         self.desk.report_job("supplies", "trying what was supplied")
-        work = partial(try_supplies, self.post_message, self.desk.image, supplies)
+        work = partial(try_supplies, self.post_of_desk(), self.desk.image, supplies)
         self.run_worker(work, thread=True, group="supplies", exclusive=True)
 
     def on_tried(self, event: Tried) -> None:
@@ -96,5 +104,5 @@ class Supplier(Explorer):
         self.tell(f"the disk is read with {len(event.supplies.listed())} supplied{f': {said}' if said else ''}")
         desk.learn("supplies")
         self.run_worker(
-            partial(jobs.look, self.post_message, desk.disk_view), thread=True, group="look", exclusive=True
+            partial(jobs.look, self.post_of_desk(), desk.disk_view), thread=True, group="look", exclusive=True
         )

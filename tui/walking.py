@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from functools import partial
 
+from textual.message import Message
 from textual.notifications import SeverityLevel
 
 from forensic import ForensicError
@@ -24,6 +26,17 @@ class Walker(DrawingApp):
 
     desk: Desk
     settings: Preferences
+    leaving = False
+    """Whether the desk is about to be cleared for another one: nothing that a job found is for that one."""
+
+    def post_of_desk(self) -> Callable[[Message], bool]:
+        """By what a job posts messages; they come to nothing once the image is read in another way."""
+        desk = self.desk
+
+        def post(message: Message) -> bool:
+            return self.desk is desk and not self.leaving and self.post_message(message)
+
+        return post
 
     def go(self, place: Range, jump: bool = True) -> None:
         """Go to a place and look at its bytes, unless the map is open: there the map moves."""
@@ -50,7 +63,7 @@ class Walker(DrawingApp):
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def action_show(self, name: str) -> None:
-        """One of the five screens."""
+        """One of the screens."""
         self.switch_mode(name)
 
     def action_go_to(self) -> None:
@@ -153,7 +166,7 @@ class Walker(DrawingApp):
         from tui import map_jobs
 
         if self.desk.orphans is None:
-            work = partial(map_jobs.seek_orphans, self.post_message, self.desk.region_index)
+            work = partial(map_jobs.seek_orphans, self.post_of_desk(), self.desk.region_index)
             self.run_worker(work, thread=True, group="orphans", exclusive=True)
 
     def action_orphan(self, step: int) -> None:

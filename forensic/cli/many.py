@@ -210,8 +210,9 @@ def _in_a_pool(
 
 
 def _leave_ending_to_the_parent() -> None:
-    """Ctrl-C reaches all processes of a terminal; what is to be said of it is said by one."""
+    """Ctrl-C and the end of a terminal reach all its processes; what is to be said of it is said by one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -48,7 +48,8 @@ class Planned(PlannedMetadata, frozen=True):
     `unknown` are guest ranges that are not to be read: start, end, reason, in order. `judged` says of the range from
     each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan. `size_certain` says
     whether the `size` of the disk is, `size_guessed` that it is only where the tables end. `data` are guest ranges
-    whose table is lost, and where in the file their bytes lie: start, end, host offset.
+    whose table is lost, and where in the file their bytes lie: start, end, host offset, and of a compressed cluster
+    how many bytes it takes (0: plain).
     """
 
     target: str
@@ -59,7 +60,7 @@ class Planned(PlannedMetadata, frozen=True):
     digest: str = ""
     size_certain: bool = True
     size: int = 0
-    data: tuple[tuple[int, int, int], ...] = ()
+    data: tuple[tuple[int, int, int, int], ...] = ()
     size_guessed: bool = False
 
     @property
@@ -94,11 +95,14 @@ class Planned(PlannedMetadata, frozen=True):
         starts = distinct(np.concatenate([rows["guest_offset"], np.array(edges, dtype=np.uint64)]))
         pieces = pieces_at(rows, starts, end)
         offsets = pieces["guest_offset"].astype(np.int64)
-        for start, stop_at, host_offset in data:
+        for start, stop_at, host_offset, stored_length in data:
             low, high = np.searchsorted(offsets, [start, stop_at])
             part = pieces[low:high]
-            part["host_offset"] = part["guest_offset"] - np.uint64(start) + np.uint64(host_offset)
-            part["state"], part["reason"], part["stored_length"], part["skip"] = State.DATA, Reason.NONE, 0, 0
+            behind = part["guest_offset"] - np.uint64(start)
+            part["host_offset"] = np.uint64(host_offset) if stored_length else behind + np.uint64(host_offset)
+            part["state"] = State.COMPRESSED if stored_length else State.DATA
+            part["skip"] = behind if stored_length else 0
+            part["reason"], part["stored_length"] = Reason.NONE, stored_length
         for start, stop_at, reason in ranges:
             low, high = np.searchsorted(offsets, [start, stop_at])
             within = np.zeros(len(pieces), dtype=np.bool_)
@@ -107,7 +111,7 @@ class Planned(PlannedMetadata, frozen=True):
         return pieces
 
 
-Part = TypeVar("Part", bound=tuple[int, int, object])
+Part = TypeVar("Part", bound=tuple[int, int, *tuple[object, ...]])
 
 
 def _within(ranges: Sequence[Part], begin: int, end: int) -> list[Part]:

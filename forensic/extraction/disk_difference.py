@@ -65,11 +65,17 @@ def _continues(before: Difference, after: Difference) -> bool:
     return touches and (before.relation, before.reasons) == (after.relation, after.reasons)
 
 
-def _differences(first: Disk, second: Disk) -> Iterator[Difference]:
+def compared_by_mapping(first: Disk, second: Disk) -> Iterator[tuple[Rows, Rows, Bools]]:
+    """The rows of both disks over the same guest ranges, and which of them are equal without being read."""
     end = min(first.size, second.size)
     for mine, others in _side_by_side(first.row_batches(0, end), second.row_batches(0, end), end):
-        unlike = ~_equal_by_mapping(first, mine, second, others)
-        mine, others = mine[unlike], others[unlike]
+        yield mine, others, _equal_by_mapping(first, mine, second, others)
+
+
+def _differences(first: Disk, second: Disk) -> Iterator[Difference]:
+    end = min(first.size, second.size)
+    for my_rows, other_rows, equal in compared_by_mapping(first, second):
+        mine, others = my_rows[~equal], other_rows[~equal]
         first.mark_what_was_not_supplied(mine)
         second.mark_what_was_not_supplied(others)
         for my_row, other_row in zip(mine, others, strict=True):

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from forensic.disk.disk import Disk
+from forensic.disk.opening import open_disk
 from forensic.filesystems.entries import Entry
+from forensic.image import Qcow1Image, Qcow2Image
 from forensic.mapping.extents import Reason, Run, State, is_located
+from forensic.qcow2.snapshots import Snapshot
 from forensic.untrusted import Json
 from forensic.volumes.layout import Layout
 
@@ -52,6 +55,14 @@ class Place(Struct, frozen=True):
             "reason": self.reason or None,
             "shared_with": shared,
         }
+
+
+def disks_beside(image: Qcow2Image | Qcow1Image, disk: Disk) -> list[Disk]:
+    """The other disks of an image; for where their bytes lie neither keys nor other files are needed."""
+    if isinstance(image, Qcow1Image) or not image.header.nb_snapshots:
+        return []
+    targets: list[Snapshot | None] = [None, *image.snapshots.snapshots[:MAX_DISKS]]
+    return [other for other in (open_disk(image, target) for target in targets) if other.target != disk.target]
 
 
 def places_of(entry: Entry, layout: Layout, disk: Disk, others: Sequence[Disk]) -> Iterator[Place]:

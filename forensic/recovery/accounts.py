@@ -6,10 +6,9 @@ entry may be one that was wiped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools
@@ -26,21 +25,16 @@ from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_l2_batches, read_refcount_table
 from forensic.recovery.candidates import LEAST_DISTINCT, MOST_OTHER, Candidates
+from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import Sector, good_entries, in_sectors
+from forensic.recovery.sectors import good_entries, in_sectors
+from forensic.recovery.tally import MOST, Tally
 
-MAX_CLUSTERS = 1 << 27
+MAX_CLUSTERS = 1 << 29
 """Host clusters that are accounted for; a file with more is read by its pointers alone."""
 
 AGREEMENT = 0.999
 """The share of claimed clusters whose stored refcount has to say that they are in use, for refcounts to be believed."""
-
-CLUSTERS_AT_ONCE = 1 << 20
-
-MOST_COUNTED = 255
-"""References of one cluster beyond which they are not counted."""
-
-Counts = npt.NDArray[np.uint8]
 
 
 class Accounts:
@@ -52,12 +46,12 @@ class Accounts:
         self.clusters = -(-evidence.size // geometry.cluster_size)
         self.possible = self.clusters <= MAX_CLUSTERS and not geometry.external_data_file
         size = self.clusters if self.possible else 0
-        self.data = np.zeros(size, dtype=np.uint8)
-        self.streams = np.zeros(size, dtype=np.uint8)
-        self.metadata = np.zeros(size, dtype=np.uint8)
-        self.others = np.zeros(size, dtype=np.uint8)
+        self.data, self.streams, self.metadata, self.others = (Tally(size) for _ in range(4))
         self.wrong_entries = 0
-        self.taken: Bools | None = None  # by an image that was written over this one
+        self.taken: Tally | None = None  # by an image that was written over this one
+        self._usable: bool | None = None
+        self._twice: bool | None = None
+        self._unexplained: int | None = None
         self.stored, self._not_known = self._read_stored(size)
         self.claim_range(0, geometry.cluster_size)
 
@@ -75,7 +69,7 @@ class Accounts:
     def claim_refcounts(self) -> None:
         """The refcount table and its blocks lie where the geometry says."""
         table = read_refcount_table(self.evidence, self.geometry)
-        if len(table.entries) and self._not_known is not None:
+        if len(table.entries) and self.stored is not None:
             self.claim_range(table.host_offset, self.geometry.refcount_table_clusters * self.geometry.cluster_size)
             self.claim_clusters(table.block_offsets()[table.readable()])
 
@@ -98,122 +92,129 @@ class Accounts:
         """See `batches_of`."""
         yield from batches_of(self.evidence, self.scan, self.geometry, l1_indices, host_offsets)
 
-    @property
-    def claimed(self) -> Bools:
-        """Which clusters anything claims."""
-        return self._of_all(self._claimed)
-
     def are_claimed(self, clusters: I64) -> Bools:
         """Which of some clusters anything claims."""
-        found: Bools = (self.data[clusters] > 0) | (self.streams[clusters] > 0)
-        found |= (self.metadata[clusters] > 0) | (self.others[clusters] > 0)
+        found: Bools = self.data.are_counted(clusters)
+        for one in (self.streams, self.metadata, self.others):
+            if one.any:
+                found |= one.are_counted(clusters)
         return found
+
+    def claimed_clusters(self) -> Iterator[I64]:
+        """The clusters that anything claims, in rising order, some at a time."""
+        for part in self.data.parts():
+            yield np.flatnonzero(self._claimed(part)) + part.start
 
     @property
     def usable(self) -> bool:
         """Whether the stored refcounts agree with what is claimed, so that they can be believed elsewhere."""
-        if self.stored is None or self._not_known is None:
-            return False
+        if self._usable is None:
+            self._usable = self.stored is not None and self._agrees(self.stored)
+        return self._usable
+
+    def _agrees(self, refcounts: Tally) -> bool:
         count = in_use = ones = few = alone = 0
-        for part in self._parts():
-            claimed, stored = self._claimed(part), self.stored[part]
+        for part in self.data.parts():
+            claimed, stored = self._claimed(part), refcounts.part(part)
             count += int(np.count_nonzero(claimed))
-            claimed &= ~self._not_known[part]
+            claimed &= self._not_known.part(part) == 0
             in_use += int(np.count_nonzero(claimed & (stored > 0)))
-            plain = claimed & (self.streams[part] == 0) & (self.others[part] == 0)
-            plain &= self.data[part] + self.metadata[part] == 1
+            plain = claimed & (self.streams.part(part) == 0) & (self.others.part(part) == 0)
+            plain &= self.data.part(part) + self.metadata.part(part) == 1
             ones += int(np.count_nonzero(plain & (stored == 1)))
             few += int(np.count_nonzero(plain & (stored <= 64)))
             alone += int(np.count_nonzero(plain))
         believable = few >= 0.9 * alone and (ones > 0 or count <= 4)
         return count > 0 and in_use >= AGREEMENT * count and believable
 
+    def are_twice(self, clusters: I64) -> Bools:
+        """Which of some clusters are claimed as guest data and once more, as data or as anything else."""
+        if self._twice is None:
+            self._twice = any(bool(self._are_twice(part).any()) for part in self.data.parts())
+        if not self._twice:
+            return np.zeros(clusters.shape, dtype=np.bool_)
+        return self._are_twice(clusters)
+
+    def _are_twice(self, clusters: slice | I64) -> Bools:
+        data = self.data.of(clusters)
+        streams, metadata = self.streams.of(clusters) > 0, self.metadata.of(clusters) > 0
+        found: Bools = (data > 1) | ((data > 0) & (streams | metadata)) | (streams & metadata)
+        return found
+
+    def are_unused(self, clusters: I64) -> Bools:
+        """Which of some clusters have refcount 0; none, where refcounts cannot be believed."""
+        if not self.usable or self.stored is None:
+            return np.zeros(clusters.shape, dtype=np.bool_)
+        return ~self.stored.are_counted(clusters)
+
     @property
-    def twice(self) -> Bools:
-        """Which clusters are claimed as guest data and once more, as data or as anything else."""
-
-        def twice(part: slice) -> Bools:
-            data, streams, metadata = self.data[part], self.streams[part] > 0, self.metadata[part] > 0
-            found: Bools = (data > 1) | ((data > 0) & (streams | metadata)) | (streams & metadata)
-            return found
-
-        return self._of_all(twice)
-
-    @property
-    def unexplained(self) -> Bools:
-        """Which clusters are in use more often than claimed: by their refcount, or else since they are not zero.
+    def unexplained(self) -> int:
+        """How many clusters are in use more often than claimed: by their refcount, or else since they are not zero.
 
         A cluster that a snapshot shares with the disk has two references; when the entry of one of them was wiped, only
-        the count tells.
+        the count tells. Without accounts nothing is known, which counts as one.
         """
         if not self.possible:
-            return np.ones(1, dtype=np.bool_)
-        if self.usable and self.stored is not None:
-            stored = self.stored
+            return 1
+        if self._unexplained is None:
+            self._unexplained = self._count_unexplained()
+        return self._unexplained
 
-            def used_more(part: slice) -> Bools:
-                times = self.data[part].astype(np.uint16) + self.metadata[part] + self.streams[part] + self.others[part]
-                found: Bools = stored[part] > np.minimum(times, MOST_COUNTED)
-                return found
-
-            return self._of_all(used_more)
-        zero = self.scan.zero_clusters(self.geometry.cluster_bits, also_unread=False)
-        return self._of_all(lambda part: ~zero[part] & ~self._claimed(part))
+    def _count_unexplained(self) -> int:
+        if not self.usable or self.stored is None:
+            used = self.scan.used_clusters(self.geometry.cluster_bits, also_unread=True)
+            return sum(int(np.count_nonzero(~self.are_claimed(clusters))) for clusters in used)
+        found = 0
+        for part in self.data.parts():
+            times = np.zeros(part.stop - part.start, dtype=np.uint16)
+            for one in (self.data, self.metadata, self.streams, self.others):
+                times += one.part(part)
+            found += int(np.count_nonzero(self.stored.part(part) > np.minimum(times, MOST)))
+        return found
 
     @property
     def closed(self) -> bool:
         """Whether everything that is in use is claimed."""
-        return not bool(self.unexplained.any())
-
-    def _parts(self) -> Iterator[slice]:
-        """The clusters in parts, since there may be a hundred million."""
-        for first in range(0, len(self.data), CLUSTERS_AT_ONCE):
-            yield slice(first, min(first + CLUSTERS_AT_ONCE, len(self.data)))
-
-    def _of_all(self, judge: Callable[[slice], Bools]) -> Bools:
-        """What is found of all clusters, part by part."""
-        found = np.zeros(len(self.data), dtype=np.bool_)
-        for part in self._parts():
-            found[part] = judge(part)
-        return found
+        return not self.unexplained
 
     def _claimed(self, part: slice) -> Bools:
-        found: Bools = (self.data[part] > 0) | (self.streams[part] > 0)
-        found |= (self.metadata[part] > 0) | (self.others[part] > 0)
+        found: Bools = self.data.part(part) > 0
+        for one in (self.streams, self.metadata, self.others):
+            if one.any:
+                found |= one.part(part) > 0
         return found
 
     def in_use(self, host_offsets: U64) -> Bools:
         """Which clusters are in use by their refcount; where refcounts cannot be believed, all."""
         if not self.possible or not self.usable or self.stored is None:
             return np.ones(len(host_offsets), dtype=np.bool_)
-        found: Bools = self.stored[(host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64)] > 0
-        return found
+        return self.stored.are_counted((host_offsets >> np.uint64(self.geometry.cluster_bits)).astype(np.int64))
 
-    def _add(self, counts: Counts, clusters: I64) -> None:
+    def _add(self, counts: Tally, clusters: I64) -> None:
         if not self.possible:
             return
-        clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
-        numbers, times = np.unique(clusters, return_counts=True)
-        counts[numbers] = np.minimum(counts[numbers].astype(np.int64) + times, MOST_COUNTED)
+        if len(clusters) and (int(clusters.min()) < 0 or int(clusters.max()) >= self.clusters):
+            clusters = clusters[(clusters >= 0) & (clusters < self.clusters)]
+        counts.add(clusters)
+        self._usable = self._twice = self._unexplained = None
 
-    def _read_stored(self, size: int) -> tuple[Counts | None, Bools | None]:
+    def _read_stored(self, size: int) -> tuple[Tally | None, Tally]:
         """The stored refcounts, up to 255, and of which clusters they are not known."""
-        geometry = self.geometry
+        geometry, not_known = self.geometry, Tally(size)
         if not size or geometry.refcount_order is None:
-            return None, None
+            return None, not_known
         stored = StoredRefcounts(self.evidence, read_refcount_table(self.evidence, geometry))
         if not stored.usable:
-            return None, None
-        counts, not_known = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.bool_)
+            return None, not_known
+        counts = Tally(size)
         step = max(stored.per_block, SPAN_CLUSTERS)
         for first in range(0, size, step):
             if not stored.has_blocks(first):
                 continue
             found = stored.read(first, min(step, size - first))
-            counts[first : first + step] = np.minimum(found.counts, MOST_COUNTED)
-            unreadable = found.block == Block.UNREADABLE
-            if unreadable.any():  # otherwise what was never touched takes no memory
-                not_known[first : first + step] = unreadable
+            used = np.flatnonzero(found.counts)
+            counts.put(used + first, np.minimum(found.counts[used], MOST).astype(np.int64))
+            not_known.add(np.flatnonzero(found.block == Block.UNREADABLE) + first)
         return counts, not_known
 
 

@@ -24,8 +24,9 @@ from forensic.qcow2.entries import (
     is_copied,
 )
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
+from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import Sector
+from forensic.recovery.tally import Tally
 
 Counts = npt.NDArray[np.int32]
 """Numbers of entries of one table each, of which there may be a million; a table has at most 2^18."""
@@ -106,7 +107,8 @@ class Candidates(Struct, frozen=True):
 def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended: bool) -> Candidates:
     """The clusters whose sectors read as parts of a table, and what their entries say."""
     offsets, partial, more = _by_sectors(scan, cluster_bits, extended)
-    marks = _Marks(offsets, cluster_bits, len(scan.sectors))
+    marks = Tally(-(-len(scan.sectors) >> (cluster_bits - 9)))
+    marks.add((offsets >> np.uint64(cluster_bits)).astype(np.int64))
     kept = np.zeros(len(offsets), dtype=np.bool_)
     columns = np.zeros((6, len(offsets)), dtype=np.int32)
     for first, count, rows, words in _used_sectors(evidence, scan, offsets, cluster_bits):
@@ -117,38 +119,17 @@ def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended:
     return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, partial[kept], more)
 
 
-class _Marks:
-    """A bit for each cluster of the file that may be a table: looking a million of them up in order takes minutes."""
-
-    def __init__(self, host_offsets: U64, cluster_bits: int, sectors: int) -> None:
-        """Mark the clusters at these offsets."""
-        self._bits = cluster_bits
-        self._clusters = (sectors >> (cluster_bits - 9)) + 1
-        self._marks = np.zeros((self._clusters >> 3) + 1, dtype=np.uint8)
-        numbers = (host_offsets >> np.uint64(cluster_bits)).astype(np.int64)
-        np.bitwise_or.at(self._marks, numbers >> 3, np.left_shift(1, numbers & 7).astype(np.uint8))
-
-    def has(self, offsets: U64) -> Bools:
-        """Which of these aligned offsets are marked; what lies past the end of the file is not."""
-        numbers = (offsets >> np.uint64(self._bits)).astype(np.int64)
-        inside = numbers < self._clusters
-        numbers[~inside] = 0
-        found: Bools = ((self._marks[numbers >> 3] >> (numbers & 7).astype(np.uint8)) & np.uint8(1)) != 0
-        return found & inside
-
-
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
     """Host offset of every cluster that has few sectors which are no part of a table, and at least one that is."""
     kinds = TABLE_KINDS if extended else TABLE_KINDS[:2]
     places, partial = [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)]
     kept = more = 0
-    for first, sectors, (table, zero) in scan.counts(cluster_bits, kinds, (Sector.ZERO,)):
-        other = sectors - table - zero
-        rows = np.flatnonzero((table > 0) & (other <= MOST_OTHER * np.minimum(sectors, table + other)))
-        rows = rows[rows + first > 0]
+    others = tuple(kind for kind in Sector if kind != Sector.ZERO and kind not in kinds)
+    for clusters, _, (table, other) in scan.counts(cluster_bits, kinds, others):
+        rows = np.flatnonzero((table > 0) & (other <= MOST_OTHER * (table + other)) & (clusters > 0))
         some = rows[: MAX_CANDIDATES - kept]
         kept, more = kept + len(some), more + len(rows) - len(some)
-        places.append(some + first)
+        places.append(clusters[some])
         partial.append(other[some] > 0)
     return np.concatenate(places).astype(np.uint64) << np.uint64(cluster_bits), np.concatenate(partial), more
 
@@ -198,7 +179,7 @@ def _read(evidence: Evidence, waiting: list[tuple[I64, I64]]) -> tuple[I64, U64]
     return rows, words.reshape(-1, SECTOR_SIZE // 8)
 
 
-def _judged(words: U64, rows: I64, own: U64, marks: _Marks, cluster_bits: int) -> tuple[Bools, list[I64]]:
+def _judged(words: U64, rows: I64, own: U64, marks: Tally, cluster_bits: int) -> tuple[Bools, list[I64]]:
     """Which tables are candidates, and their columns; `rows` says of each sector whose it is."""
     tables = np.repeat(rows, words.shape[1])
     entries = words.reshape(-1)
@@ -219,12 +200,24 @@ def _judged(words: U64, rows: I64, own: U64, marks: _Marks, cluster_bits: int) -
     kept = (counted(unaligned) == 0) & (distinct >= LEAST_DISTINCT * count) & (counted(itself) == 0) & (used > 0)
     copied = is_copied(entries)
     flagged = has_zero_flag(entries) & ~streams
-    to_tables = marks.has(offsets) & located  # of what is not aligned nothing is kept
+    to_tables = located & _are_marked(marks, offsets, cluster_bits)  # of what is not aligned nothing is kept
     return kept, [used, count, counted(copied), counted(flagged), counted(streams), counted(to_tables)]
+
+
+def _are_marked(marks: Tally, offsets: U64, cluster_bits: int) -> Bools:
+    """Which offsets are in a marked cluster; what lies past the end of the file is not."""
+    numbers = (offsets >> np.uint64(cluster_bits)).astype(np.int64)
+    inside = numbers < marks.size
+    if inside.all():
+        return marks.are_counted(numbers)
+    numbers[~inside] = 0
+    return marks.are_counted(numbers) & inside
 
 
 def _distinct(tables: I64, offsets: U64, count: int) -> I64:
     """How many different offsets each of the tables has."""
+    if bool(((offsets[1:] > offsets[:-1]) | (tables[1:] != tables[:-1])).all()):  # as a converter writes them
+        return np.bincount(tables, minlength=count)
     order = np.lexsort((offsets, tables))
     tables, offsets = tables[order], offsets[order]
     new = np.ones(len(tables), dtype=np.bool_)

@@ -24,8 +24,9 @@ from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import Header, parse_header
 from forensic.qcow2.snapshots import read_snapshots
 from forensic.recovery.candidates import read_table
+from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import Sector, Signature
+from forensic.recovery.sectors import Signature
 
 MOST_HEADERS = 1 << 12
 """Headers that are looked at; a file may be planted with many more."""

@@ -7,17 +7,19 @@ off as zeros.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.entries import ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.sectors import in_sectors
+from forensic.recovery.tally import Tally
 
 
 class Certainty(StrEnum):
@@ -102,18 +104,15 @@ Whys = npt.NDArray[np.uint8]
 class Standing(Struct, frozen=True):
     """What is known of the whole file when single entries are judged.
 
-    `closed`: everything in use is accounted for. Of the host clusters `twice` are claimed twice, and `unused` have
-    refcount 0, if the refcounts can be believed. `suspect` are host ranges, each (start, end), that something may
-    have been written over, `bad` the host clusters in which the medium has failed. `few_wrong`: no more clusters are
+    `closed`: everything in use is accounted for. `suspect` are host ranges, each (start, end), that something may have
+    been written over, `bad` the host clusters in which the medium has failed. `few_wrong`: no more clusters are
     unaccounted for than entries are impossible, so each may be where one of these led.
     """
 
     accounts: Accounts
     closed: bool
-    twice: Bools
-    unused: Bools | None
     suspect: tuple[tuple[int, int], ...] = ()
-    bad: Bools | None = None
+    bad: Tally | None = None
     few_wrong: bool = False
 
     @classmethod
@@ -122,12 +121,11 @@ class Standing(Struct, frozen=True):
         accounts: Accounts,
         closed: bool,
         suspect: tuple[tuple[int, int], ...] = (),
-        bad: Bools | None = None,
+        bad: Tally | None = None,
     ) -> Standing:
         """What the accounts say now."""
-        unused = accounts.stored == 0 if accounts.usable and accounts.stored is not None else None
-        few_wrong = 0 < int(np.count_nonzero(accounts.unexplained)) <= accounts.wrong_entries and accounts.usable
-        return cls(accounts, closed, accounts.twice, unused, suspect, bad, few_wrong)
+        few_wrong = 0 < accounts.unexplained <= accounts.wrong_entries and accounts.usable
+        return cls(accounts, closed, suspect, bad, few_wrong)
 
 
 def of_pointers(intact_header: bool, suspect_everywhere: bool) -> Certainty:
@@ -195,16 +193,16 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     first, last = _clusters(batch, places, streams)
     if accounts.possible and not geometry.external_data_file:
         leads = (places != 0) | streams
-        whys[leads & _any(standing.twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
-        if standing.unused is not None:
-            whys[leads & _any(standing.unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
+        whys[leads & _any(accounts.are_twice, first, last, accounts.clusters)] = Why.CLAIMED_TWICE
+        whys[leads & _any(accounts.are_unused, first, last, accounts.clusters)] = Why.REFCOUNT_ZERO
         if accounts.taken is not None:
-            whys[leads & _any(accounts.taken, first, last, accounts.clusters)] = Why.OVERWRITTEN
+            whys[leads & _any(accounts.taken.are_counted, first, last, accounts.clusters)] = Why.OVERWRITTEN
     for start, end in standing.suspect:
         begin, stop = start >> geometry.cluster_bits, -(-end // geometry.cluster_size)
         whys[((places != 0) | streams) & (first < stop) & (last >= begin)] = Why.SUSPECT_ZONE
     if standing.bad is not None:
-        whys[((places != 0) | streams) & _any(standing.bad, first, last, len(standing.bad))] = Why.BAD_SECTOR
+        touched = _any(standing.bad.are_counted, first, last, standing.bad.size)
+        whys[((places != 0) | streams) & touched] = Why.BAD_SECTOR
     if not standing.closed:
         doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
         whys[empty] = Why.EMPTY_BESIDE_ENTRIES if standing.few_wrong else doubt[empty]
@@ -213,7 +211,7 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     return whys
 
 
-def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[I64, I64]:
     """The first and the last host cluster that each entry leads to."""
     from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length
 
@@ -228,12 +226,12 @@ def _clusters(batch: L2Batch, places: U64, streams: Bools) -> tuple[npt.NDArray[
     return first, last
 
 
-def _any(marked: Bools, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], clusters: int) -> Bools:
-    """Whether any of the clusters from `first` to `last` is marked; what lies past the end of the file is not."""
+def _any(are_so: Callable[[I64], Bools], first: I64, last: I64, clusters: int) -> Bools:
+    """Whether any of the clusters from `first` to `last` is so; what lies past the end of the file is not."""
     found: Bools = np.zeros(first.shape, dtype=np.bool_)
     at = first
     while (inside := (at <= last) & (at < clusters)).any():  # a stream lies in three clusters at most
-        found[inside] |= marked[at[inside]]
+        found[inside] |= are_so(at[inside])
         at = at + 1
     return found
 

@@ -60,10 +60,12 @@ def old_tables(
     accounts: Accounts,
     snapshot: Snapshot,
     in_use: set[int],
+    current: list[tuple[int, int]],
 ) -> OldTables:
     """The tables that a deleted snapshot's L1 table leads to, as far as both still read as tables.
 
-    `in_use` are the host offsets of L1 tables of snapshots that may not have been deleted.
+    `in_use` are the host offsets of L1 tables of snapshots that may not have been deleted, `current` slots and tables
+    of now: one that is in another slot now was freed and taken again.
     """
     geometry = accounts.geometry
     count = min(snapshot.l1_size, MAX_L1_ENTRIES, max(0, evidence.size - snapshot.l1_table_offset) // L1_ENTRY_SIZE)
@@ -75,7 +77,11 @@ def old_tables(
     clean = (l1_reserved_bits(entries[used]) == 0) & is_among(offsets[used], candidates.host_offsets)
     if accounts.possible:
         clusters = np.minimum(offsets[used] >> np.uint64(geometry.cluster_bits), np.uint64(accounts.clusters - 1))
-        clean &= (accounts.data[clusters.astype(np.int64)] == 0) & (accounts.streams[clusters.astype(np.int64)] == 0)
+        numbers = clusters.astype(np.int64)
+        clean &= ~(accounts.data.are_counted(numbers) | accounts.streams.are_counted(numbers))
+        now = set(current)
+        shared = np.array([pair in now for pair in zip(used.tolist(), offsets[used].tolist(), strict=True)], np.bool_)
+        clean &= shared | ~(accounts.metadata.are_counted(numbers) | accounts.others.are_counted(numbers))
     return OldTables(used[clean], offsets[used][clean], used[~clean])
 
 
@@ -99,7 +105,7 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
         places, streams = located(batch, good)
         numbers = batch.l1_indices[:, np.newaxis] * geometry.l2_entry_count + np.arange(geometry.l2_entry_count)
         clusters = np.minimum(places >> bits, np.uint64(max(0, accounts.clusters - 1))).astype(np.int64)
-        taken = accounts.claimed[clusters] & (guest[clusters] != numbers) & (places != 0)
+        taken = accounts.are_claimed(clusters) & (guest[clusters] != numbers) & (places != 0)
         whys: Whys = np.zeros(batch.entries.shape, dtype=np.uint8)
         whys[taken] = Why.OVERWRITTEN
         for table, index in zip(*np.nonzero(streams), strict=True):
@@ -115,8 +121,8 @@ def _stream_taken(accounts: Accounts, entry: int, cluster_bits: int) -> bool:
     """Whether a stream lies where plain data or a table lies now; beside other streams it may be."""
     begin = compressed_host_offset(entry, cluster_bits)
     end = begin + compressed_stored_length(entry, cluster_bits)
-    part = slice(begin >> cluster_bits, ((end - 1) >> cluster_bits) + 1)
-    return bool((accounts.data[part] > 0).any() or (accounts.metadata[part] > 0).any())
+    part = np.arange(begin >> cluster_bits, min(accounts.clusters, ((end - 1) >> cluster_bits) + 1))
+    return bool((accounts.data.are_counted(part) | accounts.metadata.are_counted(part)).any())
 
 
 def _guest_numbers(accounts: Accounts, current: list[tuple[int, int]]) -> I64:

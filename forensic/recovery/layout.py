@@ -8,7 +8,7 @@ from msgspec import Struct
 from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64, Bools, big_endian
+from forensic.qcow2.arrays import U64, big_endian
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -28,8 +28,10 @@ from forensic.recovery.accounts import with_named_tables
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import MadeHeader, refcount_table_clusters
+from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
-from forensic.recovery.sectors import Sector, Signature
+from forensic.recovery.sectors import Signature
+from forensic.recovery.tally import Tally
 
 FEWEST_ENTRIES = 4
 """Entries without which a cluster size by content is not believed against a header."""
@@ -75,7 +77,7 @@ class Layout(Struct):
     form: str = "file"
     l1_method: Method = Method.HEADER
     doubtful: bool = False
-    taken: Bools | None = None
+    taken: Tally | None = None
 
     @property
     def named(self) -> U64:

@@ -83,6 +83,7 @@ def _faults(plan: Plan) -> list[Fault]:
         *_geometry_faults(plan),
         *_slot_faults(plan),
         *_data_faults(plan),
+        *_stream_faults(plan),
         *_range_faults(plan),
         *_decision_faults(plan),
     ]
@@ -150,13 +151,30 @@ def _data_faults(plan: Plan) -> list[Fault]:
             table = next(tables, None)
         if one.length <= 0 or one.guest_offset < end or one.guest_offset + one.length > plan.geometry.virtual_size:
             found.append((f"data: the range at {one.guest_offset} is empty, out of order, or not on the disk", words))
-        elif one.guest_offset % cluster_size or one.host_offset % cluster_size:
+        elif one.stored_length and not (0 < one.stored_length <= 2 * cluster_size and one.length <= cluster_size):
+            found.append((f"data: the range at {one.guest_offset} is no compressed cluster", words))
+        elif one.guest_offset % cluster_size or (not one.stored_length and one.host_offset % cluster_size):
             found.append((f"data: the range at {one.guest_offset} does not begin with a cluster", words))
-        elif not 0 < one.host_offset <= one.host_offset + one.length <= plan.evidence.size + cluster_size:
+        elif (
+            not 0
+            < one.host_offset
+            <= one.host_offset + (one.stored_length or one.length)
+            <= plan.evidence.size + (0 if one.stored_length else cluster_size)
+        ):
             found.append((f"data: the range at {one.guest_offset} is not within the file", words))
         elif table and table[0] < one.guest_offset + one.length:
             found.append((f"data: the range at {one.guest_offset} has an L2 table as well", words))
         end = max(end, one.guest_offset + one.length)
+    return found
+
+
+def _stream_faults(plan: Plan) -> list[Fault]:
+    found: list[Fault] = []
+    for one in plan.streams:
+        inside = 0 < one.host_offset <= one.host_offset + sum(one.lengths) <= plan.evidence.size
+        if not inside or not one.lengths or min(one.lengths) <= 0:
+            words = [f'"host_offset": {one.host_offset}', '"lengths"']
+            found.append((f"streams: those at {one.host_offset} are empty or not within the file", words))
     return found
 
 

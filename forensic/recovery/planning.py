@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
 from forensic.numbers import counted
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
@@ -23,14 +25,17 @@ from forensic.recovery.plan import (
     Plan,
     Region,
     Segment,
+    StreamRun,
     region_of,
-    sealed,
 )
+from forensic.recovery.plan_seals import sealed
+from forensic.recovery.tally import Tally
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
 from forensic.version import __version__
 
 LISTED_SEGMENTS = 10_000
+LISTED_STREAMS = 1 << 19
 
 MAX_REGIONS = 1024
 
@@ -54,9 +59,10 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
         because = ("everything in use is accounted for",)
         method = Method.CLOSED_ACCOUNTS
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
-    replaced = [one.slot for one in work.placed_data]
-    for one in work.placed_data:
-        judged.add_rest(one.slot, one.indices, geometry.l2_entry_count, Why.OVERWRITTEN)
+    replaced = sorted({one.slot for one in work.placed_data})
+    for slot in replaced:  # of which several methods may have placed some
+        indices = np.concatenate([one.indices for one in work.placed_data if one.slot == slot])
+        judged.add_rest(slot, indices, geometry.l2_entry_count, Why.OVERWRITTEN)
     judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
@@ -82,18 +88,19 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
         decisions,
         data,
         *_segments(work),
+        *_streams(work),
     )
     return sealed(plan)
 
 
-def bad_clusters(work: Work) -> Bools | None:
+def bad_clusters(work: Work) -> Tally | None:
     """The host clusters that touch a range of the evidence's bad sectors; None if it has none."""
     if not work.evidence.known_bad:
         return None
     size = work.geometry.cluster_size
-    found = np.zeros(-(-work.evidence.size // size), dtype=np.bool_)
+    found = Tally(-(-work.evidence.size // size))
     for start, end in work.evidence.known_bad:
-        found[start // size : -(-end // size)] = True
+        found.add(np.arange(start // size, min(found.size, -(-end // size))))
     return found
 
 
@@ -175,8 +182,8 @@ def _is_closed(work: Work) -> bool:
         return work.layout.form == "file" and not len(work.broken)
     tables = [*work.l1[work.l1 != 0].tolist(), *(one.host_offset for one in work.placed)]
     if not tables:
-        nothing = ~accounts.scan.zero_clusters(work.geometry.cluster_bits) & ~accounts.claimed
-        return not nothing.any()
+        used = accounts.scan.used_clusters(work.geometry.cluster_bits)
+        return all(bool(accounts.are_claimed(clusters).all()) for clusters in used)
     if not len(work.orphans.host_offsets):
         return True
     placed = list(enumerate(tables))
@@ -246,3 +253,12 @@ def _segments(work: Work) -> tuple[tuple[Segment, ...], int]:
     in_use = np.flatnonzero(work.accounts.in_use(orphans.host_offsets)).tolist()
     found = [Segment(int(orphans.host_offsets[at]), int(orphans.located[at] + orphans.streams[at])) for at in in_use]
     return tuple(found[:LISTED_SEGMENTS]), max(0, len(found) - LISTED_SEGMENTS)
+
+
+def _streams(work: Work) -> tuple[tuple[StreamRun, ...], int]:
+    """The streams that have no place, those that lie one after another together; and how many are not listed."""
+    starts, lengths = work.streams.host_offsets[:LISTED_STREAMS], work.streams.lengths[:LISTED_STREAMS]
+    breaks = np.flatnonzero(starts[1:] != starts[:-1] + lengths[:-1]) + 1
+    edges = [0, *breaks.tolist(), len(starts)] if len(starts) else []
+    runs = tuple(StreamRun(int(starts[at]), tuple(lengths[at:stop].tolist())) for at, stop in pairwise(edges))
+    return runs, len(work.streams.host_offsets) - len(starts)

@@ -18,8 +18,9 @@ from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.headers import made_header, mended
-from forensic.recovery.plan import GuestRange, Plan, certainties_of, certainty_of, digest_of, verify_evidence
+from forensic.recovery.plan import GuestRange, Plan, digest, verify_evidence
 from forensic.recovery.plan_reading import read_plan
+from forensic.recovery.plan_seals import certainties_of, certainty_of
 
 LOWERED = {Why.CLAIMED_TWICE: 0.5, Why.REFCOUNT_ZERO: 0.8, Why.EMPTY_BESIDE_ENTRIES: 0.9, Why.BESIDE_IMPOSSIBLE: 0.9}
 """How confident one may be of a range that is less sure than its table."""
@@ -40,6 +41,11 @@ def open_planned(evidence: Evidence, path: str) -> Qcow2Image:
         except ValueError as error:
             raise WrongEvidence(path, str(error)) from error
     verify_evidence(plan, evidence, path)
+    return image_by(plan, evidence, path)
+
+
+def image_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Qcow2Image:
+    """The image that a plan of this file describes. Raises `BadPlan` for a header that cannot be."""
     return Qcow2Image(evidence, planned_by(plan, evidence, path))
 
 
@@ -59,7 +65,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
             entries[one.slot : one.slot + one.count] = offsets.astype(np.uint64) | np.uint64(COPIED)
     starts, judged, unknown = _judged(plan, geometry)
     data = tuple(
-        (one.guest_offset, one.guest_offset + one.length, one.host_offset)
+        (one.guest_offset, one.guest_offset + one.length, one.host_offset, one.stored_length)
         for one in plan.data
         if one.decision in plan.decisions
     )
@@ -73,7 +79,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         starts,
         judged,
         plan.examiner,
-        digest_of(plan),
+        digest(plan),
         size_certain(plan),
         geometry.virtual_size,
         data,

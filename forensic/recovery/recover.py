@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 from msgspec import Struct, field
@@ -21,22 +20,19 @@ from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
 from forensic.recovery.headers import header_of
-from forensic.recovery.layout import Knowledge, Layout
+from forensic.recovery.layout import Layout
 from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
 from forensic.recovery.placement.placing import orphans_in_use, place_tables
 from forensic.recovery.placement.slots import orphans_of, without_nested
-from forensic.recovery.plan import (
-    HostRange,
-    Plan,
-)
+from forensic.recovery.plan import HostRange, Plan
 from forensic.recovery.planning import make_plan
 from forensic.recovery.scan import Scan
 from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
 from forensic.recovery.snapshot_plans import make_plan_of_deleted, make_plan_of_snapshot, snapshot_named
 from forensic.recovery.understanding import accounts_of, kept, look_at_named_tables, understand
-from forensic.recovery.work import Work
+from forensic.recovery.work import RecoverySettings, Work
 
 FEWEST_PLACED = 2
 """Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
@@ -44,7 +40,7 @@ FEWEST_PLACED = 2
 FEWEST_OF_OTHERS = 8
 """Sectors that read as parts of tables without which nothing is said of them; a few are met by chance."""
 
-Progress = Callable[[int, int], None]
+DEFAULT = RecoverySettings()
 
 
 class Recovery(Struct):
@@ -55,19 +51,13 @@ class Recovery(Struct):
     notes: list[str] = field(default_factory=list)
 
 
-def recover(
-    evidence: Evidence,
-    knowledge: Knowledge | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    max_time: float | None = None,
-) -> Recovery:
+def recover(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> Recovery:
     """The plan of the active disk of a damaged image.
 
     Raises `NotAnImage` if there is no trace of one, `Unsupported` for version 1, and `Interrupted`.
     """
-    work = _placed(evidence, knowledge, progress, cancelled, max_time)
-    if work.layout.form == "plan" and not (knowledge and knowledge.header) and not _is_trace(work):
+    work = _placed(evidence, settings)
+    if work.layout.form == "plan" and not settings.knowledge.header and not _is_trace(work):
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
     if count := len(deleted_snapshots(evidence, work.found, work.layout)):
         entries = "its entry" if count == 1 else "their entries"
@@ -77,32 +67,18 @@ def recover(
     return Recovery(make_plan(work), work.damage, work.notes)
 
 
-def recover_snapshot(
-    evidence: Evidence,
-    word: str,
-    knowledge: Knowledge | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    max_time: float | None = None,
-) -> Recovery:
+def recover_snapshot(evidence: Evidence, word: str, settings: RecoverySettings = DEFAULT) -> Recovery:
     """The plan of a snapshot in use, by its id, name, or #index. Raises as `recover` does, and `WrongSupply`."""
-    work = _placed(evidence, knowledge, progress, cancelled, max_time)
+    work = _placed(evidence, settings)
     return Recovery(make_plan_of_snapshot(work, snapshot_named(work, word)), work.damage, work.notes)
 
 
-def recover_older(
-    evidence: Evidence,
-    knowledge: Knowledge | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    max_time: float | None = None,
-) -> Recovery:
+def recover_older(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> Recovery:
     """The plan of an image that another one was created or converted over, as far as tables of it have a place.
 
     Raises as `recover` does, and `WrongSupply` if there is no such image.
     """
-    above = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
-    work = beneath(above, knowledge or Knowledge())
+    work = beneath(begin(evidence, settings), settings.knowledge)
     if work is not None:
         place_tables(work)
     if work is None or not (work.placed or work.l1.any()):
@@ -112,15 +88,9 @@ def recover_older(
     return Recovery(make_plan(work, "older"), work.damage, work.notes)
 
 
-def recover_deleted(
-    evidence: Evidence,
-    knowledge: Knowledge | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    max_time: float | None = None,
-) -> list[tuple[Snapshot, Recovery]]:
+def recover_deleted(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> list[tuple[Snapshot, Recovery]]:
     """The plan of each deleted snapshot of which the entry is left, oldest first. Raises as `recover` does."""
-    work = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
+    work = begin(evidence, settings)
     snapshots = deleted_snapshots(evidence, work.found, work.layout)
     return [
         (snapshot, Recovery(make_plan_of_deleted(work, number, snapshot), work.damage, work.notes))
@@ -128,35 +98,23 @@ def recover_deleted(
     ]
 
 
-def _placed(
-    evidence: Evidence,
-    knowledge: Knowledge | None,
-    progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
-    max_time: float | None,
-) -> Work:
+def _placed(evidence: Evidence, settings: RecoverySettings) -> Work:
     """What is known of a file, with every table in its slot that can be placed."""
-    work = begin(evidence, knowledge or Knowledge(), progress, cancelled, max_time)
+    work = begin(evidence, settings)
     place_tables(work)
     replace_lost_tables(work)
     return work
 
 
-def begin(
-    evidence: Evidence,
-    knowledge: Knowledge,
-    progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
-    max_time: float | None = None,
-) -> Work:
+def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     """Scan the file and understand what there is. Raises `NotAnImage`, `Unsupported`, `Interrupted`."""
     if isinstance(identify(evidence), Qcow1Image):
         raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
-    until = None if max_time is None else time.monotonic() + max_time
-    found = scan(evidence, progress, cancelled, until)
+    until = None if settings.max_time is None else time.monotonic() + settings.max_time
+    found = scan(evidence, settings.progress, settings.cancelled, until)
     if found.stopped_at is not None:
-        look_at_named_tables(evidence, found, knowledge)
-    layout = understand(evidence, found, knowledge)
+        look_at_named_tables(evidence, found, settings.knowledge)
+    layout = understand(evidence, found, settings.knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
     l1, broken = kept(evidence, found, layout)
@@ -243,7 +201,7 @@ def _damage(work: Work) -> list[str]:
     accounts = work.accounts
     if not accounts.possible:
         return found
-    count = int(np.count_nonzero(accounts.unexplained))
+    count = accounts.unexplained
     if not accounts.usable:
         found.append(f"the refcounts do not agree with the tables; {counted(count, 'unreferenced cluster')} not zero")
     elif count:

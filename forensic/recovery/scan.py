@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import Struct, field
 
 from forensic.qcow2.arrays import I64, Bools
-from forensic.recovery.sectors import Bytes, Kinds, Sector, Signature
+from forensic.recovery.kinds import PAGE, Bytes, Kinds, Sector
+from forensic.recovery.sectors import Signature
 
 SECTORS_AT_ONCE = 1 << 20
-
-NO_SECTOR = 255
 
 Counts = npt.NDArray[np.int16]
 """Numbers of sectors of clusters, which have 4,096 at most."""
@@ -29,31 +29,34 @@ class Places(Struct, frozen=True):
 class Scan(Struct, frozen=True):
     """What each sector of the file looks like, and where known structures seem to begin.
 
-    From host offset `stopped_at` on only structures that something leads to were looked at; None if all was.
+    From host offset `stopped_at` on only structures that something leads to were looked at; None if all was. What was
+    found by it, and takes long to find, is `remembered` by name.
     """
 
     sectors: Kinds
     signatures: dict[Signature, Places]
     file_size: int
     stopped_at: int | None = None
+    remembered: dict[str, Any] = field(default_factory=dict)
 
-    def without(self, sectors: Bools) -> Scan:
-        """The same with these sectors as if they were zeros: they belong to something else."""
-        kinds = Kinds(len(self.sectors))
-        for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
-            part = self.sectors.part(first, first + SECTORS_AT_ONCE)
-            part[sectors[first : first + len(part)]] = Sector.ZERO
-            kinds.put(first + np.arange(len(part)), part)
-        kept = {kind: Places(one.sectors[~sectors[one.sectors]], one.more) for kind, one in self.signatures.items()}
+    def without(self, owned: Callable[[I64], Bools]) -> Scan:
+        """The same with the sectors that are `owned` as if they were zeros: they belong to something else."""
+        kinds = Kinds(len(self.sectors), self.sectors.unread_from)
+        for pages, rows in self.sectors.stretches():
+            numbers = pages[:, np.newaxis] * PAGE + np.arange(PAGE)
+            rows[owned(np.minimum(numbers, len(self.sectors) - 1))] = Sector.ZERO
+            kinds.put_pages(pages, rows)
+        kept = {kind: Places(one.sectors[~owned(one.sectors)], one.more) for kind, one in self.signatures.items()}
         return Scan(kinds, kept, self.file_size, self.stopped_at)
 
-    def zero_clusters(self, cluster_bits: int, also_unread: bool = True) -> Bools:
-        """Which clusters hold nothing but zeros, or cannot be read."""
-        kinds = (Sector.ZERO, Sector.UNREAD) if also_unread else (Sector.ZERO,)
-        found: Bools = np.zeros(-(-len(self.sectors) // (1 << (cluster_bits - 9))), dtype=np.bool_)
-        for first, sectors, (zero,) in self.counts(cluster_bits, kinds):
-            found[first : first + len(zero)] = zero == sectors
-        return found
+    def used_clusters(self, cluster_bits: int, also_unread: bool = False) -> Iterator[I64]:
+        """The clusters that hold something other than zeros, in rising order, some at a time.
+
+        `also_unread` counts in those that could not be read, but not what a search that was stopped did not come to.
+        """
+        kinds = tuple(one for one in Sector if one != Sector.ZERO and (also_unread or one != Sector.UNREAD))
+        for clusters, _, (used,) in self.counts(cluster_bits, kinds):
+            yield clusters[used > 0]
 
     def zero_among(self, clusters: I64, cluster_bits: int) -> Bools:
         """Which of some clusters hold nothing but zeros, or cannot be read; there may be many others in the file."""
@@ -68,40 +71,42 @@ class Scan(Struct, frozen=True):
             found[at : at + step] = zero.all(axis=1)
         return found
 
-    def counts(self, cluster_bits: int, *kinds: tuple[Sector, ...]) -> Iterator[tuple[int, Counts, list[Counts]]]:
-        """How many sectors some clusters have at a time, and how many of some kinds: the first cluster, and the counts.
+    def counts(self, cluster_bits: int, *kinds: tuple[Sector, ...]) -> Iterator[tuple[I64, Counts, list[Counts]]]:
+        """Some clusters at a time, how many sectors each has, and how many of some kinds, in rising order.
 
-        There may be tens of millions of clusters, so it is done in parts. Only the last cluster may be a short one.
+        Clusters that lie in holes are left out, and of those that lie partly in holes these sectors: none of the kinds
+        may be `ZERO`. Only the last cluster of the file may be a short one.
         """
         per_cluster = 1 << (cluster_bits - 9)
-        clusters = -(-len(self.sectors) // per_cluster)
-        step = max(1, SECTORS_AT_ONCE // per_cluster)
-        for first in range(0, clusters, step):
-            part = self.sectors.part(first * per_cluster, (first + step) * per_cluster)
-            count = np.full(-(-len(part) // per_cluster), per_cluster, dtype=np.int16)
-            if short := len(part) % per_cluster:
-                count[-1] = short
-                part = np.append(part, np.full(per_cluster - short, NO_SECTOR, dtype=np.uint8))
-            rows = part.reshape(-1, per_cluster)
-            yield first, count, [is_one_of(rows, one).sum(axis=1, dtype=np.int16) for one in kinds]
+        for pages, rows in self.sectors.stretches(max(1, per_cluster // PAGE)):
+            length = min(per_cluster, PAGE)
+            numbers = (pages[:, np.newaxis] * PAGE + np.arange(0, PAGE, length)).reshape(-1) // per_cluster
+            sums = [is_one_of(rows, one).reshape(-1, length).sum(axis=1, dtype=np.int16) for one in kinds]
+            if per_cluster > PAGE:
+                first = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+                numbers, sums = numbers[first], [np.add.reduceat(one, first) for one in sums]
+            inside = numbers * per_cluster < len(self.sectors)
+            numbers = numbers[inside]
+            sectors = np.minimum(len(self.sectors) - numbers * per_cluster, per_cluster).astype(np.int16)
+            yield numbers, sectors, [one[inside] for one in sums]
 
     def where(self, kinds: tuple[Sector, ...], most: int) -> I64:
-        """The sectors of some kinds, up to so many."""
+        """The sectors of some kinds, up to so many; no kind may be `ZERO`."""
         found: list[I64] = []
         left = most
-        for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
+        for pages, rows in self.sectors.stretches():
             if left <= 0:
                 break
-            places = np.flatnonzero(is_one_of(self.sectors.part(first, first + SECTORS_AT_ONCE), kinds))[:left]
-            found.append(places + first)
-            left -= len(places)
+            row, column = (one[:left] for one in np.nonzero(is_one_of(rows, kinds)))
+            found.append(pages[row] * PAGE + column)
+            left -= len(row)
         return np.concatenate([np.zeros(0, np.int64), *found])
 
     def totals(self) -> list[int]:
-        """How many sectors of each kind there are."""
+        """How many sectors of each kind were seen; those of holes are in none."""
         sums = np.zeros(len(Sector), dtype=np.int64)
-        for first in range(0, len(self.sectors), SECTORS_AT_ONCE):
-            sums += np.bincount(self.sectors.part(first, first + SECTORS_AT_ONCE), minlength=len(Sector))
+        for _, rows in self.sectors.stretches():
+            sums += np.bincount(rows.reshape(-1), minlength=len(Sector))
         return [int(one) for one in sums]
 
     def table_like(self, first_sectors: I64, per_cluster: int, kinds: tuple[Sector, ...]) -> Bools:

@@ -16,13 +16,11 @@ from forensic.errors import stop_if
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import I64
 from forensic.qcow2.entries import SECTOR_SIZE
-from forensic.recovery.scan import SECTORS_AT_ONCE, Places, Scan
+from forensic.recovery.kinds import Bytes, Kinds, Sector
+from forensic.recovery.scan import Places, Scan
 from forensic.recovery.sectors import (
     WORDS,
-    Bytes,
-    Kinds,
     Masks,
-    Sector,
     Signature,
     Words,
     entry_like,
@@ -66,15 +64,16 @@ def scan(
             stop_if(cancelled, "the scan of the file")
             if until is not None and time.monotonic() > until:
                 stopped_at = group[0][0][0]
-                _not_read(sectors, stopped_at // SECTOR_SIZE)
+                sectors.stop_at(stopped_at // SECTOR_SIZE)
                 break
             shares = [group[at::THREADS] for at in range(THREADS)]
             jobs = [pool.submit(worker.classify, share) for worker, share in zip(workers, shares, strict=True)]
-            for job in jobs:
-                for numbers, kinds, places in job.result():
-                    sectors.put(numbers, kinds)
-                    for signature, where in places:
-                        found[signature].append(where)
+            results = [job.result() for job in jobs]
+            for at in range(len(group)):  # in the order of the file
+                numbers, kinds, places = results[at % THREADS][at // THREADS]
+                sectors.put(numbers, kinds)
+                for signature, where in places:
+                    found[signature].append(where)
             if progress:
                 progress(sum(group[-1][-1]), evidence.size)
     listed = {signature: _listed(parts) for signature, parts in found.items()}
@@ -89,13 +88,6 @@ def look_at(evidence: Evidence, found: Scan, host_offsets: Sequence[int], length
         for start in range(host_offset, end, PIECE_BYTES):
             for numbers, kinds, _ in worker.classify([[(start, min(PIECE_BYTES, end - start))]]):
                 found.sectors.put(numbers, kinds)
-
-
-def _not_read(sectors: Kinds, first: int) -> None:
-    """From this sector on none was looked at."""
-    for start in range(first, len(sectors), SECTORS_AT_ONCE):
-        numbers = np.arange(start, min(start + SECTORS_AT_ONCE, len(sectors)))
-        sectors.put(numbers, np.full(len(numbers), Sector.UNREAD, dtype=np.uint8))
 
 
 def _listed(parts: list[I64]) -> Places:
@@ -182,7 +174,8 @@ class _Worker:
 
     def _looked_at(self, buffer: Bytes) -> tuple[Bytes, list[tuple[Signature, I64]]]:
         words = buffer.view(np.uint64).reshape(-1, WORDS)
-        return self._classify(words), signatures_in(words, 0, self._masks)
+        begin = words[:, 0].copy()
+        return self._classify(words, begin), signatures_in(words, begin, self._masks)
 
     def _sector_by_sector(self, piece: Fragments) -> Looked:
         numbers = _sector_numbers(piece)
@@ -200,11 +193,11 @@ class _Worker:
             places += [(signature, rows + number) for signature, rows in found]
         return numbers, kinds, places
 
-    def _classify(self, words: Words) -> Bytes:
+    def _classify(self, words: Words, begin: Words) -> Bytes:
         masks = self._masks
-        maybe = entry_like(words[:, 0], masks) & entry_like(words[:, 36], masks)
         kinds = np.full(len(words), Sector.OTHER, dtype=np.uint8)
-        rows = np.flatnonzero(maybe)
+        rows = np.flatnonzero(entry_like(begin, masks))
+        rows = rows[entry_like(words[rows, 36], masks)]
         if not len(rows):
             return kinds
         looked_at = words if len(rows) == len(words) else words[rows]

@@ -6,7 +6,7 @@ A sector is read as 64 big-endian words. Whether it can be part of a table is de
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import IntEnum
 
 import numpy as np
@@ -26,7 +26,6 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.tables import L2Batch
 
-Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 """As they stand in the file: a big-endian entry is not in the order of this machine."""
 
@@ -40,59 +39,6 @@ FEW_OF = 8
 
 LOWEST_STREAM_BITS = 49
 """The offset in a compressed descriptor has at least so many bits, whatever the cluster size."""
-
-
-class Sector(IntEnum):
-    """What a sector looks like. Of a table with compressed and other entries a sector is `COMPRESSED`."""
-
-    ZERO = 0  # so that the holes of a file, of which there may be terabytes, take no memory
-    OTHER = 1
-    STANDARD = 2
-    COMPRESSED = 3
-    EXTENDED = 4
-    UNREAD = 5
-
-
-class Kinds:
-    """What each sector of a file looks like, two to a byte, since a large file has hundreds of millions of them.
-
-    It begins with zeros: holes of the file, of which there may be terabytes, take no memory.
-    """
-
-    def __init__(self, count: int) -> None:
-        """So many sectors that are `ZERO`."""
-        self._count = count
-        self._pairs = np.zeros(-(-count // 2), dtype=np.uint8)
-
-    @classmethod
-    def of(cls, kinds: Sequence[int] | Bytes) -> Kinds:
-        """Those of some sectors."""
-        found = cls(len(kinds))
-        found.put(np.arange(len(kinds)), np.array(kinds, dtype=np.uint8))
-        return found
-
-    def __len__(self) -> int:
-        return self._count
-
-    def part(self, start: int, stop: int) -> Bytes:
-        """The kinds of sectors from `start` on, as far as there are any."""
-        start, stop = min(start, self._count), min(stop, self._count)
-        pairs = self._pairs[start // 2 : -(-stop // 2)]
-        found = np.empty(2 * len(pairs), dtype=np.uint8)
-        found[0::2], found[1::2] = pairs & 15, pairs >> 4
-        return found[start % 2 : start % 2 + stop - start]
-
-    def at(self, sectors: I64) -> Bytes:
-        """The kinds of some sectors, all of which there are."""
-        found: Bytes = (self._pairs[sectors >> 1] >> ((sectors & 1) << 2).astype(np.uint8)) & np.uint8(15)
-        return found
-
-    def put(self, sectors: I64, kinds: Bytes) -> None:
-        """Set the kinds of some sectors, each named once. One thread at a time: neighbours share a byte."""
-        for odd, keep, shift in ((0, 0xF0, 0), (1, 0x0F, 4)):
-            which = (sectors & 1) == odd
-            places = sectors[which] >> 1
-            self._pairs[places] = (self._pairs[places] & np.uint8(keep)) | (kinds[which] << np.uint8(shift))
 
 
 class Signature(IntEnum):
@@ -225,16 +171,20 @@ def _snapshot_like(words: Words, begin: Words, masks: Masks) -> Bools:
     return found
 
 
-def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signature, I64]]:
+def signatures_in(words: Words, begin: Words, masks: Masks) -> list[tuple[Signature, I64]]:
+    """Rows of sectors with which known structures may begin; `begin` are their first words, side by side in memory.
+
+    A look at one word of each sector takes as long as the memory takes to bring it, however little is done with it.
+    """
     found: list[tuple[Signature, I64]] = []
-    begin, halves = words[:, 0].copy(), words.view(np.uint16)
-    rows = np.flatnonzero(FIRST_HALVES[halves[:, 0]])
+    halves = words.view(np.uint16)
+    rows = np.flatnonzero(FIRST_HALVES[begin.view(np.uint16)[::4]])
     if len(rows):
         head = begin[rows]
         for signature, mask, value in BY_FIRST_WORD:
             hits = rows[(head & mask) == value]
             if len(hits):
-                found.append((signature, hits + first))
+                found.append((signature, hits))
     names = np.flatnonzero(NAMES_HALVES[halves[:, XFS_NAMES_HALF]])
     for signature, hits in (
         (Signature.XFS_TREE_OF_NAMES, names[halves[names, XFS_NAMES_HALF + 1] == 0]),
@@ -244,7 +194,7 @@ def signatures_in(words: Words, first: int, masks: Masks) -> list[tuple[Signatur
         (Signature.NTFS_BOOT, np.flatnonzero((begin & NTFS_MASK) == NTFS_VALUE)),
     ):
         if len(hits):
-            found.append((signature, hits + first))
+            found.append((signature, hits))
     return found
 
 

@@ -17,7 +17,8 @@ from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing,
 from forensic.recovery.composing import Ranges, judge_tables, ranges_of, slots_of
 from forensic.recovery.generations import judge_old_tables, old_tables
 from forensic.recovery.placement.placing import all_placed, other_l1_tables
-from forensic.recovery.plan import SCHEMA, Decision, EvidenceOfPlan, Plan, sealed
+from forensic.recovery.plan import SCHEMA, Decision, EvidenceOfPlan, Plan
+from forensic.recovery.plan_seals import sealed
 from forensic.recovery.planning import bad_clusters, geometry_of_plan, regions_of
 from forensic.recovery.understanding import accounts_of, kept, snapshots_in_use
 from forensic.recovery.work import Work
@@ -100,10 +101,10 @@ def _own_tables(work: Work, snapshot: Snapshot) -> tuple[Geometry, U64, I64, boo
 def _by_old_tables(work: Work, target: str, snapshot: Snapshot) -> Plan:
     """The plan by the entry of a snapshot table that was found by its content."""
     in_use = {one.l1_table_offset for one in work.layout.snapshots} if work.layout.form == "plan" else set()
-    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot, in_use)
     current = all_placed(work)
     for _, entries in other_l1_tables(work):
         current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
+    old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot, in_use, current)
     judged = judge_old_tables(work.accounts, current, old)
     size = snapshot.disk_size or work.geometry.virtual_size
     geometry = replace(work.geometry, virtual_size=size)

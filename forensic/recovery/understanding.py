@@ -257,7 +257,8 @@ def luks_header(accounts: Accounts) -> tuple[int, int]:
     sectors = accounts.scan.signatures[Signature.LUKS].sectors
     for sector in sectors[sectors % (geometry.cluster_size // SECTOR_SIZE) == 0].tolist():
         raw = accounts.evidence.read_up_to_bad(sector * SECTOR_SIZE, 208)
-        in_data = accounts.possible and accounts.data[sector * SECTOR_SIZE >> geometry.cluster_bits]
+        cluster = np.array([sector * SECTOR_SIZE >> geometry.cluster_bits])
+        in_data = accounts.possible and bool(accounts.data.are_counted(cluster)[0])
         if raw[:6] == b"LUKS\xba\xbe" and sector and not in_data:
             return sector * SECTOR_SIZE, int.from_bytes(raw[104:108], "big") * SECTOR_SIZE
     return 0, 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+import numpy as np
 from msgspec import Struct, field
 
 from forensic.evidence import Evidence
@@ -12,22 +14,44 @@ from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Method
-from forensic.recovery.layout import Layout
+from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.placement.slots import Placed
-from forensic.recovery.plan import (
-    HostRange,
-)
+from forensic.recovery.plan import HostRange
 from forensic.recovery.scan import Scan
 
 
+class RecoverySettings(Struct, frozen=True):
+    """How a recovery is to be made: what the examiner knows better, and how long it may take.
+
+    `progress` is told the bytes searched and their number, `cancelled` is asked whether to stop, and after `max_time`
+    seconds the search ends early.
+    """
+
+    knowledge: Knowledge = Knowledge()
+    progress: Callable[[int, int], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+    max_time: float | None = None
+
+
 class PlacedData(Struct, frozen=True):
-    """Data of a slot whose table is lost: indices of entries, the host offset of each cluster, and what says so."""
+    """Data of a slot whose table is lost: indices of entries, the host offset of each cluster, and what says so.
+
+    Of compressed clusters `stored_lengths` says how many bytes each takes; 0, or nothing, where they are not.
+    """
 
     slot: int
     indices: I64
     host_offsets: I64
     method: Method
     because: str
+    stored_lengths: I64 | None = None
+
+
+class Streams(Struct, frozen=True):
+    """Compressed clusters that no table leads to, by host offset: where each begins, and how many bytes it takes."""
+
+    host_offsets: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    lengths: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 class Work(Struct):
@@ -44,6 +68,7 @@ class Work(Struct):
     everywhere: bool
     placed: list[Placed] = field(default_factory=list)
     placed_data: list[PlacedData] = field(default_factory=list)
+    streams: Streams = field(default_factory=Streams)
     damage: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     until: float | None = None

@@ -81,6 +81,10 @@ class ImageLayer:
         within = guest_offset % self._header.cluster_size
         yield from self._stored(ClusterEntry(host_offset - within, copied=True, zero_flag=False), guest_offset, length)
 
+    def placed_stream(self, host_offset: int, stored_length: int, skip: int, length: int) -> Answer:
+        """A part of a compressed cluster whose stream lies here, whatever the tables say."""
+        return self._part_of_stream(StreamEntry(host_offset, stored_length), skip, length)
+
     @property
     def _l1_believed(self) -> int:
         """Entries of the L1 table; one that claims more than any reader takes is believed as far as its disk goes."""

@@ -34,11 +34,14 @@ class PlannedLayer:
     def _known(self, position: int, end: int) -> Iterator[Answer]:
         """A range that is known: by the tables, or by the plan where they are lost."""
         for index in _touching(self._data, position, end):
-            start, stop, host_offset = self._data[index]
+            start, stop, host_offset, stored_length = self._data[index]
             if position < start:
                 yield from self._layer.answers(position, start - position)
             position, stop = max(position, start), min(end, stop)
-            yield from self._layer.placed(position, stop - position, host_offset + position - start)
+            if stored_length:
+                yield self._layer.placed_stream(host_offset, stored_length, position - start, stop - position)
+            else:
+                yield from self._layer.placed(position, stop - position, host_offset + position - start)
             position = stop
         if position < end:
             yield from self._layer.answers(position, end - position)
@@ -49,7 +52,7 @@ class PlannedLayer:
             yield answer if answer.kind == AnswerKind.UNREADABLE else unreadable(answer.length, reason)
 
 
-def _touching(ranges: Sequence[tuple[int, int, object]], start: int, end: int) -> Iterator[int]:
+def _touching(ranges: Sequence[tuple[int, int, *tuple[object, ...]]], start: int, end: int) -> Iterator[int]:
     """The places of those of some ranges, in order and each with start and end, that touch a guest range."""
     low, high = 0, len(ranges)
     while low < high:

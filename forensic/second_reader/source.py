@@ -38,13 +38,14 @@ class PlannedTables(Struct, frozen=True):
     """What a recovery plan says in place of the file.
 
     The header cluster, the host offset of the L2 table of each slot (0: none), and the guest ranges that are not to be
-    read: start, end, reason code, in order. Of `data` no table tells: start, end, host offset, in order.
+    read: start, end, reason code, in order. Of `data` no table tells: start, end, host offset, and of a compressed
+    cluster how many bytes it takes (0: plain), in order.
     """
 
     header: bytes
     l2_tables: tuple[int, ...]
     unknown: tuple[tuple[int, int, str], ...]
-    data: tuple[tuple[int, int, int], ...] = ()
+    data: tuple[tuple[int, int, int, int], ...] = ()
 
 
 class Source(Struct, frozen=True):

@@ -18,6 +18,7 @@ from forensic.recovery.crc import crc32c
 from forensic.recovery.layout import Knowledge
 from forensic.recovery.plan import Plan
 from forensic.recovery.recover import recover, recover_deleted
+from forensic.recovery.work import RecoverySettings
 from tests.commands import damaged as sample_of
 from tests.commands import sound
 from tests.oracles import require
@@ -147,7 +148,7 @@ def classes_of(plan: Plan) -> dict[str, set[str]]:
 
 def test_what_the_examiner_gives_is_inferred_and_so_are_deleted_snapshots(tmp_path: Path) -> None:
     with Evidence(sound("data-4k")) as evidence:
-        given = recover(evidence, Knowledge(virtual_size=1 << 20)).plan
+        given = recover(evidence, RecoverySettings(Knowledge(virtual_size=1 << 20))).plan
     assert classes_of(given)["examiner"] == {"inferred"}
     with Evidence(sample_of("deleted-snapshot-remains", tmp_path)) as evidence:
         deleted = [recovery.plan for _, recovery in recover_deleted(evidence)]

@@ -15,13 +15,15 @@ from msgspec.structs import replace
 from forensic.errors import BadPlan, WrongEvidence
 from forensic.evidence import Evidence
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.plan import Plan, certainty_of, json_schema, sealed, to_json, verify_evidence, without_doubtful
+from forensic.recovery.plan import Plan, json_schema, to_json, verify_evidence
 from forensic.recovery.plan_reading import parse_plan
+from forensic.recovery.plan_seals import certainty_of, sealed, without_doubtful
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.images import SOUND
 
 IMAGE = SOUND / "two-l2-512.qcow2"
+STREAM = {"guest_offset": 0, "length": 512, "host_offset": 700, "stored_length": 30, "decision": "D1"}
 Document = dict[str, Any]
 
 
@@ -89,11 +91,31 @@ def test_what_no_plan_can_say_is_refused_with_the_line(
         lambda plan: plan["unknown"].append({"guest_offset": 1 << 50, "length": 512, "why": "x"}),
         lambda plan: plan["unknown"].append({"guest_offset": 0, "length": 0, "why": "x"}),
         lambda plan: plan.update(schema="qcowscope-plan/9"),
+        *(
+            lambda plan, change=change: plan["data"].append({**STREAM, **change}) or plan.update(l1=[])
+            for change in (
+                {"stored_length": -1},
+                {"stored_length": 1 << 20},
+                {"length": 4096},
+                {"guest_offset": 1},
+                {"host_offset": 1 << 40},
+            )
+        ),
+        lambda plan: plan["streams"].append({"host_offset": 700, "lengths": []}),
+        lambda plan: plan["streams"].append({"host_offset": 700, "lengths": [10, 0]}),
+        lambda plan: plan["streams"].append({"host_offset": 700, "lengths": [10, 1 << 40]}),
+        lambda plan: plan["streams"].append({"host_offset": -1, "lengths": [10]}),
     ],
 )
 def test_impossible_numbers_are_refused(plan: Plan, change: Callable[[Document], object]) -> None:
     with pytest.raises(BadPlan):
         parse_plan(edited(plan, change), "plan.json")
+
+
+def test_data_of_a_plan_may_be_compressed(plan: Plan) -> None:
+    listed = {"host_offset": 700, "lengths": [10, 20]}
+    found = parse_plan(edited(plan, lambda plan: plan.update(l1=[], data=[STREAM], streams=[listed])), "plan.json")
+    assert (found.data[0].stored_length, found.streams[0].lengths) == (30, (10, 20))
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 100_000, b'{"schema": 1}'])

@@ -50,6 +50,7 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("refcounts ff", ALL_KINDS, 1, 1),
     ("cut", ALL_KINDS - SNAPSHOTS, 1, 1),
     ("L1 zero", ONE_SLOT, 0.99, 0.95),
+    ("first 64 KiB text", {"ext4 c4k"}, 0.55, 0),
     ("L1 zero", SNAPSHOTS, 0.99, 0),
     ("half of L1 zero", SNAPSHOTS, 0.99, 0.4),
     ("L1 zero", EXT4, 0.95, 0),

@@ -12,8 +12,10 @@ import pytest
 from forensic.errors import Interrupted
 from forensic.evidence import Evidence, ReadFailed
 from forensic.recovery.crc import crc32c
+from forensic.recovery.kinds import Kinds, Sector
+from forensic.recovery.scan import Places, Scan
 from forensic.recovery.scanning import scan
-from forensic.recovery.sectors import Kinds, Sector, Signature
+from forensic.recovery.sectors import Signature
 
 COPIED, COMPRESSED = 1 << 63, 1 << 62
 
@@ -147,3 +149,49 @@ def test_a_file_of_many_parts_is_read_as_one_without_holes(seed: int, tmp_path: 
     assert {kind: places.sectors.tolist() for kind, places in found.signatures.items()} == {
         kind: places.sectors.tolist() for kind, places in expected.signatures.items()
     }
+
+
+def test_from_where_a_search_stopped_on_nothing_was_read() -> None:
+    kinds = Kinds(5000)
+    kinds.put(np.arange(200), np.full(200, Sector.STANDARD, dtype=np.uint8))
+    kinds.stop_at(200)
+    expected = [Sector.STANDARD] * 200 + [Sector.UNREAD] * 4800
+    assert kinds.part(0, 256).tolist() == expected[:256]
+    kinds.put(np.array([4000, 4001]), np.array([Sector.OTHER, Sector.ZERO], dtype=np.uint8))
+    assert kinds.part(3999, 4003).tolist() == [Sector.UNREAD, Sector.OTHER, Sector.ZERO, Sector.UNREAD]
+    assert kinds.part(256, 3999).tolist() == [Sector.UNREAD] * 3743
+
+
+@pytest.mark.parametrize("cluster_bits", [9, 12, 16, 18, 21])
+@pytest.mark.parametrize("count", [1, 4096 * 3, 20_001])
+def test_sectors_of_clusters_are_counted_whatever_is_stored(cluster_bits: int, count: int) -> None:
+    rng = np.random.default_rng(cluster_bits * count)
+    plain = np.zeros(count, dtype=np.uint8)
+    for first in rng.integers(0, count, 12).tolist():
+        end = first + int(rng.integers(1, 700))
+        plain[first:end] = rng.integers(0, len(Sector), len(plain[first:end])) if end % 2 else Sector.OTHER
+    found = Scan(Kinds.of(plain), {}, count * 512)
+    per_cluster = 1 << (cluster_bits - 9)
+    expected = {
+        number: (len(part), int((part == Sector.OTHER).sum()), int(np.isin(part, (2, 3)).sum()))
+        for number in range(-(-count // per_cluster))
+        if (part := plain[number * per_cluster : (number + 1) * per_cluster]).any()
+    }
+    counted = {}
+    for clusters, sectors, sums in found.counts(cluster_bits, (Sector.OTHER,), (Sector.STANDARD, Sector.COMPRESSED)):
+        rows = np.stack([clusters, sectors, *sums]).T.tolist()
+        counted.update({number: tuple(rest) for number, *rest in rows})
+    assert {number: row for number, row in counted.items() if number in expected} == expected
+    assert all(row[1:] == (0, 0) for number, row in counted.items() if number not in expected)
+    used = [number for clusters in found.used_clusters(cluster_bits, also_unread=True) for number in clusters.tolist()]
+    assert used == list(expected)
+    assert found.where((Sector.OTHER,), 7).tolist() == np.flatnonzero(plain == Sector.OTHER)[:7].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 1000])
+def test_sectors_of_something_else_are_taken_for_zeros(count: int) -> None:
+    owned = np.arange(count) % 3 == 0
+    places = {Signature.QCOW2: Places(np.arange(count))}
+    found = Scan(Kinds.of(np.full(count, Sector.OTHER, dtype=np.uint8)), places, count * 512).without(owned.__getitem__)
+    assert found.sectors.part(0, count).tolist() == np.where(owned, Sector.ZERO, Sector.OTHER).tolist()
+    assert found.signatures[Signature.QCOW2].sectors.tolist() == np.flatnonzero(~owned).tolist()

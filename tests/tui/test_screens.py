@@ -151,6 +151,7 @@ def test_the_map_moves_both_cursors_and_zooms(drive: Drive, size: tuple[int, int
         await pilot.press(*"c" * COLOURS.index(ENTROPY))
         await settled(app, pilot)
         assert {cell.kind[:4] for cell in file_map.cells} == {"heat"}
+        assert "bits a byte" in screen_text(app), "the figure of the cell under the cursor"
         await pilot.press("enter")
         await settled(app, pilot)
         assert (app.current_mode, app.desk.place.offset) == ("structure", 1024)

@@ -13,7 +13,7 @@ def test_every_screen_is_photographed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     pictures = asyncio.run(photograph(SOUND / "snapshots-512.qcow2", tmp_path))
     assert [picture.stem for picture in pictures] == list(WALK)
-    for picture, words in zip(pictures, ("verdict", "inspector", "legend", "explanation", "live"), strict=True):
+    for picture, words in zip(pictures, ("verdict", "inspector", "legend", "explanation", "live", "step"), strict=True):
         assert words in picture.read_text(encoding="utf-8")
 
 

@@ -54,6 +54,17 @@ def test_repetitions_become_one_line(data: bytes, lines: list[Line]) -> None:
     assert Squeezer(Bytes(data), 16).lines(0, 99) == lines
 
 
+@pytest.mark.parametrize("width", [4, 8, 16, 32])
+def test_a_last_row_of_any_length_is_drawn(width: int) -> None:
+    """And the search for its like comes to an end, wherever the cursor is."""
+    for size in range(1, 3 * width + 2):
+        rows = -(-size // width)
+        for data in (bytes(size), bytes(range(size)), b"\xaa" * size):
+            for cursor in range(rows):
+                lines = Squeezer(Bytes(data), width).lines(0, 10, [cursor])
+                assert sum(line.hidden or 1 for line in lines) == rows
+
+
 def test_open_rows_stay_and_the_count_is_kept() -> None:
     squeezer = Squeezer(Bytes(A * 20), 16)
     assert squeezer.lines(0, 99, [7]) == [Line(0), Line(1, 6), Line(7), Line(8, 12)]

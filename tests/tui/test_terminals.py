@@ -30,6 +30,8 @@ LANDMARKS = {
     "3": ("legend", "1 cell =", "H header"),
     "4": ("explanation", "places", "snapshots-present"),
     "5": ("output", "sha256", "equivalent command line"),
+    "6": ("active disk", "metadata", "beginning"),
+    "7": ("recovery", "step", "what the plan gives"),
 }
 
 

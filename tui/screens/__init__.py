@@ -1,4 +1,4 @@
-"""The five screens and the pop-ups; a screen is loaded when it is first shown, so that the first one comes at once."""
+"""The screens and the pop-ups; a screen is loaded when it is first shown, so that the first one comes at once."""
 
 from __future__ import annotations
 
@@ -44,4 +44,26 @@ def extract(desk: Desk) -> ImageScreen:
     return ExtractScreen(desk)
 
 
-SCREENS = {"overview": overview, "structure": structure, "map": map_, "findings": findings, "extract": extract}
+def files(desk: Desk) -> ImageScreen:
+    """Screen 6."""
+    from tui.files.screen import FilesScreen
+
+    return FilesScreen(desk)
+
+
+def recovery(desk: Desk) -> ImageScreen:
+    """Screen 7."""
+    from tui.recovering.screen import RecoveryScreen
+
+    return RecoveryScreen(desk)
+
+
+SCREENS = {
+    "overview": overview,
+    "structure": structure,
+    "map": map_,
+    "findings": findings,
+    "extract": extract,
+    "files": files,
+    "recovery": recovery,
+}

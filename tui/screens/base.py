@@ -1,4 +1,4 @@
-"""What the five screens have in common: the frame, and being told of changes."""
+"""What the screens have in common: the frame, and being told of changes."""
 
 from __future__ import annotations
 
@@ -59,6 +59,11 @@ class ImageScreen(Screen[None]):
 
     def on_learned(self, what: str) -> None:
         """Something is known now: `findings`, `contents`, `references`, `hashes`, `notes`, `matches`."""
+
+    def show_bytes(self, place: Range) -> None:
+        """Go to a place and look at its bytes; before that screen is drawn, so that nothing else is seen in between."""
+        self.app.switch_mode("structure")
+        self.desk.go(place)
 
     def show_evidence(self) -> None:
         """Draw the bar above."""

@@ -191,8 +191,7 @@ class FindingsScreen(ImageScreen):
         if not ranges:
             self.notify("this finding has no location in the file", markup=False)
             return
-        self.app.switch_mode("structure")
-        self.call_after_refresh(self.desk.go, ranges[0])
+        self.show_bytes(ranges[0])
 
 
 def _explanation(finding: Finding, colour: str) -> Text:

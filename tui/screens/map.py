@@ -17,6 +17,7 @@ from tui import map_jobs
 from tui.colourings import BY_CLUSTER_CODE, COLOURS, ENTROPY, KIND, cells_of, legend_of, looks_of
 from tui.commands import MAP, bindings
 from tui.desk import Desk
+from tui.kinds import words_of_entropy
 from tui.looks import Look
 from tui.messages import Counted, Heated, Mapped
 from tui.screens.base import ImageScreen
@@ -40,6 +41,7 @@ class MapScreen(ImageScreen):
         self._zoom = 0
         self._colour = KIND
         self._usages: dict[Space, Mapped] = {}
+        self._heats: dict[Space, Heated] = {}
 
     def body(self) -> Iterable[Widget]:
         """Two maps, the legend, a line about the cell under the cursor."""
@@ -63,7 +65,7 @@ class MapScreen(ImageScreen):
 
     def on_learned(self, what: str) -> None:
         """Findings and orphans are marked; the index lets the other map follow."""
-        if what in ("findings", "orphans", "notes"):
+        if what in ("findings", "orphans", "notes", "matches"):
             self._paint_all()
         elif what == "theme":
             self._show_titles()
@@ -119,6 +121,8 @@ class MapScreen(ImageScreen):
         map_ = self._map(event.space)
         if event.grid == map_.grid and self._colour == ENTROPY:
             map_.show(event.grid, map_.space_size, event.cells)
+            self._heats[event.space] = event
+            self._show_cell()
 
     def action_zoom(self, step: int) -> None:
         """Let a cell stand for a quarter, or for four times as much."""
@@ -157,9 +161,7 @@ class MapScreen(ImageScreen):
 
     def action_open(self) -> None:
         """Look at the bytes."""
-        place = Range(self._active.space, self._active.cursor, 1)
-        self.app.switch_mode("structure")
-        self.call_after_refresh(self.desk.go, place)
+        self.show_bytes(Range(self._active.space, self._active.cursor, 1))
 
     @property
     def _active(self) -> ClusterMap:
@@ -259,7 +261,11 @@ class MapScreen(ImageScreen):
         mapped = self._usages.get(map_.space)
         end = min(start + map_.grid.cell_size, map_.space_size) - 1
         words = line((f" {map_.space.value} ", "bold"), f"{start:#x} – {end:#x}  cluster {start // self._unit:,}   ")
-        if mapped and mapped.usage.grid == map_.grid and 0 <= number < map_.grid.cells:
+        heated = self._heats.get(map_.space)
+        if self._colour == ENTROPY:
+            if heated and heated.grid == map_.grid and 0 <= number < len(heated.values):
+                words.append_text(plain(words_of_entropy(heated.values[number])))
+        elif mapped and mapped.usage.grid == map_.grid and 0 <= number < map_.grid.cells:
             words.append_text(self._contents(map_.space, mapped.usage.sums[:, number].tolist()))
         self.query_one("#cell", Static).update(words)
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
+from textual.binding import BindingType
 from textual.containers import Grid, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
 from forensic import Judgement, Severity, Verdict
 from forensic.explore import CheckStatus, Space
+from tui.commands import OVERVIEW, bindings
 from tui.facts import facts_of
 from tui.looks import MARKS
 from tui.messages import UsageFound
-from tui.screens.base import ImageScreen
+from tui.screens.asking import AskingScreen
 from tui.session.times import clock
 from tui.text import counted, line, lines, plain, size
+from tui.widgets.row_list import RowList
 from tui.widgets.space_bar import Share, SpaceBar
+from tui.widgets.time_line import TimeLine
 
 VERDICT_WORDS = {
     Verdict.CLEAN: "✔ CLEAN",
@@ -31,10 +36,11 @@ VERDICT_WORDS = {
 WORST_SHOWN = 8
 
 
-class OverviewScreen(ImageScreen):
+class OverviewScreen(AskingScreen):
     """The first screen."""
 
     NAME = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(OVERVIEW)
     AUTO_FOCUS = "#facts-pane"
 
     def body(self) -> Iterable[Widget]:
@@ -46,6 +52,7 @@ class OverviewScreen(ImageScreen):
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
             SpaceBar("file", id="file-bar"),
+            TimeLine(id="time-line"),
             Static("", markup=False, id="volumes"),
             id="disk-pane",
         )
@@ -57,6 +64,23 @@ class OverviewScreen(ImageScreen):
         """Show what is known already."""
         self._show_verdict()
         self._show_volumes()
+        self.query_one(TimeLine).show_strips(self.desk.strips)
+
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
+        """List what differs between a state of the disk and the one before it."""
+        self.action_compare()
+
+    def action_compare(self) -> None:
+        """The same of the state under the cursor; that is the active disk at first."""
+        from tui.screens.differences import show_differences  # with all the rules, loaded after the first paint
+
+        strips, number = self.desk.strips, self.query_one(TimeLine).cursor
+        if not strips:
+            self.tell("the image has no snapshot to compare with")
+        elif number:
+            show_differences(self, strips[number - 1].snapshot, strips[number].snapshot)
+        else:
+            self.tell("this is the first state: there is none before it to compare with")
 
     def on_learned(self, what: str) -> None:
         """Something more is known."""
@@ -64,6 +88,8 @@ class OverviewScreen(ImageScreen):
             self._show_verdict()
         elif what in ("contents", "supplies"):
             self._show_volumes()
+        if what in ("strips", "theme"):
+            self.query_one(TimeLine).show_strips(self.desk.strips)
         elif what == "space":
             self._show_space()
 

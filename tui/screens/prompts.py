@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -38,9 +38,13 @@ class TypedInto(ModalScreen[str | None]):
 
 
 class Prompt(TypedInto):
-    """One line of input; `check` says what is wrong with it, or returns nothing."""
+    """One line of input; `check` says what is wrong with it, or returns nothing; `history` are earlier ones."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape", "dismiss", "Close"),
+        ("up", "recall(-1)", "Earlier"),
+        ("down", "recall(1)", "Later"),
+    ]
 
     def __init__(
         self,
@@ -49,8 +53,10 @@ class Prompt(TypedInto):
         value: str = "",
         check: Callable[[str], str] | None = None,
         password: bool = False,
+        history: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self._history, self._at = [*history, value], len(history)
         self._title, self._hint, self._value, self._password = title, hint, value, password
         self._check = check
 
@@ -69,6 +75,15 @@ class Prompt(TypedInto):
             self.query_one(".hint").add_class("-bad")
         else:
             self.dismiss(event.value or None)
+
+    def action_recall(self, step: int) -> None:
+        """What was typed here before, or the line that was begun."""
+        line_ = self.query_one(Input)
+        if self._at == len(self._history) - 1:
+            self._history[-1] = line_.value
+        self._at = max(0, min(self._at + step, len(self._history) - 1))
+        line_.value = self._history[self._at]
+        line_.cursor_position = len(line_.value)
 
 
 class Question(ModalScreen[bool]):

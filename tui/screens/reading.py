@@ -31,10 +31,16 @@ class Lines(ScrollView, can_focus=True):
         Binding("G", "scroll_end", show=False),
     ]
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, lines: Sequence[str], *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._whole = [plain(line).plain for line in lines]
         self._lines: list[str] = []
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Other lines, from the first on."""
+        self._whole = [plain(line).plain for line in lines]
+        self.on_resize()
+        self.scroll_home(animate=False)
 
     def on_resize(self) -> None:
         """Break the lines where the window ends, between words, and further in than they begin."""

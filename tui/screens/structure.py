@@ -12,19 +12,19 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Qcow2Image
-from forensic.explore import Grid as Cells
 from forensic.explore import Range, Space, host_range, spans_between, top_nodes
-from tui import jobs, map_jobs
-from tui.colourings import KIND, cells_of
+from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
-from tui.messages import Mapped, Owned
-from tui.screens.base import ImageScreen
+from tui.messages import Owned
+from tui.screens.minimaps import WithMinimaps
 from tui.screens.reading import Reading
 from tui.session.notes import LABELS
 from tui.widgets.cluster_map import ClusterMap, Minimap
 from tui.widgets.hex_view import HexView
+from tui.widgets.hits import Hits
 from tui.widgets.inspector import Inspector
+from tui.widgets.row_list import RowList
 from tui.widgets.structure_tree import StructureTree
 
 FEW_TABLES = 4096
@@ -35,7 +35,7 @@ REST_SECONDS = 0.25
 VIEWS = ("host", "both", "guest")
 
 
-class StructureScreen(ImageScreen):
+class StructureScreen(WithMinimaps):
     """The tree, the bytes and the inspector."""
 
     NAME = "structure"
@@ -46,7 +46,6 @@ class StructureScreen(ImageScreen):
         super().__init__(desk)
         self._shown_view = "host"
         self._little_endian = False
-        self._mapped: dict[Space, Mapped] = {}
         self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -63,6 +62,7 @@ class StructureScreen(ImageScreen):
         file_pane = Horizontal(file_hex, Minimap(Space.HOST, id="host-minimap"), id="host-pane")
         disk_pane = Horizontal(disk_hex, Minimap(Space.GUEST, id="guest-minimap"), id="guest-pane")
         yield Grid(tree, Vertical(file_pane, disk_pane, id="bytes"), inspector, id="panes")
+        yield Hits(id="hits")
 
     def on_mount(self) -> None:
         """Grow the first level of the tree."""
@@ -70,6 +70,7 @@ class StructureScreen(ImageScreen):
         self._show_view(self._shown_view)
         self._mark_findings()
         self._draw_notes()
+        self._show_hits()
         self.on_moved(self.desk.place)
 
     def on_moved(self, place: Range) -> None:
@@ -82,7 +83,7 @@ class StructureScreen(ImageScreen):
         for here in (place, other):
             if here:
                 self._hex(here.space).cursor = here.offset
-                self._minimap(here.space).cursor = here.offset
+                self.minimap(here.space).cursor = here.offset
         for view in self.query(HexView):
             view.selection = desk.selection
         host_offset = desk.host_offset()
@@ -93,6 +94,7 @@ class StructureScreen(ImageScreen):
         self._hex(Space.GUEST).field = place if jumped else None
         self._explain()
         self._show_titles()
+        self.query_one(Hits).follow(place)
         self._ask_for_owners()
 
     def _explain(self) -> None:
@@ -130,6 +132,8 @@ class StructureScreen(ImageScreen):
             self._explain()
         elif what == "notes":
             self._draw_notes()
+        elif what == "matches":
+            self._show_hits()
         elif what == "supplies":
             self._hex(Space.GUEST).look_at(self.desk.disk_view)
             self._explain()
@@ -145,29 +149,22 @@ class StructureScreen(ImageScreen):
         event.stop()
         self.desk.go(Range(event.map.space, event.offset, 1))
 
-    def on_cluster_map_resized(self, event: ClusterMap.Resized) -> None:
-        """Lay the picture of the whole space out beside its bytes, and have it filled."""
-        event.stop()
-        map_, view = event.map, self.desk.view_of(event.map.space)
-        cells = max(1, map_.capacity)
-        grid = Cells(0, max(1, -(-view.size // cells)), cells)
-        map_.show(grid, max(1, view.size), [])
-        work = partial(map_jobs.fill_grid, self.post_message, self.desk.region_index, view, grid, KIND)
-        self.run_worker(work, thread=True, group=f"minimap {view.space.value}", exclusive=True)
+    def on_row_list_chosen(self, event: RowList.Chosen) -> None:
+        """Go to a place that a search found; the list keeps the focus, so that the next one is a key away."""
+        self.desk.go(self.query_one(Hits).places[event.number])
 
-    def on_mapped(self, event: Mapped) -> None:
-        """What fills the space, so far."""
-        self._mapped[event.space] = event
-        self._paint_minimap(event.space)
-
-    def _paint_minimap(self, space: Space) -> None:
-        mapped, desk, map_ = self._mapped.get(space), self.desk, self._minimap(space)
-        if mapped and mapped.usage.grid == map_.grid:
-            cells = cells_of(KIND, space, mapped.usage, desk)
-            map_.show(map_.grid, map_.space_size, cells)
-
-    def _minimap(self, space: Space) -> Minimap:
-        return self.query_one("#host-minimap" if space == Space.HOST else "#guest-minimap", Minimap)
+    def action_hits(self) -> None:
+        """Show the list of what was found, go into it, or hide it."""
+        hits = self.query_one(Hits)
+        if self.desk.search is None:
+            self.notify("nothing was searched for yet: / searches", markup=False)
+        elif hits.display and hits.has_focus:
+            hits.display = False
+            self._hex(self.desk.place.space).focus()
+        else:
+            hits.display = True
+            hits.focus()
+        self.set_class(hits.display, "-hits")
 
     def on_hex_view_followed(self, event: HexView.Followed) -> None:
         """Go where the field points; from guest data that is its mapping."""
@@ -246,7 +243,7 @@ class StructureScreen(ImageScreen):
     def _mark_findings(self) -> None:
         for space in Space:
             self._hex(space).mark(self.desk.places_of_trouble(space))
-            self._paint_minimap(space)
+            self.paint_minimap(space)
 
     def _draw_notes(self) -> None:
         notes = [
@@ -254,7 +251,17 @@ class StructureScreen(ImageScreen):
         ]
         for space in Space:
             self._hex(space).annotate(notes)
-            self._paint_minimap(space)
+            self.paint_minimap(space)
+
+    def _show_hits(self) -> None:
+        """What the search found so far: in the list, in the dumps and beside them."""
+        desk = self.desk
+        for space in Space:
+            self._hex(space).light(desk.matches)
+            self.paint_minimap(space)
+        read = desk.view_of(desk.search.space).read if desk.search else desk.file_view.read
+        self.query_one(Hits).show_hits(desk.search, desk.matches, desk.place, read, desk.sides_of)
+        self.set_class(desk.search is not None, "-hits")
 
     def _findings_at(self, host_offset: int | None) -> list[str]:
         """What the rules say of a byte: in words where the place is one of those that are worded."""

@@ -36,11 +36,11 @@ class CaseLog:
         self.file = file
         self.entries: list[Entry] = []
         self.trouble = ""
-        self._place = place
+        self.place = place
 
     def add(self, words: str, bad: bool = False) -> None:
         """Write down what was done; a file that cannot be written is reported in the log itself, once."""
-        entry = Entry(now(), self._place(), words, bad)
+        entry = Entry(now(), self.place(), words, bad)
         self.entries = [*self.entries[-MOST_ENTRIES:], entry]
         if self.trouble:
             return

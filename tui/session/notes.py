@@ -71,13 +71,13 @@ class Notes:
         same = next((each for each in self.notes if (each.place, each.text, each.label) == (place, text, label)), None)
         if same:
             return same
-        note = Note(place, text, now(), _author(), label, held)
+        note = Note(place, text, now(), user_name(), label, held)
         self._keep([*self.notes, note])
         return note
 
     def change(self, note: Note, text: str, label: str) -> None:
         """Say something else of the same place, from now on. Raises `OSError` if it cannot be kept."""
-        changed = replace(note, text=text, label=label, created_at=now(), author=_author())
+        changed = replace(note, text=text, label=label, created_at=now(), author=user_name())
         self._keep([changed if each is note else each for each in self.notes])
 
     def remove(self, note: Note) -> None:
@@ -108,7 +108,8 @@ def session_file(image: Path, folder: Callable[[], Path] = state_folder) -> Path
     return folder() / "sessions" / f"{digest}.json"
 
 
-def _author() -> str:
+def user_name() -> str:
+    """Who works here, by the name of the account."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

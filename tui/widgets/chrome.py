@@ -20,11 +20,11 @@ SHORTEST_NAME = 12
 """Columns that the name of the file has at least."""
 
 FLASH_SECONDS = 0.4
-SCREENS = ("overview", "structure", "map", "findings", "extract")
+SCREENS = ("overview", "structure", "map", "findings", "extract", "files", "recovery")
 
 
 class TopBar(Widget):
-    """File name, how the evidence is at this second, READ-ONLY, and the five screens to click on."""
+    """File name, how the evidence is at this second, READ-ONLY, and the screens to click on."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *("bar--name", "bar--tab", "bar--here", "bar--seal", "bar--unchanged", "bar--changed")

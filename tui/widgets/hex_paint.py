@@ -25,19 +25,20 @@ CHARACTERS = {
 
 STYLES = (
     *("offset", "cluster", "rule", "missing", "squeezed", "base"),
-    *("zero", "print", "byte", "high", "field-even", "field-odd", "field", "selection", "finding", "cursor"),
+    *("zero", "print", "byte", "high", "field-even", "field-odd", "field", "selection", "finding", "hit", "cursor"),
     *("note-plain", "note-evidence", "note-question", "note-explained", "note-bookmark"),
 )
 
 
 class Painting(Struct):
-    """What a row may have to show; places are of the space that is dumped, `marks` those of findings in the row,
-    `notes` those of notes with the style of their label."""
+    """What a row may have to show; places are of the space that is dumped, `marks` and `hits` those of findings and of
+    a search in the row, `notes` those of notes with the style of their label."""
 
     cursor: int = 0
     field: Range | None = None
     selection: Range | None = None
     marks: Sequence[tuple[int, int]] = ()
+    hits: Sequence[tuple[int, int]] = ()
     notes: Sequence[tuple[Range, str]] = ()
     fields_between: FieldsBetween | None = None
     cluster_size: int = 512
@@ -96,6 +97,8 @@ class Painter:
             _paint(styles, offset, span.place.offset, span.place.length, field)
         for begin, length in painting.marks:
             _paint(styles, offset, begin, length, known["finding"])
+        for begin, length in painting.hits:
+            _paint(styles, offset, begin, length, known["hit"])
         chosen = [(painting.selection, "selection")] if painting.selection else []
         around = [(painting.field, "field")] if painting.field else []
         for place, name in (*around, *painting.notes, *chosen):

@@ -12,6 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from forensic.explore import Places, Range, View
+from tui.searching import Hits
 from tui.widgets.hex_layout import WIDTHS, HexLayout, fitting
 from tui.widgets.hex_paint import CHARACTERS, STYLES, FieldsBetween, Painter, Painting
 from tui.widgets.squeeze import Line, OpenRows, Squeezer
@@ -50,6 +51,7 @@ class HexWindow(ScrollView):
         self._painting = Painting(fields_between=fields_between, cluster_size=cluster_size)
         self.marks: Places | None = None
         self._marked_rows: Sequence[int] = ()
+        self._hits = Hits()
         self._most, self._decimal = WIDTHS[0], False
         self._layout = HexLayout(16, 8)
         self._painter: Painter | None = None
@@ -63,6 +65,13 @@ class HexWindow(ScrollView):
             self.marks = places
             self._find_marked_rows()
             self.refresh()
+
+    def light(self, places: Sequence[Range]) -> None:
+        """Colour what a search found, in the order of the space; its rows are never hidden."""
+        self._hits = Hits([each for each in places if each.space == self.view.space])
+        self._find_marked_rows()
+        self._seen = ((), [])
+        self.refresh()
 
     def annotate(self, notes: Sequence[tuple[Range, str]]) -> None:
         """Colour the bytes of notes, each in the style of its label (one of `STYLES`)."""
@@ -210,6 +219,7 @@ class HexWindow(ScrollView):
         offset = line.row * self._layout.bytes_per_row
         length = min(self._layout.bytes_per_row, self.view.size - offset)
         painting.marks = self.marks.overlapping(offset, offset + length) if self.marks else ()
+        painting.hits = self._hits.overlapping(offset, offset + length)
         data = self.view.read(offset, length)
         if isinstance(data, str) or len(data) < length:
             reason = data if isinstance(data, str) else "the file is shorter than when it was opened"
@@ -225,8 +235,9 @@ class HexWindow(ScrollView):
         return self._seen[1]
 
     def _find_marked_rows(self) -> None:
-        rows = self.marks.begins // self._layout.bytes_per_row if self.marks else None
-        self._marked_rows = () if rows is None else sorted(set(rows.tolist()))
+        width = self._layout.bytes_per_row
+        rows = set((self.marks.begins // width).tolist()) if self.marks else set()
+        self._marked_rows = sorted(rows | {offset // width for offset in self._hits.begins})
 
     def _fit(self) -> None:
         self._layout = fitting(self.size.width, self.view.size, self._most, self._decimal)

@@ -124,7 +124,7 @@ class Squeezer:
                 break
             same = self._same_rows(data, model)
             row += same
-            if same < len(data) // self._width:
+            if not same or same < len(data) // self._width:  # the last row may have fewer bytes
                 break
         return row
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from forensic.cli.diff import add_sides, both_disks
 from forensic.cli.filesystems.sources import add_limit, add_volume, bounds_of, chosen, ended, found_on, report
@@ -18,15 +20,11 @@ from forensic.untrusted import Json
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
-    from forensic.filesystems.changes import Change, Tree
-    from forensic.filesystems.contents import DifferingRanges, Side
-    from forensic.filesystems.matching import Rule
+    from forensic.filesystems.changes import Change
+    from forensic.filesystems.comparing import ChangesOfVolume, Common
     from forensic.filesystems.reading import Reading
-    from forensic.volumes.listing import NamedVolume
 
 SCHEMA = "qcowscope-fs-diff/1"
-
-VolumeChanges = tuple["NamedVolume", list["Change"]]
 
 
 def add(subparsers: Subparsers) -> None:
@@ -61,130 +59,76 @@ def run(options: argparse.Namespace) -> int:
         disks = both_disks(options, opened, "fs diff")
         for caveat in dict.fromkeys((*disks[0].caveats, *disks[1].caveats)):
             complain(f"note: {caveat}")
-        pairs, notes = _volumes(disks, options)
-        readings: list[Reading] = []
-        found = list(_found(disks, pairs, readings, options))
+        common = _volumes(disks, options)
+        found = list(_found(disks, common, options))
+        readings = [reading for one in found for reading in one.readings]
         if options.json:
-            _print_json(disks, found, notes, readings)
+            _print_json(disks, found, common.notes, readings)
         else:
-            _print_text(found, notes)
+            _print_text(found, common.notes)
         sys.stdout.flush()
         status = report(readings)
-        if any(change.reason for _, changes in found for change in changes):
+        if any(change.reason for one in found for change in one.changes):
             status = status_of_all([status, ExitStatus.RANGES_NOT_READ])
         return ended(disks, status)
 
 
-def _volumes(
-    disks: tuple[Disk, Disk], options: argparse.Namespace
-) -> tuple[list[tuple[NamedVolume, NamedVolume]], list[str]]:
-    """The volumes that both disks have, and what is to be said of the others. Raises `UsageError`."""
-    found = [found_on(disk) for disk in disks]
-    first, second = ({one.name.raw: one for one in chosen(volumes, options, only_one=False)} for volumes in found)
-    notes = []
-    for mine, others, which in ((first, second, "first"), (second, first, "second")):
-        notes += [
-            f"volume {one.name.text} can be read on the {which} disk only"
-            for raw, one in mine.items()
-            if raw not in others
-        ]
-    both = [(one, second[raw]) for raw, one in first.items() if raw in second]
-    notes += [
-        f"volume {one.name.text} is {one.file_system} on the first disk and {other.file_system} on the second"
-        for one, other in both
-        if one.library != other.library
-    ]
-    pairs = [(one, other) for one, other in both if one.library == other.library]
-    if not pairs:
-        raise UsageError(f"qcowscope fs diff: the disks have no volume in common that can be read: {'; '.join(notes)}")
-    return pairs, notes
+def _volumes(disks: tuple[Disk, Disk], options: argparse.Namespace) -> Common:
+    """The volumes that both disks have. Raises `UsageError`."""
+    from forensic.filesystems.comparing import common_volumes
+
+    first, second = (chosen(found_on(disk), options, only_one=False) for disk in disks)
+    common = common_volumes(first, second)
+    if not common.pairs:
+        notes = "; ".join(common.notes)
+        raise UsageError(f"qcowscope fs diff: the disks have no volume in common that can be read: {notes}")
+    return common
 
 
-def _found(
-    disks: tuple[Disk, Disk],
-    pairs: list[tuple[NamedVolume, NamedVolume]],
-    readings: list[Reading],
-    options: argparse.Namespace,
-) -> Iterator[VolumeChanges]:
-    """The changes of each volume; what read it is added to `readings`."""
-    from forensic.extraction.disk_difference import differences
-    from forensic.filesystems.changes import OF_CONTENT, changes
-    from forensic.filesystems.contents import Compare, DifferingRanges
+def _found(disks: tuple[Disk, Disk], common: Common, options: argparse.Namespace) -> Iterator[ChangesOfVolume]:
+    """The changes of each volume; that two file systems are not one is said."""
+    from forensic.filesystems.changes import OF_CONTENT
+    from forensic.filesystems.comparing import compare_volumes
+    from forensic.filesystems.matching import Rule
 
-    ranges: DifferingRanges | None = None
-    for volumes in pairs:
-        trees = [_tree(disk, volume, readings, options) for disk, volume in zip(disks, volumes, strict=True)]
-        if ranges is None:  # after the first readers were forked: they need not have a copy
-            ranges = DifferingRanges(differences(*disks), max(disk.size for disk in disks))
-        sides = [_side(disk, volume) for disk, volume in zip(disks, volumes, strict=True)]
-        found = changes(trees[0], trees[1], _rule(disks, volumes), Compare(sides[0], sides[1], ranges))
-        yield volumes[1], [one for one in found if not options.content_only or OF_CONTENT & set(one.what)]
-
-
-def _rule(disks: tuple[Disk, Disk], volumes: tuple[NamedVolume, NamedVolume]) -> Rule:
-    """What files are recognised by; that two file systems are not one is said."""
-    from forensic.disk.contents import read_of
-    from forensic.filesystems.matching import rule_for
-    from forensic.volumes.listing import through
-    from forensic.volumes.signatures import serial_of
-
-    serials = [
-        serial_of(through(read_of(disk), volume.layout), volume.file_system)
-        for disk, volume in zip(disks, volumes, strict=True)
-    ]
-    if serials[0] != serials[1]:
-        complain(f"note: volume {volumes[1].name.text}: two different file systems, whose files are matched by path")
-    return rule_for(volumes[1].file_system, serials[0] == serials[1])
-
-
-def _tree(disk: Disk, volume: NamedVolume, readings: list[Reading], options: argparse.Namespace) -> Tree:
-    from forensic.filesystems.changes import Tree
-    from forensic.filesystems.reading import Reading
-    from forensic.filesystems.walking import Task
-
-    reading = Reading(disk, volume, Task(recursive=True, with_runs=True), bounds_of(options))
-    readings.append(reading)
-    entries = [entry for entry in reading.entries() if options.own_files or not entry.own]
-    faulty = [fault.path.raw for fault in reading.faults]
-    return Tree(entries, None if reading.failure or reading.fault_count > len(faulty) else faulty)
-
-
-def _side(disk: Disk, volume: NamedVolume) -> Side:
-    from forensic.filesystems.contents import Side
-    from forensic.filesystems.volume_reader import VolumeReader
-
-    return Side(VolumeReader(disk, volume.layout), volume.layout)
+    for one in compare_volumes(disks, common.pairs, bounds_of(options), options.own_files):
+        if one.rule == Rule.PATH:
+            complain(
+                f"note: volume {one.volume.name.text}: two different file systems, whose files are matched by path"
+            )
+        kept = [change for change in one.changes if not options.content_only or OF_CONTENT & set(change.what)]
+        yield replace(one, changes=kept)
 
 
 def _print_json(
-    disks: tuple[Disk, Disk], found: list[VolumeChanges], notes: list[str], readings: list[Reading]
+    disks: tuple[Disk, Disk], found: list[ChangesOfVolume], notes: Sequence[str], readings: list[Reading]
 ) -> None:
     listed = [
-        change.as_json(volume.name.text, min(volume.length, disks[1].size))
-        for volume, changes in found
-        for change in changes
+        change.as_json(one.volume.name.text, min(one.volume.length, disks[1].size))
+        for one in found
+        for change in one.changes
     ]
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "first": disks[0].target,
         "second": disks[1].target,
-        "volumes": [volume.name.text for volume, _ in found],
+        "volumes": [one.volume.name.text for one in found],
         "changes": listed,
-        "notes": notes,
+        "notes": list(notes),
         "faults": [fault.as_json() for reading in readings for fault in reading.faults],
         "failures": [reading.failure.as_json() for reading in readings if reading.failure],
     }
     print(json.dumps(document, indent=2, sort_keys=True))
 
 
-def _print_text(found: list[VolumeChanges], notes: list[str]) -> None:
+def _print_text(found: list[ChangesOfVolume], notes: Sequence[str]) -> None:
     several = len(found) > 1
     for note in notes:
         print(f"note: {note}")
-    for volume, changes in found:
-        for change in changes:
-            print(_line(change, f"{volume.name.text}:/" if several else ""))
-    if not any(changes for _, changes in found):
+    for one in found:
+        for change in one.changes:
+            print(_line(change, f"{one.volume.name.text}:/" if several else ""))
+    if not any(one.changes for one in found):
         print("no difference")
 
 

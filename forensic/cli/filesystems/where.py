@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from forensic.cli.filesystems.sources import (
@@ -61,8 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from forensic.filesystems.walking import Task
 
     name = file_named(options, "where")
-    with ExitStack() as stack:
-        image, disk = stack.enter_context(opened(options))
+    with opened(options) as (image, disk):
         volume = chosen(found_on(disk), options)[0]
         task = Task(as_path(options.path or ""), options.inode or "", with_runs=True, only_itself=True)
         reading = Reading(disk, volume, task, bounds_of(options))
@@ -71,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         if entry is None:
             is_missing(reading, name)
             return ended([disk], status or ExitStatus.NOT_COMPLETED)
-        places = list(places_of(entry, volume.layout, disk, _others(image, disk, stack)))
+        places = list(places_of(entry, volume.layout, disk, _others(image, disk)))
         print_places = _print_json if options.json else _print_text
         print_places(entry, places)
         sys.stdout.flush()
@@ -79,19 +77,14 @@ def run(options: argparse.Namespace) -> int:
         return ended([disk], status or (ExitStatus.RANGES_NOT_READ if lacking else ExitStatus.DONE))
 
 
-def _others(image: Qcow2Image | Qcow1Image, disk: Disk, stack: ExitStack) -> list[Disk]:
-    """The other disks of the image; for where they lie neither keys nor other files are needed."""
-    from forensic.disk.opening import open_disk
-    from forensic.filesystems.places import MAX_DISKS
+def _others(image: Qcow2Image | Qcow1Image, disk: Disk) -> list[Disk]:
+    """The other disks of the image, if there are not too many."""
+    from forensic.filesystems.places import MAX_DISKS, disks_beside
     from forensic.image import Qcow1Image
 
-    if isinstance(image, Qcow1Image) or not image.header.nb_snapshots:
-        return []
-    snapshots = image.snapshots.snapshots
-    if len(snapshots) > MAX_DISKS:
-        complain(f"note: only the first {MAX_DISKS} of {len(snapshots):,} snapshots are compared with")
-    disks = [stack.enter_context(open_disk(image, target)) for target in (None, *snapshots[:MAX_DISKS])]
-    return [other for other in disks if other.target != disk.target]
+    if not isinstance(image, Qcow1Image) and image.header.nb_snapshots > MAX_DISKS:
+        complain(f"note: only the first {MAX_DISKS} of {image.header.nb_snapshots:,} snapshots are compared with")
+    return disks_beside(image, disk)
 
 
 def _print_json(entry: Entry, places: list[Place]) -> None:

@@ -42,6 +42,9 @@ def lines(image: str, output: Path | None, recovery: Recovery, summary: Summary,
     if plan.segments:
         count = len(plan.segments) + plan.segments_not_listed
         yield f"L2 tables that could not be placed, whose data is not part of the disk: {count:,}"
+    if plan.streams:
+        count = sum(len(one.lengths) for one in plan.streams) + plan.streams_not_listed
+        yield f"compressed clusters that could not be placed, and are not part of the disk: {count:,}"
     yield from summary.sentences
     if without_plan > summary.bytes_read:
         yield f"without a plan, extract reads {without_plan - summary.bytes_read:,} bytes more"
@@ -72,4 +75,5 @@ def as_json(recovery: Recovery, summary: Summary) -> Json:
             for name, one in plan.decisions.items()
         },
         "unplaced_tables": len(plan.segments) + plan.segments_not_listed,
+        "unplaced_streams": sum(len(one.lengths) for one in plan.streams) + plan.streams_not_listed,
     }

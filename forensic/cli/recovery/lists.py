@@ -17,14 +17,15 @@ from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import NotAnImage, Unsupported, WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.image import Qcow2Image
 from forensic.output.paths import refuse
 from forensic.recovery.carving import Carved, find_images
-from forensic.recovery.plan import Part, Plan, in_part, to_json
-from forensic.recovery.reading import planned_by
+from forensic.recovery.plan import Part, Plan, to_json
+from forensic.recovery.plan_seals import in_part
+from forensic.recovery.reading import image_by
 from forensic.recovery.recover import Recovery, recover, recover_deleted
 from forensic.recovery.scanning import scan
 from forensic.recovery.summary import Summary, sum_up
+from forensic.recovery.work import RecoverySettings
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ Bad = Sequence[tuple[int, int]]
 
 def summary_of(evidence: Evidence, plan: Plan) -> Summary:
     """What a plan gives."""
-    return sum_up(Qcow2Image(evidence, planned_by(plan, evidence)).disk())
+    return sum_up(image_by(plan, evidence).disk())
 
 
 def list_deleted(options: argparse.Namespace, knowledge: Knowledge, bad: Bad) -> int:
@@ -43,7 +44,7 @@ def list_deleted(options: argparse.Namespace, knowledge: Knowledge, bad: Bad) ->
     rows: list[Json] = []
     with evidence_of(options.image, options, bad) as evidence:
         with progress_bar("scanning") as progress:
-            found = recover_deleted(evidence, knowledge, progress, max_time=options.max_time)
+            found = recover_deleted(evidence, RecoverySettings(knowledge, progress, max_time=options.max_time))
         plans = _plan_files(options, [f"deleted-{number}" for number in range(len(found))], evidence)
         for number, (snapshot, recovery) in enumerate(found):
             summary = summary_of(evidence, recovery.plan)
@@ -107,7 +108,7 @@ def _planned(
     with Evidence(options.image, bad=[(max(0, start), end) for start, end in inside]) as evidence:
         evidence.narrow(part.offset, part.length)
         try:
-            recovery: Recovery = recover(evidence, knowledge, max_time=options.max_time)
+            recovery: Recovery = recover(evidence, RecoverySettings(knowledge, max_time=options.max_time))
         except (NotAnImage, Unsupported) as refusal:
             return {"plan": None, "reason": str(refusal)}
         summary = summary_of(evidence, recovery.plan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from forensic.recovery.layout import Knowledge
     from forensic.recovery.recover import Recovery
     from forensic.recovery.summary import Summary
+    from forensic.recovery.work import RecoverySettings
 
 HEADER_BYTES = 1 << 21
 
@@ -34,7 +34,7 @@ def add(subparsers: Subparsers) -> None:
         "recover",
         run,
         "show what can be recovered of a damaged image, and write the plan by which other commands read it",
-        "Reads the whole file once and writes nothing to it; compressed clusters are not decoded. The exit status is 0 "
+        "Reads the whole file once and writes nothing to it. The exit status is 0 "
         "if all of the disk is certain, 5 if something is inferred or unknown, 63 if there is no trace of an image.",
     )
     add_image(parser)
@@ -113,7 +113,9 @@ def run(options: argparse.Namespace) -> int:
     from forensic.cli.recovery.described import as_json, lines
     from forensic.cli.recovery.lists import summary_of
     from forensic.output.paths import refuse
-    from forensic.recovery.plan import to_json, without_doubtful
+    from forensic.recovery.plan import to_json
+    from forensic.recovery.plan_seals import without_doubtful
+    from forensic.recovery.work import RecoverySettings
 
     to_stdout = str(options.output) == "-"
     output = None if to_stdout else options.output
@@ -123,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
         if output:
             refuse([output], [evidence, *files_read_by(options)], options.force)
         with progress_bar("scanning") as progress:
-            recovery = _recovery(options, evidence, knowledge, progress)
+            recovery = _recovery(options, evidence, RecoverySettings(knowledge, progress, max_time=options.max_time))
         recovery.plan = without_doubtful(recovery.plan, options.min_confidence)
         summary = summary_of(evidence, recovery.plan)
         if output:
@@ -164,25 +166,20 @@ def _bad_ranges(options: argparse.Namespace) -> list[tuple[int, int]]:
     return bad_ranges(options.bad_map)
 
 
-def _recovery(
-    options: argparse.Namespace,
-    evidence: Evidence,
-    knowledge: Knowledge,
-    progress: Callable[[int, int], None] | None,
-) -> Recovery:
+def _recovery(options: argparse.Namespace, evidence: Evidence, settings: RecoverySettings) -> Recovery:
     """The plan of one disk. Raises `UsageError` for a target that is none, `WrongSupply` for one that is not there."""
     from forensic.recovery.recover import recover, recover_deleted, recover_older, recover_snapshot
 
     kind, colon, word = options.target.partition(":")
     if kind == "active" and not colon:
-        return recover(evidence, knowledge, progress, max_time=options.max_time)
+        return recover(evidence, settings)
     if kind == "older" and not colon:
-        return recover_older(evidence, knowledge, progress, max_time=options.max_time)
+        return recover_older(evidence, settings)
     if kind == "snapshot" and word:
-        return recover_snapshot(evidence, word, knowledge, progress, max_time=options.max_time)
+        return recover_snapshot(evidence, word, settings)
     if kind != "deleted" or not (word.isascii() and word.isdecimal()) or len(word) > 6:
         raise UsageError("qcowscope recover: --target is active, snapshot:ID, deleted:N or older")
-    found = recover_deleted(evidence, knowledge, progress, max_time=options.max_time)
+    found = recover_deleted(evidence, settings)
     if int(word) >= len(found):
         said = f"{counted(len(found), 'deleted snapshot')} can be found in it"
         raise WrongSupply(evidence.path_as_given, said)

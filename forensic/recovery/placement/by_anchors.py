@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -18,14 +18,18 @@ from forensic.recovery.anchors import find_anchors, partitions
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.certainty import Method, of_anchors
 from forensic.recovery.placement.in_streams import Decoded, anchors_of, decode_for_anchors
-from forensic.recovery.placement.slots import MAX_TWIN_CLUSTERS, Placed, is_current
+from forensic.recovery.placement.slots import Placed, is_current
 from forensic.recovery.placement.starts import DiskShape, Said, Start, Within, starts_of
+from forensic.recovery.tally import Tally
 
 FARTHEST = 1 << 60
 """Bytes from the start of a file system beyond which no structure is believed to lie."""
 
 AGREEING = 0.8
 """The share of a table's anchors that have to agree on its slot."""
+
+MOST_SHARED = 1 << 21
+"""Clusters with several references that are looked at; if there are more, tables are taken to share some."""
 
 
 class Votes(Struct):
@@ -78,7 +82,7 @@ def by_anchors(
     orphans. Otherwise they may be of several images that lay here one after the other, and nothing is certain where
     anything shows that.
     """
-    if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS or not len(orphans):
+    if not accounts.possible or not len(orphans):
         return []
     slots = {table: slot for slot, table in placed}
     within, starts, shared = _within_and_starts(accounts, orphans, slots, disk, decoded)
@@ -112,7 +116,7 @@ def anchors_with_starts(
     accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]], disk: DiskShape, decoded: Decoded
 ) -> list[tuple[Anchor, int]]:
     """Every anchor in the data of tables whose file system has a known start, and that start."""
-    if not accounts.possible or accounts.clusters > MAX_TWIN_CLUSTERS:
+    if not accounts.possible:
         return []
     slots = {table: slot for slot, table in placed}
     within, starts, _ = _within_and_starts(accounts, orphans, slots, disk, decoded)
@@ -185,41 +189,77 @@ def _within_and_starts(
 ) -> tuple[Within, dict[bytes, Start], bool]:
     """The anchors in the data of tables, where their file systems begin, and whether tables share clusters."""
     tables = np.array(sorted({*orphans.tolist(), *slots}), dtype=np.uint64)
-    where, shared = _entries_of(accounts, tables)
     decode_for_anchors(accounts, tables, decoded)
-    within = _within(accounts, tables, where, decoded)
-    said = _said_by_partitions(accounts, where, within, disk, decoded)
-    return within, starts_of(within, slots, said, disk), shared
+    anchors = find_anchors(accounts.evidence, accounts.scan)
+    if not anchors and not decoded.clusters:
+        return Within(), {}, False
+    leads = LeadsTo.clusters_of(
+        accounts, tables, {one.host_offset >> accounts.geometry.cluster_bits for one in anchors}
+    )
+    within = _within(accounts, tables, anchors, leads.entries, decoded)
+    said = _said_by_partitions(accounts, leads.firsts, within, disk, decoded)
+    return within, starts_of(within, slots, said, disk), leads.shared
 
 
-def _entries_of(accounts: Accounts, tables: U64) -> tuple[I64, bool]:
-    """For each host cluster the number of the table that leads to it × entries a table + index of the entry; or -1.
+class LeadsTo(Struct, frozen=True):
+    """What tables lead to: of some host clusters the number of the table × entries a table + index of the entry, the
+    clusters that a table maps first, and whether two tables lead to one cluster at different indices.
 
-    And whether two tables lead to one cluster at different indices: no two tables of one disk do, at any time.
+    No two tables of one disk do that, at any time.
     """
-    where = np.full(accounts.clusters, -1, dtype=np.int64)
-    per_table = accounts.geometry.l2_entry_count
-    bits = np.uint64(accounts.geometry.cluster_bits)
-    shared = False
+
+    entries: dict[int, int]
+    firsts: list[int]
+    shared: bool
+
+    @classmethod
+    def clusters_of(cls, accounts: Accounts, tables: U64, wanted: set[int]) -> LeadsTo:
+        """What these tables lead to, as far as it concerns the `wanted` clusters."""
+        asked, tally = Tally(accounts.clusters), Tally(accounts.clusters)
+        asked.add(np.array(sorted(wanted), dtype=np.int64))
+        entries: dict[int, int] = {}
+        firsts: set[int] = set()
+        for clusters, numbers in _entries_of(accounts, tables):
+            tally.add(clusters)
+            hits = asked.are_counted(clusters)
+            entries.update(zip(clusters[hits].tolist(), numbers[hits].tolist(), strict=True))
+            firsts.update(clusters[numbers % accounts.geometry.l2_entry_count == 0].tolist())
+        return cls(entries, sorted(firsts), tally.has_more and _is_any_shared(accounts, tables, tally))
+
+
+def _entries_of(accounts: Accounts, tables: U64) -> Iterator[tuple[I64, I64]]:
+    """The host clusters that some tables at a time lead to, and the numbers of the entries; see `LeadsTo`."""
+    per_table, bits = accounts.geometry.l2_entry_count, np.uint64(accounts.geometry.cluster_bits)
     for batch, good in accounts.batches(np.arange(len(tables)), tables):
         places, _ = located(batch, good)
         inside = (places != 0) & (places < np.uint64(accounts.evidence.size))
         numbers = (batch.l1_indices[:, np.newaxis] * per_table + np.arange(per_table))[inside]
-        clusters = (places[inside] >> bits).astype(np.int64)
-        before = where[clusters]
-        where[clusters] = numbers
-        indices = numbers % per_table
-        shared |= bool(
-            (((before >= 0) & (before % per_table != indices)) | (where[clusters] % per_table != indices)).any()
-        )
-    return where, shared
+        yield (places[inside] >> bits).astype(np.int64), numbers
 
 
-def _within(accounts: Accounts, tables: U64, where: I64, decoded: Decoded) -> Within:
+def _is_any_shared(accounts: Accounts, tables: U64, tally: Tally) -> bool:
+    """Whether a cluster to which more than one entry leads is led to at different indices."""
+    several = np.concatenate([np.flatnonzero(tally.part(part) > 1) + part.start for part in tally.parts()])
+    if len(several) > MOST_SHARED:
+        return True
+    index = np.full(len(several), -1, dtype=np.int64)
+    for clusters, numbers in _entries_of(accounts, tables):
+        again = np.flatnonzero(tally.at(clusters) > 1)
+        rows, indices = np.searchsorted(several, clusters[again]), numbers[again] % accounts.geometry.l2_entry_count
+        before = index[rows]
+        index[rows] = indices
+        if (((before >= 0) & (before != indices)) | (index[rows] != indices)).any():
+            return True
+    return False
+
+
+def _within(
+    accounts: Accounts, tables: U64, anchors: Sequence[Anchor], entries: dict[int, int], decoded: Decoded
+) -> Within:
     geometry = accounts.geometry
     found = Within()
-    for anchor in find_anchors(accounts.evidence, accounts.scan):
-        number = int(where[anchor.host_offset >> geometry.cluster_bits])
+    for anchor in anchors:
+        number = entries.get(anchor.host_offset >> geometry.cluster_bits, -1)
         if number >= 0 and 0 <= anchor.place < FARTHEST:
             table, index = divmod(number, geometry.l2_entry_count)
             inside = anchor.host_offset % geometry.cluster_size
@@ -235,7 +275,9 @@ def _within(accounts: Accounts, tables: U64, where: I64, decoded: Decoded) -> Wi
     return found
 
 
-def _said_by_partitions(accounts: Accounts, where: I64, within: Within, disk: DiskShape, decoded: Decoded) -> Said:
+def _said_by_partitions(
+    accounts: Accounts, firsts: list[int], within: Within, disk: DiskShape, decoded: Decoded
+) -> Said:
     """Partition starts by every partition table in the data; those of a disk of another size may be in a file of it."""
     evidence: Evidence = accounts.evidence
     found: list[partitions.Partitions] = []
@@ -245,9 +287,7 @@ def _said_by_partitions(accounts: Accounts, where: I64, within: Within, disk: Di
         elif anchor.kind == "gpt_header":
             rest = -anchor.host_offset % accounts.geometry.cluster_size
             found.append(partitions.by_gpt(evidence.read_up_to_bad(anchor.host_offset, rest), anchor))
-    per_table = accounts.geometry.l2_entry_count
-    first = np.flatnonzero((where >= 0) & (where % per_table == 0))[: partitions.MOST_STARTS]
-    for cluster in first.tolist():
+    for cluster in firsts[: partitions.MOST_STARTS]:
         found.append(partitions.by_mbr(evidence.read_up_to_bad(cluster << accounts.geometry.cluster_bits, 512)))
     found += [partitions.by_mbr(one.data[:512]) for one in decoded.clusters if not one.index][: partitions.MOST_STARTS]
     starts = list(dict.fromkeys(start for one in found for start in one.starts))[: partitions.MOST_STARTS]

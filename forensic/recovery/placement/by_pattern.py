@@ -63,9 +63,11 @@ def reader_of(accounts: Accounts, header: bytes, placed: Sequence[tuple[int, int
 
 def _is_taken(accounts: Accounts, host_offset: int, length: int) -> bool:
     """Whether another image has taken a part of this host range."""
+    if accounts.taken is None:
+        return False
     bits = accounts.geometry.cluster_bits
-    part = slice(host_offset >> bits, ((host_offset + length - 1) >> bits) + 1)
-    return accounts.taken is not None and bool(accounts.taken[part].any())
+    part = np.arange(host_offset >> bits, min(accounts.taken.size, ((host_offset + length - 1) >> bits) + 1))
+    return bool(accounts.taken.are_counted(part).any())
 
 
 def by_pattern(

@@ -51,7 +51,10 @@ def decode_for_anchors(accounts: Accounts, tables: U64, found: Decoded) -> None:
     size = accounts.geometry.cluster_size
     for cluster in _decoded(accounts, new, found):
         words = np.frombuffer(cluster.data, dtype=np.uint64).reshape(-1, WORDS)
-        kinds = {kind for kind, _ in signatures_in(words, 0, masks)} - {Signature.SNAPSHOT, Signature.QCOW2}
+        kinds = {kind for kind, _ in signatures_in(words, words[:, 0].copy(), masks)} - {
+            Signature.SNAPSHOT,
+            Signature.QCOW2,
+        }
         if (kinds or not cluster.index) and found.room >= size:
             found.clusters.append(cluster)
             found.room -= size

@@ -16,22 +16,36 @@ from forensic.qcow2.entries import OFFSET_MASK
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.placement.by_order import looks_converted
 from forensic.recovery.placement.by_place import by_place
+from forensic.recovery.placement.by_streams import by_streams, not_placed
+from forensic.recovery.placement.lost_streams import Found, find_streams
 from forensic.recovery.placement.placing import all_placed, other_l1_tables
 from forensic.recovery.placement.slots import Placed
 from forensic.recovery.plan import DataRange
 from forensic.recovery.work import PlacedData, Work
 
+CLUSTERS_AT_ONCE = 1 << 16
+
 
 def replace_lost_tables(work: Work) -> None:
     """Give the slots whose table was written over an older table, or the data that lies where it belongs."""
     slots = lost_slots(work)
-    if not len(slots) or not work.accounts.possible:
+    if not work.accounts.possible:
+        return
+    found = Found() if work.accounts.closed else find_streams(work)
+    work.streams = found.streams()
+    if not found.complete and len(work.streams.host_offsets):
+        work.notes.append("compressed clusters without a table were not looked for everywhere")
+    if not len(slots):
         return
     older = by_older_tables(work, slots)
     work.placed += older
     left = np.setdiff1d(slots, [one.slot for one in older])
     work.placed_data += by_exact_count(work, left)
-    work.placed_data += by_place(work, np.setdiff1d(left, [one.slot for one in work.placed_data]))
+    left = np.setdiff1d(left, [one.slot for one in work.placed_data])
+    in_streams = by_streams(work, left, found)
+    work.streams = not_placed(work.streams, in_streams)
+    work.placed_data += in_streams
+    work.placed_data += by_place(work, np.setdiff1d(left, [one.slot for one in in_streams]))
     replaced = [one.slot for one in older] + [one.slot for one in work.placed_data]
     l1 = work.l1.copy()
     l1[[slot for slot in replaced if slot < len(l1)]] = 0
@@ -76,12 +90,13 @@ def data_ranges(work: Work, first: int) -> tuple[DataRange, ...]:
     size = work.geometry.cluster_size
     for number, part in sorted(enumerate(work.placed_data, first + 1), key=lambda one: one[1].slot):
         start, places = part.slot * work.geometry.l1_coverage, part.host_offsets
-        breaks = np.flatnonzero((np.diff(places) != size) | (np.diff(part.indices) != 1)) + 1
-        for begin, stop in pairwise([0, *breaks.tolist(), len(places)]):
+        stored = np.zeros(len(places), dtype=np.int64) if part.stored_lengths is None else part.stored_lengths
+        breaks = (np.diff(places) != size) | (np.diff(part.indices) != 1) | (stored[1:] > 0) | (stored[:-1] > 0)
+        for begin, stop in pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), len(places)]):
             guest, length = start + int(part.indices[begin]) * size, (stop - begin) * size
             length = min(length, max(0, work.geometry.virtual_size - guest)) if work.layout.size_known else length
-            found.append(DataRange(guest, length, int(places[begin]), f"D{number}"))
-    return tuple(found)
+            found.append(DataRange(guest, length, int(places[begin]), f"D{number}", int(stored[begin])))
+    return tuple(sorted(found, key=lambda one: one.guest_offset))
 
 
 class _Gap(Struct, frozen=True):
@@ -103,22 +118,35 @@ def by_exact_count(work: Work, slots: I64) -> list[PlacedData]:
     intact = placed[~work.found.zero_among(_clusters(work, placed), geometry.cluster_bits)]
     if work.suspect or work.everywhere or (len(intact) and not looks_converted(accounts, intact)):
         return []
-    in_use = ~accounts.claimed
-    if accounts.usable and accounts.stored is not None:
-        in_use &= accounts.stored > 0
-    else:
-        in_use &= ~work.found.zero_clusters(geometry.cluster_bits)
     found = []
     last = -(-geometry.virtual_size // geometry.cluster_size)
     for gap in _gaps(work, set(slots.tolist())):
         first = (gap.begin >> geometry.cluster_bits) + 1
-        clusters = np.flatnonzero(in_use[first : gap.end >> geometry.cluster_bits]) + first
         wanted = min(geometry.l2_entry_count, last - gap.slot * geometry.l2_entry_count)
+        clusters = _unclaimed(work, first, gap.end >> geometry.cluster_bits, wanted)
         if len(clusters) == wanted > 1:
             because = f"as many clusters as it needs lie between the place of its table at {gap.begin:#x} and the next"
             places = clusters << geometry.cluster_bits
             found.append(PlacedData(gap.slot, np.arange(wanted), places, Method.EXACT_COUNT, because))
     return found
+
+
+def _unclaimed(work: Work, first: int, end: int, wanted: int) -> I64:
+    """The clusters of a part of the file that are in use and that nothing claims; it is not asked beyond `wanted`."""
+    accounts, found = work.accounts, [np.zeros(0, dtype=np.int64)]
+    count = 0
+    for at in range(first, min(end, accounts.clusters), CLUSTERS_AT_ONCE):
+        part = np.arange(at, min(end, accounts.clusters, at + CLUSTERS_AT_ONCE))
+        part = part[~accounts.are_claimed(part)]
+        if accounts.usable and accounts.stored is not None:
+            part = part[accounts.stored.are_counted(part)]
+        else:
+            part = part[~work.found.zero_among(part, work.geometry.cluster_bits)]
+        found.append(part)
+        count += len(part)
+        if count > wanted:
+            break
+    return np.concatenate(found)
 
 
 def _clusters(work: Work, tables: U64) -> I64:

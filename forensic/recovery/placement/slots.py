@@ -140,7 +140,7 @@ def is_current(accounts: Accounts, host_offset: int, counted_now: bool) -> bool:
     another they are those of the new one.
     """
     if counted_now and accounts.usable and accounts.stored is not None:
-        return int(accounts.stored[host_offset >> accounts.geometry.cluster_bits]) == 1
+        return int(accounts.stored.at(np.array([host_offset >> accounts.geometry.cluster_bits]))[0]) == 1
     for batch, good in accounts.batches(np.zeros(1, np.int64), np.array([host_offset], dtype=np.uint64)):
         places, streams = located(batch, good)
         leads = places != 0

@@ -15,6 +15,7 @@ from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64
 from forensic.recovery.anchors import xfs
 from forensic.recovery.anchors.anchor import Anchor
+from forensic.recovery.anchors.ext_bitmaps import Bitmaps, bitmaps_of
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Signature
 
@@ -49,7 +50,8 @@ def used_maps(evidence: Evidence, scan: Scan, anchors: Sequence[tuple[Anchor, in
         if anchor.system in seen:
             continue
         if anchor.kind == "ext_superblock":
-            one = _of_ext(evidence, anchor, start, read)
+            known = {other.groups.uuid: other for other in bitmaps_of(evidence, scan)}.get(anchor.system)
+            one = _of_ext(evidence, anchor, start, read, known)
         elif anchor.kind.startswith("xfs"):
             one = _of_xfs(evidence, scan, anchor, start)
         else:
@@ -60,10 +62,11 @@ def used_maps(evidence: Evidence, scan: Scan, anchors: Sequence[tuple[Anchor, in
     return found
 
 
-def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedMap | None:
+def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read, found: Bitmaps | None) -> UsedMap | None:
     """By the block bitmaps that the group descriptors after a superblock name; what cannot be read is not known.
 
-    Inode tables may never have been written: whether they are in use says nothing.
+    Descriptors and bitmaps that no placed table leads to may be `found` by their checksums. Inode tables may never
+    have been written: whether they are in use says nothing.
     """
     raw = anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024)
     count, first, per_group = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 20, 32))
@@ -76,6 +79,9 @@ def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedM
         return None
     place = (anchor.place // size + 1) * size
     table = read(start + place, -(-groups * length // size) * size)
+    if table is None and found is not None:
+        rows = (found.groups.rows.get(group, {bytes(length)}) for group in range(groups))
+        table = b"".join(next(iter(one)).ljust(length, b"\0") for one in rows)
     if table is None:
         return None
     states = np.full(count, NOT_KNOWN, dtype=np.uint8)
@@ -88,13 +94,22 @@ def _of_ext(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> UsedM
             inode_table |= int.from_bytes(one[40:44], "little") << 32
         begin = first + group * per_group
         end = min(count, begin + per_group)
-        bits = None if int.from_bytes(one[18:20], "little") & BLOCK_UNINIT else read(start + bitmap * size, size)
+        bits = None
+        if any(one) and not int.from_bytes(one[18:20], "little") & BLOCK_UNINIT:
+            bits = read(start + bitmap * size, size) or _found_bitmap(evidence, found, bitmap)
         if bits is not None and bitmap < count:
             used = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")[: end - begin]
             states[begin : begin + len(used)] = used
-        if inode_table < count:
+        if any(one) and inode_table < count:
             states[inode_table : inode_table + inode_blocks] = NOT_KNOWN
     return UsedMap(start, size, states)
+
+
+def _found_bitmap(evidence: Evidence, found: Bitmaps | None, block: int) -> bytes | None:
+    """The content of a bitmap that was found by its checksum, wherever it lies."""
+    if found is None or block not in found.places:
+        return None
+    return evidence.read_up_to_bad(min(found.places[block]), found.groups.block_size)
 
 
 def _of_xfs(evidence: Evidence, scan: Scan, anchor: Anchor, start: int) -> UsedMap | None:

@@ -11,8 +11,9 @@ import pytest
 from forensic.errors import BadPlan
 from forensic.evidence import Evidence
 from forensic.recovery.certainty import Certainty, Method
-from forensic.recovery.plan import Plan, to_json, without_doubtful
+from forensic.recovery.plan import Plan, to_json
 from forensic.recovery.plan_reading import parse_plan
+from forensic.recovery.plan_seals import without_doubtful
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.commands import qcowscope

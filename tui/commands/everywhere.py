@@ -1,30 +1,10 @@
-"""The one table of commands: keys, footer, palette and help all come from it, so none is undocumented."""
+"""The commands that work on every screen."""
 
 from __future__ import annotations
 
-from msgspec import Struct
-from textual.binding import Binding, BindingType
+from tui.commands.command import EVERYWHERE, Command
 
-EVERYWHERE, STRUCTURE, MAP, FINDINGS, EXTRACT, HEX = "everywhere", "structure", "map", "findings", "extract", "hex"
-
-
-class Command(Struct, frozen=True):
-    """A command: `keys` as Textual writes them, the `action` it runs, a short title and a sentence of help.
-
-    `footer` says whether it stands in the line of keys; `priority` that it comes before what has the focus.
-    """
-
-    id: str
-    where: str
-    keys: str
-    action: str
-    title: str
-    help: str
-    footer: bool = False
-    priority: bool = False
-
-
-COMMANDS = (
+COMMANDS_OF_ALL = (
     Command(
         "screen.overview",
         EVERYWHERE,
@@ -50,6 +30,15 @@ COMMANDS = (
         "show('extract')",
         "Extract",
         "Write the disk to a raw image, with hashes.",
+    ),
+    Command("screen.files", EVERYWHERE, "6", "show('files')", "Files", "Show the files of the guest."),
+    Command(
+        "screen.recovery",
+        EVERYWHERE,
+        "7",
+        "show('recovery')",
+        "Recovery",
+        "Find what can be recovered, and read the image by it.",
     ),
     Command("app.help", EVERYWHERE, "question_mark,f1", "help", "Help", "List every command; Enter runs it.", True),
     Command(
@@ -155,79 +144,4 @@ COMMANDS = (
         "Send the whole screen again, after something wrote on it.",
     ),
     Command("app.quit", EVERYWHERE, "q", "leave", "Quit", "Quit; asks only while an extraction is running.", True),
-    Command("hex.select", HEX, "v", "select", "Select", "Start or end a selection at the cursor.", True),
-    Command(
-        "hex.deselect",
-        HEX,
-        "escape",
-        "deselect",
-        "Give up",
-        "Give the selection up; what is done next is about the cursor.",
-    ),
-    Command("hex.follow", HEX, "enter", "follow", "Follow", "Follow the field or entry to where it points.", True),
-    Command("hex.endian", HEX, "e", "endian", "Endianness", "Read numbers in the other byte order."),
-    Command("hex.squeeze", HEX, "z", "squeeze", "Squeeze", "Fold rows that repeat the one above, or show all rows."),
-    Command("hex.offsets", HEX, "o", "offsets", "Offsets", "Show offsets in hexadecimal or in decimal."),
-    Command("hex.width", HEX, "w", "width", "Width", "Fewer bytes a row; after the fewest, as many as fit."),
-    Command("hex.characters", HEX, "t", "characters", "Characters", "Characters of ASCII, code page 437 or EBCDIC."),
-    Command("structure.explain", STRUCTURE, "i", "explain", "Explain", "Read everything known about the byte.", True),
-    Command("structure.view_back", STRUCTURE, "P", "rotate(-1)", "Disk / file", "The same in reverse order."),
-    Command("structure.view", STRUCTURE, "p", "rotate(1)", "File / disk", "Show the file, the disk, or both.", True),
-    Command("map.in", MAP, "plus,equals_sign", "zoom(1)", "Zoom in", "Let a cell stand for less.", True),
-    Command("map.out", MAP, "minus", "zoom(-1)", "Zoom out", "Let a cell stand for more.", True),
-    Command("map.whole", MAP, "0", "whole", "Whole", "Show everything again."),
-    Command("map.space", MAP, "m,tab", "swap", "File / disk", "Move to the other map.", True),
-    Command("map.colour", MAP, "c", "colour", "Colour by", "By kind, refcount, owner, finding or entropy.", True),
-    Command("map.open", MAP, "enter", "open", "Open", "Show the bytes under the cursor.", True),
-    Command("findings.filter", FINDINGS, "f", "filter", "Filter", "By words, or sev>=medium, class:reference.", True),
-    Command("findings.sort", FINDINGS, "s", "sort", "Sort", "Sort by severity, code, class or count.", True),
-    Command("findings.reverse", FINDINGS, "r", "reverse", "Reverse", "Reverse the order."),
-    Command("extract.start", EXTRACT, "f5", "start", "Start", "Start the extraction.", True, True),
-    Command("extract.pause", EXTRACT, "f6", "pause", "Pause", "Pause or resume.", True, True),
-    Command(
-        "extract.cancel", EXTRACT, "f8", "cancel", "Stop", "Stop; no output that looks complete is left.", True, True
-    ),
-    Command("extract.report", EXTRACT, "f7", "report", "Report", "Read the report of the last extraction.", True, True),
-    Command(
-        "extract.command",
-        EXTRACT,
-        "f9",
-        "copy_command",
-        "Copy command",
-        "Copy the command line that does the same.",
-        True,
-        True,
-    ),
 )
-
-
-MOVEMENT = (
-    (HEX, "← ↓ ↑ →  h j k l", "by bytes and rows of the dump"),
-    (HEX, "PgUp PgDn  ^U ^D", "by windows of the dump"),
-    (HEX, "Home End  G", "to the first and the last byte"),
-    (MAP, "← ↓ ↑ →  h j k l", "by cells of the map"),
-    (MAP, "Home End  G", "to the first and the last cell"),
-    (MAP, "wheel", "zoom"),
-    (STRUCTURE, "Tab", "from the tree to the bytes and the inspector"),
-    (STRUCTURE, "← →  j k", "close, open and walk the tree"),
-)
-"""Keys that move and are no commands: where, which, and what they do."""
-
-SCREEN_NAMES = {STRUCTURE: "Structure", HEX: "Bytes", MAP: "Map", FINDINGS: "Findings", EXTRACT: "Extract"}
-"""What the places of commands are called where commands of several are listed."""
-
-
-def bindings(where: str) -> list[BindingType]:
-    """The bindings of a screen or widget."""
-    return [
-        Binding(
-            each.keys, each.action, each.title, show=each.footer, priority=each.priority, id=each.id, tooltip=each.help
-        )
-        for each in COMMANDS
-        if each.where == where
-    ]
-
-
-def commands_of(*places: str) -> list[Command]:
-    """The commands that work in these places, in the order of the table."""
-    return [each for each in COMMANDS if each.where in places]

@@ -1,0 +1,1 @@
+"""The files of the guest: what folders hold, how files begin, where they lie, and what changed between two disks."""
