@@ -195,7 +195,7 @@ class Desk:
         from forensic.explore import inspect
 
         host_offset = self.host_offset()
-        return None if host_offset is None else inspect(self.region_index, host_offset)
+        return None if host_offset is None else inspect(self.region_index, host_offset, self.references)
 
     def host_offset(self) -> int | None:
         """Where the byte at the cursor lies in the file; None if nowhere."""

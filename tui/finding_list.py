@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from forensic import Finding, Severity
+from tui.session.triage import NOT_TRIAGED, STATES, Triaged
 
-FILTER_HINT = "words   sev>=medium   sev=high   class:reference,hidden   rule:l2"
+FILTER_HINT = "words   sev>=medium   sev=high   class:reference,hidden   rule:l2   triage:none,seen"
 
 _SEVERITY = re.compile(r"sev(>=|<=|=)(\w+)")
 
@@ -16,9 +17,9 @@ class BadFilter(ValueError):
     """A filter that cannot be understood; the text says why."""
 
 
-def matching(findings: list[Finding], text: str) -> list[Finding]:
-    """The findings that fit every word of the filter. Raises `BadFilter`."""
-    tests = [_test(word) for word in text.lower().split()]
+def matching(findings: list[Finding], text: str, triaged: Mapping[str, Triaged]) -> list[Finding]:
+    """The findings that fit every word of the filter; `triaged` by code. Raises `BadFilter`."""
+    tests = [_test(word, triaged) for word in text.lower().split()]
     return [finding for finding in findings if all(test(finding) for test in tests)]
 
 
@@ -36,13 +37,19 @@ def in_order(findings: list[Finding], order: str, reverse: bool) -> list[Finding
 ORDER_NAMES = ("severity", "code", "class", "count")
 
 
-def _test(word: str) -> Callable[[Finding], bool]:
+def _test(word: str, triaged: Mapping[str, Triaged]) -> Callable[[Finding], bool]:
     severity = _SEVERITY.fullmatch(word)
     if severity:
         return _severity_test(*severity.groups())
     if word.startswith("class:"):
         classes = word.removeprefix("class:").split(",")
         return lambda finding: any(finding.finding_class.value.startswith(each) for each in classes)
+    if word.startswith("triage:"):
+        states = word.removeprefix("triage:").split(",")
+        unknown = [each for each in states if not any(state.startswith(each) for state in STATES)]
+        if unknown:
+            raise BadFilter(f"{unknown[0]}: expected one of {', '.join(STATES)}")
+        return lambda finding: triaged.get(finding.rule, NOT_TRIAGED).state.startswith(tuple(states))
     if word.startswith("rule:"):
         return lambda finding: finding.rule.startswith(word.removeprefix("rule:"))
     return lambda finding: any(

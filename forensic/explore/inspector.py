@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from forensic.explore.fields import Inspection, Row, big_endian_at, field_at
@@ -28,14 +30,23 @@ from forensic.qcow2.entries import (
 from forensic.qcow2.geometry import ACTIVE, Geometry
 from forensic.untrusted import Untrusted
 
+if TYPE_CHECKING:
+    from forensic.explore.reverse_map import ReverseMap
 
-def inspect(region_index: RegionIndex | Qcow1RegionIndex, host_offset: int) -> Inspection:
-    """Explain the byte at a host offset; what is no known structure is said to be none."""
+
+def inspect(
+    region_index: RegionIndex | Qcow1RegionIndex, host_offset: int, references: ReverseMap | None = None
+) -> Inspection:
+    """Explain the byte at a host offset; what is no known structure is said to be none.
+
+    With `references`, a byte of a compressed stream of the active disk is explained by the stream.
+    """
     if isinstance(region_index, Qcow1RegionIndex):
         return inspect_version_1(region_index, host_offset)
     region = region_index.region_at(host_offset)
     if region is None:
-        return _outside(region_index, host_offset)
+        stream = references.stream_at(host_offset) if references else None
+        return stream or _outside(region_index, host_offset)
     if region.kind == Kind.L1_TABLE:
         return _l1_entry(region_index, region, host_offset)
     if region.kind == Kind.L2_TABLE:

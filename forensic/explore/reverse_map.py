@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from forensic.explore.fields import Inspection, Row
+from forensic.finding import host_range
+from forensic.format.documentation import words_of
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.mapping.extents import State
 from forensic.mapping.rows import ROW, Rows
 
 MAX_ROWS = 4 << 20
 """Runs that are remembered (33 bytes each); beyond that the index has gaps and says so."""
+
+NEIGHBOURS = 8
+"""Runs on either side of a stream that are looked at for sectors shared with it."""
 
 
 class ReverseMap:
@@ -32,6 +38,29 @@ class ReverseMap:
         if within >= (stored_length or length):
             return None
         return int(start) if state == State.COMPRESSED else int(start + within)
+
+    def stream_at(self, host_offset: int) -> Inspection | None:
+        """The compressed stream around a byte, of two that share its sector the later one; None if there is none.
+
+        An entry gives the length of a stream in whole sectors: the last of them may hold the next one's beginning.
+        Specification: "Compressed clusters descriptor".
+        """
+        number = int(np.searchsorted(self._rows["host_offset"], np.uint64(host_offset), side="right")) - 1
+        if number < 0 or self._rows["state"][number] != State.COMPRESSED:
+            return None
+        start, _, place, length, *_ = self._rows[number].tolist()
+        if host_offset >= place + length:
+            return None
+        around = self._rows[max(0, number - NEIGHBOURS) : number + NEIGHBOURS + 1]
+        rows = [Row("begins", f"{place:#x}"), Row("ends before", f"{place + length:#x}")]
+        rows += [Row("stored length", f"{length:,} bytes"), Row("decoded at", f"guest {start:#x}")]
+        for guest, _, other, other_length, state, *_ in around.tolist():
+            shared = min(place + length, other + other_length) > max(place, other)
+            if state == State.COMPRESSED and shared and (guest, other) != (start, place):
+                rows.append(Row("shares sectors", f"{other:#x} +{other_length:,}, guest {guest:#x}"))
+        title, path = "compressed stream", f"compressed stream of guest {start:#x}"
+        words = words_of("l2_entry_compressed")
+        return Inspection(title, path, host_range(place, length), tuple(rows), None, start, words, known=False)
 
     def next_run(self, host_offset: int, backwards: bool = False) -> int | None:
         """The host offset of the next run that begins after (or before) this one; None if there is none."""

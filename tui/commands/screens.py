@@ -36,6 +36,8 @@ COMMANDS_OF_SCREENS = (
     Command("findings.filter", FINDINGS, "f", "filter", "Filter", "By words, or sev>=medium, class:reference.", True),
     Command("findings.sort", FINDINGS, "s", "sort", "Sort", "Sort by severity, code, class or count.", True),
     Command("findings.reverse", FINDINGS, "r", "reverse", "Reverse", "Reverse the order."),
+    Command("findings.triage", FINDINGS, "t", "triage", "Triage", "Seen, explained, rejected, or none of these.", True),
+    Command("findings.reason", FINDINGS, "T", "reason", "Reason", "Say why it is explained or rejected."),
     Command("extract.start", EXTRACT, "f5", "start", "Start", "Start the extraction.", True, True),
     Command("extract.pause", EXTRACT, "f6", "pause", "Pause", "Pause or resume.", True, True),
     Command(

@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from forensic.explore import Range, Space
 from tui.desk import Desk
 from tui.looks import MARKS
 from tui.session.evidence_clock import EvidenceState
 from tui.widgets.chrome import StatusLine, TopBar
+from tui.widgets.key_line import KeyLine
 
 WIDE, BROAD = 118, 150
 
@@ -35,7 +35,7 @@ class ImageScreen(Screen[None]):
         yield TopBar(self.desk.path.name, self.NAME)
         yield Vertical(*self.body(), id="body")
         yield StatusLine()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     def body(self) -> Iterable[Widget]:
         """What is between the bars."""

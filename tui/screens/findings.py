@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,12 +15,14 @@ from textual.widgets import DataTable, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from forensic import Finding
-from forensic.explore import CheckStatus, Problem, Range, rule_of
+from forensic.explore import CheckStatus, Problem, Range, noted_bytes, rule_of
 from tui.commands import FINDINGS, bindings
 from tui.desk import Desk
 from tui.finding_list import FILTER_HINT, ORDER_NAMES, BadFilter, in_order, matching
 from tui.looks import MARKS
 from tui.screens.base import ImageScreen
+from tui.screens.prompts import Prompt
+from tui.session.triage import TRIAGE_MARKS, Triage, Triaged
 from tui.text import line, lines, plain
 
 
@@ -36,6 +38,10 @@ class FindingsScreen(ImageScreen):
         self._order, self._reverse, self._filter = "severity", False, ""
         self._listed: list[Finding] = []
         self._explained = ""
+        self._triage = Triage(
+            desk.notes, lambda place: noted_bytes(desk.view_of(place.space).read, place.offset, place.length)
+        )
+        self._triaged: dict[str, Triaged] = {}
 
     def body(self) -> Iterable[Widget]:
         """Filter, list, detail beside the places."""
@@ -53,17 +59,22 @@ class FindingsScreen(ImageScreen):
         """Columns, and what is known already."""
         self.query_one("#filter").display = False
         table = self._table
-        for name, width in (("severity", 10), ("n", 7), ("code", 34), ("what was observed", None)):
+        self._triaged = self._triage.all()
+        for name, width in (("severity", 10), ("n", 7), ("code", 34), ("", 1), ("what was observed", None)):
             table.add_column(name, width=width, key=name)
         self._fill()
 
     def on_learned(self, what: str) -> None:
         """The check has found more, or is done."""
-        if what == "theme":
+        row, here = self._table.cursor_row, self._rule_at(self._table.cursor_row)
+        if what in ("theme", "notes"):
             self._explained = ""
-            self._list_again(self._listed, self._rule_at(self._table.cursor_row))
-        if what in ("findings", "theme"):
+            self._triaged = self._triage.all()
+            self._list_again(self._listed, here)
+        if what in ("findings", "theme", "notes"):
             self._fill()
+        if what == "notes" and self._listed and here not in [each.rule for each in self._listed]:
+            self._table.move_cursor(row=min(row, len(self._listed) - 1))  # the filter takes it out: the next one
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """Explain another finding."""
@@ -109,6 +120,36 @@ class FindingsScreen(ImageScreen):
         self._reverse = not self._reverse
         self._fill()
 
+    def action_triage(self) -> None:
+        """Judge the finding that is highlighted: the next state."""
+        finding = self._highlighted
+        if finding:
+            self._judge(lambda: self._triage.step(finding))
+
+    def action_reason(self) -> None:
+        """Say why it is explained or rejected."""
+        finding = self._highlighted
+        if finding is None:
+            return
+        now = self._triage.of(finding)
+        name = "Rejected" if now.state == "rejected" else "Explained"
+        prompt = Prompt(f"{name}: {finding.rule}", "why; goes into the report, as the notes do", now.reason)
+        self.app.push_screen(
+            prompt, lambda reason: self._judge(lambda: self._triage.explain(finding, reason)) if reason else None
+        )
+
+    def _judge(self, change: Callable[[], str]) -> None:
+        try:
+            self.desk.log.add(change())
+        except OSError as error:
+            self.notify(plain(f"the triage was not saved: {error}").plain, severity="error", markup=False)
+        self.desk.learn("notes")
+
+    @property
+    def _highlighted(self) -> Finding | None:
+        row = self._table.cursor_row
+        return self._listed[row] if 0 <= row < len(self._listed) else None
+
     @property
     def _table(self) -> DataTable[Text]:
         return self.query_one("#list", DataTable)
@@ -117,7 +158,8 @@ class FindingsScreen(ImageScreen):
         """List what there is now; the line that was highlighted stays so, wherever it stands now."""
         table, here = self._table, self._rule_at(self._table.cursor_row)
         try:
-            listed = in_order(matching(list(self.desk.findings), self._filter), self._order, self._reverse)
+            fitting = matching(list(self.desk.findings), self._filter, self._triaged)
+            listed = in_order(fitting, self._order, self._reverse)
         except BadFilter as error:
             table.border_title = str(error)
             return
@@ -127,6 +169,8 @@ class FindingsScreen(ImageScreen):
             self._list_again(listed, here)
         arrow = "↑" if self._reverse else "↓"
         shown = f"findings · {len(listed)} of {len(self.desk.findings)} · by {self._order} {arrow}"
+        triaged = sum(each.rule in self._triaged for each in self.desk.findings)
+        shown += f" · {triaged} triaged" if triaged else ""
         judgement = self.desk.judgement
         table.border_title = shown if judgement else f"{shown} · the check is running"
         table.border_subtitle = _gaps(Counter(check.status for check in judgement.checks)) if judgement else ""
@@ -156,6 +200,7 @@ class FindingsScreen(ImageScreen):
             plain(f"{MARKS[finding.severity]} {finding.severity.value}", self._colour(finding)),
             plain(f"{finding.count:,}"),
             plain(finding.rule),
+            plain(TRIAGE_MARKS[self._triaged[finding.rule].state] if finding.rule in self._triaged else " ", "bold"),
             plain(finding.observation),
         )
 
@@ -179,7 +224,7 @@ class FindingsScreen(ImageScreen):
         if finding.rule != self._explained:
             self._explained = finding.rule
             places.clear_options()
-            detail.update(_explanation(finding, self._colour(finding)))
+            detail.update(_explanation(finding, self._colour(finding), self._triaged.get(finding.rule)))
             self.query_one("#detail-pane").scroll_home(animate=False)
         places.add_options([Option(_place(problem)) for problem in finding.problems[places.option_count :]])
         hidden = finding.count - len(finding.problems)
@@ -194,8 +239,12 @@ class FindingsScreen(ImageScreen):
         self.show_bytes(ranges[0])
 
 
-def _explanation(finding: Finding, colour: str) -> Text:
-    parts = [line((finding.title, colour)), Text()]
+def _explanation(finding: Finding, colour: str, triaged: Triaged | None) -> Text:
+    parts = [line((finding.title, colour))]
+    if triaged:
+        said = f": {triaged.reason}" if triaged.reason else ""
+        parts.append(line((f"{TRIAGE_MARKS[triaged.state]} {triaged.state}", "bold"), said))
+    parts.append(Text())
     parts += [line(("observed  ", "bold"), problem.observation) for problem in finding.problems[:1]]
     rule = rule_of(finding.rule)
     for name, words in rule.sections.items() if rule else ():

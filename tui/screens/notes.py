@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from forensic.explore import Range
 from tui.screens.prompts import Prompt
-from tui.session.notes import LABELS, Note, Notes
+from tui.session.notes import LABELS, TRIAGE, Note, Notes
 from tui.text import line, plain
 
 
@@ -62,7 +62,9 @@ class NotesList(ModalScreen[Range | None]):
     def action_label(self) -> None:
         """The next label, and with it the next colour."""
         note = self._note
-        if note:
+        if note and note.label == TRIAGE:
+            self._tell("this note judges a finding: t on the screen of findings changes it")
+        elif note:
             label = LABELS[(LABELS.index(note.label) + 1) % len(LABELS)] if note.label in LABELS else LABELS[0]
             self._change(note, note.text, label)
 

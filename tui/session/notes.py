@@ -20,6 +20,10 @@ LABELS = ("", "evidence", "question", "explained", "bookmark")
 """What a note may be labelled with; each has a colour of its own in the dump and on the map."""
 
 BOOKMARK = "bookmark"
+
+TRIAGE = "triage"
+"""The label of notes that judge a finding; its places are drawn as those of the finding."""
+
 NOT_READ = NotedBytes()
 
 
