@@ -154,6 +154,30 @@ def test_problems_are_counted_in_full_and_listed_up_to_a_limit(monkeypatch: pyte
         assert finding.observation == f"problem 0 (and {count - 1:,} more)"
 
 
+@pytest.mark.parametrize("wanted", [0, 1, 10, 64, 65, 100, 1000])
+def test_places_are_given_as_long_as_they_are_wanted_and_problems_are_counted_all_the_same(
+    wanted: int, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    def one_by_one(_: object) -> Iterator[Problem]:
+        return (Problem(f"problem {number}") for number in range(1000))
+
+    def worded_late(_: object) -> Problems:
+        return Problems(1000, lambda: one_by_one(_))
+
+    for judge in (one_by_one, worded_late):
+        given = 0
+
+        def placed(code: str, ranges: object) -> bool:
+            nonlocal given
+            given += 1
+            return given < wanted
+
+        monkeypatch.setattr(checking, "all_rules", lambda judge=judge: [rule(judge)])
+        with Evidence(path) as evidence:
+            (finding,) = check(identify(evidence), strict=True, placed=placed).findings
+        assert (finding.count, len(finding.problems), given) == (1000, LISTED_PROBLEMS, max(1, wanted))
+
+
 def test_a_rule_that_fails_is_not_run_rather_than_passed(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     def broken(_: object) -> Iterator[Problem]:
         yield Problem("first")

@@ -36,14 +36,14 @@ class References(Struct, frozen=True):
         return References(self.clusters[which], self.times, self.sets, copied, self.compressed)
 
 
-class TableReferences(References, frozen=True):
+class TableReferences(References, frozen=True, kw_only=True):
     """The same, and the tables that lead there: `table_offsets` are host offsets.
 
     `rows` gives the number of the table for each reference, when it is asked for; it is None if every table has as
     many references as the others.
     """
 
-    table_offsets: U64 = np.zeros(0, dtype=np.uint64)
+    table_offsets: U64
     rows: Callable[[], I64] | None = None
 
     def elsewhere(self, first: int, end: int) -> tuple[U64, U64]:
@@ -80,7 +80,8 @@ def _of_data(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> TableR
     valid = _leading_somewhere(batch, offsets, rows)
     clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
     tables = None if valid is None else lambda: np.nonzero(valid)[0]
-    return TableReferences(clusters, times, sets, _copied(batch, rows, valid), False, batch.host_offsets[rows], tables)
+    copied = _copied(batch, rows, valid)
+    return TableReferences(clusters, times, sets, copied, table_offsets=batch.host_offsets[rows], rows=tables)
 
 
 def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Iterator[TableReferences]:
@@ -99,7 +100,10 @@ def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Ite
         touched = first + np.uint64(distance)
         counted = in_file & (touched <= last)
         rows_of = partial(_some, tables, counted)
-        yield TableReferences(touched[counted], times, sets, None, True, batch.host_offsets[rows], rows_of)
+        found_there = touched[counted]
+        yield TableReferences(
+            found_there, times, sets, compressed=True, table_offsets=batch.host_offsets[rows], rows=rows_of
+        )
 
 
 def _some(tables: I64, which: Bools) -> I64:

@@ -131,13 +131,14 @@ def _command_for(paths: Sequence[str]) -> str:
 def _end_on_signals() -> None:
     """Being told to end is treated like Ctrl-C, so that half-written output is removed."""
     signal.signal(signal.SIGTERM, _as_interrupt)
-    # Where it is ignored, as in the background of a script, it stays so.
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _as_interrupt)
+    # Where one is ignored, as in the background of a script or by nohup, it stays so.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _as_interrupt)
 
 
 def _as_interrupt(signal_number: int, frame: FrameType | None) -> None:
     """End, and do not let the cleanup be interrupted."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt

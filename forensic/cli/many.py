@@ -7,8 +7,10 @@ import os
 import signal
 import stat
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field, to_builtins
 
@@ -26,11 +28,17 @@ from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import Line
 from forensic.untrusted import shown, without_query
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 SUFFIXES = (".qcow2", ".qcow", ".qc2")
 """Files that are named like this should be images."""
 
 IMAGES_OF_A_PROCESS = 32
 """So few images are looked at in one process; further ones are not started for less."""
+
+IMAGES_AHEAD = 32
+"""Images for each process that wait or were looked at before those that precede them; what they gave takes memory."""
 
 
 class Outcome(Struct, frozen=True):
@@ -193,14 +201,20 @@ def _in_a_pool(
     from concurrent.futures.process import BrokenProcessPool
 
     pool = ProcessPoolExecutor(jobs, initializer=_leave_ending_to_the_parent)
+    left = iter(paths)
+    under_way: deque[Future[Outcome]] = deque()
     try:
-        futures = [pool.submit(_guarded, path, options, look, failure_line) for path in paths]
-        for future in futures:
+        while True:
             try:
-                yield future.result()
+                for path in islice(left, jobs * IMAGES_AHEAD - len(under_way)):
+                    under_way.append(pool.submit(_guarded, path, options, look, failure_line))
+                if not under_way:
+                    break
+                outcome = under_way.popleft().result()
             except BrokenProcessPool:
                 yield None
                 return
+            yield outcome
         pool.shutdown()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -210,8 +224,9 @@ def _in_a_pool(
 
 
 def _leave_ending_to_the_parent() -> None:
-    """Ctrl-C reaches all processes of a terminal; what is to be said of it is said by one."""
+    """Ctrl-C and the end of a terminal reach all its processes; what is to be said of it is said by one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -20,7 +20,7 @@ from forensic.errors import ForensicError, WorkerFailed
 from forensic.evidence import ReadFailed
 from forensic.extraction.second_reading import Comparison, Method, OutputBytes, Unread, compare_range, second_reader_of
 from forensic.processes.forked_process import Attempt
-from forensic.processes.pool import Processes
+from forensic.processes.pool import Processes, may_fork
 from forensic.second_reader.reader import SecondReader
 from forensic.second_reader.source import Source
 
@@ -31,9 +31,6 @@ Promise = Callable[[], Comparison]
 """Waits for a comparison. Raises `ReadFailed` if the output cannot be read, or `WorkerFailed` for an error of ours."""
 
 NAME = "second reader"
-
-HASHING_THREADS = ("hash thread", "window hash thread", "input hash")
-"""Threads that only hash hold no lock that a process forked meanwhile could wait for."""
 
 SMALLEST_BYTES = 1 << 16
 """A range at which a decoder crashes is divided down to this, to find the part that is to blame."""
@@ -85,8 +82,7 @@ class Comparers(Protocol):
 
 def start_comparers(comparer: Comparer, count: int) -> Comparers:
     """So many of them. What `comparer` reads must be open, and its key known."""
-    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
-    if all(thread.name.startswith(HASHING_THREADS) for thread in others):
+    if may_fork():
         with suppress(OSError):  # the system may let us have no more processes
             return InProcesses(comparer, count)
     return InThreads(comparer, count)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -20,6 +19,7 @@ from forensic.extraction.plan import Part, Piece
 from forensic.mapping.extents import Reason
 from forensic.processes.forked_process import Attempt
 from forensic.processes.pool import Processes as WatchedProcesses
+from forensic.processes.pool import may_fork
 
 Work = Callable[[int, Piece], Sequence[Missing]]
 """Fills the buffer of that number with the bytes of a piece, and says what could not be read."""
@@ -53,7 +53,7 @@ def worker_count() -> int:
 
 def start_workers(work: Work, count: int) -> Workers:
     """So many workers; their buffers must lie in memory that a fork shares."""
-    if threading.active_count() == 1:
+    if may_fork():
         with suppress(OSError):  # the system may let us have no more processes
             return Processes(work, count)
     return Threads(work, count)

@@ -230,6 +230,7 @@ def _act(act: Callable[[], None]) -> NoReturn:
     status = 1
     try:
         begin_life()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal reaches the parent as well
         act()
         status = 0
     finally:

@@ -10,11 +10,22 @@ A crash is an end by a signal. An exception is an error of ours: no input is to 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from forensic.processes.forked_process import ForkedProcess, Salvage, Work
+
+HASHING_THREADS = ("hash thread", "window hash thread", "input hash")
+"""Threads that only hash hold no lock that a process forked meanwhile could wait for."""
+
+
+def may_fork() -> bool:
+    """Whether a fork of this process can do anything, since no other thread may hold a lock that it needs."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    return all(thread.name.startswith(HASHING_THREADS) for thread in others)
+
 
 Promise = Callable[[], bytes]
 """Waits for an answer. Raises `WorkerFailed` if its process is gone, or has met an error of ours."""

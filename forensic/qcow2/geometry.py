@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 
 from forensic.qcow2.header import Header, Incompatible
-
-if TYPE_CHECKING:
-    pass
 
 MIN_CLUSTER_BITS, MAX_CLUSTER_BITS = 9, 21
 MAX_REFCOUNT_ORDER = 6

@@ -107,10 +107,7 @@ class FileEnd(Struct):
         """Whether a stream begins there that ends with these bytes, or whose end is where such a one begins."""
         codec, size = self.geometry.compression_type, self.geometry.cluster_size
         stored = data[at:]
-        while fills_cluster(stored, codec, size):
-            length = stream_end(stored, codec, size)
-            if not length:
-                return False
+        while fills_cluster(stored, codec, size) and (length := stream_end(stored, codec, size)):
             stored = stored[length:]
             if len(stored) < SECTOR_SIZE and not any(stored):
                 return True

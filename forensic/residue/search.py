@@ -91,11 +91,9 @@ def header_residue(cluster: HeaderCluster, evidence: Evidence) -> Residue:
     name = header.backing_file_offset
     if ranges and begin <= name < limit:
         ranges = [(begin, name), (name + header.backing_file_size, limit)]
-    areas = []
+    areas: list[tuple[int, int]] = []
     for begin, end in ranges:
-        kept = cluster.data[begin:end]
-        if kept.strip(b"\0"):
-            areas.append((end - len(kept.lstrip(b"\0")), begin + len(kept.rstrip(b"\0"))))
+        areas += _nonzero_part(cluster.data[begin:end], begin)
     return Residue(Place.HEADER, "header cluster", evidence, np.array(areas, dtype=np.int64).reshape(-1, 2))
 
 
@@ -179,9 +177,15 @@ def _found(place: Place, evidence: Evidence, begins: I64, length: int, budget: B
 def _slack(evidence: Evidence, name: str, begin: int, end: int, place: Place = Place.SLACK) -> Iterator[Residue]:
     """What a short range holds, from its first to its last byte that is not zero."""
     kept = evidence.read_or_nothing(begin, min(end, evidence.size) - begin)
-    if kept.strip(b"\0"):
-        area = (begin + len(kept) - len(kept.lstrip(b"\0")), begin + len(kept.rstrip(b"\0")))
-        yield Residue(place, name, evidence, np.array([area], dtype=np.int64))
+    if area := _nonzero_part(kept, begin):
+        yield Residue(place, name, evidence, np.array(area, dtype=np.int64))
+
+
+def _nonzero_part(data: bytes, begin: int) -> list[tuple[int, int]]:
+    """From the first byte of some at host offset `begin` that is not zero to after the last; nothing if all are."""
+    if data == bytes(len(data)):  # quicker than to strip a cluster of zeros byte by byte
+        return []
+    return [(begin + len(data) - len(data.lstrip(b"\0")), begin + len(data.rstrip(b"\0")))]
 
 
 def _locatable(batch: L2Batch) -> Bools:

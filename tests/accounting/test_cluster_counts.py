@@ -16,7 +16,7 @@ from forensic.accounting.cluster_counts import MAX_COUNT, SATURATED, ClusterCoun
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 from tests.accounting.plain_usage import SIZE, PlainWindow
-from tests.images import COMPRESSED, COPIED, geometry
+from tests.images import COMPRESSED, COPIED, geometry, header
 
 CLUSTERS = 512
 ENTRIES = 64
@@ -93,6 +93,29 @@ def test_what_lies_behind_the_first_window_is_noted_with_its_table(rows: list[li
         clusters = [(entry & ~COPIED) // 512 for entry in row]
         expected |= {(cluster // 100, number * 512) for cluster in clusters if 100 <= cluster < CLUSTERS}
     assert found == expected
+
+
+def test_what_leads_elsewhere_is_noted_only_if_it_is_asked_for() -> None:
+    window = ClusterCounts(0, 100, 1)
+    window.add_tables(batch([[200 * 512] * ENTRIES]), np.ones(1, dtype=np.int64), np.ones(1, dtype=np.uint8))
+    assert window.elsewhere == []
+
+
+@pytest.mark.parametrize("first", [0, 1, 300])
+def test_a_window_takes_two_bytes_a_cluster_wherever_it_is(first: int) -> None:
+    window = ClusterCounts(first, first + 100, 1)
+    assert (len(window.counts), len(window.use)) == (100, 100)
+
+
+@pytest.mark.parametrize("off", [0, 512, 1024, 2048, 3584, 4096])
+def test_an_entry_that_leads_into_a_cluster_counts_for_nothing_among_any_others(off: int) -> None:
+    """The others all lead to a whole cluster of the file, in which case they are not looked at one by one."""
+    window = ClusterCounts(0, 64, 1)
+    rows = [[6 * 4096 + off] + [6 * 4096] * (ENTRIES - 1)]
+    shape = geometry(header(cluster_bits=12))
+    window.add_tables(batch(rows, shape=shape), np.ones(1, dtype=np.int64), np.ones(1, dtype=np.uint8))
+    expected = {6: ENTRIES} if off == 0 else {6: ENTRIES - 1, 7: 1} if off == 4096 else {6: ENTRIES - 1}
+    assert {cluster: count for cluster, count in enumerate(counted(window, 0, 64)) if count} == expected
 
 
 def test_two_sets_may_share_a_cluster_but_one_may_not_use_it_twice() -> None:

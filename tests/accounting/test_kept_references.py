@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from errno import ENOSPC
+from io import BytesIO
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic.accounting.kept_references import FEW_TABLES, KeptReferences, LaterWindows
+from forensic.accounting.kept_references import FEW_TABLES, KeptReferences, LaterWindows, NoRoom
 from forensic.accounting.table_references import References
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 WIDTH = 100
 
@@ -62,6 +71,57 @@ def test_each_window_gets_what_leads_there_in_the_order_of_the_entries(
         for window, seen in expected.items():
             assert [found and plainly(found) for found in kept.of_window(window)] == seen
         assert list(kept.of_window(max(expected, default=0) + 1)) == []
+
+
+@pytest.mark.parametrize("last", [0xFFFE, 0xFFFF, 0x10000, 0x10001, 1 << 32])
+def test_windows_are_told_apart_however_many_there_may_be(last: int) -> None:
+    with KeptReferences(WIDTH, 1000) as kept:
+        kept.keep(references([(number * WIDTH + 7, True) for number in (last, 1, 0)], 1, 1, "all"))
+        assert kept.numbers == {1, last}
+        (found,) = kept.of_window(last)
+        assert found is not None
+        assert found.clusters.tolist() == [last * WIDTH + 7]
+
+
+class FullDisk(BytesIO):
+    """A file of a file system that is full: in a `write`, or where what was written has to leave the buffer."""
+
+    def __init__(self, at_once: bool) -> None:
+        super().__init__()
+        self._at_once = at_once
+
+    def write(self, data: Buffer) -> int:
+        """Fail as the system does."""
+        if self._at_once:
+            raise OSError(ENOSPC, "No space left on device")
+        return super().write(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Fail as a flush does."""
+        raise OSError(ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        """Fail as a last flush does."""
+        super().close()
+        raise OSError(ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["opening", "writing", "reading"])
+def test_without_room_it_is_said_where_there_is_none(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened() -> FullDisk:
+        if where == "opening":
+            raise OSError(ENOSPC, "No space left on device")
+        return FullDisk(where == "writing")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", opened)
+    with KeptReferences(WIDTH, 10) as kept:
+        if where != "reading":
+            with pytest.raises(NoRoom, match=f"^{re.escape(tempfile.gettempdir())}: No space left on device$"):
+                kept.keep(references([(WIDTH, True)], 1, 1, "all"))
+            return
+        kept.keep(references([(WIDTH, True)], 1, 1, "all"))
+        with pytest.raises(NoRoom, match="No space left on device"):
+            list(kept.of_window(1))
 
 
 @given(

@@ -190,6 +190,23 @@ def test_bitmap_data_is_claimed_as_often_as_its_tables_lead_there(tmp_path: Path
             assert found[at // 512] == expected
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 65535, 65536])
+def test_owners_are_incomplete_only_if_not_all_bitmaps_are_there(count: int, tmp_path: Path) -> None:
+    """Two are there; a directory that claims one says how long it is, and is read so far."""
+    content = bytearray((SOUND / "bitmaps-512.qcow2").read_bytes())
+    with Qcow2Image(Evidence(SOUND / "bitmaps-512.qcow2")) as image:
+        assert image.bitmaps is not None
+        directory, (first, _) = image.bitmaps, image.bitmaps.bitmaps
+    entry = content[directory.host_offset :][: first.length]
+    at = content.index(struct.pack(">II", 0x23852875, 24)) + 8
+    content[at : at + 4] = struct.pack(">I", count)
+    if count == 1:
+        content[at + 8 : at + 16] = struct.pack(">Q", len(entry))
+    with opened(tmp_path, bytes(content)) as image:
+        lost = ownership(image, 0).lost
+    assert (lost is None) == (count in (1, 2))
+
+
 def number(content: bytes | bytearray, at: int) -> int:
     return int.from_bytes(content[at : at + 8], "big")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 from collections import Counter
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from forensic.accounting import owners as owners_module
 from forensic.accounting.owners import Metadata, OwnedRange, Owner, metadata_of
-from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets
+from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets, l1_tables
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.rows import joined
@@ -176,6 +177,27 @@ def test_a_table_that_is_longer_than_the_limit_is_whole_at_the_limit(by: int) ->
     sets.add(L1Table("active", 0, MAX_L1_ENTRIES + 5, entries, geometry(), 1 << 40), 1)
     assert (sets.lost is None) == (by >= 0)
     assert MAX_L1_ENTRIES == 4 << 20
+
+
+@pytest.mark.parametrize("states", [(0, 0), (0, 5000), (700, 5000), (700, 0)])
+@pytest.mark.parametrize("disk_size", [0, 512, 1 << 15, 40 * 512 * 64])
+def test_saved_states_begin_with_the_l1_entry_after_the_disk_of_their_snapshot(
+    states: tuple[int, int], disk_size: int, tmp_path: Path
+) -> None:
+    """A snapshot that does not say how large its disk was has that of the image."""
+    coverage = 512 * 64
+    content = bytearray(tiny([], head=header(virtual_size=2 * coverage, l1_size=2, snapshots=(2, 6 * 512))))
+    entries = [
+        struct.pack(">QIHHIIQII", (8 + number) * 512, 1, 0, 0, 0, 0, 0, 0, 16) + struct.pack(">QQ", state, disk_size)
+        for number, state in enumerate(states)
+    ]
+    content[6 * 512 : 10 * 512] = b"".join(entries).ljust(4 * 512, b"\0")
+    believed = disk_size or 2 * coverage
+    begins = -(-believed // coverage) * coverage
+    with opened(tmp_path, bytes(content)) as image:
+        active, *others = [found for found, _ in l1_tables(image)]
+    assert active.saved_state_end == (begins + max(states) if any(states) else 0)
+    assert [(found.disk_size, found.saved_state_size) for found in others] == [(believed, state) for state in states]
 
 
 def metadata(image: Qcow2Image) -> Metadata:

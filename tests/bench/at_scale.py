@@ -55,7 +55,7 @@ def _out_of_order(images: Images, name: str) -> Scenario:
     """Sparse outputs of 1 TiB; their data is 4 GiB."""
     image = images.compressed_out_of_order("1T", STREWN_CLUSTERS)
     scenario = against_convert(images, name, 0.5, image)
-    return replace(scenario, data=STREWN_CLUSTERS << 16, ours_output=None, peer_output=None)
+    return replace(scenario, data=STREWN_CLUSTERS << 16)
 
 
 def _many(images: Images) -> Scenario:

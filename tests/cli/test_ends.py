@@ -66,9 +66,9 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def ended(process: subprocess.Popen[bytes], number: signal.Signals) -> tuple[int, bytes, bool]:
-    """Status, what was said on standard error, and whether it was gone at once; Ctrl-C reaches the whole group."""
+    """Status, what was said on standard error, whether it was gone at once; what a terminal sends reaches the group."""
     asked = time.monotonic()
-    if number == signal.SIGINT:
+    if number in (signal.SIGINT, signal.SIGHUP):
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
@@ -79,7 +79,7 @@ def ended(process: subprocess.Popen[bytes], number: signal.Signals) -> tuple[int
     return process.returncode, said, time.monotonic() - asked < AT_ONCE
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_whoever_is_told_to_end_does_so_at_once(name: str, number: signal.Signals, folder: Path) -> None:
     before = set(os.listdir(folder))

@@ -185,7 +185,7 @@ def test_a_range_is_cut_out(range_text: str, tmp_path: Path, out: Path) -> None:
     assert (out / "d.raw").read_bytes() == large_disk()[expected[range_text]]
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 class TestInterruption:
     """Ctrl-C, and being told to end."""
 

@@ -1,5 +1,6 @@
 """Many images in one call: one line each, a broken one does not stop the rest, one exit status for all."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -7,11 +8,14 @@ import pty
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from forensic.cli import many
 from forensic.cli.many import find_images
+from forensic.exit_status import ExitStatus
 from tests.commands import damaged, qcowscope, sound
 
 
@@ -164,3 +168,27 @@ def test_progress_is_shown_on_a_terminal_while_results_go_elsewhere(store: Path,
     assert process.wait(timeout=120) == 2
     assert b"4/4" in said
     assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 4
+
+
+def named(path: str, options: argparse.Namespace) -> many.Outcome:
+    return many.Outcome(ExitStatus.DONE, path)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 32])
+def test_few_results_are_held_at_a_time_and_all_come_in_order(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "IMAGES_AHEAD", ahead)
+    paths = [str(number) for number in range(150)]
+    taken = 0
+
+    class Counted(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            nonlocal taken
+            for path in super().__iter__():
+                taken += 1
+                yield path
+
+    outcomes = many._in_a_pool(2, Counted(paths), argparse.Namespace(), named, None)
+    for number, outcome in enumerate(outcomes):
+        assert outcome is not None and outcome.output == paths[number]
+        assert taken <= number + 2 * ahead
+    assert taken == len(paths)

@@ -185,6 +185,19 @@ def test_many_entries_are_left_to_the_arrays(tmp_path: Path, monkeypatch: pytest
         assert_alike(image, 0, SIZE)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_tables_that_are_not_there_continue_the_run_before_them(seed: int, tmp_path: Path) -> None:
+    """L1 entries that lead to a table of data, to one of zeros, or nowhere, in any order; runs are never in parts."""
+    rng = random.Random(seed)
+    l1 = [rng.choice([0, COPIED | 4 * 512, COPIED | 6 * 512]) for _ in range(8)]
+    content = bytearray(tiny([COPIED | 5 * 512] * rng.choice([1, 64]), head=header(virtual_size=1 << 18, l1_size=8)))
+    content[6 * 512 : 7 * 512] = bytes(512)
+    content[3 * 512 : 3 * 512 + 64] = b"".join(entry.to_bytes(8, "big") for entry in l1)
+    with opened(tmp_path, bytes(content)) as image:
+        expected = with_arrays(image.disk(), 0, 1 << 18)
+        assert [extent(run) for run in few(image, 0, 1 << 18)] == expected
+
+
 def image_at(folder: Path, l1_offset: int, l1: list[int], size: int, features: int = 0) -> Qcow2Image:
     """An image of 16 clusters and of an L1 table that may begin anywhere."""
     head = header(virtual_size=size, l1_size=len(l1), l1_offset=l1_offset, features=features)

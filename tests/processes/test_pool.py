@@ -8,7 +8,7 @@ import pytest
 
 from forensic.errors import WorkerFailed
 from forensic.processes.forked_process import Attempt
-from forensic.processes.pool import Processes
+from forensic.processes.pool import Processes, may_fork
 
 CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 
@@ -117,3 +117,16 @@ def test_an_exception_ends_them_whatever_they_are_at() -> None:
         raise KeyboardInterrupt
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize(
+    ("names", "may"),
+    [((), True), (("hash thread 3", "input hash_0", "window hash thread"), True), (("worker",), False),
+     (("hash thread", "a hash thread"), False)],
+)  # fmt: skip
+def test_a_process_may_fork_beside_threads_that_only_hash(
+    names: tuple[str, ...], may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = [threading.current_thread(), *(threading.Thread(name=name) for name in names)]
+    monkeypatch.setattr("threading.enumerate", lambda: threads)
+    assert may_fork() is may

@@ -32,6 +32,10 @@ def test_refcounts_come_from_the_block_that_the_table_names(tmp_path: Path) -> N
     assert (found.block[512 + 127], found.block[512 + 128], found.block[256 * 64]) == (0, unreadable, nothing)
 
 
+def test_what_there_is_of_a_block_is_told_apart() -> None:
+    assert len({int(Block.STORED), int(Block.NONE), int(Block.UNREADABLE)}) == 3
+
+
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16, 32, 64])
 def test_refcounts_of_every_width_count_each_cluster_of_a_sample(width: int) -> None:
     with open_image(SOUND / f"refcount-{width}.qcow2") as image:
@@ -59,7 +63,7 @@ def test_an_impossible_refcount_order_has_no_blocks(tmp_path: Path) -> None:
         assert not StoredRefcounts(evidence, read_refcount_table(evidence, geometry(head))).usable
 
 
-@pytest.mark.parametrize("span", [256, 512, 1024])
+@pytest.mark.parametrize("span", [256, 512, 1024, 1 << 16])
 @pytest.mark.parametrize("named", [0, 1, 2, 5, 63])
 def test_a_stretch_has_blocks_where_the_table_names_any(
     named: int, span: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,7 +76,7 @@ def test_a_stretch_has_blocks_where_the_table_names_any(
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
     firsts = range(0, 64 * 256, span)
     assert [found.has_blocks(first) for first in firsts] == [first // span == named * 256 // span for first in firsts]
-    assert not found.has_blocks(64 * 256)  # behind all that the table claims
+    assert not found.has_blocks(max(64 * 256, span))  # behind all that the table claims
     assert found.counted_end == (named + 1) * 256 * 512
 
 
@@ -177,6 +181,7 @@ def test_refcounts_end_with_the_last_block_that_is_named(named: int | None, tmp_
     content = bytearray(tiny([], file_clusters=4))
     content[512:1024] = bytes(512)
     if named is not None:
+        content[512:520] = struct.pack(">Q", 0x600)
         content[512 + named * 8 : 520 + named * 8] = struct.pack(">Q", 0x400)
     with Evidence(written(tmp_path, bytes(content))) as evidence:
         found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))

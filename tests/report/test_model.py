@@ -17,7 +17,7 @@ from forensic.records.image import ForeignRecord
 from forensic.records.judgement import CheckStatus, SummaryRecord, Verdict
 from forensic.records.report import ResultRecord
 from forensic.records.run import SourceRecord
-from forensic.report.model import EXIT_STATUS, Check, Judgement, Report, digest_of
+from forensic.report.model import EXIT_STATUS, Check, Judgement, Report, digest_of, finding_record
 from forensic.report.run import Run, tool
 from tests.commands import damaged, qcowscope, sound
 from tests.json_values import items, section, sections
@@ -217,6 +217,18 @@ def test_a_report_holds_notes_only_if_there_are_any() -> None:
     assert "annotations" not in Report(RESULT, source, run, tool()).as_json()
     noted = Report(RESULT, source, run, tool(), annotations=[{"text": "seen"}])
     assert noted.as_json()["annotations"] == [{"text": "seen"}]
+
+
+def test_a_report_holds_what_was_done_before_only_if_anything_was() -> None:
+    run, source = Run(["qcowscope"]).record(ExitStatus.DONE), SourceRecord(path_as_given="x")
+    assert "audit" not in Report(RESULT, source, run, tool()).as_json()
+    assert Report(RESULT, source, run, tool(), audit=[{"action": "open"}]).as_json()["audit"] == [{"action": "open"}]
+
+
+@pytest.mark.parametrize("more", [0, 1, 1 << 40])
+def test_a_finding_says_how_many_problems_it_does_not_list(more: int) -> None:
+    record = finding_record(replace(FINDING, count=1 + more))
+    assert (record.count, len(record.problems), record.problems_not_listed) == (1 + more, 1, more)
 
 
 def test_the_digest_is_that_of_the_canonical_form() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import header, tiny, written
 from tests.rules.judging import codes_of, damaged, poke
 
 COVERAGE = 512 * 64
@@ -40,6 +41,14 @@ def test_a_field_is_judged_at_its_limits(
 
     assert [value for value in allowed if reported(value)] == []
     assert [value for value in refused if not reported(value)] == []
+
+
+@pytest.mark.parametrize("bits", [9, 13, 14, 16])
+@pytest.mark.parametrize("extended", [False, True])
+def test_extended_entries_need_clusters_of_32_sectors(bits: int, extended: bool, tmp_path: Path) -> None:
+    head = header(cluster_bits=bits, features=(1 << 4) * extended)
+    found = codes_of(written(tmp_path, tiny([], cluster_bits=bits, head=head)))
+    assert ("header-extended-l2-cluster-size" in found) == (extended and 1 << bits < 512 << 5)
 
 
 @pytest.mark.parametrize("length", [0, 1, 71])

@@ -34,7 +34,7 @@ def add(subparsers: Subparsers) -> None:
         "recover",
         run,
         "show what can be recovered of a damaged image, and write the plan by which other commands read it",
-        "Reads the whole file once and writes nothing to it; compressed clusters are not decoded. The exit status is 0 "
+        "Reads the whole file once and writes nothing to it. The exit status is 0 "
         "if all of the disk is certain, 5 if something is inferred or unknown, 63 if there is no trace of an image.",
     )
     add_image(parser)
