@@ -197,11 +197,12 @@ class ExtractScreen(ImageScreen):
         bar.update(total=max(1, event.total), progress=event.done)
         seconds = max(0.001, time.monotonic() - self._started)
         rate = event.done / seconds
-        rest = (event.total - event.done) / rate if rate else 0.0
+        rest = (event.total - event.done) / max(1.0, rate)
         self.query_one("#live", Static).update(
             line(
                 (f"{size(event.done)} of {size(event.total)}", "bold"),
-                f"   {size(int(rate))}/s   {_clock(rest)} left",
+                f"   {size(int(rate))}/s   "
+                + (f"{_clock(rest)} left" if rest else "all written; check and reports follow"),
             )
         )
         self.query_one("#strip", FateStrip).show(event.fates, event.cells)
