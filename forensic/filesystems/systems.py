@@ -39,6 +39,12 @@ class DiskUnreadable(ForensicError):
         self.reason_code = reason_code
 
 
+class NothingReadable(ForensicError):
+    """No volume of the disk can be read, so there are no files to be had."""
+
+    exit_status = ExitStatus.NOT_COMPLETED
+
+
 class Node(Struct):
     """An entry while its file system is read; `handle` is the library's own object, `fault` what is wrong already."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import damaged, qcowscope, sound
+from tests.images import SOUND
 from tests.report.test_schema import complaints
 
 
@@ -39,6 +40,19 @@ def test_extract_says_that_recover_may_read_more(tmp_path: Path) -> None:
     assert "recover may read more" in done.err
     assert "recover" not in qcowscope("extract", sound("data-512"), "-o", tmp_path / "sound.raw").err
     assert "recover" not in qcowscope("extract", sound("empty-512"), "-o", tmp_path / "empty.raw").err
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SOUND.glob("*snapshot*.qcow2")))
+def test_extract_says_so_of_an_image_with_snapshots_where_check_does(name: str, tmp_path: Path) -> None:
+    content = bytearray(sound(name).read_bytes())
+    l1, entries = int.from_bytes(content[40:48], "big"), int.from_bytes(content[36:40], "big")
+    content[l1 : l1 + 8 * entries] = bytes(8 * entries)
+    image = tmp_path / "wiped.qcow2"
+    image.write_bytes(content)
+    is_wiped = "l1-table-wiped" in qcowscope("check", image).out
+    hint = qcowscope("extract", image, "-o", tmp_path / "disk.raw").err
+    assert ("recover may read more: the file holds data" in hint) == is_wiped
+    assert is_wiped or name != "snapshots-512"
 
 
 def test_no_hint_is_given_where_recover_gives_nothing(tmp_path: Path) -> None:

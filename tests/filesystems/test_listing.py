@@ -12,7 +12,7 @@ import pytest
 
 from samples import oracle
 from samples.bench import noise
-from tests.commands import qcowscope
+from tests.commands import qcowscope, sound
 from tests.filesystems import disks
 from tests.filesystems.disks import PLAIN, GptDisk
 from tests.filesystems.test_diff import mounted_exfat, mounted_ntfs
@@ -366,3 +366,12 @@ def test_the_content_of_a_link_is_where_it_leads(target: str, tmp_path: Path) ->
     (tree / "link").symlink_to(target)
     image = disks.to_qcow2(disks.ext4(tmp_path / "ext4.raw", tree))
     assert content(image, "link") == hashlib.sha256(target.encode()).hexdigest()
+
+
+def test_a_disk_without_files_is_no_wrong_usage() -> None:
+    done = qcowscope("fs", "ls", sound("data-512"), "-r")
+    assert (done.status, done.out) == (1, "")
+    assert "the disk has no volume that can be read" in done.err
+    done = qcowscope("fs", "diff", sound("data-512"), sound("data-4k"))
+    assert (done.status, done.out) == (1, "")
+    assert "can be read" in done.err

@@ -43,11 +43,18 @@ EXTRACTION_FORMATS = (*FORMATS, *OF_EXTRACTIONS, *STREAMED)
 
 
 def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:
-    """Whether a file whose tables lead to nothing goes on after what a new image has: header, refcounts, L1 table."""
+    """Whether a file whose tables lead to nothing goes on after what a new image has: header, refcounts, L1 table.
+
+    What an image with snapshots has there may be theirs; whether it is, only a look at all tables can tell.
+    """
     from forensic.image import Qcow2Image
 
-    if not isinstance(image, Qcow2Image) or image.header.nb_snapshots:
+    if not isinstance(image, Qcow2Image):
         return False
+    if image.header.nb_snapshots:
+        from forensic.checking import check
+
+        return any(finding.rule == "l1-table-wiped" for finding in check(image, with_streams=False).findings)
     geometry = image.geometry
     end = geometry.l1_table_offset + 8 * geometry.l1_entry_count
     return image.evidence.next_data_from(end + geometry.cluster_size) < image.evidence.size
@@ -225,7 +232,7 @@ class ExtractionReports:
         nothing = whole and not ledger.bytes_read and not ledger.bytes_missing and _holds_more(self._image)
         if extraction.certainties or not (lost or nothing) or self._disk.target != "active":
             return ""
-        why = "tables that cannot be trusted" if lost else "the file holds data that its tables do not lead to"
+        why = "some tables cannot be trusted" if lost else "the file holds data that its tables do not lead to"
         return f"recover may read more: {why}"
 
     def _salvage_hint(self, extraction: Extraction) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from forensic.cli.diff import add_sides, both_disks
 from forensic.cli.filesystems.sources import add_limit, add_volume, bounds_of, chosen, ended, found_on, report
-from forensic.cli.parser import Subparsers, UsageError, add_command, add_json
+from forensic.cli.parser import Subparsers, add_command, add_json
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus, status_of_all
 from forensic.untrusted import Json
@@ -80,8 +80,10 @@ def _volumes(disks: tuple[Disk, Disk], options: argparse.Namespace) -> Common:
     first, second = (chosen(found_on(disk), options, only_one=False) for disk in disks)
     common = common_volumes(first, second)
     if not common.pairs:
+        from forensic.filesystems.systems import NothingReadable
+
         notes = "; ".join(common.notes)
-        raise UsageError(f"qcowscope fs diff: the disks have no volume in common that can be read: {notes}")
+        raise NothingReadable(f"the disks have no volume in common that can be read: {notes}")
     return common
 
 

@@ -118,8 +118,10 @@ def chosen(volumes: Volumes, options: argparse.Namespace, only_one: bool = True)
             raise UsageError(f"qcowscope fs: volume {named[0].name.text} cannot be read: {named[0].not_read}")
         return named[:1]
     if not readable:
+        from forensic.filesystems.systems import NothingReadable
+
         reasons = "; ".join(f"volume {volume.name.text}: {volume.not_read}" for volume in volumes.volumes)
-        raise UsageError(f"qcowscope fs: there is no volume that can be read{': ' if reasons else ''}{reasons}")
+        raise NothingReadable(f"the disk has no volume that can be read{': ' if reasons else ''}{reasons}")
     if only_one and len(readable) > 1:
         names = ", ".join(volume.name.text for volume in readable)
         raise UsageError(f"qcowscope fs: choose a volume with --volume: {names}")
