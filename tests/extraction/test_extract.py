@@ -19,7 +19,7 @@ from forensic.extraction import extract as extracting
 from forensic.extraction import output_checks
 from forensic.extraction.extract import Extractor, extract
 from forensic.extraction.piece_reader import Filled
-from forensic.extraction.pipeline import Done, filled_steps
+from forensic.extraction.pipeline import Done, FastDecodes, filled_steps
 from forensic.extraction.range_lists import LedgerFile, MapFile, RangeWriter
 from forensic.extraction.result import Extraction, Status
 from forensic.extraction.settings import Settings
@@ -493,9 +493,10 @@ class TestResume:
             write: Callable[[Filled], None] | None,
             kept: bool,
             known: list[list[Run]] | None,
+            fast: FastDecodes,
         ) -> AbstractContextManager[Iterator[Done]]:
             begun.append(start)
-            return real(disk, start, end, write, kept, known)
+            return real(disk, start, end, write, kept, known, fast)
 
         monkeypatch.setattr(extracting, "filled_steps", steps)
         self.resume(tmp_path, Settings(resume=True))
