@@ -82,7 +82,7 @@ def test_an_upload_is_refused_after_its_first_64_kib() -> None:
         (["--profile", "lenient"], 64, "invalid choice"),
         (["--profile", "strict-cloud", "--policy", "x"], 64, "not allowed with"),
         (["--spool", "{folder}"], 64, "--spool is for standard input"),
-        (["--limit-time", "0"], 64, "invalid positive_number"),
+        (["--limit-time", "0"], 64, "is not a number above zero"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path: Path, options: list[str], status: int, said: str) -> None:
