@@ -90,7 +90,7 @@ def decode_streams(
     stored, next_offsets = streams.selected(rows), streams.next_offsets()[rows]
     known_good = np.zeros(len(rows), dtype=np.bool_)
     if decoded:
-        known_good = decoded.known_good(stored, owner_names, geometry.cluster_size, evidence.size)
+        known_good = decoded.known_good(stored, next_offsets, owner_names, geometry.cluster_size, evidence.size)
 
     room = bytearray()  # each process has its own, as soon as it writes into it
 

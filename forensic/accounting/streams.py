@@ -81,13 +81,16 @@ class DecodedRange(Struct, frozen=True):
     guest_end: int
     missing: Sequence[tuple[int, int]] = ()
 
-    def known_good(self, streams: Streams, owner_names: Sequence[str], cluster_size: int, file_size: int) -> Bools:
+    def known_good(
+        self, streams: Streams, next_offsets: U64, owner_names: Sequence[str], cluster_size: int, file_size: int
+    ) -> Bools:
         """Of which streams nothing is left to find out: decoded, and the next one begins in their last sector.
 
-        Of streams that several entries lead to the first entry counts.
+        `next_offsets` says where the next one after each begins. Of streams that several entries lead to the first
+        entry counts.
         """
         active = np.array([name == ACTIVE for name in owner_names])[streams.owners.astype(np.int64)]
-        ends, next_offsets = streams.ends, streams.next_offsets()
+        ends = streams.ends
         packed = (next_offsets < ends) & (ends - next_offsets < SECTOR_SIZE) & (ends <= file_size)
         begins, stops = streams.guest_offsets, streams.guest_offsets + np.uint64(cluster_size)
         good: Bools = active & packed & (begins >= self.guest_start) & (begins < self.guest_end)

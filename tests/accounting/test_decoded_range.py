@@ -112,7 +112,7 @@ def test_a_stream_is_known_where_all_of_its_cluster_was_read(
     guest: int, missing: list[tuple[int, int]], good: bool
 ) -> None:
     found = streams([1000, 1900], [1048, 660], [guest, 0], [0, 0])
-    known = DecodedRange(8192, 16384, missing).known_good(found, ["active"], 4096, 1 << 20)
+    known = DecodedRange(8192, 16384, missing).known_good(found, found.next_offsets(), ["active"], 4096, 1 << 20)
     assert known.tolist() == [good, False]
 
 
@@ -121,15 +121,12 @@ def test_a_stream_is_known_where_all_of_its_cluster_was_read(
 )
 def test_only_of_a_stream_whose_last_sector_holds_the_next_nothing_else_is_asked(following: int, good: bool) -> None:
     found = streams([1000, following], [1048, 512], [0, 4096], [0, 0])
-    assert DecodedRange(0, 8192).known_good(found, ["active"], 4096, 1 << 20).tolist() == [good, False]
+    known = DecodedRange(0, 8192).known_good(found, found.next_offsets(), ["active"], 4096, 1 << 20)
+    assert known.tolist() == [good, False]
 
 
-def test_what_a_snapshot_names_first_was_not_decoded() -> None:
+@pytest.mark.parametrize(("file_size", "good"), [(1 << 20, True), (2559, False)])
+def test_what_a_snapshot_names_first_was_not_decoded(file_size: int, good: bool) -> None:
     found = streams([1000, 1900, 2500], [1048, 660, 60], [0, 4096, 8192], [1, 0, 0])
-    known = DecodedRange(0, 8192).known_good(found, ["active", "snapshot 1"], 4096, 1 << 20)
-    assert known.tolist() == [False, True, False]
-    assert DecodedRange(0, 8192).known_good(found, ["active", "snapshot 1"], 4096, 2559).tolist() == [
-        False,
-        False,
-        False,
-    ]
+    known = DecodedRange(0, 8192).known_good(found, found.next_offsets(), ["active", "snapshot 1"], 4096, file_size)
+    assert known.tolist() == [False, good, False]
