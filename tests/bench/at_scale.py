@@ -34,11 +34,11 @@ def at_scale(images: Images) -> Iterator[Named]:
 
 def _with_reports(images: Images, name: str, kind: str, options: tuple[str, ...]) -> Scenario:
     """Two of our extractions with a hash, one of which is reported on in every way that lists ranges."""
-    alone = replace(against_convert(images, name, 1.15, images.converted(kind, *options)), data=images.size)
-    folder = outputs_folder(images)
-    image, ours, peer = alone.ours[-5], alone.ours_output, alone.peer_output
+    image, folder = images.converted(kind, *options), outputs_folder(images)
+    alone = against_convert(images, name, 1.15, image)
+    ours, peer = alone.ours_output, alone.peer_output
     reports = [f"{form}:{folder / f'qcowscope-bench-report.{form}'}" for form in REPORTS]
-    extract = (*QCOWSCOPE, "extract", "--force", image, "-o")
+    extract = (*QCOWSCOPE, "extract", "--force", str(image), "-o")
     reported: Command = (*extract, str(ours), *(word for report in reports for word in ("--report", report)))
     return replace(alone, against="qcowscope extract without reports", ours=reported, peer=(*extract, str(peer)))
 
