@@ -26,6 +26,7 @@ from tui.messages import (
     JobFailed,
     JobProgress,
     Judged,
+    LensMade,
     Looked,
     LookedInside,
     Noticed,
@@ -174,6 +175,11 @@ class QcowscopeApp(Supplier):
         """The partitions are known."""
         self.desk.contents = event.contents
         self.desk.learn("contents")
+
+    def on_lens_made(self, event: LensMade) -> None:
+        """Structures of the guest are known from now on."""
+        self.desk.lens = event.lens
+        self.desk.learn("lens")
 
     def on_usage_found(self, event: UsageFound) -> None:
         """How the space is divided, so far."""

@@ -42,6 +42,7 @@ from forensic.explore.guest_files import Whereabouts as Whereabouts
 from forensic.explore.inspector import inspect as inspect
 from forensic.explore.inspector import stored_refcount as stored_refcount
 from forensic.explore.integers import numbers_of as numbers_of
+from forensic.explore.lens.guest_lens import GuestLens as GuestLens
 from forensic.explore.orphans import Orphans as Orphans
 from forensic.explore.orphans import find_orphans as find_orphans
 from forensic.explore.recovering import Recovered as Recovered

@@ -12,10 +12,11 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Qcow2Image
-from forensic.explore import Range, Space, host_range, spans_between, top_nodes
+from forensic.explore import Range, Space, Span, host_range, spans_between, top_nodes
 from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
+from tui.explaining import guest_inspection, numbers_at, owners_at
 from tui.messages import Owned
 from tui.screens.minimaps import WithMinimaps
 from tui.screens.reading import Reading
@@ -56,7 +57,7 @@ class StructureScreen(WithMinimaps):
         file_hex = HexView(
             desk.file_view, cluster_size, lambda start, end: spans_between(desk.region_index, start, end), id="host"
         )
-        disk_hex = HexView(desk.disk_view, cluster_size, id="guest")
+        disk_hex = HexView(desk.disk_view, cluster_size, self._guest_spans, id="guest")
         tree.border_title, inspector.border_title = "structures", "inspector"
         file_hex.border_title, disk_hex.border_title = "file", "disk"
         file_pane = Horizontal(file_hex, Minimap(Space.HOST, id="host-minimap"), id="host-pane")
@@ -91,7 +92,8 @@ class StructureScreen(WithMinimaps):
             self.query_one(StructureTree).reveal(host_offset)
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
-        self._hex(Space.GUEST).field = place if jumped else None
+        guest = guest_inspection(desk)
+        self._hex(Space.GUEST).field = place if jumped else guest.place if guest else None
         self._explain()
         self._show_titles()
         self.query_one(Hits).follow(place)
@@ -100,15 +102,21 @@ class StructureScreen(WithMinimaps):
     def _explain(self) -> None:
         desk = self.desk
         findings = self._findings_at(desk.host_offset())
-        numbers = desk.numbers(self._little_endian)
-        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.owners(), numbers)
+        guest = guest_inspection(desk)
+        numbers = numbers_at(desk, self._little_endian, guest)
+        about = desk.inspection()
+        self.query_one(Inspector).show(about, desk.guest_offset(), findings, owners_at(desk), numbers, guest)
+
+    def _guest_spans(self, guest_start: int, guest_end: int) -> list[Span]:
+        """The fields of the guest's own structures, as soon as these are known."""
+        return self.desk.lens.spans_between(guest_start, guest_end) if self.desk.lens else []
 
     def _ask_for_owners(self) -> None:
         """Have the owners of this cluster looked up once the cursor rests, unless there are too many tables."""
         if self._rest:
             self._rest.stop()
         if (
-            not self.desk.owners()
+            not owners_at(self.desk)
             and sum(len(table.entries) for table in self.desk.region_index.l1_tables) <= FEW_TABLES
         ):
             self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
@@ -136,6 +144,9 @@ class StructureScreen(WithMinimaps):
             self._show_hits()
         elif what == "supplies":
             self._hex(Space.GUEST).look_at(self.desk.disk_view)
+            self._explain()
+        elif what == "lens":
+            self._hex(Space.GUEST).refresh()
             self._explain()
         elif what == "references":
             self.on_moved(self.desk.place)
