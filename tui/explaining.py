@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from forensic.explore import Inspection, Space
+from collections.abc import Iterable
+
+from forensic.explore import Inspection, Range, Space
 from tui.desk import Desk
 
 
@@ -36,3 +38,22 @@ def owners_at(desk: Desk) -> list[str]:
     from tui.facts import owners_of
 
     return owners_of(owned)
+
+
+def findings_at(desk: Desk, host_offset: int | None) -> list[str]:
+    """What the rules say of a byte: in words where the place is one of those that are worded."""
+    if host_offset is None:
+        return []
+    found = []
+    for finding in desk.trouble():
+        if not desk.finding_places.of(finding.rule, Space.HOST).overlapping(host_offset, host_offset + 1):
+            continue
+        said = [each.observation for each in finding.problems if _holds(each.ranges, host_offset)]
+        found += [f"{finding.severity.value} {finding.rule}: {words}" for words in said or [finding.title]]
+    return found[:4]
+
+
+def _holds(places: Iterable[Range], host_offset: int) -> bool:
+    return any(
+        place.space == Space.HOST and place.offset <= host_offset < place.offset + place.length for place in places
+    )

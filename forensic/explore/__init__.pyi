@@ -20,6 +20,8 @@ from forensic.explore.cluster_codes import find_tenants as find_tenants
 from forensic.explore.cluster_codes import snapshot_of as snapshot_of
 from forensic.explore.cluster_codes import sum_up_file as sum_up_file
 from forensic.explore.cluster_codes import sum_up_guest as sum_up_guest
+from forensic.explore.crumbs import Crumb as Crumb
+from forensic.explore.crumbs import crumbs_to as crumbs_to
 from forensic.explore.entropy import sampled_entropy as sampled_entropy
 from forensic.explore.extraction_cells import ExtractionCells as ExtractionCells
 from forensic.explore.extraction_cells import Fate as Fate

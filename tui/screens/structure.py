@@ -12,16 +12,17 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Qcow2Image
-from forensic.explore import Range, Space, Span, host_range, spans_between, top_nodes
+from forensic.explore import Range, Space, Span, crumbs_to, host_range, spans_between, top_nodes
 from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
-from tui.explaining import guest_inspection, numbers_at, owners_at
+from tui.explaining import findings_at, guest_inspection, numbers_at, owners_at
 from tui.messages import Owned
 from tui.screens.minimaps import WithMinimaps
 from tui.screens.reading import Reading
 from tui.session.notes import LABELS
 from tui.widgets.cluster_map import ClusterMap, Minimap
+from tui.widgets.crumbs import Crumbs
 from tui.widgets.hex_view import HexView
 from tui.widgets.hits import Hits
 from tui.widgets.inspector import Inspector
@@ -63,6 +64,7 @@ class StructureScreen(WithMinimaps):
         file_pane = Horizontal(file_hex, Minimap(Space.HOST, id="host-minimap"), id="host-pane")
         disk_pane = Horizontal(disk_hex, Minimap(Space.GUEST, id="guest-minimap"), id="guest-pane")
         yield Grid(tree, Vertical(file_pane, disk_pane, id="bytes"), inspector, id="panes")
+        yield Crumbs(id="crumbs")
         yield Hits(id="hits")
 
     def on_mount(self) -> None:
@@ -96,12 +98,13 @@ class StructureScreen(WithMinimaps):
         self._hex(Space.GUEST).field = place if jumped else guest.place if guest else None
         self._explain()
         self._show_titles()
+        self.query_one(Crumbs).show(crumbs_to(desk.region_index, host_offset, desk.guest_offset()))
         self.query_one(Hits).follow(place)
         self._ask_for_owners()
 
     def _explain(self) -> None:
         desk = self.desk
-        findings = self._findings_at(desk.host_offset())
+        findings = findings_at(desk, desk.host_offset())
         guest = guest_inspection(desk)
         numbers = numbers_at(desk, self._little_endian, guest)
         about = desk.inspection()
@@ -199,6 +202,18 @@ class StructureScreen(WithMinimaps):
         """There is no selection any more."""
         self.desk.deselect()
 
+    def on_crumbs_picked(self, event: Crumbs.Picked) -> None:
+        """A step of the way to this byte was clicked."""
+        self.desk.go(event.place)
+
+    def action_up(self) -> None:
+        """To the pointer that leads here."""
+        place = self.query_one(Crumbs).before()
+        if place is None:
+            self.notify("nothing is known to point here", markup=False)
+        else:
+            self.desk.go(place)
+
     def on_structure_tree_chosen(self, event: StructureTree.Chosen) -> None:
         """Look at the bytes of a line of the tree."""
         self.desk.go(host_range(event.node.host_offset, event.node.length), jump=event.follow)
@@ -273,21 +288,3 @@ class StructureScreen(WithMinimaps):
         read = desk.view_of(desk.search.space).read if desk.search else desk.file_view.read
         self.query_one(Hits).show_hits(desk.search, desk.matches, desk.place, read, desk.sides_of)
         self.set_class(desk.search is not None, "-hits")
-
-    def _findings_at(self, host_offset: int | None) -> list[str]:
-        """What the rules say of a byte: in words where the place is one of those that are worded."""
-        if host_offset is None:
-            return []
-        found = []
-        for finding in self.desk.trouble():
-            if not self.desk.finding_places.of(finding.rule, Space.HOST).overlapping(host_offset, host_offset + 1):
-                continue
-            said = [each.observation for each in finding.problems if _holds(each.ranges, host_offset)]
-            found += [f"{finding.severity.value} {finding.rule}: {words}" for words in said or [finding.title]]
-        return found[:4]
-
-
-def _holds(places: Iterable[Range], host_offset: int) -> bool:
-    return any(
-        place.space == Space.HOST and place.offset <= host_offset < place.offset + place.length for place in places
-    )
