@@ -90,15 +90,16 @@ class StructureScreen(WithMinimaps):
         for view in self.query(HexView):
             view.selection = desk.selection
         host_offset = desk.host_offset()
-        if host_offset is not None:
-            self.query_one(StructureTree).reveal(host_offset)
+        way = crumbs_to(desk.region_index, host_offset, desk.guest_offset())
+        self.query_one(Crumbs).show(way)
+        places = [step.place.offset for step in way if step.place]
+        self.query_one(StructureTree).reveal([*places, *([] if host_offset is None else [host_offset])])
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
         guest = guest_inspection(desk)
         self._hex(Space.GUEST).field = place if jumped else guest.place if guest else None
         self._explain()
         self._show_titles()
-        self.query_one(Crumbs).show(crumbs_to(desk.region_index, host_offset, desk.guest_offset()))
         self.query_one(Hits).follow(place)
         self._ask_for_owners()
 
