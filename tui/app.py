@@ -39,6 +39,7 @@ from tui.screens.base import ImageScreen
 from tui.screens.prompts import Question
 from tui.searching import Outcome
 from tui.session.evidence_clock import EvidenceClock
+from tui.session.kept_theme import keep_theme, kept_theme
 from tui.session.notes import Notes, session_file
 from tui.session.supplies import NOTHING
 from tui.supplying import Supplier
@@ -80,8 +81,8 @@ class QcowscopeApp(Supplier):
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))), plan_file)
         self.clock = EvidenceClock(image.evidence, lambda state: self.post_message(Looked(state)))
         self.watch_terminal = TerminalWatch(0, self._leave_nothing)
-        wanted = self.settings.theme
-        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        wanted = (self.settings.theme, kept_theme(self.desk.notes.file.parent), DEFAULT_THEME)
+        self.theme = next(name for name in wanted if name in self.available_themes)
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self.desk))
 
@@ -103,7 +104,7 @@ class QcowscopeApp(Supplier):
         """Show the overview, then begin to work."""
         self.set_keymap(dict(self.settings.keys))
         self.switch_mode("overview")
-        self.theme_changed_signal.subscribe(self, lambda _: self.desk.learn("theme"))
+        self.theme_changed_signal.subscribe(self, lambda _: self._keep_theme())
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
             if trouble:
                 self.tell(trouble, bad=True)
@@ -111,6 +112,14 @@ class QcowscopeApp(Supplier):
         if not self.is_headless:
             self.watch_terminal.start()
         self.call_after_refresh(self._begin)
+
+    def _keep_theme(self) -> None:
+        """Draw in the colours of another theme, in the next session as well."""
+        self.desk.learn("theme")
+        try:
+            keep_theme(self.desk.notes.file.parent, self.theme)
+        except OSError as error:
+            self.tell(f"the theme is not kept: {error}", bad=True)
 
     def on_unmount(self) -> None:
         """Nothing goes on after the end."""

@@ -69,6 +69,7 @@ class Desk:
         self.hashes: list[HashRecord] = []
         self.ownership: Ownership | None = None
         self.usages: dict[Space, UsageFound] = {}
+        self.little_endian = False
         self.selection: Range | None = None
         self.anchor: int | None = None
         self._located: tuple[int, int | None] = (-1, None)

@@ -47,7 +47,6 @@ class StructureScreen(WithMinimaps):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shown_view = "host"
-        self._little_endian = False
         self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -107,7 +106,7 @@ class StructureScreen(WithMinimaps):
         desk = self.desk
         findings = findings_at(desk, desk.host_offset())
         guest = guest_inspection(desk)
-        numbers = numbers_at(desk, self._little_endian, guest)
+        numbers = numbers_at(desk, self.desk.little_endian, guest)
         about = desk.inspection()
         self.query_one(Inspector).show(about, desk.guest_offset(), findings, owners_at(desk), numbers, guest)
 
@@ -149,6 +148,9 @@ class StructureScreen(WithMinimaps):
         elif what == "supplies":
             self._hex(Space.GUEST).look_at(self.desk.disk_view)
             self._explain()
+        elif what == "endian":
+            self._explain()
+            self._show_titles()
         elif what == "lens":
             self._hex(Space.GUEST).refresh()
             self._explain()
@@ -239,9 +241,8 @@ class StructureScreen(WithMinimaps):
 
     def on_hex_view_turned(self) -> None:
         """Numbers are read the other way round."""
-        self._little_endian = not self._little_endian
-        self._explain()
-        self._show_titles()
+        self.desk.little_endian = not self.desk.little_endian
+        self.desk.learn("endian")
 
     def _hex(self, space: Space) -> HexView:
         return self.query_one("#host" if space == Space.HOST else "#guest", HexView)
@@ -257,7 +258,7 @@ class StructureScreen(WithMinimaps):
     def _show_titles(self) -> None:
         """The cluster of each cursor; a title is set only when it is another, since the whole dump is drawn with it."""
         size = self.desk.region_index.cluster_size
-        order = "little-endian" if self._little_endian else "big-endian"
+        order = "little-endian" if self.desk.little_endian else "big-endian"
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
             number = view.cursor // size if size else 0
