@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
@@ -36,7 +37,7 @@ from tui.messages import (
 )
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
-from tui.screens.prompts import Question
+from tui.screens.prompts import Question, TypedInto
 from tui.searching import Outcome
 from tui.session.evidence_clock import EvidenceClock
 from tui.session.kept_theme import keep_theme, kept_theme
@@ -120,6 +121,15 @@ class QcowscopeApp(Supplier):
             keep_theme(self.desk.notes.file.parent, self.theme)
         except OSError as error:
             self.tell(f"the theme is not kept: {error}", bad=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that was typed into the screen below before a prompt came up is for the prompt."""
+        for below in self.screen_stack:
+            if isinstance(below, ImageScreen) and event in below.on_their_way:
+                below.on_their_way.remove(event)
+                if isinstance(self.screen, TypedInto):
+                    event.prevent_default()
+                    self.screen.take(event)
 
     def on_unmount(self) -> None:
         """Nothing goes on after the end."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual.app import App
+from textual.events import Key
 from textual.pilot import Pilot
 
 from forensic import open_image
@@ -188,3 +189,18 @@ def test_the_order_of_bytes_can_be_typed(drive: Drive) -> None:
         assert str(app.screen.query_one("#host").border_subtitle) == "big-endian"
 
     drive(SOUND / "data-4k.qcow2", story)
+
+
+@pytest.mark.parametrize("screen", "1234")
+def test_what_is_pasted_in_one_burst_goes_into_the_prompt_that_it_opens(drive: Drive, screen: str) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press(screen)
+        await settled(app, pilot)
+        for character in "gL1[0].L2[1]\r":  # as a terminal sends it: nothing waits until the one before is done
+            key = {"[": "left_square_bracket", "]": "right_square_bracket", ".": "full_stop", "\r": "enter"}
+            app.post_message(Key(key.get(character, character), character))
+        for _ in range(20):
+            await pilot.pause(0.05)
+        assert app.desk.place == host_range(0x1408, 8)
+
+    drive(SOUND / "snapshots-512.qcow2", story)
