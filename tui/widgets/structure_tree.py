@@ -91,7 +91,7 @@ class StructureTree(Tree[Node]):
         """The lines below one, read if they were not yet."""
         if node.data and node.data.children and not node.children:
             self._add(node, node.data.children())
-        return node.children
+        return list(node.children)
 
     def action_open(self) -> None:
         """Open the line."""
