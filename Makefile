@@ -42,7 +42,7 @@ mutants: $(READY)  ## does a test fail when a line is changed? (MODULE=mapping S
 soak: $(READY)  ## hold every way to read a disk against QEMU, on images that it makes in any order (FOR=600 seconds)
 	$(BIN)/python -m tests.soak --seconds $(or $(FOR),600)
 
-ksy: $(READY)  ## recompile ksy/qcow2.ksy into forensic/format/ (needs Node)
+ksy: $(READY)  ## recompile ksy/*.ksy and ksy/guest/*.ksy into forensic/format/ (needs Node)
 	$(BIN)/python ksy/compile.py
 
 samples: $(READY)  ## rebuild samples/sound/ (needs qemu-img, qemu-io, e2image)

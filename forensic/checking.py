@@ -21,6 +21,7 @@ from forensic.report.model import Check, Judgement
 from forensic.residue.search import FreeResidue, Residue
 from forensic.residue.unreferenced import Unreferenced
 from forensic.rules import Rule, all_rules
+from forensic.rules.registry import STRUCTURES
 from forensic.unread import UnreadRanges
 from forensic.walk import structures
 
@@ -86,7 +87,8 @@ def check(
             measured = structure
             continue
         if progress:
-            progress(type(structure).__name__)
+            name = type(structure).__name__
+            progress(STRUCTURES.get(name, name))
         if seen:
             seen(structure)
         if isinstance(structure, Unexamined):

@@ -95,6 +95,11 @@ def c_string(raw: bytes) -> Untrusted:
     return Untrusted(raw.split(b"\0", 1)[0])
 
 
+def utf_16(raw: bytes) -> Untrusted:
+    """A fixed-size field of little-endian UTF-16 up to its first NUL; what is no character is U+FFFD."""
+    return Untrusted(raw.decode("utf-16-le", "replace").partition("\0")[0].encode())
+
+
 def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     """A path or any other text from outside in its shown form; file names may hold anything but NUL."""
     name = os.fspath(path)

@@ -8,6 +8,7 @@ import yaml from "js-yaml";
 
 const [language, ksyFile, outputFolder] = process.argv.slice(2);
 const description = yaml.load(readFileSync(ksyFile, "utf8"));
+const guest = ksyFile.startsWith("guest/"); // qcow2 has code of its own for the values of its fields
 const files = await compiler.compile(language, description, null, true);
 for (const [name, text] of Object.entries(files)) {
   writeFileSync(join(outputFolder, name), text);
@@ -16,11 +17,24 @@ for (const [name, text] of Object.entries(files)) {
 const text = (doc) => (doc ?? "").trim().replace(/\s*\n\s*/g, " ");
 const section = (node) => (node["doc-ref"] ?? "").replace(/^\S*\s*/, "");
 
+// How a value is to be read: `-unit` (unix, filetime, guid, …), `-flags` (bit to name), and the names of an enumeration.
+function readings(field) {
+  const found = {};
+  if (field["-unit"]) found.unit = field["-unit"];
+  if (field["-flags"]) found.flags = field["-flags"];
+  if (field.enum && guest) found.values = description.enums[field.enum];
+  return found;
+}
+
+function typeOf(field) {
+  if (typeof field.type === "string") return field.type;
+  return guest && field.type ? Object.values(field.type.cases).join("|") : "";
+}
+
 function wordsOfType(node) {
   const fields = {};
   for (const field of node.seq ?? []) {
-    const type = typeof field.type === "string" ? field.type : "";
-    fields[field.id] = { name: field["-orig-id"] ?? "", type, doc: text(field.doc) };
+    fields[field.id] = { name: field["-orig-id"] ?? "", type: typeOf(field), doc: text(field.doc), ...readings(field) };
   }
   for (const [id, instance] of Object.entries(node.instances ?? {})) {
     fields[id] = { name: instance["-orig-id"] ?? "", type: "", doc: text(instance.doc) };

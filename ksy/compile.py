@@ -1,4 +1,4 @@
-"""Compile `qcow2.ksy` into `forensic/format/`: the parser and the words of its fields; or check that this was done."""
+"""Compile each `.ksy` into `forensic/format/`: the parser and the words of its fields; or check that this was done."""
 
 import argparse
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 KSY = Path(__file__).resolve().parent
 FORMAT = KSY.parent / "forensic" / "format"
-PARTS = ("qcow2.py", "qcow2.words.json")
+DESCRIPTIONS = ("qcow2", "guest/partitions", "guest/ext", "guest/ntfs", "guest/fat", "guest/xfs")
 
 
 def install_compiler() -> None:
@@ -19,11 +19,16 @@ def install_compiler() -> None:
 
 
 def compiled() -> dict[str, str]:
-    """Return the files as they are made from `qcow2.ksy`, by name."""
+    """Return the files as they are made from the descriptions, by name."""
     install_compiler()
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["node", "compile.mjs", "python", "qcow2.ksy", folder], cwd=KSY, check=True)
-        return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in PARTS}
+    made = {}
+    for description in DESCRIPTIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["node", "compile.mjs", "python", f"{description}.ksy", folder], cwd=KSY, check=True)
+            for ending in (".py", ".words.json"):
+                part = f"{description}{ending}"
+                made[part] = (Path(folder) / Path(part).name).read_text(encoding="utf-8")
+    return made
 
 
 def main() -> int:
@@ -35,7 +40,7 @@ def main() -> int:
         if not arguments.check:
             (FORMAT / name).write_text(text, encoding="utf-8")
         elif not (FORMAT / name).exists() or (FORMAT / name).read_text(encoding="utf-8") != text:
-            print(f"forensic/format/{name} is not what ksy/qcow2.ksy gives; run python ksy/compile.py", file=sys.stderr)
+            print(f"forensic/format/{name} is not what its .ksy gives; run python ksy/compile.py", file=sys.stderr)
             status = 1
     return status
 

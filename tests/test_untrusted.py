@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensic.untrusted import COMBINING_LIMIT, SHOWN_LIMIT, Untrusted, c_string, shown
+from forensic.untrusted import COMBINING_LIMIT, SHOWN_LIMIT, Untrusted, c_string, shown, utf_16
 
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -92,6 +92,11 @@ def test_a_long_string_is_cut_and_the_rest_counted() -> None:
     assert Untrusted(b"a" * SHOWN_LIMIT).text == "a" * SHOWN_LIMIT
     cut = Untrusted(b"a" * (SHOWN_LIMIT + 7))
     assert (cut.text, cut.sanitised) == ("a" * SHOWN_LIMIT + "… (+7 more)", True)
+
+
+def test_utf_16_ends_at_its_first_nul_and_shows_what_is_no_character() -> None:
+    raw = "día".encode("utf-16-le") + b"\0\0" + b"junk"
+    assert [utf_16(each).text for each in (raw, raw[:6], b"\0\xd8a\0", b"x")] == ["día", "día", "�a", "�"]
 
 
 def test_a_c_string_ends_at_its_first_nul() -> None:

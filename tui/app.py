@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
@@ -26,6 +27,7 @@ from tui.messages import (
     JobFailed,
     JobProgress,
     Judged,
+    LensMade,
     Looked,
     LookedInside,
     Noticed,
@@ -35,9 +37,10 @@ from tui.messages import (
 )
 from tui.screens import SCREENS
 from tui.screens.base import ImageScreen
-from tui.screens.prompts import Question
+from tui.screens.prompts import Question, TypedInto
 from tui.searching import Outcome
 from tui.session.evidence_clock import EvidenceClock
+from tui.session.kept_theme import keep_theme, kept_theme
 from tui.session.notes import Notes, session_file
 from tui.session.supplies import NOTHING
 from tui.supplying import Supplier
@@ -79,8 +82,8 @@ class QcowscopeApp(Supplier):
         self.desk = Desk(self, image, notes or Notes(session_file(Path(image.evidence.path))), plan_file)
         self.clock = EvidenceClock(image.evidence, lambda state: self.post_message(Looked(state)))
         self.watch_terminal = TerminalWatch(0, self._leave_nothing)
-        wanted = self.settings.theme
-        self.theme = wanted if wanted in self.available_themes else DEFAULT_THEME
+        wanted = (self.settings.theme, kept_theme(self.desk.notes.file.parent), DEFAULT_THEME)
+        self.theme = next(name for name in wanted if name in self.available_themes)
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self.desk))
 
@@ -102,7 +105,7 @@ class QcowscopeApp(Supplier):
         """Show the overview, then begin to work."""
         self.set_keymap(dict(self.settings.keys))
         self.switch_mode("overview")
-        self.theme_changed_signal.subscribe(self, lambda _: self.desk.learn("theme"))
+        self.theme_changed_signal.subscribe(self, lambda _: self._keep_theme())
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
             if trouble:
                 self.tell(trouble, bad=True)
@@ -110,6 +113,23 @@ class QcowscopeApp(Supplier):
         if not self.is_headless:
             self.watch_terminal.start()
         self.call_after_refresh(self._begin)
+
+    def _keep_theme(self) -> None:
+        """Draw in the colours of another theme, in the next session as well."""
+        self.desk.learn("theme")
+        try:
+            keep_theme(self.desk.notes.file.parent, self.theme)
+        except OSError as error:
+            self.tell(f"the theme is not kept: {error}", bad=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that was typed into the screen below before a prompt came up is for the prompt."""
+        for below in self.screen_stack:
+            if isinstance(below, ImageScreen) and event in below.on_their_way:
+                below.on_their_way.remove(event)
+                if isinstance(self.screen, TypedInto):
+                    event.prevent_default()
+                    self.screen.take(event)
 
     def on_unmount(self) -> None:
         """Nothing goes on after the end."""
@@ -174,6 +194,11 @@ class QcowscopeApp(Supplier):
         """The partitions are known."""
         self.desk.contents = event.contents
         self.desk.learn("contents")
+
+    def on_lens_made(self, event: LensMade) -> None:
+        """Structures of the guest are known from now on."""
+        self.desk.lens = event.lens
+        self.desk.learn("lens")
 
     def on_usage_found(self, event: UsageFound) -> None:
         """How the space is divided, so far."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # tables are loaded when one is looked at, after the first pa
         DiskView,
         FileView,
         FindingPlaces,
+        GuestLens,
         Inspection,
         Orphans,
         Ownership,
@@ -58,6 +59,7 @@ class Desk:
         self.judgement: Judgement | None = None
         self.findings: Sequence[Finding] = ()
         self.contents: Contents | None = None
+        self.lens: GuestLens | None = None
         self.references: ReverseMap | None = None
         self.orphans: Orphans | None = None
         self.strips: Sequence[Strip] = ()
@@ -67,6 +69,7 @@ class Desk:
         self.hashes: list[HashRecord] = []
         self.ownership: Ownership | None = None
         self.usages: dict[Space, UsageFound] = {}
+        self.little_endian = False
         self.selection: Range | None = None
         self.anchor: int | None = None
         self._located: tuple[int, int | None] = (-1, None)
@@ -129,7 +132,7 @@ class Desk:
         self.supplies = supplies
         self.disks.append(disk)
         self.__dict__.pop("disk_view", None)
-        self.contents = None
+        self.contents = self.lens = None
 
     @property
     def path(self) -> Path:
@@ -227,27 +230,6 @@ class Desk:
             if extent.guest_offset <= guest_offset < extent.guest_offset + extent.length:
                 return extent
         return None
-
-    def numbers(self, little_endian: bool) -> list[tuple[str, str]]:
-        """The bytes from the cursor on, read as numbers; none where the format says what they are."""
-        from forensic.explore import numbers_of
-
-        inspection = self.inspection()
-        if self.place.space == Space.HOST and inspection and inspection.known:
-            return []
-        data = self.view_of(self.place.space).read(self.place.offset, 8)
-        return numbers_of(data, little_endian) if isinstance(data, bytes) else []
-
-    def owners(self) -> list[str]:
-        """What owns the cluster at the cursor, and whether its refcount is right; empty while that is not known."""
-        owned, host_offset = self.ownership, self.host_offset()
-        if owned is None or host_offset is None:
-            return []
-        if host_offset // owned.cluster_size * owned.cluster_size != owned.cluster_host_offset:
-            return []
-        from tui.facts import owners_of
-
-        return owners_of(owned)
 
     def other_side(self) -> Range | None:
         """The same byte in the other space."""

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from forensic import Finding, Severity
+from forensic.explore import FindingClass
 from tui.session.triage import NOT_TRIAGED, STATES, Triaged
 
-FILTER_HINT = "words   sev>=medium   sev=high   class:reference,hidden   rule:l2   triage:none,seen"
+FILTER_HINT = "words   sev>=medium   sev=high   class:reference,hidden   code:l2   triage:none,seen"
 
 _SEVERITY = re.compile(r"sev(>=|<=|=)(\w+)")
 
@@ -43,6 +44,9 @@ def _test(word: str, triaged: Mapping[str, Triaged]) -> Callable[[Finding], bool
         return _severity_test(*severity.groups())
     if word.startswith("class:"):
         classes = word.removeprefix("class:").split(",")
+        strange = [each for each in classes if not any(known.value.startswith(each) for known in FindingClass)]
+        if strange:
+            raise BadFilter(f"{strange[0]}: expected one of {', '.join(FindingClass)}")
         return lambda finding: any(finding.finding_class.value.startswith(each) for each in classes)
     if word.startswith("triage:"):
         states = word.removeprefix("triage:").split(",")
@@ -50,8 +54,9 @@ def _test(word: str, triaged: Mapping[str, Triaged]) -> Callable[[Finding], bool
         if unknown:
             raise BadFilter(f"{unknown[0]}: expected one of {', '.join(STATES)}")
         return lambda finding: triaged.get(finding.rule, NOT_TRIAGED).state.startswith(tuple(states))
-    if word.startswith("rule:"):
-        return lambda finding: finding.rule.startswith(word.removeprefix("rule:"))
+    name, colon, start = word.partition(":")
+    if colon and name in ("code", "rule"):
+        return lambda finding: finding.rule.startswith(start)
     return lambda finding: any(
         word in text.lower() for text in (finding.rule, finding.title, *(each.observation for each in finding.problems))
     )

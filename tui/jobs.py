@@ -14,6 +14,7 @@ from forensic.explore import (
     DiskView,
     FindingPlaces,
     Grid,
+    GuestLens,
     Pattern,
     Progress,
     Qcow1RegionIndex,
@@ -40,6 +41,7 @@ from tui.messages import (
     JobFailed,
     JobProgress,
     Judged,
+    LensMade,
     LookedInside,
     Noticed,
     Owned,
@@ -171,11 +173,12 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
 
 
 def look(post: Post, disk: DiskView) -> None:
-    """Which partitions and file systems are on the disk."""
+    """Which partitions and file systems are on the disk, and where their structures lie."""
 
     def work(teller: Teller) -> None:
         teller.say("partitions")
         post(LookedInside(look_inside(disk.read, disk.size)))
+        post(LensMade(GuestLens(disk.read, disk.size)))
 
     run_job(post, "look", work)
 

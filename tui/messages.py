@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ClusterCodes,
         Contents,
         Grid,
+        GuestLens,
         Orphans,
         Ownership,
         Range,
@@ -143,6 +144,14 @@ class LookedInside(Message):
     def __init__(self, contents: Contents) -> None:
         super().__init__()
         self.contents = contents
+
+
+class LensMade(Message):
+    """The structures of partition tables and file systems can be told from other bytes of the disk."""
+
+    def __init__(self, lens: GuestLens) -> None:
+        super().__init__()
+        self.lens = lens
 
 
 class Indexed(Message):

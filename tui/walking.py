@@ -20,6 +20,9 @@ from tui.searching import Outcome
 from tui.terminal.drawing import DrawingApp
 from tui.text import plain
 
+ENDIANS = {"set endian le": True, "set endian be": False}
+"""What may be typed instead of a place: in which order numbers are read, little-endian or not."""
+
 
 class Walker(DrawingApp):
     """An application with commands for going from place to place."""
@@ -71,7 +74,8 @@ class Walker(DrawingApp):
         commands = {command.title.lower(): command for command in commands_of(EVERYWHERE)}
 
         def complaint(text: str) -> str:
-            if text.strip().lower() in commands:
+            word = text.strip().lower()
+            if word in commands or word in ENDIANS:
                 return ""
             try:
                 place_of(text, self.desk)
@@ -80,8 +84,12 @@ class Walker(DrawingApp):
             return ""
 
         async def go(text: str | None) -> None:
-            command = commands.get((text or "").strip().lower())
-            if command:
+            word = (text or "").strip().lower()
+            command = commands.get(word)
+            if word in ENDIANS:
+                self.desk.little_endian = ENDIANS[word]
+                self.desk.learn("endian")
+            elif command:
                 await self.run_action(command.action)
             elif text:
                 self.go(place_of(text, self.desk))

@@ -24,6 +24,7 @@ from forensic.untrusted import Json
 if TYPE_CHECKING:
     from pathlib import Path
 
+MIB = 1 << 20
 REDRAWN_AFTER = 0.1
 """Seconds between two redraws of the progress bar."""
 
@@ -84,28 +85,34 @@ def write_new_file(path: Path, text: str, force: bool) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar with rate and remaining time on standard error, if that is a terminal; gives the function that moves it."""
+def progress_bar(what: str, then: str = "") -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with rate and remaining time on standard error, if that is a terminal; gives the function that moves it.
+
+    A count that begins anew is another pass, which is called `then` and has times of its own.
+    """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, auto_refresh=False)
     with bar:
-        task = bar.add_task(what, total=None)
-        redraw = _at_times(bar.refresh)
+        task = bar.add_task(what, total=None, rate="")
+        redraw, shown = _at_times(bar.refresh), bar.tasks[0]
 
         def move(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            if then and done < shown.completed:
+                bar.reset(task, description=then, total=total, rate="")
+            rate = f"{shown.speed / MIB:,.1f} MiB/s" if shown.speed else ""
+            bar.update(task, completed=done, total=total, rate=rate)
             redraw()
 
         yield move

@@ -20,6 +20,8 @@ from forensic.explore.cluster_codes import find_tenants as find_tenants
 from forensic.explore.cluster_codes import snapshot_of as snapshot_of
 from forensic.explore.cluster_codes import sum_up_file as sum_up_file
 from forensic.explore.cluster_codes import sum_up_guest as sum_up_guest
+from forensic.explore.crumbs import Crumb as Crumb
+from forensic.explore.crumbs import crumbs_to as crumbs_to
 from forensic.explore.entropy import sampled_entropy as sampled_entropy
 from forensic.explore.extraction_cells import ExtractionCells as ExtractionCells
 from forensic.explore.extraction_cells import Fate as Fate
@@ -42,6 +44,7 @@ from forensic.explore.guest_files import Whereabouts as Whereabouts
 from forensic.explore.inspector import inspect as inspect
 from forensic.explore.inspector import stored_refcount as stored_refcount
 from forensic.explore.integers import numbers_of as numbers_of
+from forensic.explore.lens.guest_lens import GuestLens as GuestLens
 from forensic.explore.orphans import Orphans as Orphans
 from forensic.explore.orphans import find_orphans as find_orphans
 from forensic.explore.recovering import Recovered as Recovered

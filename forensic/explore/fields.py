@@ -31,8 +31,8 @@ EXTENSION_TYPES = {
     ExtensionType.DATA_FILE: "string_extension",
 }
 
-HEADER_TYPES = {"qcow2": ("qcow2", "header_v2", "header_v3"), "header_v1": ("qcow2", "header_v1")}
-"""One header to an examiner, several types to the parser."""
+HEADER_TYPES = {"qcow2": ("header_v2", "header_v3", "qcow2"), "header_v1": ("header_v1", "qcow2")}
+"""One header to an examiner, several types to the parser; what the whole computes from them comes last."""
 
 
 class Row(Struct, frozen=True):
@@ -68,9 +68,9 @@ def field_at(region: Region, structure: Structure, host_offset: int) -> Inspecti
     group = [part for part in structure.fields if _stem(part) == _stem(hit)] if "." in hit.name else [hit]
     rows = tuple(
         Row(
-            _words(region, structure, part.name).name or part.name,
+            words_in(region, structure, part.name).name or part.name,
             value_of(part),
-            _words(region, structure, part.name).text,
+            words_in(region, structure, part.name).text,
             is_within_field(part, host_offset),
         )
         for part in group
@@ -78,10 +78,11 @@ def field_at(region: Region, structure: Structure, host_offset: int) -> Inspecti
     start = min(part.host_offset for part in group)
     length = max(part.host_offset + part.length for part in group) - start
     name = _stem(hit) or hit.name
-    words = _words(region, structure, hit.name if len(group) == 1 else name)
+    words = words_in(region, structure, hit.name if len(group) == 1 else name)
     title = words.name if len(group) == 1 else name
+    title = title or name
     return Inspection(
-        title or name, f"{region.name} · {name}", host_range(start, length), rows, _pointer(structure, hit), words=words
+        title, f"{region.name} · {title}", host_range(start, length), rows, _pointer(structure, hit), words=words
     )
 
 
@@ -101,7 +102,8 @@ def value_of(part: Field) -> str:
     return str(part.value) if part.value < 10 else f"{part.value:#x} ({part.value:,})"
 
 
-def _words(region: Region, structure: Structure, name: str) -> Words:
+def words_in(region: Region, structure: Structure, name: str) -> Words:
+    """The words of a field of a region, by dotted name."""
     if region.ksy_type in HEADER_TYPES:
         found = (words_of(ksy_type, name) for ksy_type in HEADER_TYPES[region.ksy_type])
         return next((words for words in found if words.text), words_of(""))

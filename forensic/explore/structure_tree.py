@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from forensic.explore.fields import value_of
+from forensic.explore.fields import value_of, words_in
 from forensic.explore.regions import Kind, Region, RegionIndex
 from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.qcow2.arrays import U64
@@ -118,13 +118,23 @@ def _member(region_index: RegionIndex, region: Region) -> Node:
 
 def _region(region: Region) -> Node:
     structure = region.structure
-    children = (lambda: _fields(structure)) if structure is not None and structure.fields else None
+    children = (lambda: _fields(region, structure)) if structure is not None and structure.fields else None
     missing = structure.missing if structure else None
     return Node(region.name, "cut off" if missing else "", region.host_offset, region.length, children, bool(missing))
 
 
-def _fields(structure: Structure) -> list[Node]:
-    return [Node(part.name, value_of(part), part.host_offset, part.length) for part in structure.fields if part.length]
+def _fields(region: Region, structure: Structure) -> list[Node]:
+    return [
+        Node(_name_of(region, structure, part.name), value_of(part), part.host_offset, part.length)
+        for part in structure.fields
+        if part.length
+    ]
+
+
+def _name_of(region: Region, structure: Structure, field: str) -> str:
+    """A field as the inspector calls it: by the specification's name, within the part of the structure that has it."""
+    stem = field[: field.rfind(".") + 1]
+    return stem + (words_in(region, structure, field).name or field.removeprefix(stem))
 
 
 def _l1(region_index: RegionIndex, table: L1Table) -> Node:

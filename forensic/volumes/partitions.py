@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from forensic.numbers import SECTOR_SIZE
-from forensic.untrusted import Untrusted
+from forensic.untrusted import Untrusted, utf_16
 from forensic.volumes.signatures import Read, file_system_at
 
 MAX_GPT_ENTRIES = 256
@@ -89,10 +89,9 @@ def _gpt(read: Read, disk_size: int, header: bytes, sector: int) -> Iterator[Vol
         start, length = first * sector, (last - first + 1) * sector
         if last < first or start >= disk_size:
             continue
-        name = entry[56:128].decode("utf-16-le", "replace").partition("\0")[0]
         kind = GPT_TYPES.get(_guid(entry[:16]), _guid(entry[:16]))
         file_system, label = file_system_at(read, start)
-        yield Volume(index, kind, start, length, Untrusted(name.encode("utf-8", "replace")), file_system, label)
+        yield Volume(index, kind, start, length, utf_16(entry[56:128]), file_system, label)
 
 
 def _guid(raw: bytes) -> str:

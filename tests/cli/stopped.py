@@ -16,7 +16,7 @@ def run(at: int, signal_number: int, arguments: list[str]) -> int:
     """Run a command that sends itself a signal once `at` bytes are done."""
 
     @contextmanager
-    def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    def progress_bar(what: str, then: str = "") -> Iterator[Callable[[int, int], None]]:
         def moved(done: int, total: int) -> None:
             if done >= at:
                 os.kill(os.getpid(), signal_number)

@@ -27,6 +27,7 @@ from forensic.explore import (
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
+from tui.explaining import owners_at
 
 RECIPES = [
     recipe
@@ -99,7 +100,7 @@ def test_the_inspector_does_not_say_that_nothing_refers_to_what_lost_tables_may(
         for _ in range(4):
             await pilot.pause(0.3)
             await settled(app, pilot)
-        said = " ".join("\n".join(app.desk.owners()).split())
+        said = " ".join("\n".join(owners_at(app.desk)).split())
         assert words in said
         assert "nothing refers to it" not in said
         assert words[:24] in " ".join(screen_text(app).replace("│", " ").split())

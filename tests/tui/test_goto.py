@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from textual.app import App
+from textual.events import Key
+from textual.pilot import Pilot
 
 from forensic import open_image
 from forensic.explore import Range, guest_range, host_range
 from tests.images import SOUND
+from tests.tui.driving import Drive, settled
+from tui.app import QcowscopeApp
 from tui.clip import FORMS, clipped
 from tui.commands import COMMANDS
 from tui.config import load
@@ -47,6 +51,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         ("header", host_range(0, 1)),
         ("refcounts", host_range(0x200, 1)),
         ("snapshots", host_range(0x1E00, 1)),
+        ("64 B", host_range(64, 1)),
+        ("4 KiB", host_range(4096, 1)),
+        ("600h", host_range(0x600, 1)),
+        ("0600H", host_range(0x600, 1)),
+        ("v200h", guest_range(0x200, 1)),
+        ("c3+16", host_range(0x610, 1)),
+        ("c3 - 10h", host_range(0x5F0, 1)),
+        ("vc2+1 KiB", guest_range(2048, 1)),
+        ("L1[0].L2[1]+4", host_range(0x140C, 1)),
+        ("refcounts + 8", host_range(0x208, 1)),
         ("end", host_range(0x21FF, 1)),
     ],
 )
@@ -58,6 +72,29 @@ def test_places_are_understood(desk: Desk, text: str, place: Range) -> None:
 def test_what_is_no_place_is_refused(desk: Desk, text: str) -> None:
     with pytest.raises(CannotGo):
         place_of(text, desk)
+
+
+def test_an_entry_of_the_table_that_the_cursor_is_in_needs_no_l1_index(desk: Desk) -> None:
+    for here, there in (("L1[0].L2[5]", "L1[0].L2[7]"), ("snapshot 0 L1[0].L2[0]", "snapshot 0 L1[0].L2[7]")):
+        desk.go(place_of(here, desk))
+        assert place_of("L2[7]", desk) == place_of(there, desk)
+    desk.go(guest_range(0x400, 1))
+    assert place_of("L2[2]", desk) == place_of("L1[0].L2[2]", desk)
+    desk.go(host_range(0, 1))
+    with pytest.raises(CannotGo, match="say L1"):
+        place_of("L2[7]", desk)
+
+
+def test_what_is_not_there_is_named_as_the_specification_does(desk: Desk) -> None:
+    with pytest.raises(CannotGo, match=r"^L1\[99\]\.L2\[1\]: there is no such entry"):
+        place_of("l1[99].l2[1]", desk)
+
+
+def test_bitmaps_are_a_place(tmp_path: Path) -> None:
+    with open_image(SOUND / "bitmaps-512.qcow2") as image:
+        desk = Desk(App(), image, Notes(tmp_path / "notes.json"))
+        assert image.bitmaps is not None
+        assert place_of("bitmaps", desk) == host_range(image.bitmaps.bitmaps[0].host_offset, 1)
 
 
 def test_jumps_go_back_and_forth_and_a_new_jump_forgets_what_was_ahead() -> None:
@@ -141,3 +178,29 @@ def test_the_dump_fits_its_window(width: int, count: int) -> None:
 def test_offsets_of_a_huge_disk_have_room() -> None:
     assert HexLayout(16, 8).offset_text(255) == "000000ff"
     assert fitting(200, 1 << 56).digits == 14
+
+
+def test_the_order_of_bytes_can_be_typed(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2", "g", *"set endian le", "enter")
+        await settled(app, pilot)
+        assert str(app.screen.query_one("#host").border_subtitle) == "little-endian"
+        await pilot.press("e")
+        assert str(app.screen.query_one("#host").border_subtitle) == "big-endian"
+
+    drive(SOUND / "data-4k.qcow2", story)
+
+
+@pytest.mark.parametrize("screen", "1234")
+def test_what_is_pasted_in_one_burst_goes_into_the_prompt_that_it_opens(drive: Drive, screen: str) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press(screen)
+        await settled(app, pilot)
+        for character in "gL1[0].L2[1]\r":  # as a terminal sends it: nothing waits until the one before is done
+            key = {"[": "left_square_bracket", "]": "right_square_bracket", ".": "full_stop", "\r": "enter"}
+            app.post_message(Key(key.get(character, character), character))
+        for _ in range(20):
+            await pilot.pause(0.05)
+        assert app.desk.place == host_range(0x1408, 8)
+
+    drive(SOUND / "snapshots-512.qcow2", story)

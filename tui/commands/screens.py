@@ -24,6 +24,7 @@ COMMANDS_OF_SCREENS = (
     Command("hex.width", HEX, "w", "width", "Width", "Fewer bytes a row; after the fewest, as many as fit."),
     Command("hex.characters", HEX, "t", "characters", "Characters", "Characters of ASCII, code page 437 or EBCDIC."),
     Command("structure.explain", STRUCTURE, "i", "explain", "Explain", "Read everything known about the byte.", True),
+    Command("structure.up", STRUCTURE, "circumflex_accent", "up", "Pointer", "Go to the pointer that leads here."),
     Command("structure.hits", STRUCTURE, "f", "hits", "Hits", "Show or hide the list of what a search found.", True),
     Command("structure.view_back", STRUCTURE, "P", "rotate(-1)", "Disk / file", "The same in reverse order."),
     Command("structure.view", STRUCTURE, "p", "rotate(1)", "File / disk", "Show the file, the disk, or both.", True),

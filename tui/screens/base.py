@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -18,6 +20,8 @@ from tui.widgets.chrome import StatusLine, TopBar
 from tui.widgets.key_line import KeyLine
 
 WIDE, BROAD = 118, 150
+MOST_KEYS = 1024
+"""Keys of one burst that find their way to the prompt that its first one opens."""
 
 
 class ImageScreen(Screen[None]):
@@ -28,6 +32,7 @@ class ImageScreen(Screen[None]):
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.desk = desk
+        self.on_their_way: deque[events.Key] = deque(maxlen=MOST_KEYS)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (BROAD, "-broad")]
 
     def compose(self) -> ComposeResult:
@@ -40,6 +45,10 @@ class ImageScreen(Screen[None]):
     def body(self) -> Iterable[Widget]:
         """What is between the bars."""
         return ()
+
+    def on_key(self, event: events.Key) -> None:
+        """Nothing here took it; what is pasted in one burst may be meant for a prompt that its first key opens."""
+        self.on_their_way.append(event)
 
     def on_mount(self) -> None:
         """Listen."""

@@ -31,6 +31,7 @@ from tui.text import line, lines, plain, size
 from tui.widgets.extract_form import ACTIVE, ExtractForm
 from tui.widgets.fate_strip import FateStrip
 
+MIB = 1 << 20
 LISTED_RANGES = 12
 LISTED_SNAPSHOTS = 1000
 LACKS = {
@@ -53,7 +54,7 @@ class ExtractScreen(ImageScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._control: Control | None = None
-        self._started = 0.0
+        self._started = self._paused = 0.0
         self._report: list[str] = []
         self._under_way = ExtractionPlan(desk.path, "")
 
@@ -174,6 +175,11 @@ class ExtractScreen(ImageScreen):
         """Wait, or go on."""
         if self._control:
             self._control.pause()
+            now = time.monotonic()
+            if self._control.paused:
+                self._paused = now
+            else:  # a pause is no time in which anything could be written
+                self._started += now - self._paused
             self.query_one("#pause", Button).label = "Resume  F6" if self._control.paused else "Pause  F6"
             self.desk.report_job("extract", "extraction paused" if self._control.paused else "extracting")
 
@@ -201,7 +207,7 @@ class ExtractScreen(ImageScreen):
         self.query_one("#live", Static).update(
             line(
                 (f"{size(event.done)} of {size(event.total)}", "bold"),
-                f"   {size(int(rate))}/s   "
+                f"   {rate / MIB:,.1f} MiB/s   "
                 + (f"{_clock(rest)} left" if rest else "all written; check and reports follow"),
             )
         )

@@ -22,19 +22,26 @@ class TypedInto(ModalScreen[str | None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._early: list[str] = []
+        self._early: list[events.Key] = []
 
     def on_key(self, event: events.Key) -> None:
         """Keep what comes before anything has the focus."""
         if self.focused is None:
-            self._early.append(event.key)
+            self._early.append(event)
             event.stop()
+
+    def take(self, event: events.Key) -> None:
+        """Let the line have a key that was on its way to the screen below when this one came up."""
+        if self.focused is None:
+            self._early.append(event)
+        else:
+            self.app.post_message(events.Key(event.key, event.character))
 
     def on_descendant_focus(self) -> None:
         """The line has the focus now."""
         early, self._early = self._early, []
-        for key in early:
-            self.app.simulate_key(key)
+        for event in early:
+            self.app.post_message(events.Key(event.key, event.character))
 
 
 class Prompt(TypedInto):

@@ -12,15 +12,17 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Qcow2Image
-from forensic.explore import Range, Space, host_range, spans_between, top_nodes
+from forensic.explore import Range, Space, Span, crumbs_to, host_range, spans_between, top_nodes
 from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
+from tui.explaining import findings_at, guest_inspection, numbers_at, owners_at
 from tui.messages import Owned
 from tui.screens.minimaps import WithMinimaps
 from tui.screens.reading import Reading
 from tui.session.notes import LABELS
 from tui.widgets.cluster_map import ClusterMap, Minimap
+from tui.widgets.crumbs import Crumbs
 from tui.widgets.hex_view import HexView
 from tui.widgets.hits import Hits
 from tui.widgets.inspector import Inspector
@@ -45,7 +47,6 @@ class StructureScreen(WithMinimaps):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shown_view = "host"
-        self._little_endian = False
         self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -56,12 +57,13 @@ class StructureScreen(WithMinimaps):
         file_hex = HexView(
             desk.file_view, cluster_size, lambda start, end: spans_between(desk.region_index, start, end), id="host"
         )
-        disk_hex = HexView(desk.disk_view, cluster_size, id="guest")
+        disk_hex = HexView(desk.disk_view, cluster_size, self._guest_spans, id="guest")
         tree.border_title, inspector.border_title = "structures", "inspector"
         file_hex.border_title, disk_hex.border_title = "file", "disk"
         file_pane = Horizontal(file_hex, Minimap(Space.HOST, id="host-minimap"), id="host-pane")
         disk_pane = Horizontal(disk_hex, Minimap(Space.GUEST, id="guest-minimap"), id="guest-pane")
         yield Grid(tree, Vertical(file_pane, disk_pane, id="bytes"), inspector, id="panes")
+        yield Crumbs(id="crumbs")
         yield Hits(id="hits")
 
     def on_mount(self) -> None:
@@ -87,11 +89,14 @@ class StructureScreen(WithMinimaps):
         for view in self.query(HexView):
             view.selection = desk.selection
         host_offset = desk.host_offset()
-        if host_offset is not None:
-            self.query_one(StructureTree).reveal(host_offset)
+        way = crumbs_to(desk.region_index, host_offset, desk.guest_offset())
+        self.query_one(Crumbs).show(way)
+        places = [step.place.offset for step in way if step.place]
+        self.query_one(StructureTree).reveal([*places, *([] if host_offset is None else [host_offset])])
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
-        self._hex(Space.GUEST).field = place if jumped else None
+        guest = guest_inspection(desk)
+        self._hex(Space.GUEST).field = place if jumped else guest.place if guest else None
         self._explain()
         self._show_titles()
         self.query_one(Hits).follow(place)
@@ -99,16 +104,22 @@ class StructureScreen(WithMinimaps):
 
     def _explain(self) -> None:
         desk = self.desk
-        findings = self._findings_at(desk.host_offset())
-        numbers = desk.numbers(self._little_endian)
-        self.query_one(Inspector).show(desk.inspection(), desk.guest_offset(), findings, desk.owners(), numbers)
+        findings = findings_at(desk, desk.host_offset())
+        guest = guest_inspection(desk)
+        numbers = numbers_at(desk, self.desk.little_endian, guest)
+        about = desk.inspection()
+        self.query_one(Inspector).show(about, desk.guest_offset(), findings, owners_at(desk), numbers, guest)
+
+    def _guest_spans(self, guest_start: int, guest_end: int) -> list[Span]:
+        """The fields of the guest's own structures, as soon as these are known."""
+        return self.desk.lens.spans_between(guest_start, guest_end) if self.desk.lens else []
 
     def _ask_for_owners(self) -> None:
         """Have the owners of this cluster looked up once the cursor rests, unless there are too many tables."""
         if self._rest:
             self._rest.stop()
         if (
-            not self.desk.owners()
+            not owners_at(self.desk)
             and sum(len(table.entries) for table in self.desk.region_index.l1_tables) <= FEW_TABLES
         ):
             self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
@@ -136,6 +147,12 @@ class StructureScreen(WithMinimaps):
             self._show_hits()
         elif what == "supplies":
             self._hex(Space.GUEST).look_at(self.desk.disk_view)
+            self._explain()
+        elif what == "endian":
+            self._explain()
+            self._show_titles()
+        elif what == "lens":
+            self._hex(Space.GUEST).refresh()
             self._explain()
         elif what == "references":
             self.on_moved(self.desk.place)
@@ -188,6 +205,18 @@ class StructureScreen(WithMinimaps):
         """There is no selection any more."""
         self.desk.deselect()
 
+    def on_crumbs_picked(self, event: Crumbs.Picked) -> None:
+        """A step of the way to this byte was clicked."""
+        self.desk.go(event.place)
+
+    def action_up(self) -> None:
+        """To the pointer that leads here."""
+        place = self.query_one(Crumbs).before()
+        if place is None:
+            self.notify("nothing is known to point here", markup=False)
+        else:
+            self.desk.go(place)
+
     def on_structure_tree_chosen(self, event: StructureTree.Chosen) -> None:
         """Look at the bytes of a line of the tree."""
         self.desk.go(host_range(event.node.host_offset, event.node.length), jump=event.follow)
@@ -212,9 +241,8 @@ class StructureScreen(WithMinimaps):
 
     def on_hex_view_turned(self) -> None:
         """Numbers are read the other way round."""
-        self._little_endian = not self._little_endian
-        self._explain()
-        self._show_titles()
+        self.desk.little_endian = not self.desk.little_endian
+        self.desk.learn("endian")
 
     def _hex(self, space: Space) -> HexView:
         return self.query_one("#host" if space == Space.HOST else "#guest", HexView)
@@ -230,7 +258,7 @@ class StructureScreen(WithMinimaps):
     def _show_titles(self) -> None:
         """The cluster of each cursor; a title is set only when it is another, since the whole dump is drawn with it."""
         size = self.desk.region_index.cluster_size
-        order = "little-endian" if self._little_endian else "big-endian"
+        order = "little-endian" if self.desk.little_endian else "big-endian"
         for space, name in ((Space.HOST, "file"), (Space.GUEST, "disk")):
             view = self._hex(space)
             number = view.cursor // size if size else 0
@@ -262,21 +290,3 @@ class StructureScreen(WithMinimaps):
         read = desk.view_of(desk.search.space).read if desk.search else desk.file_view.read
         self.query_one(Hits).show_hits(desk.search, desk.matches, desk.place, read, desk.sides_of)
         self.set_class(desk.search is not None, "-hits")
-
-    def _findings_at(self, host_offset: int | None) -> list[str]:
-        """What the rules say of a byte: in words where the place is one of those that are worded."""
-        if host_offset is None:
-            return []
-        found = []
-        for finding in self.desk.trouble():
-            if not self.desk.finding_places.of(finding.rule, Space.HOST).overlapping(host_offset, host_offset + 1):
-                continue
-            said = [each.observation for each in finding.problems if _holds(each.ranges, host_offset)]
-            found += [f"{finding.severity.value} {finding.rule}: {words}" for words in said or [finding.title]]
-        return found[:4]
-
-
-def _holds(places: Iterable[Range], host_offset: int) -> bool:
-    return any(
-        place.space == Space.HOST and place.offset <= host_offset < place.offset + place.length for place in places
-    )

@@ -59,13 +59,15 @@ class Inspector(ScrollView, can_focus=True):
         findings: list[str],
         owners: list[str],
         numbers: list[tuple[str, str]],
+        guest: Inspection | None = None,
     ) -> None:
         """Explain this.
 
         `guest_offset` is where the cursor's byte is on the disk, `findings` what rules say of it, `owners` what refers
-        to the cluster it lies in, `numbers` what its bytes are if read so.
+        to the cluster it lies in, `numbers` what its bytes are if read so, `guest` what the guest keeps there.
         """
         parts = [self._words(f"▲ {each}", "trouble") for each in findings]
+        parts += [*self._of_guest(guest), Text()] if guest else []
         parts += self._of(inspection, guest_offset, owners) if inspection else self._nothing(guest_offset)
         if numbers:
             parts += [Text(), self._words("as numbers", "name"), *(self._pair(*each, "value") for each in numbers)]
@@ -111,6 +113,13 @@ class Inspector(ScrollView, can_focus=True):
         if guest_offset is None:
             return []
         return [self._words(f"guest offset {guest_offset:#x}: not stored in the file", "words")]
+
+    def _of_guest(self, guest: Inspection) -> list[Text]:
+        parts = [self._words(guest.title, "title"), self._words(guest.path, "guest"), Text()]
+        parts += [self._pair(row.name, row.value, "here" if row.here else "value") for row in guest.rows]
+        parts.append(Text())
+        parts.append(self._pair("guest offset", f"{guest.place.offset:#x} +{guest.place.length:,}", "guest"))
+        return [*parts, *(part for text in _words_of(guest) for part in (Text(), self._words(text, "words")))]
 
     def _of(self, inspection: Inspection, guest_offset: int | None, owners: list[str]) -> list[Text]:
         place = inspection.place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.style import Style
@@ -40,26 +40,58 @@ class StructureTree(Tree[Node]):
         self.show_root = False
         self.guide_depth = 2
         self.auto_expand = False
+        self._way: tuple[int, ...] = ()
+        self._opened: list[TreeNode[Node]] = []
 
     def grow(self, nodes: list[Node]) -> None:
         """Show the first level."""
         self._add(self.root, nodes)
         self.root.expand()
 
-    def reveal(self, host_offset: int) -> None:
-        """Highlight the smallest line that is there already and holds this byte."""
-        if self.has_focus:
+    def reveal(self, way: Sequence[int]) -> None:
+        """Highlight the line of the last of these host offsets that has one.
+
+        Each lies below the one before it; branches are opened on the way there, and those that were opened for an
+        earlier way are closed again.
+        """
+        if self.has_focus or tuple(way) == self._way:
             return
-        holding = [node for node in self._lines_of(self.root) if node.data and _holds(node.data, host_offset)]
-        if holding:
-            best = min(holding, key=lambda node: node.data.length if node.data else 0)
+        at_first, self._way = not self._way, tuple(way)
+        best, opened = self.root, list[TreeNode[Node]]()
+        for host_offset in way:
+            best = self._below(best, host_offset, opened)
+        if at_first:  # the outline is what is wanted then
+            best, opened = next((node for node in self.root.children if _is_above(node, best)), best), []
+        opened = [node for node in dict.fromkeys(opened) if _is_above(node, best)]
+        for node in self._opened:
+            if node not in opened:
+                node.collapse()
+        self._opened = opened
+        for node in opened:
+            node.expand()
+        if best is not self.root and self.last_line >= 0:  # asking for the last line numbers them all
             self.move_cursor(best)
 
-    def _lines_of(self, parent: TreeNode[Node]) -> Iterator[TreeNode[Node]]:
-        for node in parent.children:
-            yield node
-            if node.is_expanded:
-                yield from self._lines_of(node)
+    def _below(self, start: TreeNode[Node], host_offset: int, opened: list[TreeNode[Node]]) -> TreeNode[Node]:
+        """The smallest line that holds a byte: below a line, or else below the nearest one above it that has any."""
+        above: TreeNode[Node] | None = start
+        while above is not None:
+            found, way = above, list[TreeNode[Node]]()
+            while holding := [node for node in self._children(found) if node.data and _holds(node.data, host_offset)]:
+                if found is not self.root and not found.is_expanded:
+                    way.append(found)
+                found = min(holding, key=lambda node: node.data.length if node.data else 0)
+            if found is not above:
+                opened += [*(node for node in self._opened if _is_above(node, found)), *way]
+                return found
+            above = above.parent
+        return start
+
+    def _children(self, node: TreeNode[Node]) -> Sequence[TreeNode[Node]]:
+        """The lines below one, read if they were not yet."""
+        if node.data and node.data.children and not node.children:
+            self._add(node, node.data.children())
+        return list(node.children)
 
     def action_open(self) -> None:
         """Open the line."""
@@ -89,7 +121,12 @@ class StructureTree(Tree[Node]):
             note = plain(node.data.note)
             note.stylize(style + (trouble if node.data.trouble else quiet))
             label.append_text(note)
+        label.truncate(max(1, self.size.width - self.guide_depth * _depth(node)), overflow="ellipsis")
         return label
+
+    def on_resize(self) -> None:
+        """Lines are cut elsewhere."""
+        self._invalidate()
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[Node]) -> None:
         """Read what lies below the first time it is asked for."""
@@ -114,6 +151,21 @@ class StructureTree(Tree[Node]):
     def _add(self, parent: TreeNode[Node], nodes: list[Node]) -> None:
         for each in nodes:
             parent.add(plain(each.label), each, allow_expand=each.children is not None)
+
+
+def _depth(node: TreeNode[Node]) -> int:
+    """Lines above it."""
+    depth, above = 0, node.parent
+    while above is not None and above.parent is not None:
+        depth, above = depth + 1, above.parent
+    return depth
+
+
+def _is_above(node: TreeNode[Node], other: TreeNode[Node]) -> bool:
+    above = other.parent
+    while above is not None and above is not node:
+        above = above.parent
+    return above is node
 
 
 def _holds(node: Node, host_offset: int) -> bool:

@@ -190,7 +190,7 @@ def carry_out(
 def _run(extractor: Extractor | Rebuilder, reports: ExtractionReports, doing: str) -> Failure | None:
     """Extract, and give back what stopped it: reports are written of a failure as well, but not after Ctrl-C."""
     try:
-        with progress_bar(doing) as progress:
+        with progress_bar(doing, then="verifying") as progress:
             extractor.run(progress, None, reports.begin(), reports.manifest, begun=reports.hash_inputs)
     except Interrupted:
         raise

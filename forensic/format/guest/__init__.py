@@ -1,0 +1,1 @@
+"""What file systems and partition tables of the guest consist of: parsers compiled from `ksy/guest/`."""
