@@ -36,7 +36,14 @@ FILE_PARTS = (("metadata", "of metadata"), ("leaked", "leaked"), ("free", "free"
 
 
 def image_facts(report: Report) -> Iterator[tuple[str, str]]:
-    """What an image is, as labels and values."""
+    """What an image is and what is on its disk, as labels and values."""
+    yield from facts_of_container(report)
+    yield from guest_facts(report.result.guest)
+    yield from facts_of_states(report)
+
+
+def facts_of_container(report: Report) -> Iterator[tuple[str, str]]:
+    """What an image is by its header."""
     result = report.result
     image = result.image
     if isinstance(image, ForeignRecord):
@@ -58,8 +65,14 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "extension", f"{name}, {where}" + ("" if extension.complete else ", cut off")
     for reference in result.references or ():
         yield words(reference.kind), _reference_fact(reference)
-    yield from _guest_facts(result.guest)
-    yield from _snapshot_facts(result, image.snapshot_count)
+
+
+def facts_of_states(report: Report) -> Iterator[tuple[str, str]]:
+    """The snapshots and the bitmaps of an image."""
+    result = report.result
+    if isinstance(result.image, ForeignRecord):
+        return
+    yield from _snapshot_facts(result, result.image.snapshot_count)
     for bitmap in result.bitmaps or ():
         flags = " ".join(bitmap.flags) or "no flags"
         marked = bitmap.dirty_bytes
@@ -69,7 +82,7 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "bitmaps", f"{result.not_listed.bitmaps:,} more are not listed"
 
 
-def _guest_facts(guest: GuestRecord | UnsetType) -> Iterator[tuple[str, str]]:
+def guest_facts(guest: GuestRecord | UnsetType) -> Iterator[tuple[str, str]]:
     """The volumes on the disk, as far as they are known."""
     if guest is UNSET:
         return

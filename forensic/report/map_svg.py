@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from forensic.report.file_map import UNOWNED, FileMap
+from forensic.report.file_map import UNOWNED, CellMap
 from forensic.report.markup import Html, element, together
 from forensic.report.values import size
 
@@ -45,7 +45,7 @@ class _Grid(Struct, frozen=True):
         return f"M{x:.6g} {y:.6g}h{width:.6g}v{height:.6g}h{-width:.6g}z"
 
 
-def map_svg(file_map: FileMap, marks: Iterable[tuple[int, int]] = ()) -> Html:
+def map_svg(file_map: CellMap, marks: Iterable[tuple[int, int]] = ()) -> Html:
     """The drawing; `marks` are host ranges (offset, length) that findings are about."""
     grid = _grid(len(file_map.cells))
     shapes = [_kind_path(file_map, grid, kind) for kind in dict.fromkeys(file_map.cells)]
@@ -65,31 +65,31 @@ def map_svg(file_map: FileMap, marks: Iterable[tuple[int, int]] = ()) -> Html:
     )
 
 
-def legend(file_map: FileMap) -> Html:
+def legend(file_map: CellMap) -> Html:
     """The kinds that occur, with their colours and their bytes."""
     kinds = (*KINDS, *sorted(set(file_map.bytes_by_kind) - set(KINDS)))
     present = [kind for kind in kinds if kind in file_map.bytes_by_kind or kind in file_map.cells]
     return element("ul", together(*(_legend_entry(file_map, kind) for kind in present)), class_="legend")
 
 
-def _legend_entry(file_map: FileMap, kind: str) -> Html:
+def _legend_entry(file_map: CellMap, kind: str) -> Html:
     length = file_map.bytes_by_kind.get(kind)
     amount = element("span", size(length), class_="quiet") if length is not None else Html("")
     return element("li", element("span", class_=f"swatch {_colour(kind)}"), element("span", kind), amount)
 
 
-def _kind_path(file_map: FileMap, grid: _Grid, kind: str) -> Html:
+def _kind_path(file_map: CellMap, grid: _Grid, kind: str) -> Html:
     cells = (cell for cell, owner in enumerate(file_map.cells) if owner == kind)
     return element("path", class_=_colour(kind), d="".join(map(grid.outline, cells)))
 
 
-def _row_label(file_map: FileMap, grid: _Grid, row: int) -> Html:
+def _row_label(file_map: CellMap, grid: _Grid, row: int) -> Html:
     y = (row + 0.5) * grid.cell_height
     offset = row * grid.columns * file_map.cell_size
     return element("text", f"{offset:#x}", x=f"{GUTTER - 10}", y=f"{y:.6g}", dy=".35em", text_anchor="end")
 
 
-def _cells_of(mark: tuple[int, int], file_map: FileMap) -> range:
+def _cells_of(mark: tuple[int, int], file_map: CellMap) -> range:
     """The cells that a range touches; one past the end of the file touches none."""
     host_offset, length = mark
     first, last = file_map.cell_at(host_offset), file_map.cell_at(host_offset + max(length, 1) - 1)
