@@ -122,9 +122,8 @@ def _shown_kinds(found: DiskCells) -> Iterable[str]:
     if CANNOT_BE_READ in names:
         rank[names.index(CANNOT_BE_READ)] = 3 * (found.kinds[CANNOT_BE_READ] > 0)
     best = np.where(rank == rank.max(axis=0), sums, -1).argmax(axis=0)
-    return [
-        names[kind] if any_bytes else "not looked at" for kind, any_bytes in zip(best, sums.any(axis=0), strict=True)
-    ]
+    known = sums.sum(axis=0).tolist()
+    return [names[kind] if total else "not looked at" for kind, total in zip(best.tolist(), known, strict=True)]
 
 
 def _least_sure(found: DiskCells) -> list[str]:

@@ -1,4 +1,4 @@
-"""A disk in a row of cells for the map of a report: where its bytes come from, and how sure a recovery plan is of them."""
+"""A disk in a row of cells, for a map: where its bytes come from, and how sure a recovery plan is of them."""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ def strips_of(
 ) -> Iterator[Strip]:
     """The states in the order of the snapshot table, the active disk last; none if there is no snapshot.
 
-    It ends early where more than `most_rows` rows would have to be compared: a hostile image repeats tables. Raises `Unsupported` for an image whose disks cannot be read.
+    It ends early where more than `most_rows` rows would have to be compared: a hostile image repeats tables. Raises
+    `Unsupported` for an image whose disks cannot be read.
     """
     if isinstance(image, Qcow1Image) or image.planned is not None or not image.header.nb_snapshots:
         return
