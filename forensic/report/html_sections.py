@@ -19,6 +19,7 @@ from forensic.report.values import (
     explanation,
     new_image,
     place,
+    sentence,
     size,
     supplied_files,
     unchanged,
@@ -30,6 +31,9 @@ LISTED_PROBLEMS = 12
 LISTED_UNREADABLE = 500
 TONES = {"seen": "none", "explained": "clean", "rejected": "none"}
 """How what the examiner made of a finding is coloured."""
+
+MADE = (CheckStatus.FAIL, CheckStatus.PASS)
+"""Checks that are listed one by one; the others together by their reasons."""
 
 SHARES = (
     ("read", "stored in the image"),
@@ -58,9 +62,16 @@ def checks_section(checks: Sequence[CheckRecord]) -> Iterator[Html]:
     status = [check.status for check in checks]
     counts = ", ".join(f"{status.count(kind)} {words(kind)}" for kind in order if status.count(kind))
     yield element("h2", "Checks", element("span", counts, class_="quiet"))
-    ranked = sorted(checks, key=lambda check: order.index(check.status))
-    if ranked:
-        rows = [(_status(check), _looked_for(check), check.id) for check in ranked]
+    made = sorted((check for check in checks if check.status in MADE), key=lambda check: order.index(check.status))
+    rows: list[tuple[Html | str, ...]] = [(_status(check), check.title, check.id) for check in made]
+    apart: dict[tuple[CheckStatus, str], list[CheckRecord]] = {}
+    for check in checks:
+        if check.status not in MADE:
+            apart.setdefault((check.status, check.reason), []).append(check)
+    for (_, reason), group in sorted(apart.items(), key=lambda each: order.index(each[0][0])):
+        codes = element("span", ", ".join(check.id for check in group), class_="quiet note")
+        rows.append((_status(group[0]), together(sentence(reason), codes), counted(len(group), "rule")))
+    if rows:
         yield element("div", table(("", "looked for", "code"), rows, mono=(2,)), class_="card checks")
 
 
@@ -157,11 +168,6 @@ def _status(check: CheckRecord) -> Html:
         return element("span", "noted", class_="pill info")
     tone = {"fail": "high", "not_run": "medium", "pass": "clean"}.get(status, "none")
     return element("span", words(status), class_=f"pill {tone}")
-
-
-def _looked_for(check: CheckRecord) -> Html:
-    reason = check.reason
-    return together(check.title, element("span", reason, class_="quiet note") if reason else "")
 
 
 def _unreadable(unreadable: Sequence[UnreadableRecord], not_listed: int) -> Iterator[Html]:

@@ -23,7 +23,7 @@ from forensic.report.image_facts import facts_of_container, facts_of_states
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.notes import judgement_in, notes_of, triage_of
-from forensic.report.values import cautions
+from forensic.report.values import cautions, unread_sentence
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -59,6 +59,9 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield element("p", f"qcowscope {report.complete_tool.version} · report on a disk image", class_="brand")
     yield element("h1", name, class_="long")
     yield _verdict(report)
+    extraction = report.result.extraction
+    if extraction is not UNSET and extraction.bytes_filled:
+        yield element("p", f"Not all of the disk was read: {unread_sentence(extraction)}.", class_="card caution")
     for caution in cautions(report.source, report.run):
         yield element("p", f"Caution: {caution}", class_="card caution")
     yield from _case(report)
@@ -68,8 +71,8 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield from disk_section(report)
     yield from file_section(report)
     yield from time_line_section(report.time_line)
-    if report.result.extraction is not UNSET:
-        yield from extraction_section(report.result.extraction)
+    if extraction is not UNSET:
+        yield from extraction_section(extraction)
     notes = notes_of(report.annotations)
     yield from findings_section(report.result.findings or (), triage_of(notes))
     yield from notes_section([note for note in notes if not judgement_in(note.note, note.label)])
