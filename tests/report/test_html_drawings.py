@@ -14,7 +14,7 @@ from forensic.report.file_map import CellMap
 from forensic.report.map_svg import legend_of_textures, map_svg
 from forensic.report.model import Report
 from samples.kinds import Kind
-from tests.commands import KINDS, damaged, qcowscope, sound
+from tests.commands import QCOW2_KINDS, damaged, qcowscope, sound
 from tests.report.test_renderers import report_about
 
 
@@ -29,7 +29,7 @@ def extracted(path: Path, folder: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", QCOW2_KINDS, ids=lambda kind: kind.name)
 def test_each_byte_of_a_disk_is_drawn_as_one_kind(kind: Kind) -> None:
     report = drawn(sound(kind.name))
     assert report.disk_map is not None
