@@ -13,6 +13,7 @@ from forensic.mapped_report import with_drawings
 from forensic.report.file_map import CellMap
 from forensic.report.map_svg import legend_of_textures, map_svg
 from forensic.report.model import Report
+from forensic.untrusted import Json
 from samples.kinds import Kind
 from tests.commands import QCOW2_KINDS, damaged, qcowscope, sound
 from tests.report.test_renderers import report_about
@@ -122,7 +123,7 @@ def test_a_hostile_image_that_repeats_a_table_is_drawn_in_part_and_says_so(
 def test_what_the_examiner_made_of_a_finding_stands_beside_it(tmp_path: Path) -> None:
     image = damaged("l2-entry-outside-file", tmp_path)
     words = "finding l2-entry-outside-file: explained: the copy was cut short <b>"
-    notes = [
+    notes: list[Json] = [
         {"range": {"space": "host", "offset": 0x600, "length": 40}, "note": note, "label": label,
          "created_at": "2026-03-01T09:44:21Z", "author": "A", "bytes": {"hex": (b"QFI" + bytes(29)).hex()}}
         for note, label in ((words, "triage"), ("a note", "question"))
