@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from jsonschema.protocols import Validator
 
 from forensic.cli.reference.schema import NAMES, schema_of
 from forensic.untrusted import Json
@@ -23,11 +22,11 @@ HOSTILE_FILES = {"a.txt": b"one" * 3000, "in/\x1b[31m<U+202E>": b"x", "in/\u202e
 
 
 @cache
-def validator(name: str) -> Validator:
+def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema_of(name))
 
 
-def complaints(name: str, document: object) -> list[str]:
+def complaints(name: str, document: Json) -> list[str]:
     return [
         f"{'/'.join(map(str, error.path))}: {error.message[:200]}" for error in validator(name).iter_errors(document)
     ]
