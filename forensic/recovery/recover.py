@@ -207,7 +207,8 @@ def _damage(work: Work) -> list[str]:
         return found
     count = accounts.unexplained
     if not accounts.usable:
-        found.append(f"the refcounts do not agree with the tables; {counted(count, 'unreferenced cluster')} not zero")
+        left = counted(count, "unreferenced cluster is", "unreferenced clusters are")
+        found.append(f"the refcounts do not agree with the tables; {left} not zero")
     elif count:
         found.append(f"{counted(count, 'cluster')} in use that the tables do not account for")
     return found

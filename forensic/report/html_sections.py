@@ -182,7 +182,7 @@ def _unreadable(unreadable: Sequence[UnreadableRecord], not_listed: int) -> Iter
     ]
     more = len(unreadable) - len(rows) + not_listed
     yield element("h2", "Not read", element("span", counted(len(unreadable) + not_listed, "range"), class_="quiet"))
-    rest = element("p", f"and {more:,} more ranges", class_="quiet") if more else Html("")
+    rest = element("p", f"and {counted(more, 'more range')}", class_="quiet") if more else Html("")
     listed = table(("guest offset", "bytes", "reason", "host offset"), rows, mono=(0, 3))
     yield element("div", listed, rest, class_="card unreadable")
 

@@ -1,6 +1,5 @@
 """`verify` of an E01 container: what was not changed matches; a changed byte anywhere does not."""
 
-import hashlib
 import json
 import random
 from pathlib import Path
@@ -52,10 +51,8 @@ def test_the_image_is_read_again_beside_the_container(tmp_path: Path) -> None:
     container = extracted(sound("deflate-4k"), tmp_path)
     done = verified(container, "--image", sound("deflate-4k"))
     assert (done.status, "agree over" in done.out) == (0, True)
-    changed = tmp_path / "other.qcow2"
-    changed.write_bytes(sound("deflate-4k").read_bytes())
-    other = verified(container, "--image", sound("zstd-4k"))
-    assert other.status in (0, 1, 6)
+    other = verified(container, "--image", sound("refcount-1"))
+    assert other.status in (1, 6)
 
 
 def test_a_byte_that_was_changed_anywhere_is_found(tmp_path: Path) -> None:
@@ -91,14 +88,12 @@ def test_segments_are_read_in_a_row_and_a_missing_one_is_missed(tmp_path: Path) 
     assert "segment" in done.out
 
 
-def test_a_container_of_another_disk_differs_in_every_hash(tmp_path: Path) -> None:
+def test_a_container_of_another_disk_does_not_match(tmp_path: Path) -> None:
     container = extracted(sound("deflate-4k"), tmp_path)
     (tmp_path / "other").mkdir()
-    other = extracted(sound("zstd-4k"), tmp_path / "other")
+    other = extracted(sound("data-4k"), tmp_path / "other")
     container.write_bytes(other.read_bytes())
     done = verified(container)
-    same = hashlib.sha256(container.read_bytes()).hexdigest()
-    assert same
     assert done.status == 6
     assert "the report says" in done.out
 
