@@ -49,7 +49,7 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
     if found.l1_is_empty and len(found.tables) and not found.may_be_reverted:
         place = host_range(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
-            f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
+            f"no entry of the L1 table at host offset {found.l1.host_offset:#x} (of {len(found.l1.entries):,}) "
             f"leads to an L2 table, but such tables lie in the file: {len(found.tables):,} were seen, the first at "
             f"{int(found.tables[0]):#x}",
             (place,),

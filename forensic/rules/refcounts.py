@@ -266,7 +266,8 @@ def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     first = int(numbers[0])
     yield Problem(
         f"refcount_table[{block.table_index}], the block at host offset {block.block_host_offset:#x}: "
-        f"{counted(len(numbers), 'refcount is', 'refcounts are')} set from cluster {block.first_cluster + first} on, the first of them {block.counts[first]}",
+        f"{counted(len(numbers), 'refcount is', 'refcounts are')} set from cluster "
+        f"{block.first_cluster + first} on, the first of them {block.counts[first]}",
         (host_range(block.block_host_offset, block.geometry.cluster_size),),
         f"refcount_table[{block.table_index}]",
         {"clusters": len(numbers)},

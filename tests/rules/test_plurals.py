@@ -13,7 +13,7 @@ COUNTED = (
     "bitmaps", "bits", "bytes", "clusters", "decisions", "entries", "faults", "files", "findings", "others", "pages",
     "ranges", "refcounts", "references", "sectors", "slots", "snapshots", "streams", "subclusters", "tables",
 )  # fmt: skip
-WRONG = re.compile(rf"(?<![\w.,:/+\-#])1 (?:[a-z0-9]+ )?(?:{'|'.join(COUNTED)})\b|(?<![\w.,])1 (?:more )?\w+ are\b")
+WRONG = re.compile(rf"(?<![\w.,:/+\-#])1 (?:[A-Za-z0-9]+ )?(?:{'|'.join(COUNTED)})\b|(?<![\w.,])1 (?:more )?\w+ are\b")
 
 
 def wrong_in(image: Path) -> list[str]:
