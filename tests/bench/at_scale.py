@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from tests.bench.images import Images
+from tests.bench.images import Images, names_of
 from tests.bench.measuring import Command
 from tests.bench.scenarios import QCOWSCOPE, Named, Scenario, against_convert, outputs_folder
 
@@ -60,19 +59,8 @@ def _out_of_order(images: Images, name: str) -> Scenario:
 
 def _many(images: Images) -> Scenario:
     few = images.many(200)
-    paths = [str(path) for path in _linked(few, IMAGES_IN_ONE_CALL)]
+    paths = [str(path) for path in names_of(few, IMAGES_IN_ONE_CALL)]
     peer = ("sh", "-c", 'for image; do qemu-img check -q "$image"; done', "sh", *paths)
     ours = (*QCOWSCOPE, "check", "--json", *paths)
     name = f"check of {IMAGES_IN_ONE_CALL:,} small images"
     return Scenario(name, f"{IMAGES_IN_ONE_CALL:,} × qemu-img check", 0.6, ours, peer, memory_goal_mib=150)
-
-
-def _linked(images: list[Path], count: int) -> list[Path]:
-    """So many names of these images."""
-    folder = images[0].parent.with_name(f"many-{count}")
-    folder.mkdir(exist_ok=True)
-    names = [folder / f"{number:05}.qcow2" for number in range(count)]
-    for number, name in enumerate(names):
-        if not name.exists():
-            name.hardlink_to(images[number % len(images)])
-    return names

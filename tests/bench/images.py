@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench import preallocated
+
 CLUSTER = 1 << 16
 TRIES = 50
 
@@ -69,6 +71,15 @@ class Images:
         options = f"preallocation=metadata,cluster_size={cluster_size}"
         return self._created(name, size, "-o", options, snapshots=snapshots)
 
+    def smallest_clusters(self, size: str) -> Path:
+        """As `preallocated`, in clusters of 512 bytes; qemu-img takes ten minutes and more to write 16 GiB of them."""
+        path = self.folder / f"smallest-{size}.qcow2"
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            preallocated.write(partial, in_bytes(size))
+            partial.rename(path)
+        return path
+
     def strewn(self, size: str) -> Path:
         """An image of that size with 200 MiB of data, a mebibyte here and there."""
         path = self.folder / f"strewn-{size}.qcow2"
@@ -104,16 +115,16 @@ class Images:
             partial.rename(path)
         return path
 
-    def compressed_out_of_order(self, size: str, clusters: int) -> Path:
+    def compressed_out_of_order(self, size: str, clusters: int, cluster_size: int = CLUSTER) -> Path:
         """So many compressed clusters, spread evenly over a disk of that size and written in random order."""
-        path = self.folder / f"compressed-{clusters}-{size}.qcow2"
+        path = self.folder / f"compressed-{clusters}-{size}-{cluster_size}.qcow2"
         if not path.exists():
             partial = path.with_suffix(".partial")
-            tool("qemu-img", "create", "-f", "qcow2", str(partial), size)
-            step = (int(size.removesuffix("T")) << 40) // clusters // CLUSTER * CLUSTER
+            tool("qemu-img", "create", "-f", "qcow2", "-o", f"cluster_size={cluster_size}", str(partial), size)
+            step = in_bytes(size) // clusters // cluster_size * cluster_size
             numbers = list(range(clusters))
             random.Random(1).shuffle(numbers)
-            lines = [f"write -q -c -P {1 + number % 255} {number * step} {CLUSTER}" for number in numbers]
+            lines = [f"write -q -c -P {1 + number % 255} {number * step} {cluster_size}" for number in numbers]
             tool("qemu-io", "-t", "writeback", str(partial), text="\n".join(lines) + "\n")
             partial.rename(path)
         return path
@@ -154,3 +165,19 @@ class Images:
                 )
             partial.rename(folder)
         return sorted(folder.iterdir())
+
+
+def in_bytes(size: str) -> int:
+    """What qemu-img understands by a size like 16G or 1T."""
+    return int(size[:-1]) << {"G": 30, "T": 40}[size[-1]]
+
+
+def names_of(images: list[Path], count: int) -> list[Path]:
+    """So many names of these images, in a folder beside theirs."""
+    folder = images[0].parent.with_name(f"many-{count}")
+    folder.mkdir(exist_ok=True)
+    names = [folder / f"{number:05}.qcow2" for number in range(count)]
+    for number, name in enumerate(names):
+        if not name.exists():
+            name.hardlink_to(images[number % len(images)])
+    return names

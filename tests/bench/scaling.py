@@ -10,8 +10,8 @@ from functools import partial
 from math import log
 from pathlib import Path
 
-from tests.bench.images import Images
-from tests.bench.measuring import Sample, best_of
+from tests.bench.images import Images, names_of
+from tests.bench.measuring import Command, Sample, best_of
 from tests.bench.scenarios import QCOWSCOPE, SHARED_MEMORY
 from tests.bench.tables import Table
 
@@ -23,6 +23,7 @@ class Growth:
     name: str
     sizes: tuple[str, ...]
     image: Callable[[str], Path]
+    """The path of an image, or of a folder of images."""
 
 
 LARGE = ("8T", "16T")
@@ -34,13 +35,21 @@ def growths(images: Images) -> Iterator[Growth]:
     yield Growth("virtual size, nothing allocated", ("64G", "1T", "16T", "64T"), images.empty)
     yield Growth("allocated clusters of 64 KiB", ("16G", "128G", "1T", *LARGE), partial(_preallocated, images))
     yield Growth(
-        "allocated clusters of 512 bytes", ("4G", "16G"), lambda size: images.preallocated(size, cluster_size="512")
+        "allocated clusters of 512 bytes",
+        ("4G", "16G", "64G"),
+        images.smallest_clusters,
+    )
+    yield Growth(
+        "compressed clusters of 4 KiB out of order",
+        tuple(str(1 << power) for power in (14, 17, 20)),
+        lambda count: images.compressed_out_of_order("16G", int(count), cluster_size=4096),
     )
     yield Growth(
         "snapshots of 16 GiB in clusters of 64 KiB",
         ("0", "10", "100", "1000"),
         lambda count: images.preallocated("16G", snapshots=int(count)),
     )
+    yield Growth("small images in one call", ("100", "1000", "10000"), lambda count: _folder_of(images, int(count)))
 
 
 def _preallocated(images: Images, size: str) -> Path:
@@ -48,6 +57,11 @@ def _preallocated(images: Images, size: str) -> Path:
         return images.preallocated(size)
     folder = Path(tempfile.mkdtemp(prefix="qcowscope-bench-", dir=SHARED_MEMORY))
     return Images(folder, images.size, keep=False).preallocated(size)
+
+
+def _folder_of(images: Images, count: int) -> Path:
+    """A folder in which two hundred images have so many names."""
+    return names_of(images.many(200), count)[0].parent
 
 
 def measure(images: Images, rounds: int) -> Table:
@@ -63,15 +77,15 @@ def measure(images: Images, rounds: int) -> Table:
         for size in growth.sizes:
             image = growth.image(size)
             try:
-                ours, peer = _check(str(image), rounds)
-                mapped = best_of(rounds, (*QCOWSCOPE, "map", "--json", str(image)))
+                ours, peer = _check(image, rounds)
+                mapped = None if image.is_dir() else best_of(rounds, (*QCOWSCOPE, "map", "--json", str(image))).wall
             finally:
                 if image.parent != images.folder:  # one that was built in memory
                     shutil.rmtree(image.parent)
             grown = _number(size), ours.cpu
             exponent = _exponent(before, grown) if before and before[0] else None
             before = grown
-            row = (ours.wall, ours.cpu, exponent, peer.wall, peer.cpu, ours.peak_mib, mapped.wall)
+            row = (ours.wall, ours.cpu, exponent, peer.wall, peer.cpu, ours.peak_mib, mapped)
             print(table.add(growth.name, size, *(None if cell is None else round(cell, 3) for cell in row)), flush=True)
     return table
 
@@ -87,5 +101,8 @@ def _exponent(before: tuple[float, float], grown: tuple[float, float]) -> float:
     return log(grown[1] / before[1]) / log(grown[0] / before[0])
 
 
-def _check(image: str, rounds: int) -> tuple[Sample, Sample]:
-    return best_of(rounds, (*QCOWSCOPE, "check", image)), best_of(rounds, ("qemu-img", "check", image))
+def _check(path: Path, rounds: int) -> tuple[Sample, Sample]:
+    peer: Command = ("qemu-img", "check", str(path))
+    if path.is_dir():
+        peer = ("sh", "-c", 'for image in "$1"/*; do qemu-img check -q "$image"; done', "sh", str(path))
+    return best_of(rounds, (*QCOWSCOPE, "check", str(path))), best_of(rounds, peer)
