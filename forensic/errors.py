@@ -89,13 +89,33 @@ class BadAddress(ForensicError):
         self.reason = reason
 
 
+_TYPES = {
+    "int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "null": "nothing",
+    "array": "a list", "object": "a table of keys",
+}  # fmt: skip
+
+
+def in_words(reason: str) -> str:
+    """What a decoder says of a document, without the names of types and paths of its own."""
+    import re  # of failures alone
+
+    def kinds(found: re.Match[str]) -> str:
+        return " or ".join(_TYPES.get(name.strip(), name.strip()) for name in found[1].split("|"))
+
+    said = re.sub(r"`((?:int|float|str|bool|null|array|object)(?: \| \w+)*)`", kinds, reason)
+    said = re.sub(r"^Object contains unknown field `([^`]*)`", r"there is no key `\1`", said)
+    said = re.sub(r"^Object missing required field `([^`]*)`", r"the key `\1` is missing", said)
+    said = re.sub(r"^Expected (.*?), got ", r"expected \1, found ", said)
+    return re.sub(r" - at `\$\.?([^`]*)`", r", at \1", said)
+
+
 class BadPlan(ForensicError):
     """A recovery plan that cannot be understood or says what cannot be; the reason names the line."""
 
     exit_status = ExitStatus.USAGE
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(f"{shown(path)}: not a usable plan: {shown(reason)}")
+        super().__init__(f"{shown(path)}: not a usable plan: {shown(in_words(reason))}")
         self.path = path
         self.reason = reason
 
@@ -106,7 +126,7 @@ class BadPolicy(ForensicError):
     exit_status = ExitStatus.USAGE
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        super().__init__(f"{shown(path)}: not a policy that can be used: {shown(reason)}")
+        super().__init__(f"{shown(path)}: not a policy that can be used: {shown(in_words(reason))}")
         self.path = path
         self.reason = reason
 

@@ -14,7 +14,7 @@ from forensic.cli.sources import add_plan, evidence_of, files_read_by, identifie
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
-from forensic.mapped_report import ranges_to_draw, with_map
+from forensic.mapped_report import ranges_to_draw, with_drawings, with_map
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FINDINGS, FORMATS, render
 from forensic.report.model import EXIT_STATUS, Judgement, Report
@@ -117,7 +117,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         refuse_bad_targets(targets, [evidence, *files_read_by(options)], options.force)
         image = identified(evidence, options)
         read_all = options.read_all or not evidence.is_remote
-        known = ranges_to_draw(image, [options.format, *(target.format for target in targets)])
+        formats = [options.format, *(target.format for target in targets)]
+        known = ranges_to_draw(image, formats)
         # Before the check: its verdict has to know of what cannot be read there.
         guest = None if isinstance(image, ForeignFile) else contents_of_image(image)
         judgement = check(
@@ -134,7 +135,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
-        report = with_map(report, known)
+        report = with_drawings(with_map(report, known), image, formats)
         write_reports(targets, report, options.force)
         refusal = [str(image.refusal())] if isinstance(image, ForeignFile) else []
         complaint = "\n".join([*refusal, *cautions_about([evidence])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,19 @@ from forensic.cli.parser import Subparsers, add_command, add_image, add_json
 from forensic.cli.sources import add_files, add_plan, add_snapshot, disk_of, open_as_planned
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus
+from forensic.mapping.extents import Reason
+from forensic.numbers import counted
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
     from forensic.mapping.extents import Run, State
+
+WORDS = {
+    Reason.L2_UNREADABLE: "of the disk are not known: their tables cannot be read",
+    Reason.ENTRY_DOUBTFUL: "of the disk are not known: their tables are overwritten",
+}
+"""Where it is not the tables that say that bytes are missing, but the tables that are missing."""
 
 FEW_EXTENTS = 1 << 20
 """Extents that are listed without asking how many there can be."""
@@ -30,7 +39,8 @@ def add(subparsers: Subparsers) -> None:
         "map",
         run,
         "list the guest extents: where each range of the virtual disk is in the file",
-        "The JSON is a list of objects with the names that qemu-img map uses, plus some of its own.",
+        "The JSON is a list of objects with the names that qemu-img map uses, plus some of its own. The exit status is "
+        "5 if some of the tables cannot be read.",
     )
     add_image(parser)
     add_json(parser)
@@ -44,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     with open_as_planned(options) as image, disk_of(image, options, with_key=False) as disk:
         lacks = _lacks_backing(disk)
         print_runs = _print_json if options.json else _print_text
-        ended_at = print_runs(_bounded(disk), lacks)
+        unknown: Counter[Reason] = Counter()
+        ended_at = print_runs(_counting_unknown(_bounded(disk), unknown), lacks)
         sys.stdout.flush()
         for caveat in disk.caveats:
             complain(f"note: {caveat}")
@@ -54,6 +65,9 @@ def run(options: argparse.Namespace) -> int:
             reason = "L1 entries lead to the same L2 tables again and again"
             complain(f"qcowscope map: {shown(options.image)}: stopped at {where}: {reason}")
             status = ExitStatus.NOT_COMPLETED
+        for why, length in sorted(unknown.items()):
+            complain(f"qcowscope map: {shown(options.image)}: {counted(length, 'byte')} {WORDS[why]}")
+            status = status or ExitStatus.RANGES_NOT_READ
         return cautioned(disk.evidences, status)
 
 
@@ -77,6 +91,15 @@ def _bounded(disk: Disk) -> Iterator[list[Run]]:
         yield runs
 
 
+def _counting_unknown(found: Iterator[list[Run]], unknown: Counter[Reason]) -> Iterator[list[Run]]:
+    """The same runs; sums up the bytes of those that no table is known for."""
+    for runs in found:
+        for run in runs:
+            if run[5] in WORDS:
+                unknown[Reason(run[5])] += run[1]
+        yield runs
+
+
 def _print_json(found: Iterator[list[Run]], lacks: int | None) -> int:
     """One extent a line, printed as it is found: a list of millions need not fit into memory. Gives where they end."""
     separator, end = "[", 0
@@ -92,7 +115,7 @@ def _lines(runs: list[Run], lacks: int | None) -> Iterator[str]:
 
     Put together by hand, since there may be millions of them and the parts that vary are numbers.
     """
-    from forensic.mapping.extents import Reason, State, is_located
+    from forensic.mapping.extents import State, is_located
 
     unallocated = int(State.UNALLOCATED)
     compressed = int(State.COMPRESSED)  # looking up a member takes as long as a number to print
@@ -128,7 +151,7 @@ def _said_of(state: State) -> dict[str, Json]:
 
 def _print_text(found: Iterator[list[Run]], lacks: int | None) -> int:
     """One extent a line; the words that extents have in common are put together once. Gives where they end."""
-    from forensic.mapping.extents import Reason, State, is_located
+    from forensic.mapping.extents import State, is_located
 
     end = 0
     states = [state.name.lower().replace("_", " ") for state in State]

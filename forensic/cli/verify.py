@@ -1,4 +1,4 @@
-"""`qcowscope verify`: compare a raw file with the report of its extraction."""
+"""`qcowscope verify`: compare a raw file or an E01 container with the report of its extraction."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "verify",
         run,
-        "hash a raw file again and compare with the report",
-        "For a split disk, give the name without its number, or the first segment.",
+        "hash a raw file or the disk in an E01 container again and compare with the report",
+        "For a split disk, give the name without its number, or the first segment. Of a container every checksum, the "
+        "hashes in it and its list of read errors are compared as well.",
     )
-    parser.add_argument("raw", metavar="OUT.raw", type=Path, help="the raw file")
+    parser.add_argument("raw", metavar="OUT.raw|OUT.E01", type=Path, help="the output")
     parser.add_argument("report", metavar="REPORT.json", type=Path, help="the JSON report of its extraction")
     parser.add_argument(
         "--manifest", metavar="PATH", type=Path, help="the piecewise hashes of the extraction, to locate differences"
@@ -94,10 +95,9 @@ def _agrees_with_image(options: argparse.Namespace) -> bool:
 
 def _caution_about_use(options: argparse.Namespace) -> None:
     """Say it now: a file that changes while it is read ends the comparison."""
-    from forensic.extraction.expected_output import read_expected
-    from forensic.extraction.verify import raw_files
+    from forensic.extraction.verify import files_of
 
-    for path in raw_files(options.raw, len(read_expected(options.report).segments)):
+    for path in files_of(options.raw, options.report):
         with Evidence(path) as evidence:
             cautioned([evidence], ExitStatus.DONE)
 
@@ -108,6 +108,8 @@ def _lines(outcome: Verification) -> Iterator[str]:
     for name, value in outcome.expected.items():
         found, said = outcome.found[name], shown(value)
         yield f"{name}  match  {said}" if found == value else f"{name}  differs: {found}, the report says {said}"
+    for fault in outcome.faults:
+        yield f"differs: {fault}"
     for index, found_size, expected_size in outcome.segment_sizes:
         yield f"segment {index} has {found_size:,} bytes, the report says {expected_size:,}; what follows is shifted"
     for index in outcome.segments:

@@ -118,7 +118,9 @@ from forensic.report.formats import FORMATS as FORMATS
 from forensic.report.formats import LOG as LOG
 from forensic.report.formats import render as render
 from forensic.report.model import Check as Check
+from forensic.report.notes import TRIAGE as TRIAGE
 from forensic.report.notes import NotedBytes as NotedBytes
+from forensic.report.notes import judgement_in as judgement_in
 from forensic.report.run import Run as Run
 from forensic.reporting import ReportRequest as ReportRequest
 from forensic.reporting import write_extraction_reports as write_extraction_reports

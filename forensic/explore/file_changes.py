@@ -10,6 +10,7 @@ from forensic.explore.guest_files import PATIENCE, GuestFiles
 from forensic.filesystems.changes import Change
 from forensic.filesystems.comparing import common_volumes, compare_volumes
 from forensic.filesystems.matching import Rule
+from forensic.numbers import counted
 from forensic.volumes.listing import NamedVolume
 
 
@@ -47,6 +48,6 @@ def changed_files(before: GuestFiles, after: GuestFiles, tell: Callable[[str], o
         for reading in one.readings:
             notes += [str(reading.failure)] if reading.failure else []
             if reading.fault_count:
-                notes.append(f"volume {reading.volume.name.text}: {reading.fault_count:,} faults; the first: "
+                notes.append(f"volume {reading.volume.name.text}: {counted(reading.fault_count, 'fault')}; the first: "
                              f"{reading.faults[0]}")  # fmt: skip
     return ChangedFiles(tuple(found), tuple(notes))

@@ -24,6 +24,7 @@ from forensic.filesystems.places import Place, disks_beside, places_of
 from forensic.filesystems.reading import Reading, volumes_on
 from forensic.filesystems.walking import Task
 from forensic.image import Qcow1Image, Qcow2Image
+from forensic.numbers import counted
 from forensic.output.new_file import NewFile
 from forensic.output.paths import refuse
 from forensic.processes.limited import Bounds
@@ -179,7 +180,7 @@ def _trouble(reading: Reading) -> tuple[str, ...]:
     said = [str(reading.failure)] if reading.failure else []
     said += [str(fault) for fault in reading.faults[:20]]
     if reading.fault_count > 20:
-        said.append(f"{reading.fault_count - 20:,} more faults")
+        said.append(counted(reading.fault_count - 20, "more fault"))
     if not reading.found:
         said.append("it was not found again")
     return tuple(said)

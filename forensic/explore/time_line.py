@@ -44,35 +44,63 @@ class Strip(Struct, frozen=True):
     sums: Sequence[int]
 
 
-def strips_of(image: Qcow2Image | Qcow1Image, cells: int, cancelled: Callable[[], bool]) -> Iterator[Strip]:
+class _TooManyRows(Exception):
+    """More rows were to be compared than the caller wants to wait for."""
+
+
+class _Rows:
+    """Counts the rows that were compared."""
+
+    def __init__(self, most: int | None) -> None:
+        """Any number of them, or `most`."""
+        self._left = most
+
+    def count(self, rows: Rows) -> None:
+        """Raises `_TooManyRows`."""
+        if self._left is None:
+            return
+        self._left -= len(rows)
+        if self._left < 0:
+            raise _TooManyRows
+
+
+def strips_of(
+    image: Qcow2Image | Qcow1Image, cells: int, cancelled: Callable[[], bool], most_rows: int | None = None
+) -> Iterator[Strip]:
     """The states in the order of the snapshot table, the active disk last; none if there is no snapshot.
 
-    Raises `Unsupported` for an image whose disks cannot be read.
+    It ends early where more than `most_rows` rows would have to be compared: a hostile image repeats tables. Raises
+    `Unsupported` for an image whose disks cannot be read.
     """
     if isinstance(image, Qcow1Image) or image.planned is not None or not image.header.nb_snapshots:
         return
     states: list[Snapshot | None] = [*image.snapshots.snapshots, None]
     before: Disk | None = None
+    counted = _Rows(most_rows)
     if len(states) > MAX_STRIPS:
         before = open_disk(image, states[-MAX_STRIPS - 1])
     for state in states[-MAX_STRIPS:]:
         if cancelled():
             return
         disk = open_disk(image, state)
-        sums = _compared(before, disk, cells)
+        try:
+            sums = _compared(before, disk, cells, counted)
+        except _TooManyRows:
+            return
         telling = np.select([sums[Since.NEW] > 0, sums[Since.GONE] > 0, sums[Since.SHARED] > 0],
                             [Since.NEW, Since.GONE, Since.SHARED], Since.NOTHING)  # fmt: skip
         yield Strip(state, telling.tolist(), sums.sum(axis=1).tolist())
         before = disk
 
 
-def _compared(before: Disk | None, disk: Disk, cells: int) -> I64:
+def _compared(before: Disk | None, disk: Disk, cells: int, counted: _Rows) -> I64:
     """Bytes of each `Since` in each cell."""
     sums = np.zeros((len(Since), cells), dtype=np.int64)
     edges = np.array([disk.size * number // cells for number in range(cells + 1)], dtype=np.int64)
     known = 0 if before is None else min(before.size, disk.size)
     if before is not None:
         for mine, others, equal in compared_by_mapping(before, disk):
+            counted.count(others)
             had, has = _is_located(mine), _is_located(others)
             for what, rows, which in (
                 (Since.SHARED, others, has & equal),
@@ -82,6 +110,7 @@ def _compared(before: Disk | None, disk: Disk, cells: int) -> I64:
                 sums[what] += _bytes_by_cell(rows[which], edges)
     if known < disk.size:
         for rows in disk.row_batches(known, disk.size):
+            counted.count(rows)
             sums[Since.NEW] += _bytes_by_cell(rows[_is_located(rows)], edges)
     return sums
 

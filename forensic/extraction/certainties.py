@@ -12,6 +12,7 @@ from forensic.disk.planned import UNKNOWN, Planned, sentence_on_size
 from forensic.extraction.ledger import Ledger
 from forensic.extraction.piece_reader import Missing
 from forensic.extraction.range_lists import ListedRange
+from forensic.numbers import counted
 from forensic.output.chunk import ZEROS, Chunk, length_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Certainties(Struct):
     def sentence(self) -> str:
         """What has to be said wherever inferred bytes are given."""
         count = self.by_class[INFERRED]
-        return f"{count:,} bytes are placed by inference; the image does not say that they belong there"
+        placed = counted(count, "byte is", "bytes are")
+        return f"{placed} placed by inference; the image does not say that they belong there"
 
     @property
     def sentence_on_size(self) -> str:

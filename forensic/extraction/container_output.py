@@ -91,7 +91,7 @@ def read_back(
     whole, disk = Hashes(HASHES, found.size), Hashes(names, extraction.size)
     try:
         left = extraction.size
-        for chunk in _together(found.in_order()):
+        for chunk in together(found.in_order()):
             whole.take(chunk)
             disk.take(split_chunk(chunk, left)[0])
             left = max(0, left - length_of(chunk))
@@ -111,8 +111,8 @@ def read_back(
     return found, disk.hexdigests()
 
 
-def _together(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same bytes in longer parts."""
+def together(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same bytes in longer parts, for what hashes them."""
     zeros, parts = 0, list[memoryview]()
     for chunk in chunks:
         if isinstance(chunk, int):

@@ -20,11 +20,20 @@ from forensic.untrusted import Json, shown
 MAX_REPORT_BYTES = 256 << 20
 
 
+class ExpectedContainer(Struct, frozen=True):
+    """What the report says of an E01 container: zeros at the end of the disk, the hashes in it, sizes of its files."""
+
+    padding: int
+    hashes: dict[str, str]
+    sizes: tuple[int, ...]
+
+
 class Expected(Struct, frozen=True):
     """Sizes in bytes; `checkpoints` are of the hash `leading`, `segments` are size and hashes of each output file.
 
     `target` and `guest_start` say what was extracted, `unread` which ranges could not be read. `reservations` are
     sentences for which the report itself does not confirm the output, `differs` that two readings of it differed.
+    `container` is there if that is what was written.
     """
 
     size: int
@@ -38,6 +47,7 @@ class Expected(Struct, frozen=True):
     unread: Unread
     reservations: tuple[str, ...]
     differs: bool
+    container: ExpectedContainer | None = None
 
     @property
     def segment_size(self) -> int | None:
@@ -53,8 +63,6 @@ def read_expected(report: Path) -> Expected:
         try:
             document = json.loads(evidence.read_at(0, evidence.size))
             result, digest = document["result"], document["result_digest"]["value"]
-            if "container" in result["extraction"]:
-                raise BadReport(report, "the output is a container; its own hashes are checked by ewfverify")
             if "new_image" in result["extraction"]:
                 raise BadReport(report, "is of a new image, which qcowscope diff compares with its source")
             expected = _expected(result["extraction"], result.get("hashes"), document)
@@ -89,7 +97,19 @@ def _expected(extraction: dict[str, Json], hashes: Json, document: dict[str, Jso
         _unread(extraction),
         tuple(_reservations(extraction, document)),
         bool(_object(extraction.get("compared")).get("differences")),
+        _container(extraction, document),
     )
+
+
+def _container(extraction: dict[str, Json], document: dict[str, Json]) -> ExpectedContainer | None:
+    if "container" not in extraction:
+        return None
+    said = _object(extraction["container"])
+    if said["format"] != "e01":
+        raise ValueError("a container of another kind")
+    written = [one for one in _objects(_object(document["run"])["artifacts"]) if one["role"] == "e01"]
+    sizes = tuple(_number(one["size"]) for one in written)
+    return ExpectedContainer(_number(said["padding"]), _texts(said["hashes"]), sizes)
 
 
 def _are_segments(segments: Sequence[tuple[int, dict[str, str]]], size: int) -> bool:

@@ -6,6 +6,7 @@ The sums come from the summary of the tables and the faults met in reading; they
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from heapq import merge
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,11 @@ class Ledger:
     def bytes_zero(self) -> int:
         """Guest bytes that are recorded as zeros."""
         return sum(self._by_state.values()) - self.bytes_read - self.bytes_missing
+
+    @property
+    def faults(self) -> Sequence[Missing]:
+        """The ranges that the tables promised and reading did not give, as far as they are listed."""
+        return self._faults.ranges
 
     def unreadable(self) -> MissingRanges:
         """The ranges that were not read, in guest order."""

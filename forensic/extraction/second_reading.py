@@ -158,6 +158,13 @@ class Unread:
         """The ranges of an extraction's ledger."""
         return cls(((one.guest_offset, one.end, one.reason.code) for one in missing.ranges), not missing.not_listed)
 
+    def places(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The ranges counted from `start`; if there were too many to list, the rest up to `end` is the last one."""
+        for begins, ends, _ in self._ranges:
+            yield begins - start, ends - start
+        if self._listed_to is not None:
+            yield self._listed_to - start, end - start
+
     def split(self, start: int, end: int) -> Iterator[tuple[int, int, str | None]]:
         """The parts of a range with their reason codes: empty for what was read, None where nothing is known."""
         index = max(0, bisect_right(self._starts, start) - 1)

@@ -41,6 +41,7 @@ class Verification(Struct, frozen=True):
     `segment_sizes` number, size found and size expected of those that are too long or too short: what comes after such
     a one lies at another place, and differs for that alone. `reservations` are sentences for which the report itself
     does not confirm the output, whatever agrees; with `readings_differed` one of them is that two readings differed.
+    `faults` are sentences on a container that is damaged, or says other things of the disk than the report does.
     """
 
     size_expected: int
@@ -53,11 +54,12 @@ class Verification(Struct, frozen=True):
     segment_sizes: tuple[tuple[int, int, int], ...] = ()
     reservations: tuple[str, ...] = ()
     readings_differed: bool = False
+    faults: tuple[str, ...] = ()
 
     @property
     def matches(self) -> bool:
         """Whether size, every hash and every window agree."""
-        same = self.size_expected == self.size_found and self.expected == self.found
+        same = self.size_expected == self.size_found and self.expected == self.found and not self.faults
         return same and not self.segments and not self.segment_sizes and not (self.windows and self.windows.ranges)
 
 

@@ -131,7 +131,11 @@ def _why(error: Exception) -> str:
         return "the server has no such object"
     if isinstance(error, PermissionError):
         return "the server does not permit it"
-    return f"the server could not be asked ({type(error).__name__})"
+    if isinstance(error, OSError):
+        # aiohttp tells in its message of the address as well; the reason of the system alone is wanted.
+        reason = os.strerror(error.errno) if error.errno else ""
+        return f"the server could not be asked: {reason.lower() or 'no connection was made'}"
+    return "the server could not be asked, or gave an answer that was not understood"
 
 
 def _is_of_the_web(error: Exception) -> bool:

@@ -33,6 +33,10 @@ def header_of(evidence: Evidence) -> bytes | None:
     return MAGIC + evidence.read_up_to_bad(0, 1 << bits)[4:]
 
 
+MOST_COUNTED = (1 << 32) - 1
+"""The most entries that a header can count; what needs more is refused later."""
+
+
 class MadeHeader(Struct, frozen=True):
     """What a made header says."""
 
@@ -48,7 +52,20 @@ class MadeHeader(Struct, frozen=True):
         features |= Incompatible.COMPRESSION_TYPE if self.compression_type else 0
         offset, clusters = self.refcount_table
         fixed = struct.pack(
-            ">4sIQIIQIIQQIIQ", MAGIC, 3, 0, 0, self.cluster_bits, size, 0, l1_size, l1_offset, offset, clusters, 0, 0
+            ">4sIQIIQIIQQIIQ",
+            MAGIC,
+            3,
+            0,
+            0,
+            self.cluster_bits,
+            size,
+            0,
+            min(l1_size, MOST_COUNTED),
+            l1_offset,
+            offset,
+            clusters,
+            0,
+            0,
         )
         fixed += struct.pack(">QQQIIB7x", features, 0, 0, self.refcount_order, 112, self.compression_type)
         return fixed.ljust(1 << self.cluster_bits, b"\0")
@@ -56,7 +73,7 @@ class MadeHeader(Struct, frozen=True):
 
 def mended(header: bytes, virtual_size: int, l1_entries: int, l1_offset: int) -> bytes:
     """The header with its magic, and with another disk size and L1 table."""
-    tables = struct.pack(">IQ", l1_entries, l1_offset)
+    tables = struct.pack(">IQ", min(l1_entries, MOST_COUNTED), l1_offset)
     return MAGIC + header[4:24] + struct.pack(">Q", virtual_size) + header[32:36] + tables + header[48:]
 
 

@@ -14,7 +14,7 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import Reason
 from forensic.qcow2.entries import COPIED
-from forensic.qcow2.geometry import Geometry, resolve
+from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import parse_header
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Why
 from forensic.recovery.headers import made_header, mended
@@ -58,6 +58,8 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
     same = (geometry.cluster_bits, geometry.virtual_size, geometry.extended_l2)
     if same != (plan.geometry.cluster_bits, plan.geometry.virtual_size, plan.geometry.extended_l2):
         raise BadPlan(path, "its geometry differs from that of the header that it says it uses")
+    if geometry.l1_entries_needed > MAX_L1_ENTRIES:
+        raise BadPlan(path, f"its disk takes {geometry.l1_entries_needed:,} L1 entries, more than {MAX_L1_ENTRIES:,}")
     entries = np.zeros(geometry.l1_entries_needed, dtype=np.uint64)
     for one in plan.l1:
         if one.decision in plan.decisions:

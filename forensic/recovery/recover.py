@@ -12,7 +12,7 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify
 from forensic.numbers import counted
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import Geometry, resolve
+from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
 from forensic.recovery.candidates import MAX_CANDIDATES, TABLE_KINDS
@@ -117,6 +117,10 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     layout = understand(evidence, found, settings.knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
+    if (needed := layout.geometry.l1_entries_needed) > MAX_L1_ENTRIES:
+        most = f"nobody reads a table of more than {MAX_L1_ENTRIES:,}; --virtual-size gives the size of the disk"
+        said = f"a disk of {layout.geometry.virtual_size:,} bytes takes {needed:,} L1 entries"
+        raise Unsupported(evidence.path_as_given, f"{said}, and {most}")
     l1, broken = kept(evidence, found, layout)
     accounts = accounts_of(evidence, found, layout, l1)
     orphans = without_nested(orphans_of(layout.candidates, accounts), accounts)
@@ -203,7 +207,8 @@ def _damage(work: Work) -> list[str]:
         return found
     count = accounts.unexplained
     if not accounts.usable:
-        found.append(f"the refcounts do not agree with the tables; {counted(count, 'unreferenced cluster')} not zero")
+        left = counted(count, "unreferenced cluster is", "unreferenced clusters are")
+        found.append(f"the refcounts do not agree with the tables; {left} not zero")
     elif count:
         found.append(f"{counted(count, 'cluster')} in use that the tables do not account for")
     return found

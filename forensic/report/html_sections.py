@@ -6,26 +6,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import UNSET, UnsetType
 
+from forensic.numbers import counted
 from forensic.records.extraction import ExtractionRecord, HashFamilies, UnreadableRecord
 from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord, ProblemRecord
 from forensic.records.run import InputRecord, IntegrityRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
-from forensic.report.notes import Noted
+from forensic.report.notes import BYTES, Judged, Noted, session_lines
 from forensic.report.values import (
     certainties,
     comparison,
     explanation,
     new_image,
     place,
+    sentence,
     size,
     supplied_files,
     unchanged,
     words,
 )
+from forensic.untrusted import Json, shown_whole
 
 LISTED_PROBLEMS = 12
 LISTED_UNREADABLE = 500
+TONES = {"seen": "none", "explained": "clean", "rejected": "none"}
+"""How what the examiner made of a finding is coloured."""
+
+MADE = (CheckStatus.FAIL, CheckStatus.PASS)
+"""Checks that are listed one by one; the others together by their reasons."""
+
 SHARES = (
     ("read", "stored in the image"),
     ("zero", "recorded as zero"),
@@ -38,13 +47,13 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Html:
     return element("dl", together(*(_pair(label, value) for label, value in pairs)))
 
 
-def findings_section(findings: Sequence[FindingRecord]) -> Iterator[Html]:
-    """Each finding with what was observed, what it may mean, and what to do."""
+def findings_section(findings: Sequence[FindingRecord], triage: Mapping[str, Judged]) -> Iterator[Html]:
+    """Each finding with what was observed, what it may mean, what to do, and what the examiner made of it."""
     yield element("h2", "Findings", element("span", str(len(findings)), class_="quiet"))
     if not findings:
         yield element("div", "None.", class_="card quiet")
     for finding in findings:
-        yield _finding(finding)
+        yield _finding(finding, triage.get(finding.rule, Judged()))
 
 
 def checks_section(checks: Sequence[CheckRecord]) -> Iterator[Html]:
@@ -53,10 +62,17 @@ def checks_section(checks: Sequence[CheckRecord]) -> Iterator[Html]:
     status = [check.status for check in checks]
     counts = ", ".join(f"{status.count(kind)} {words(kind)}" for kind in order if status.count(kind))
     yield element("h2", "Checks", element("span", counts, class_="quiet"))
-    ranked = sorted(checks, key=lambda check: order.index(check.status))
-    if ranked:
-        rows = [(_status(check), _looked_for(check), check.id) for check in ranked]
-        yield element("div", _table(("", "looked for", "code"), rows, mono=(2,)), class_="card checks")
+    made = sorted((check for check in checks if check.status in MADE), key=lambda check: order.index(check.status))
+    rows: list[tuple[Html | str, ...]] = [(_status(check), check.title, check.id) for check in made]
+    apart: dict[tuple[CheckStatus, str], list[CheckRecord]] = {}
+    for check in checks:
+        if check.status not in MADE:
+            apart.setdefault((check.status, check.reason), []).append(check)
+    for (_, reason), group in sorted(apart.items(), key=lambda each: order.index(each[0][0])):
+        codes = element("span", ", ".join(check.id for check in group), class_="quiet note")
+        rows.append((_status(group[0]), together(sentence(reason), codes), counted(len(group), "rule")))
+    if rows:
+        yield element("div", table(("", "looked for", "code"), rows, mono=(2,)), class_="card checks")
 
 
 def extraction_section(extraction: ExtractionRecord) -> Iterator[Html]:
@@ -84,7 +100,17 @@ def notes_section(notes: Sequence[Noted]) -> Iterator[Html]:
     if notes:
         yield element("h2", "Notes", element("span", str(len(notes)), class_="quiet"))
     for note in notes:
-        yield element("article", element("p", note.words), facts(note.facts), class_="card note")
+        said = facts(pair for pair in note.facts if pair[0] != BYTES)
+        dump = element("pre", "\n".join(note.dump)) if note.bytes.hex else Html("")
+        yield element("article", element("p", note.words), said, dump, class_="card remark")
+
+
+def session_section(audit: Sequence[Json]) -> Iterator[Html]:
+    """What was done in a session of the terminal interface before, if the report was made there."""
+    lines = [shown_whole(line) for line in session_lines(audit)]
+    if lines:
+        yield element("h2", "Session", element("span", counted(len(lines), "entry", "entries"), class_="quiet"))
+        yield element("div", element("pre", "\n".join(lines)), class_="card")
 
 
 def record_section(report: Report) -> Iterator[Html]:
@@ -110,17 +136,21 @@ def record_section(report: Report) -> Iterator[Html]:
     yield element("div", *cards, class_="two")
 
 
-def _finding(finding: FindingRecord) -> Html:
+def _finding(finding: FindingRecord, judged: Judged) -> Html:
     severity = finding.severity.value
     names = " · ".join((finding.rule, words(finding.finding_class), finding.confidence.value, finding.id))
     observed = [_problem(problem) for problem in finding.problems[:LISTED_PROBLEMS]]
     more = finding.count - len(observed)
     if more > 0:
         observed.append(element("li", f"and {more:,} more", class_="quiet"))
+    judgement = judged.state != "none"
+    state = element("span", judged.state, class_=f"pill {TONES.get(judged.state, 'none')}") if judgement else Html("")
+    reason = element("p", shown_whole(judged.reason), class_="reason") if judgement and judged.reason else Html("")
     return element(
         "article",
-        element("header", element("span", severity, class_="pill"), element("h3", finding.title)),
+        element("header", element("span", severity, class_="pill"), element("h3", finding.title), state),
         element("p", names, class_="names"),
+        reason,
         element("ul", together(*observed), class_="observed"),
         facts(explanation(finding)),
         class_=f"card finding {severity}",
@@ -140,11 +170,6 @@ def _status(check: CheckRecord) -> Html:
     return element("span", words(status), class_=f"pill {tone}")
 
 
-def _looked_for(check: CheckRecord) -> Html:
-    reason = check.reason
-    return together(check.title, element("span", reason, class_="quiet note") if reason else "")
-
-
 def _unreadable(unreadable: Sequence[UnreadableRecord], not_listed: int) -> Iterator[Html]:
     rows: list[tuple[Html | str, ...]] = [
         (
@@ -156,16 +181,23 @@ def _unreadable(unreadable: Sequence[UnreadableRecord], not_listed: int) -> Iter
         for entry in unreadable[:LISTED_UNREADABLE]
     ]
     more = len(unreadable) - len(rows) + not_listed
-    yield element("h2", "Not read", element("span", f"{len(unreadable) + not_listed:,} ranges", class_="quiet"))
-    rest = element("p", f"and {more:,} more ranges", class_="quiet") if more else Html("")
-    table = _table(("guest offset", "bytes", "reason", "host offset"), rows, mono=(0, 3))
-    yield element("div", table, rest, class_="card unreadable")
+    yield element("h2", "Not read", element("span", counted(len(unreadable) + not_listed, "range"), class_="quiet"))
+    rest = element("p", f"and {counted(more, 'more range')}", class_="quiet") if more else Html("")
+    listed = table(("guest offset", "bytes", "reason", "host offset"), rows, mono=(0, 3))
+    yield element("div", listed, rest, class_="card unreadable")
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Html | str]], mono: Sequence[int]) -> Html:
-    head = element("tr", *(element("th", name) for name in heads))
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Html | str]],
+    mono: Sequence[int] = (),
+    numbers: Sequence[int] = (),
+) -> Html:
+    """A table; the numbers of some columns are set in monospace, or to the right as sums are."""
+    classes = {**dict.fromkeys(mono, "mono"), **dict.fromkeys(numbers, "number")}
+    head = element("tr", *(element("th", name, class_=classes.get(index, "")) for index, name in enumerate(heads)))
     body = [
-        element("tr", *(element("td", cell, class_="mono" if index in mono else "") for index, cell in enumerate(row)))
+        element("tr", *(element("td", cell, class_=classes.get(index, "")) for index, cell in enumerate(row)))
         for row in rows
     ]
     return element("table", element("thead", head), element("tbody", together(*body)))

@@ -36,7 +36,14 @@ FILE_PARTS = (("metadata", "of metadata"), ("leaked", "leaked"), ("free", "free"
 
 
 def image_facts(report: Report) -> Iterator[tuple[str, str]]:
-    """What an image is, as labels and values."""
+    """What an image is and what is on its disk, as labels and values."""
+    yield from facts_of_container(report)
+    yield from guest_facts(report.result.guest)
+    yield from facts_of_states(report)
+
+
+def facts_of_container(report: Report) -> Iterator[tuple[str, str]]:
+    """What an image is by its header."""
     result = report.result
     image = result.image
     if isinstance(image, ForeignRecord):
@@ -54,22 +61,32 @@ def image_facts(report: Report) -> Iterator[tuple[str, str]]:
     yield from _feature_facts(image.features)
     for extension in image.header_extensions:
         name = extension.name or f"unknown {extension.type_hex}"
-        where = f"{extension.length} bytes at host offset {extension.host_offset:#x}"
+        where = f"{counted(extension.length, 'byte')} at host offset {extension.host_offset:#x}"
         yield "extension", f"{name}, {where}" + ("" if extension.complete else ", cut off")
     for reference in result.references or ():
         yield words(reference.kind), _reference_fact(reference)
-    yield from _guest_facts(result.guest)
-    yield from _snapshot_facts(result, image.snapshot_count)
+
+
+def facts_of_states(report: Report) -> Iterator[tuple[str, str]]:
+    """The snapshots and the bitmaps of an image."""
+    result = report.result
+    if isinstance(result.image, ForeignRecord):
+        return
+    yield from _snapshot_facts(result, result.image.snapshot_count)
     for bitmap in result.bitmaps or ():
         flags = " ".join(bitmap.flags) or "no flags"
         marked = bitmap.dirty_bytes
         dirty = "" if marked is None or marked is UNSET else f", marks {size(marked)}"
-        yield "bitmap", f'"{text(bitmap.name)}", granularity {bitmap.granularity} bytes, {flags}{dirty}'
+        yield "bitmap", f'"{text(bitmap.name)}", granularity {_granularity(bitmap.granularity)}, {flags}{dirty}'
     if result.not_listed and result.not_listed.bitmaps:
         yield "bitmaps", f"{result.not_listed.bitmaps:,} more are not listed"
 
 
-def _guest_facts(guest: GuestRecord | UnsetType) -> Iterator[tuple[str, str]]:
+def _granularity(length: int | str | None) -> str:
+    return size(length) if isinstance(length, int) else "unknown"
+
+
+def guest_facts(guest: GuestRecord | UnsetType) -> Iterator[tuple[str, str]]:
     """The volumes on the disk, as far as they are known."""
     if guest is UNSET:
         return
@@ -100,7 +117,8 @@ def _geometry_facts(image: Qcow2ImageRecord | Qcow1ImageRecord) -> Iterator[tupl
         return
     clusters = counted(image.refcount.table_clusters, "cluster")
     table = f"table of {clusters} at host offset {image.refcount.table_host_offset:#x}"
-    yield "refcounts", f"{image.refcount.bits} bits, {table}"
+    width = "unknown width" if image.refcount.bits is None else counted(image.refcount.bits, "bit")
+    yield "refcounts", f"{width}, {table}"
 
 
 def _allocation_facts(allocation: AllocationRecord | UnsetType) -> Iterator[tuple[str, str]]:

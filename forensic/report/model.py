@@ -25,7 +25,7 @@ from forensic.records.judgement import (
 )
 from forensic.records.report import SCHEMA, DigestRecord, ReportRecord, ResultRecord
 from forensic.records.run import CaseRecord, RunRecord, SourceRecord, ToolRecord
-from forensic.report.file_map import FileMap
+from forensic.report.file_map import CellMap, StateStrip
 from forensic.untrusted import Json, shown_whole
 
 EXIT_STATUS = {
@@ -164,9 +164,9 @@ class Report(Struct, frozen=True):
     """A whole report.
 
     `result` depends on the image's bytes, the version and the options alone; everything that differs from run to run
-    stands in `source`, `run` and `case`. `run` and `tool` are None where a report is only printed as text. `file_map`
-    is there for renderers that draw it, `annotations` are the examiner's notes, `audit` is what was done in the
-    session before.
+    stands in `source`, `run` and `case`. `run` and `tool` are None where a report is only printed as text. `file_map`,
+    `disk_map` and `time_line` are there for renderers that draw them, `annotations` are the examiner's notes, `audit`
+    is what was done in the session before.
     """
 
     result: ResultRecord
@@ -174,7 +174,9 @@ class Report(Struct, frozen=True):
     run: RunRecord | None = None
     tool: ToolRecord | None = None
     case: CaseRecord = CaseRecord()
-    file_map: FileMap | None = None
+    file_map: CellMap | None = None
+    disk_map: CellMap | None = None
+    time_line: Sequence[StateStrip] = ()
     annotations: Sequence[Json] = ()
     audit: Sequence[Json] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, ValidationError, convert
@@ -9,6 +10,19 @@ from msgspec import Struct, ValidationError, convert
 from forensic.finding import Range
 from forensic.report.values import place
 from forensic.untrusted import Json, shown_whole
+
+TRIAGE = "triage"
+"""The label of notes that judge a finding."""
+
+PLACE, BYTES, ROW = "place", "bytes", 16
+_JUDGEMENT = re.compile(r"finding (\S+): (seen|explained|rejected)(?:: (.*))?", re.DOTALL)
+
+
+class Judged(Struct, frozen=True):
+    """What the examiner makes of a finding: `seen`, `explained` or `rejected`, and the reason, if one was given."""
+
+    state: str = "none"
+    reason: str = ""
 
 
 class NotedBytes(Struct, frozen=True):
@@ -35,17 +49,30 @@ class Noted(Struct, frozen=True):
     @property
     def facts(self) -> Iterator[tuple[str, str]]:
         """Labels and values, without the words of the note itself."""
-        yield "place", place(self.range)
+        yield PLACE, place(self.range)
         if self.label:
             yield "label", shown_whole(self.label)
         yield "written", shown_whole(f"{self.created_at} by {self.author}")
         if self.bytes.hex:
             more = " …" if len(self.bytes.hex) < 2 * self.range.length else ""
-            yield "bytes", _spaced(shown_whole(self.bytes.hex)) + more
+            yield BYTES, _spaced(shown_whole(self.bytes.hex)) + more
         if self.bytes.sha256:
             yield "sha256", shown_whole(self.bytes.sha256)
         if self.bytes.reason:
             yield "not read", shown_whole(self.bytes.reason)
+
+    @property
+    def dump(self) -> list[str]:
+        """The first of the bytes as rows of sixteen: offset, hexadecimal, ASCII; empty where none were read."""
+        try:
+            data = bytes.fromhex(self.bytes.hex)
+        except ValueError:
+            return [shown_whole(self.bytes.hex)]
+        return [
+            f"{self.range.offset + at:#012x}  {_spaced(data[at : at + ROW].hex()):<{3 * ROW - 1}}  "
+            + "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data[at : at + ROW])
+            for at in range(0, len(data), ROW)
+        ]
 
     @property
     def words(self) -> str:
@@ -62,6 +89,17 @@ def notes_of(annotations: Sequence[Json]) -> list[Noted]:
         except ValidationError:
             continue
     return found
+
+
+def judgement_in(note: str, label: str) -> tuple[str, Judged] | None:
+    """The code of the finding that a note judges, and how; None where it is about something else."""
+    said = _JUDGEMENT.fullmatch(note) if label == TRIAGE else None
+    return (said[1], Judged(said[2], said[3] or "")) if said else None
+
+
+def triage_of(notes: Sequence[Noted]) -> dict[str, Judged]:
+    """How findings are judged, by their codes; of two notes about one finding the later counts."""
+    return dict(judged for note in notes if (judged := judgement_in(note.note, note.label)))
 
 
 def session_lines(audit: Sequence[Json]) -> Iterator[str]:

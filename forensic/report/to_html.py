@@ -8,7 +8,8 @@ from importlib import resources
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from forensic.finding import Severity, Space
+from forensic.finding import Severity
+from forensic.report.html_drawings import disk_section, file_section, time_line_section
 from forensic.report.html_sections import (
     checks_section,
     extraction_section,
@@ -16,13 +17,13 @@ from forensic.report.html_sections import (
     findings_section,
     notes_section,
     record_section,
+    session_section,
 )
-from forensic.report.image_facts import image_facts
-from forensic.report.map_svg import legend, map_svg
+from forensic.report.image_facts import facts_of_container, facts_of_states
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
-from forensic.report.notes import notes_of
-from forensic.report.values import cautions, size
+from forensic.report.notes import judgement_in, notes_of, triage_of
+from forensic.report.values import cautions, unread_sentence
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -34,7 +35,6 @@ VERDICTS = {
     "corrupt": "Structures of the image contradict one another or point to invalid places.",
     "undetermined": "No verdict could be reached.",
 }
-MAX_MARKS = 4096
 
 
 def to_html(report: Report) -> str:
@@ -59,17 +59,25 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
     yield element("p", f"qcowscope {report.complete_tool.version} · report on a disk image", class_="brand")
     yield element("h1", name, class_="long")
     yield _verdict(report)
+    extraction = report.result.extraction
+    if extraction is not UNSET and extraction.bytes_filled:
+        yield element("p", f"Not all of the disk was read: {unread_sentence(extraction)}.", class_="card caution")
     for caution in cautions(report.source, report.run):
         yield element("p", f"Caution: {caution}", class_="card caution")
     yield from _case(report)
     yield element("h2", "The image")
-    yield element("div", facts(image_facts(report)), class_="card")
-    yield from _map(report)
-    if report.result.extraction is not UNSET:
-        yield from extraction_section(report.result.extraction)
-    yield from findings_section(report.result.findings or ())
+    known = [*facts_of_container(report), *facts_of_states(report)]
+    yield element("div", facts(known), class_="card")
+    yield from disk_section(report)
+    yield from file_section(report)
+    yield from time_line_section(report.time_line)
+    if extraction is not UNSET:
+        yield from extraction_section(extraction)
+    notes = notes_of(report.annotations)
+    yield from findings_section(report.result.findings or (), triage_of(notes))
+    yield from notes_section([note for note in notes if not judgement_in(note.note, note.label)])
     yield from checks_section(report.result.checks or ())
-    yield from notes_section(notes_of(report.annotations))
+    yield from session_section(report.audit)
     yield from record_section(report)
     yield element(
         "footer",
@@ -103,25 +111,3 @@ def _case(report: Report) -> Iterator[Html]:
     if given:
         yield element("h2", "Case")
         yield element("div", facts(given), class_="card")
-
-
-def _map(report: Report) -> Iterator[Html]:
-    file_map = report.file_map
-    if file_map is None or not file_map.cells:
-        return
-    marks = list(_marks(report))
-    cell = f"{len(file_map.cells):,} cells of {size(file_map.cell_size)}"
-    yield element("h2", "Map of the file", element("span", cell, class_="quiet"))
-    places = element("li", element("span", class_="swatch marked"), element("span", "place of a finding"))
-    key = element("ul", places, class_="legend") if marks else Html("")
-    yield element("div", map_svg(file_map, marks), legend(file_map), key, class_="card map")
-
-
-def _marks(report: Report) -> Iterator[tuple[int, int]]:
-    """Host ranges of the findings that matter."""
-    given = 0
-    for finding in report.result.findings or ():
-        for place in finding.ranges if finding.severity >= Severity.MEDIUM else ():
-            if place.space == Space.HOST and given < MAX_MARKS:
-                given += 1
-                yield place.offset, place.length

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from forensic.numbers import counted
 from forensic.records.extraction import ExtractionRecord
 from forensic.records.judgement import CheckRecord, FindingRecord
 from forensic.report.image_facts import image_facts
@@ -125,7 +126,7 @@ def _extraction(extraction: ExtractionRecord) -> Iterator[str]:
     yield from _table(("guest offset", "bytes", "reason"), ranges)
     more = len(unreadable) - len(ranges) + extraction.unreadable_not_listed
     if more > 0:
-        yield f"And {more:,} more ranges."
+        yield f"And {counted(more, 'more range')}."
         yield ""
 
 

@@ -132,7 +132,7 @@ def extraction_lines(report: Report) -> Iterator[Line]:
         yield [("  not read      ", "label"), (f"{where}: {entry.reason_code}", "high")]
     more = len(extraction.unreadable) - SHOWN_UNREADABLE + extraction.unreadable_not_listed
     if more > 0:
-        yield [("  not read      ", "label"), (f"and {more:,} more ranges", "high")]
+        yield [("  not read      ", "label"), (f"and {counted(more, 'more range')}", "high")]
 
 
 def _note_lines(report: Report) -> Iterator[Line]:

@@ -146,5 +146,5 @@ def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:
         facts.append(("differs", f"{where}: {words(one.what)}"))
     more = len(compared.differences) - LISTED_DIFFERENCES + compared.differences_not_listed
     if more > 0:
-        facts.append(("differs", f"and {more:,} more ranges"))
+        facts.append(("differs", f"and {counted(more, 'more range')}"))
     return facts

@@ -8,6 +8,7 @@ import numpy as np
 
 from forensic.evidence import ReadFailed
 from forensic.finding import FindingClass, Problem, Problems, Severity
+from forensic.numbers import counted
 from forensic.qcow2.arrays import Bools
 from forensic.qcow2.bitmap_tables import ALL_ONES, MAX_ENTRIES, MAX_GRANULARITY_BITS, BitmapTable, needed_entries
 from forensic.qcow2.bitmaps import BitmapFlag
@@ -33,7 +34,7 @@ def bitmap_table_place(table: BitmapTable) -> Iterator[Problem]:
     end = bitmap.table_offset + bitmap.table_size * ENTRY_SIZE
     text = None
     if not 1 <= bitmap.table_size <= MAX_ENTRIES:
-        text = f"has a table of {bitmap.table_size:,} entries, expected 1 to {MAX_ENTRIES:,}"
+        text = f"has a table of {counted(bitmap.table_size, 'entry', 'entries')}, expected 1 to {MAX_ENTRIES:,}"
     elif not bitmap.table_offset or bitmap.table_offset % size:
         text = f"has a table at host offset {bitmap.table_offset:#x}, not at the start of a cluster after the header"
     elif end > table.file_size:
@@ -59,7 +60,7 @@ def bitmap_table_size(table: BitmapTable) -> Iterator[Problem]:
             bitmap, f"takes {bitmap.table_size * table.geometry.cluster_size:,} bytes, more than {MAX_BITMAP_BYTES:,}"
         )
     elif possible and bitmap.table_size != needed and not bitmap.flags & BitmapFlag.IN_USE:
-        yield of_bitmap(bitmap, f"has a table of {bitmap.table_size:,} entries, expected {needed:,}")
+        yield of_bitmap(bitmap, f"has a table of {counted(bitmap.table_size, 'entry', 'entries')}, expected {needed:,}")
 
 
 @rule(BitmapTable, Severity.HIGH, FindingClass.CORRUPTION)
@@ -125,7 +126,7 @@ def bitmap_tail_bits(table: BitmapTable) -> Iterator[Problem]:
         data[used] &= 0xFF << partial & 0xFF
     tail = data[used:]
     if any(tail):
-        text = f"holds {len(tail.strip(bytes(1))):,} bytes after its last bit: {bytes(tail[:16]).hex(' ')}"
+        text = f"holds {counted(len(tail.strip(bytes(1))), 'byte')} after its last bit: {bytes(tail[:16]).hex(' ')}"
         yield of_bitmap(bitmap, text, begin + used, len(tail))
 
 

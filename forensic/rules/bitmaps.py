@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.bitmap_tables import MAX_GRANULARITY_BITS
 from forensic.qcow2.bitmaps import MAX_BITMAPS, MAX_DIRECTORY_BYTES, Bitmap, BitmapDirectory, BitmapFlag
 from forensic.qcow2.extensions import ExtensionType
@@ -110,7 +111,8 @@ def bitmap_directory_entries(directory: BitmapDirectory) -> Iterator[Problem]:
         return
     if found < directory.claimed or used != directory.size:
         yield Problem(
-            f"{found:,} of {directory.claimed:,} entries take {used:,} of the directory's {directory.size:,} bytes",
+            f"{found:,} of {counted(directory.claimed, 'entry takes', 'entries take')} {used:,} of the directory's "
+            f"{counted(directory.size, 'byte')}",
             (host_range(directory.host_offset, directory.size),),
             "bitmap_directory",
         )
@@ -166,7 +168,9 @@ def bitmap_name(directory: BitmapDirectory) -> Iterator[Problem]:
         if not bitmap.name.raw:
             yield of_bitmap(bitmap, "has an empty name")
         elif times[bitmap.name.raw] > 1:
-            yield of_bitmap(bitmap, f'shares the name "{bitmap.name}" with {times[bitmap.name.raw] - 1:,} others')
+            yield of_bitmap(
+                bitmap, f'shares the name "{bitmap.name}" with {counted(times[bitmap.name.raw] - 1, "other")}'
+            )
         elif bitmap.name.sanitised:
             yield of_bitmap(bitmap, f'has a name with characters that cannot be shown: "{bitmap.name}"')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
     MAX_REFCOUNT_ORDER,
@@ -260,7 +261,8 @@ def header_l1_too_small(cluster: HeaderCluster) -> Iterator[Problem]:
     geometry = cluster.geometry
     if isinstance(geometry, Geometry) and geometry.l1_entry_count < geometry.l1_entries_needed:
         yield Problem(
-            f"l1_size is {geometry.l1_entry_count} entries, the virtual size needs {geometry.l1_entries_needed}",
+            f"l1_size is {counted(geometry.l1_entry_count, 'entry', 'entries')}, "
+            f"the virtual size needs {geometry.l1_entries_needed}",
             in_header(cluster, "num_l1_entries"),
             "header",
         )

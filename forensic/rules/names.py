@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Range, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.extensions import ExtensionType, feature_names
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import Snapshot, SnapshotTable
@@ -115,7 +116,8 @@ def _hidden(name: Name) -> Iterator[Problem]:
     before, _, after = text.raw.partition(b"\0")
     if any(after):
         yield Problem(
-            f"the {what} is {len(text.raw)} bytes long and has a NUL after {len(before)}, {len(after)} more follow",
+            f"the {what} is {counted(len(text.raw), 'byte')} long and has a NUL after {len(before)}, "
+            f"{len(after)} more follow",
             place,
             what,
             {"name": text.as_json()},

@@ -12,6 +12,7 @@ from forensic.accounting.discrepancies import ClusterUsage
 from forensic.accounting.owners import in_words
 from forensic.accounting.stream_overlaps import StreamOverlaps
 from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
@@ -154,7 +155,8 @@ def l2_table_shared(table: L1Table) -> Iterable[Problem]:
             index = int(indices[np.argmax(used == offsets[number])])
             others = int(count[number]) - 1
             yield Problem(
-                f"{table.owner} L1[{index}] and {others:,} others lead to the L2 table at {int(offsets[number]):#x}",
+                f"{table.owner} L1[{index}] and {counted(others, 'other')} lead to the L2 table at "
+                f"{int(offsets[number]):#x}",
                 (host_range(table.entry_host_offset(index), L1_ENTRY_SIZE),),
                 f"{table.owner} L1[{index}]",
                 {"entries": others + 1},

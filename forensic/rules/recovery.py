@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from forensic.disk.planned import Planned
 from forensic.finding import FindingClass, Problem, Problems, Severity, guest_range, host_range
+from forensic.numbers import counted
 from forensic.residue.unreferenced import Unreferenced
 from forensic.rules.registry import rule
 
@@ -27,7 +28,7 @@ def orphan_l2_tables(found: Unreferenced) -> Iterable[Problem]:
         for offset, entries in zip(found.tables.tolist(), found.entries.tolist(), strict=True):
             yield Problem(
                 f"the cluster at host offset {offset:#x} reads as an L2 table that nothing refers to "
-                f"({entries:,} entries, all inside the file){stop}",
+                f"({counted(entries, 'entry', 'entries')}, all inside the file){stop}",
                 (host_range(offset, found.geometry.cluster_size),),
             )
 
@@ -48,7 +49,7 @@ def l1_table_wiped(found: Unreferenced) -> Iterable[Problem]:
     if found.l1_is_empty and len(found.tables) and not found.may_be_reverted:
         place = host_range(found.l1.host_offset, 8 * len(found.l1.entries))
         yield Problem(
-            f"none of the {len(found.l1.entries):,} entries of the L1 table at host offset {found.l1.host_offset:#x} "
+            f"no entry of the L1 table at host offset {found.l1.host_offset:#x} (of {len(found.l1.entries):,}) "
             f"leads to an L2 table, but such tables lie in the file: {len(found.tables):,} were seen, the first at "
             f"{int(found.tables[0]):#x}",
             (place,),
@@ -70,7 +71,8 @@ def l2_table_wiped(found: Unreferenced) -> Iterable[Problem]:
         return
     for offset in found.empty_tables:
         yield Problem(
-            f"the L2 table at host offset {offset:#x} is all zeros, and {found.leaks:,} clusters are in use that "
+            f"the L2 table at host offset {offset:#x} is all zeros, and "
+            f"{counted(found.leaks, 'cluster is', 'clusters are')} in use that "
             "nothing refers to",
             (host_range(offset, found.geometry.cluster_size),),
         )
@@ -112,6 +114,7 @@ def recovered_by_inference(planned: Planned) -> Iterable[Problem]:
     if ranges:
         total = sum(length for _, length, _ in ranges)
         yield Problem(
-            f"{total:,} bytes are placed by inference; the image does not say that they belong there",
+            f"{counted(total, 'byte is', 'bytes are')} placed by inference; "
+            "the image does not say that they belong there",
             tuple(guest_range(start, length) for start, length, _ in ranges[:64]),
         )

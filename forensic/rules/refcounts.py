@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.arrays import Bools
 from forensic.qcow2.entries import refcount_table_reserved_bits
 from forensic.qcow2.refcounts import Block
@@ -161,7 +162,7 @@ def refcount_too_low(usage: ClusterUsage) -> Iterable[Problem]:
     return at_clusters(
         usage,
         _too_low(usage),
-        lambda row: f"has refcount {usage.stored[row]} and {usage.counted[row]} references",
+        lambda row: f"has refcount {usage.stored[row]} and {counted(int(usage.counted[row]), 'reference')}",
     )
 
 
@@ -182,7 +183,7 @@ def refcount_stale(usage: ClusterUsage) -> Iterable[Problem]:
         usage,
         low | wrong_copied(usage),
         lambda row: (
-            f"has refcount {usage.stored[row]} and {usage.counted[row]} references"
+            f"has refcount {usage.stored[row]} and {counted(int(usage.counted[row]), 'reference')}"
             + ("" if low[row] else ", and the copied bit disagrees")
             + "; the dirty bit is set"
         ),
@@ -202,7 +203,8 @@ def refcount_overflow(usage: ClusterUsage) -> Iterable[Problem]:
         usage,
         _overflow(usage) & (usage.stored < usage.counted),
         lambda row: (
-            f"has {usage.counted[row]} references, more than refcounts of {usage.geometry.refcount_bits} bits can hold"
+            f"has {counted(int(usage.counted[row]), 'reference')}, more than refcounts of "
+            f"{counted(usage.geometry.refcount_bits or 0, 'bit')} can hold"
         ),
     )
 
@@ -220,7 +222,7 @@ def refcount_too_high(leaks: LeakedClusters) -> Iterable[Problem]:
     return at_clusters(
         leaks,
         leaks.stored > leaks.counted,
-        lambda row: f"has refcount {leaks.stored[row]} and {leaks.counted[row]} references",
+        lambda row: f"has refcount {leaks.stored[row]} and {counted(int(leaks.counted[row]), 'reference')}",
     )
 
 
@@ -242,7 +244,8 @@ def refcount_block_missing(usage: ClusterUsage) -> Iterator[Problem]:
     ):
         first = int(index) * per_block * usage.geometry.cluster_size
         yield Problem(
-            f"refcount table entry {index} has no block, but {count:,} clusters from host offset {first:#x} are used",
+            f"refcount table entry {index} has no block, but "
+            f"{counted(int(count), 'cluster is', 'clusters are')} used from host offset {first:#x} on",
             (host_range(first, per_block * usage.geometry.cluster_size),),
             f"refcount_table[{index}]",
             {"clusters": int(count)},
@@ -262,8 +265,9 @@ def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     numbers = np.flatnonzero(block.counts)
     first = int(numbers[0])
     yield Problem(
-        f"refcount_table[{block.table_index}], the block at host offset {block.block_host_offset:#x}: {len(numbers):,} "
-        f"refcounts are set from cluster {block.first_cluster + first} on, the first of them {block.counts[first]}",
+        f"refcount_table[{block.table_index}], the block at host offset {block.block_host_offset:#x}: "
+        f"{counted(len(numbers), 'refcount is', 'refcounts are')} set from cluster "
+        f"{block.first_cluster + first} on, the first of them {block.counts[first]}",
         (host_range(block.block_host_offset, block.geometry.cluster_size),),
         f"refcount_table[{block.table_index}]",
         {"clusters": len(numbers)},

@@ -13,6 +13,7 @@ from forensic.accounting.discrepancies import Totals
 from forensic.budget import Unexamined
 from forensic.disk.codecs import Codec
 from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
+from forensic.numbers import counted
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import SnapshotTable
@@ -85,7 +86,9 @@ def l1_larger_than_disk(cluster: HeaderCluster) -> Iterator[Problem]:
     ample = AMPLE_L1_BYTES // L1_ENTRY_SIZE
     if ample < claimed <= MAX_L1_ENTRIES and claimed > 64 * max(1, needed):
         yield Problem(
-            f"l1_size is {claimed:,}, the virtual disk needs {needed:,} entries", (host_range(36, 4),), "header"
+            f"l1_size is {claimed:,}, the virtual disk needs {counted(needed, 'entry', 'entries')}",
+            (host_range(36, 4),),
+            "header",
         )
 
 
@@ -101,7 +104,8 @@ def snapshot_l1_amplification(table: SnapshotTable) -> Iterator[Problem]:
     total = sum(snapshot.l1_size for snapshot in table.snapshots) * L1_ENTRY_SIZE
     if total > max(AMPLE_SNAPSHOT_L1_BYTES, table.disk_usage):
         yield Problem(
-            f"{len(table.snapshots):,} snapshots claim {total:,} bytes of L1 tables, the file has {table.disk_usage:,}",
+            f"{counted(len(table.snapshots), 'snapshot claims', 'snapshots claim')} {total:,} bytes of L1 tables, "
+            f"the file has {table.disk_usage:,}",
             (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )

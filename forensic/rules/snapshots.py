@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensic.finding import FindingClass, Problem, Severity, host_range
+from forensic.numbers import NANOSECONDS, counted
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.metadata import HeaderCluster
 from forensic.qcow2.snapshots import MAX_SNAPSHOTS, SnapshotTable
@@ -15,8 +16,6 @@ REQUIRED_EXTRA_BYTES = 16
 """Extra data that version 3 requires: the sizes of the saved state and of the disk."""
 
 MAX_EXTRA_BYTES = 1024
-
-NANOSECONDS = 1_000_000_000
 
 
 @rule(SnapshotTable, Severity.INFO, FindingClass.INFO)
@@ -100,7 +99,7 @@ def snapshot_table_outside_file(table: SnapshotTable) -> Iterator[Problem]:
     """
     if table.missing and not table.unread:
         yield Problem(
-            f"{len(table.snapshots):,} of {table.claimed:,} entries could be read: {table.missing}",
+            f"{len(table.snapshots):,} of {counted(table.claimed, 'entry', 'entries')} could be read: {table.missing}",
             (host_range(table.host_offset, table.end_offset - table.host_offset),),
             "snapshots",
         )

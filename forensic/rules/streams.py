@@ -10,6 +10,7 @@ from forensic.accounting.streams import StreamBatch, Tail
 from forensic.disk.codecs import Codec
 from forensic.disk.examination import Outcome
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
+from forensic.numbers import counted
 from forensic.rules.registry import rule
 from forensic.untrusted import Json
 
@@ -125,7 +126,7 @@ def compressed_stream_surplus_sectors(batch: StreamBatch) -> Iterable[Problem]:
     return _at(
         batch,
         hits.tolist(),
-        lambda index: f"ends {int(batch.surplus_sectors[index])} sectors short of its claim",
+        lambda index: f"ends {counted(int(batch.surplus_sectors[index]), 'sector')} short of its claim",
     )
 
 
@@ -186,7 +187,9 @@ def _tails(batch: StreamBatch, tails: list[Tail]) -> Problems:
     def described() -> Iterator[Problem]:
         for tail in tails:
             shown = tail.data[:SHOWN_BYTES].hex()
-            what = f"is followed by {len(tail.data)} bytes at {tail.host_offset:#x}: {tail.data[:16].hex(' ')}"
+            what = (
+                f"is followed by {counted(len(tail.data), 'byte')} at {tail.host_offset:#x}: {tail.data[:16].hex(' ')}"
+            )
             problem = _problem(batch, tail.index, what, {"hex": shown})
             places = (host_range(tail.host_offset, len(tail.data)), *problem.ranges[1:])
             yield Problem(problem.observation, places, problem.path, problem.values)

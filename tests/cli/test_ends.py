@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from forensic.errors import OutputFailed
 from forensic.report.model import digest_of
-from tests.commands import qcowscope
+from tests.commands import qcowscope, sound
 from tests.images import COPIED, header, tiny
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -119,3 +120,26 @@ def test_a_second_run_into_one_output_is_refused(option: str, folder: Path) -> N
     assert ended(first, signal.SIGTERM)[0] == 130
     for name in ("one.raw.001.partial", "one.raw.journal.partial"):
         (folder / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("output", ["out.raw", "out.E01"])
+def test_what_was_extracted_is_said_though_a_report_could_not_be_written(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputFailed(tmp_path / "report.json", "no space left on device")
+
+    monkeypatch.setattr("forensic.cli.extraction.reports.write_reports", full)
+    report = f"json:{tmp_path / 'report.json'}"
+    done = qcowscope("extract", sound("data-512"), "-o", tmp_path / output, "--report", report)
+    assert done.status == 1
+    assert "no space left on device" in done.err
+    assert "16,384 bytes, 512 read" in done.out
+    assert "sha256" in done.out
+    assert (tmp_path / output).exists()
+
+
+@pytest.mark.parametrize("level", ["x", "10", "-1", "", "²"])
+def test_a_level_that_is_none_is_said_in_words(level: str) -> None:
+    done = qcowscope("extract", sound("data-512"), "-o", "x.E01", f"--level={level}")
+    assert (done.status, "is not a number from 0 to 9" in done.err) == (64, True)

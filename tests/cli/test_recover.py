@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -351,3 +352,57 @@ def test_what_is_less_sure_than_wanted_is_left_out(tmp_path: Path) -> None:
     left_out = qcowscope("recover", image, *wanted, "--min-confidence", "0.95").json()
     assert left_out["bytes"]["by_certainty"]["unknown"]["not_read"] == 16384  # type: ignore[call-overload, index]
     assert qcowscope("recover", image, "--min-confidence", "2").status == 64
+
+
+def test_a_disk_that_no_table_can_map_is_refused_and_not_attempted(tmp_path: Path) -> None:
+    image = damaged("header-size-too-large", tmp_path)
+    for options in ((), ("--json",), ("-o", tmp_path / "plan.json"), ("--deleted-snapshots",)):
+        done = qcowscope("recover", image, *options)
+        assert (done.status, done.out) == (1, "")
+        assert "L1 entries" in done.err
+        assert "--virtual-size" in done.err
+    done = qcowscope("recover", sound("data-512"), "--virtual-size", "4E")
+    assert done.status == 1
+    assert "L1 entries" in done.err
+
+
+def test_a_plan_of_a_disk_that_no_table_can_map_is_no_usable_plan(tmp_path: Path) -> None:
+    image, plan = tmp_path / "image.qcow2", tmp_path / "plan.json"
+    content = bytearray(sound("data-512").read_bytes())
+    image.write_bytes(content)
+    qcowscope("recover", image, "-o", plan)
+    content[24:32] = (1 << 45).to_bytes(8, "big")
+    image.write_bytes(content)
+    document = json.loads(plan.read_text(encoding="utf-8"))
+    document["geometry"]["virtual_size"] = 1 << 45
+    document["evidence"]["regions"][0]["sha256"] = hashlib.sha256(content[:512]).hexdigest()
+    plan.write_text(json.dumps(document), encoding="utf-8")
+    for command in ("map", "info", "check"):
+        done = qcowscope(command, image, "--plan", plan)
+        assert (done.status, done.out) == (64, "")
+        assert "L1 entries, more than 4,194,304" in done.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (("geometry", "cluster_bits"), "nine", "expected a whole number, found text, at geometry.cluster_bits"),
+        (("l1", 0, "slot"), None, "expected a whole number, found nothing, at l1[0].slot"),
+        (("geometry", "more"), 1, "there is no key `more`, at geometry"),
+        (("unknown",), {}, "expected a list, found a table of keys, at unknown"),
+    ],
+)
+def test_what_is_wrong_with_a_plan_is_said_in_words(
+    key: tuple[str | int, ...], value: object, said: str, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    qcowscope("recover", sound("data-512"), "-o", plan)
+    document = json.loads(plan.read_text(encoding="utf-8"))
+    place = document
+    for step in key[:-1]:
+        place = place[step]
+    place[key[-1]] = value
+    plan.write_text(json.dumps(document), encoding="utf-8")
+    done = qcowscope("map", sound("data-512"), "--plan", plan)
+    assert (done.status, done.out) == (64, "")
+    assert f"not a usable plan: {said}" in done.err

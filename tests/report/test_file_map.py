@@ -10,7 +10,7 @@ from forensic.evidence import Evidence
 from forensic.explore.known_ranges import MAX_UNITS, Units
 from forensic.image import identify
 from forensic.mapped_report import ranges_to_draw
-from forensic.report.file_map import MAX_CELLS, UNOWNED, FileMap, file_map
+from forensic.report.file_map import MAX_CELLS, UNOWNED, CellMap, file_map
 from forensic.report.map_svg import legend, map_svg
 from samples.kinds import Kind
 from tests.commands import QCOW2_KINDS, damaged, sound
@@ -26,7 +26,7 @@ def ranges_of(path: Path) -> list[tuple[int, int, str]]:
 
 def test_a_small_file_has_a_cell_for_each_cluster() -> None:
     drawn = file_map(2560, [(0, 512, "header"), (512, 512, "refcounts"), (2048, 512, "data")])
-    assert drawn == FileMap(
+    assert drawn == CellMap(
         2560, 512, ("header", "refcounts", UNOWNED, UNOWNED, "data"), {"header": 512, "refcounts": 512, "data": 512}
     )
 

@@ -14,9 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from forensic.explore import Range
+from forensic.explore import TRIAGE, Range
 from tui.screens.prompts import Prompt
-from tui.session.notes import LABELS, TRIAGE, Note, Notes
+from tui.session.notes import LABELS, Note, Notes
 from tui.text import line, plain
 
 

@@ -21,9 +21,6 @@ LABELS = ("", "evidence", "question", "explained", "bookmark")
 
 BOOKMARK = "bookmark"
 
-TRIAGE = "triage"
-"""The label of notes that judge a finding; its places are drawn as those of the finding."""
-
 NOT_READ = NotedBytes()
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from forensic import Finding
-from forensic.explore import NotedBytes, Range, host_range
-from tui.session.notes import TRIAGE, Note, Notes
+from forensic.explore import TRIAGE, NotedBytes, Range, host_range, judgement_in
+from tui.session.notes import Note, Notes
 
 STATES = ("none", "seen", "explained", "rejected")
 """In the order in which a key steps through them; `none` is what no note says."""
 
 TRIAGE_MARKS = {"none": " ", "seen": "◦", "explained": "✔", "rejected": "⊘"}
-
-_WORDS = re.compile(r"finding (\S+): (seen|explained|rejected)(?:: (.*))?", re.DOTALL)
 
 
 class Triaged(Struct, frozen=True):
@@ -42,9 +39,9 @@ class Triage:
         """By the code of the finding; of two notes about one finding the later counts."""
         found = {}
         for note in self._notes.notes:
-            said = _WORDS.fullmatch(note.text) if note.label == TRIAGE else None
+            said = judgement_in(note.text, note.label)
             if said:
-                found[said[1]] = Triaged(said[2], said[3] or "", note)
+                found[said[0]] = Triaged(said[1].state, said[1].reason, note)
         return found
 
     def of(self, finding: Finding) -> Triaged:

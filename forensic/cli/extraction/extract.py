@@ -60,8 +60,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--level",
         metavar="0..9",
-        type=int,
-        choices=range(10),
+        type=_level,
         help="how well an E01 container is compressed: 0 not at all, 9 best and slowest (default: 1)",
     )
     add_reports(parser, EXTRACTION_FORMATS)
@@ -135,6 +134,13 @@ def _add_case_data(parser: Parser) -> None:
         group.add_argument("--" + field.replace("_", "-"), metavar="TEXT", help=meaning)
 
 
+def _level(text: str) -> int:
+    """A level of compression."""
+    if len(text) != 1 or not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 9")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     """Extract; 5 if something was not read. Raises `UsageError` and `OutputFailed` before anything is written."""
     from forensic.extraction.extract import Extractor
@@ -171,15 +177,16 @@ def carry_out(
     case: dict[str, str | None],
     doing: str,
 ) -> tuple[ExitStatus, Failure | None]:
-    """Extract and write the reports; the exit status, and what stopped it. Raises `OutputFailed` for a report."""
+    """Extract and write the reports; the exit status, and what stopped it, or that a report could not be written."""
     failure = _run(extractor, reports, doing)
     try:
         verified = ExitStatus.DONE if failure else _verify_sources(reports)
         status = _status(extractor, disk, failure, verified)
         status = reports.write(extractor.extraction, this_run, status, case)
-    except OutputFailed:
-        if failure is None:
-            raise  # otherwise what stopped the extraction is what has to be said
+    except OutputFailed as error:
+        # What stopped the extraction comes before; without that the disk is there, and what is said of it has to be.
+        failure = failure or error
+        status = failure.exit_status if isinstance(failure, ForensicError) else ExitStatus.BROKEN_PIPE
     except KeyboardInterrupt:
         if failure is None:
             reports.print_interrupted(extractor.extraction)

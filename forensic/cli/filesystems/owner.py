@@ -12,6 +12,7 @@ from forensic.cli.filesystems.sources import add_disk, add_limit, bounds_of, end
 from forensic.cli.parser import Subparsers, add_command, add_json, file_offset
 from forensic.cli.standard_streams import complain
 from forensic.exit_status import ExitStatus, status_of_all
+from forensic.numbers import counted
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _owned(disk: Disk, volume: NamedVolume, inner: list[Span], options: argparse
     reading = Reading(disk, volume, task, bounds_of(options))
     owned = find_holders(reading, through(read_of(disk), volume.layout), inner)
     if owned.holder_count > len(owned.holders):
-        complain(f"qcowscope: {owned.holder_count - len(owned.holders):,} more files claim it")
+        complain(
+            f"qcowscope: {counted(owned.holder_count - len(owned.holders), 'more file claims', 'more files claim')} it"
+        )
     return owned, report([reading])
 
 

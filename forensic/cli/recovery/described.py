@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forensic.numbers import counted
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def lines(image: str, output: Path | None, recovery: Recovery, summary: Summary,
         yield f"{name:10}{data:>20,}{zero:>20,}{absent:>20,}"
     for number, (name, decision) in enumerate(plan.decisions.items()):
         if number == LISTED_DECISIONS:
-            yield f"and {len(plan.decisions) - number:,} more decisions; see the plan"
+            yield f"and {counted(len(plan.decisions) - number, 'more decision')}; see the plan"
             break
         because = f": {decision.because[0]}" if decision.because else ""
         how = f"{decision.certainty.value} {decision.confidence:.2f}  {decision.method.value}"

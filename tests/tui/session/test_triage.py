@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Checkbox, DataTable, Input
 
+from forensic.explore import TRIAGE
 from samples import recipes
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.finding_list import BadFilter, matching
-from tui.session.notes import TRIAGE, Notes
+from tui.session.notes import Notes
 from tui.session.triage import STATES, TRIAGE_MARKS, Triage, Triaged
 
 FORMATS = ("json", "html", "text", "markdown", "log")

@@ -1,0 +1,106 @@
+"""`verify` of an E01 container: what was not changed matches; a changed byte anywhere does not."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from forensic.report.model import digest_of
+from tests.cli.test_extract import large
+from tests.commands import Finished, damaged, qcowscope, sound
+
+
+def extracted(image: Path, folder: Path, *options: str | Path, status: int = 0) -> Path:
+    container = folder / "disk.E01"
+    report = f"json:{folder / 'report.json'}"
+    assert qcowscope("extract", image, "-o", container, "--report", report, *options).status == status
+    return container
+
+
+def verified(container: Path, *options: str | Path) -> Finished:
+    done = qcowscope("verify", container, container.parent / "report.json", *options)
+    assert "Traceback" not in done.err
+    return done
+
+
+@pytest.mark.parametrize("name", ["data-512", "deflate-4k", "odd-size-4k", "empty-512", "extended-16k"])
+@pytest.mark.parametrize("named", ["disk.E01", "disk"])
+def test_what_was_not_changed_matches(name: str, named: str, tmp_path: Path) -> None:
+    extracted(sound(name), tmp_path)
+    done = verified(tmp_path / named)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines()[0].startswith("sha256  match")
+    assert done.out.splitlines()[-1] == f"{tmp_path / named}: match"
+
+
+def test_what_could_not_be_read_is_compared_with_the_list_of_read_errors(tmp_path: Path) -> None:
+    container = extracted(damaged("l2-entry-outside-file", tmp_path), tmp_path, status=5)
+    assert verified(container).status == 0
+    report = tmp_path / "report.json"
+    document = json.loads(report.read_text(encoding="utf-8"))
+    document["result"]["extraction"]["unreadable"] = []
+    document["result_digest"]["value"] = digest_of(document["result"])
+    report.write_text(json.dumps(document), encoding="utf-8")
+    done = verified(container)
+    assert done.status == 6
+    assert "list of read errors" in done.out
+
+
+def test_the_image_is_read_again_beside_the_container(tmp_path: Path) -> None:
+    container = extracted(sound("deflate-4k"), tmp_path)
+    done = verified(container, "--image", sound("deflate-4k"))
+    assert (done.status, "agree over" in done.out) == (0, True)
+    other = verified(container, "--image", sound("refcount-1"))
+    assert other.status in (1, 6)
+
+
+def test_a_byte_that_was_changed_anywhere_is_found(tmp_path: Path) -> None:
+    container = extracted(sound("deflate-4k"), tmp_path)
+    whole = container.read_bytes()
+    dice = random.Random(7)
+    for place in sorted({0, len(whole) - 1, *dice.sample(range(len(whole)), 60)}):
+        content = bytearray(whole)
+        content[place] ^= 0x10
+        container.write_bytes(content)
+        done = verified(container)
+        assert done.status == 6, f"byte {place:#x}"
+        assert done.out.splitlines()[-1].endswith("does not match")
+
+
+@pytest.mark.parametrize("length", [0, 13, 500, 5000])
+def test_a_container_that_was_cut_does_not_match(length: int, tmp_path: Path) -> None:
+    container = extracted(sound("deflate-4k"), tmp_path)
+    container.write_bytes(container.read_bytes()[:length])
+    done = verified(container)
+    assert done.status in (1, 6)
+    assert done.out + done.err
+
+
+def test_segments_are_read_in_a_row_and_a_missing_one_is_missed(tmp_path: Path) -> None:
+    container = extracted(large(tmp_path), tmp_path, "--split", "1MiB", "--level", "0")
+    segments = sorted(tmp_path.glob("disk.E*"))
+    assert len(segments) > 2
+    assert verified(container).status == 0
+    segments[-1].unlink()
+    done = verified(container)
+    assert done.status == 6
+    assert "segment" in done.out
+
+
+def test_a_container_of_another_disk_does_not_match(tmp_path: Path) -> None:
+    container = extracted(sound("deflate-4k"), tmp_path)
+    (tmp_path / "other").mkdir()
+    other = extracted(sound("data-4k"), tmp_path / "other")
+    container.write_bytes(other.read_bytes())
+    done = verified(container)
+    assert done.status == 6
+    assert "the report says" in done.out
+
+
+def test_a_manifest_tells_which_windows_of_the_disk_differ(tmp_path: Path) -> None:
+    manifest = tmp_path / "d.manifest"
+    options = ("--hash-window", "1MiB", "--report", f"manifest:{manifest}")
+    container = extracted(large(tmp_path), tmp_path, *options)
+    done = verified(container, "--manifest", manifest)
+    assert (done.status, "every window of the manifest matches" in done.out) == (0, True)
