@@ -191,6 +191,7 @@ KINDS = [
     Kind("xfs many c4k", "xfs many", 320 * MIB, "cluster_size=4096"),
     Kind("xfs c4k -W", "xfs", 320 * MIB, "cluster_size=4096", "-W"),
     Kind("2 snapshots 8k", "noise", 32 * MIB, "cluster_size=8192", "guest", 2),
+    Kind("ext4 snapshot 64k", "ext4", 64 * MIB, "cluster_size=65536", "convert", 1),
 ]
 
 

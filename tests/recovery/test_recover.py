@@ -34,7 +34,7 @@ EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k", "ext4 zstd 8k"}
 ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
 WITH_EIGHT_BYTES = [kind for kind in IN_CI if kind.name == "ext4 c4k"]
 """A kind with a table of plain entries whose first two sectors are full."""
-SNAPSHOTS = {"2 snapshots 8k"}
+SNAPSHOTS = {"2 snapshots 8k", "ext4 snapshot 64k"}
 XFS = {"xfs many w4k", "xfs many c4k"}
 
 ROWS: tuple[tuple[str, set[str], float, float], ...] = (
@@ -52,6 +52,8 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("L1 zero", ONE_SLOT, 0.99, 0.95),
     ("first 64 KiB text", {"ext4 c4k"}, 0.55, 0),
     ("L1 zero", SNAPSHOTS, 0.99, 0),
+    ("created again", SNAPSHOTS, 0.999, 0),
+    ("created again, 64 KiB", {"ext4 snapshot 64k"}, 0.999, 0),
     ("half of L1 zero", SNAPSHOTS, 0.99, 0.4),
     ("L1 zero", EXT4, 0.95, 0),
     ("half of L1 zero", EXT4, 0.95, 0.4),
