@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
 
 from forensic.evidence import Evidence
+from forensic.qcow2.arrays import I64
 from forensic.recovery.anchors.anchor import Anchor
+from forensic.recovery.scan import Scan
 
 Read = Callable[[int, int], bytes | None]
 """Guest bytes from an offset on, as far as all of them are known; None otherwise."""
@@ -18,8 +23,19 @@ NOT_WRITTEN = 1 << 15
 """Above this the length of an extent is that of one which was reserved, and not written."""
 
 MOST_GROUPS = 1 << 12
-MOST_INODES = 1 << 18
+MOST_TABLE = 4 << 20
+"""Bytes of the table of inodes of one group that are read."""
+
+LARGEST = 1 << 48
 DEEPEST = 5
+NOT_KNOWN = -1
+"""In place of the number of a block that may lie in a table without a place."""
+
+
+class Blocks(Protocol):
+    """Reads so many blocks of a file system from one on; None if they are not all known."""
+
+    def __call__(self, number: int, count: int = 1) -> bytes | None: ...
 
 
 class Shape:
@@ -49,56 +65,75 @@ def _number(raw: bytes, at: int, length: int) -> int:
     return int.from_bytes(raw[at : at + length], "little")
 
 
-def ends(evidence: Evidence, anchor: Anchor, start: int, read: Read) -> Iterator[tuple[int, int]]:
+def ends(evidence: Evidence, scan: Scan, anchor: Anchor, start: int, read: Read) -> Iterator[tuple[int, int]]:
     """Bytes from the start of the file system after the last one of each file, and those left in that block.
 
-    `anchor` is its superblock or a copy, `start` where it begins on the disk.
+    `anchor` is its superblock or a copy, `start` where it begins on the disk. The files of a group are remembered once
+    all that says where they lie could be read.
     """
     shape = Shape(anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024))
     if not shape.possible:
         return
+    complete: dict[int, list[tuple[int, int]]] = scan.remembered.setdefault(("files", anchor.system, start), {})
 
-    def block(number: int) -> bytes | None:
-        return read(start + number * shape.block_size, shape.block_size)
+    def blocks(number: int, count: int = 1) -> bytes | None:
+        return read(start + number * shape.block_size, count * shape.block_size)
 
-    size, left = shape.block_size, MOST_INODES
-    for raw in _inodes(shape, block):
-        left -= 1
-        if left < 0:
-            return
-        length = _number(raw, 4, 4) | _number(raw, 108, 4) << 32
-        regular = _number(raw, 0, 2) & FILE_TYPE == REGULAR and _number(raw, 32, 4) & EXTENTS
-        if regular and 0 < length < 1 << 48:
-            last = (length - 1) // size
-            place = _block_of(raw[40:100], last, block, DEEPEST)
-            if place is not None and place < shape.blocks:
-                yield (place - last) * size + length, -length % size
-
-
-def _inodes(shape: Shape, block: Callable[[int], bytes | None]) -> Iterator[bytes]:
-    """Every inode that can be read and is not all zeros."""
-    size = shape.block_size
-    first = shape.first_block + 1
-    per_block = size // shape.descriptor
+    table: tuple[int, bytes | None] = (-1, None)
+    per_block = shape.block_size // shape.descriptor
     for group in range(shape.groups):
-        table = block(first + group // per_block)
-        row = (table or b"")[group % per_block * shape.descriptor :][: shape.descriptor]
-        place = _number(row, 8, 4) | (_number(row, 40, 4) << 32 if shape.descriptor >= 64 else 0)
-        used = shape.inodes_per_group - (_number(row, 28, 2) | (_number(row, 50, 2) << 16 if len(row) >= 64 else 0))
-        for number in range(max(0, -(-used * shape.inode_size // size)) if place and table else 0):
-            raw = block(place + number)
-            if raw is None or not any(raw):
+        if group not in complete:
+            number = shape.first_block + 1 + group // per_block
+            table = table if table[0] == number else (number, blocks(number))
+            row = (table[1] or b"")[group % per_block * shape.descriptor :][: shape.descriptor]
+            raw = _inode_table(shape, row, blocks) if row else None
+            known = _ends_in(shape, raw, blocks) if raw is not None else [None]
+            found = [one for one in known if one is not None]
+            if len(found) < len(known):
+                yield from found
                 continue
-            for at in range(0, size, shape.inode_size):
-                yield raw[at : at + shape.inode_size]
+            complete[group] = found
+        yield from complete[group]
 
 
-def _block_of(node: bytes, wanted: int, block: Callable[[int], bytes | None], deepest: int) -> int | None:
-    """Where a block of a file lies, by the tree of its extents from this node on; None if it has none or is not known."""
+def _inode_table(shape: Shape, row: bytes, blocks: Blocks) -> bytes | None:
+    """The inodes of the group with this descriptor, up to the last that was ever used; None if it cannot be read."""
+    wide = len(row) >= 64
+    place = _number(row, 8, 4) | (_number(row, 40, 4) << 32 if wide else 0)
+    unused = _number(row, 28, 2) | (_number(row, 50, 2) << 16 if wide else 0)
+    count = -(-max(0, shape.inodes_per_group - unused) * shape.inode_size // shape.block_size)
+    return blocks(place, min(count, MOST_TABLE // shape.block_size)) if count and place else b""
+
+
+def _ends_in(shape: Shape, raw: bytes, blocks: Blocks) -> list[tuple[int, int] | None]:
+    """The end of each file of which the inode is here; None for one whose place cannot be read."""
+    size, length = shape.block_size, shape.inode_size
+    rows = np.frombuffer(raw, dtype=np.uint8)[: len(raw) // length * length].reshape(-1, length)
+
+    def column(at: int, kind: str) -> I64:
+        width = np.dtype(kind).itemsize
+        return np.ascontiguousarray(rows[:, at : at + width]).view(kind)[:, 0].astype(np.int64)
+
+    sizes = column(4, "<u4") | column(108, "<u4") << 32
+    regular = (column(0, "<u2") & FILE_TYPE == REGULAR) & (column(32, "<u4") & EXTENTS != 0)
+    chosen = np.flatnonzero(regular & (sizes > 0) & (sizes < LARGEST) & (sizes % size != 0))
+    found: list[tuple[int, int] | None] = []
+    for row in chosen.tolist():
+        last = (int(sizes[row]) - 1) // size
+        place = _block_of(rows[row, 40:100].tobytes(), last, blocks, DEEPEST)
+        if place == NOT_KNOWN:
+            found.append(None)
+        elif 0 < place < shape.blocks:
+            found.append(((place - last) * size + int(sizes[row]), -int(sizes[row]) % size))
+    return found
+
+
+def _block_of(node: bytes, wanted: int, blocks: Blocks, deepest: int) -> int:
+    """Where a block of a file lies, by the tree of its extents from this node on; 0 if it has no place."""
     if _number(node, 0, 2) != EXTENT_MAGIC or not deepest:
-        return None
+        return 0
     count, depth = _number(node, 2, 2), _number(node, 6, 2)
-    below: int | None = None
+    below = 0
     for at in range(12, min(12 + 12 * count, len(node) - 11), 12):
         first = _number(node, at, 4)
         if first > wanted:
@@ -107,7 +142,7 @@ def _block_of(node: bytes, wanted: int, block: Callable[[int], bytes | None], de
             below = _number(node, at + 4, 4) | _number(node, at + 8, 2) << 32
         elif wanted < first + (length := _number(node, at + 4, 2)) and length <= NOT_WRITTEN:
             return (_number(node, at + 8, 4) | _number(node, at + 6, 2) << 32) + wanted - first
-    if below is None:
-        return None
-    raw = block(below)
-    return None if raw is None else _block_of(raw, wanted, block, deepest - 1)
+    if not below:
+        return 0
+    raw = blocks(below)
+    return NOT_KNOWN if raw is None else _block_of(raw, wanted, blocks, deepest - 1)

@@ -57,4 +57,4 @@ def _ends_of(
     """Offsets from the start of one file system after the last byte of each file, and the bytes left in the block."""
     if anchor.kind.startswith("xfs"):
         return xfs_files.ends(evidence, scan, anchor.system)
-    return ext_files.ends(evidence, anchor, start, read)
+    return ext_files.ends(evidence, scan, anchor, start, read)

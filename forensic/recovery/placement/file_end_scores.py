@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from forensic.disk.codecs import decode
 from forensic.qcow2.arrays import I64, U64, Bools
-from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.file_ends import FileEnds
 from forensic.recovery.kinds import Sector
@@ -29,35 +30,47 @@ MOST_PAIRS = 1 << 24
 MOST_READ = 1 << 15
 """Pairs of an end and a table that are looked at, and those of which the bytes are read."""
 
+MOST_DECODED = 128 << 20
+"""Bytes of compressed clusters that are decoded."""
+
 Scores = npt.NDArray[np.float32]
 
 
 def file_end_scores(accounts: Accounts, scan: Scan, orphans: U64, slots: I64, ends: FileEnds) -> Scores:
-    """Points for each table in each slot, which rise; compressed clusters are not looked at."""
+    """Points for each table in each slot; the slots rise."""
     geometry = accounts.geometry
     found = np.zeros((len(orphans), len(slots)), dtype=np.float32)
-    last = ends.ends - 1
-    size = geometry.cluster_size
+    last, size = ends.ends - 1, geometry.cluster_size
     numbers = np.searchsorted(slots, last // geometry.l1_coverage)
     wanted = slots[np.minimum(numbers, len(slots) - 1)] == last // geometry.l1_coverage
     zeros = np.minimum(ends.zeros, size - 1 - last % size)
-    rows = np.flatnonzero(wanted & (zeros >= FEWEST_ZEROS))[: MOST_PAIRS // max(1, len(orphans))]
+    rows = _spread(np.flatnonzero(wanted & (zeros >= FEWEST_ZEROS)), MOST_PAIRS // max(1, len(orphans)))
     last, numbers, zeros = last[rows], numbers[rows], zeros[rows]
-    indices = last % geometry.l1_coverage // size
-    left, done = MOST_READ, 0
+    indices, within = last % geometry.l1_coverage // size, last % size
+    read, decoded = (most // max(1, len(orphans)) for most in (MOST_READ, MOST_DECODED // size))
+    done = 0
     for batch, good in accounts.batches(np.arange(len(orphans)), orphans):
-        places, _ = located(batch, good)
+        places, streams = located(batch, good)
         for row in range(len(places)):
             hosts = places[row][indices].astype(np.int64)
-            hosts = np.where((hosts == 0) | (hosts >= accounts.evidence.size), -1, hosts + last % size)
-            against, open_ = _by_sectors(scan, hosts, zeros)
+            hosts = np.where((hosts == 0) | (hosts >= accounts.evidence.size), -1, hosts + within)
+            against, look_at = _by_sectors(scan, hosts, zeros)
             np.subtract.at(found[done], numbers[against], POINTS)
-            chosen = np.flatnonzero(open_)[:left]
-            left -= len(chosen)
-            for at in chosen.tolist():
-                found[done, numbers[at]] += POINTS * _fits(accounts, int(hosts[at]), int(zeros[at]))
+            for at in _spread(np.flatnonzero(look_at), read).tolist():
+                length = min(int(zeros[at]), SECTOR_SIZE - 1 - int(hosts[at]) % SECTOR_SIZE)
+                raw = accounts.evidence.read_up_to_bad(int(hosts[at]), 1 + length)
+                found[done, numbers[at]] += POINTS * _fits(raw, int(last[at]))
+            for at in _spread(np.flatnonzero(streams[row][indices]), decoded).tolist():
+                raw = _decoded(accounts, int(batch.entries[row, indices[at]]))
+                part = raw[int(within[at]) :][: 1 + int(zeros[at])]
+                found[done, numbers[at]] += POINTS * _fits(part, int(last[at]))
             done += 1
     return found
+
+
+def _spread(rows: I64, most: int) -> I64:
+    """So many at most, from everywhere."""
+    return rows[:: -(-len(rows) // most) if most else len(rows) + 1] if len(rows) > most else rows
 
 
 def _by_sectors(scan: Scan, hosts: I64, zeros: I64) -> tuple[Bools, Bools]:
@@ -78,10 +91,20 @@ def _by_sectors(scan: Scan, hosts: I64, zeros: I64) -> tuple[Bools, Bools]:
     return against, there & used & ~against
 
 
-def _fits(accounts: Accounts, last: int, zeros: int) -> int:
-    """1 if data ends with the byte at a host offset, -1 if something else follows, 0 if neither shows."""
-    length = min(zeros, SECTOR_SIZE - 1 - last % SECTOR_SIZE)
-    raw = accounts.evidence.read_up_to_bad(last, 1 + length).ljust(1 + length, b"\0")
-    if any(raw[1:]):
-        return -1
+def _decoded(accounts: Accounts, entry: int) -> bytes:
+    """A compressed cluster; nothing if it cannot be decoded."""
+    bits = accounts.geometry.cluster_bits
+    place, stored = compressed_host_offset(entry, bits), compressed_stored_length(entry, bits)
+    raw = accounts.evidence.read_or_nothing(place, stored)
+    found = decode(raw, accounts.geometry.compression_type, accounts.geometry.cluster_size)
+    return b"" if found.fault else bytes(found.data)
+
+
+def _fits(raw: bytes, last: int) -> int:
+    """1 if data ends with the first of these bytes, which has to be the last of a file; -1 if something else follows.
+
+    0 if neither shows.
+    """
+    if not raw or any(raw[1:]):
+        return -bool(raw)
     return int(raw[0] != 0 and (last + 1) % USUAL_STEP != 0)
