@@ -9,8 +9,10 @@ import numpy as np
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64
-from forensic.recovery.anchors.anchor import Anchor
+from forensic.qcow2.entries import SECTOR_SIZE
+from forensic.recovery.anchors.anchor import Anchor, blocks_at, some_of
 from forensic.recovery.scan import Scan
+from forensic.recovery.sectors import Signature
 
 Read = Callable[[int, int], bytes | None]
 """Guest bytes from an offset on, as far as all of them are known; None otherwise."""
@@ -28,6 +30,7 @@ MOST_TABLE = 4 << 20
 
 LARGEST = 1 << 48
 DEEPEST = 5
+INODES_AT_ONCE = 1 << 12
 NOT_KNOWN = -1
 """In place of the number of a block that may lie in a table without a place."""
 
@@ -94,6 +97,31 @@ def ends(evidence: Evidence, scan: Scan, anchor: Anchor, start: int, read: Read)
                 continue
             complete[group] = found
         yield from complete[group]
+
+
+def ends_by_content(evidence: Evidence, scan: Scan, anchor: Anchor) -> Iterator[tuple[int, int]]:
+    """The same by inodes that lie anywhere in the file, of a file system that is the only one of its kind.
+
+    An inode is taken for one if the extents in it cover its file to the last block. It may be an older one, of the
+    journal, and proves nothing where the file was written since.
+    """
+    shape = Shape(anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024))
+    found: set[tuple[int, int]] | None = scan.remembered.get(("inodes", anchor.system))
+    if not shape.possible or found is not None:
+        yield from found or ()
+        return
+    found = scan.remembered["inodes", anchor.system] = set()
+    sectors = some_of(scan.signatures[Signature.EXT_INODE].sectors)
+    length = max(SECTOR_SIZE, shape.inode_size)
+    for first in range(0, len(sectors), INODES_AT_ONCE):
+        raw = blocks_at(evidence, sectors[first : first + INODES_AT_ONCE], length).tobytes()
+        found.update(one for one in _ends_in(shape, raw, _no_blocks) if one is not None)
+    yield from found
+
+
+def _no_blocks(number: int, count: int = 1) -> bytes | None:
+    """Blocks of a file system of which none is known."""
+    return None
 
 
 def _inode_table(shape: Shape, row: bytes, blocks: Blocks) -> bytes | None:

@@ -7,6 +7,7 @@ zeros does not. The content of a file says nothing else of its place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from msgspec import Struct
@@ -35,8 +36,16 @@ def file_ends(evidence: Evidence, scan: Scan, anchors: Sequence[tuple[Anchor, in
     `read` gives guest bytes, as far as they are known.
     """
     found: set[tuple[int, int]] = set()
-    for one, start in _systems(anchors):
-        found.update((start + end, zeros) for end, zeros in _ends_of(evidence, scan, one, start, read) if zeros)
+    systems = list(_systems(anchors))
+    alone = sum(not one.kind.startswith("xfs") for one, _ in systems) == 1
+    for one, start in systems:
+        if one.kind.startswith("xfs"):
+            ends = xfs_files.ends(evidence, scan, one.system)
+        elif alone:
+            ends = chain(ext_files.ends(evidence, scan, one, start, read), ext_files.ends_by_content(evidence, scan, one))
+        else:
+            ends = ext_files.ends(evidence, scan, one, start, read)
+        found.update((start + end, zeros) for end, zeros in ends if zeros)
     rows = np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
     rows = rows[:: -(-len(rows) // MOST_ENDS) or 1]
     return FileEnds(rows[:, 0], rows[:, 1])
@@ -49,12 +58,3 @@ def _systems(anchors: Iterable[tuple[Anchor, int]]) -> Iterator[tuple[Anchor, in
         if anchor.kind.startswith(("xfs", "ext_superblock")) and anchor.system not in seen:
             seen.add(anchor.system)
             yield anchor, start
-
-
-def _ends_of(
-    evidence: Evidence, scan: Scan, anchor: Anchor, start: int, read: Read
-) -> Iterable[tuple[int, int]]:
-    """Offsets from the start of one file system after the last byte of each file, and the bytes left in the block."""
-    if anchor.kind.startswith("xfs"):
-        return xfs_files.ends(evidence, scan, anchor.system)
-    return ext_files.ends(evidence, scan, anchor, start, read)
