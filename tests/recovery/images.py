@@ -181,6 +181,7 @@ KINDS = [
     Kind("noise w8k rc1", "noise", 32 * MIB, "cluster_size=8192,refcount_bits=1", "guest"),
     Kind("noise c4k rc64", "noise", 32 * MIB, "cluster_size=4096,refcount_bits=64"),
     Kind("ext4 c4k", "ext4", 64 * MIB, "cluster_size=4096"),
+    Kind("ext4 w4k", "ext4", 64 * MIB, "cluster_size=4096", "guest"),
     Kind("ext4 c64k", "ext4", 64 * MIB, "cluster_size=65536"),
     Kind("ext4 zstd 8k", "ext4", 64 * MIB, "cluster_size=8192,compression_type=zstd", "-c"),
     Kind("ext4 zlib 64k", "ext4", 64 * MIB, "cluster_size=65536", "-c"),

@@ -36,6 +36,7 @@ WITH_EIGHT_BYTES = [kind for kind in IN_CI if kind.name == "ext4 c4k"]
 """A kind with a table of plain entries whose first two sectors are full."""
 SNAPSHOTS = {"2 snapshots 8k", "ext4 snapshot 64k"}
 XFS = {"xfs many w4k", "xfs many c4k"}
+LARGE_FILES = {"xfs w4k", "xfs c4k -W"}
 
 ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("none", ALL_KINDS, 1, 1),
@@ -69,6 +70,12 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("parts of half of L2 ff", ALL_KINDS, 0.999, 0),
     ("parts of half of L2 zero", ALL_KINDS, 0.999, 0),
     ("all L2 random", SNAPSHOTS, 0.95, 0),
+    ("L1 zero", {"ext4 w4k"}, 0.85, 0),
+    ("created again", {"ext4 w4k"}, 0.85, 0),
+    ("created again, 64 KiB", {"ext4 c4k"}, 0.95, 0),
+    ("created again, 64 KiB", {"ext4 zstd 8k"}, 0.5, 0),
+    ("L1 zero", LARGE_FILES, 0.85, 0),
+    ("created again", LARGE_FILES, 0.85, 0),
     ("L1 zero", XFS, 0.85, 0.8),
     ("L1 and refcounts zero", XFS, 0.85, 0.8),
     ("created again", XFS, 0.85, 0.8),

@@ -42,7 +42,9 @@ def file_ends(evidence: Evidence, scan: Scan, anchors: Sequence[tuple[Anchor, in
         if one.kind.startswith("xfs"):
             ends = xfs_files.ends(evidence, scan, one.system)
         elif alone:
-            ends = chain(ext_files.ends(evidence, scan, one, start, read), ext_files.ends_by_content(evidence, scan, one))
+            ends = chain(
+                ext_files.ends(evidence, scan, one, start, read), ext_files.ends_by_content(evidence, scan, one)
+            )
         else:
             ends = ext_files.ends(evidence, scan, one, start, read)
         found.update((start + end, zeros) for end, zeros in ends if zeros)
