@@ -272,7 +272,7 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
 
 
 def mostly_overwritten(batch: L2Batch, good: Bools) -> Bools:
-    """Of which tables more sectors were overwritten, of those that are not zeros, than of one that is taken as whole."""
+    """Which tables have more overwritten sectors, of those that are not zeros, than one that is taken as whole."""
     sectors = (len(good), batch.geometry.cluster_size // SECTOR_SIZE, -1)
     in_use, lost = (batch.entries != 0).reshape(sectors).any(axis=2), ~good.reshape(sectors).any(axis=2)
     found: Bools = (in_use & lost).sum(axis=1) > MOST_OTHER * in_use.sum(axis=1)

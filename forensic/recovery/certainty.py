@@ -182,8 +182,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
 
     An entry outside a sector that reads as part of a table says nothing. One that leads to a cluster which is claimed
     twice, or not in use by its refcount, may be wrong. An entry that leads nowhere is empty only if the accounts close;
-    otherwise it may have been wiped, which is less likely in a sector with entries that lead somewhere. Nothing in a table
-    that was overwritten in more than a few sectors is certain, unless the accounts close.
+    otherwise it may have been wiped, which is less likely in a sector with entries that lead somewhere. Nothing in a
+    table that was overwritten in more than a few sectors is certain, unless the accounts close.
     """
     accounts, geometry = standing.accounts, batch.geometry
     whys = np.zeros(batch.entries.shape, dtype=np.uint8)

@@ -286,11 +286,7 @@ def _believable(snapshot: Snapshot, file_size: int, geometry: Geometry) -> bool:
 
 
 def is_coherent(layout: Layout, file_size: int) -> bool:
-    """Whether most L1 entries that lead into the file lead to clusters that read as tables, and it has any.
-
-    Where most of the tables were written over, it is coherent if it leads to most of those that are left: no other
-    table than the disk's own does.
-    """
+    """Whether most L1 entries that lead into the file lead to tables, or to most of the tables that are left in it."""
     entries = layout.l1[layout.l1 != 0]
     if not len(entries):
         return False

@@ -77,7 +77,7 @@ def ends(evidence: Evidence, scan: Scan, anchor: Anchor, start: int, read: Read)
     shape = Shape(anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024))
     if not shape.possible:
         return
-    complete: dict[int, list[tuple[int, int]]] = scan.remembered.setdefault(("files", anchor.system, start), {})
+    complete: dict[int, list[tuple[int, int]]] = scan.remembered.setdefault(f"files {anchor.system.hex()} {start}", {})
 
     def blocks(number: int, count: int = 1) -> bytes | None:
         return read(start + number * shape.block_size, count * shape.block_size)
@@ -106,11 +106,11 @@ def ends_by_content(evidence: Evidence, scan: Scan, anchor: Anchor) -> Iterator[
     journal, and proves nothing where the file was written since.
     """
     shape = Shape(anchor.raw[:1024] or evidence.read_up_to_bad(anchor.host_offset, 1024))
-    found: set[tuple[int, int]] | None = scan.remembered.get(("inodes", anchor.system))
+    found: set[tuple[int, int]] | None = scan.remembered.get(f"inodes {anchor.system.hex()}")
     if not shape.possible or found is not None:
         yield from found or ()
         return
-    found = scan.remembered["inodes", anchor.system] = set()
+    found = scan.remembered[f"inodes {anchor.system.hex()}"] = set()
     sectors = some_of(scan.signatures[Signature.EXT_INODE].sectors)
     length = max(SECTOR_SIZE, shape.inode_size)
     for first in range(0, len(sectors), INODES_AT_ONCE):
