@@ -141,11 +141,14 @@ def judge_tables_of_now(accounts: Accounts, slots: I64, tables: U64, before: int
 
 
 def _lowest_free(accounts: Accounts) -> int:
-    """The number of the first cluster with refcount 0; that of the last cluster if none has, or refcounts are lost."""
-    for part in accounts.stored.parts() if accounts.usable and accounts.stored is not None else ():
-        free = np.flatnonzero(accounts.stored.part(part) == 0)
+    """The number of the first cluster with refcount 0; one past the last if none has, or refcounts are lost."""
+    stored = accounts.stored
+    if stored is None or not accounts.usable:
+        return accounts.clusters
+    for part in stored.parts():
+        free = np.flatnonzero(stored.part(part) == 0)
         if len(free):
-            return part.start + int(free[0])
+            return int(part.start) + int(free[0])
     return accounts.clusters
 
 

@@ -123,7 +123,8 @@ def _by_old_tables(work: Work, target: str, snapshot: Snapshot) -> Plan:
     if len(old.slots) + len(old.gone):
         decided.append(("slots without a table were empty", how, method, because))
     if len(by_now):
-        said = f"{counted(len(by_now), 'table')} of the snapshot are gone; those of the disk have what was not written since"
+        count = counted(len(by_now), "table")
+        said = f"{count} of the snapshot's own overwritten; what was not written since, the disk's have as well"
         decided.append(("what the disk has had since the snapshot was its own as well", how, method, said))
     slots, tables = np.concatenate([old.slots, by_now]), np.concatenate([old.tables, tables_of_now])
     order = np.argsort(slots, kind="stable")
