@@ -257,16 +257,15 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
     offsets = offsets[~scan.zero_among(clusters, geometry.cluster_bits)]
     rows = []
     for batch, good in batches_of(evidence, scan, geometry, np.arange(len(offsets)), offsets):
-        used = batch.entries != 0
-        few_lost = ~mostly_overwritten(batch, good)
+        used, copied = (batch.entries != 0) & good, is_copied(batch.entries) & good
         places, streams = located(batch, good)
-        for row in range(len(used)):
-            leads, own = places[row][places[row] != 0], batch.entries[row]
-            copied, flagged = is_copied(own) & good[row], has_zero_flag(own) & good[row] & ~streams[row]
-            count = len(leads) + np.count_nonzero(streams[row])
-            enough = count and (few_lost[row] or copied.any() or count >= FEWEST_NOT_COPIED)
-            if enough and len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
-                columns = used[row] & good[row], places[row] != 0, copied, flagged, streams[row]
+        flagged = has_zero_flag(batch.entries) & good & ~streams
+        count = ((places != 0) | streams).sum(axis=1)
+        enough = ~mostly_overwritten(batch, good) | copied.any(axis=1) | (count >= FEWEST_NOT_COPIED)
+        for row in np.flatnonzero(enough & (count > 0)).tolist():
+            leads = places[row][places[row] != 0]
+            if len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
+                columns = used[row], places[row] != 0, copied[row], flagged[row], streams[row]
                 rows.append((int(batch.host_offsets[row]), *(int(np.count_nonzero(one)) for one in columns), 0))
     return known.joined(rows)
 
