@@ -27,7 +27,7 @@ from forensic.qcow2.entries import (
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.intervals import equal_runs
 from forensic.qcow2.table_reading import read_clusters, stored_clusters, tables_to_read, within_file
-from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches
+from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, read_l2_batches
 
 OFTEN_ENTRIES = 64
 """L1 entries that lead to one L2 table, from which on it is worth asking whether the table maps anything."""
@@ -50,7 +50,8 @@ def row_batches(
     for run in _l1_runs(evidence, l1, first, known):
         indices = np.arange(run.begin, run.begin + len(run.l2_offsets), dtype=np.int64)
         if run.readable:
-            for batch in believed_l2_batches(evidence, l1.geometry, l1.owner, indices, run.l2_offsets):
+            read = read_l2_batches if l1.by_plan else believed_l2_batches
+            for batch in read(evidence, l1.geometry, l1.owner, indices, run.l2_offsets):
                 yield clipped(rows_of(batch, data_size), guest_start, guest_end)
         else:
             state, reason = (State.ABSENT, Reason.L2_UNREADABLE) if run.allocated else (State.UNALLOCATED, Reason.NONE)

@@ -35,4 +35,5 @@ class PlannedMetadata(Struct, frozen=True):
         from forensic.qcow2.tables import L1Table
 
         size = geometry.virtual_size
-        return L1Table(ACTIVE, self.l1_offset, len(self.l1_entries), self.l1_entries, geometry, file_size, size)
+        count = len(self.l1_entries)
+        return L1Table(ACTIVE, self.l1_offset, count, self.l1_entries, geometry, file_size, size, by_plan=True)

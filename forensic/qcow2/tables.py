@@ -41,6 +41,8 @@ class L1Table(Struct, frozen=True, dict=True):
     A running machine's state is saved past the end of the disk, which is `disk_size` bytes long: `saved_state_size`
     bytes of it belong to this table's own snapshot. `saved_state_end` is the guest offset up to which the snapshots of
     the image explain entries past the end of the active disk: going back to one leaves its state there.
+
+    With `by_plan` the entries come from a recovery plan, which says of the L2 tables what is not to be believed.
     """
 
     owner: str
@@ -53,6 +55,7 @@ class L1Table(Struct, frozen=True, dict=True):
     saved_state_size: int = 0
     saved_state_end: int = 0
     overwritten: Overwritten | None = None
+    by_plan: bool = False
 
     def entry_host_offset(self, index: int) -> int:
         """Where an entry lies in the file."""

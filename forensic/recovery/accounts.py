@@ -36,6 +36,9 @@ MAX_CLUSTERS = 1 << 29
 AGREEMENT = 0.999
 """The share of claimed clusters whose stored refcount has to say that they are in use, for refcounts to be believed."""
 
+FEWEST_NOT_COPIED = 4
+"""Entries without the copied bit that show that a table which was mostly overwritten was one."""
+
 
 class Accounts:
     """Claims on the clusters of a file under one geometry, filled table after table."""
@@ -240,7 +243,9 @@ def batches_of(
 def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known: Candidates, l1: U64) -> Candidates:
     """The candidates, and the tables of an L1 table that by their content alone are not taken for such.
 
-    Those are clusters in which few entries are impossible, and few sectors were overwritten.
+    Those are clusters in which few entries are impossible, or of which some sectors were overwritten. Where those were
+    more than a few, what is left has to read as entries by more than the bits that it does not have: a word of data
+    may be an offset by chance.
     """
     offsets = np.unique(host_offset_of(l1[l1_reserved_bits(l1) == 0]))
     aligned = (offsets & np.uint64(geometry.cluster_size - 1)) == 0
@@ -252,17 +257,25 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
     offsets = offsets[~scan.zero_among(clusters, geometry.cluster_bits)]
     rows = []
     for batch, good in batches_of(evidence, scan, geometry, np.arange(len(offsets)), offsets):
-        used = batch.entries != 0
-        sectors = (len(used), geometry.cluster_size // SECTOR_SIZE, -1)
-        in_use, lost = used.reshape(sectors).any(axis=2), ~good.reshape(sectors).any(axis=2)
+        used, copied = (batch.entries != 0) & good, is_copied(batch.entries) & good
         places, streams = located(batch, good)
-        for row in np.flatnonzero((in_use & lost).sum(axis=1) <= MOST_OTHER * in_use.sum(axis=1)).tolist():
-            leads, own = places[row][places[row] != 0], batch.entries[row]
-            if len(leads) + np.count_nonzero(streams[row]) and len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
-                copied, flagged = is_copied(own) & good[row], has_zero_flag(own) & good[row] & ~streams[row]
-                columns = used[row] & good[row], places[row] != 0, copied, flagged, streams[row]
+        flagged = has_zero_flag(batch.entries) & good & ~streams
+        count = ((places != 0) | streams).sum(axis=1)
+        enough = ~mostly_overwritten(batch, good) | copied.any(axis=1) | (count >= FEWEST_NOT_COPIED)
+        for row in np.flatnonzero(enough & (count > 0)).tolist():
+            leads = places[row][places[row] != 0]
+            if len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
+                columns = used[row], places[row] != 0, copied[row], flagged[row], streams[row]
                 rows.append((int(batch.host_offsets[row]), *(int(np.count_nonzero(one)) for one in columns), 0))
     return known.joined(rows)
+
+
+def mostly_overwritten(batch: L2Batch, good: Bools) -> Bools:
+    """Which tables have more overwritten sectors, of those that are not zeros, than one that is taken as whole."""
+    sectors = (len(good), batch.geometry.cluster_size // SECTOR_SIZE, -1)
+    in_use, lost = (batch.entries != 0).reshape(sectors).any(axis=2), ~good.reshape(sectors).any(axis=2)
+    found: Bools = (in_use & lost).sum(axis=1) > MOST_OTHER * in_use.sum(axis=1)
+    return found
 
 
 def located(batch: L2Batch, good: Bools) -> tuple[U64, Bools]:

@@ -41,6 +41,9 @@ LEAST_DISTINCT = 0.9
 L1_TARGETS = 0.6
 """The share of an L1 table's entries that have to lead to tables."""
 
+LEAST_COPIED = 0.25
+"""The share of the entries that have the copied bit for these alone to say the cluster size."""
+
 SAMPLED_SECTORS = 1 << 14
 READ_AT_ONCE = 1 << 20
 TABLES_AT_ONCE = 1 << 12
@@ -261,9 +264,10 @@ def _sampled_entries(evidence: Evidence, scan: Scan) -> tuple[U64, U64]:
     located = host_offset_of(rows) != 0
     copied = located & is_copied(rows)
     several = located.sum(axis=1) >= 2
-    chosen = copied if np.count_nonzero(copied) >= 4 else located & several[:, np.newaxis]
-    if np.count_nonzero(copied) < 4:
-        chosen &= host_offset_of(rows) >= np.uint64(1536)
+    others = located & several[:, np.newaxis] & (host_offset_of(rows) >= np.uint64(1536))
+    count = np.count_nonzero(copied)
+    enough = count >= 4 and count >= LEAST_COPIED * np.count_nonzero(others)  # a snapshot clears the bit
+    chosen = copied if enough else others
     offsets = host_offset_of(rows)
     both = chosen[:, 1:] & chosen[:, :-1]
     distances = np.where(offsets[:, 1:] > offsets[:, :-1], offsets[:, 1:] - offsets[:, :-1], np.uint64(0))

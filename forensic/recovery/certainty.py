@@ -17,7 +17,7 @@ from msgspec import Struct
 from forensic.qcow2.arrays import I64, U64, Bools
 from forensic.qcow2.entries import ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
-from forensic.recovery.accounts import Accounts, located
+from forensic.recovery.accounts import Accounts, located, mostly_overwritten
 from forensic.recovery.sectors import in_sectors
 from forensic.recovery.tally import Tally
 
@@ -182,7 +182,8 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
 
     An entry outside a sector that reads as part of a table says nothing. One that leads to a cluster which is claimed
     twice, or not in use by its refcount, may be wrong. An entry that leads nowhere is empty only if the accounts close;
-    otherwise it may have been wiped, which is less likely in a sector with entries that lead somewhere.
+    otherwise it may have been wiped, which is less likely in a sector with entries that lead somewhere. Nothing in a
+    table that was overwritten in more than a few sectors is certain, unless the accounts close.
     """
     accounts, geometry = standing.accounts, batch.geometry
     whys = np.zeros(batch.entries.shape, dtype=np.uint8)
@@ -206,7 +207,10 @@ def whys_of(batch: L2Batch, good: Bools, standing: Standing) -> Whys:
     if not standing.closed:
         doubt = np.where(_beside_entries(batch, places, streams), Why.EMPTY_BESIDE_ENTRIES, Why.EMPTINESS_DOUBTFUL)
         whys[empty] = Why.EMPTY_BESIDE_ENTRIES if standing.few_wrong else doubt[empty]
-    whys[(whys == Why.NONE) & in_sectors(batch, ~good & batch.in_file())] = Why.BESIDE_IMPOSSIBLE
+    beside = in_sectors(batch, ~good & batch.in_file())
+    if not standing.closed:  # what is left of a table may be what was written over it
+        beside |= mostly_overwritten(batch, good)[:, np.newaxis]
+    whys[(whys == Why.NONE) & beside] = Why.BESIDE_IMPOSSIBLE
     whys[~good] = Why.OVERWRITTEN
     return whys
 

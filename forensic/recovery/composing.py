@@ -55,6 +55,12 @@ class Ranges(Struct):
         self.end.append(slot * entry_count + ends[marked])
         self.why.append(np.full(int(marked.sum()), why, dtype=np.uint8))
 
+    def join(self, other: Ranges) -> None:
+        """Enter those of another."""
+        self.begin += other.begin
+        self.end += other.end
+        self.why += other.why
+
     def joined(self) -> Iterator[tuple[int, int, Why]]:
         """All of them, neighbours of one kind as one."""
         if not self.begin:

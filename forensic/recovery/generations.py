@@ -117,6 +117,41 @@ def judge_old_tables(accounts: Accounts, current: list[tuple[int, int]], old: Ol
     return found
 
 
+def judge_tables_of_now(accounts: Accounts, slots: I64, tables: U64, before: int) -> Ranges:
+    """Which entries of the disk's tables of now say what a deleted snapshot had, whose own tables are gone.
+
+    What lies at or after host offset `before`, where the snapshot's L1 table was made, was written later. What was
+    written after the deletion lies in clusters that this freed, of which QEMU takes the lowest first: so an entry that
+    leads past the lowest free cluster is older. One that leads before it is believed if it and its neighbour lead to
+    neighbours, as writes of single clusters do not. It proves nothing where a guest wrote several clusters at once.
+    """
+    geometry, found = accounts.geometry, Ranges([], [], [])
+    lowest = _lowest_free(accounts) << geometry.cluster_bits
+    for batch, good in accounts.batches(slots, tables):
+        places, streams = located(batch, good)
+        adjoins = (places[:, 1:] == places[:, :-1] + np.uint64(geometry.cluster_size)) & (places[:, :-1] != 0)
+        in_run = np.zeros(places.shape, dtype=np.bool_)
+        in_run[:, 1:] |= adjoins
+        in_run[:, :-1] |= adjoins
+        older = (places < np.uint64(before)) & ((places > np.uint64(lowest)) | in_run)
+        whys: Whys = np.zeros(batch.entries.shape, dtype=np.uint8)
+        whys[((places != 0) & ~older) | streams | ~good] = Why.OVERWRITTEN
+        found.add(batch.l1_indices, whys)
+    return found
+
+
+def _lowest_free(accounts: Accounts) -> int:
+    """The number of the first cluster with refcount 0; one past the last if none has, or refcounts are lost."""
+    stored = accounts.stored
+    if stored is None or not accounts.usable:
+        return accounts.clusters
+    for part in stored.parts():
+        free = np.flatnonzero(stored.part(part) == 0)
+        if len(free):
+            return int(part.start) + int(free[0])
+    return accounts.clusters
+
+
 def _stream_taken(accounts: Accounts, entry: int, cluster_bits: int) -> bool:
     """Whether a stream lies where plain data or a table lies now; beside other streams it may be."""
     begin = compressed_host_offset(entry, cluster_bits)

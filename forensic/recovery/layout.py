@@ -286,7 +286,7 @@ def _believable(snapshot: Snapshot, file_size: int, geometry: Geometry) -> bool:
 
 
 def is_coherent(layout: Layout, file_size: int) -> bool:
-    """Whether most L1 entries that lead into the file lead to clusters that read as tables, and it has any."""
+    """Whether most L1 entries that lead into the file lead to tables, or to most of the tables that are left in it."""
     entries = layout.l1[layout.l1 != 0]
     if not len(entries):
         return False
@@ -296,4 +296,5 @@ def is_coherent(layout: Layout, file_size: int) -> bool:
     offsets = host_offset_of(entries)
     inside = int(np.count_nonzero(~clean | (offsets < np.uint64(file_size))))
     tables = int(np.count_nonzero(clean & np.isin(offsets, layout.candidates.host_offsets)))
-    return tables > 0 and tables >= 0.6 * inside
+    left = int(np.count_nonzero(~layout.candidates.l1_like))
+    return tables > 0 and tables >= 0.6 * min(inside, left)

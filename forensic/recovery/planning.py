@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from forensic.errors import Unsupported
 from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
+from forensic.recovery.kinds import Sector
 from forensic.recovery.placement.lost_tables import data_ranges
 from forensic.recovery.placement.slots import by_twins
 from forensic.recovery.plan import (
@@ -29,6 +31,7 @@ from forensic.recovery.plan import (
     region_of,
 )
 from forensic.recovery.plan_seals import sealed
+from forensic.recovery.scan import is_one_of
 from forensic.recovery.tally import Tally
 from forensic.recovery.understanding import image_of, luks_header
 from forensic.recovery.work import Work
@@ -182,6 +185,8 @@ def _is_closed(work: Work) -> bool:
         return work.layout.form == "file" and not len(work.broken)
     tables = [*work.l1[work.l1 != 0].tolist(), *(one.host_offset for one in work.placed)]
     if not tables:
+        if not _l1_ends_with_zeros(work):
+            return False
         used = accounts.scan.used_clusters(work.geometry.cluster_bits)
         return all(bool(accounts.are_claimed(clusters).all()) for clusters in used)
     if not len(work.orphans.host_offsets):
@@ -189,6 +194,18 @@ def _is_closed(work: Work) -> bool:
     placed = list(enumerate(tables))
     twins = {one.host_offset for one in by_twins(accounts, work.orphans.host_offsets, placed)}
     return all(int(offset) in twins for offset in work.orphans.host_offsets.tolist())
+
+
+def _l1_ends_with_zeros(work: Work) -> bool:
+    """Whether nothing lies after the L1 table in its last cluster: a new one is written up to its last entry alone.
+
+    What an image held before that a new one was created over may be left there.
+    """
+    geometry = work.geometry
+    end = geometry.l1_table_offset + L1_ENTRY_SIZE * geometry.l1_entry_count
+    first, stop = -(-end // SECTOR_SIZE), -(-end // geometry.cluster_size) * (geometry.cluster_size // SECTOR_SIZE)
+    rest = work.found.sectors.part(first, stop)
+    return bool(is_one_of(rest, (Sector.ZERO,)).all())
 
 
 def _l1_is_cut(work: Work) -> bool:

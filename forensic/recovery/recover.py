@@ -58,7 +58,10 @@ def recover(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> Recover
     """
     work = _placed(evidence, settings)
     if work.layout.form == "plan" and not settings.knowledge.header and not _is_trace(work):
-        raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables that agree")
+        why = "there is no trace of one: no header, and no tables that agree"
+        if _has_header(evidence):
+            why = "its header leads to no tables, and those in the file are of another image and fit no place"
+        raise NotAnImage(evidence.path_as_given, why)
     if count := len(deleted_snapshots(evidence, work.found, work.layout)):
         entries = "its entry" if count == 1 else "their entries"
         work.notes.append(f"{counted(count, 'deleted snapshot')} left {entries}: see --deleted-snapshots")
@@ -157,7 +160,8 @@ def _is_trace(work: Work) -> bool:
     """
     if work.l1.any() or work.geometry.refcount_table_clusters:
         return True
-    return sum(one.method == Method.ANCHORS for one in work.placed) >= FEWEST_PLACED
+    fewest = 1 if _has_header(work.evidence) else FEWEST_PLACED
+    return sum(one.method == Method.ANCHORS for one in work.placed) >= fewest
 
 
 def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[list[HostRange], bool]:

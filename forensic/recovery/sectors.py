@@ -60,6 +60,7 @@ class Signature(IntEnum):
     XFS_AGFL = 13
     XFS_TREE_OF_NAMES = 14
     XFS_LOG = 15
+    EXT_INODE = 16
 
 
 def _word(text: bytes) -> np.uint64:
@@ -110,6 +111,9 @@ XFS_NAMES = (b"\x3d\xf1", b"\x3d\xff", b"\x3e\xbe", b"\x3b\xee")
 
 FIRST_HALVES = _halves(int(value).to_bytes(8, sys.byteorder) for _, _, value in BY_FIRST_WORD)
 NAMES_HALVES = _halves(XFS_NAMES)
+
+EXT_INODE_HALF, EXT_INODE_VALUE = 20, int.from_bytes(b"\x0a\xf3", sys.byteorder)
+"""The root of a tree of extents within an inode."""
 
 EXT_HALF, EXT_VALUE = 28, int.from_bytes(b"\x53\xef", sys.byteorder)
 
@@ -190,6 +194,7 @@ def signatures_in(words: Words, begin: Words, masks: Masks) -> list[tuple[Signat
         (Signature.XFS_TREE_OF_NAMES, names[halves[names, XFS_NAMES_HALF + 1] == 0]),
         (Signature.SNAPSHOT, np.flatnonzero(_snapshot_like(words, begin, masks))),
         (Signature.EXT, np.flatnonzero(halves[:, EXT_HALF] == EXT_VALUE)),
+        (Signature.EXT_INODE, np.flatnonzero(halves[:, EXT_INODE_HALF] == EXT_INODE_VALUE)),
         (Signature.BTRFS, np.flatnonzero(words[:, BTRFS_WORD] == BTRFS_VALUE)),
         (Signature.NTFS_BOOT, np.flatnonzero((begin & NTFS_MASK) == NTFS_VALUE)),
     ):

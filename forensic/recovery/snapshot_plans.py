@@ -8,6 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported, WrongSupply
+from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, Geometry
 from forensic.qcow2.snapshots import Snapshot
@@ -15,7 +16,7 @@ from forensic.recovery import certainty as sure
 from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import Ranges, judge_tables, ranges_of, slots_of
-from forensic.recovery.generations import judge_old_tables, old_tables
+from forensic.recovery.generations import OldTables, judge_old_tables, judge_tables_of_now, old_tables
 from forensic.recovery.placement.placing import all_placed, other_l1_tables
 from forensic.recovery.plan import SCHEMA, Decision, EvidenceOfPlan, Plan
 from forensic.recovery.plan_seals import sealed
@@ -105,7 +106,12 @@ def _by_old_tables(work: Work, target: str, snapshot: Snapshot) -> Plan:
     for _, entries in other_l1_tables(work):
         current += [(slot, table) for slot, table in enumerate(entries.tolist()) if table]
     old = old_tables(work.evidence, work.layout.candidates, work.accounts, snapshot, in_use, current)
-    judged = judge_old_tables(work.accounts, current, old)
+    now = {slot: table for slot, table in all_placed(work) if slot in set(old.gone.tolist())}
+    by_now = np.array(sorted(now), dtype=np.int64)
+    tables_of_now = np.array([now[slot] for slot in by_now.tolist()], dtype=np.uint64)
+    left = OldTables(old.slots, old.tables, np.setdiff1d(old.gone, by_now))
+    judged = judge_old_tables(work.accounts, current, left)
+    judged.join(judge_tables_of_now(work.accounts, by_now, tables_of_now, snapshot.l1_table_offset))
     size = snapshot.disk_size or work.geometry.virtual_size
     geometry = replace(work.geometry, virtual_size=size)
     how, method = sure.of_old_snapshot(), Method.OLD_SNAPSHOT
@@ -116,14 +122,31 @@ def _by_old_tables(work: Work, target: str, snapshot: Snapshot) -> Plan:
     ]
     if len(old.slots) + len(old.gone):
         decided.append(("slots without a table were empty", how, method, because))
-    inside = old.slots < geometry.l1_entries_needed
-    return _composed(work, target, geometry, judged, old.slots[inside], old.tables[inside], decided)
+    if len(by_now):
+        count = counted(len(by_now), "table")
+        said = f"{count} of the snapshot's own overwritten; what was not written since, the disk's have as well"
+        decided.append(("what the disk has had since the snapshot was its own as well", how, method, said))
+    slots, tables = np.concatenate([old.slots, by_now]), np.concatenate([old.tables, tables_of_now])
+    order = np.argsort(slots, kind="stable")
+    order = order[slots[order] < geometry.l1_entries_needed]
+    names = ["D4" if slot in now else "D1" for slot in slots[order].tolist()]
+    return _composed(work, target, geometry, judged, slots[order], tables[order], decided, names)
 
 
 def _composed(
-    work: Work, target: str, geometry: Geometry, judged: Ranges, slots: I64, tables: U64, decided: list[Decided]
+    work: Work,
+    target: str,
+    geometry: Geometry,
+    judged: Ranges,
+    slots: I64,
+    tables: U64,
+    decided: list[Decided],
+    names: list[str] | None = None,
 ) -> Plan:
-    """The plan; decisions are on the tables, on the size, and on slots without a table if anything says those."""
+    """The plan; decisions are on the tables, on the size, and on slots without a table if anything says those.
+
+    `names` are the decisions of the tables, if not all are of the first.
+    """
     inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, geometry.virtual_size)
     if too_many:
         raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
@@ -137,7 +160,7 @@ def _composed(
         target,
         EvidenceOfPlan(work.evidence.size, regions_of(work, tables)),
         geometry_of_plan(work, geometry, "D2"),
-        tuple(slots_of(slots, tables, ["D1"] * len(slots))),
+        tuple(slots_of(slots, tables, names or ["D1"] * len(slots))),
         "D3" if len(decided) > 2 else "",
         tuple(inferred),
         tuple(unknown),

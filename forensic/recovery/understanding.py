@@ -34,8 +34,11 @@ from forensic.recovery.scan import Scan
 from forensic.recovery.scanning import look_at
 from forensic.recovery.sectors import Signature
 
-MANY_WITNESSES = 16
-"""Entries that have to agree on a cluster size for it to speak against a header that leads to tables."""
+LEAST_BITS = 16
+"""Bits of offsets that have to be zeros for another cluster size to speak against a header that leads to tables.
+
+Of each entry those count by which the two sizes differ; by chance all are zeros once in 2^16 images.
+"""
 
 
 def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
@@ -112,8 +115,8 @@ def _told(evidence: Evidence, layout: Layout, knowledge: Knowledge) -> Layout:
 def _against_content(evidence: Evidence, found: Scan, layout: Layout, knowledge: Knowledge) -> Layout:
     """A header that leads to tables, unless all tables say another cluster size and the accounts agree."""
     by_content = cluster_bits_by_content(evidence, found)
-    differs = by_content is not None and by_content[0] != layout.geometry.cluster_bits
-    if layout.geometry.external_data_file or not differs or (by_content and by_content[1] < MANY_WITNESSES):
+    bits = abs(by_content[0] - layout.geometry.cluster_bits) * by_content[1] if by_content is not None else 0
+    if layout.geometry.external_data_file or bits < LEAST_BITS:
         return _with_longer_l1(evidence, layout)
     if accounts_of(evidence, found, layout, kept(evidence, found, layout)[0]).usable:
         return layout

@@ -119,9 +119,12 @@ class ImageLayer:
         return self._overwritten[-1]
 
     def _is_overwritten(self, table: int) -> bool:
-        """Whether something else was written over an L2 table; worked out once for each of the last tables."""
+        """Whether something else was written over an L2 table; worked out once for each of the last tables.
+
+        A recovery plan says of each entry whether it is believed.
+        """
         header = self._header
-        if header.version == 1:
+        if header.version == 1 or self._planned is not None:
             return False
         if table not in self._overwritten:
             if len(self._overwritten) > TABLES_REMEMBERED:

@@ -110,7 +110,10 @@ def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:
     here = np.frombuffer(bytes(got), dtype=np.uint64)[: size // BLOCK * (BLOCK // 8)].reshape(-1, BLOCK // 8)
     right, used = (here == truth).all(axis=1), truth.any(axis=1)
     judged_blocks = (words > 0) & (lost != 1)  # what the damage changed in data, without a trace, nobody can know
-    there = used & (lost == 0)
+    named = np.ones(size // BLOCK, dtype=np.bool_)
+    for begin, end in made.unnamed:
+        named[begin // BLOCK : -(-end // BLOCK)] = False
+    there = used & (lost == 0) & named
     found.there = BLOCK * int(np.count_nonzero(there))
     found.certain = BLOCK * int(np.count_nonzero(there & right & (words == 2)))
     found.inferred = BLOCK * int(np.count_nonzero(there & right & (words == 1)))

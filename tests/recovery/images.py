@@ -24,7 +24,10 @@ OFFSET = 0x00FF_FFFF_FFFF_FE00
 
 @dataclass
 class Made:
-    """An image, the bytes of its disk, and where its data lies: guest and host offset, length, stored length."""
+    """An image, the bytes of its disk, and where its data lies: guest and host offset, length, stored length.
+
+    `hit` are the host ranges that were written over, `unnamed` the guest ranges whose entries were.
+    """
 
     path: Path
     truth: bytes
@@ -32,12 +35,24 @@ class Made:
     cluster: int
     content: bytearray = field(default_factory=bytearray)
     hit: list[tuple[int, int]] = field(default_factory=list)
+    unnamed: list[tuple[int, int]] = field(default_factory=list)
 
     def put(self, offset: int, raw: bytes) -> None:
         """Write over a part of the file."""
         raw = raw[: max(0, len(self.content) - offset)]
         self.content[offset : offset + len(raw)] = raw
         self.hit.append((offset, offset + len(raw)))
+
+    def put_in_table(self, slot: int, at: int, raw: bytes) -> None:
+        """Write over a part of an L2 table, from a byte of it on; what lost its entry is not asked for."""
+        start, _ = self.l1
+        raw = raw[: self.cluster - at]
+        self.put((self.u64(start + 8 * slot) & OFFSET) + at, raw)
+        extended = int.from_bytes(self.content[4:8], "big") > 2 and self.u64(72) >> 4 & 1
+        entry = 16 if extended else 8
+        first = slot * (self.cluster // entry)
+        begin, end = first + at // entry, first - (-(at + len(raw)) // entry)
+        self.unnamed.append((begin * self.cluster, end * self.cluster))
 
     def u64(self, offset: int) -> int:
         return int.from_bytes(self.content[offset : offset + 8], "big")
@@ -47,9 +62,15 @@ class Made:
         return self.u64(40), int.from_bytes(self.content[36:40], "big")
 
     @property
-    def tables(self) -> list[int]:
+    def slots(self) -> list[int]:
+        """The slots that have a table."""
         start, count = self.l1
-        return [table for at in range(count) if (table := self.u64(start + 8 * at) & OFFSET)]
+        return [slot for slot in range(count) if self.u64(start + 8 * slot) & OFFSET]
+
+    @property
+    def tables(self) -> list[int]:
+        start, _ = self.l1
+        return [self.u64(start + 8 * slot) & OFFSET for slot in self.slots]
 
     def save(self) -> None:
         self.path.write_bytes(self.content)
@@ -160,6 +181,7 @@ KINDS = [
     Kind("noise w8k rc1", "noise", 32 * MIB, "cluster_size=8192,refcount_bits=1", "guest"),
     Kind("noise c4k rc64", "noise", 32 * MIB, "cluster_size=4096,refcount_bits=64"),
     Kind("ext4 c4k", "ext4", 64 * MIB, "cluster_size=4096"),
+    Kind("ext4 w4k", "ext4", 64 * MIB, "cluster_size=4096", "guest"),
     Kind("ext4 c64k", "ext4", 64 * MIB, "cluster_size=65536"),
     Kind("ext4 zstd 8k", "ext4", 64 * MIB, "cluster_size=8192,compression_type=zstd", "-c"),
     Kind("ext4 zlib 64k", "ext4", 64 * MIB, "cluster_size=65536", "-c"),
@@ -170,6 +192,7 @@ KINDS = [
     Kind("xfs many c4k", "xfs many", 320 * MIB, "cluster_size=4096"),
     Kind("xfs c4k -W", "xfs", 320 * MIB, "cluster_size=4096", "-W"),
     Kind("2 snapshots 8k", "noise", 32 * MIB, "cluster_size=8192", "guest", 2),
+    Kind("ext4 snapshot 64k", "ext4", 64 * MIB, "cluster_size=65536", "convert", 1),
 ]
 
 
@@ -229,8 +252,17 @@ def _some_l2(made: Made, rng: random.Random, share: float, body: Callable[[int],
 
 
 def _l2_sectors_zero(made: Made, rng: random.Random) -> None:
-    for table in made.tables:
-        made.put(table + 512 * rng.randrange(made.cluster // 512), bytes(512))
+    for slot in made.slots:
+        made.put_in_table(slot, 512 * rng.randrange(made.cluster // 512), bytes(512))
+
+
+def _l2_in_part(made: Made, rng: random.Random, share: float, body: Callable[[int], bytes]) -> None:
+    """A half of each of some tables at most: its first sectors, its last, or any between."""
+    for slot in rng.sample(made.slots, max(1, int(len(made.slots) * share))):
+        length = 512 * rng.randrange(1, max(2, made.cluster // 1024))
+        room = made.cluster - length
+        at = rng.choice([0, room, rng.randrange(room // 512 + 1) * 512])
+        made.put_in_table(slot, at, body(length))
 
 
 def _refcounts(made: Made, value: bytes) -> None:
@@ -302,6 +334,10 @@ DAMAGES: dict[str, Damage] = {
     "10 % of L2 random": lambda made, rng: _some_l2(made, rng, 0.1, rng.randbytes),
     "30 % of L2 zero": lambda made, rng: _some_l2(made, rng, 0.3, bytes),
     "sectors of L2 zero": _l2_sectors_zero,
+    "parts of all L2 random": lambda made, rng: _l2_in_part(made, rng, 1, rng.randbytes),
+    "parts of all L2 text": lambda made, rng: _l2_in_part(made, rng, 1, lambda length: (TEXT * 8)[:length]),
+    "parts of half of L2 ff": lambda made, rng: _l2_in_part(made, rng, 0.5, lambda length: b"\xff" * length),
+    "parts of half of L2 zero": lambda made, rng: _l2_in_part(made, rng, 0.5, bytes),
     "all L2 random": lambda made, rng: _some_l2(made, rng, 1, rng.randbytes),
     "cut": _cut,
     "L1 and refcounts zero": _l1_and_refcounts_zero,

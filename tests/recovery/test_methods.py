@@ -116,6 +116,7 @@ CASES: dict[str, Case] = {
     "anchors: ext": (of_kind("ext4 c4k"), "L1 zero", Method.ANCHORS, "inferred", 5),
     "anchors: xfs": (of_kind("xfs many c4k"), "L1 zero", Method.ANCHORS, "certain", 39),
     "pattern": (of_kind("ext4 c4k"), "L1 zero", Method.PATTERN, "inferred", 1),
+    "pattern: where files end": (of_kind("xfs c4k -W"), "L1 zero", Method.PATTERN, "inferred", 12),
     "order": (gpt, "L1 zero", Method.ORDER, "inferred", 38),
     "anchored_data": (of_kind("ext4 c4k"), "all L2 random", Method.ANCHORED_DATA, "inferred", 1),
     "other_l1": (with_a_snapshot, "L1 zero", Method.OTHER_L1, "inferred", 4),

@@ -34,8 +34,9 @@ EXT4 = {"ext4 c4k", "ext4 w8k", "ext4 extL2 w16k", "ext4 zstd 8k"}
 ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
 WITH_EIGHT_BYTES = [kind for kind in IN_CI if kind.name == "ext4 c4k"]
 """A kind with a table of plain entries whose first two sectors are full."""
-SNAPSHOTS = {"2 snapshots 8k"}
+SNAPSHOTS = {"2 snapshots 8k", "ext4 snapshot 64k"}
 XFS = {"xfs many w4k", "xfs many c4k"}
+LARGE_FILES = {"xfs w4k", "xfs c4k -W"}
 
 ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("none", ALL_KINDS, 1, 1),
@@ -52,6 +53,8 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("L1 zero", ONE_SLOT, 0.99, 0.95),
     ("first 64 KiB text", {"ext4 c4k"}, 0.55, 0),
     ("L1 zero", SNAPSHOTS, 0.99, 0),
+    ("created again", SNAPSHOTS, 0.999, 0),
+    ("created again, 64 KiB", {"ext4 snapshot 64k"}, 0.999, 0),
     ("half of L1 zero", SNAPSHOTS, 0.99, 0.4),
     ("L1 zero", EXT4, 0.95, 0),
     ("half of L1 zero", EXT4, 0.95, 0.4),
@@ -59,9 +62,21 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("created again", EXT4, 0.95, 0),
     ("created again", ONE_SLOT, 0.99, 0),
     ("L1 and refcounts zero", ONE_SLOT | SNAPSHOTS, 0.99, 0),
-    ("10 % of L2 random", SNAPSHOTS, 0.99, 0.6),
-    ("30 % of L2 zero", SNAPSHOTS, 0.99, 0.6),
+    ("10 % of L2 random", {"2 snapshots 8k"}, 0.99, 0.6),
+    ("30 % of L2 zero", {"2 snapshots 8k"}, 0.99, 0.6),
+    ("30 % of L2 zero", {"ext4 snapshot 64k"}, 0.99, 0),
+    ("sectors of L2 zero", ALL_KINDS, 0.999, 0),
+    ("parts of all L2 random", ALL_KINDS, 0.999, 0),
+    ("parts of all L2 text", ALL_KINDS, 0.999, 0),
+    ("parts of half of L2 ff", ALL_KINDS, 0.999, 0),
+    ("parts of half of L2 zero", ALL_KINDS, 0.999, 0),
     ("all L2 random", SNAPSHOTS, 0.95, 0),
+    ("L1 zero", {"ext4 w4k"}, 0.85, 0),
+    ("created again", {"ext4 w4k"}, 0.85, 0),
+    ("created again, 64 KiB", {"ext4 c4k"}, 0.95, 0),
+    ("created again, 64 KiB", {"ext4 zstd 8k"}, 0.5, 0),
+    ("L1 zero", LARGE_FILES, 0.85, 0),
+    ("created again", LARGE_FILES, 0.85, 0),
     ("L1 zero", XFS, 0.85, 0.8),
     ("L1 and refcounts zero", XFS, 0.85, 0.8),
     ("created again", XFS, 0.85, 0.8),

@@ -14,7 +14,9 @@ from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
+from forensic.recovery.anchors.file_ends import file_ends
 from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.placement.file_end_scores import file_end_scores
 from forensic.recovery.placement.slots import Placed
 from forensic.recovery.placement.usedmap import FREE, USED, Read, of_slots, used_maps
 from forensic.recovery.scan import Scan
@@ -110,7 +112,9 @@ def scores_of(
     entries = geometry.l2_entry_count
     if not maps or not len(orphans) or not len(slots) or len(orphans) * len(slots) * entries > MOST_COMPARED:
         return None
-    return _scores(_allocated(accounts, orphans), of_slots(maps, slots, entries, geometry.cluster_size))
+    scores = _scores(_allocated(accounts, orphans), of_slots(maps, slots, entries, geometry.cluster_size))
+    ends = file_ends(accounts.evidence, scan, anchors, read)
+    return scores + file_end_scores(accounts, scan, orphans, slots, ends)
 
 
 def _allocated(accounts: Accounts, orphans: U64) -> Scores:

@@ -16,7 +16,14 @@ from forensic.recovery.placement.by_anchors import anchors_with_starts, by_ancho
 from forensic.recovery.placement.by_order import by_order
 from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.placement.in_streams import Decoded
-from forensic.recovery.placement.slots import Placed, by_other_l1, by_twins, empty_slots, slots_needed
+from forensic.recovery.placement.slots import (
+    Placed,
+    by_other_l1,
+    by_twins,
+    empty_slots,
+    newest_of_twins,
+    slots_needed,
+)
 from forensic.recovery.placement.starts import DiskShape
 from forensic.recovery.understanding import accounts_of, image_of
 from forensic.recovery.work import Work
@@ -39,7 +46,8 @@ def place_tables(work: Work) -> None:
     free = set(empty_slots(work.l1, needed).tolist())
     wholly_lost = not work.l1.any()
     if others:
-        _take(work, by_twins(accounts, in_use, known), free)
+        unlisted = in_use[~np.isin(in_use, np.array([table for _, table in known], dtype=np.uint64))]
+        _take(work, newest_of_twins(work.orphans, by_twins(accounts, unlisted, known)), free)
     shared = sorted(free - _slots_with_lost_tables(work))  # of the others there may be an older version
     _take(work, by_other_l1(work.orphans.host_offsets, shared, others, wholly_lost), free)
     _take(work, _only_slot(work, in_use, needed, free), free)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.qcow2.arrays import I64, U64, distinct, is_among
 from forensic.qcow2.entries import host_offset_of, is_copied
@@ -131,6 +132,26 @@ def by_twins(accounts: Accounts, orphans: U64, placed: Sequence[tuple[int, int]]
                 because = f"{count:,} of its entries agree with the table in this slot"
                 found.append(Placed(slot, own, Method.TWIN, Certainty.INFERRED, because))
     return found
+
+
+def newest_of_twins(orphans: Candidates, twins: list[Placed]) -> list[Placed]:
+    """Of several twins for one slot the one that was written to last: it has most copied bits.
+
+    A snapshot clears them in the table that it takes, and the disk's own copy has them for what was written since. It
+    proves nothing where a snapshot was gone back to: what was the disk before that has them as well. Where no twin has
+    more than the others, all are left.
+    """
+    found: dict[int, list[tuple[int, Placed]]] = {}
+    for one in twins:
+        at = orphans.index(one.host_offset)
+        found.setdefault(one.slot, []).append((0 if at is None else int(orphans.copied[at]), one))
+    newest = []
+    for choices in found.values():
+        choices.sort(key=lambda choice: (-choice[0], choice[1].host_offset))
+        rivals = tuple(one.host_offset for _, one in choices[1:])
+        first = len(choices) == 1 or choices[0][0] > choices[1][0]
+        newest += [replace(choices[0][1], rivals=rivals)] if first else [one for _, one in choices]
+    return newest
 
 
 def is_current(accounts: Accounts, host_offset: int, counted_now: bool) -> bool:
