@@ -22,9 +22,12 @@ def _table() -> Sums:
 TABLE = _table()
 
 
-def crc32c(blocks: Blocks) -> Sums:
-    """The CRC of each row, as usual: all bits set before, and inverted after."""
-    sums = np.full(len(blocks), 0xFFFF_FFFF, dtype=np.uint32)
+def crc32c(blocks: Blocks, before: int = 0xFFFF_FFFF) -> Sums:
+    """The CRC of each row, as usual: all bits set before, and inverted after.
+
+    `before` is the CRC, not inverted, of bytes that precede each row.
+    """
+    sums = np.full(len(blocks), before, dtype=np.uint32)
     for column in np.ascontiguousarray(blocks.T):
         sums = TABLE[(sums ^ column) & 0xFF] ^ (sums >> np.uint32(8))
     return ~sums

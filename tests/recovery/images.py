@@ -80,8 +80,11 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
     subprocess.run([str(word) for word in command], check=True, capture_output=True, env=ENVIRONMENT, cwd=cwd)
 
 
-def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
-    """A raw disk with a file system and some files; `xfs many` has two thousand small ones in twenty directories."""
+def filesystem(kind: str, folder: Path, size: int, rng: random.Random, *options: str) -> Path:
+    """A raw disk with a file system and some files; `xfs many` has two thousand small ones in twenty directories.
+
+    `options` are mkfs.ext4's.
+    """
     raw = folder / "disk.raw"
     raw.unlink(missing_ok=True)
     with raw.open("wb") as file:
@@ -107,7 +110,7 @@ def filesystem(kind: str, folder: Path, size: int, rng: random.Random) -> Path:
         (files / f"f{number:02}").write_bytes(body)
         names.append(f"f{number:02}")
     if kind == "ext4":
-        run("mkfs.ext4", "-q", "-F", "-d", files, "-E", f"hash_seed={'0' * 8}-0000-0000-0000-{'0' * 12}", raw)
+        run("mkfs.ext4", "-q", "-F", "-d", files, "-E", f"hash_seed={'0' * 8}-0000-0000-0000-{'0' * 12}", *options, raw)
     elif kind == "xfs":
         proto = folder / "proto"
         lines = ["/", "0 0", "d--755 0 0", *(f"{name} ---644 0 0 {files / name}" for name in names), "$"]

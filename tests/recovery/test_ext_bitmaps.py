@@ -11,14 +11,18 @@ from forensic.evidence import Evidence
 from forensic.recovery.anchors.ext_bitmaps import bitmaps, bitmaps_of
 from forensic.recovery.scanning import scan
 from tests.oracles import require
-from tests.recovery.images import MIB, filesystem
+from tests.recovery.images import MIB, filesystem, run
 
 COPY = 40 * MIB
 
 
-def disk(folder: Path, size: int = 64 * MIB) -> Path:
+FEATURES = ("^metadata_csum_seed,^orphan_file", "metadata_csum_seed,orphan_file")
+"""What mke2fs made until version 1.47.1, and what it has made since."""
+
+
+def disk(folder: Path, size: int = 64 * MIB, features: str = FEATURES[0]) -> Path:
     require("mkfs.ext4")
-    return filesystem("ext4", folder, size, random.Random(1))
+    return filesystem("ext4", folder, size, random.Random(1), "-O", features)
 
 
 def places(path: Path) -> dict[int, int]:
@@ -33,9 +37,10 @@ def change(path: Path, offset: int, body: bytes) -> None:
         file.write(body)
 
 
+@pytest.mark.parametrize("features", FEATURES, ids=["sums begin with the UUID", "with a seed"])
 @pytest.mark.parametrize("size", [64 * MIB, 640 * MIB], ids=["blocks of 1 KiB", "blocks of 4 KiB"])
-def test_each_lies_where_it_says(size: int, tmp_path: Path) -> None:
-    found = places(disk(tmp_path, size))
+def test_each_lies_where_it_says(size: int, features: str, tmp_path: Path) -> None:
+    found = places(disk(tmp_path, size, features))
     assert len(found) >= 3
     assert all(offset == place for offset, place in found.items())
 
@@ -57,6 +62,15 @@ def test_one_that_was_changed_is_none(tmp_path: Path) -> None:
     chosen = min(before)
     change(path, chosen + 5, b"\x5a")
     assert places(path) == {offset: place for offset, place in before.items() if offset != chosen}
+
+
+def test_sums_begin_with_the_seed_whatever_the_uuid_is_today(tmp_path: Path) -> None:
+    require("tune2fs")
+    path = disk(tmp_path, features=FEATURES[1])
+    before = places(path)
+    run("tune2fs", "-f", "-U", "random", path)
+    assert before
+    assert places(path) == before
 
 
 @pytest.mark.parametrize("at", [1024 + 30, 1024 + 100], ids=["the superblock", "its features"])

@@ -22,6 +22,9 @@ from forensic.recovery.kinds import PAGE, Sector
 from forensic.recovery.scan import Scan
 
 SIXTY_FOUR_BIT, CHECKSUM_SEED = 0x80, 0x2000
+SEED = 624
+"""Where the superblock keeps what its checksums begin with, if that is not its UUID: so mke2fs 1.47.2 makes it."""
+
 DESCRIPTOR = 64
 INODE_UNINIT, BLOCK_UNINIT = 1, 2
 BLOCK_BITMAP, INODE_BITMAP = 0, 4
@@ -37,9 +40,13 @@ MOSTLY = 0.5
 
 
 class Groups(Struct):
-    """The descriptors of one file system whose own checksum is right, by group; sizes in bytes or blocks."""
+    """The descriptors of one file system whose own checksum is right, by group; sizes in bytes or blocks.
+
+    `seed` is what its checksums begin with: the CRC of its UUID, or of the one it was made with.
+    """
 
     uuid: bytes
+    seed: int
     span: int
     block_size: int
     per_group: int
@@ -117,30 +124,33 @@ def groups_of(evidence: Evidence, scan: Scan) -> list[Groups]:
     for anchor in superblocks(evidence, scan):
         raw = evidence.read_up_to_bad(anchor.host_offset, 1024)
         features = _number(raw, 96, 4)
-        if not anchor.checked or not features & SIXTY_FOUR_BIT or features & CHECKSUM_SEED:
-            continue
-        if _number(raw, 254, 2) != DESCRIPTOR:
+        if not anchor.checked or not features & SIXTY_FOUR_BIT or _number(raw, 254, 2) != DESCRIPTOR:
             continue
         size = 1024 << _number(raw, 24, 4)
-        groups = Groups(anchor.system, anchor.span, size, _number(raw, 32, 4), _number(raw, 40, 4))
+        seed = _number(raw, SEED, 4) if features & CHECKSUM_SEED else _register(anchor.system)
+        groups = Groups(anchor.system, seed, anchor.span, size, _number(raw, 32, 4), _number(raw, 40, 4))
         groups = found.setdefault(anchor.system, groups)
         count = min(-(-(anchor.span // size) // groups.per_group), MOST_GROUPS)
         table = evidence.read_up_to_bad(anchor.host_offset - anchor.place % size + size, count * DESCRIPTOR)
-        for number, row in _good_rows(table, anchor.system):
+        for number, row in _good_rows(table, seed):
             groups.rows.setdefault(number, set()).add(row)
         if len(found) == MOST_SYSTEMS:
             break
     return [one for one in found.values() if one.rows]
 
 
-def _good_rows(table: bytes, uuid: bytes) -> Iterator[tuple[int, bytes]]:
+def _register(uuid: bytes) -> int:
+    """The CRC of a UUID, not inverted, as the sums that begin with it go on from there."""
+    return int(~crc32c(np.frombuffer(uuid, dtype=np.uint8).reshape(1, -1))[0])
+
+
+def _good_rows(table: bytes, seed: int) -> Iterator[tuple[int, bytes]]:
     """Number and content of the descriptors of a table whose checksum is right."""
     rows = np.frombuffer(table, dtype=np.uint8, count=len(table) // DESCRIPTOR * DESCRIPTOR).reshape(-1, DESCRIPTOR)
     numbers = np.arange(len(rows), dtype="<u4").view(np.uint8).reshape(-1, 4)
-    seeds = np.broadcast_to(np.frombuffer(uuid, dtype=np.uint8), (len(rows), 16))
-    summed = np.concatenate([seeds, numbers, rows], axis=1)
-    summed[:, 20 + 30 : 20 + 32] = 0
-    sums = ~crc32c(summed) & np.uint32(0xFFFF)
+    summed = np.concatenate([numbers, rows], axis=1)
+    summed[:, 4 + 30 : 4 + 32] = 0
+    sums = ~crc32c(summed, seed) & np.uint32(0xFFFF)
     stored = np.ascontiguousarray(rows[:, 30:32]).view("<u2")[:, 0]
     for number in np.flatnonzero((sums == stored) & rows.any(axis=1)).tolist():
         yield number, rows[number].tobytes()
@@ -150,11 +160,10 @@ def _blocks_with_sums(
     evidence: Evidence, scan: Scan, groups: Groups, wanted: set[tuple[int, int]]
 ) -> Iterator[tuple[int, tuple[int, int]]]:
     """Host offset of each block with one of these checksums, each over so many bytes; and which."""
-    seed = np.frombuffer(groups.uuid, dtype=np.uint8)
     for offsets, blocks in _candidates(evidence, scan, groups.block_size):
         for summed in {summed for summed, _ in wanted}:
-            rows = np.concatenate([np.broadcast_to(seed, (len(blocks), 16)), blocks[:, :summed]], axis=1)
-            for offset, checksum in zip(offsets.tolist(), (~crc32c(rows)).tolist(), strict=True):
+            sums = ~crc32c(blocks[:, :summed], groups.seed)
+            for offset, checksum in zip(offsets.tolist(), sums.tolist(), strict=True):
                 if (summed, checksum) in wanted:
                     yield offset, (summed, checksum)
 
