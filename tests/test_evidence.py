@@ -89,7 +89,7 @@ def test_what_cannot_be_found_is_refused(tmp_path: Path) -> None:
         "no such file or directory",
         "no such file or directory",
         "too many levels of symbolic links",
-        "embedded null byte",
+        "the name holds a NUL character",
     ]
 
 

@@ -197,9 +197,10 @@ def open_read_only(path: str) -> tuple[int, tuple[str, ...]]:
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """Why a file cannot be opened, as the end of a sentence."""
-    text = error.strerror if isinstance(error, OSError) else str(error)
-    return (text or "cannot be read").lower()
+    """Why a file cannot be opened, as the end of a sentence. A path is a bad value only if it holds a NUL."""
+    if isinstance(error, ValueError):
+        return "the name holds a NUL character"
+    return (error.strerror or "cannot be read").lower()
 
 
 def kind_of(mode: int) -> str:

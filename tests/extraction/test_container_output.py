@@ -1,6 +1,7 @@
 """An extraction into an E01 container: what is in it, what the report says, and what is refused."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ def test_an_input_is_not_removed_for_its_name(tmp_path: Path) -> None:
         (["--keep-partial"], "--keep-partial does not go with"),
         (["--sidecars"], "--sidecars does not go with"),
         (["--split", "1000000"], "the smallest segment has 1,048,576 bytes"),
-        (["--level", "10"], "invalid choice"),
+        (["--level", "10"], "is not a number from 0 to 9"),
     ],
 )
 def test_what_a_container_cannot_do_is_wrong_usage(options: list[str], said: str, tmp_path: Path) -> None:
@@ -194,9 +195,19 @@ def test_what_a_container_cannot_do_is_wrong_usage(options: list[str], said: str
     assert list(tmp_path.iterdir()) == []
 
 
+def require_sleuth_kit_with_containers(raw: Path) -> None:
+    """That of Debian 13 crashes whoever wrote the container."""
+    with raw.open("rb") as stream:
+        acquire = ["ewfacquirestream", "-q", "-t", "theirs", "-f", "encase6"]
+        subprocess.run(acquire, stdin=stream, cwd=raw.parent, capture_output=True, check=True)
+    if subprocess.run(["img_stat", "theirs.E01"], cwd=raw.parent, capture_output=True, check=False).returncode < 0:
+        pytest.skip("the Sleuth Kit that is installed crashes at a container that libewf wrote")
+
+
 def test_sleuth_kit_reads_the_file_system_in_a_container(tmp_path: Path) -> None:
-    require("fls", "ewfverify")
+    require("fls", "ewfverify", "ewfacquirestream")
     raw = file_system(tmp_path)
+    require_sleuth_kit_with_containers(raw)
     oracle.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", raw.name, "image.qcow2"], tmp_path)
     assert qcowscope("extract", tmp_path / "image.qcow2", "-o", tmp_path / "disk.E01").status == 0
     assert "SUCCESS" in oracle.run(["ewfverify", "disk.E01"], tmp_path)
