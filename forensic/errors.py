@@ -106,6 +106,11 @@ def in_words(reason: str) -> str:
     said = re.sub(r"^Object contains unknown field `([^`]*)`", r"there is no key `\1`", said)
     said = re.sub(r"^Object missing required field `([^`]*)`", r"the key `\1` is missing", said)
     said = re.sub(r"^Expected (.*?), got ", r"expected \1, found ", said)
+    said = re.sub(r"^Expected (.*) >= (\S+)(?= - at|$)", r"expected \1 from \2 on", said)
+    said = re.sub(r"^Expected (.*) <= (\S+)(?= - at|$)", r"expected \1 up to \2", said)
+    said = re.sub(
+        r"^Expected text matching regex '\^\(([\w|]+)\)\$'", lambda one: f"expected {one[1].replace('|', ', ')}", said
+    )
     return re.sub(r" - at `\$\.?([^`]*)`", r", at \1", said)
 
 

@@ -144,7 +144,11 @@ def _finding(finding: FindingRecord, judged: Judged) -> Html:
     if more > 0:
         observed.append(element("li", f"and {more:,} more", class_="quiet"))
     judgement = judged.state != "none"
-    state = element("span", judged.state, class_=f"pill {TONES.get(judged.state, 'none')}") if judgement else Html("")
+    state = (
+        element("span", f"triage: {judged.state}", class_=f"pill {TONES.get(judged.state, 'none')}")
+        if judgement
+        else Html("")
+    )
     reason = element("p", shown_whole(judged.reason), class_="reason") if judgement and judged.reason else Html("")
     return element(
         "article",

@@ -243,7 +243,7 @@ def header_size_too_large(cluster: HeaderCluster) -> Iterator[Problem]:
     if size > MAX_VIRTUAL_SIZE:
         text = f"size is {size:#x} bytes, more than {MAX_VIRTUAL_SIZE:#x}"
     elif isinstance(geometry, Geometry) and geometry.l1_entries_needed > MAX_COUNTED_L1_ENTRIES:
-        text = f"size is {size:#x} bytes and would need {geometry.l1_entries_needed:,} L1 entries"
+        text = f"size is {size:#x} bytes and would need {counted(geometry.l1_entries_needed, 'L1 entry', 'L1 entries')}"
     else:
         return
     yield Problem(text, in_header(cluster, "size"), "header")

@@ -246,7 +246,8 @@ def snapshot_disk_size(table: SnapshotTable) -> Iterator[Problem]:
     for snapshot in table.snapshots:
         mapped = snapshot.l1_size * table.geometry.l1_coverage
         if snapshot.disk_size is not None and snapshot.disk_size > mapped:
-            text = f"the disk has {snapshot.disk_size:#x} bytes, {snapshot.l1_size:,} L1 entries map {mapped:#x}"
+            entries = counted(snapshot.l1_size, "L1 entry", "L1 entries")
+            text = f"the disk has {snapshot.disk_size:#x} bytes, {entries} can map {mapped:#x}"
             yield in_snapshot(snapshot, text, "extra_data.disk_size")
 
 

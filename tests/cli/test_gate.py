@@ -78,7 +78,7 @@ def test_an_upload_is_refused_after_its_first_64_kib() -> None:
     [
         (["--policy", "{folder}/none.toml"], 64, "no such file"),
         (["--policy", "{folder}"], 64, "not a policy that can be used: "),
-        (["--policy", "{folder}/bad.toml"], 64, "unknown field `severty`"),
+        (["--policy", "{folder}/bad.toml"], 64, "there is no key `severty`"),
         (["--profile", "lenient"], 64, "invalid choice"),
         (["--profile", "strict-cloud", "--policy", "x"], 64, "not allowed with"),
         (["--spool", "{folder}"], 64, "--spool is for standard input"),

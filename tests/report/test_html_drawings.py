@@ -136,7 +136,7 @@ def test_what_the_examiner_made_of_a_finding_stands_beside_it(tmp_path: Path) ->
     text = page.read_text(encoding="utf-8")
     finding = text.partition("l2-entry-outside-file ·")[2].partition("</article>")[0]
     assert "the copy was cut short &lt;b&gt;" in finding
-    assert '<span class="pill clean">explained</span>' in text
+    assert '<span class="pill clean">triage: explained</span>' in text
     (notes_shown,) = re.findall(r"<h2>Notes.*?</article>", text, re.DOTALL)
     assert "a note" in notes_shown
     assert "triage" not in notes_shown

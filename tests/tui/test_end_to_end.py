@@ -85,7 +85,7 @@ def test_a_walk_from_opening_to_the_extracted_file(walk: Tmux, tmp_path: Path) -
     walk.keys("2")
     walk.wait_for("big-endian")
     walk.keys("g")
-    walk.wait_for("snapshot 0 L1[2]")
+    walk.wait_for("c3+16")
     walk.keys("l1", "Enter")
     walk.wait_for("L1 entry")
     walk.keys("Enter")
