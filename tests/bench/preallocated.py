@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,7 @@ def _header(virtual_size: int, l1_entries: int, l1_offset: int, table_offset: in
         table_clusters, 0, 0,
     )  # fmt: skip
     return version_2 + struct.pack(">QQQII", 0, 0, 0, 4, HEADER_BYTES)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]))
