@@ -90,9 +90,9 @@ class StructureScreen(WithMinimaps):
             view.selection = desk.selection
         host_offset = desk.host_offset()
         way = crumbs_to(desk.region_index, host_offset, desk.guest_offset())
-        self.query_one(Crumbs).show(way)
-        places = [step.place.offset for step in way if step.place]
-        self.query_one(StructureTree).reveal([*places, *([] if host_offset is None else [host_offset])])
+        if self.query_one(Crumbs).show(way):  # within one cluster of data all of it stays
+            places = [step.place.offset for step in way if step.place]
+            self.query_one(StructureTree).reveal([*places, *([] if host_offset is None else [host_offset])])
         self._hex(Space.HOST).field = inspection.place if inspection else None
         jumped = place.length > 1 and place.space == Space.GUEST
         guest = guest_inspection(desk)

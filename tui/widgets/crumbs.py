@@ -32,11 +32,13 @@ class Crumbs(Widget):
 
     steps: Sequence[Crumb] = ()
 
-    def show(self, steps: Sequence[Crumb]) -> None:
-        """Show this way."""
-        if list(steps) != list(self.steps):
-            self.steps = steps
-            self.refresh()
+    def show(self, steps: Sequence[Crumb]) -> bool:
+        """Show this way; whether it is another than before."""
+        if list(steps) == list(self.steps):
+            return False
+        self.steps = steps
+        self.refresh()
+        return True
 
     def before(self) -> Range | None:
         """The step before the one that holds the cursor: what points here."""
