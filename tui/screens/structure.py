@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from forensic import Qcow2Image
-from forensic.explore import Range, Space, Span, crumbs_to, host_range, spans_between, top_nodes
+from forensic.explore import Inspection, Range, Space, Span, crumbs_to, host_range, spans_between, top_nodes
 from tui import jobs
 from tui.commands import STRUCTURE, bindings
 from tui.desk import Desk
@@ -97,15 +97,17 @@ class StructureScreen(WithMinimaps):
         jumped = place.length > 1 and place.space == Space.GUEST
         guest = guest_inspection(desk)
         self._hex(Space.GUEST).field = place if jumped else guest.place if guest else None
-        self._explain()
+        self._explain_as(guest)
         self._show_titles()
         self.query_one(Hits).follow(place)
         self._ask_for_owners()
 
     def _explain(self) -> None:
+        self._explain_as(guest_inspection(self.desk))
+
+    def _explain_as(self, guest: Inspection | None) -> None:
         desk = self.desk
         findings = findings_at(desk, desk.host_offset())
-        guest = guest_inspection(desk)
         numbers = numbers_at(desk, self.desk.little_endian, guest)
         about = desk.inspection()
         self.query_one(Inspector).show(about, desk.guest_offset(), findings, owners_at(desk), numbers, guest)
