@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from forensic.explore.known_ranges import KnownRanges
     from forensic.explore.time_line import Strip
     from forensic.extraction.piece_reader import Missing
-    from forensic.image import Identified
+    from forensic.image import Identified, Image
     from forensic.report.model import Report
 
 STRIP_CELLS = 240
@@ -138,12 +138,9 @@ def _least_sure(found: DiskCells) -> list[str]:
     return words
 
 
-def _time_line(image: Identified, cancelled: Callable[[], bool] | None) -> tuple[StateStrip, ...]:
+def _time_line(image: Image, cancelled: Callable[[], bool] | None) -> tuple[StateStrip, ...]:
     from forensic.explore.time_line import strips_of
-    from forensic.qcow2.identify import ForeignFile
 
-    if isinstance(image, ForeignFile):
-        return ()
     return tuple(map(_strip, strips_of(image, STRIP_CELLS, cancelled or _never, MAX_ROWS)))
 
 
