@@ -15,6 +15,16 @@ LEFT_OUT = ("supply", "search", "go_back", "go_to")
 class KeyLine(Footer):
     """A footer whose keys are never cut in the middle."""
 
+    _made: Sequence[tuple[str, str, str, bool]] = ()
+
+    async def recompose(self) -> None:
+        """Make it anew if its keys are others: a prompt that closes announces those that stand here already."""
+        active = self.screen.active_bindings.values()
+        keys = [(each.binding.key, each.binding.description, each.binding.action, each.enabled) for each in active]
+        if keys != self._made:
+            self._made = keys
+            await super().recompose()
+
     def compose(self) -> ComposeResult:
         """The keys that have room."""
         keys = list(super().compose())

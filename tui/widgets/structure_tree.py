@@ -35,6 +35,8 @@ class StructureTree(Tree[Node]):
             self.node = node
             self.follow = follow
 
+    _growing = False
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("image", id=id)
         self.show_root = False
@@ -68,7 +70,8 @@ class StructureTree(Tree[Node]):
                 node.collapse()
         self._opened = opened
         for node in opened:
-            node.expand()
+            if not node.is_expanded:  # one that is open already would have the whole screen laid out again
+                node.expand()
         if best is not self.root and self.last_line >= 0:  # asking for the last line numbers them all
             self.move_cursor(best)
 
@@ -124,6 +127,10 @@ class StructureTree(Tree[Node]):
         label.truncate(max(1, self.size.width - self.guide_depth * _depth(node)), overflow="ellipsis")
         return label
 
+    def get_label_width(self, node: TreeNode[Node]) -> int:
+        """Lines are cut to the pane: nothing is wider, and thousands of them need not be drawn to be measured."""
+        return 1
+
     def on_resize(self) -> None:
         """Lines are cut elsewhere."""
         self._invalidate()
@@ -149,8 +156,16 @@ class StructureTree(Tree[Node]):
             self.post_message(self.Chosen(event.node.data, True))
 
     def _add(self, parent: TreeNode[Node], nodes: list[Node]) -> None:
+        self._growing = True
         for each in nodes:
             parent.add(plain(each.label), each, allow_expand=each.children is not None)
+        self._growing = False
+        self._invalidate()
+
+    def _invalidate(self) -> None:
+        """Once for many lines that are added: each time goes over every line that there is."""
+        if not self._growing:
+            super()._invalidate()
 
 
 def _depth(node: TreeNode[Node]) -> int:

@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from tests.images import SOUND
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
+from tui.widgets.key_line import KeyLine
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -34,3 +35,19 @@ def test_keys_come_and_go_with_the_room(drive: Drive) -> None:
             assert ("S Supplies" in screen_text(app).splitlines()[-1]) == there, width
 
     drive(SOUND / "snapshots-512.qcow2", story, (120, 24))
+
+
+def test_a_prompt_that_closes_leaves_the_line_as_it_is_and_other_keys_change_it(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2")
+        await settled(app, pilot)
+        line = app.screen.query_one(KeyLine)
+        before = list(line.children)
+        await pilot.press("g", "escape")
+        await settled(app, pilot)
+        assert [id(each) for each in line.children] == [id(each) for each in before]
+        app.screen.query_one("#tree").focus()  # the keys of a dump are not those of a tree
+        await settled(app, pilot)
+        assert [id(each) for each in line.children] != [id(each) for each in before]
+
+    drive(SOUND / "snapshots-512.qcow2", story)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.widgets.tree import TreeNode
 
-from forensic.explore import entry_place, inspect
+from forensic.explore import Node, entry_place, inspect
 from tests.images import SOUND
 from tests.tui.driving import Drive, settled
 from tui.app import QcowscopeApp
@@ -68,5 +73,51 @@ def test_tree_and_inspector_use_the_same_names_and_cut_lines_end_visibly(drive: 
         assert long, drawn
         assert all(text.endswith("…") for text in long)
         assert tree.virtual_size.width <= tree.size.width
+
+    drive(SOUND / "snapshots-512.qcow2", story)
+
+
+def test_going_to_an_entry_draws_no_more_lines_than_fit(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[TreeNode[Node]] = []
+    render_label = StructureTree.render_label
+
+    def counted(self: StructureTree, node: TreeNode[Node], base_style: Style, style: Style) -> Text:
+        drawn.append(node)
+        return render_label(self, node, base_style, style)
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2")
+        await settled(app, pilot)
+        tree = app.screen.query_one(StructureTree)
+        place = entry_place(app.desk.region_index, "active", 0, 3)
+        assert place is not None
+        monkeypatch.setattr(StructureTree, "render_label", counted)
+        app.desk.go(place)
+        await settled(app, pilot)
+        assert lit(app) == "L2[3]"
+        assert tree.last_line > tree.size.height
+        assert len(set(drawn)) <= 2 * tree.size.height, "only what is seen, before and after"
+
+    drive(SOUND / "snapshots-512.qcow2", story, (120, 12))
+
+
+def test_a_step_to_another_field_lays_nothing_out_again(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    refresh = StructureTree.refresh
+
+    def counted(self: StructureTree, *regions: Region, layout: bool = False, **others: bool) -> StructureTree:
+        asked.append(layout)
+        return refresh(self, *regions, layout=layout, **others)
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2", *["right"] * 8)  # from the magic into the next fields: the header opens
+        await settled(app, pilot)
+        monkeypatch.setattr(StructureTree, "refresh", counted)
+        before = lit(app)
+        await pilot.press(*["right"] * 12)
+        await settled(app, pilot)
+        assert lit(app) != before
+        assert asked, "the lit line is drawn"
+        assert not any(asked)
 
     drive(SOUND / "snapshots-512.qcow2", story)
