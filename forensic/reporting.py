@@ -26,7 +26,7 @@ from forensic.mapped_report import ranges_to_draw, with_drawings, with_map
 from forensic.output.new_file import NewFile
 from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
-from forensic.report.formats import render
+from forensic.report.formats import LISTS, render
 from forensic.report.model import Report, case_data
 from forensic.report.notes import harmless
 from forensic.report.run import Run, tool
@@ -64,9 +64,12 @@ def write_extraction_reports(
 ) -> Report | None:
     """Judge the image, hash what was read, and write every report; None if none is wanted.
 
+    Those of `LISTS` were written while the disk was read.
+
     Raises `OutputFailed`, and `Interrupted` once `cancelled` says so.
     """
-    if not request.targets:
+    targets = [(name, path) for name, path in request.targets if name not in LISTS]
+    if not targets:
         return None
     hashes = InputHashes(disk.evidences, cancelled)
     try:
@@ -74,7 +77,7 @@ def write_extraction_reports(
         report = extraction_report(request, image, disk, extraction, run, status, hashes, cancelled=cancelled)
     finally:
         hashes.stop()
-    for name, path in request.targets:
+    for name, path in targets:
         file = NewFile(path, request.force)
         try:
             file.append(render(name, report).encode("utf-8", "surrogateescape"))

@@ -15,7 +15,6 @@ from forensic import (
     Qcow1Image,
     Qcow2Image,
     Report,
-    Settings,
     extract,
     open_disk,
 )
@@ -29,7 +28,9 @@ from forensic.explore import (
     Snapshot,
     render,
     shown,
+    sidecar_paths,
     write_extraction_reports,
+    write_sidecars,
 )
 from tui.extraction_plan import ExtractionPlan
 from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
@@ -136,23 +137,25 @@ def _run_extraction(
     audit: list[Json],
     control: Control,
 ) -> None:
-    settings = Settings(
-        hashes=plan.hashes, sparse=plan.sparse, verify=plan.verify, force=plan.force, in_use=plan.in_use
-    )
     read = (*plan.supplies.files, *([plan.plan_file] if plan.plan_file else []))
     request = ReportRequest(plan.report_paths(), dict(plan.case), notes, plan.force, read, audit)
     run = Run(plan.words())
     extraction: Extraction | None = None
     try:
-        with open_disk(image, _target(image, plan), plan.supplies.supplied()) as disk:
-            request.refuse([plan.output_path], disk)
+        with open_disk(image, _target(image, plan), plan.supplies.supplied("salvage" in plan.ticked)) as disk:
+            settings = plan.settings(disk.size)
+            sums = sidecar_paths(plan.output_path, settings.hashes) if "sidecars" in plan.ticked else {}
+            request.refuse([plan.output_path, *sums.values()], disk)
+            run.options = settings.in_effect()
             strip = ExtractionCells(disk, STRIP_CELLS)
             missing = sum(strip.bytes_by_reason.values())
             if missing and not plan.confirmed and missing * MUCH >= disk.size:
                 post(Doubtful(missing, disk.size, strip.bytes_by_reason.most_common(1)[0][0]))
                 return
             progress = _progress(post, strip)
-            extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed)
+            lists = plan.report_paths()
+            extraction = extract(disk, plan.output_path, settings, progress, control.cancelled, strip.missed, lists)
+            write_sidecars(extraction, tuple(sums), settings.force)
             report = write_extraction_reports(request, image, disk, extraction, run, control.cancelled)
     except Interrupted:
         done = (

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tui.session.supplies import NOTHING, Supplies
 
+if TYPE_CHECKING:  # what extracts is loaded when something is extracted
+    from forensic import Settings
+
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
-REPORT_ENDINGS = {"json": "json", "html": "html", "markdown": "md", "sarif": "sarif", "text": "txt", "log": "log"}
+REPORT_ENDINGS = {
+    "json": "json",
+    "html": "html",
+    "markdown": "md",
+    "sarif": "sarif",
+    "text": "txt",
+    "log": "log",
+    "dfxml": "dfxml.xml",
+    "case": "case.jsonld",
+    "jsonl": "jsonl",
+    "ledger": "ledger.jsonl",
+    "map": "map",
+    "manifest": "manifest.jsonl",
+}
+COMMON_REPORTS = ("json", "html", "markdown", "sarif", "text", "log")
+TYPED = ("range", "split", "hash_window", "level")
+"""What is typed as it would be on the command line, by the names that it has there."""
+
+TICKED = ("sidecars", "strict", "salvage", "keep_partial", "resume")
+"""What is asked for besides, by the same names."""
 
 
 @dataclass(frozen=True)
 class ExtractionPlan:
     """One extraction; `snapshot` is None for the active disk, `reports` are the names of formats.
 
+    `typed` and `ticked` are the rarer options (of `TYPED` and `TICKED`).
     `plan_file` is the recovery plan by which the image is read. `confirmed` says that the examiner was told how much
     would be missing and wants it nevertheless.
     """
@@ -34,15 +58,48 @@ class ExtractionPlan:
     plan_file: str = ""
     image_offset: int = 0
     confirmed: bool = False
+    typed: Mapping[str, str] = field(default_factory=dict)
+    ticked: frozenset[str] = frozenset()
     case: Mapping[str, str] = field(default_factory=dict)
 
     def complaint(self) -> str:
         """Why this cannot be done as it stands; empty if it can be tried."""
         if not self.output.strip():
             return "enter where to write the raw image"
-        if self.verify and not self.hashes:
-            return "reading the output back needs a hash to compare with"
         return ""
+
+    def settings(self, disk_size: int) -> Settings:
+        """What the command line would make of the same. Raises `ValueError` for what cannot be."""
+        from forensic.explore import Asked, level_of, settings_of
+
+        typed = {name: text for name, text in self.typed.items() if text}
+        level = typed.pop("level", None)
+        asked = Asked(
+            hash=",".join(self.hashes) or "none",
+            range=typed.get("range"),
+            split=typed.get("split"),
+            hash_window=typed.get("hash_window"),
+            level=_level(level, level_of) if level else None,
+            no_sparse=not self.sparse and not self.in_container,
+            strict="strict" in self.ticked,
+            verify=self.verify,
+            sidecars="sidecars" in self.ticked,
+            resume="resume" in self.ticked,
+            keep_partial="keep_partial" in self.ticked,
+            force=self.force,
+            in_use=self.in_use,
+            case_number=self.case.get("case_number"),
+            evidence_number=self.case.get("evidence_number"),
+            examiner=self.case.get("examiner"),
+            description=self.case.get("description"),
+            notes=self.case.get("notes"),
+        )
+        return settings_of(asked, self.output_path, disk_size)
+
+    @property
+    def in_container(self) -> bool:
+        """Whether the output is named like an E01 container, which has no holes."""
+        return self.output_path.suffix.lower() == ".e01"
 
     @property
     def output_path(self) -> Path:
@@ -65,7 +122,12 @@ class ExtractionPlan:
             words += ["--hash", ",".join(self.hashes) or "none"]
         for name, path in self.report_paths() if self.output else ():
             words += ["--report", f"{name}:{path}"]
-        words += ["--no-sparse"] * (not self.sparse) + ["--verify"] * self.verify + ["--force"] * self.force
+        for name in TYPED:
+            if text := self.typed.get(name):
+                words += [f"{_option(name)}={text}"] if text.startswith("-") else [_option(name), text]
+        words += [_option(name) for name in TICKED if name in self.ticked]
+        words += ["--no-sparse"] * (not self.sparse and not self.in_container)
+        words += ["--verify"] * self.verify + ["--force"] * self.force
         words += ["--in-use"] * self.in_use
         for path_of_backing in self.supplies.backing:
             words += ["--backing", path_of_backing]
@@ -73,9 +135,20 @@ class ExtractionPlan:
         words += ["--key-file", self.supplies.key_file] if self.supplies.key_file else []
         for name, value in self.case.items():
             if value:
-                words += ["--" + name.replace("_", "-"), value]
+                words += [_option(name), value]
         return words
 
     def command(self) -> str:
         """The command line for a shell."""
         return shlex.join(self.words())
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _level(text: str, level_of: Callable[[str], int]) -> int:
+    try:
+        return level_of(text)
+    except ValueError as error:
+        raise ValueError(f"--level: {error}") from error

@@ -80,6 +80,11 @@ from forensic.extraction.disk_difference import differences as differences
 from forensic.extraction.second_reading import Comparison as Comparison
 from forensic.extraction.second_reading import Difference as Difference
 from forensic.extraction.second_reading import second_reader_of as second_reader_of
+from forensic.extraction.settings import Asked as Asked
+from forensic.extraction.settings import level_of as level_of
+from forensic.extraction.settings import settings_of as settings_of
+from forensic.extraction.sidecars import sidecar_paths as sidecar_paths
+from forensic.extraction.sidecars import write_sidecars as write_sidecars
 from forensic.extraction.verify import compare_with_image as compare_with_image
 from forensic.filesystems.changes import Change as Change
 from forensic.filesystems.documents import escaped as escaped

@@ -29,6 +29,7 @@ from forensic.extraction.resume import (
     journal_path,
 )
 from forensic.extraction.settings import Settings
+from forensic.extraction.sidecars import ListFiles
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.output.chunk import Chunk, in_parts, length_of
 from forensic.output.hashes import leading_hash
@@ -51,17 +52,21 @@ def extract(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     missed: Missed | None = None,
+    lists: Sequence[tuple[str, Path]] = (),
 ) -> Extraction:
     """Write a disk, or the active disk of an image of which nothing else was supplied, to a raw file.
 
     Without `output` it goes to standard output. `progress` is called with the bytes done and the bytes in all, `missed`
-    with every range that the tables promise and that could not be read or decoded. Raises
+    with every range that the tables promise and that could not be read or decoded. `lists` (format and path) are
+    written while the disk is read: `ledger`, `map`, `manifest`. Raises
     `OutputFailed`, `OutputDiffers` and `RangeNotRead` (nothing that looks complete is left behind), `Unsupported` if
     the header gives no geometry, `Interrupted` once `cancelled` says so, `ValueError` for settings that cannot be.
     """
     disk = source if isinstance(source, Disk) else source.disk()
-    extractor = Extractor(disk, output, settings or Settings())
-    extractor.run(progress, cancelled, missed=missed)
+    wanted = settings or Settings()
+    with ListFiles(lists, disk, wanted) as files:
+        extractor = Extractor(disk, output, wanted)
+        extractor.run(progress, cancelled, files.begin(), files.manifest, missed)
     return extractor.extraction
 
 

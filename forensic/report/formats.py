@@ -18,6 +18,10 @@ OF_EXTRACTIONS = (LOG, DFXML, CASE)
 """What `--report` of an extraction accepts besides: the log that examiners know from other imagers, and two exchange
 formats."""
 
+LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
+LISTS = (LEDGER, MAP, MANIFEST)
+"""Reports of an extraction that are written while the disk is read, since they may be far larger than memory."""
+
 DRAWS_MAP = frozenset({"html"})
 """The forms that want `Report.file_map`."""
 

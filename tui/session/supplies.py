@@ -64,8 +64,11 @@ class Supplies:
         paths = (*self.backing, self.data_file, self.key_file)
         return [os.path.expanduser(path) for path in paths if path]
 
-    def supplied(self) -> Supplied:
-        """The same for the library. Raises `ForensicError` for a key file that cannot be read."""
+    def supplied(self, salvage: bool = False) -> Supplied:
+        """The same for the library, which may be asked for what broken streams give.
+
+        Raises `ForensicError` for a key file that cannot be read.
+        """
         from forensic import BackingFile, Supplied
         from forensic.explore import read_key_file
 
@@ -74,7 +77,7 @@ class Supplies:
         passphrase = os.fsencode(self.passphrase) if self.passphrase else None
         if self.key_file:
             passphrase = read_key_file(os.path.expanduser(self.key_file))
-        return Supplied(backing, data_file, passphrase)
+        return Supplied(backing, data_file, passphrase, salvage=salvage)
 
 
 NOTHING = Supplies()

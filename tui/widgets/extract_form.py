@@ -8,14 +8,21 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import HorizontalGroup, ItemGrid, VerticalScroll
 from textual.message import Message
-from textual.widgets import Button, Checkbox, Input, Label, Select, Static
+from textual.widgets import Button, Checkbox, Collapsible, Input, Label, Select, Static
 
-from tui.extraction_plan import CASE_FIELDS, REPORT_ENDINGS, ExtractionPlan
+from tui.extraction_plan import CASE_FIELDS, COMMON_REPORTS, REPORT_ENDINGS, TICKED, TYPED, ExtractionPlan
 from tui.session.supplies import WHAT, Supplies
 from tui.text import line, lines, plain
 from tui.widgets.tick import Tick
 
 ACTIVE = -1
+RARER = "range · split · hash windows · E01 · exchange formats · range lists"
+HINTS = {
+    "range": "START:LENGTH, such as 1MiB:64KiB or 63s:2s",
+    "split": "size of a piece, such as 4GiB",
+    "hash_window": "size of a window; “manifest” lists their SHA-256",
+    "level": "0 to 9, of an output named .E01",
+}
 CHOSEN_AT_FIRST = ("sha256", "json", "sparse")
 
 
@@ -45,9 +52,12 @@ class ExtractForm(VerticalScroll):
     def compose(self) -> ComposeResult:
         """From what to read, over where to write, to whose case it is."""
         yield _row("target", Select(self._targets, allow_blank=False, value=ACTIVE, id="target", compact=True))
-        yield _row("output", Input(self._first.output, placeholder="path of the raw image", id="output", compact=True))
+        yield _row(
+            "output",
+            Input(self._first.output, placeholder="path of the raw image, or of an .E01", id="output", compact=True),
+        )
         yield _row("hashes", _ticks(*self._hashes))
-        yield _row("reports", _ticks(*REPORT_ENDINGS))
+        yield _row("reports", _ticks(*COMMON_REPORTS))
         yield _row("options", _ticks("sparse", "verify", "overwrite", "in-use"))
         if self._needs:
             yield Label("what the image needs: opened only if you supply it", classes="label")
@@ -55,9 +65,17 @@ class ExtractForm(VerticalScroll):
             button = Button("enter …" if what == "key" else "supply …", id=f"supply-{what}", compact=True)
             yield _row(what.replace("_", " "), Static(words, markup=False, classes="declared"), button)
         yield Static("", markup=False, id="supplied")
+        yield Collapsible(*self._rarer(), title=RARER, collapsed=True, id="rarer")
         yield Label("case", classes="label")
         for each in CASE_FIELDS:
             yield _row(each.replace("_", " "), Input(id=each, compact=True))
+
+    def _rarer(self) -> list[HorizontalGroup]:
+        """What few extractions need; as much as the command line has."""
+        typed = [_row(name.replace("_", " "), Input(placeholder=HINTS[name], id=name, compact=True)) for name in TYPED]
+        others = [name for name in REPORT_ENDINGS if name not in COMMON_REPORTS]
+        ticked = [name.replace("_", "-") for name in TICKED]
+        return [*typed, _row("more reports", _ticks(*others)), _row("more options", _ticks(*ticked))]
 
     @property
     def plan(self) -> ExtractionPlan:
@@ -74,6 +92,8 @@ class ExtractForm(VerticalScroll):
             force=self._ticked("overwrite"),
             in_use=self._ticked("in-use"),
             supplies=self.supplies,
+            typed={name: self._value(name) for name in TYPED},
+            ticked=frozenset(name for name in TICKED if self._ticked(name.replace("_", "-"))),
             case={each: self._value(each) for each in CASE_FIELDS},
         )
 

@@ -136,9 +136,12 @@ def _add_case_data(parser: Parser) -> None:
 
 def _level(text: str) -> int:
     """A level of compression."""
-    if len(text) != 1 or not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 9")
-    return int(text)
+    from forensic.extraction.settings import level_of
+
+    try:
+        return level_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from forensic.cli.extraction.extract import carry_out
-from forensic.cli.extraction.reports import EXTRACTION_FORMATS, MANIFEST, ExtractionReports
+from forensic.cli.extraction.reports import EXTRACTION_FORMATS, ExtractionReports
 from forensic.cli.extraction.settings import hashes_of
 from forensic.cli.output import start_run
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
 from forensic.cli.reports import add_reports, report_targets
 from forensic.cli.sources import add_files, add_key, add_plan, add_snapshot, disk_of, files_read_by, open_as_planned
+from forensic.report.formats import MANIFEST
 
 FORMATS = tuple(name for name in EXTRACTION_FORMATS if name != MANIFEST)
 

@@ -9,14 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from msgspec.structs import asdict
-
 from forensic.cli.cautions import cautioned
-from forensic.cli.output import write_new_file
 from forensic.cli.parser import UsageError
 from forensic.cli.reports import ReportTarget, write_reports
 from forensic.exit_status import ExitStatus
-from forensic.report.formats import FORMATS, OF_EXTRACTIONS
+from forensic.report.formats import FORMATS, LISTS, OF_EXTRACTIONS
 from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
@@ -30,16 +27,12 @@ if TYPE_CHECKING:
     from forensic.output.segments import Segment
     from forensic.report.run import Run
 
-LEDGER, MAP, MANIFEST = "ledger", "map", "manifest"
 SALVAGED = "salvaged"
 NOT_MARKED = "not_marked"
 LISTED_DIFFERENCES = 20
 """Ranges on which two readings differ that are printed; the report lists them all."""
 
-STREAMED = (LEDGER, MAP, MANIFEST)
-"""Reports that are written while the disk is read, since they may be far larger than memory."""
-
-EXTRACTION_FORMATS = (*FORMATS, *OF_EXTRACTIONS, *STREAMED)
+EXTRACTION_FORMATS = (*FORMATS, *OF_EXTRACTIONS, *LISTS)
 
 
 def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:
@@ -72,8 +65,6 @@ def _written_to(extraction: Extraction) -> str:
 class ExtractionReports:
     """The reports of one extraction; as a context manager it removes those that were begun and not completed."""
 
-    manifest: LineFile | None = None
-
     def __init__(
         self,
         targets: Sequence[ReportTarget],
@@ -84,7 +75,7 @@ class ExtractionReports:
         sidecars: bool,
     ) -> None:
         """Raises `UsageError` for a manifest without windows."""
-        from forensic.extraction.sidecars import sidecar_paths
+        from forensic.extraction.sidecars import ListFiles, sidecar_paths
         from forensic.extraction.source_hashes import InputHashes
 
         self._targets = targets
@@ -92,8 +83,10 @@ class ExtractionReports:
         self._sidecars = sidecar_paths(output, settings.hashes) if sidecars and output else {}
         self._input_hashes: InputHashes | None = None
         self._undo = ExitStack()
-        if any(target.format == MANIFEST for target in targets) and not settings.hash_window:
-            raise UsageError("qcowscope extract: --report manifest needs --hash-window SIZE")
+        try:
+            self._lists = ListFiles([(target.format, target.path) for target in targets], disk, settings)
+        except ValueError as error:
+            raise UsageError(f"qcowscope extract: {error}") from error
 
     def refuse(self, segments: Sequence[Segment], files_read: Sequence[str] = (), can_resume: bool = True) -> None:
         """Before any work: no report may land on an input, on the output, or on what exists. Raises `OutputFailed`.
@@ -113,29 +106,16 @@ class ExtractionReports:
 
     def options(self) -> dict[str, Json]:
         """The settings in effect, for the record."""
-        return {name: value for name, value in asdict(self._settings).items() if value is not None}
+        return self._settings.in_effect()
+
+    @property
+    def manifest(self) -> LineFile | None:
+        """The piecewise hashes, once it is begun."""
+        return self._lists.manifest
 
     def begin(self) -> list[RangeWriter]:
         """Create the files that are written on the way. Raises `OutputFailed`."""
-        from forensic.disk.planned import planned_of
-        from forensic.extraction.range_lists import LedgerFile, MapFile
-        from forensic.output.new_file import LineFile
-
-        force = self._settings.force or self._settings.resume
-        start, length = self._settings.guest_range or (0, self._disk.size)
-        writers: list[RangeWriter] = []
-        for target in self._targets:
-            if target.format == LEDGER:
-                writers.append(LedgerFile(target.path, self._ledger_header(start, length), force))
-                self._undo.callback(writers[-1].abandon)
-            elif target.format == MAP:
-                planned = planned_of(self._disk.layers[0]) is not None
-                writers.append(MapFile(target.path, start, start + length, force, planned))
-                self._undo.callback(writers[-1].abandon)
-            elif target.format == MANIFEST:
-                self.manifest = LineFile(target.path, force)
-                self._undo.callback(self.manifest.abandon)
-        return writers
+        return self._lists.begin()
 
     def hash_inputs(self) -> None:
         """Begin to hash the inputs, if anything is to be said of them in the end."""
@@ -159,12 +139,10 @@ class ExtractionReports:
 
         The exit status: looking through the image once more, for the report, may meet what cannot be read.
         """
-        from forensic.extraction.result import Status
-        from forensic.extraction.sidecars import sidecar_text
+        from forensic.extraction.sidecars import write_sidecars
 
-        if extraction.status in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
-            for name, path in self._sidecars.items():
-                write_new_file(path, sidecar_text(extraction, name), self._settings.force)
+        if self._sidecars:
+            write_sidecars(extraction, tuple(self._sidecars), self._settings.force)
         targets = self._written_in_the_end()
         if not targets:
             return status
@@ -278,6 +256,7 @@ class ExtractionReports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.close()
+        self._lists.__exit__(kind, error, trace)
 
     def _print_sources(self) -> None:
         """What reading the inputs again has shown."""
@@ -290,10 +269,4 @@ class ExtractionReports:
             print(f"qcowscope: {shown(evidence.path_as_given)} could not be read again in full", file=sys.stderr)
 
     def _written_in_the_end(self) -> list[ReportTarget]:
-        return [target for target in self._targets if target.format not in STREAMED]
-
-    def _ledger_header(self, start: int, length: int) -> dict[str, Json]:
-        layers: list[Json] = [
-            [shown(evidence.path_as_given) for evidence in layer.evidences] for layer in self._disk.layers
-        ]
-        return {"target": self._disk.target, "virtual_range": {"offset": start, "length": length}, "levels": layers}
+        return [target for target in self._targets if target.format not in LISTS]
