@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
-from forensic.qcow2.geometry import ACTIVE
-from forensic.qcow2.identify import ForeignFile, identify_metadata
-from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
+from forensic.qcow2.extensions import parse_extensions
+from forensic.qcow2.geometry import ACTIVE, Unusable
+from forensic.qcow2.header import parse_header
+from forensic.qcow2.identify import ForeignFile, cluster_size_of_headless, identify_metadata
+from forensic.qcow2.metadata import HeaderCluster, Qcow1Metadata, Qcow2Metadata
 
 if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
     from forensic.disk.disk import Disk
@@ -76,6 +79,33 @@ class Qcow1Image(Qcow1Metadata, _WithDisk):
         return Disk(ACTIVE, self.virtual_size, (Qcow1Layer(self, self.l1),))
 
 
+class HeadlessImage(Qcow2Image):
+    """A file that does not begin as an image does, looked at as one whose header is lost: its bytes are all there is.
+
+    Nothing of its first cluster is taken for a header, not even where only the magic is lost: what the header said has
+    to come from a recovery plan.
+    """
+
+    def __init__(self, foreign: ForeignFile) -> None:
+        """`foreign` says what the first bytes look like."""
+        super().__init__(foreign.evidence)
+        self.foreign = foreign
+
+    @cached_property
+    def header_cluster(self) -> HeaderCluster:
+        """A header without fields and without a geometry."""
+        header = parse_header(b"")
+        return HeaderCluster(
+            b"",
+            header,
+            Unusable(self.foreign.description),
+            parse_extensions(header, b""),
+            None,
+            self.evidence.size,
+            self.evidence.path,
+        )
+
+
 Image = Qcow2Image | Qcow1Image
 """An image of any version."""
 
@@ -119,3 +149,18 @@ def open_in(evidence: Evidence) -> Image:
     if isinstance(image, ForeignFile):
         raise image.refusal()
     return image
+
+
+def open_to_look_at(evidence: Evidence) -> Image:
+    """The image in a file that is open, or, where its header may have been lost, its bytes as a `HeadlessImage`.
+
+    Raises `NotAnImage` for an empty file, and for one that is known to be something else unless tables of an image
+    follow its first cluster.
+    """
+    image = identify(evidence)
+    if not isinstance(image, ForeignFile):
+        return image
+    known = image.signature and cluster_size_of_headless(evidence) is None
+    if known or not evidence.size:
+        raise image.refusal()
+    return HeadlessImage(image)

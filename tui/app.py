@@ -13,8 +13,7 @@ from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from forensic import Qcow1Image, Qcow2Image, identify
-from forensic.explore import ForeignFile
+from forensic import ForensicError, Qcow1Image, Qcow2Image, open_to_look_at
 from tui.actions import readable
 from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences
@@ -252,9 +251,10 @@ class QcowscopeApp(Supplier):
 
     def on_plan_chosen(self, event: PlanChosen) -> None:
         """Read the image in another way; first what was under way comes to its end."""
-        image = event.image or identify(self.desk.image.evidence)
-        if isinstance(image, ForeignFile):
-            self.tell(f"the plan cannot be taken back: {image.refusal()}", bad=True)
+        try:
+            image = event.image or open_to_look_at(self.desk.image.evidence)
+        except ForensicError as error:
+            self.tell(f"the plan cannot be taken back: {error}", bad=True)
             return
         self.leaving = True
         self.workers.cancel_all()
@@ -272,7 +272,8 @@ class QcowscopeApp(Supplier):
         self.leaving = False
         await self.switch_mode("recovery")
         await self.remove_mode(BETWEEN)
-        self.tell(f"read by the plan {plan_file}" if plan_file else "read by its own tables")
+        own = "no plan is applied: the header is lost" if self.desk.headless else "read by its own tables"
+        self.tell(f"read by the plan {plan_file}" if plan_file else own)
         if supplies != NOTHING:
             self.try_supplies(supplies)
         self.call_after_refresh(self._begin)

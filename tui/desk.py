@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import Judgement, Severity, describe
+from forensic import HeadlessImage, Judgement, Severity, describe
 from forensic.explore import Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
@@ -52,7 +52,7 @@ class Desk:
         self._owner = owner
         self.image = image
         self.plan_file = plan_file
-        self.facts: ResultRecord = describe(image)
+        self.facts: ResultRecord = describe(image.foreign if isinstance(image, HeadlessImage) else image)
         self.notes = notes
         self.log = CaseLog(notes.file.with_suffix(".log"), self._where)
         self.jumps = Jumps(host_range(0, 1))
@@ -94,6 +94,11 @@ class Desk:
         desk.searched_for = self.searched_for
         desk.log.place = desk._where
         return desk
+
+    @property
+    def headless(self) -> str:
+        """What the file begins with where a header should be; empty for an image that has one."""
+        return self.image.foreign.description if isinstance(self.image, HeadlessImage) else ""
 
     def _where(self) -> str:
         return f"{self.place.space.value} {self.place.offset:#x}"

@@ -34,7 +34,10 @@ def facts_of(result: ResultRecord, disk_usage: int | None) -> Iterator[Fact]:
     """
     image = result.image
     if isinstance(image, ForeignRecord):
-        yield "format", plain(image.description)
+        yield "header", line(("lost or never there: ", "bold"), plain(image.description))
+        yield "file", plain(f"{size(image.file_size)}, {image.file_size:,} bytes")
+        yield "what works", plain("its bytes (2), strings and search (/), the map of what they look like (3)")
+        yield "what next", plain("7 Recovery, r: the file is searched for tables, and a header is proposed")
         return
     cluster = f", clusters of {size(image.cluster_size)}" if image.cluster_size else ""
     yield "format", plain(f"{'qcow' if image.version == 1 else 'qcow2'} version {image.version}{cluster}")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
+from forensic import Finding, ForensicError, HeadlessImage, Qcow1Image, Qcow2Image, check
 from forensic.explore import (
     DiskView,
     FindingPlaces,
@@ -146,7 +146,8 @@ def examine(post: Post, image: Image, region_index: RegionIndex | Qcow1RegionInd
             teller.say(f"check: {structure}")
             so_far.tell()
 
-        post(Judged(check(image, progress, found=so_far.found, placed=places.add)))
+        judged = image.foreign if isinstance(image, HeadlessImage) else image
+        post(Judged(check(judged, progress, found=so_far.found, placed=places.add)))
 
     def index(teller: Teller) -> None:
         teller.say("what refers to what")

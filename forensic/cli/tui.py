@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_image
-from forensic.cli.sources import add_plan, open_as_planned
+from forensic.cli.sources import add_plan, evidence_of, open_as_planned
+
+if TYPE_CHECKING:
+    from forensic.image import Qcow1Image, Qcow2Image
 
 
 def add(subparsers: Subparsers) -> None:
@@ -34,10 +38,24 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
     if os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    with open_as_planned(options) as image:
+    with _opened(options) as image:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 
         app = QcowscopeApp(image, load(config_file()), plan_file=options.plan or "")
         app.run()
         return app.return_code or 0  # what `run` returns is None after an error, too
+
+
+def _opened(options: argparse.Namespace) -> Qcow2Image | Qcow1Image:
+    """The image, read by a plan if there is one; without one a file whose header may have been lost will do."""
+    if options.plan is not None:
+        return open_as_planned(options)
+    from forensic.image import open_to_look_at
+
+    evidence = evidence_of(options.image, options)
+    try:
+        return open_to_look_at(evidence)
+    except BaseException:
+        evidence.close()
+        raise

@@ -152,7 +152,7 @@ class RecoveryScreen(AskingScreen):
     def action_take_back(self) -> None:
         """Read the image by its own tables."""
         if not self.desk.plan_file:
-            self.tell("the image is read by its own tables")
+            self.tell("no plan is applied" if self.desk.headless else "the image is read by its own tables")
         elif self.desk.jobs.get("extract"):
             self.tell("an extraction is running: stop it first")
         else:
@@ -216,7 +216,8 @@ class RecoveryScreen(AskingScreen):
     def _list(self) -> None:
         """The steps as they are now."""
         proposal, colours, list_ = self._proposal, self.app.theme_variables, self.query_one(RowList)
-        read = f"read by {self.desk.plan_file}" if self.desk.plan_file else "read by its own tables"
+        own = "its header is lost" if self.desk.headless else "read by its own tables"
+        read = f"read by {self.desk.plan_file}" if self.desk.plan_file else own
         if proposal is None:
             self._steps = []
             size_ = size(self.desk.image.evidence.size)

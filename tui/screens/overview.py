@@ -142,6 +142,8 @@ class OverviewScreen(AskingScreen):
     def _sentence(self) -> str:
         """What the verdict amounts to, for a reader who knows nothing of clusters."""
         judgement, image = self.desk.judgement, self.desk.image
+        if self.desk.headless:
+            return "This file has no qcow2 header: no disk can be read yet; 7 searches for what is left of it."
         if judgement is None:
             return "The image is being examined; nothing that it names was opened."
         supplied = len(self.desk.supplies.files)

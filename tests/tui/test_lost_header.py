@@ -1,0 +1,101 @@
+"""A file whose header is lost: its bytes are looked at and searched, and a plan gives it back its disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from forensic import Evidence, HeadlessImage, NotAnImage, Qcow2Image, open_image, open_to_look_at
+from forensic.explore import DiskView
+from tests.images import SOUND
+from tests.tui.driving import Drive, screen_text, settled
+from tui.app import QcowscopeApp
+from tui.recovering.choice import Proposals
+
+SOUND_IMAGE = SOUND / "snapshots-512.qcow2"
+OVERWRITTEN = {
+    "zeros": bytes(512),
+    "magic alone": bytes(4),
+    "0xff": b"\xff" * 512,
+    "text": b"[@click=app.quit]all your base\x1b]52;c;eA==\x07".ljust(512, b"."),
+    "a boot sector": bytes(510) + b"\x55\xaa",
+}
+
+
+def headless(folder: Path, start: bytes) -> Path:
+    raw = bytearray(SOUND_IMAGE.read_bytes())
+    raw[: len(start)] = start
+    path = folder / "lost.qcow2"
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.parametrize("start", OVERWRITTEN.values(), ids=OVERWRITTEN)
+def test_every_screen_opens_and_says_what_is_missing(drive: Drive, tmp_path: Path, start: bytes) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        assert isinstance(app.desk.image, HeadlessImage)
+        text = " ".join(screen_text(app).split())
+        assert "no qcow2 header" in text
+        assert "7 Recovery" in text
+        for screen in "234567":
+            await pilot.press(screen)
+            await settled(app, pilot)
+            assert "READ-ONLY" in screen_text(app)
+        await pilot.press("5", "f5")
+        await settled(app, pilot)
+        assert "nothing was extracted" in screen_text(app)
+
+    drive(headless(tmp_path, start), story)
+
+
+def test_bytes_are_searched_without_a_header(drive: Drive, tmp_path: Path) -> None:
+    path = headless(tmp_path, bytes(512))
+    needle = path.read_bytes()[-8:]
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("2", "slash", *f"hex:{needle.hex()}", "enter")
+        await settled(app, pilot)
+        assert [match.offset for match in app.desk.matches][-1] == path.stat().st_size - 8
+
+    drive(path, story)
+
+
+def test_a_plan_gives_the_disk_back_and_can_be_taken_back(drive: Drive, tmp_path: Path) -> None:
+    path, plan = headless(tmp_path, bytes(512)), tmp_path / "plan.json"
+    with open_image(SOUND_IMAGE) as sound:
+        expected = DiskView(sound).read(0, 2560)
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("7", "r")
+        await settled(app, pilot)
+        assert isinstance(app.desk.proposals, Proposals)
+        assert app.desk.proposals.current is not None
+        await pilot.press("a")
+        await pilot.press("ctrl+u", *str(plan), "enter")
+        await settled(app, pilot)
+        assert plan.exists()
+        assert not app.desk.headless
+        assert app.desk.disk_view.read(0, 2560) == expected
+        await pilot.press("1")
+        await settled(app, pilot)
+        assert "no qcow2 header" not in " ".join(screen_text(app).split())
+        await pilot.press("7", "t")
+        await settled(app, pilot)
+        assert app.desk.headless
+
+    drive(path, story)
+
+
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04".ljust(4096, b"x"), b"conectix".ljust(4096)])
+def test_what_is_known_to_be_something_else_is_refused(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(start)
+    with Evidence(path) as evidence, pytest.raises(NotAnImage):
+        open_to_look_at(evidence)
+
+
+def test_a_sound_image_is_no_headless_one() -> None:
+    with open_to_look_at(Evidence(SOUND_IMAGE)) as image:
+        assert type(image) is Qcow2Image
