@@ -26,13 +26,11 @@ from forensic.extraction.verification import Verification as Verification
 from forensic.extraction.verify import verify as verify
 from forensic.finding import Finding as Finding
 from forensic.finding import Severity as Severity
-from forensic.image import HeadlessImage as HeadlessImage
 from forensic.image import Qcow1Image as Qcow1Image
 from forensic.image import Qcow2Image as Qcow2Image
 from forensic.image import identify as identify
 from forensic.image import open_any as open_any
 from forensic.image import open_image as open_image
-from forensic.image import open_to_look_at as open_to_look_at
 from forensic.mapping.extents import Extent as Extent
 from forensic.mapping.extents import Reason as Reason
 from forensic.mapping.extents import State as State

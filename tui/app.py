@@ -13,7 +13,8 @@ from textual.binding import BindingType
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
-from forensic import ForensicError, Qcow1Image, Qcow2Image, open_to_look_at
+from forensic import ForensicError, Qcow1Image, Qcow2Image
+from forensic.explore import open_to_look_at
 from tui.actions import readable
 from tui.commands import EVERYWHERE, SCREEN_NAMES, bindings, commands_of
 from tui.config import Preferences

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from textual.dom import DOMNode
 from textual.signal import Signal
 
-from forensic import HeadlessImage, Judgement, Severity, describe
-from forensic.explore import Range, Space, guest_range, host_range
+from forensic import Judgement, Severity, describe
+from forensic.explore import HeadlessImage, Range, Space, guest_range, host_range
 from tui.jumps import Jumps
 from tui.messages import UsageFound
 from tui.recovering.choice import Proposals

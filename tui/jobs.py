@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from forensic import Finding, ForensicError, HeadlessImage, Qcow1Image, Qcow2Image, check
+from forensic import Finding, ForensicError, Qcow1Image, Qcow2Image, check
 from forensic.explore import (
     DiskView,
     FindingPlaces,
     Grid,
     GuestLens,
+    HeadlessImage,
     Pattern,
     Progress,
     Qcow1RegionIndex,

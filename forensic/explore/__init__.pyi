@@ -97,6 +97,8 @@ from forensic.finding import Range as Range
 from forensic.finding import Space as Space
 from forensic.finding import guest_range as guest_range
 from forensic.finding import host_range as host_range
+from forensic.image import HeadlessImage as HeadlessImage
+from forensic.image import open_to_look_at as open_to_look_at
 from forensic.numbers import moment as moment
 from forensic.numbers import parse_size as parse_size
 from forensic.output.hashes import usable_hashes as usable_hashes

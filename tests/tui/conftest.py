@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forensic import Evidence, open_to_look_at
+from forensic import Evidence
+from forensic.explore import open_to_look_at
 from tests.tui.driving import Drive, Story, settled
 from tui.app import QcowscopeApp
 from tui.config import Preferences

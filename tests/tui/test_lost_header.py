@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from forensic import Evidence, HeadlessImage, NotAnImage, Qcow2Image, open_image, open_to_look_at
-from forensic.explore import DiskView
+from forensic import Evidence, NotAnImage, Qcow2Image, open_image
+from forensic.explore import DiskView, HeadlessImage, open_to_look_at
 from tests.images import SOUND
 from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
