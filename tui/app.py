@@ -64,6 +64,7 @@ class QcowscopeApp(Supplier):
 
     TITLE = "qcowscope"
     CSS_PATH = "tui.tcss"
+    sixteen_colours = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
     def __init__(
@@ -94,7 +95,7 @@ class QcowscopeApp(Supplier):
     def get_css_variables(self) -> dict[str, str]:
         """Those of the theme, and ours, so that each can be read on its background."""
         given = super().get_css_variables()
-        self.theme_variables = given | variables(self.current_theme, given)
+        self.theme_variables = given | variables(self.current_theme, given, self.sixteen_colours)
         return self.theme_variables
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -104,6 +105,7 @@ class QcowscopeApp(Supplier):
     def on_mount(self) -> None:
         """Show the overview, then begin to work."""
         self.set_keymap(dict(self.settings.keys))
+        self.fit_colours("truecolor" if self.is_headless else self.console.color_system)
         self.switch_mode("overview")
         self.theme_changed_signal.subscribe(self, lambda _: self._keep_theme())
         for trouble in (*self.settings.troubles, self.desk.notes.trouble):
@@ -113,6 +115,13 @@ class QcowscopeApp(Supplier):
         if not self.is_headless:
             self.watch_terminal.start()
         self.call_after_refresh(self._begin)
+
+    def fit_colours(self, system: str | None) -> None:
+        """Draw for a terminal with so many colours, by the name that Rich gives them."""
+        self.set_class(self.no_color or system in (None, "standard"), "-plain")
+        if system == "standard":
+            self.sixteen_colours = True
+            self.refresh_css(animate=False)
 
     def _keep_theme(self) -> None:
         """Draw in the colours of another theme, in the next session as well."""

@@ -106,8 +106,61 @@ CONTRAST_OF_WORDS, CONTRAST_OF_GLYPHS = 4.5, 3.0
 STEPS = 25
 
 
-def variables(theme: Theme, given: Mapping[str, str]) -> dict[str, str]:
+SIXTEEN_DARK = {
+    "primary": "#55ffff",
+    "accent": "#ffff55",
+    "footer-key-foreground": "#ffff55",
+    "warning": "#ffff55",
+    "success": "#55ff55",
+    "error": "#ff5555",
+    "foreground-muted": "#aaaaaa",
+    "hex-even": "#0000aa",
+    "hex-odd": "#000000",
+    "hex-zero": "#aaaaaa",
+    "hex-print": "#55ff55",
+    "hex-byte": "#ffffff",
+    "hex-high": "#ff55ff",
+    "severity-critical": "#ff5555",
+    "severity-high": "#ff5555",
+    "severity-medium": "#ff55ff",
+    "severity-low": "#ffffff",
+    "severity-info": "#55ffff",
+    "verdict-corrupt": "#ff5555",
+    "verdict-suspicious": "#ff55ff",
+    "verdict-leaks": "#ffffff",
+    "verdict-clean": "#55ff55",
+}
+SIXTEEN_LIGHT = {
+    "primary": "#0000aa",
+    "accent": "#aa00aa",
+    "footer-key-foreground": "#aa00aa",
+    "warning": "#aa00aa",
+    "success": "#005500",
+    "error": "#aa0000",
+    "foreground-muted": "#555555",
+    "hex-even": "#aaaaaa",
+    "hex-odd": "#ffffff",
+    "hex-zero": "#555555",
+    "hex-print": "#0000aa",
+    "hex-byte": "#000000",
+    "hex-high": "#aa0000",
+    "severity-critical": "#aa0000",
+    "severity-high": "#aa0000",
+    "severity-medium": "#aa5500",
+    "severity-low": "#000000",
+    "severity-info": "#0000aa",
+    "verdict-corrupt": "#aa0000",
+    "verdict-suspicious": "#aa5500",
+    "verdict-leaks": "#000000",
+    "verdict-clean": "#0000aa",
+}
+"""Where a terminal has sixteen colours: those that mean something else must not become the same one."""
+
+
+def variables(theme: Theme, given: Mapping[str, str], sixteen: bool = False) -> dict[str, str]:
     """The variables that suit a theme, `given` those it makes of itself: ours, and of its own those we write with.
+
+    With `sixteen` the terminal has no more colours than that.
 
     Each is moved towards black or white as far as it takes to be read on the theme's background.
     """
@@ -133,6 +186,8 @@ def variables(theme: Theme, given: Mapping[str, str]) -> dict[str, str]:
             "footer-description-foreground": found["foreground"],
             "footer-key-foreground": found["accent"],
         }
+    if sixteen:
+        found |= SIXTEEN_DARK if theme.dark else SIXTEEN_LIGHT
     return found
 
 

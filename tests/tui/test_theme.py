@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from textual.app import App
 from textual.color import Color
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from tests.images import SOUND
 from tests.tui.driving import Drive, settled
 from tui.app import QcowscopeApp
 from tui.looks import MAP_CLASSES
-from tui.theme import BACKGROUNDS, CONTRAST_OF_GLYPHS, CONTRAST_OF_WORDS, DARK, LIGHT, WORDS, contrast
+from tui.theme import BACKGROUNDS, CONTRAST_OF_GLYPHS, CONTRAST_OF_WORDS, DARK, LIGHT, WORDS, contrast, variables
 from tui.widgets.cluster_map import ClusterMap
 
 THEMES = sorted(App().available_themes)
@@ -76,3 +79,52 @@ def test_what_was_drawn_takes_the_colours_of_another_theme(drive: Drive) -> None
         assert MAP_CLASSES
 
     drive(SNAPSHOTS, story, (140, 40))
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_sixteen_colours_tell_apart_what_the_colours_tell_apart(name: str) -> None:
+    app = App[None]()
+    app.theme = name
+    found = variables(app.current_theme, app.get_css_variables(), sixteen=True)
+
+    def number(of: str) -> int | None:
+        return RichColor.parse(found[of]).downgrade(ColorSystem.STANDARD).number
+
+    ground = "black" if app.current_theme.dark else "white"
+    for group in (
+        ("primary", "accent", "severity-high", "severity-medium", "severity-low"),
+        ("verdict-clean", "verdict-suspicious", "verdict-corrupt"),
+        ("hex-even", "hex-odd"),
+        ("hex-zero", "hex-byte", "hex-print", "hex-high"),
+    ):
+        numbers = [number(each) for each in group]
+        assert len(set(numbers)) == len(numbers), (group, numbers)
+    for each in ("primary", "accent", "foreground-muted", "severity-low", "hex-byte"):
+        assert contrast(Color.parse(found[each]), Color.parse(ground)) >= CONTRAST_OF_WORDS, each
+
+
+@pytest.mark.parametrize("few", ["NO_COLOR", "standard"])
+def test_what_has_the_focus_is_drawn_with_other_lines_where_colours_are_few(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, few: str
+) -> None:
+    if few == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        if few == "standard":
+            app.fit_colours(few)
+        for screen in "1234567":
+            await pilot.press(screen)
+            await settled(app, pilot)
+            for _ in range(3):
+                pane = app.screen.focused
+                while pane is not None and pane.styles.border_top[0] not in ("heavy", "round"):
+                    pane = pane.parent if isinstance(pane.parent, Widget) else None
+                assert pane is not None, (screen, app.screen.focused)
+                assert pane.styles.border_top[0] == "heavy", (screen, app.screen.focused)
+                heavy = [each for each in app.screen.query("*") if each.styles.border_top[0] == "heavy"]
+                assert heavy == [pane], "one pane alone"
+                await pilot.press("tab")
+                await settled(app, pilot)
+
+    drive(SNAPSHOTS, story, (120, 40))

@@ -16,7 +16,7 @@ from tui.text import line, lines, plain
 from tui.widgets.tick import Tick
 
 ACTIVE = -1
-RARER = "range · split · hash windows · E01 · exchange formats · range lists"
+RARER = "more: range, split, windows, DFXML, CASE, lists …"
 HINTS = {
     "range": "START:LENGTH, such as 1MiB:64KiB or 63s:2s",
     "split": "size of a piece, such as 4GiB",
