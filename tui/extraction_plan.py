@@ -143,6 +143,14 @@ class ExtractionPlan:
         return shlex.join(self.words())
 
 
+def proposed_name(image: Path) -> str:
+    """A name for the output after that of the image, unless that could harm the terminal: a field shows all."""
+    from forensic.explore import shown
+
+    name = image.name.removesuffix(".qcow2").removesuffix(".qcow")
+    return f"{name}.raw" if shown(name) == name else "extracted.raw"
+
+
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Collapsible, Input
+from textual.widgets import Collapsible, Input, ProgressBar
 
 from forensic.cli.extraction.reports import EXTRACTION_FORMATS
 from forensic.exit_status import ExitStatus
@@ -20,6 +20,7 @@ from tests.tui.driving import Drive, screen_text, settled
 from tui.app import QcowscopeApp
 from tui.extraction_plan import REPORT_ENDINGS, ExtractionPlan
 from tui.widgets.extract_form import ExtractForm
+from tui.widgets.fate_strip import FateStrip
 from tui.widgets.tick import Tick
 
 IMAGE = SOUND / "data-4k.qcow2"
@@ -141,3 +142,27 @@ def test_the_rarer_fields_are_folded_away_and_open_by_keys(drive: Drive, size: t
         assert "hash window" in text
 
     drive(IMAGE, story, size)
+
+
+def test_a_refused_start_shows_nothing_of_the_run_before_it(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("5")
+        form = app.screen.query_one(ExtractForm)
+        filled_in(form, {"output": str(tmp_path / "o.raw")}, ("markdown",))
+        await pilot.press("f5")
+        await settled(app, pilot)
+        await pilot.press("escape")
+        bar = app.screen.query_one(ProgressBar)
+        assert bar.percentage == 1
+        assert f"markdown {tmp_path}" in screen_text(app)
+        assert "reports follow" not in screen_text(app), "they are written"
+        assert "16 KiB in 00:00:0" in screen_text(app)
+        app.screen.query_one("#start").focus()
+        await pilot.press("f5")
+        await settled(app, pilot)
+        assert "nothing was extracted" in screen_text(app)
+        assert bar.percentage == 0
+        assert app.screen.query_one(FateStrip).size.height == 0
+        assert "all written" not in screen_text(app)
+
+    drive(IMAGE, story, (170, 60))

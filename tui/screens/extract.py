@@ -17,11 +17,11 @@ from textual.widget import Widget
 from textual.widgets import Button, Label, ProgressBar, Static
 
 from forensic import Extraction
-from forensic.explore import shown, usable_hashes
+from forensic.explore import usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
 from tui.extract_job import Control, Doubtful, Extracted, Extracting, run_extraction
-from tui.extraction_plan import ExtractionPlan
+from tui.extraction_plan import ExtractionPlan, proposed_name
 from tui.facts import untrusted
 from tui.screens.base import ImageScreen
 from tui.screens.prompts import Question
@@ -163,7 +163,10 @@ class ExtractScreen(ImageScreen):
         self._control, self._started, self._under_way = Control(), time.monotonic(), plan
         self.desk.give_up = self._control.stop_and_wait
         self._show_running(True)
-        self.query_one("#outcome", Static).update("")
+        for name in ("#outcome", "#live"):
+            self.query_one(name, Static).update("")
+        self.query_one("#progress", ProgressBar).update(total=100, progress=0)
+        self.query_one("#strip", FateStrip).show([], 0)
         self.desk.log.add(f"extraction begun: {plan.command()}")
         control, image, said = self._control, self.desk.image, (self.desk.notes.as_json(), self.desk.log.as_json())
         self.run_worker(
@@ -223,6 +226,9 @@ class ExtractScreen(ImageScreen):
         if event.extraction is None:
             outcome.update(line(("✖ nothing was extracted  ", "bold"), event.reason))
         else:
+            taken = _clock(time.monotonic() - self._started)
+            words = line((size(event.extraction.size), "bold"), f" in {taken}, with reports")
+            self.query_one("#live", Static).update(words)
             outcome.update(self._outcome(event.extraction, self._under_way.report_paths()))
         self.query_one("#live-pane").scroll_end(animate=False)
         self._report = event.report
@@ -275,10 +281,10 @@ class ExtractScreen(ImageScreen):
             line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes, recorded as zero"),
         ]
         missing = ledger.bytes_missing - ledger.bytes_not_wanted
-        share = f"{missing * 100 / max(1, extraction.size):.1f} % of the disk, filled with zeros"
+        share = f"{missing * 100 / max(1, extraction.size):.2g} % of the disk, filled with zeros"
         parts.append(line(("missing ", "dim"), f"{missing:,} bytes" + (f", {share}" if missing else "")))
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
-        parts += [line((f"{name:<8}", "dim"), str(path)) for name, path in reports]
+        parts += [line((f"{name:<7} ", "dim"), str(path)) for name, path in reports]
         unchanged = "unchanged ✔" if self.desk.image.evidence.unchanged() else "CHANGED WHILE BEING READ"
         parts.append(line(("source  ", "dim"), unchanged))
         parts += [line(("caution ", "dim"), (note, "bold")) for note in self.desk.image.evidence.notes()]
@@ -287,12 +293,6 @@ class ExtractScreen(ImageScreen):
             for entry in ledger.unreadable().ranges[:LISTED_RANGES]
         ]
         return lines(parts)
-
-
-def proposed_name(image: Path) -> str:
-    """A name for the output after that of the image, unless that could harm the terminal: a field shows all."""
-    name = image.name.removesuffix(".qcow2").removesuffix(".qcow")
-    return f"{name}.raw" if shown(name) == name else "extracted.raw"
 
 
 def _clock(seconds: float) -> str:
