@@ -8,7 +8,7 @@ from msgspec import Struct
 from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.arrays import U64, big_endian, is_among
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -218,7 +218,7 @@ def _without_refcounts(evidence: Evidence, candidates: Candidates, geometry: Geo
         return candidates
     own = np.arange(geometry.refcount_table_clusters, dtype=np.uint64) * np.uint64(1 << bits) + np.uint64(offset)
     places = np.concatenate([table.block_offsets(), own])
-    return candidates.chosen(~np.isin(candidates.host_offsets, places))
+    return candidates.chosen(~is_among(candidates.host_offsets, np.sort(places)))
 
 
 def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int, order: int) -> bool:
@@ -295,6 +295,6 @@ def is_coherent(layout: Layout, file_size: int) -> bool:
     clean = l1_reserved_bits(entries) == 0
     offsets = host_offset_of(entries)
     inside = int(np.count_nonzero(~clean | (offsets < np.uint64(file_size))))
-    tables = int(np.count_nonzero(clean & np.isin(offsets, layout.candidates.host_offsets)))
+    tables = int(np.count_nonzero(clean & is_among(offsets, layout.candidates.host_offsets)))
     left = int(np.count_nonzero(~layout.candidates.l1_like))
     return tables > 0 and tables >= 0.6 * min(inside, left)

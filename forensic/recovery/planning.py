@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from forensic.errors import Unsupported
 from forensic.numbers import counted
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, distinct_counted, is_among, without
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.recovery import certainty as sure
@@ -66,7 +66,7 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
     for slot in replaced:  # of which several methods may have placed some
         indices = np.concatenate([one.indices for one in work.placed_data if one.slot == slot])
         judged.add_rest(slot, indices, geometry.l2_entry_count, Why.OVERWRITTEN)
-    judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
+    judged.add_slots(without(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
     decisions[size] = _on_size(
@@ -157,8 +157,8 @@ def _listed(work: Work) -> set[int]:
 def _named_twice(work: Work) -> I64:
     """The slots whose table another slot has as well."""
     used = np.flatnonzero(work.l1)
-    values, times = np.unique(work.l1[used], return_counts=True)
-    found: I64 = used[np.isin(work.l1[used], values[times > 1])]
+    values, times = distinct_counted(work.l1[used])
+    found: I64 = used[is_among(work.l1[used], values[times > 1])]
     return found
 
 
