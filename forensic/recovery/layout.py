@@ -62,8 +62,8 @@ class Layout(Struct):
     `header` is the header cluster by which the image is read, and `form` whether it is the file's own, mended or made,
     as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
     `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
-    `doubtful` says that the content contradicts the header and nothing decides between them. Of an image beneath
-    another, `taken` are the clusters that the one above it has taken.
+    `doubtful`: the content contradicts the header and nothing decides. Of an image beneath another, `taken` are the
+    clusters that the one above it has taken. `version` is 1 only by a header that says so.
     """
 
     geometry: Geometry
@@ -78,11 +78,12 @@ class Layout(Struct):
     l1_method: Method = Method.HEADER
     doubtful: bool = False
     taken: Tally | None = None
+    version: int = 3
 
     @property
-    def named(self) -> U64:
-        """The host offsets in the L1 table that lead to a cluster boundary inside the reach of the format."""
-        return host_offset_of(self.l1)
+    def has_header(self) -> bool:
+        """Whether the file's own header says what is read by; that of version 1 is expressed by one that is made."""
+        return self.form != "plan" or self.version == 1
 
 
 def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
