@@ -38,7 +38,6 @@ FEWEST_ENTRIES = 4
 
 MANY_ENTRIES = 16  # from which on their alignment is believed without the refcounts
 EXTENDED_SHARE = 0.2
-
 TABLES_TRIED = 1 << 12
 
 MOST_L1_BYTES = 32 << 20
@@ -62,8 +61,8 @@ class Layout(Struct):
     `header` is the header cluster by which the image is read, and `form` whether it is the file's own, mended or made,
     as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
     `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
-    `doubtful`: the content contradicts the header and nothing decides. Of an image beneath another, `taken` are the
-    clusters that the one above it has taken. `version` is 1 only by a header that says so.
+    `doubtful`: the content contradicts the header and nothing decides. `taken` are the clusters that an image above it
+    has taken. `version` is 1 only by a header that says so.
     """
 
     geometry: Geometry

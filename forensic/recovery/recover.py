@@ -32,7 +32,7 @@ from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
 from forensic.recovery.snapshot_plans import make_plan_of_deleted, make_plan_of_snapshot, snapshot_named
 from forensic.recovery.understanding import accounts_of, kept, look_at_named_tables, understand
-from forensic.recovery.version_1.layout import layout_of_version_1
+from forensic.recovery.version_1.layout import layout_of_version_1, with_l1_after_header
 from forensic.recovery.version_1.tables import read_other_tables
 from forensic.recovery.work import RecoverySettings, Work
 
@@ -123,6 +123,8 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
         layout = layout_of_version_1(by_version_1, found)
     else:
         layout = understand(evidence, found, settings.knowledge)
+        if layout is not None and settings.knowledge.l1_offset is None:
+            layout = with_l1_after_header(evidence, found, layout)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
     if (needed := layout.geometry.l1_entries_needed) > MAX_L1_ENTRIES:
@@ -203,7 +205,7 @@ def _damage(work: Work) -> list[str]:
         found.append(f"the file's header is not used: {layout.by_content['header']}")
     others = {name: why for name, why in layout.by_content.items() if name not in ("magic", "header")}
     found += [f"{name} does not come from the header: {why}" for name, why in others.items()]
-    if layout.doubtful:
+    if layout.doubtful and layout.version != 1:
         found.append("the tables suggest a different cluster size from the header's")
     if len(work.broken):
         found.append(f"L1 entries that lead to no table: {len(work.broken):,}")

@@ -20,6 +20,7 @@ def read_other_tables(work: Work, header: Qcow1Header) -> None:
 
     What an intact table has empty is judged as slots without a table are.
     """
+    work.accounts.claim_range(header.l1_table_offset, ENTRY_SIZE * len(work.layout.l1))
     offsets = work.layout.l1[work.broken]
     inside = (offsets < np.uint64(work.evidence.size)) & (offsets & np.uint64(header.cluster_size - 1) == 0)
     l1 = Qcow1L1(header, work.layout.l1, work.evidence.size)
