@@ -54,12 +54,13 @@ def put(raw: bytearray, at: int, form: str, value: int) -> None:
 def superblock(
     sector: int = 512, block: int = 4096, directory_log: int = 0, version: int = 5, inode: int = INODE_SIZE,
     group_blocks: int = GROUP_BLOCKS, group_log: int = GROUP_LOG, log_start: int = LOG_START, uuid: bytes = UUID,
+    said: int | None = None,
 ) -> bytes:  # fmt: skip
     raw = bytearray(sector)
     raw[:4], raw[32:48] = b"XFSB", uuid
     for at, form, value in (
         (4, ">I", block), (8, ">Q", BLOCKS), (48, ">Q", log_start), (84, ">I", group_blocks), (96, ">I", LOG_BLOCKS),
-        (100, ">H", 0xB4A0 | version), (102, ">H", sector), (104, ">H", inode), (123, ">B", PER_BLOCK_LOG),
+        (100, ">H", 0xB4A0 | version), (102, ">H", said or sector), (104, ">H", inode), (123, ">B", PER_BLOCK_LOG),
         (124, ">B", group_log), (192, ">B", directory_log),
     ):  # fmt: skip
         put(raw, at, form, value)
@@ -177,6 +178,8 @@ def test_directories_may_have_larger_blocks(tmp_path: Path) -> None:
         superblock(inode=2049),
         superblock(group_blocks=0),
         superblock(group_log=32),
+        superblock(sector=512, said=4096),
+        superblock(sector=4096, said=512),
         superblock(sector=512)[:230] + b"\1" + superblock()[231:],
         superblock(sector=4096)[:512] + b"\1",
         b"",
