@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +32,27 @@ def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
     found: npt.NDArray[Scalar] = ordered[fresh]
     return found
+
+
+def distinct_counted(values: npt.NDArray[Scalar]) -> tuple[npt.NDArray[Scalar], I64]:
+    """The values in order, each once, and how often each was there."""
+    ordered = np.sort(values, axis=None)
+    fresh = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+    starts = np.flatnonzero(fresh)
+    found: npt.NDArray[Scalar] = ordered[starts]
+    return found, np.diff(starts, append=len(ordered))
+
+
+def without(values: I64, others: Sequence[int] | I64) -> I64:
+    """The values in order, each once, that are not among others."""
+    found = distinct(values)
+    ordered = np.sort(np.array(others, dtype=np.int64))
+    if not len(ordered):
+        return found
+    near = np.minimum(np.searchsorted(ordered, found), len(ordered) - 1)
+    left: I64 = found[ordered[near] != found]
+    return left
 
 
 def is_among(values: U64, ordered: U64) -> npt.NDArray[np.bool_]:

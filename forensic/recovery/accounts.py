@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -247,10 +247,10 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
     more than a few, what is left has to read as entries by more than the bits that it does not have: a word of data
     may be an offset by chance.
     """
-    offsets = np.unique(host_offset_of(l1[l1_reserved_bits(l1) == 0]))
+    offsets = distinct(host_offset_of(l1[l1_reserved_bits(l1) == 0]))
     aligned = (offsets & np.uint64(geometry.cluster_size - 1)) == 0
     offsets = offsets[aligned & (offsets != 0) & (offsets < np.uint64(evidence.size))]
-    offsets = offsets[~np.isin(offsets, known.host_offsets)]
+    offsets = offsets[~is_among(offsets, known.host_offsets)]
     if geometry.external_data_file or not len(offsets):
         return known
     clusters = (offsets >> np.uint64(geometry.cluster_bits)).astype(np.int64)

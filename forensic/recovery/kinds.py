@@ -121,6 +121,19 @@ class Kinds:
         rows[np.searchsorted(pages, numbers), sectors & (PAGE - 1)] = kinds
         self.put_pages(pages, rows)
 
+    def put_run(self, first: int, kinds: Bytes) -> None:
+        """Set the kinds of sectors that follow one another; quickly, if nothing was put from their page on."""
+        page = first >> PAGE_BITS
+        if first % PAGE or (self._raw_numbers and page <= int(self.pages[-1])):
+            self.put(np.arange(first, first + len(kinds)), kinds)
+            return
+        count = -(-len(kinds) // PAGE)
+        rows = kinds
+        if len(kinds) % PAGE:
+            rows = np.full(count * PAGE, self._unlisted(np.array([page + count - 1]))[0], dtype=np.uint8)
+            rows[: len(kinds)] = kinds
+        self.put_pages(np.arange(page, page + count), rows.reshape(count, PAGE))
+
     def put_pages(self, pages: I64, rows: Bytes) -> None:
         """Set whole pages, in rising order."""
         same = (rows == rows[:, :1]).all(axis=1)

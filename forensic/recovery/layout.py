@@ -8,7 +8,7 @@ from msgspec import Struct
 from forensic.disk.codecs import decode
 from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
-from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.arrays import U64, big_endian, is_among
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -38,7 +38,6 @@ FEWEST_ENTRIES = 4
 
 MANY_ENTRIES = 16  # from which on their alignment is believed without the refcounts
 EXTENDED_SHARE = 0.2
-
 TABLES_TRIED = 1 << 12
 
 MOST_L1_BYTES = 32 << 20
@@ -62,8 +61,8 @@ class Layout(Struct):
     `header` is the header cluster by which the image is read, and `form` whether it is the file's own, mended or made,
     as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
     `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
-    `doubtful` says that the content contradicts the header and nothing decides between them. Of an image beneath
-    another, `taken` are the clusters that the one above it has taken.
+    `doubtful`: the content contradicts the header and nothing decides. `taken` are the clusters that an image above it
+    has taken. `version` is 1 only by a header that says so.
     """
 
     geometry: Geometry
@@ -78,11 +77,12 @@ class Layout(Struct):
     l1_method: Method = Method.HEADER
     doubtful: bool = False
     taken: Tally | None = None
+    version: int = 3
 
     @property
-    def named(self) -> U64:
-        """The host offsets in the L1 table that lead to a cluster boundary inside the reach of the format."""
-        return host_offset_of(self.l1)
+    def has_header(self) -> bool:
+        """Whether the file's own header says what is read by; that of version 1 is expressed by one that is made."""
+        return self.form != "plan" or self.version == 1
 
 
 def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
@@ -218,7 +218,7 @@ def _without_refcounts(evidence: Evidence, candidates: Candidates, geometry: Geo
         return candidates
     own = np.arange(geometry.refcount_table_clusters, dtype=np.uint64) * np.uint64(1 << bits) + np.uint64(offset)
     places = np.concatenate([table.block_offsets(), own])
-    return candidates.chosen(~np.isin(candidates.host_offsets, places))
+    return candidates.chosen(~is_among(candidates.host_offsets, np.sort(places)))
 
 
 def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int, order: int) -> bool:
@@ -295,6 +295,6 @@ def is_coherent(layout: Layout, file_size: int) -> bool:
     clean = l1_reserved_bits(entries) == 0
     offsets = host_offset_of(entries)
     inside = int(np.count_nonzero(~clean | (offsets < np.uint64(file_size))))
-    tables = int(np.count_nonzero(clean & np.isin(offsets, layout.candidates.host_offsets)))
+    tables = int(np.count_nonzero(clean & is_among(offsets, layout.candidates.host_offsets)))
     left = int(np.count_nonzero(~layout.candidates.l1_like))
     return tables > 0 and tables >= 0.6 * min(inside, left)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from forensic.errors import Unsupported
 from forensic.numbers import counted
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, distinct_counted, is_among, without
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
 from forensic.recovery import certainty as sure
@@ -64,14 +64,15 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
         decisions[name] = Decision("slots without a table are empty", empty, CONFIDENCE[method], method, because)
     replaced = sorted({one.slot for one in work.placed_data})
     for slot in replaced:  # of which several methods may have placed some
-        indices = np.concatenate([one.indices for one in work.placed_data if one.slot == slot])
+        indices = np.concatenate(
+            [part for one in work.placed_data if one.slot == slot for part in (one.indices, one.empty)]
+        )
         judged.add_rest(slot, indices, geometry.l2_entry_count, Why.OVERWRITTEN)
-    judged.add_slots(np.setdiff1d(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
+    judged.add_slots(without(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
     known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
-    decisions[size] = _on_size(
-        geometry.virtual_size, known, "size" in work.layout.by_content or work.layout.form == "plan"
-    )
+    told = "size" in work.layout.by_content or not work.layout.has_header
+    decisions[size] = _on_size(geometry.virtual_size, known, told)
     inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, geometry.virtual_size)
     if too_many:
         raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
@@ -126,7 +127,7 @@ def _decisions(work: Work) -> dict[str, Decision]:
         what, because = "the L1 entries lead to the tables of the disk", ["the header gives the place of the L1 table"]
         doubtful = work.everywhere or layout.doubtful
         if method == Method.HEADER:
-            how = sure.of_pointers(layout.form != "plan" and "header" not in layout.by_content, doubtful)
+            how = sure.of_pointers(layout.has_header and "header" not in layout.by_content, doubtful)
         elif method == Method.EXAMINER:
             how, because = Certainty.INFERRED, ["the examiner gave the place of the L1 table"]
         else:
@@ -157,8 +158,8 @@ def _listed(work: Work) -> set[int]:
 def _named_twice(work: Work) -> I64:
     """The slots whose table another slot has as well."""
     used = np.flatnonzero(work.l1)
-    values, times = np.unique(work.l1[used], return_counts=True)
-    found: I64 = used[np.isin(work.l1[used], values[times > 1])]
+    values, times = distinct_counted(work.l1[used])
+    found: I64 = used[is_among(work.l1[used], values[times > 1])]
     return found
 
 
@@ -220,7 +221,7 @@ def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
     size = geometry.virtual_size
     has_snapshots = layout.form != "plan" and image_of(work.evidence, layout).header.nb_snapshots > 0
     short = last > -(-size // geometry.cluster_size) * geometry.cluster_size and not has_snapshots
-    told = layout.size_known and ("size" in layout.by_content or layout.form == "plan")
+    told = layout.size_known and ("size" in layout.by_content or not layout.has_header)
     if told and last > -(-size // geometry.cluster_size) * geometry.cluster_size:
         kept = ": what lies after it is left out" if has_snapshots else ""
         work.damage.append(f"the size that was given, {size:,} bytes, is too small for the tables{kept}")

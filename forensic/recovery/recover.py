@@ -20,7 +20,7 @@ from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
 from forensic.recovery.headers import header_of
-from forensic.recovery.layout import Layout
+from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
 from forensic.recovery.placement.placing import orphans_in_use, place_tables
@@ -32,6 +32,8 @@ from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
 from forensic.recovery.snapshot_plans import make_plan_of_deleted, make_plan_of_snapshot, snapshot_named
 from forensic.recovery.understanding import accounts_of, kept, look_at_named_tables, understand
+from forensic.recovery.version_1.layout import layout_of_version_1, with_l1_after_header
+from forensic.recovery.version_1.tables import read_other_tables
 from forensic.recovery.work import RecoverySettings, Work
 
 FEWEST_PLACED = 2
@@ -54,10 +56,10 @@ class Recovery(Struct):
 def recover(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> Recovery:
     """The plan of the active disk of a damaged image.
 
-    Raises `NotAnImage` if there is no trace of one, `Unsupported` for version 1, and `Interrupted`.
+    Raises `NotAnImage` if there is no trace of one, `Unsupported` for some of version 1, and `Interrupted`.
     """
     work = _placed(evidence, settings)
-    if work.layout.form == "plan" and not settings.knowledge.header and not _is_trace(work):
+    if not work.layout.has_header and not settings.knowledge.header and not _is_trace(work):
         why = "there is no trace of one: no header, and no tables that agree"
         if _has_header(evidence):
             why = "its header leads to no tables, and those in the file are of another image and fit no place"
@@ -111,13 +113,18 @@ def _placed(evidence: Evidence, settings: RecoverySettings) -> Work:
 
 def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     """Scan the file and understand what there is. Raises `NotAnImage`, `Unsupported`, `Interrupted`."""
-    if isinstance(identify(evidence), Qcow1Image):
-        raise Unsupported(evidence.path_as_given, "recovery supports versions 2 and 3; this is a version 1 image")
+    image = identify(evidence)
+    by_version_1 = image if isinstance(image, Qcow1Image) and settings.knowledge == Knowledge() else None
     until = None if settings.max_time is None else time.monotonic() + settings.max_time
     found = scan(evidence, settings.progress, settings.cancelled, until)
     if found.stopped_at is not None:
         look_at_named_tables(evidence, found, settings.knowledge)
-    layout = understand(evidence, found, settings.knowledge)
+    if by_version_1 is not None:
+        layout = layout_of_version_1(by_version_1, found)
+    else:
+        layout = understand(evidence, found, settings.knowledge)
+        if layout is not None and settings.knowledge.l1_offset is None:
+            layout = with_l1_after_header(evidence, found, layout)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
     if (needed := layout.geometry.l1_entries_needed) > MAX_L1_ENTRIES:
@@ -131,6 +138,8 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     everywhere |= found.stopped_at is not None and layout.l1_method != Method.HEADER  # there may be others
     work = Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
     work.until = until
+    if by_version_1 is not None and layout.version == 1:
+        read_other_tables(work, by_version_1.header)
     work.damage += _damage(work)
     if found.stopped_at is not None:
         place = f"host offset {found.stopped_at:#x} of {evidence.size:#x}"
@@ -188,7 +197,7 @@ def _damage(work: Work) -> list[str]:
     if layout.form == "plan" and _has_header(work.evidence):
         if "header" not in layout.by_content:
             found.append("the file's header is not used: what the examiner gave, or the tables, differ from it")
-    elif layout.form == "plan":
+    elif not layout.has_header:
         found.append("the header is lost")
     elif "magic" in layout.by_content:
         found.append("the magic of the header is wrong")
@@ -196,7 +205,7 @@ def _damage(work: Work) -> list[str]:
         found.append(f"the file's header is not used: {layout.by_content['header']}")
     others = {name: why for name, why in layout.by_content.items() if name not in ("magic", "header")}
     found += [f"{name} does not come from the header: {why}" for name, why in others.items()]
-    if layout.doubtful:
+    if layout.doubtful and layout.version != 1:
         found.append("the tables suggest a different cluster size from the header's")
     if len(work.broken):
         found.append(f"L1 entries that lead to no table: {len(work.broken):,}")
@@ -210,7 +219,10 @@ def _damage(work: Work) -> list[str]:
     if not accounts.possible:
         return found
     count = accounts.unexplained
-    if not accounts.usable:
+    if layout.version == 1:
+        if count:
+            found.append(f"{counted(count, 'unreferenced cluster is', 'unreferenced clusters are')} not zero")
+    elif not accounts.usable:
         left = counted(count, "unreferenced cluster is", "unreferenced clusters are")
         found.append(f"the refcounts do not agree with the tables; {left} not zero")
     elif count:

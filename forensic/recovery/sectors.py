@@ -6,7 +6,7 @@ A sector is read as 64 big-endian words. Whether it can be part of a table is de
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -118,8 +118,19 @@ EXT_INODE_HALF, EXT_INODE_VALUE = 20, int.from_bytes(b"\x0a\xf3", sys.byteorder)
 EXT_HALF, EXT_VALUE = 28, int.from_bytes(b"\x53\xef", sys.byteorder)
 
 NTFS_MASK, NTFS_VALUE = _word(b"\0\0\0\xff\xff\xff\xff\xff"), _word(b"\0\0\0NTFS ")
+NTFS_QUARTER, NTFS_QUARTER_VALUE = 1, int.from_bytes(b"TFS ", sys.byteorder)
 
 BTRFS_WORD, BTRFS_VALUE = 8, _word(b"_BHRfS_M")
+
+HEAD_WORDS = 9
+"""Every signature stands in so many words at the beginning of its sector."""
+
+HEAD = np.dtype({"names": ["head"], "formats": [f"V{8 * HEAD_WORDS}"], "offsets": [0], "itemsize": SECTOR_SIZE})
+
+
+def heads_of(sectors: npt.NDArray[np.uint8]) -> Words:
+    """The first words of each sector, copied side by side: most sectors are judged by them, and looked at once."""
+    return sectors.view(HEAD)["head"].copy().view(np.uint64).reshape(-1, HEAD_WORDS)
 
 
 class Masks(Struct, frozen=True):
@@ -128,6 +139,8 @@ class Masks(Struct, frozen=True):
     standard: np.uint64
     stream: np.uint64
     stream_value: np.uint64
+    neither: np.uint64
+    """Bits that are set in no entry, whichever kind it has."""
 
 
 def masks_of(file_size: int) -> Masks:
@@ -135,7 +148,10 @@ def masks_of(file_size: int) -> Masks:
     too_far = ((1 << 56) - 1) & ~((1 << min(highest, 56)) - 1)
     stream_far = ((1 << LOWEST_STREAM_BITS) - 1) & ~((1 << min(highest, LOWEST_STREAM_BITS)) - 1)
     return Masks(
-        _big(L2_STANDARD_RESERVED | COMPRESSED | too_far), _big(COPIED | COMPRESSED | stream_far), _big(COMPRESSED)
+        standard=_big(L2_STANDARD_RESERVED | COMPRESSED | too_far),
+        stream=_big(COPIED | COMPRESSED | stream_far),
+        stream_value=_big(COMPRESSED),
+        neither=_big(too_far & stream_far),
     )
 
 
@@ -161,46 +177,51 @@ def extended_like(words: Words, entries: Bools, streams: Bools) -> Bools:
     return found
 
 
-def _snapshot_like(words: Words, begin: Words, masks: Masks) -> Bools:
-    """Sectors that may begin with an entry of a snapshot table: an L1 table, a short id, nanoseconds, little extra."""
-    found: Bools = ((begin & (masks.standard | _big(COPIED | 0x1FF))) == 0) & (begin != 0)
-    if found.any():
-        rows = np.flatnonzero(found)
-        head = words[rows].byteswap()
-        ids = head[:, 1] >> np.uint64(16) & np.uint64(0xFFFF)
-        nanoseconds = head[:, 2] & np.uint64(0xFFFF_FFFF)
-        extra = head[:, 4] & np.uint64(0xFFFF_FFFF)
-        good = (head[:, 1] >> np.uint64(32) > 0) & (ids > 0) & (ids <= 20) & (nanoseconds < 10**9) & (extra <= 1024)
-        found[rows] = good
-    return found
+def maybe_entries(begin: Words, masks: Masks) -> I64:
+    """Rows of words that `entry_like` may take; it says no to all others, which are nearly all of what is no table."""
+    return np.flatnonzero((begin & masks.neither) == 0)
 
 
-def signatures_in(words: Words, begin: Words, masks: Masks) -> list[tuple[Signature, I64]]:
-    """Rows of sectors with which known structures may begin; `begin` are their first words, side by side in memory.
+def snapshots_in(rows: I64, heads: Words, masks: Masks) -> I64:
+    """Of some rows those that may begin with an entry of a snapshot table.
 
-    A look at one word of each sector takes as long as the memory takes to bring it, however little is done with it.
+    It has an L1 table, a short id, nanoseconds, and little extra.
     """
-    found: list[tuple[Signature, I64]] = []
-    halves = words.view(np.uint16)
-    rows = np.flatnonzero(FIRST_HALVES[begin.view(np.uint16)[::4]])
-    if len(rows):
-        head = begin[rows]
-        for signature, mask, value in BY_FIRST_WORD:
-            hits = rows[(head & mask) == value]
-            if len(hits):
-                found.append((signature, hits))
-    names = np.flatnonzero(NAMES_HALVES[halves[:, XFS_NAMES_HALF]])
-    for signature, hits in (
-        (Signature.XFS_TREE_OF_NAMES, names[halves[names, XFS_NAMES_HALF + 1] == 0]),
-        (Signature.SNAPSHOT, np.flatnonzero(_snapshot_like(words, begin, masks))),
-        (Signature.EXT, np.flatnonzero(halves[:, EXT_HALF] == EXT_VALUE)),
-        (Signature.EXT_INODE, np.flatnonzero(halves[:, EXT_INODE_HALF] == EXT_INODE_VALUE)),
-        (Signature.BTRFS, np.flatnonzero(words[:, BTRFS_WORD] == BTRFS_VALUE)),
-        (Signature.NTFS_BOOT, np.flatnonzero((begin & NTFS_MASK) == NTFS_VALUE)),
-    ):
-        if len(hits):
-            found.append((signature, hits))
-    return found
+    first = heads[rows, 0]
+    rows = rows[((first & (masks.standard | _big(COPIED | 0x1FF))) == 0) & (first != 0)]
+    head = heads[rows, :5].byteswap()
+    ids = head[:, 1] >> np.uint64(16) & np.uint64(0xFFFF)
+    nanoseconds = head[:, 2] & np.uint64(0xFFFF_FFFF)
+    extra = head[:, 4] & np.uint64(0xFFFF_FFFF)
+    good = (head[:, 1] >> np.uint64(32) > 0) & (ids > 0) & (ids <= 20) & (nanoseconds < 10**9) & (extra <= 1024)
+    return rows[good]
+
+
+def structures_in(heads: Words) -> list[tuple[Signature, I64]]:
+    """Rows of sectors with which known structures may begin, but for entries of snapshot tables."""
+    halves = heads.view(np.uint16)
+    marked = FIRST_HALVES.take(halves[:, 0])
+    marked |= NAMES_HALVES.take(halves[:, XFS_NAMES_HALF])
+    marked |= halves[:, EXT_HALF] == EXT_VALUE
+    marked |= halves[:, EXT_INODE_HALF] == EXT_INODE_VALUE
+    marked |= heads[:, BTRFS_WORD] == BTRFS_VALUE
+    marked |= heads.view(np.uint32)[:, NTFS_QUARTER] == NTFS_QUARTER_VALUE
+    rows = np.flatnonzero(marked)
+    if not len(rows):
+        return []
+    return [(signature, rows[hits]) for signature, hits in _signatures(heads[rows]) if hits.any()]
+
+
+def _signatures(heads: Words) -> Iterator[tuple[Signature, Bools]]:
+    begin, halves = heads[:, 0], heads.view(np.uint16)
+    for signature, mask, value in BY_FIRST_WORD:
+        yield signature, (begin & mask) == value
+    names = NAMES_HALVES[halves[:, XFS_NAMES_HALF]] & (halves[:, XFS_NAMES_HALF + 1] == 0)
+    yield Signature.XFS_TREE_OF_NAMES, names
+    yield Signature.EXT, halves[:, EXT_HALF] == EXT_VALUE
+    yield Signature.EXT_INODE, halves[:, EXT_INODE_HALF] == EXT_INODE_VALUE
+    yield Signature.BTRFS, heads[:, BTRFS_WORD] == BTRFS_VALUE
+    yield Signature.NTFS_BOOT, (begin & NTFS_MASK) == NTFS_VALUE
 
 
 def good_entries(batch: L2Batch, table_like: Bools, other: Bools) -> Bools:

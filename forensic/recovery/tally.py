@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.arrays import I64, Bools, distinct_counted
 
 MOST = 255
 """Times beyond which it is not counted."""
@@ -47,8 +47,7 @@ class Tally:
         low, high = int(numbers.min()), int(numbers.max())
         if high - low < DENSE * len(numbers) and self._add_stretch(numbers, low, high):
             return
-        distinct, times = np.unique(numbers, return_counts=True)
-        self._put(distinct, times)
+        self._put(*distinct_counted(numbers))
 
     def put(self, numbers: I64, times: I64) -> None:
         """Count each of these, which rise, so many times more."""

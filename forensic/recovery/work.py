@@ -36,7 +36,8 @@ class RecoverySettings(Struct, frozen=True):
 class PlacedData(Struct, frozen=True):
     """Data of a slot whose table is lost: indices of entries, the host offset of each cluster, and what says so.
 
-    Of compressed clusters `stored_lengths` says how many bytes each takes; 0, or nothing, where they are not.
+    Of compressed clusters `stored_lengths` says how many bytes each takes; 0, or nothing, where they are not. `empty`
+    are the indices of entries that were read and lead nowhere.
     """
 
     slot: int
@@ -45,6 +46,7 @@ class PlacedData(Struct, frozen=True):
     method: Method
     because: str
     stored_lengths: I64 | None = None
+    empty: I64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 class Streams(Struct, frozen=True):

@@ -151,6 +151,118 @@ def test_a_file_of_many_parts_is_read_as_one_without_holes(seed: int, tmp_path: 
     }
 
 
+MAGICS = {
+    Signature.QCOW2: (0, [b"QFI\xfb"]),
+    Signature.GPT: (0, [b"EFI "]),
+    Signature.XFS: (0, [b"XFSB"]),
+    Signature.XFS_AGF: (0, [b"XAGF"]),
+    Signature.XFS_AGI: (0, [b"XAGI"]),
+    Signature.XFS_AGFL: (0, [b"XAFL"]),
+    Signature.XFS_INODE: (0, [b"IN"]),
+    Signature.XFS_BLOCK: (
+        0, [b"AB3B", b"AB3C", b"IAB3", b"FIB3", b"BMA3", b"XDB3", b"XDD3", b"XDF3", b"XARM", b"XSLM", b"RMB3", b"R3FC"],
+    ),
+    Signature.XFS_TREE_OF_NAMES: (8, [b"\x3d\xf1\0\0", b"\x3d\xff\0\0", b"\x3e\xbe\0\0", b"\x3b\xee\0\0"]),
+    Signature.XFS_LOG: (0, [b"\xfe\xed\xba\xbe"]),
+    Signature.NTFS_RECORD: (0, [b"FILE"]),
+    Signature.NTFS_BOOT: (3, [b"NTFS "]),
+    Signature.LUKS: (0, [b"LUKS"]),
+    Signature.EXT: (56, [b"\x53\xef"]),
+    Signature.EXT_INODE: (40, [b"\x0a\xf3"]),
+    Signature.BTRFS: (64, [b"_BHRfS_M"]),
+}  # fmt: skip
+SNAPSHOT = struct.pack(">QIHHIIQII", 0x30000, 1, 1, 4, 0, 5, 0, 0, 24)
+
+
+def is_entry(word: int, highest: int) -> bool:
+    """A plain reading: bits 0 to 61 of a standard entry are a flag and an offset, of a stream at least 49 an offset."""
+    if word >> 62 & 1:
+        return word >> 63 == 0 and (word & (1 << 49) - 1) >> highest == 0
+    return word & 0x3F00_0000_0000_01FE == 0 and (word & (1 << 56) - 1) >> highest == 0
+
+
+def plain_kind(sector: bytes, highest: int) -> Sector:
+    """A sector word by word; of bitmaps the entries stand in the even words."""
+    entries = struct.unpack(">64Q", sector)
+    if not any(entries):
+        return Sector.ZERO
+    if all(is_entry(word, highest) for word in entries):
+        return Sector.COMPRESSED if any(word >> 62 & 1 for word in entries) else Sector.STANDARD
+    if not is_entry(entries[0], highest) or not is_entry(entries[36], highest):
+        return Sector.OTHER
+    for entry, bitmap in zip(entries[0::2], entries[1::2], strict=True):
+        allocated, zero = bitmap & 0xFFFF_FFFF, bitmap >> 32
+        nowhere = entry & 0x00FF_FFFF_FFFF_FE00 == 0
+        if not is_entry(entry, highest):
+            return Sector.OTHER
+        standard = not (allocated & zero or (nowhere and allocated) or entry & 1)
+        if not (standard or (entry >> 62 & 1 and not bitmap)):
+            return Sector.OTHER
+    return Sector.EXTENDED
+
+
+def is_snapshot(sector: bytes, highest: int) -> bool:
+    """An entry of a snapshot table: an aligned L1 table, an id of up to 20 bytes, nanoseconds, extra data."""
+    table, entries, id_length, _, _, nanoseconds, _, _, extra = struct.unpack_from(">QIHHIIQII", sector)
+    plausible = table and table % 512 == 0 and table < 1 << highest
+    return bool(plausible and entries and 0 < id_length <= 20 and nanoseconds < 10**9 and extra <= 1024)
+
+
+def planted(rng: random.Random) -> bytes:
+    """A sector as they are met, or nearly: text, noise, zeros, tables with or without a wrong bit, a signature."""
+    entry = rng.choice([0, COPIED, 1, COMPRESSED])
+    bitmap = rng.choice([0, 0xFFFF_FFFF, 0xF << 32])
+    table = [entry | rng.randrange(1, 64) << 16 if rng.random() < 0.8 else 0 for _ in range(64)]
+    extended = [word if at % 2 == 0 else bitmap for at, word in enumerate(table)]
+    wrong = [word ^ (at == 7) << rng.randrange(64) for at, word in enumerate(table)]
+    sector = bytearray(
+        rng.choice(
+            [bytes(512), rng.randbytes(512), b"text " * 103, words(*table), words(*extended), words(*wrong), SNAPSHOT]
+        ).ljust(512, b"\0")[:512]
+    )
+    if rng.random() < 0.4:
+        at, magics = rng.choice(list(MAGICS.values()))
+        magic = rng.choice(magics)
+        sector[at : at + len(magic)] = magic
+        if rng.random() < 0.3:  # nearly
+            sector[at + rng.randrange(len(magic))] ^= 1 << rng.randrange(8)
+    return bytes(sector)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_sector_is_what_a_plain_reading_says(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    sectors = [planted(rng) for _ in range(6000)]
+    path = tmp_path / "file"
+    path.write_bytes(b"".join(sectors))
+    highest = (512 * len(sectors) * 16 - 1).bit_length()
+    with Evidence(path) as evidence:
+        found = scan(evidence)
+    kinds = [plain_kind(sector, highest) for sector in sectors]
+    assert found.sectors.part(0, len(sectors)).tolist() == kinds
+    assert len(set(kinds)) == 5
+    for signature, (at, magics) in MAGICS.items():
+        expected = [number for number, sector in enumerate(sectors) if sector[at:].startswith(tuple(magics))]
+        assert found.signatures[signature].sectors.tolist() == expected
+        assert expected
+    snapshots = [number for number, sector in enumerate(sectors) if is_snapshot(sector, highest)]
+    assert found.signatures[Signature.SNAPSHOT].sectors.tolist() == snapshots
+    assert snapshots
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinds_that_follow_one_another_are_put_as_if_one_by_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs, packed, plain = [], Kinds(5000, unread_from=4000), Kinds(5000, unread_from=4000)
+    for first in rng.integers(0, 4700, 12).tolist():
+        length = int(rng.integers(1, 300))
+        runs.append((first - first % 128 if length % 2 else first, np.full(length, 1 + length % 4, dtype=np.uint8)))
+    for first, kinds in runs:
+        packed.put_run(first, kinds)
+        plain.put(np.arange(first, first + len(kinds)), kinds)
+    assert packed.part(0, 5000).tolist() == plain.part(0, 5000).tolist()
+
+
 def test_from_where_a_search_stopped_on_nothing_was_read() -> None:
     kinds = Kinds(5000)
     kinds.put(np.arange(200), np.full(200, Sector.STANDARD, dtype=np.uint8))

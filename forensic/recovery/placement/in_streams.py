@@ -17,7 +17,7 @@ from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors import find_anchors
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.scanning import scan
-from forensic.recovery.sectors import WORDS, Signature, masks_of, signatures_in
+from forensic.recovery.sectors import Signature, heads_of, structures_in
 
 MOST_DECODED = 1 << 30
 """Bytes that are decoded to look for structures."""
@@ -47,14 +47,10 @@ class Decoded(Struct):
 def decode_for_anchors(accounts: Accounts, tables: U64, found: Decoded) -> None:
     """Look through the streams of tables that were not looked through yet, as far as there is room."""
     new = np.array([table for table in tables.tolist() if table not in found.tables], dtype=np.uint64)
-    masks = masks_of(accounts.evidence.size)
     size = accounts.geometry.cluster_size
     for cluster in _decoded(accounts, new, found):
-        words = np.frombuffer(cluster.data, dtype=np.uint64).reshape(-1, WORDS)
-        kinds = {kind for kind, _ in signatures_in(words, words[:, 0].copy(), masks)} - {
-            Signature.SNAPSHOT,
-            Signature.QCOW2,
-        }
+        heads = heads_of(np.frombuffer(cluster.data, dtype=np.uint8))
+        kinds = {kind for kind, _ in structures_in(heads)} - {Signature.QCOW2}
         if (kinds or not cluster.index) and found.room >= size:
             found.clusters.append(cluster)
             found.room -= size

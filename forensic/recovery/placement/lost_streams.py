@@ -20,7 +20,7 @@ from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compress
 from forensic.recovery.accounts import located
 from forensic.recovery.placement.in_streams import Cluster, Decoded
 from forensic.recovery.placement.placing import all_placed
-from forensic.recovery.sectors import WORDS, Signature, masks_of, signatures_in
+from forensic.recovery.sectors import Signature, heads_of, structures_in
 from forensic.recovery.work import Streams, Work
 
 MOST_STREAMS = 1 << 20
@@ -56,8 +56,9 @@ class Found(Struct):
     def streams(self) -> Streams:
         """In the order of the file."""
         starts, lengths = np.array(self.starts, dtype=np.int64), np.array(self.lengths, dtype=np.int64)
-        starts, first = np.unique(starts, return_index=True)
-        return Streams(starts, lengths[first])
+        order = np.argsort(starts, kind="stable")
+        kept = order[np.diff(starts[order], prepend=-1) > 0]  # the first of those that begin at one place
+        return Streams(starts[kept], lengths[kept])
 
 
 def find_streams(work: Work) -> Found:
@@ -118,11 +119,11 @@ class _Search:
         """Keep those of the clusters that wait in which a structure may begin."""
         if not self._waiting:
             return
-        words = np.frombuffer(b"".join(one.data for one in self._waiting), dtype=np.uint64).reshape(-1, WORDS)
+        sectors = np.frombuffer(b"".join(one.data for one in self._waiting), dtype=np.uint8)
         per_cluster = self._size // SECTOR_SIZE
         with_some: set[int] = set()
-        for kind, rows in signatures_in(words, words[:, 0].copy(), masks_of(self._evidence.size)):
-            if kind not in (Signature.SNAPSHOT, Signature.QCOW2):
+        for kind, rows in structures_in(heads_of(sectors)):
+            if kind != Signature.QCOW2:
                 with_some.update((rows // per_cluster).tolist())
         kept = self._found.structured
         for number in sorted(with_some):

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from msgspec import Struct
 
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, without
 from forensic.qcow2.entries import OFFSET_MASK
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.placement.by_order import looks_converted
@@ -39,13 +39,13 @@ def replace_lost_tables(work: Work) -> None:
         return
     older = by_older_tables(work, slots)
     work.placed += older
-    left = np.setdiff1d(slots, [one.slot for one in older])
+    left = without(slots, [one.slot for one in older])
     work.placed_data += by_exact_count(work, left)
-    left = np.setdiff1d(left, [one.slot for one in work.placed_data])
+    left = without(left, [one.slot for one in work.placed_data])
     in_streams = by_streams(work, left, found)
     work.streams = not_placed(work.streams, in_streams)
     work.placed_data += in_streams
-    work.placed_data += by_place(work, np.setdiff1d(left, [one.slot for one in in_streams]))
+    work.placed_data += by_place(work, without(left, [one.slot for one in in_streams]))
     replaced = [one.slot for one in older] + [one.slot for one in work.placed_data]
     l1 = work.l1.copy()
     l1[[slot for slot in replaced if slot < len(l1)]] = 0
@@ -63,7 +63,7 @@ def lost_slots(work: Work) -> I64:
         clusters = (work.l1[used] >> np.uint64(work.geometry.cluster_bits)).astype(np.int64)
         wiped = used[work.found.zero_among(clusters, work.geometry.cluster_bits)]
     placed = [one.slot for one in work.placed]
-    found: I64 = np.setdiff1d(np.concatenate([work.broken, wiped]), placed)
+    found: I64 = without(np.concatenate([work.broken, wiped]), placed)
     return found
 
 

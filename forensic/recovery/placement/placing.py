@@ -13,6 +13,7 @@ from forensic.recovery.candidates import read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import made_header, mended
 from forensic.recovery.placement.by_anchors import anchors_with_starts, by_anchors
+from forensic.recovery.placement.by_continuation import by_continuation
 from forensic.recovery.placement.by_order import by_order
 from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
 from forensic.recovery.placement.in_streams import Decoded
@@ -99,7 +100,9 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], dec
         _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
         if len(work.placed) == before:
             scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
-            _take(work, by_order(accounts, left, all_placed(work), sorted(free), scores), free)
+            slots = sorted(free)
+            _take(work, by_order(accounts, left, all_placed(work), slots, scores), free)
+            _take(work, by_continuation(accounts, left, all_placed(work), slots, scores), free)
             return
 
 
