@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from msgspec.structs import replace
 
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import FreeClusters, LeakedClusters
@@ -177,7 +176,8 @@ class AllocationCounter:
         times = np.where(self._offsets[places] == batch.host_offsets, self._times[places], 0)
         for each in distinct(times[times > 0]).tolist():
             chosen = times == each
-            sums = _sums_of_batch(batch if chosen.all() else _some_tables(batch, np.flatnonzero(chosen)))
+            tables = np.flatnonzero(chosen)
+            sums = _sums_of_batch(batch if chosen.all() else batch.selected(tables, batch.l1_indices[tables]))
             self._sums[:STORED] += each * sums[:STORED]
             self._sums[STORED] += sums[STORED]
 
@@ -256,21 +256,3 @@ def _sums_of(rows: Rows) -> I64:
     np.add.at(sums, rows["state"], rows["length"].astype(np.int64))
     sums[STORED] = int(rows["stored_length"][rows["state"] == State.COMPRESSED].sum(dtype=np.int64))
     return sums
-
-
-def _some_tables(batch: L2Batch, tables: I64) -> L2Batch:
-    """Some tables of a batch."""
-    return replace(
-        batch,
-        l1_indices=batch.l1_indices[tables],
-        host_offsets=batch.host_offsets[tables],
-        present=batch.present[tables],
-        entries=batch.entries[tables],
-        bitmaps=None if batch.bitmaps is None else batch.bitmaps[tables],
-        overwritten=tuple(
-            replace(found, row=row)
-            for row, table in enumerate(tables.tolist())
-            for found in batch.overwritten
-            if found.row == table
-        ),
-    )

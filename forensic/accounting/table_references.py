@@ -22,6 +22,7 @@ class References(Struct, frozen=True):
 
     Each counts `times` times; `sets` are the table sets of this pass that lead there, a bit each. `copied` are the
     copied bits: True if all have it, None where they mean nothing. `compressed` is for clusters that a stream touches.
+    `goes_on`, where it is known already, tells from the second on which is the cluster after the one before it.
     """
 
     clusters: U64
@@ -29,6 +30,7 @@ class References(Struct, frozen=True):
     sets: int
     copied: Bools | bool | None = None
     compressed: bool = False
+    goes_on: Callable[[], Bools] | None = None
 
     def part(self, which: Bools | I64) -> References:
         """Some of them."""
@@ -81,7 +83,16 @@ def _of_data(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> TableR
     clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
     tables = None if valid is None else lambda: np.nonzero(valid)[0]
     copied = _copied(batch, rows, valid)
-    return TableReferences(clusters, times, sets, copied, table_offsets=batch.host_offsets[rows], rows=tables)
+    whole = valid is None and isinstance(rows, slice)
+    return TableReferences(
+        clusters,
+        times,
+        sets,
+        copied,
+        goes_on=(lambda: batch.goes_on) if whole else None,
+        table_offsets=batch.host_offsets[rows],
+        rows=tables,
+    )
 
 
 def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Iterator[TableReferences]:

@@ -71,10 +71,9 @@ class TableSets(Struct):
 
     def add(self, table: L1Table, times: int) -> None:
         """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
-        size = table.geometry.cluster_size
         if table.overwritten:
             self.lost = self.lost or f"the L1 table of {table.owner} is overwritten"
-        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
+        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.misplaced:
             self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
         indices, used = _readable_entries(table)
         if not self.lost and np.count_nonzero(host_offset_of(table.entries)) > len(indices):
@@ -141,7 +140,7 @@ class TableSets(Struct):
 
 def _readable_entries(table: L1Table) -> tuple[I64, U64]:
     """The entries that lead to an L2 table, and the host offsets in them; none of a table that lies off its place."""
-    if not table.bits or table.host_offset % table.geometry.cluster_size:
+    if not table.bits or table.misplaced:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
     indices = np.flatnonzero(table.readable())
     return indices, host_offset_of(table.entries[indices])

@@ -114,14 +114,25 @@ def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.
 
 def rows_of(batch: L2Batch, data_size: int | None) -> Rows:
     """The rows of a batch of L2 tables, table after table; `data_size` as for `row_batches`."""
+    if batch.all_lead_to_data and batch.bitmaps is None:
+        return _rows_of_data(batch)
     entries = _entries_of(batch)
     if batch.bitmaps is None:
-        rows = _rows_from(batch, entries, _run_starts(batch, entries))
+        rows = _merged_rows(batch, entries, _run_starts(batch, entries))
     else:
         rows = _rows_with_subclusters(batch, entries, batch.bitmaps.reshape(-1))
     if not batch.geometry.external_data_file:
         return cut_at_file_end(rows, batch.file_size)
     return rows if data_size is None else cut_at_file_end(rows, data_size)
+
+
+def _rows_of_data(batch: L2Batch) -> Rows:
+    """Where all entries lead to data, only what goes on where has to be looked at."""
+    starts = piece_starts(~batch.goes_on | _between_tables(batch))
+    rows = _rows_from(batch, starts)
+    rows["host_offset"] = batch.data_offsets.reshape(-1)[starts]
+    rows["state"] = State.DATA
+    return rows
 
 
 class _Entries(Struct):
@@ -206,24 +217,37 @@ def _run_starts(batch: L2Batch, entries: _Entries, apart: Bools | None = None) -
     after = state[1:]
     breaks = (after != state[:-1]) | (reason[1:] != reason[:-1]) | (after == State.COMPRESSED)
     located = (after == State.DATA) | (after == State.ZERO_ALLOCATED)
-    breaks |= located & (entries.host_offset[1:] != entries.host_offset[:-1] + np.uint64(batch.geometry.cluster_size))
-    width = batch.entries.shape[1]
-    breaks[width - 1 :: width] |= np.diff(batch.l1_indices) != 1
+    breaks |= located & ~batch.goes_on
+    breaks |= _between_tables(batch)
     if apart is not None:
         breaks |= apart[1:] | apart[:-1]
     return piece_starts(breaks)
 
 
-def _rows_from(batch: L2Batch, entries: _Entries, starts: I64) -> Rows:
+def _between_tables(batch: L2Batch) -> Bools:
+    """After which entries a table ends and the next one is not that of the next L1 entry."""
+    width = batch.entries.shape[1]
+    ends = np.zeros(batch.entries.size - 1, dtype=np.bool_)
+    ends[width - 1 :: width] = np.diff(batch.l1_indices) != 1
+    return ends
+
+
+def _merged_rows(batch: L2Batch, entries: _Entries, starts: I64) -> Rows:
     """A row for each run of clusters; the runs begin at these entries."""
-    rows = np.zeros(len(starts), dtype=ROW)
-    rows["guest_offset"] = _guest_offsets(batch, starts)
-    rows["length"] = np.diff(starts, append=len(entries.state)) * batch.geometry.cluster_size
+    rows = _rows_from(batch, starts)
     rows["host_offset"] = entries.host_offset[starts]
     rows["state"] = entries.state[starts]
     rows["reason"] = entries.reason[starts]
     if entries.stored_length is not None:
         rows["stored_length"] = entries.stored_length[starts]
+    return rows
+
+
+def _rows_from(batch: L2Batch, starts: I64) -> Rows:
+    """A row up to the next for each of these entries; where it is does not stand in it yet."""
+    rows = np.zeros(len(starts), dtype=ROW)
+    rows["guest_offset"] = _guest_offsets(batch, starts)
+    rows["length"] = np.diff(starts, append=batch.entries.size) * batch.geometry.cluster_size
     return rows
 
 
@@ -241,9 +265,9 @@ def _rows_with_subclusters(batch: L2Batch, entries: _Entries, bitmaps: U64) -> R
     state[all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
     mixed &= ~all_data & ~all_zero
     if not mixed.any():
-        return _rows_from(batch, entries, _run_starts(batch, entries))
+        return _merged_rows(batch, entries, _run_starts(batch, entries))
     starts = _run_starts(batch, entries, apart=mixed)
-    rows, is_mixed = _rows_from(batch, entries, starts), mixed[starts]
+    rows, is_mixed = _merged_rows(batch, entries, starts), mixed[starts]
     subcluster_size = batch.geometry.subcluster_size
     parts = _subcluster_rows(rows[is_mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
     together = np.concatenate([rows[~is_mixed], parts])
