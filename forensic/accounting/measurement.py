@@ -10,7 +10,7 @@ from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import FreeClusters, LeakedClusters
 from forensic.accounting.shared_clusters import Sharing
 from forensic.accounting.streams import StreamBatch
-from forensic.accounting.table_sets import TableSets
+from forensic.accounting.table_sets import TableSet, TableSets
 from forensic.disk.examination import Outcome
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
@@ -44,7 +44,7 @@ class Measuring:
         """Start with what stands in the L1 table and the bitmaps."""
         self._image = image
         self._sets = sets
-        self._allocation = AllocationCounter(image)
+        self._allocation = AllocationCounter(image, sets.sets[0])
         self._sharing = Sharing(sets, -(-image.evidence.size // image.geometry.cluster_size))
         self._dirty = _dirty_bytes(bitmap_tables, image.geometry.cluster_size)
         self._lost_in_streams = 0
@@ -151,12 +151,19 @@ STORED = len(State)
 class AllocationCounter:
     """Guest bytes by state; the states are those of the mapping, and their bytes add up to the virtual size."""
 
-    def __init__(self, image: Qcow2Image) -> None:
-        """Count what the L1 table says by itself, and the last L2 table, which the disk need not fill."""
+    def __init__(self, image: Qcow2Image, active: TableSet) -> None:
+        """Count what the L1 table says by itself, and the last L2 table, which the disk need not fill.
+
+        `active` are the L2 tables of the active disk.
+        """
         geometry, l1 = image.geometry, image.l1
         coverage, whole = geometry.l1_coverage, image.virtual_size // geometry.l1_coverage
         readable = l1.readable()[:whole]
-        self._offsets, self._times = np.unique(l1.l2_offsets()[:whole][readable], return_counts=True)
+        self._offsets, self._times = active.host_offsets, active.references
+        beyond = l1.l2_offsets()[whole:][l1.readable()[whole:]]
+        if len(beyond) and len(self._offsets):  # what such an entry leads to is not, or not wholly, a part of the disk
+            self._times = self._times.copy()
+            np.subtract.at(self._times, np.searchsorted(self._offsets, beyond), 1)
         self._sums = np.zeros(STORED + 1, dtype=np.int64)
         for rows in image.row_batches(whole * coverage, image.virtual_size) if whole <= len(l1.entries) else ():
             self._sums += _sums_of(rows)

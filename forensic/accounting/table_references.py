@@ -54,7 +54,7 @@ class TableReferences(References, frozen=True, kw_only=True):
         """
         lowest, highest = int(self.clusters.min()), int(self.clusters.max())
         if self.rows is None and lowest >= end and lowest // end == highest // end:  # as in most disks
-            return np.full(len(self.table_offsets), lowest // end, dtype=np.uint64), self.table_offsets
+            return np.broadcast_to(np.uint64(lowest // end), len(self.table_offsets)), self.table_offsets
         outside = (self.clusters < np.uint64(first)) | (self.clusters >= np.uint64(end))
         parts = self.clusters[outside] // np.uint64(end)
         count = np.uint64(len(self.table_offsets))
