@@ -158,17 +158,18 @@ class AllocationCounter:
         """
         geometry, l1 = image.geometry, image.l1
         coverage, whole = geometry.l1_coverage, image.virtual_size // geometry.l1_coverage
-        readable = l1.readable()[:whole]
+        readable, named = l1.readable(), l1.l2_offsets()
         self._offsets, self._times = active.host_offsets, active.references
-        beyond = l1.l2_offsets()[whole:][l1.readable()[whole:]]
+        beyond = named[whole:][readable[whole:]]
         if len(beyond) and len(self._offsets):  # what such an entry leads to is not, or not wholly, a part of the disk
             self._times = self._times.copy()
             np.subtract.at(self._times, np.searchsorted(self._offsets, beyond), 1)
         self._sums = np.zeros(STORED + 1, dtype=np.int64)
         for rows in image.row_batches(whole * coverage, image.virtual_size) if whole <= len(l1.entries) else ():
             self._sums += _sums_of(rows)
-        unallocated = int(np.count_nonzero(l1.l2_offsets()[:whole] == 0))
-        absent = image.virtual_size - (unallocated + len(l1.entries[:whole][readable])) * coverage - self._guest_bytes()
+        unallocated = int(np.count_nonzero(named[:whole] == 0))
+        with_tables = int(np.count_nonzero(readable[:whole]))
+        absent = image.virtual_size - (unallocated + with_tables) * coverage - self._guest_bytes()
         # Plain numbers, since a header may claim a disk that no counter of 64 bits holds.
         self._whole_tables = {State.UNALLOCATED: unallocated * coverage, State.ABSENT: absent}
 

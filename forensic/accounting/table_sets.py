@@ -111,6 +111,8 @@ class TableSets(Struct):
     def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
         """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
         chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
+        if len(chosen) == 1:
+            return chosen[0].host_offsets, np.ones(len(chosen[0].host_offsets), dtype=np.uint8)
         offsets = distinct(np.concatenate([tables.host_offsets for tables in chosen]))
         masks = np.zeros(len(offsets), dtype=np.uint8)
         for bit, tables in enumerate(chosen):
