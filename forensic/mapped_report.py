@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forensic.explore.disk_cells import DiskCells
     from forensic.explore.known_ranges import KnownRanges
     from forensic.explore.time_line import Strip
+    from forensic.explore.walked_cells import WalkedCells
     from forensic.extraction.piece_reader import Missing
     from forensic.image import Identified, Image
     from forensic.report.model import Report
@@ -26,6 +27,42 @@ STRIP_CELLS = 240
 
 MAX_ROWS = 1 << 24
 """Rows that are compared for the time line."""
+
+
+class Drawing:
+    """What a check sees on its walk and maps are drawn from, so that they need no walk of their own."""
+
+    def __init__(self, known: KnownRanges | None, cells: WalkedCells | None) -> None:
+        """Nothing is seen yet; None where there is nothing to draw."""
+        self.known, self.cells = known, cells
+        self._see = [taker.see for taker in (known, cells) if taker]
+
+    def see(self, structure: object) -> None:
+        """Take a structure of the walk."""
+        for see in self._see:
+            see(structure)
+
+
+def drawing_of(image: Identified, formats: Iterable[str], extracted: Disk | None = None) -> Drawing | None:
+    """What is to see the structures of a check, if one of the formats draws; `extracted` is the disk that was read."""
+    from forensic.qcow2.identify import ForeignFile
+
+    if isinstance(image, ForeignFile) or DRAWS_MAP.isdisjoint(formats):
+        return None
+    return Drawing(ranges_to_draw(image, formats), _cells_to_draw(image, extracted))
+
+
+def _cells_to_draw(image: Image, extracted: Disk | None) -> WalkedCells | None:
+    """What fills the map of a disk, if the check walks over all that there is of it; its files need not be open."""
+    from forensic.explore.walked_cells import WalkedCells, is_walked
+
+    try:
+        disk = extracted or image.disk()
+    except ForensicError:
+        return None
+    if not disk.size or not is_walked(disk):
+        return None
+    return WalkedCells(disk, _cell_size(disk, image), for_reading=extracted is not None)
 
 
 def ranges_to_draw(image: Identified, formats: Iterable[str]) -> KnownRanges | None:
@@ -56,41 +93,48 @@ def with_drawings(
     formats: Iterable[str],
     extracted: tuple[Disk, Sequence[Missing]] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    cells: WalkedCells | None = None,
 ) -> Report:
     """The report with a map of the disk and, of an image with snapshots, the time line, if one of the formats draws.
 
     `extracted` is the disk that was read, with what could not be; without it the active disk is drawn by its tables.
+    The tables are walked over unless `cells` saw them in a check that did.
     A disk without usable tables is not drawn.
     """
-    from forensic.image import Qcow2Image
     from forensic.qcow2.identify import ForeignFile
 
     if isinstance(image, ForeignFile) or DRAWS_MAP.isdisjoint(formats):
         return report
     try:
-        granularity = image.geometry.cluster_size if isinstance(image, Qcow2Image) else SECTOR_SIZE
         if extracted:
-            disk_map = _disk_map(extracted[0], granularity, extracted[1])
+            disk_map = _disk_map(extracted[0], image, extracted[1], cells)
         else:
             with image.disk() as disk:
-                disk_map = _disk_map(disk, granularity, None)
+                disk_map = _disk_map(disk, image, None, cells)
         strips = _time_line(image, cancelled)
     except ForensicError:
         return report
     return replace(report, disk_map=disk_map, time_line=strips)
 
 
-def _disk_map(disk: Disk, granularity: int, faults: Sequence[Missing] | None) -> CellMap | None:
+def _cell_size(disk: Disk, image: Image) -> int:
+    from forensic.explore.space_usage import FURTHEST
+    from forensic.image import Qcow2Image
+
+    granularity = image.geometry.cluster_size if isinstance(image, Qcow2Image) else SECTOR_SIZE
+    return cell_size_for(min(disk.size, FURTHEST), granularity)
+
+
+def _disk_map(disk: Disk, image: Image, faults: Sequence[Missing] | None, cells: WalkedCells | None) -> CellMap | None:
     """`faults` are None for a disk that was not read."""
     from forensic.explore.disk_cells import disk_cells
-    from forensic.explore.space_usage import FURTHEST
     from forensic.report.values import size
 
-    length = min(disk.size, FURTHEST)
-    if not length:
+    if not disk.size:
         return None
-    cell_size = cell_size_for(length, granularity)
-    found = disk_cells(disk, cell_size, faults or (), for_reading=faults is not None)
+    found = cells.found(faults or ()) if cells else None
+    found = found or disk_cells(disk, _cell_size(disk, image), faults or (), for_reading=faults is not None)
+    length, cell_size = found.size, found.grid.cell_size
     kinds = {kind: total for kind, row in found.kinds.items() if (total := int(row.sum()))}
     note = "" if found.reached >= length else f"The tables were read up to guest offset {found.reached:#x} alone."
     if length < disk.size:

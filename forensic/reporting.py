@@ -22,7 +22,7 @@ from forensic.extraction.resume import journal_path
 from forensic.extraction.source_hashes import InputHashes
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.inputs import Sha256Of, inputs_of, references_of
-from forensic.mapped_report import ranges_to_draw, with_drawings, with_map
+from forensic.mapped_report import drawing_of, with_drawings, with_map
 from forensic.output.new_file import NewFile
 from forensic.output.paths import refuse
 from forensic.records.run import ArtifactRecord
@@ -110,9 +110,9 @@ def extraction_report(
     sha256_of: Sha256Of = hashes.of if hashes else _not_hashed
     sha256_again: Sha256Of = hashes.again if hashes else _not_hashed
     formats = [name for name, _ in request.targets]
-    known = ranges_to_draw(image, formats)
+    drawing = drawing_of(image, formats, disk)
     guest = contents_of_disk(disk)
-    seen = known.see if known else None
+    seen = drawing.see if drawing else None
     judgement = check(image, go_on, seen=seen, decoded=_decoded(image, disk, extraction))
     result = replace(
         judgement.add_to(describe(image, judgement.measured, guest)),
@@ -128,8 +128,10 @@ def extraction_report(
     source, case = image.evidence.record(), case_data(request.case)
     notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
     report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
-    report = with_drawings(report, image, formats, (disk, extraction.ledger.faults), cancelled)
-    return with_map(report, known)
+    if not drawing:
+        return report
+    report = with_drawings(report, image, formats, (disk, extraction.ledger.faults), cancelled, drawing.cells)
+    return with_map(report, drawing.known)
 
 
 def _decoded(image: Qcow2Image | Qcow1Image, disk: Disk, extraction: Extraction) -> DecodedRange | None:

@@ -129,7 +129,7 @@ class ClusterCounts:
         if found.compressed:
             self._add_streams(where, found.times)
         else:
-            self._add_data(where, found.times, found.sets, found.copied)
+            self._add_data(where, found)
         return outside
 
     def next_sets(self) -> None:
@@ -159,13 +159,13 @@ class ClusterCounts:
         counts = [min(self._many[cluster], MAX_COUNT) for cluster in clusters.tolist()]
         return clusters, np.array(counts, dtype=np.uint64)
 
-    def _add_data(self, where: I64, times: int, sets: int, copied: Bools | bool | None) -> None:
+    def _add_data(self, where: I64, found: References) -> None:
         if not len(where):
             return
-        count = len(where)
-        steps = where[1:] - where[:-1]
-        if bool((steps > 0).all()):  # as a writer that fills the disk from its start lays it out
-            self._add_rising(where, steps, times, sets, copied)
+        count, times, sets, copied = len(where), found.times, found.sets, found.copied
+        if bool((where[1:] > where[:-1]).all()):  # as a writer that fills the disk from its start lays it out
+            goes_on = found.goes_on() if found.goes_on else where[1:] - where[:-1] == 1
+            self._add_rising(where, goes_on, times, sets, copied)
             return
         if isinstance(copied, np.ndarray):
             self.use[where[copied]] |= np.uint8(Use.COPIED)
@@ -185,9 +185,9 @@ class ClusterCounts:
             self.use[distinct[repeats > 1]] |= np.uint8(Use.TWICE)
         self._count(distinct, repeats * times)
 
-    def _add_rising(self, where: I64, steps: I64, times: int, sets: int, copied: Bools | bool | None) -> None:
+    def _add_rising(self, where: I64, goes_on: Bools, times: int, sets: int, copied: Bools | bool | None) -> None:
         """Distinct clusters in file order; long runs of neighbours are added as slices."""
-        breaks = steps != 1
+        breaks = ~goes_on
         if np.count_nonzero(breaks) > len(where) // RUN_WORTH_A_SLICE:
             self._note(where, sets, copied)
             self._count(where, times)

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import asdict
 
 from forensic.accounting.cluster_counts import MAX_MANY, ODD_OR_WRONGLY_COPIED, SATURATED, ClusterCounts, odd_uses
+from forensic.accounting.counted_metadata import counted_window
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.kept_references import KeptReferences, LaterWindows, NoRoom
 from forensic.accounting.owners import ClusterOwners, Metadata
@@ -47,8 +48,10 @@ class UsageCounter:
         self.window.elsewhere_wanted = True
         self.later = LaterWindows(len(self.l2_offsets))
         first_sets, masks = self.sets.membership(0)
-        self.masks = np.zeros(len(self.l2_offsets), dtype=np.uint8)
-        self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
+        self.masks = masks
+        if len(first_sets) < len(self.l2_offsets):  # the tables that only later sets lead to belong to none of these
+            self.masks = np.zeros(len(self.l2_offsets), dtype=np.uint8)
+            self.masks[np.searchsorted(self.l2_offsets, first_sets)] = masks
 
     def _window_clusters(self) -> int:
         """Host clusters that are counted at once: whole ranges, as many as the limit allows."""
@@ -277,20 +280,3 @@ def _take(window: ClusterCounts, found: Iterable[References | None]) -> None:
             window.next_sets()
         else:
             window.add(references)
-
-
-def counted_window(
-    cluster_owners: ClusterOwners, first: int, end: int, l2_offsets: U64, l2_references: I64
-) -> ClusterCounts:
-    """A window in which the metadata of the image is counted already."""
-    window = ClusterCounts(first, end, len(cluster_owners.sets.sets))
-    size, bits = cluster_owners.active.geometry.cluster_size, np.uint64(cluster_owners.active.geometry.cluster_bits)
-    for owned in cluster_owners.metadata.single:
-        window.add_range(owned.host_offset // size, -(-(owned.host_offset + owned.length) // size))
-    window.add_metadata(l2_offsets >> bits, l2_references)
-    window.add_metadata(cluster_owners.metadata.refcount_blocks >> bits)
-    window.add_metadata(cluster_owners.metadata.bitmap_data >> bits, cluster_owners.metadata.bitmap_references)
-    active = cluster_owners.sets.sets[0]
-    if active.copied is not None:
-        window.mark_l2_tables(active.host_offsets >> bits, active.copied)
-    return window

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from msgspec.structs import replace
 
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import FreeClusters, LeakedClusters
 from forensic.accounting.shared_clusters import Sharing
 from forensic.accounting.streams import StreamBatch
-from forensic.accounting.table_sets import TableSets
+from forensic.accounting.table_sets import TableSet, TableSets
 from forensic.disk.examination import Outcome
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
@@ -45,7 +44,7 @@ class Measuring:
         """Start with what stands in the L1 table and the bitmaps."""
         self._image = image
         self._sets = sets
-        self._allocation = AllocationCounter(image)
+        self._allocation = AllocationCounter(image, sets.sets[0])
         self._sharing = Sharing(sets, -(-image.evidence.size // image.geometry.cluster_size))
         self._dirty = _dirty_bytes(bitmap_tables, image.geometry.cluster_size)
         self._lost_in_streams = 0
@@ -152,17 +151,25 @@ STORED = len(State)
 class AllocationCounter:
     """Guest bytes by state; the states are those of the mapping, and their bytes add up to the virtual size."""
 
-    def __init__(self, image: Qcow2Image) -> None:
-        """Count what the L1 table says by itself, and the last L2 table, which the disk need not fill."""
+    def __init__(self, image: Qcow2Image, active: TableSet) -> None:
+        """Count what the L1 table says by itself, and the last L2 table, which the disk need not fill.
+
+        `active` are the L2 tables of the active disk.
+        """
         geometry, l1 = image.geometry, image.l1
         coverage, whole = geometry.l1_coverage, image.virtual_size // geometry.l1_coverage
-        readable = l1.readable()[:whole]
-        self._offsets, self._times = np.unique(l1.l2_offsets()[:whole][readable], return_counts=True)
+        readable, named = l1.readable(), l1.l2_offsets()
+        self._offsets, self._times = active.host_offsets, active.references
+        beyond = named[whole:][readable[whole:]]
+        if len(beyond) and len(self._offsets):  # what such an entry leads to is not, or not wholly, a part of the disk
+            self._times = self._times.copy()
+            np.subtract.at(self._times, np.searchsorted(self._offsets, beyond), 1)
         self._sums = np.zeros(STORED + 1, dtype=np.int64)
         for rows in image.row_batches(whole * coverage, image.virtual_size) if whole <= len(l1.entries) else ():
             self._sums += _sums_of(rows)
-        unallocated = int(np.count_nonzero(l1.l2_offsets()[:whole] == 0))
-        absent = image.virtual_size - (unallocated + len(l1.entries[:whole][readable])) * coverage - self._guest_bytes()
+        unallocated = int(np.count_nonzero(named[:whole] == 0))
+        with_tables = int(np.count_nonzero(readable[:whole]))
+        absent = image.virtual_size - (unallocated + with_tables) * coverage - self._guest_bytes()
         # Plain numbers, since a header may claim a disk that no counter of 64 bits holds.
         self._whole_tables = {State.UNALLOCATED: unallocated * coverage, State.ABSENT: absent}
 
@@ -177,7 +184,8 @@ class AllocationCounter:
         times = np.where(self._offsets[places] == batch.host_offsets, self._times[places], 0)
         for each in distinct(times[times > 0]).tolist():
             chosen = times == each
-            sums = _sums_of_batch(batch if chosen.all() else _some_tables(batch, np.flatnonzero(chosen)))
+            tables = np.flatnonzero(chosen)
+            sums = _sums_of_batch(batch if chosen.all() else batch.selected(tables, batch.l1_indices[tables]))
             self._sums[:STORED] += each * sums[:STORED]
             self._sums[STORED] += sums[STORED]
 
@@ -256,21 +264,3 @@ def _sums_of(rows: Rows) -> I64:
     np.add.at(sums, rows["state"], rows["length"].astype(np.int64))
     sums[STORED] = int(rows["stored_length"][rows["state"] == State.COMPRESSED].sum(dtype=np.int64))
     return sums
-
-
-def _some_tables(batch: L2Batch, tables: I64) -> L2Batch:
-    """Some tables of a batch."""
-    return replace(
-        batch,
-        l1_indices=batch.l1_indices[tables],
-        host_offsets=batch.host_offsets[tables],
-        present=batch.present[tables],
-        entries=batch.entries[tables],
-        bitmaps=None if batch.bitmaps is None else batch.bitmaps[tables],
-        overwritten=tuple(
-            replace(found, row=row)
-            for row, table in enumerate(tables.tolist())
-            for found in batch.overwritten
-            if found.row == table
-        ),
-    )

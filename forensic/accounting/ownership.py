@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from forensic.accounting.comparison import counted_window
+from forensic.accounting.counted_metadata import counted_window
 from forensic.accounting.owners import ClusterOwners, OwnedRange, bitmaps_kept, metadata_of
 from forensic.accounting.table_sets import TableSets, l1_tables_within
 from forensic.budget import Budget, Limits, Unexamined

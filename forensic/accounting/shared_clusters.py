@@ -31,7 +31,7 @@ class Sharing:
         self._sets = sets
         self._marks: Marks = np.zeros(clusters if self.known else 0, dtype=f"u{width // 8}")
         self._offsets, _ = sets.distinct()
-        self._members = np.zeros(len(self._offsets), dtype=np.uint64)
+        self._members = np.zeros(len(self._offsets) if self.known else 0, dtype=np.uint64)
         for bit, tables in enumerate(sets.sets if self.known else ()):
             self._members[np.searchsorted(self._offsets, tables.host_offsets)] |= np.uint64(1 << bit)
 

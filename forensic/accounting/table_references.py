@@ -22,6 +22,7 @@ class References(Struct, frozen=True):
 
     Each counts `times` times; `sets` are the table sets of this pass that lead there, a bit each. `copied` are the
     copied bits: True if all have it, None where they mean nothing. `compressed` is for clusters that a stream touches.
+    `goes_on`, where it is known already, tells from the second on which is the cluster after the one before it.
     """
 
     clusters: U64
@@ -29,6 +30,7 @@ class References(Struct, frozen=True):
     sets: int
     copied: Bools | bool | None = None
     compressed: bool = False
+    goes_on: Callable[[], Bools] | None = None
 
     def part(self, which: Bools | I64) -> References:
         """Some of them."""
@@ -52,7 +54,7 @@ class TableReferences(References, frozen=True, kw_only=True):
         """
         lowest, highest = int(self.clusters.min()), int(self.clusters.max())
         if self.rows is None and lowest >= end and lowest // end == highest // end:  # as in most disks
-            return np.full(len(self.table_offsets), lowest // end, dtype=np.uint64), self.table_offsets
+            return np.broadcast_to(np.uint64(lowest // end), len(self.table_offsets)), self.table_offsets
         outside = (self.clusters < np.uint64(first)) | (self.clusters >= np.uint64(end))
         parts = self.clusters[outside] // np.uint64(end)
         count = np.uint64(len(self.table_offsets))
@@ -81,7 +83,16 @@ def _of_data(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> TableR
     clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
     tables = None if valid is None else lambda: np.nonzero(valid)[0]
     copied = _copied(batch, rows, valid)
-    return TableReferences(clusters, times, sets, copied, table_offsets=batch.host_offsets[rows], rows=tables)
+    whole = valid is None and isinstance(rows, slice)
+    return TableReferences(
+        clusters,
+        times,
+        sets,
+        copied,
+        goes_on=(lambda: batch.goes_on) if whole else None,
+        table_offsets=batch.host_offsets[rows],
+        rows=tables,
+    )
 
 
 def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Iterator[TableReferences]:

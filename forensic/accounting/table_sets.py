@@ -25,6 +25,13 @@ SETS_AT_ONCE = 8
 """Table sets distinguished in one pass over the tables: one bit of a byte each."""
 
 
+_ONCE_EACH: I64 = np.broadcast_to(np.int64(1), MAX_L1_ENTRIES)
+"""References of tables that are named once each; as long as it is, it takes no memory."""
+
+TABLES_AT_ONCE = 1 << 16
+"""Tables that are asked for holes of the file at once, in plain numbers."""
+
+
 class TableSet(Struct, frozen=True):
     """The distinct L2 tables that one L1 table leads to, in file order.
 
@@ -53,13 +60,17 @@ class DistinctTables(Struct, frozen=True):
 
     def selected(self, wanted: U64) -> DistinctTables:
         """Those at the host offsets of `wanted`, which are in rising order."""
-        chosen = is_among(self.host_offsets, wanted)
+        parts = range(0, len(self.host_offsets), TABLES_AT_ONCE)
+        found = [is_among(self.host_offsets[part : part + TABLES_AT_ONCE], wanted) for part in parts]
+        chosen = np.concatenate([np.zeros(0, dtype=np.bool_), *found])
         return DistinctTables(self.set_numbers[chosen], self.l1_indices[chosen], self.host_offsets[chosen])
 
     def by_set(self) -> Iterator[tuple[int, I64, U64]]:
-        """The tables of each set that has any: its number, the L1 indices, the host offsets."""
-        for begin, end in equal_runs(self.set_numbers).tolist():
-            yield int(self.set_numbers[begin]), self.l1_indices[begin:end], self.host_offsets[begin:end]
+        """The tables of each set that has any, some at a time: its number, the L1 indices, the host offsets."""
+        for first, stop in equal_runs(self.set_numbers).tolist():
+            for begin in range(first, stop, TABLES_AT_ONCE):
+                end = min(begin + TABLES_AT_ONCE, stop)
+                yield int(self.set_numbers[begin]), self.l1_indices[begin:end], self.host_offsets[begin:end]
 
 
 class TableSets(Struct):
@@ -71,28 +82,25 @@ class TableSets(Struct):
 
     def add(self, table: L1Table, times: int) -> None:
         """Take the L2 tables of an L1 table; what cannot be reached is remembered in `lost`."""
-        size = table.geometry.cluster_size
         if table.overwritten:
             self.lost = self.lost or f"the L1 table of {table.owner} is overwritten"
-        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.host_offset % size:
+        if len(table.entries) < min(table.claimed_entries, MAX_L1_ENTRIES) or table.misplaced:
             self.lost = self.lost or f"the L1 table of {table.owner} could not be read to its end"
         indices, used = _readable_entries(table)
         if not self.lost and np.count_nonzero(host_offset_of(table.entries)) > len(indices):
             self.lost = f"an L2 table of {table.owner} could not be read"
-        offsets, first, references = np.unique(used, return_index=True, return_counts=True)
-        del used
-        copied = None
-        if table.owner == ACTIVE:
-            copied = is_copied(table.entries[indices[first]])
-        self.sets.append(
-            TableSet(table.owner, times, indices[first], offsets, references, copied, table.saved_state_end)
-        )
+        references = _ONCE_EACH[: len(used)]
+        if (used[1:] <= used[:-1]).any():  # there may be millions: only what is out of order is put in order
+            used, first, references = np.unique(used, return_index=True, return_counts=True)
+            indices = indices[first]
+        copied = is_copied(table.entries[indices]) if table.owner == ACTIVE else None
+        self.sets.append(TableSet(table.owner, times, indices, used, references, copied, table.saved_state_end))
 
     def distinct(self) -> tuple[U64, I64]:
         """The host offsets of all L2 tables, and how often each is referenced by all sets together."""
         if len(self.sets) == 1:
             only = self.sets[0]
-            return only.host_offsets, only.references * only.times
+            return only.host_offsets, only.references if only.times == 1 else only.references * only.times
         everything = np.concatenate([tables.host_offsets for tables in self.sets])
         offsets = distinct(everything)
         references = np.zeros(len(offsets), dtype=np.int64)
@@ -103,6 +111,8 @@ class TableSets(Struct):
     def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
         """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
         chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
+        if len(chosen) == 1:
+            return chosen[0].host_offsets, np.ones(len(chosen[0].host_offsets), dtype=np.uint8)
         offsets = distinct(np.concatenate([tables.host_offsets for tables in chosen]))
         masks = np.zeros(len(offsets), dtype=np.uint8)
         for bit, tables in enumerate(chosen):
@@ -119,29 +129,33 @@ class TableSets(Struct):
         tables = self._in_order() if wanted is None else self._in_order().selected(wanted)
         for number, indices, offsets in tables.by_set():
             there = tables_to_read(evidence, offsets, active.geometry.cluster_size)
+            if not there.all():
+                indices, offsets = indices[there], offsets[there]
             owner = self.sets[number]
-            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
+            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices, offsets):
                 yield replace(batch, saved_state_end=owner.saved_state_end)
 
     def _in_order(self) -> DistinctTables:
         """Worked out once, when all sets are there: there may be thousands, and many walks."""
+        if self._order is None and len(self.sets) == 1:
+            only = self.sets[0]
+            numbers = np.broadcast_to(np.int64(0), len(only.host_offsets))
+            self._order = DistinctTables(numbers, only.l1_indices, only.host_offsets)
         if self._order is None:
             lengths = [len(tables.host_offsets) for tables in self.sets]
             numbers = np.repeat(np.arange(len(lengths)), lengths)
             indices = np.concatenate([tables.l1_indices for tables in self.sets])
             offsets = np.concatenate([tables.host_offsets for tables in self.sets])
-            if len(lengths) > 1:
-                by_offset = np.argsort(offsets, kind="stable")
-                ordered = offsets[by_offset]
-                first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
-                numbers, indices, offsets = numbers[first], indices[first], offsets[first]
-            self._order = DistinctTables(numbers, indices, offsets)
+            by_offset = np.argsort(offsets, kind="stable")
+            ordered = offsets[by_offset]
+            first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
+            self._order = DistinctTables(numbers[first], indices[first], offsets[first])
         return self._order
 
 
 def _readable_entries(table: L1Table) -> tuple[I64, U64]:
     """The entries that lead to an L2 table, and the host offsets in them; none of a table that lies off its place."""
-    if not table.bits or table.host_offset % table.geometry.cluster_size:
+    if not table.bits or table.misplaced:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
     indices = np.flatnonzero(table.readable())
     return indices, host_offset_of(table.entries[indices])

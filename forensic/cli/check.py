@@ -14,7 +14,7 @@ from forensic.cli.sources import add_plan, evidence_of, files_read_by, identifie
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus
 from forensic.finding import Severity
-from forensic.mapped_report import ranges_to_draw, with_drawings, with_map
+from forensic.mapped_report import drawing_of, with_drawings, with_map
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FINDINGS, FORMATS, render
 from forensic.report.model import EXIT_STATUS, Judgement, Report
@@ -118,14 +118,14 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         image = identified(evidence, options)
         read_all = options.read_all or not evidence.is_remote
         formats = [options.format, *(target.format for target in targets)]
-        known = ranges_to_draw(image, formats)
+        drawing = drawing_of(image, formats)
         # Before the check: its verdict has to know of what cannot be read there.
         guest = None if isinstance(image, ForeignFile) else contents_of_image(image)
         judgement = check(
             image,
             with_streams=read_all and not options.no_streams,
             limits=limits,
-            seen=known.see if known else None,
+            seen=drawing.see if drawing else None,
             with_free=read_all,
         )
         status = _status(image, judgement, fail_on) if is_reliable([evidence]) else ExitStatus.NOT_COMPLETED
@@ -135,7 +135,9 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = Report(result, evidence.record())
         else:
             report = make_report(evidence, result, this_run, status)
-        report = with_drawings(with_map(report, known), image, formats)
+        if drawing:
+            report = with_map(report, drawing.known)
+            report = with_drawings(report, image, formats, cells=drawing.cells)
         write_reports(targets, report, options.force)
         refusal = [str(image.refusal())] if isinstance(image, ForeignFile) else []
         complaint = "\n".join([*refusal, *cautions_about([evidence])])

@@ -22,7 +22,6 @@ from forensic.explore.cluster_codes import sum_up_file as sum_up_file
 from forensic.explore.cluster_codes import sum_up_guest as sum_up_guest
 from forensic.explore.crumbs import Crumb as Crumb
 from forensic.explore.crumbs import crumbs_to as crumbs_to
-from forensic.explore.entropy import sampled_entropy as sampled_entropy
 from forensic.explore.extraction_cells import ExtractionCells as ExtractionCells
 from forensic.explore.extraction_cells import Fate as Fate
 from forensic.explore.field_spans import Span as Span
@@ -131,6 +130,7 @@ from forensic.report.notes import judgement_in as judgement_in
 from forensic.report.run import Run as Run
 from forensic.reporting import ReportRequest as ReportRequest
 from forensic.reporting import write_extraction_reports as write_extraction_reports
+from forensic.residue.sampled_entropy import sampled_entropy as sampled_entropy
 from forensic.rules import Rule as Rule
 from forensic.rules import all_rules as all_rules
 from forensic.rules import rule_of as rule_of

@@ -16,7 +16,7 @@ from forensic.qcow2.entries import (
     is_compressed,
 )
 from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry
-from forensic.qcow2.intervals import true_runs
+from forensic.qcow2.intervals import pieces, true_runs
 from forensic.qcow2.luks import LuksHeader
 from forensic.qcow2.snapshots import SnapshotTable
 from forensic.qcow2.table_reading import ENTRY_SIZE
@@ -24,6 +24,9 @@ from forensic.qcow2.tables import L1Table, L2Batch, RefcountTable
 
 HostRange = tuple[int, int, str]
 """Host offset, length in bytes, kind."""
+
+RUN_WORTH_A_SLICE = 256
+"""Parts in a run from which on a slice is faster than single numbers."""
 
 MAX_UNITS = 1 << 22
 """Parts of a file that are distinguished: a map needs no more, and a hostile image could claim billions."""
@@ -88,6 +91,19 @@ class Units:
             host_offsets = host_offsets[host_offsets < self.file_size]
         self._marks_of(kind)[host_offsets >> np.uint64(self._bits)] = True
 
+    def mark_runs(self, kind: str, host_offsets: U64, goes_on: Bools) -> None:
+        """The same of clusters inside the file, of which each leads on from the one before where `goes_on` says so."""
+        runs = pieces(~goes_on)
+        if len(runs) * RUN_WORTH_A_SLICE > len(host_offsets):
+            self.mark_clusters(kind, host_offsets)
+            return
+        marks, ends = (
+            self._marks_of(kind),
+            host_offsets[np.stack([runs[:, 0], runs[:, 1] - 1])] >> np.uint64(self._bits),
+        )
+        for first, last in ends.T.tolist():
+            marks[first : last + 1] = True
+
     def mark(self, kind: str, host_offsets: U64, lengths: U64) -> None:
         """Mark what begins at these offsets; a length may reach over three parts, and what begins past the end is
         left out."""
@@ -100,7 +116,9 @@ class Units:
             self._marks_of(kind)[places >> np.uint64(self._bits)] = True
 
     def _marks_of(self, kind: str) -> Bools:
-        return self.marks.setdefault(kind, np.zeros(-(-self.file_size // self.size), dtype=np.bool_))
+        if kind not in self.marks:
+            self.marks[kind] = np.zeros(-(-self.file_size // self.size), dtype=np.bool_)
+        return self.marks[kind]
 
     def ranges(self) -> Iterator[HostRange]:
         """Neighbours with one mark as one range."""
@@ -112,6 +130,9 @@ class Units:
 def _mark_data(units: Units, batch: L2Batch) -> None:
     geometry = batch.geometry
     of_snapshot = "" if batch.owner == ACTIVE else "snapshot "
+    if batch.all_lead_to_data:
+        units.mark_runs(f"{of_snapshot}data", batch.data_offsets.reshape(-1), batch.goes_on)
+        return
     plain = not batch.any_compressed and not (geometry.zero_flag_allowed and has_zero_flag(batch.bits))
     if plain and batch.whole:
         offsets = batch.data_offsets.reshape(-1)

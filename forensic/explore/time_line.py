@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from forensic.disk.disk import Disk
 from forensic.disk.opening import open_disk
-from forensic.extraction.disk_difference import compared_by_mapping
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.mapping.extents import State
 from forensic.mapping.rows import Rows
@@ -95,6 +94,8 @@ def strips_of(
 
 def _compared(before: Disk | None, disk: Disk, cells: int, counted: _Rows) -> I64:
     """Bytes of each `Since` in each cell."""
+    from forensic.extraction.disk_difference import compared_by_mapping  # slow to load, and most images need it not
+
     sums = np.zeros((len(Since), cells), dtype=np.int64)
     edges = np.array([disk.size * number // cells for number in range(cells + 1)], dtype=np.int64)
     known = 0 if before is None else min(before.size, disk.size)

@@ -54,12 +54,13 @@ def mark_absent(rows: Rows, which: npt.NDArray[np.bool_], reason: Reason) -> Non
 
 
 def coalesced(rows: Rows) -> Rows:
-    """Merge neighbours that are one run, in the guest and where it matters in the file."""
+    """Merge neighbours that are one run, in the guest and where it matters in the file; they need not touch."""
     if len(rows) < 2:
         return rows
     before, after = rows[:-1], rows[1:]
     state, host_offset = after["state"], after["host_offset"]
     breaks = (state != before["state"]) | (after["reason"] != before["reason"]) | (after["depth"] != before["depth"])
+    breaks |= after["guest_offset"] != before["guest_offset"] + before["length"]
     located = (state == State.DATA) | (state == State.ZERO_ALLOCATED) | (after["reason"] == Reason.ENTRY_BEYOND_EOF)
     breaks |= located & (host_offset != before["host_offset"] + before["length"])
     one_cluster = (host_offset == before["host_offset"]) & (after["skip"] == before["skip"] + before["length"])

@@ -11,7 +11,7 @@ from msgspec import Struct
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
-from forensic.qcow2.arrays import U64, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
 from forensic.qcow2.entries import (
     ALL_SUBCLUSTERS,
     SUBCLUSTERS,
@@ -20,12 +20,11 @@ from forensic.qcow2.entries import (
     compressed_stored_length,
     has_zero_flag,
     host_offset_of,
-    is_compressed,
     is_copied,
     zero_subclusters,
 )
 from forensic.qcow2.geometry import Geometry
-from forensic.qcow2.intervals import equal_runs
+from forensic.qcow2.intervals import equal_runs, piece_starts
 from forensic.qcow2.table_reading import read_clusters, stored_clusters, tables_to_read, within_file
 from forensic.qcow2.tables import L1Table, L2Batch, believed_l2_batches, read_l2_batches
 
@@ -115,84 +114,164 @@ def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.
 
 def rows_of(batch: L2Batch, data_size: int | None) -> Rows:
     """The rows of a batch of L2 tables, table after table; `data_size` as for `row_batches`."""
-    rows = _cluster_rows(batch)
-    if batch.bitmaps is not None:
-        rows = _with_subclusters(rows, batch.bitmaps.reshape(-1), batch.geometry.subcluster_size)
-    rows = coalesced(rows)
+    if batch.all_lead_to_data and batch.bitmaps is None:
+        return _rows_of_data(batch)
+    entries = _entries_of(batch)
+    if batch.bitmaps is None:
+        rows = _merged_rows(batch, entries, _run_starts(batch, entries))
+    else:
+        rows = _rows_with_subclusters(batch, entries, batch.bitmaps.reshape(-1))
     if not batch.geometry.external_data_file:
         return cut_at_file_end(rows, batch.file_size)
     return rows if data_size is None else cut_at_file_end(rows, data_size)
 
 
-def _cluster_rows(batch: L2Batch) -> Rows:
-    """One row a cluster, table after table."""
-    geometry = batch.geometry
-    entries = batch.entries.reshape(-1)
-    rows = np.zeros(len(entries), dtype=ROW)
-    begins = batch.l1_indices.astype(np.uint64) * np.uint64(geometry.l1_coverage)
-    within = np.arange(batch.entries.shape[1], dtype=np.uint64) * np.uint64(geometry.cluster_size)
-    rows["guest_offset"] = (begins[:, np.newaxis] + within).reshape(-1)
-    rows["length"] = geometry.cluster_size
-    rows["host_offset"] = host_offset_of(entries)
-    compressed = is_compressed(entries)
-    _set_standard_states(rows, entries, compressed, batch)
-    _set_compressed(rows, entries, compressed, batch)
-    unknown = ~batch.in_file().reshape(-1)
-    mark_absent(rows, unknown, Reason.L2_UNREADABLE)
-    for table in batch.overwritten:
-        begin = table.row * batch.entries.shape[1]
-        rows["reason"][begin : begin + table.present] = Reason.ENTRY_DOUBTFUL
+def _rows_of_data(batch: L2Batch) -> Rows:
+    """Where all entries lead to data, only what goes on where has to be looked at."""
+    starts = piece_starts(~batch.goes_on | _between_tables(batch))
+    rows = _rows_from(batch, starts)
+    rows["host_offset"] = batch.data_offsets.reshape(-1)[starts]
+    rows["state"] = State.DATA
     return rows
 
 
-def _set_standard_states(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
-    geometry = batch.geometry
-    host_offset = rows["host_offset"]
-    allocated = host_offset != 0
+class _Entries(Struct):
+    """What each entry says of its cluster, table after table, in the columns of `ROW` that entries differ in.
+
+    An array for each, since most clusters go on where the one before them ends: only the first of a run becomes a row.
+    """
+
+    host_offset: U64
+    state: npt.NDArray[np.uint8]
+    reason: npt.NDArray[np.uint8]
+    stored_length: U64 | None
+
+    def mark_absent(self, which: Bools, reason: Reason) -> None:
+        """As `rows.mark_absent`."""
+        self.state[which] = State.ABSENT
+        self.reason[which] = reason
+
+
+def _entries_of(batch: L2Batch) -> _Entries:
+    """The entries one by one; what no entry of the batch has (`bits`) is not searched for."""
+    size = batch.entries.size
+    found = _Entries(
+        batch.data_offsets.reshape(-1), np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.uint8), None
+    )
+    _set_standard_states(found, batch)
+    if batch.any_compressed:
+        _set_compressed(found, batch)
+    if not batch.whole:
+        found.mark_absent(~batch.in_file().reshape(-1), Reason.L2_UNREADABLE)
+    for table in batch.overwritten:
+        begin = table.row * batch.entries.shape[1]
+        found.reason[begin : begin + table.present] = Reason.ENTRY_DOUBTFUL
+    return found
+
+
+def _set_standard_states(found: _Entries, batch: L2Batch) -> None:
+    geometry, host_offset = batch.geometry, found.host_offset
+    allocated: Bools = host_offset != 0
     if geometry.external_data_file:  # offset 0 is a real place there, and the copied bit tells it from "none"
-        allocated |= is_copied(entries)
-    rows["state"] = np.where(allocated, State.DATA, State.UNALLOCATED)
-    unaligned = (host_offset & np.uint64(geometry.cluster_size - 1)) != 0
-    mark_absent(rows, unaligned & ~compressed, Reason.ENTRY_UNALIGNED)
+        allocated |= is_copied(batch.entries.reshape(-1)) & ~batch.compressed.reshape(-1)
+    found.state[allocated] = State.DATA
+    within_cluster = geometry.cluster_size - 1
+    unaligned: Bools | None = None
+    if host_offset_of(batch.bits) & within_cluster:
+        unaligned = (host_offset & np.uint64(within_cluster)) != 0
+        found.mark_absent(unaligned, Reason.ENTRY_UNALIGNED)
     if geometry.external_data_file:  # the specification wants data at its guest offset there, and QEMU reads no other
-        misplaced = allocated & (host_offset != rows["guest_offset"])
-        mark_absent(rows, misplaced & ~unaligned & ~compressed, Reason.ENTRY_MISPLACED)
-    flagged = has_zero_flag(entries) & ~compressed
-    if geometry.zero_flag_allowed:
-        rows["state"][flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
-        rows["reason"][flagged] = Reason.NONE
-    elif not geometry.extended_l2:
-        mark_absent(rows, flagged, Reason.RESERVED_BITS_SET)
-
-
-def _set_compressed(rows: Rows, entries: U64, compressed: npt.NDArray[np.bool_], batch: L2Batch) -> None:
-    if not compressed.any():
+        misplaced = allocated & (host_offset != _guest_offsets(batch, np.arange(len(host_offset))))
+        found.mark_absent(misplaced if unaligned is None else misplaced & ~unaligned, Reason.ENTRY_MISPLACED)
+    if not has_zero_flag(batch.bits):
         return
-    cluster_bits = batch.geometry.cluster_bits
-    found = entries[compressed]
-    rows["state"][compressed] = State.COMPRESSED
-    rows["reason"][compressed] = Reason.NONE
-    rows["host_offset"][compressed] = compressed_host_offset(found, cluster_bits)
-    rows["stored_length"][compressed] = compressed_stored_length(found, cluster_bits)
+    flagged = (has_zero_flag(batch.entries) & ~batch.compressed).reshape(-1)
+    if geometry.zero_flag_allowed:
+        found.state[flagged] = np.where(allocated[flagged], State.ZERO_ALLOCATED, State.ZERO)
+        found.reason[flagged] = Reason.NONE
+    elif not geometry.extended_l2:
+        found.mark_absent(flagged, Reason.RESERVED_BITS_SET)
 
 
-def _with_subclusters(rows: Rows, bitmaps: U64, subcluster_size: int) -> Rows:
+def _set_compressed(found: _Entries, batch: L2Batch) -> None:
+    cluster_bits, compressed = batch.geometry.cluster_bits, batch.compressed.reshape(-1)
+    streams = batch.entries.reshape(-1)[compressed]
+    found.state[compressed] = State.COMPRESSED
+    found.host_offset = found.host_offset.copy()  # the batch keeps its own
+    found.host_offset[compressed] = compressed_host_offset(streams, cluster_bits)
+    found.stored_length = np.zeros(len(compressed), dtype=np.uint64)
+    found.stored_length[compressed] = compressed_stored_length(streams, cluster_bits)
+
+
+def _guest_offsets(batch: L2Batch, numbers: I64) -> U64:
+    """The guest offsets of entries that are numbered through all tables of the batch."""
+    tables, within = np.divmod(numbers, batch.entries.shape[1])
+    clusters = (batch.l1_indices[tables] * batch.entries.shape[1] + within).astype(np.uint64)
+    offsets: U64 = clusters << np.uint64(batch.geometry.cluster_bits)
+    return offsets
+
+
+def _run_starts(batch: L2Batch, entries: _Entries, apart: Bools | None = None) -> I64:
+    """The first entry of each run that `coalesced` would make one row of single clusters; those `apart` stay alone."""
+    state, reason = entries.state, entries.reason
+    after = state[1:]
+    breaks = (after != state[:-1]) | (reason[1:] != reason[:-1]) | (after == State.COMPRESSED)
+    located = (after == State.DATA) | (after == State.ZERO_ALLOCATED)
+    breaks |= located & ~batch.goes_on
+    breaks |= _between_tables(batch)
+    if apart is not None:
+        breaks |= apart[1:] | apart[:-1]
+    return piece_starts(breaks)
+
+
+def _between_tables(batch: L2Batch) -> Bools:
+    """After which entries a table ends and the next one is not that of the next L1 entry."""
+    width = batch.entries.shape[1]
+    ends = np.zeros(batch.entries.size - 1, dtype=np.bool_)
+    ends[width - 1 :: width] = np.diff(batch.l1_indices) != 1
+    return ends
+
+
+def _merged_rows(batch: L2Batch, entries: _Entries, starts: I64) -> Rows:
+    """A row for each run of clusters; the runs begin at these entries."""
+    rows = _rows_from(batch, starts)
+    rows["host_offset"] = entries.host_offset[starts]
+    rows["state"] = entries.state[starts]
+    rows["reason"] = entries.reason[starts]
+    if entries.stored_length is not None:
+        rows["stored_length"] = entries.stored_length[starts]
+    return rows
+
+
+def _rows_from(batch: L2Batch, starts: I64) -> Rows:
+    """A row up to the next for each of these entries; where it is does not stand in it yet."""
+    rows = np.zeros(len(starts), dtype=ROW)
+    rows["guest_offset"] = _guest_offsets(batch, starts)
+    rows["length"] = np.diff(starts, append=batch.entries.size) * batch.geometry.cluster_size
+    return rows
+
+
+def _rows_with_subclusters(batch: L2Batch, entries: _Entries, bitmaps: U64) -> Rows:
     """Apply the bitmaps of extended entries: clusters of one kind stay one row, mixed ones become 32."""
     allocated = allocated_subclusters(bitmaps)
     zero = zero_subclusters(bitmaps)
-    mappable = (rows["state"] == State.DATA) | (rows["state"] == State.UNALLOCATED)
-    has_cluster = rows["state"] == State.DATA
+    state = entries.state
+    mappable = (state == State.DATA) | (state == State.UNALLOCATED)
+    has_cluster = state == State.DATA
     mixed = mappable & ((allocated != 0) | (zero != 0))
     all_data = mixed & has_cluster & (allocated == ALL_SUBCLUSTERS) & (zero == 0)
     all_zero = mixed & (zero == ALL_SUBCLUSTERS) & (allocated == 0)
-    rows["state"][mappable & ~mixed] = State.UNALLOCATED
-    rows["state"][all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
+    state[mappable & ~mixed] = State.UNALLOCATED
+    state[all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
     mixed &= ~all_data & ~all_zero
     if not mixed.any():
-        return rows
-    parts = _subcluster_rows(rows[mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
-    together = np.concatenate([rows[~mixed], parts])
-    return together[np.argsort(together["guest_offset"], kind="stable")]
+        return _merged_rows(batch, entries, _run_starts(batch, entries))
+    starts = _run_starts(batch, entries, apart=mixed)
+    rows, is_mixed = _merged_rows(batch, entries, starts), mixed[starts]
+    subcluster_size = batch.geometry.subcluster_size
+    parts = _subcluster_rows(rows[is_mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
+    together = np.concatenate([rows[~is_mixed], parts])
+    return coalesced(together[np.argsort(together["guest_offset"], kind="stable")])
 
 
 def _subcluster_rows(

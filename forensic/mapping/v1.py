@@ -25,7 +25,7 @@ def row_batches(evidence: Evidence, l1: Qcow1L1, guest_start: int, guest_end: in
         run = np.arange(first + begin, first + end, dtype=np.int64)
         if readable[begin]:
             for batch in read_l2_batches(evidence, l1, run):
-                yield clipped(_rows_of(batch), guest_start, guest_end)
+                yield clipped(rows_of(batch), guest_start, guest_end)
         else:
             yield clipped(_rows_without_tables(l1, run), guest_start, guest_end)
     if known < last:
@@ -49,7 +49,8 @@ def _rows_without_tables(l1: Qcow1L1, run: I64) -> Rows:
     return coalesced(rows)
 
 
-def _rows_of(batch: Qcow1L2Batch) -> Rows:
+def rows_of(batch: Qcow1L2Batch) -> Rows:
+    """The rows of a batch of L2 tables, table after table."""
     cluster_size = batch.header.cluster_size
     entries, compressed = batch.entries.reshape(-1), batch.compressed().reshape(-1)
     rows = np.zeros(len(entries), dtype=ROW)

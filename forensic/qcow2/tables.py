@@ -12,7 +12,10 @@ from msgspec.structs import replace
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools, big_endian
 from forensic.qcow2.entries import (
+    COMPRESSED,
+    OFFSET_MASK,
     SUBCLUSTERS,
+    ZERO_FLAG,
     host_offset_of,
     is_compressed,
     refcount_block_offset,
@@ -60,6 +63,11 @@ class L1Table(Struct, frozen=True, dict=True):
     def entry_host_offset(self, index: int) -> int:
         """Where an entry lies in the file."""
         return self.host_offset + index * L1_ENTRY_SIZE
+
+    @property
+    def misplaced(self) -> bool:
+        """Whether the table lies off its place, which is a cluster boundary."""
+        return self.host_offset % self.geometry.cluster_size != 0
 
     @cached_property
     def bits(self) -> int:
@@ -109,6 +117,22 @@ class L2Batch(Struct, frozen=True, dict=True):
         """The entry's name, such as `L1[3].L2[17]`."""
         return f"L1[{int(self.l1_indices[table])}].L2[{index}]"
 
+    def selected(self, tables: I64, l1_indices: I64) -> L2Batch:
+        """Some of the tables, each as one that this L1 entry leads to; one may be taken several times."""
+        return replace(
+            self,
+            l1_indices=l1_indices,
+            host_offsets=self.host_offsets[tables],
+            present=self.present[tables],
+            entries=self.entries[tables],
+            bitmaps=None if self.bitmaps is None else self.bitmaps[tables],
+            overwritten=tuple(
+                replace(found, row=row)
+                for found in self.overwritten
+                for row in np.flatnonzero(tables == found.row).tolist()
+            ),
+        )
+
     @cached_property
     def whole(self) -> bool:
         """Whether the file holds all the entries of all the tables."""
@@ -147,6 +171,21 @@ class L2Batch(Struct, frozen=True, dict=True):
         if self.any_compressed:
             offsets[self.compressed] = 0
         return offsets
+
+    @cached_property
+    def all_lead_to_data(self) -> bool:
+        """Whether every entry leads to a whole cluster of the file and is neither compressed nor flagged as zeros."""
+        size = self.geometry.cluster_size
+        others = COMPRESSED | ZERO_FLAG | (OFFSET_MASK & (size - 1))
+        in_this_file = not self.geometry.external_data_file and self.highest_data_offset + size <= self.file_size
+        return self.whole and not self.bits & others and self.lowest_data_offset > 0 and in_this_file
+
+    @cached_property
+    def goes_on(self) -> Bools:
+        """Which entries, numbered through all tables from the second on, lead to the cluster after the one before."""
+        offsets = self.data_offsets.reshape(-1)
+        goes_on: Bools = offsets[1:] - offsets[:-1] == self.geometry.cluster_size
+        return goes_on
 
     @cached_property
     def lowest_data_offset(self) -> int:

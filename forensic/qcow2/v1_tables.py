@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools, big_endian
@@ -29,6 +30,10 @@ class Qcow1L1(Struct, frozen=True):
         """Where the table lies."""
         return self.header.l1_table_offset
 
+    def l2_offsets(self) -> U64:
+        """The host offset in each entry, 0 where there is no L2 table."""
+        return self.entries
+
     def readable(self) -> Bools:
         """Which entries lead to an L2 table that begins inside the file."""
         readable: Bools = (self.entries != 0) & (self.entries < self.file_size)
@@ -44,6 +49,16 @@ class Qcow1L2Batch(Struct, frozen=True):
     host_offsets: U64
     present: I64
     entries: U64
+
+    def selected(self, tables: I64, l1_indices: I64) -> Qcow1L2Batch:
+        """Some of the tables, each as one that this L1 entry leads to."""
+        return replace(
+            self,
+            l1_indices=l1_indices,
+            host_offsets=self.host_offsets[tables],
+            present=self.present[tables],
+            entries=self.entries[tables],
+        )
 
     def in_file(self) -> Bools:
         """Which entries the file holds, in the shape of `entries`."""

@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
         "--size", type=_size, default="2G", help="guest data in an image (2G); less where work takes long"
     )
     parser.add_argument("--rounds", type=int, default=3, help="counted runs of each command")
-    parser.add_argument("--only", action="append", help="measure only scenarios with this in their name; repeatable")
+    parser.add_argument("--only", action="append", help="measure only what has this in its name; repeatable")
     parser.add_argument("--peer-python", type=Path, help="a Python in which other readers of qcow2 are installed")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
@@ -67,10 +67,9 @@ def _measure(images: Images, options: argparse.Namespace) -> tuple[list[Table], 
     tables = [_floor(images, options.rounds)]
     compared, failed = _compare(images, options)
     tables.append(compared)
-    if not options.only:
-        if options.peer_python:
-            tables.append(readers.measure(images.part(8), options.rounds, options.peer_python))
-        tables.append(scaling.measure(images, options.rounds))
+    if options.peer_python and not options.only:
+        tables.append(readers.measure(images.part(8), options.rounds, options.peer_python))
+    tables.append(scaling.measure(images, options.rounds, options.only))
     return tables, failed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import log
@@ -64,8 +64,8 @@ def _folder_of(images: Images, count: int) -> Path:
     return names_of(images.many(200), count)[0].parent
 
 
-def measure(images: Images, rounds: int) -> Table:
-    """The table, printed row by row while it grows.
+def measure(images: Images, rounds: int, only: Sequence[str] | None = None) -> Table:
+    """The table, printed row by row while it grows; of all that grows, or of what has one of these words in its name.
 
     The exponent is that of the processor time of our check since the row before: 1 is linear.
     """
@@ -73,6 +73,8 @@ def measure(images: Images, rounds: int) -> Table:
     table = Table("Growth", (*columns, "map s"))
     print(table.head(), flush=True)
     for growth in growths(images):
+        if only and not any(word in growth.name for word in only):
+            continue
         before: tuple[float, float] | None = None
         for size in growth.sizes:
             image = growth.image(size)

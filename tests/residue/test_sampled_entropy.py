@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from forensic.explore.entropy import sampled_entropy
 from forensic.residue.content import entropy
+from forensic.residue.sampled_entropy import sampled_entropy
 
 
 @pytest.mark.parametrize(("data", "bits"), [(b"", 0.0), (b"aaaa", 0.0), (b"abab", 1.0), (bytes(range(256)), 8.0)])
