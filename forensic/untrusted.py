@@ -106,7 +106,7 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return _shown(name) if isinstance(name, str) else Untrusted(name).text
 
 
-URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+URL = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*://")
 """How what the examiner names begins if it lies on a server; an absolute path, or one with ./, is always a file."""
 
 

@@ -41,20 +41,20 @@ class Use(IntFlag):
     NOT_COPIED = 1 << 6  # named by the active disk without the copied bit
 
 
-_ODD = np.zeros(256, dtype=np.bool_)
+_COMBINATION = np.arange(256, dtype=np.uint8)
+_GUEST_DATA = _COMBINATION & (Use.DATA | Use.COMPRESSED)
+_ODD: Bools = (
+    ((_COMBINATION & (Use.OVERLAP | Use.TWICE)) != 0)
+    | (((_COMBINATION & Use.METADATA) != 0) & (_GUEST_DATA != 0))
+    | (_GUEST_DATA == Use.DATA | Use.COMPRESSED)
+)
 """For each combination of uses whether they do not go together."""
 
-ODD_OR_WRONGLY_COPIED = np.zeros(256, dtype=np.bool_)
+_STORED_AS_ONE = 128
+ODD_OR_WRONGLY_COPIED = _ODD | np.where(
+    _COMBINATION < _STORED_AS_ONE, (_COMBINATION & Use.COPIED) != 0, (_COMBINATION & Use.NOT_COPIED) != 0
+)
 """The same, or a copied bit that is wrong; the highest bit says that the stored refcount is one."""
-for _use in range(128):
-    _guest_data = _use & (Use.DATA | Use.COMPRESSED)
-    _ODD[_use] = bool(
-        _use & (Use.OVERLAP | Use.TWICE)
-        or (_use & Use.METADATA and _guest_data)
-        or _guest_data == Use.DATA | Use.COMPRESSED
-    )
-    ODD_OR_WRONGLY_COPIED[_use] = _ODD[_use] or bool(_use & Use.COPIED)
-    ODD_OR_WRONGLY_COPIED[_use | 128] = _ODD[_use] or bool(_use & Use.NOT_COPIED)
 
 
 def odd_uses(use: U8) -> Bools:
