@@ -155,17 +155,22 @@ class UnreferencedSearch:
         """Whether a cluster is an L2 table; most fail in the first sector that is not zero."""
         geometry, evidence = self._l1.geometry, self._evidence
         try:
-            sector = evidence.read_at(first_used - first_used % SECTOR_SIZE, SECTOR_SIZE)
-            if used_entries(big_endian(sector), geometry, evidence.size) is None:
+            words = big_endian(sector := evidence.read_at(first_used - first_used % SECTOR_SIZE, SECTOR_SIZE))
+            count = used_entries(words, geometry, evidence.size)
+            if count is None:
                 if first_used - first_used % SECTOR_SIZE == host_offset:
                     self._look_for_snapshots(host_offset, sector)
                 return
-            raw = evidence.read_at(host_offset, geometry.cluster_size)
+            if geometry.cluster_size > SECTOR_SIZE:
+                words = big_endian(evidence.read_at(host_offset, geometry.cluster_size))
+                count = used_entries(words, geometry, evidence.size)
         except ReadFailed:
             return
-        words = big_endian(raw)
-        count = is_table(words, geometry, evidence.size)
-        if count and len(raw) == geometry.cluster_size and not self._is_of_another_kind(words):
+        if not count or words.nbytes < geometry.cluster_size:
+            return
+        if count == 1 and not is_copied(words).any():  # which may be anything, such as a bitmap table
+            return
+        if not self._is_of_another_kind(words):
             self._tables.append((host_offset, count))
 
     def _is_of_another_kind(self, words: U64) -> bool:
@@ -216,11 +221,3 @@ def used_entries(words: U64, geometry: Geometry, file_size: int) -> int | None:
     flagged = int(np.count_nonzero(has_zero_flag(entries[standard])))
     count = len(places) + int(np.count_nonzero(streams))
     return count if count or flagged else None
-
-
-def is_table(words: U64, geometry: Geometry, file_size: int) -> int | None:
-    """The same of a whole table; a single entry without the copied bit may be anything, such as a bitmap table."""
-    count = used_entries(words, geometry, file_size)
-    if count is None or count > 1:
-        return count
-    return count if bool(is_copied(words).any()) else None
