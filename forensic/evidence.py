@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from msgspec import UNSET
-
 from forensic.files.opened_file import Identity, reason_of
 from forensic.files.opened_files import OpenedFiles, open_files, resolved
 from forensic.unread import Unread, first_overlap, remember
-from forensic.untrusted import shown
 
 if TYPE_CHECKING:
-    from forensic.records.run import IntegrityRecord, SourceRecord
+    from msgspec import UnsetType
+
+    from forensic.records.run import IntegrityRecord, PieceRecord
 
 
 HASH_CHUNK = 1 << 20
@@ -81,7 +79,7 @@ class Evidence:
         self.known_bad = tuple(bad)
         self.files, first = opened.files, opened.first
         self.before, self.open_flags = first.before, first.flags
-        self._fd, self._skip = first.descriptor, first.skip
+        self._fd, self._skip, self._looks_up = first.descriptor, first.skip, opened.looks_up
         self._unread: dict[tuple[int, int], Unread] = {}
         self.unread_not_listed = 0
         self._writer = opened.writer()
@@ -91,6 +89,7 @@ class Evidence:
         """Let only this part of the file count from now on: an image within a larger file. Raises `ValueError`."""
         self._opened = self._opened.part(image_offset, length)
         self.image_offset = self._skip = image_offset
+        self._looks_up = self._opened.looks_up
         self.files = self._opened.files
 
     @property
@@ -151,10 +150,10 @@ class Evidence:
         if self.known_bad and (bad := first_overlap(self.known_bad, host_offset, len(buffer))):
             raise self._failed(*bad, "the map of the device calls it unreadable")
         while done < len(buffer):
-            at, rest = host_offset + done, buffer[done:]
+            at, rest = host_offset + done, buffer[done:] if done else buffer
             descriptor, place = self._fd, at + self._skip
             try:
-                if self._opened.looks_up:
+                if self._looks_up:
                     descriptor, place, rest = self._opened.within(at, rest)
                 count = os.preadv(descriptor, [rest], place)
             except OSError as error:
@@ -162,6 +161,24 @@ class Evidence:
             if not count:
                 raise self._failed(at, len(buffer) - done, "the file is shorter than when it was opened")
             done += count
+
+    def read_each(self, host_offsets: Iterable[int], buffers: Sequence[memoryview]) -> list[int]:
+        """Fill each buffer as `read_into` does; the indexes of those that cannot be filled.
+
+        Tables of small clusters are read a hundred thousand at a time: a call for each costs as much as reading it.
+        """
+        plainly = not self.known_bad and not self._looks_up
+        descriptor, skip, failed = self._fd, self._skip, list[int]()
+        for index, (host_offset, buffer) in enumerate(zip(host_offsets, buffers, strict=True)):
+            try:
+                if not plainly or os.preadv(descriptor, (buffer,), host_offset + skip) < len(buffer):
+                    self.read_into(host_offset, buffer)
+            except OSError as error:
+                self.note_unread(host_offset, len(buffer), reason_of(error))
+                failed.append(index)
+            except ReadFailed:
+                failed.append(index)
+        return failed
 
     @property
     def unread(self) -> tuple[Unread, ...]:
@@ -255,32 +272,14 @@ class Evidence:
         """Whether a stat result is of this very file, whatever its name."""
         return (status.st_dev, status.st_ino) in self.identities
 
-    def record(self) -> SourceRecord:
-        """What a report says of the file, with the proof that nothing was changed."""
-        from forensic.records.run import InUseRecord, SourceRecord, UnreadRecord  # not every command makes a report
+    @property
+    def kind(self) -> str:
+        """What it is: a file, a block device, an object of a server."""
+        return self._opened.kind
 
-        return SourceRecord(
-            path_as_given=shown(self.path_as_given),
-            path_resolved=shown(self.path),
-            kind=self._opened.kind,
-            image_offset=self.image_offset or UNSET,
-            pieces=self._opened.records(),
-            device=UNSET if self.is_remote else self.before.device,
-            inode=UNSET if self.is_remote else self.before.inode,
-            size=self.size,
-            disk_usage=UNSET if self.is_remote else self.disk_usage,
-            mode=f"{stat.S_IMODE(self.before.mode):04o}",
-            owner=self.before.owner,
-            mtime_ns=self.before.mtime_ns,
-            ctime_ns=self.before.ctime_ns,
-            open_flags=self.open_flags,
-            in_use=InUseRecord(locked=self.in_use(), writer=self.writer()),
-            notes=self.notes(),
-            unread=[
-                UnreadRecord(host_offset=one.host_offset, length=one.length, reason=one.reason) for one in self.unread
-            ],
-            integrity=self.integrity(),
-        )
+    def pieces(self) -> list[PieceRecord] | UnsetType:
+        """The files of evidence that was split, as reports hold them; nothing for a single file."""
+        return self._opened.records()
 
     def integrity(self) -> IntegrityRecord:
         """The proof that the file was not changed, as reports hold it."""

@@ -29,7 +29,7 @@ from forensic.records.run import ArtifactRecord
 from forensic.report.formats import LISTS, render
 from forensic.report.model import Report, case_data
 from forensic.report.notes import harmless
-from forensic.report.run import Run, tool
+from forensic.report.run import Run, source_record, tool
 from forensic.untrusted import Json, shown
 
 
@@ -125,7 +125,7 @@ def extraction_report(
     if status == ExitStatus.DONE and any(evidence.unread for evidence in disk.evidences):
         status = ExitStatus.NOT_COMPLETED
     record = run.record(status, _artifacts(request, extraction, sparse), inputs)
-    source, case = image.evidence.record(), case_data(request.case)
+    source, case = source_record(image.evidence), case_data(request.case)
     notes, audit = (tuple(map(harmless, each)) for each in (request.annotations, request.audit))
     report = Report(result, source, record, tool(), case, annotations=notes, audit=audit)
     if not drawing:

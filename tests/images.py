@@ -3,12 +3,12 @@
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from forensic.evidence import Evidence
+from forensic.evidence import Evidence, ReadFailed
 from forensic.image import Qcow2Image
 from forensic.qcow2.geometry import Geometry, resolve
 from forensic.qcow2.header import parse_header
@@ -107,7 +107,21 @@ def geometry(head: bytes | None = None) -> Geometry:
     return found
 
 
-class BoundedEvidence(Evidence):
+class ReadOneByOne(Evidence):
+    """Evidence that reads in one way only, which a test replaces."""
+
+    def read_each(self, host_offsets: Iterable[int], buffers: Sequence[memoryview]) -> list[int]:
+        """The plain way."""
+        failed = []
+        for index, (host_offset, buffer) in enumerate(zip(host_offsets, buffers, strict=True)):
+            try:
+                self.read_into(host_offset, buffer)
+            except ReadFailed:
+                failed.append(index)
+        return failed
+
+
+class BoundedEvidence(ReadOneByOne):
     """Evidence that fails the test when something outside the file is asked for."""
 
     def read_into(self, host_offset: int, buffer: memoryview) -> None:

@@ -16,6 +16,7 @@ from msgspec import to_builtins
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import HASH_CHUNK, Evidence, ReadFailed
 from forensic.files.opened_file import Identity
+from forensic.report.run import source_record
 from samples.bench import noise
 from tests.images import file_descriptors_of, written
 
@@ -133,6 +134,38 @@ def test_a_buffer_is_filled_from_its_place(path: Path) -> None:
     with Evidence(path) as evidence:
         evidence.read_into(254, memoryview(buffer)[1:5])
     assert buffer == b"\0\xfe\xff\0\x01\0"
+
+
+@pytest.mark.parametrize("image_offset", [0, 24])
+@pytest.mark.parametrize("bad", [(), ((700, 701),)])
+def test_many_buffers_are_filled_as_each_by_itself(
+    path: Path, image_offset: int, bad: tuple[tuple[int, int], ...]
+) -> None:
+    places = [(900, 100), (0, 1), (690, 10), (690, 20), (999 - image_offset, 1), (600, 0), (980, 200), (1, 7)]
+    with Evidence(path, image_offset, bad=bad) as evidence, Evidence(path, image_offset, bad=bad) as plain:
+        os.truncate(path, 1000)
+        buffers = [bytearray(length) for _, length in places]
+        failed = evidence.read_each([place for place, _ in places], [memoryview(buffer) for buffer in buffers])
+        for index, (place, length) in enumerate(places):
+            buffer = bytearray(length)
+            if index in failed:
+                with pytest.raises(ReadFailed):
+                    plain.read_into(place, memoryview(buffer))
+            else:
+                plain.read_into(place, memoryview(buffer))
+                assert buffers[index] == buffer
+        assert failed == sorted(failed)
+        assert len(failed) == 1 + bool(bad) + bool(image_offset)
+        assert evidence.unread == plain.unread
+
+
+def test_many_buffers_of_evidence_that_was_split_are_filled_from_their_pieces(tmp_path: Path) -> None:
+    for number, size in enumerate((100, 50, 200), 1):
+        (tmp_path / f"disk.{number:03}").write_bytes(bytes([number]) * size)
+    with Evidence(tmp_path / "disk.001", all_pieces=True) as evidence:
+        buffers = [bytearray(20) for _ in range(3)]
+        assert evidence.read_each([90, 140, 330], [memoryview(buffer) for buffer in buffers]) == []
+    assert buffers == [b"\1" * 10 + b"\2" * 10, b"\2" * 10 + b"\3" * 10, b"\3" * 20]
 
 
 def test_a_file_truncated_after_opening_is_a_failed_read_with_its_place(path: Path) -> None:
@@ -295,7 +328,7 @@ def test_holes_are_zeros_and_stored_bytes_are_never_skipped(tmp_path: Path) -> N
 def test_a_report_names_the_source_and_proves_it_unchanged(path: Path) -> None:
     status = path.stat()
     with Evidence(path) as evidence:
-        found = evidence.record()
+        found = source_record(evidence)
     assert to_builtins(found.integrity) == {
         "before": {"size": 2048, "mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns},
         "after": {"size": 2048, "mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns},

@@ -18,6 +18,7 @@ from forensic.mapped_report import drawing_of, with_drawings, with_map
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FINDINGS, FORMATS, render
 from forensic.report.model import EXIT_STATUS, Judgement, Report
+from forensic.report.run import source_record
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
@@ -132,7 +133,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
         result = judgement.add_to(describe(image, judgement.measured, guest), fail_on)
         sha256 = _sha256(evidence) if options.format == FINDINGS and read_all else None
         if options.format in ("text", FINDINGS) and not targets:
-            report = Report(result, evidence.record())
+            report = Report(result, source_record(evidence))
         else:
             report = make_report(evidence, result, this_run, status)
         if drawing:

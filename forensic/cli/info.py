@@ -13,6 +13,7 @@ from forensic.description import describe
 from forensic.exit_status import ExitStatus
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.model import Report
+from forensic.report.run import source_record
 from forensic.report.to_json import to_json
 from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import info_lines
@@ -58,7 +59,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            return Outcome(status, list(info_lines(Report(result, evidence.record()))), complaint)
+            return Outcome(status, list(info_lines(Report(result, source_record(evidence)))), complaint)
         report = make_report(evidence, result, this_run, status)
         document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -17,7 +17,7 @@ from forensic.output.new_file import NewFile
 from forensic.records.report import ResultRecord
 from forensic.records.run import InputRecord
 from forensic.report.model import Report
-from forensic.report.run import Run, tool
+from forensic.report.run import Run, source_record, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
@@ -51,7 +51,7 @@ def make_report(
     status: ExitStatus,
 ) -> Report:
     """The report on one image with its frame: source, run, tool."""
-    source = evidence.record()
+    source = source_record(evidence)
     image = InputRecord(role="image", path=source.path_as_given, size=evidence.size)
     return Report(result, source, run.record(status, (), [image]), tool())
 

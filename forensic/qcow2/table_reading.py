@@ -7,7 +7,7 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.qcow2.arrays import I64, U64, Bools, big_endian
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.intervals import pieces
@@ -93,15 +93,13 @@ def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple
     raw = np.zeros((len(offsets), size), dtype=np.uint8)
     present = np.clip(evidence.size - offsets.astype(np.int64), 0, size)
     runs = pieces((np.diff(offsets.astype(np.int64)) != size) | (present[:-1] < size))
-    starts = runs[:, 0]
-    lengths = np.add.reduceat(present, starts)
+    starts, places = runs[:, 0], offsets[runs[:, 0]].tolist()
+    lengths = np.add.reduceat(present, starts).tolist()
+    evidence.expect(zip(places, lengths, strict=True))
     buffer = raw.reshape(-1).data
-    evidence.expect(zip(offsets[starts].tolist(), lengths.tolist(), strict=True))
-    for (first, end), offset, length in zip(runs.tolist(), offsets[starts].tolist(), lengths.tolist(), strict=True):
-        try:
-            evidence.read_into(offset, buffer[first * size : first * size + length])
-        except ReadFailed:
-            _read_one_by_one(evidence, offsets, raw, present, first, end)
+    parts = [buffer[first : first + length] for first, length in zip((starts * size).tolist(), lengths, strict=True)]
+    for bad in evidence.read_each(places, parts):
+        _read_one_by_one(evidence, offsets, raw, present, *runs[bad].tolist())
     return raw, present
 
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import datetime
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
+from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.records.run import ArtifactRecord, InputRecord, LibraryRecord, RunRecord, ToolRecord
+from forensic.records.run import (
+    ArtifactRecord,
+    InputRecord,
+    InUseRecord,
+    LibraryRecord,
+    RunRecord,
+    SourceRecord,
+    ToolRecord,
+    UnreadRecord,
+)
 from forensic.untrusted import Json, shown, without_query
 from forensic.version import __version__
 
@@ -113,3 +124,29 @@ def _working_directory() -> str:
         return os.getcwd()
     except OSError:
         return ""
+
+
+def source_record(evidence: Evidence) -> SourceRecord:
+    """What a report says of the file, with the proof that nothing was changed."""
+    return SourceRecord(
+        path_as_given=shown(evidence.path_as_given),
+        path_resolved=shown(evidence.path),
+        kind=evidence.kind,
+        image_offset=evidence.image_offset or UNSET,
+        pieces=evidence.pieces(),
+        device=UNSET if evidence.is_remote else evidence.before.device,
+        inode=UNSET if evidence.is_remote else evidence.before.inode,
+        size=evidence.size,
+        disk_usage=UNSET if evidence.is_remote else evidence.disk_usage,
+        mode=f"{stat.S_IMODE(evidence.before.mode):04o}",
+        owner=evidence.before.owner,
+        mtime_ns=evidence.before.mtime_ns,
+        ctime_ns=evidence.before.ctime_ns,
+        open_flags=evidence.open_flags,
+        in_use=InUseRecord(locked=evidence.in_use(), writer=evidence.writer()),
+        notes=evidence.notes(),
+        unread=[
+            UnreadRecord(host_offset=one.host_offset, length=one.length, reason=one.reason) for one in evidence.unread
+        ],
+        integrity=evidence.integrity(),
+    )

@@ -18,7 +18,7 @@ from forensic.qcow2 import bitmap_tables
 from forensic.report.model import Judgement
 from samples import oracle, recipes
 from samples.kinds import Kind
-from tests.images import L2, QCOW2, SOUND, header, sample, tiny, written
+from tests.images import L2, QCOW2, SOUND, ReadOneByOne, header, sample, tiny, written
 from tests.oracles import require
 
 WIDTHS = (1, 2, 4, 8, 16, 32, 64)
@@ -203,6 +203,7 @@ def test_a_table_on_a_bad_sector_leaves_leaks_unjudged(tmp_path: Path, monkeypat
 
     path = written(tmp_path, tiny([]))
     monkeypatch.setattr(Evidence, "read_into", failing)
+    monkeypatch.setattr(Evidence, "read_each", ReadOneByOne.read_each)
     assert_leaks_are_left_unjudged(path, "an L2 table of active could not be read to its end")
 
 

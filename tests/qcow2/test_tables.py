@@ -12,7 +12,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry
 from forensic.qcow2.table_reading import read_what_is_there
 from forensic.qcow2.tables import L2Batch, RefcountTable, read_l1, read_l2_batches, read_refcount_table
-from tests.images import COPIED, geometry, header, tiny, written
+from tests.images import COPIED, ReadOneByOne, geometry, header, tiny, written
 
 ENTRIES = struct.pack(">64Q", *range(1, 65))
 
@@ -20,7 +20,7 @@ ENTRIES = struct.pack(">64Q", *range(1, 65))
 BAD = 600
 
 
-class BadSectors(Evidence):
+class BadSectors(ReadOneByOne):
     """Evidence of which one byte, inside the second table, cannot be read."""
 
     def read_into(self, host_offset: int, buffer: memoryview) -> None:

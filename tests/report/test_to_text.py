@@ -6,6 +6,7 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.report.image_facts import image_facts
 from forensic.report.model import Report
+from forensic.report.run import source_record
 from tests.images import SOUND
 
 
@@ -13,7 +14,7 @@ def facts_after_a_check(name: str) -> list[tuple[str, str]]:
     with Qcow2Image(Evidence(SOUND / f"{name}.qcow2")) as image:
         judgement = check(image, strict=True)
         result = judgement.add_to(describe(image, judgement.measured))
-        return list(image_facts(Report(result, image.evidence.record())))
+        return list(image_facts(Report(result, source_record(image.evidence))))
 
 
 def test_what_the_disk_and_the_file_hold_is_said_after_a_check() -> None:
