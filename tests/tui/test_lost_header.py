@@ -39,6 +39,8 @@ def test_every_screen_opens_and_says_what_is_missing(drive: Drive, tmp_path: Pat
         text = " ".join(screen_text(app).split())
         assert "no qcow2 header" in text
         assert "7 Recovery" in text
+        assert "there is no disk" in text
+        assert "% read" not in text
         for screen in "234567":
             await pilot.press(screen)
             await settled(app, pilot)
@@ -80,7 +82,10 @@ def test_a_plan_gives_the_disk_back_and_can_be_taken_back(drive: Drive, tmp_path
         assert app.desk.disk_view.read(0, 2560) == expected
         await pilot.press("1")
         await settled(app, pilot)
-        assert "no qcow2 header" not in " ".join(screen_text(app).split())
+        text = " ".join(screen_text(app).split())
+        assert "no qcow2 header" not in text
+        assert "data 2.5 KiB" in text  # how the space is divided was known before this screen was made
+        assert "% read" not in text
         await pilot.press("7", "t")
         await settled(app, pilot)
         assert app.desk.headless

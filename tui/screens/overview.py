@@ -64,6 +64,9 @@ class OverviewScreen(AskingScreen):
         """Show what is known already."""
         self._show_verdict()
         self._show_volumes()
+        for bar in self.query(SpaceBar):
+            bar.display = self.desk.region_index.cluster_size is not None
+        self._show_space()
         self.query_one(TimeLine).show_strips(self.desk.strips)
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
@@ -186,6 +189,10 @@ class OverviewScreen(AskingScreen):
     def _show_volumes(self) -> None:
         contents = self.desk.contents
         if contents is None:
+            if self.desk.region_index.cluster_size is None:
+                self.query_one("#volumes", Static).update(
+                    plain("without a header that can be used there is no disk", "dim")
+                )
             return
         if not contents.volumes:
             words = "no partition table or file system found by signature"
