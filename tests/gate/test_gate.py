@@ -22,7 +22,7 @@ from samples.kinds import Kind
 from samples.recipes import Recipe
 from tests.commands import QCOW2_KINDS, RECIPES, damaged, sound
 from tests.gate.streams import stream
-from tests.images import header, tiny, written
+from tests.images import ReadOneByOne, header, tiny, written
 
 STRICT = profile("strict-cloud")
 INTAKE = profile("forensic-intake")
@@ -229,6 +229,7 @@ def test_a_medium_that_fails_decides_nothing(monkeypatch: pytest.MonkeyPatch) ->
         whole(self, host_offset, buffer)
 
     monkeypatch.setattr(Evidence, "read_into", failing)
+    monkeypatch.setattr(Evidence, "read_each", ReadOneByOne.read_each)
     decided = gate_file(sound("data-512"), STRICT)
     assert (decided.verdict, decided.exit_status) == (GateVerdict.UNDECIDED, 1)
     monkeypatch.setattr(Evidence, "sha256", lambda self: "0" * 64)

@@ -144,17 +144,21 @@ def test_the_rarer_fields_are_folded_away_and_open_by_keys(drive: Drive, size: t
     drive(IMAGE, story, size)
 
 
-def test_a_refused_start_shows_nothing_of_the_run_before_it(drive: Drive, tmp_path: Path) -> None:
+def test_a_refused_start_shows_nothing_of_the_run_before_it(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a short path, so that the sentence is not broken
+
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("5")
         form = app.screen.query_one(ExtractForm)
-        filled_in(form, {"output": str(tmp_path / "o.raw")}, ("markdown",))
+        filled_in(form, {"output": "o.raw"}, ("markdown",))
         await pilot.press("f5")
         await settled(app, pilot)
         await pilot.press("escape")
         bar = app.screen.query_one(ProgressBar)
         assert bar.percentage == 1
-        assert f"markdown {tmp_path}" in screen_text(app)
+        assert "markdown o.raw" in screen_text(app)
         assert "reports follow" not in screen_text(app), "they are written"
         assert "16 KiB in 00:00:0" in screen_text(app)
         app.screen.query_one("#start").focus()

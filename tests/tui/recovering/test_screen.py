@@ -189,12 +189,17 @@ def test_enter_goes_to_the_table_of_a_step(image: Path, drive: Drive) -> None:
     drive(image, story)
 
 
-def test_what_cannot_be_searched_is_said_on_the_screen(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(SOUND)  # a short path, so that the sentence is not broken
+def test_what_cannot_be_searched_is_said_on_the_screen(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encrypted = bytearray((SOUND / "version-1.qcow").read_bytes())
+    encrypted[36:40] = (1).to_bytes(4, "big")
+    (tmp_path / "aes.qcow").write_bytes(encrypted)
+    monkeypatch.chdir(tmp_path)  # a short path, so that the sentence is not broken
 
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("7", "r")
         await settled(app, pilot)
-        assert "version 1" in screen_text(app)
+        assert "its clusters are encrypted" in screen_text(app)
 
-    drive(Path("version-1.qcow"), story, (160, 40))
+    drive(Path("aes.qcow"), story, (160, 40))
