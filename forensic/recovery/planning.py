@@ -135,7 +135,10 @@ def _decisions(work: Work) -> dict[str, Decision]:
             offsets = np.array([offset for offset, _ in in_use], dtype=np.uint64)
             rivals = int(np.count_nonzero(work.accounts.in_use(offsets))) if len(offsets) else 0
             how = sure.of_l1_by_content(rivals, work.accounts, doubtful)
-            because = [f"the table at {layout.geometry.l1_table_offset:#x} reads as an L1 table"]
+            place = layout.geometry.l1_table_offset  # the header of a plan for version 1 names none
+            because = [
+                f"the table at {place:#x} reads as an L1 table" if place else layout.by_content["l1_table_offset"]
+            ]
         found["D1"] = Decision(what, how, CONFIDENCE[method], method, tuple(because))
         if len(_named_twice(work)):
             again = "two L1 entries lead to the same table"

@@ -219,7 +219,7 @@ def _damage(work: Work) -> list[str]:
     if not accounts.possible:
         return found
     count = accounts.unexplained
-    if layout.version == 1:
+    if not layout.geometry.refcount_table_clusters:
         if count:
             found.append(f"{counted(count, 'unreferenced cluster is', 'unreferenced clusters are')} not zero")
     elif not accounts.usable:

@@ -148,6 +148,18 @@ def test_a_header_with_another_place_of_the_l1_table_makes_nothing_certain(offse
     assert found.damage[0].startswith("l1_table_offset does not come from the header")
 
 
+def test_a_lost_header_is_not_explained_by_structures_that_version_1_has_not(tmp_path: Path) -> None:
+    require("qemu-img")
+    made = make(tmp_path, "noise", 16 * MIB, 1)
+    made.put(0, bytes(L1))
+    made.save()
+    with Evidence(made.path) as evidence:
+        found = recover(evidence)
+    assert not [words for words in found.damage if "refcounts do not agree" in words]
+    entries = f"{slots(made)} entries after a header of version 1 lead to tables"
+    assert found.plan.decisions["D1"].because == (entries,)
+
+
 def test_a_sound_image_is_read_as_it_is_without_a_plan() -> None:
     with open_any(SOUND / "version-1.qcow") as image:
         expected = image.reader().read()
