@@ -47,15 +47,10 @@ def distinct_counted(values: npt.NDArray[Scalar]) -> tuple[npt.NDArray[Scalar], 
 def without(values: I64, others: Sequence[int] | I64) -> I64:
     """The values in order, each once, that are not among others."""
     found = distinct(values)
-    ordered = np.sort(np.array(others, dtype=np.int64))
-    if not len(ordered):
-        return found
-    near = np.minimum(np.searchsorted(ordered, found), len(ordered) - 1)
-    left: I64 = found[ordered[near] != found]
-    return left
+    return found[~is_among(found, np.sort(np.array(others, dtype=np.int64)))]
 
 
-def is_among(values: U64, ordered: U64) -> npt.NDArray[np.bool_]:
+def is_among(values: npt.NDArray[Scalar], ordered: npt.NDArray[Scalar]) -> npt.NDArray[np.bool_]:
     """Which of the values are among others that are in rising order."""
     if not len(ordered):
         return np.zeros(values.shape, dtype=np.bool_)
