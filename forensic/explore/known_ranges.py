@@ -97,11 +97,9 @@ class Units:
         if len(runs) * RUN_WORTH_A_SLICE > len(host_offsets):
             self.mark_clusters(kind, host_offsets)
             return
-        marks, ends = (
-            self._marks_of(kind),
-            host_offsets[np.stack([runs[:, 0], runs[:, 1] - 1])] >> np.uint64(self._bits),
-        )
-        for first, last in ends.T.tolist():
+        marks = self._marks_of(kind)
+        ends = host_offsets[np.column_stack([runs[:, 0], runs[:, 1] - 1])] >> np.uint64(self._bits)
+        for first, last in ends.tolist():
             marks[first : last + 1] = True
 
     def mark(self, kind: str, host_offsets: U64, lengths: U64) -> None:
