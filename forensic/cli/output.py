@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TextIO
 from forensic.cli.wrapping import wrapped
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
-from forensic.output.new_file import NewFile
 from forensic.records.report import ResultRecord
 from forensic.records.run import InputRecord
 from forensic.report.model import Report
@@ -22,7 +21,7 @@ from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 MIB = 1 << 20
 REDRAWN_AFTER = 0.1
@@ -72,16 +71,6 @@ def print_lines(lines: Iterable[Line]) -> None:
 def wants_colour(stream: TextIO) -> bool:
     """Whether a stream is a terminal whose user has not said no; see no-color.org."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def write_new_file(path: Path, text: str, force: bool) -> None:
-    """Write a report file; one that exists is kept unless `force`. Raises `OutputFailed`."""
-    file = NewFile(path, force)
-    try:
-        file.append(os.fsencode(text))
-        file.complete()
-    finally:
-        file.abandon()
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from forensic.cli.output import write_new_file
 from forensic.cli.parser import Parser, UsageError
+from forensic.output.new_file import write_new_file
 from forensic.report.formats import FORMATS, render
 from forensic.untrusted import shown
 

@@ -41,17 +41,12 @@ def sum_line(digest: str, name: str) -> str:
 
 def write_sidecars(extraction: Extraction, hashes: Sequence[str], force: bool) -> None:
     """Write the sums of a complete output beside it. Raises `OutputFailed`."""
-    from forensic.output.new_file import NewFile
+    from forensic.output.new_file import write_new_file
 
     if extraction.path is None or extraction.status not in (Status.COMPLETE, Status.COMPLETE_WITH_UNREADABLE):
         return
     for name, path in sidecar_paths(extraction.path, hashes).items():
-        file = NewFile(path, force)
-        try:
-            file.append(os.fsencode(sidecar_text(extraction, name)))
-            file.complete()
-        finally:
-            file.abandon()
+        write_new_file(path, sidecar_text(extraction, name), force)
 
 
 class ListFiles:

@@ -249,3 +249,13 @@ class LineFile:
     def abandon(self) -> None:
         """Remove what was written so far; does nothing after `complete`."""
         self.file.abandon()
+
+
+def write_new_file(path: Path, text: str, force: bool) -> None:
+    """Write a whole file of text; one that exists is kept unless `force`. Raises `OutputFailed`."""
+    file = NewFile(path, force)
+    try:
+        file.append(os.fsencode(text))
+        file.complete()
+    finally:
+        file.abandon()

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned, is_reliable
-from forensic.cli.output import progress_bar, write_new_file
+from forensic.cli.output import progress_bar
 from forensic.cli.recovery.described import SCHEMA
 from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import NotAnImage, Unsupported, WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.output.new_file import write_new_file
 from forensic.output.paths import refuse
 from forensic.recovery.carving import Carved, find_images
 from forensic.recovery.plan import Part, Plan, to_json

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautioned, is_reliable
-from forensic.cli.output import progress_bar, write_new_file
+from forensic.cli.output import progress_bar
 from forensic.cli.parser import Parser, Subparsers, UsageError, add_command, add_image, add_json, positive_number
 from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
 from forensic.numbers import counted, parse_size
+from forensic.output.new_file import write_new_file
 from forensic.untrusted import shown
 
 if TYPE_CHECKING:
