@@ -141,11 +141,10 @@ class _Runs:
         self._geometry = geometry
         self._file_size = file_size
         self._guest_start, self._guest_end = guest_start, guest_end
-        self._table_start = guest_start // geometry.l1_coverage * geometry.l2_entry_count
-        self._table_end = self._table_start
+        self._table_start = self._table_end = 0
         self._entries_left = FEW_ENTRIES
         self._bytes_left = FEW_TABLE_BYTES
-        self._begun: list[tuple[int, int]] = [(self._table_start, 0)]
+        self._begun: list[tuple[int, int]] = [(0, 0)]  # what comes before `guest_start` is cut off
         self._expected = self._step = (
             0  # the entry that would continue the run in hand, by how much the next one differs
         )

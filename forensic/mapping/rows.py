@@ -98,12 +98,9 @@ def clipped(rows: Rows, guest_start: int, guest_end: int) -> Rows:
     rows = rows[(ends > guest_start) & (rows["guest_offset"] < guest_end)].copy()
     if not len(rows):
         return rows
-    lead = guest_start - int(rows["guest_offset"][0])
-    if lead > 0:
-        begin_later(rows[:1], np.array([lead], dtype=np.uint64))
-    excess = int(rows["guest_offset"][-1]) + int(rows["length"][-1]) - guest_end
-    if excess > 0:
-        rows["length"][-1] -= excess
+    lead = max(0, guest_start - int(rows["guest_offset"][0]))
+    begin_later(rows[:1], np.array([lead], dtype=np.uint64))
+    rows["length"][-1] -= max(0, int(rows["guest_offset"][-1]) + int(rows["length"][-1]) - guest_end)
     return rows
 
 

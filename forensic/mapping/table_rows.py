@@ -108,7 +108,7 @@ def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.
     found = np.zeros(len(host_offsets), dtype=np.bool_)
     for number in range(len(host_offsets)):
         raw, present = read_clusters(evidence, geometry, host_offsets[number : number + 1])
-        found[number] = int(present[0]) == geometry.cluster_size and not raw.any()
+        found[number] = (present == geometry.cluster_size).all() and not raw.any()
     return found
 
 
@@ -253,31 +253,28 @@ def _rows_from(batch: L2Batch, starts: I64) -> Rows:
 
 def _rows_with_subclusters(batch: L2Batch, entries: _Entries, bitmaps: U64) -> Rows:
     """Apply the bitmaps of extended entries: clusters of one kind stay one row, mixed ones become 32."""
-    allocated = allocated_subclusters(bitmaps)
-    zero = zero_subclusters(bitmaps)
     state = entries.state
     mappable = (state == State.DATA) | (state == State.UNALLOCATED)
     has_cluster = state == State.DATA
-    mixed = mappable & ((allocated != 0) | (zero != 0))
-    all_data = mixed & has_cluster & (allocated == ALL_SUBCLUSTERS) & (zero == 0)
-    all_zero = mixed & (zero == ALL_SUBCLUSTERS) & (allocated == 0)
-    state[mappable & ~mixed] = State.UNALLOCATED
+    nothing = mappable & (bitmaps == 0)
+    all_data = has_cluster & (bitmaps == ALL_SUBCLUSTERS)
+    all_zero = mappable & (bitmaps == ALL_SUBCLUSTERS << SUBCLUSTERS)
+    state[nothing] = State.UNALLOCATED
     state[all_zero] = np.where(has_cluster[all_zero], State.ZERO_ALLOCATED, State.ZERO)
-    mixed &= ~all_data & ~all_zero
+    mixed = mappable & ~(nothing | all_data | all_zero)
     if not mixed.any():
         return _merged_rows(batch, entries, _run_starts(batch, entries))
     starts = _run_starts(batch, entries, apart=mixed)
     rows, is_mixed = _merged_rows(batch, entries, starts), mixed[starts]
     subcluster_size = batch.geometry.subcluster_size
-    parts = _subcluster_rows(rows[is_mixed], allocated[mixed], zero[mixed], has_cluster[mixed], subcluster_size)
+    parts = _subcluster_rows(rows[is_mixed], bitmaps[mixed], has_cluster[mixed], subcluster_size)
     together = np.concatenate([rows[~is_mixed], parts])
     return coalesced(together[np.argsort(together["guest_offset"], kind="stable")])
 
 
-def _subcluster_rows(
-    clusters: Rows, allocated: U64, zero: U64, has_cluster: npt.NDArray[np.bool_], subcluster_size: int
-) -> Rows:
+def _subcluster_rows(clusters: Rows, bitmaps: U64, has_cluster: npt.NDArray[np.bool_], subcluster_size: int) -> Rows:
     numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
+    allocated, zero = allocated_subclusters(bitmaps), zero_subclusters(bitmaps)
     is_allocated = ((allocated[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
     is_zero = ((zero[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)
     in_cluster = np.repeat(has_cluster, SUBCLUSTERS)

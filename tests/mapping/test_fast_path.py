@@ -146,6 +146,19 @@ def test_entries_anywhere_in_a_table_of_any_size_give_the_same_extents(
         assert_alike(image, 3, (count << bits) - 5)
 
 
+def test_any_two_entries_side_by_side_give_the_same_extents(tmp_path: Path) -> None:
+    """At the start of a table, and where one table ends and the next begins; each also past the end of the file."""
+    places = [5 << 9, 6 << 9, 20 << 9]
+    entries = [0, COPIED, ZERO, *places, *(place | ZERO for place in places), *(place | COMPRESSED for place in places)]
+    head = header(virtual_size=SIZE, l1_size=2)
+    for first in entries:
+        for second in entries:
+            for at in (0, 63):
+                words = [0] * at + [first, second, second]
+                with opened(tmp_path, tiny(words, l1_entries=[L2 * 512, 5 * 512], head=head)) as image:
+                    assert_alike(image, 0, SIZE)
+
+
 def test_whole_clusters_of_extended_entries_need_no_arrays(tmp_path: Path) -> None:
     head = header(cluster_bits=14, virtual_size=4 * CLUSTER, features=1 << 4)
     words = [5 * CLUSTER, WHOLE, 6 * CLUSTER, WHOLE, 0, 0, COMPRESSED | 7 * CLUSTER, 0]
@@ -358,15 +371,16 @@ def test_what_ends_with_the_file_needs_no_arrays_and_what_the_file_end_cuts_does
 
 @pytest.mark.parametrize("by", [-1, 0, 1])
 def test_so_many_entries_and_bytes_of_tables_are_few(by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two tables of 64 entries in use; an empty one costs its bytes alone."""
-    head = header(virtual_size=3 * 64 * 512, l1_size=3)
-    content = tiny([5 << 9], head=head, l1_entries=[L2 * 512, 15 * 512, L2 * 512])
+    """Two tables of 64 entries in use; an empty one, the first or between them, costs its bytes alone."""
+    size = 4 * 64 * 512
+    head = header(virtual_size=size, l1_size=4)
+    content = tiny([5 << 9], head=head, l1_entries=[15 * 512, L2 * 512, 15 * 512, L2 * 512])
     content = content[: 15 * 512] + bytes(512)
-    for name, limit in (("FEW_ENTRIES", 2 * 64 + by), ("FEW_TABLE_BYTES", 3 * 512 + by)):
+    for name, limit in (("FEW_ENTRIES", 2 * 64 + by), ("FEW_TABLE_BYTES", 4 * 512 + by)):
         with monkeypatch.context() as patched, opened(tmp_path, content) as image:
             patched.setattr(fast_path, name, limit)
-            assert_alike(image, 0, 3 * 64 * 512)
-            assert (reaches(image) == 3 * 64 * 512) == (by >= 0), name
+            assert_alike(image, 0, size)
+            assert (reaches(image) == size) == (by >= 0), name
 
 
 @pytest.mark.parametrize("by", [-1, 0, 1])

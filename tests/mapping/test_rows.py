@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forensic.mapping import rows as rows_module
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, ROWS_AT_ONCE, Rows, clipped, coalesced, joined
 
@@ -18,7 +19,7 @@ choices = st.tuples(
     st.sampled_from([State.DATA, State.ZERO_ALLOCATED, State.COMPRESSED, State.UNALLOCATED, State.ABSENT]),
     st.sampled_from([Reason.NONE, Reason.ENTRY_BEYOND_EOF, Reason.RESERVED_BITS_SET]),
     st.integers(0, 1),  # depth
-    st.booleans(),  # goes on in the file where the one before it ends
+    st.sampled_from(["anywhere", "goes on", "the same again", "the stream of another place goes on"]),
 )
 
 
@@ -29,14 +30,15 @@ def some_rows(draw: st.DrawFn, most: int = 8) -> Rows:
     guest = draw(st.integers(0, 3))
     state: int
     reason: int
-    for length, state, reason, depth, goes_on in draw(st.lists(choices, min_size=1, max_size=most)):
+    for length, state, reason, depth, follows_how in draw(st.lists(choices, min_size=1, max_size=most)):
         host, skip = draw(st.sampled_from([0, 512, 1024])), 0
-        if goes_on and found:
+        if follows_how != "anywhere" and found:
             _, before, host, _, state, reason, depth, skip = found[-1]
-            if state == State.COMPRESSED:
-                skip += before
-            else:
-                host += before
+            if follows_how != "the same again":
+                skip += before if state == State.COMPRESSED else 0
+                host += 0 if state == State.COMPRESSED else before
+            if follows_how == "the stream of another place goes on":
+                host += 512
         elif state != State.ABSENT:  # what can be read needs no reason
             reason = Reason.NONE
         found.append((guest, length, host, 9 * (state == State.COMPRESSED), state, reason, depth, skip))
@@ -84,9 +86,13 @@ def test_neighbours_of_one_run_are_one_row(rows: Rows) -> None:
 @given(rows=some_rows(), cuts=st.lists(st.integers(0, 8), max_size=3))
 def test_neighbours_in_different_batches_are_one_row_too(rows: Rows, cuts: list[int]) -> None:
     batches = np.split(rows, sorted(min(cut, len(rows)) for cut in cuts))
-    found = list(joined(batches))
-    assert np.concatenate(found).tolist() == coalesced(rows).tolist()
-    assert max(map(len, found)) <= ROWS_AT_ONCE
+    expected = coalesced(rows).tolist()
+    for at_once in (1, 2, 3, ROWS_AT_ONCE):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(rows_module, "ROWS_AT_ONCE", at_once)
+            found = list(joined(batches))
+        assert np.concatenate(found).tolist() == expected
+        assert 0 < min(map(len, found)) <= max(map(len, found)) <= at_once
 
 
 @given(rows=some_rows(), start=st.integers(0, 30), length=st.integers(1, 30))
@@ -96,6 +102,7 @@ def test_of_rows_that_are_clipped_the_bytes_within_the_range_stay_as_they_are(
     found = clipped(rows, start, start + length)
     kept = [byte for byte in bytes_of(rows) if start <= byte[0] < start + length]  # type: ignore[operator]
     assert bytes_of(found) == kept
+    assert (found["length"] > 0).all()
 
 
 @pytest.mark.parametrize("by", [-1, 0, 1, 2])

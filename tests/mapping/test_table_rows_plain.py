@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from msgspec.structs import replace
 
@@ -20,8 +22,11 @@ from forensic.mapping import table_rows
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import joined, single_row
 from forensic.mapping.table_rows import most_extents, row_batches
+from forensic.qcow2 import tables
+from forensic.qcow2.arrays import I64, U64
 from forensic.qcow2.geometry import Geometry
-from tests.images import COMPRESSED, COPIED, geometry, header
+from forensic.qcow2.table_reading import read_clusters
+from tests.images import COMPRESSED, COPIED, geometry, header, opened, tiny
 from tests.qcow2.plain_overwritten import damaged_l1, damaged_l2
 
 OFFSET = 0x00FF_FFFF_FFFF_FE00
@@ -120,6 +125,16 @@ class Plain:
         return State.UNALLOCATED
 
 
+def said_by(row: Sequence[int], guest: int) -> Found:
+    """What a row says of a byte in it."""
+    begin, _, host, stored, state, reason, _, skip = row
+    within = guest - begin
+    if state == State.COMPRESSED:
+        return State(state), Reason(reason), host, stored, skip + within
+    located = state in (State.DATA, State.ZERO_ALLOCATED) or reason == Reason.ENTRY_BEYOND_EOF
+    return State(state), Reason(reason), host + within if located else None, 0, 0
+
+
 def random_bitmap(rng: random.Random) -> int:
     one = [0, 0xFFFF_FFFF, rng.randrange(1 << 32), 1, 1 << 31]
     return rng.choice([rng.choice(one), rng.choice(one) << 32, rng.choice(one) << 32 | rng.choice(one)])
@@ -140,7 +155,7 @@ def random_table(rng: random.Random, layout: Geometry, clusters: int, first_gues
             words += [rng.choice([0, 1, COPIED])] * rng.randrange(1, 6)
         elif kind == 2:
             sectors = rng.randrange(1 << layout.cluster_bits - 8) << 70 - layout.cluster_bits
-            words.append(COMPRESSED | sectors | rng.randrange((clusters + 1) * size))
+            words += [COMPRESSED | sectors | rng.randrange((clusters + 1) * size)] * rng.choice([1, 1, 2])
         elif rng.random() < bad:
             words.append(rng.choice([1 << 57, 1 << 2, 512, 1 << 50]) | here | flags)
     words = words[:count]
@@ -226,15 +241,7 @@ def test_every_byte_is_where_a_plain_look_at_the_tables_finds_it(
     for guest in sorted(place for place in asked if start <= place < end):
         while guest >= row[0] + row[1]:
             row = next(row_of)
-        begin, _, host, stored, state, reason, depth, skip = row
-        within = guest - begin
-        located = state in (State.DATA, State.ZERO_ALLOCATED) or reason == Reason.ENTRY_BEYOND_EOF
-        is_stream = state == State.COMPRESSED
-        found = (
-            State(state), Reason(reason), host + within if located else host if is_stream else None,
-            stored if is_stream else 0, skip + within if is_stream else 0,
-        )  # fmt: skip
-        assert (found, depth) == (plain.at(guest), 0), hex(guest)
+        assert (said_by(row, guest), row[6]) == (plain.at(guest), 0), hex(guest)
     for one, other in pairwise(rows):
         assert one[0] + one[1] == other[0]
         assert other[1] > 0
@@ -261,3 +268,46 @@ def test_the_most_extents_are_an_entry_for_each_cluster_or_subcluster(extended: 
     with Qcow2Image(Evidence(path)) as image:
         table = replace(image.l1, entries=np.array(entries, dtype=np.uint64))
         assert most_extents(image.evidence, table) == 5 + 2 * (1024 * 32 if extended else 2048)
+
+
+@pytest.mark.parametrize("start", [0, 1, 1 << 15, (1 << 15) + 700])
+def test_a_range_of_no_bytes_has_no_rows(start: int, tmp_path: Path) -> None:
+    with opened(tmp_path, tiny([5 << 9, 6 << 9])) as image:
+        for end in (start, start - 1):
+            assert list(row_batches(image.evidence, image.l1, start, end)) == []
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1])
+def test_a_table_is_read_once_unless_many_entries_lead_to_it_and_not_at_all_from_a_hole(
+    by: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many entries to a table of zeros that is stored cost one look; few cost a look each, since that is no more."""
+    size, often = 1 << 16, 64
+    places = {"hole": 10, "zeros": 20, "data": 30, "once": 31}
+    entries = [places["hole"]] * 100 + [places["zeros"]] * (often + by) + [places["data"]] * often + [places["once"]]
+    head = header(cluster_bits=16, virtual_size=len(entries) << 29, l1_size=len(entries))
+    path = tmp_path / "image.qcow2"
+    with path.open("wb") as file:
+        file.write(head)
+        for place, words in (
+            (L1, [number << 16 for number in entries]),
+            (places["zeros"], [0] * 8192),
+            (places["data"], [5 << 16]),
+            (places["once"], [6 << 16]),
+        ):
+            file.seek(place * size)
+            file.write(struct.pack(f">{len(words)}Q", *words))
+        file.truncate(40 * size)
+    read: list[int] = []
+
+    def counted(evidence: Evidence, layout: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
+        read.extend((offsets // size).tolist())
+        return read_clusters(evidence, layout, offsets)
+
+    monkeypatch.setattr(table_rows, "read_clusters", counted)
+    monkeypatch.setattr(tables, "read_clusters", counted)
+    with Qcow2Image(Evidence(path)) as image:
+        rows = [row for batch in row_batches(image.evidence, image.l1, 0, image.virtual_size) for row in batch.tolist()]
+    assert [row[0] >> 29 for row in rows if row[4] == State.DATA] == list(range(100 + often + by, len(entries)))
+    times = {name: read.count(place) for name, place in places.items()}
+    assert times == {"hole": 0, "zeros": often - 1 if by < 0 else 1, "data": often + 1, "once": 1}
