@@ -45,6 +45,7 @@ from forensic.qcow2.entries import (
     COPIED,
     L2_STANDARD_RESERVED,
     OFFSET_MASK,
+    SECTOR_SIZE,
     compressed_host_offset,
     host_offset_of,
     is_compressed,
@@ -134,12 +135,11 @@ def overwritten_l2(
     zero.
     """
     bits = int(np.bitwise_or.reduce(entries, axis=None))
-    limit = _l2_reach(geometry, file_size)
     past_end = host_offset_of(bits) >= file_size or geometry.external_data_file
     doubtful = L2_STANDARD_RESERVED | COMPRESSED | (geometry.cluster_size - 1) & OFFSET_MASK
-    if not bits & doubtful and host_offset_of(bits) < limit and not past_end:
+    if not bits & doubtful and not past_end:
         return ()
-    bad = _impossible(entries, geometry, file_size, limit)
+    bad = _impossible(entries, geometry, file_size)
     counts = np.count_nonzero(bad, axis=1)
     found = []
     for row in np.flatnonzero(counts).tolist():
@@ -164,14 +164,15 @@ def _l2_reach(geometry: Geometry, file_size: int) -> int:
     return min(HIGHEST_OFFSET, max(geometry.virtual_size, geometry.l1_entry_count * geometry.l1_coverage))
 
 
-def _impossible(entries: U64, geometry: Geometry, file_size: int, limit: int) -> npt.NDArray[np.bool_]:
+def _impossible(entries: U64, geometry: Geometry, file_size: int) -> npt.NDArray[np.bool_]:
     """Which entries no writer can have meant."""
+    limit = _l2_reach(geometry, file_size)
     compressed = is_compressed(entries)
     offsets = host_offset_of(entries)
     bad: npt.NDArray[np.bool_] = l2_reserved_bits(entries) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(limit)
-    lowest = 1 if geometry.external_data_file else max(1, file_size)
+    lowest = SECTOR_SIZE if geometry.external_data_file else file_size  # no offset that is set is below the first
     again = (offsets[:, 1:] == offsets[:, :-1]) & (offsets[:, 1:] >= np.uint64(lowest))
     bad[:, 1:] |= again
     bad[:, :-1] |= again

@@ -312,6 +312,38 @@ def test_tables_with_entries_around_every_limit_are_judged_as_the_rule_says(
         assert (overwritten_l1(entries[0], layout, file_size) is not None) == damaged_l1(words, layout, file_size)
 
 
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("bits", [9, 12, 16])
+def test_a_table_in_which_every_entry_is_bad_in_one_way_alone_is_judged_as_the_rule_says(
+    bits: int, external: bool
+) -> None:
+    """Nothing else in the table gives a reason to look at it closely."""
+    size = 1 << bits
+    layout = replace(
+        geometry(), cluster_bits=bits, refcount_table_clusters=1, external_data_file=external, virtual_size=1 << 30
+    )
+    file_size = 32 * size
+    limit, stream_end = limit_of(layout, file_size), 1 << 70 - bits
+    alike = [place + by * size for place in (0, file_size, limit) for by in (-1, 0, 1) if place + by * size >= 0]
+    tables = [[place] * 12 for place in alike]
+    tables += [[number * size + 512 for number in range(12)], [16 * size + 512] * 12]
+    tables += [[1 << bit] * 12 for bit in range(64)]
+    tables += [[COMPRESSED | (limit + by) % stream_end] * 12 for by in (-1, 0, 1)]
+    tables += [[COMPRESSED | 5 * size + 7] * 12]
+    for words in tables:
+        damaged = damaged_l2(words, layout, file_size)
+        assert judged(words, layout, file_size) == damaged, hex(words[0])
+        assert judged_by_the_second_reader(words, layout, file_size) == damaged, hex(words[0])
+        found = overwritten_l1(np.array(words, dtype=np.uint64), layout, file_size)
+        assert bool(found) == damaged_l1(words, layout, file_size), hex(words[0])
+
+
+def test_text_is_what_can_be_printed_and_the_white_space_of_lines() -> None:
+    for value in range(256):
+        printable = 32 <= value < 127 or chr(value) in "\t\n\r"
+        assert (content_of(b"ab%c" % value * 50 + b"a", None) == Content.TEXT) == printable, value
+
+
 @pytest.mark.parametrize("bits", [8, 16, 32])
 def test_one_count_is_a_block_and_none_is_not(bits: int) -> None:
     width = bits // 8
