@@ -19,7 +19,7 @@ from forensic.budget import Budget, Unexamined
 from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
 from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.intervals import true_runs
-from forensic.qcow2.refcounts import SPAN_CLUSTERS, Block, RefcountSpan, StoredRefcounts
+from forensic.qcow2.refcounts import Block, RefcountSpan, StoredRefcounts
 from forensic.qcow2.tables import L2Batch
 
 MAX_WINDOWS = 256
@@ -56,7 +56,7 @@ class UsageCounter:
     def _window_clusters(self) -> int:
         """Host clusters that are counted at once: whole ranges, as many as the limit allows."""
         each = 2 if len(self.sets.sets) == 1 else 3
-        span = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
+        span = self.stored.span_clusters
         return max(span, self.budget.limits.counter_bytes // each // span * span)
 
     def add(self, batch: L2Batch) -> None:
@@ -186,7 +186,7 @@ class UsageCounter:
 
     def _compare(self, window: ClusterCounts) -> Iterator[ClusterUsage | FreeClusters | Unexamined]:
         """The rows of one window that are not in order, and its free ranges, a range at a time."""
-        step = self.stored.span_clusters if self.stored.usable else SPAN_CLUSTERS
+        step = self.stored.span_clusters
         if window.full:
             self.lost = self.lost or "some clusters have more references than are counted"
             reason = f"more than {MAX_MANY:,} clusters have more than {SATURATED} references each"

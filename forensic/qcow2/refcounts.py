@@ -54,7 +54,7 @@ class StoredRefcounts:
 
     @property
     def span_clusters(self) -> int:
-        """The length of ranges: whole blocks."""
+        """The length of ranges: whole blocks, where there can be any."""
         return max(self.per_block, SPAN_CLUSTERS)
 
     @cached_property

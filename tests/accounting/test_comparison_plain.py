@@ -6,8 +6,10 @@ import os
 import random
 import struct
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -16,13 +18,16 @@ from forensic.accounting import comparison, kept_references
 from forensic.accounting.cluster_counts import SATURATED, Use
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
+from forensic.accounting.kept_references import KeptReferences
 from forensic.accounting.owners import ClusterOwners, metadata_of
 from forensic.accounting.ownership import ownership
+from forensic.accounting.table_references import References
 from forensic.accounting.table_sets import TableSets, l1_tables
 from forensic.budget import MEMORY_BASE, Budget, Limits, Unexamined
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.qcow2 import refcounts
+from forensic.qcow2.arrays import U64
 from forensic.qcow2.refcounts import Block, StoredRefcounts
 from forensic.qcow2.tables import L2Batch, read_refcount_table
 from tests.accounting.plain_usage import SIZE, PlainWindow
@@ -374,3 +379,58 @@ def test_without_room_for_what_is_to_be_kept_the_rest_is_not_counted(
     assert "host clusters from 256 on" in said[0].reason
     assert "No space left on device" in said[0].reason
     assert lost == said[0].reason
+
+
+def strewn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An image whose data and streams in later windows are kept and not read again.
+
+    What leads there comes in four parts: each of the three clusters that a stream may touch, and the data.
+    """
+    monkeypatch.setattr(comparison.UsageCounter, "_window_clusters", lambda self: 256)
+    monkeypatch.setattr(kept_references, "FEW_TABLES", 0)
+    monkeypatch.setattr(kept_references, "MOST_READ_AGAIN", 0)
+    path = written(folder, tiny([COPIED | 300 * 512, COMPRESSED | 600 * 512]))
+    os.truncate(path, 4 * 256 * 512)
+    return path
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_when_time_is_up_no_more_is_looked_for_to_keep(
+    calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[References | None] = []
+    references = UsageCounter._references
+
+    def noted(self: UsageCounter, wanted: U64 | None) -> Iterator[References | None]:
+        for each in references(self, wanted):
+            found.append(each)
+            yield each
+
+    monkeypatch.setattr(UsageCounter, "_references", noted)
+    with Qcow2Image(Evidence(strewn(tmp_path, monkeypatch))) as opened:
+        counter = counter_of(opened)
+        left = iter([None] * calls)
+        monkeypatch.setattr(Budget, "out_of_time", lambda self: next(left, "time is up"))
+        said = [each for each in counter.results() if isinstance(each, Unexamined)]
+    assert len(found) == min(calls + 1, 4)
+    assert {each.reason.partition(";")[0] for each in said} == {"time is up"}
+
+
+def test_what_is_kept_is_given_up_when_the_command_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are closed at once, whoever still holds on to the error."""
+    files: list[IO[bytes]] = []
+    temporary, keep = tempfile.TemporaryFile, KeptReferences.keep
+
+    def opened_file() -> IO[bytes]:
+        files.append(temporary())
+        return files[-1]
+
+    def stopped(self: KeptReferences, found: References | None) -> None:
+        keep(self, found)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", opened_file)
+    monkeypatch.setattr(KeptReferences, "keep", stopped)
+    with Qcow2Image(Evidence(strewn(tmp_path, monkeypatch))) as opened, pytest.raises(KeyboardInterrupt):
+        list(counter_of(opened).results())
+    assert [each.closed for each in files] == [True]
