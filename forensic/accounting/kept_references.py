@@ -22,7 +22,7 @@ from forensic.qcow2.intervals import equal_runs
 _HEAD = struct.Struct("<QBBI")
 """How often they count, by which sets, of which kind, how many."""
 
-_SORTED_BY_DIGITS = (1 << 16) - 1
+_SORTED_BY_DIGITS = np.iinfo(np.uint16).max
 
 _NO_BITS, _ALL_COPIED, _BITS, _COMPRESSED, _NEXT_SETS = range(5)
 
@@ -95,10 +95,9 @@ class KeptReferences:
             windows = windows.astype(np.uint16)  # which is sorted ten times as fast
         order = np.argsort(windows, kind="stable")
         for begin, end in equal_runs(windows[order]).tolist():
-            chosen = order[begin:end]
-            number = int(windows[chosen[0]])
+            number = int(windows[order[begin]])
             if self._is_wanted(number):
-                self._write(number, *self._written(number, found.part(chosen)))
+                self._write(number, *self._written(number, found.part(order[begin:end])))
 
     def of_window(self, number: int) -> Iterator[References | None]:
         """The references to one window in the order in which they were kept; None where other table sets begin.

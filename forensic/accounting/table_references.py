@@ -10,7 +10,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.qcow2.arrays import I64, U64, Bools, distinct
-from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, is_copied
+from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, host_offset_of, is_copied
 from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L2Batch
 
@@ -79,7 +79,7 @@ def references_of(batch: L2Batch, times: I64, sets: U8) -> Iterator[TableReferen
 
 def _of_data(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> TableReferences:
     offsets = batch.data_offsets[rows]
-    valid = _leading_somewhere(batch, offsets, rows)
+    valid = _leading_somewhere(batch, offsets)
     clusters = (offsets if valid is None else offsets[valid]).reshape(-1) >> np.uint64(batch.geometry.cluster_bits)
     tables = None if valid is None else lambda: np.nonzero(valid)[0]
     copied = _copied(batch, rows, valid)
@@ -100,7 +100,7 @@ def _of_streams(batch: L2Batch, rows: slice | I64, times: int, sets: int) -> Ite
     if batch.geometry.external_data_file:
         return
     bits, size = batch.geometry.cluster_bits, batch.geometry.cluster_size
-    compressed = batch.compressed[rows] & batch.in_file()[rows]
+    compressed = batch.compressed[rows]
     found = batch.entries[rows][compressed]
     tables = np.nonzero(compressed)[0]
     begins = compressed_host_offset(found, bits)
@@ -132,15 +132,15 @@ def _copied(batch: L2Batch, rows: slice | I64, valid: Bools | None) -> Bools | b
     return chosen
 
 
-def _leading_somewhere(batch: L2Batch, offsets: U64, rows: slice | I64) -> Bools | None:
+def _leading_somewhere(batch: L2Batch, offsets: U64) -> Bools | None:
     """Which entries lead to a cluster of the file, or None if all do; those that lead nowhere count for nothing."""
     size, file_size = batch.geometry.cluster_size, batch.file_size
     if batch.geometry.external_data_file:
         return np.zeros(offsets.shape, dtype=np.bool_)
-    unaligned = batch.bits & (size - 1) & ~511
-    # The lowest is 0 where an entry leads nowhere, or is compressed.
-    if not unaligned and batch.whole and batch.highest_data_offset < file_size and batch.lowest_data_offset > 0:
+    unaligned = host_offset_of(batch.bits) & (size - 1)
+    # The lowest is 0 where an entry leads nowhere, is compressed, or is not in the file.
+    if not unaligned and batch.highest_data_offset < file_size and batch.lowest_data_offset > 0:
         return None
     valid: Bools = (offsets != 0) & (offsets < np.uint64(file_size))
     valid &= (offsets & np.uint64(size - 1)) == 0
-    return valid if batch.whole else valid & batch.in_file()[rows]
+    return valid

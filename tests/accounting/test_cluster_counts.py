@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -154,6 +154,8 @@ def test_a_stream_counts_every_cluster_that_it_touches() -> None:
     sectors=st.integers(0, 15),
     first=st.integers(0, 20),
 )
+@example(bits=12, begins=CLUSTERS * 512 - 4097, sectors=15, first=0)  # ends a sector before the largest end there is
+@example(bits=12, begins=CLUSTERS * 512 - 4096, sectors=15, first=0)
 def test_a_stream_of_any_length_counts_the_clusters_from_its_first_byte_to_its_last_sector(
     bits: int, begins: int, sectors: int, first: int
 ) -> None:
@@ -183,8 +185,15 @@ def test_metadata_on_metadata_is_an_overlap() -> None:
     assert counted(window)[2:9] == [1, 1, 2, 0, 2, 0, 2]
 
 
-FILE = 96 * SIZE - 300
-"""A file of 96 clusters, the last of which is not whole."""
+FILES = [96 * SIZE - 300, 96 * SIZE]
+"""Files of 96 clusters, of which the last is whole or is not."""
+
+
+def rows_of_one_part(rng: random.Random, count: int, width: int) -> list[list[int]]:
+    """Tables in which every entry leads to data, all of it in one part of the file, or right after it as well."""
+    first = rng.randrange(1, 96 // width) * width
+    clusters = range(first, first + width + rng.choice([0, 0, 1]))
+    return [[rng.choice([0, COPIED]) | rng.choice(clusters) * SIZE for _ in range(32)] for _ in range(count)]
 
 
 def random_row(rng: random.Random) -> list[int]:
@@ -192,10 +201,12 @@ def random_row(rng: random.Random) -> list[int]:
     kind = rng.randrange(6)
     flags = rng.choice([[COPIED], [0], [0, COPIED]])
     if kind < 3:
-        first = rng.randrange(1, 60)
+        first = rng.randrange(1, 66)
         row = [rng.choice(flags) | (first + number) * SIZE for number in range(32)]
         if kind == 1:
             row = [entry if rng.random() < 0.9 else 0 for entry in row]
+        if rng.random() < 0.3:  # a run and little else
+            row[rng.choice([0, -1])] = 0
         if kind == 2:
             rng.shuffle(row)
         return row
@@ -221,7 +232,8 @@ def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch:
     monkeypatch.setattr(cluster_counts, "RUN_WORTH_A_SLICE", rng.choice([4, 256]))
     first = rng.choice([0, 0, 1, 40])
     end, sets = rng.choice([97, 96, first + 8]), rng.choice([1, 3])
-    window, plain = ClusterCounts(first, end, sets), PlainWindow(first, end, sets, FILE)
+    file_size = rng.choice(FILES)
+    window, plain = ClusterCounts(first, end, sets), PlainWindow(first, end, sets, file_size)
     window.elsewhere_wanted = wanted = rng.random() < 0.7
     for _ in range(rng.randrange(3)):
         begin = rng.randrange(100)
@@ -247,14 +259,14 @@ def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch:
     for _ in range(rng.randrange(1, 4)):
         count = rng.randrange(1, 4)
         rows = [random_row(rng) for _ in range(count)]
+        if end <= 48 and rng.random() < 0.6:
+            rows = rows_of_one_part(rng, count, end)
         present = [rng.choice([32, 32, rng.randrange(33)]) for _ in range(count)]
         words = [row[:held] + [0] * (32 - held) for row, held in zip(rows, present, strict=True)]
         shape = replace(geometry(), cluster_bits=12, external_data_file=rng.random() < 0.1)
         places = np.array(rng.sample(range(100), count), dtype=np.uint64) * np.uint64(SIZE)
-        one = L2Batch(
-            rng.choice(["active", "active", "snapshot 0"]), shape, FILE, np.arange(count), places, np.array(present),
-            np.array(words, dtype=np.uint64), None,
-        )  # fmt: skip
+        owner, entries_of = rng.choice(["active", "active", "snapshot 0"]), np.array(words, dtype=np.uint64)
+        one = L2Batch(owner, shape, file_size, np.arange(count), places, np.array(present), entries_of, None)
         times = [rng.choice([1, 1, 2, 251]) for _ in range(count)]
         masks = [rng.choice([1, 2, 3]) if sets > 1 else 1 for _ in range(count)]
         window.add_tables(one, np.array(times), np.array(masks, dtype=np.uint8))
