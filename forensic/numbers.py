@@ -21,13 +21,13 @@ UNITS: dict[str, int] = {
 }
 """Bytes of a unit, in lower case. `K` and `KiB` are 1024 and `KB` is 1000, as for dd and split; `s` is a sector."""
 
-# Without IGNORECASE, which would take in more than ASCII, and takes ten times as long to compile at each start.
-_NUMBER = re.compile("(?P<hexadecimal>0[xX][0-9a-fA-F]+)|(?P<decimal>[0-9]+) ?(?P<unit>[a-zA-Z]*)")
+# Without IGNORECASE, which would take in more than ASCII. Compiled by the first size: most commands are given none.
+_NUMBER = "(?P<hexadecimal>0[xX][0-9a-fA-F]+)|(?P<decimal>[0-9]+) ?(?P<unit>[a-zA-Z]*)"
 
 
 def parse_size(text: str) -> int:
     """Bytes. Raises `ValueError` with a sentence that can be shown to the user."""
-    match = _NUMBER.fullmatch(text.strip())
+    match = re.fullmatch(_NUMBER, text.strip())
     if match is None or (match["unit"] or "").lower() not in UNITS:
         raise ValueError(f"{text!r} is not a size; sizes look like 4096, 0x1000, 64KiB, 2G, 1GB or 63s (sectors)")
     if match["hexadecimal"]:
