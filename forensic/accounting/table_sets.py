@@ -98,9 +98,9 @@ class TableSets(Struct):
 
     def distinct(self) -> tuple[U64, I64]:
         """The host offsets of all L2 tables, and how often each is referenced by all sets together."""
-        if len(self.sets) == 1:
-            only = self.sets[0]
-            return only.host_offsets, only.references if only.times == 1 else only.references * only.times
+        match self.sets:
+            case [only]:
+                return only.host_offsets, only.references if only.times == 1 else only.references * only.times
         everything = np.concatenate([tables.host_offsets for tables in self.sets])
         offsets = distinct(everything)
         references = np.zeros(len(offsets), dtype=np.int64)
@@ -111,8 +111,9 @@ class TableSets(Struct):
     def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
         """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
         chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
-        if len(chosen) == 1:
-            return chosen[0].host_offsets, np.ones(len(chosen[0].host_offsets), dtype=np.uint8)
+        match chosen:
+            case [only]:
+                return only.host_offsets, np.ones(len(only.host_offsets), dtype=np.uint8)
         offsets = distinct(np.concatenate([tables.host_offsets for tables in chosen]))
         masks = np.zeros(len(offsets), dtype=np.uint8)
         for bit, tables in enumerate(chosen):
@@ -129,28 +130,30 @@ class TableSets(Struct):
         tables = self._in_order() if wanted is None else self._in_order().selected(wanted)
         for number, indices, offsets in tables.by_set():
             there = tables_to_read(evidence, offsets, active.geometry.cluster_size)
-            if not there.all():
-                indices, offsets = indices[there], offsets[there]
             owner = self.sets[number]
-            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices, offsets):
+            for batch in believed_l2_batches(evidence, active.geometry, owner.owner, indices[there], offsets[there]):
                 yield replace(batch, saved_state_end=owner.saved_state_end)
 
     def _in_order(self) -> DistinctTables:
         """Worked out once, when all sets are there: there may be thousands, and many walks."""
-        if self._order is None and len(self.sets) == 1:
-            only = self.sets[0]
-            numbers = np.broadcast_to(np.int64(0), len(only.host_offsets))
-            self._order = DistinctTables(numbers, only.l1_indices, only.host_offsets)
         if self._order is None:
-            lengths = [len(tables.host_offsets) for tables in self.sets]
-            numbers = np.repeat(np.arange(len(lengths)), lengths)
-            indices = np.concatenate([tables.l1_indices for tables in self.sets])
-            offsets = np.concatenate([tables.host_offsets for tables in self.sets])
-            by_offset = np.argsort(offsets, kind="stable")
-            ordered = offsets[by_offset]
-            first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
-            self._order = DistinctTables(numbers[first], indices[first], offsets[first])
+            self._order = _distinct_tables(self.sets)
         return self._order
+
+
+def _distinct_tables(sets: list[TableSet]) -> DistinctTables:
+    match sets:
+        case [only]:
+            numbers = np.broadcast_to(np.int64(0), len(only.host_offsets))
+            return DistinctTables(numbers, only.l1_indices, only.host_offsets)
+    lengths = [len(tables.host_offsets) for tables in sets]
+    numbers = np.repeat(np.arange(len(lengths)), lengths)
+    indices = np.concatenate([tables.l1_indices for tables in sets])
+    offsets = np.concatenate([tables.host_offsets for tables in sets])
+    by_offset = np.argsort(offsets, kind="stable")
+    ordered = offsets[by_offset]
+    first = np.sort(by_offset[np.diff(ordered, prepend=~ordered[:1]) != 0])
+    return DistinctTables(numbers[first], indices[first], offsets[first])
 
 
 def _readable_entries(table: L1Table) -> tuple[I64, U64]:

@@ -11,6 +11,9 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from tests.images import COPIED, header, opened, tiny, written
 
+COVERAGE = 64 * 512
+"""Guest bytes of one L1 entry in clusters of 512 bytes."""
+
 LEFT = [COPIED | 6 * 512, COPIED | 7 * 512]
 
 
@@ -39,15 +42,13 @@ def test_a_saved_state_is_told_from_other_bytes(
 ) -> None:
     with Qcow2Image(Evidence(image_with(tmp_path, first, second, crypt_method))) as image:
         assert is_left_behind(image) is left
+        (active, _), *_ = l1_tables(image)
+    assert active.saved_state_end == (2 * COVERAGE if left else 0)
 
 
 def test_where_nothing_is_mapped_nothing_is_left(tmp_path: Path) -> None:
     with Qcow2Image(Evidence(written(tmp_path, tiny([])))) as image:
         assert not is_left_behind(image)
-
-
-COVERAGE = 64 * 512
-"""Guest bytes of one L1 entry in clusters of 512 bytes."""
 
 
 @pytest.mark.parametrize(

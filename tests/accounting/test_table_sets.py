@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from forensic.accounting import owners as owners_module
 from forensic.accounting.owners import Metadata, OwnedRange, Owner, metadata_of
-from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets, l1_tables
+from forensic.accounting.table_sets import SETS_AT_ONCE, TableSets, l1_tables, l1_tables_within
+from forensic.budget import Budget, Limits, Unexamined
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.rows import joined
@@ -65,6 +66,48 @@ def test_each_table_comes_once_with_the_first_set_that_leads_there(seed: int, tm
             assert len({offset for offset, _ in found}) == len(found)
             chosen = expected if wanted is None else {at: who for at, who in expected.items() if at in wanted.tolist()}
             assert dict(found) == chosen
+
+
+def test_tables_in_a_hole_are_no_batches_of_zeros(tmp_path: Path) -> None:
+    """But for one, which is read without asking after another that is stored."""
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.write(b"\1" * 64 * CLUSTER)
+        file.truncate(1 << 20)
+    sets = TableSets()
+    sets.add(table("active", [5, 200]), 1)
+    sets.add(table("snapshot 0", [6, *range(150, 256)]), 1)
+    with Evidence(path) as evidence:
+        found = [at for batch in sets.batches(evidence, table("active", [])) for at in batch.host_offsets.tolist()]
+    assert {5 * CLUSTER, 6 * CLUSTER} <= set(found)
+    assert len(found) <= 4
+
+
+def many_snapshots(folder: Path, count: int) -> Qcow2Image:
+    """An image with so many snapshots, each with an L1 table of two entries of its own."""
+    entries = [struct.pack(">QIHHIIQII", (16 + n) * 512, 2, 0, 0, 0, 0, 0, 0, 0) for n in range(count)]
+    content = bytearray(tiny([], head=header(snapshots=(count, 6 * 512)), file_clusters=32))
+    content[6 * 512 : 10 * 512] = b"".join(entries).ljust(4 * 512, b"\0")
+    return opened(folder, bytes(content))
+
+
+@pytest.mark.parametrize("most", range(7))
+def test_as_many_l1_tables_are_given_as_the_limits_allow_and_then_it_is_said_where_they_end(
+    most: int, tmp_path: Path
+) -> None:
+    """The active disk's has one entry and is no table of a snapshot."""
+    for limits, allowed, what in (
+        (Limits(snapshot_tables=most), 1 + most, "L1 tables of snapshots"),
+        (Limits(table_entries=most), (most + 1) // 2, "L1 table entries"),
+    ):
+        with many_snapshots(tmp_path, 4) as image:
+            found = list(l1_tables_within(image, Budget(limits)))
+        owners = ["active", *(f"snapshot {number}" for number in range(4))]
+        assert [each.owner for each, _ in found if isinstance(each, L1Table)] == owners[:allowed]
+        said = [each for each, _ in found if isinstance(each, Unexamined)]
+        reason = f"the limit of {most} {what} was reached before the L1 table of {owners[min(allowed, 4)]}"
+        assert said == ([Unexamined(L1Table, reason, limit=True)] if allowed < 5 else [])
+        assert {times for _, times in found} == {1}
 
 
 @pytest.mark.parametrize("seed", range(20))
