@@ -49,10 +49,10 @@ def ownership_of(
     found.sort(key=lambda owned: not owned.host_offset <= host_offset < owned.host_offset + owned.length)
     refcount = None
     if stored.usable:
-        first = cluster // stored.per_block * stored.per_block
-        span = stored.read(first, cluster - first + 1)
+        within_block = cluster % stored.per_block
+        span = stored.read(cluster - within_block, within_block + 1)
         refcount = int(span.counts[-1]) if span.block[-1] != Block.UNREADABLE else None
-    counted = int(window.count_of(np.array([0]))[0])
+    (counted,) = window.count_of(np.arange(1)).tolist()
     return Ownership(host_offset, cluster * size, size, tuple(found), refcount, counted, lost)
 
 

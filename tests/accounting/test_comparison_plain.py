@@ -20,7 +20,6 @@ from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
 from forensic.accounting.kept_references import KeptReferences
 from forensic.accounting.owners import ClusterOwners, metadata_of
-from forensic.accounting.ownership import ownership
 from forensic.accounting.table_references import References
 from forensic.accounting.table_sets import TableSets, l1_tables
 from forensic.budget import MEMORY_BASE, Budget, Limits, Unexamined
@@ -334,31 +333,6 @@ def test_a_window_with_nothing_but_a_table_is_counted(tmp_path: Path, monkeypatc
         with Qcow2Image(Evidence(path)) as opened:
             found = rows_of([each for each in counter_of(opened).results() if type(each) is ClusterUsage])
         assert found[cluster] == (0, 1, Use.METADATA | Use.NOT_COPIED, Block.NONE)
-
-
-def test_the_owners_of_the_very_byte_come_first(tmp_path: Path) -> None:
-    """Two streams of a sector each in one cluster."""
-    begin = 6 * SIZE
-    words = [COMPRESSED | begin, COMPRESSED | begin + 512]
-    with Qcow2Image(Evidence(written(tmp_path, tiny(words, cluster_bits=12, head=header(cluster_bits=12))))) as opened:
-        for at, first in ((0, 0), (511, 0), (512, 512), (1023, 512), (1024, 0), (SIZE - 1, 0)):
-            found = ownership(opened, begin + at)
-            assert [owned.host_offset for owned in found.owners] == [begin + first, begin + 512 - first]
-            assert (found.host_offset, found.cluster_host_offset, found.cluster_size) == (begin + at, begin, SIZE)
-            assert found.counted == 2
-
-
-@pytest.mark.parametrize("cluster", [0, 1, 255, 256, 300, 511, 512, 700])
-def test_the_refcount_of_a_cluster_is_in_the_block_for_it(cluster: int, tmp_path: Path) -> None:
-    """Blocks of 256 refcounts: the second is refcounts, the third is past the end of the file."""
-    content = bytearray(tiny([], file_clusters=720))
-    content[512:536] = struct.pack(">3Q", 2 * 512, 6 * 512, 1 << 40)
-    for number in range(256):
-        content[2 * 512 + 2 * number : 2 * 512 + 2 * number + 2] = number.to_bytes(2, "big")
-        content[6 * 512 + 2 * number : 6 * 512 + 2 * number + 2] = (1000 + number).to_bytes(2, "big")
-    with Qcow2Image(Evidence(written(tmp_path, bytes(content)))) as opened:
-        stored_count = ownership(opened, cluster * 512 + 7).stored
-    assert stored_count == (None if cluster >= 512 else cluster % 256 + (1000 if cluster >= 256 else 0))
 
 
 def test_without_room_for_what_is_to_be_kept_the_rest_is_not_counted(

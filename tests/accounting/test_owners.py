@@ -224,3 +224,18 @@ def test_without_time_the_tables_are_not_walked(tmp_path: Path) -> None:
         found = on_clusters(image, [L1, 6], "time is up")
     assert [owned.owner for owned in found[L1]] == [Owner.ACTIVE_L1]
     assert found[6] == []
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_bitmaps_own_their_bytes_only_as_long_as_the_header_says_that_they_are_kept(kept: bool, tmp_path: Path) -> None:
+    """Who clears the bit has written to the image without them: QEMU counts no references of theirs then."""
+    content = bytearray((SOUND / "bitmaps-512.qcow2").read_bytes())
+    assert content[88:96] == (1).to_bytes(8, "big")
+    content[95] = kept
+    with opened(tmp_path, bytes(content)) as image:
+        assert image.bitmaps is not None
+        table = image.bitmaps.bitmaps[0].table_offset
+        places = [image.bitmaps.host_offset // 512, table // 512, number(content, table) // 512]
+        found = on_clusters(image, places)
+    owners = [Owner.BITMAP_DIRECTORY, Owner.BITMAP_TABLE, Owner.BITMAP_DATA]
+    assert [[owned.owner for owned in found[place]] for place in places] == [[owner] * kept for owner in owners]
