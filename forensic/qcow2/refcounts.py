@@ -116,7 +116,7 @@ class StoredRefcounts:
         first = end_cluster // self.per_block
         readable = np.flatnonzero(self._readable[first:]) + first
         # Only a part of the first block may be meant, so it is not taken for another entry's.
-        alone = int(len(readable) > 0 and readable[0] == first)
+        alone = int(np.searchsorted(readable, first, side="right"))
         offsets, rows = np.unique(self.table.block_offsets()[readable[alone:]], return_index=True)
         # A block in a hole of the file counts nothing.
         there = tables_to_read(self._evidence, offsets, self.table.geometry.cluster_size)

@@ -49,6 +49,27 @@ def test_refcounts_of_every_width_count_each_cluster_of_a_sample(width: int) -> 
     assert refcounts.per_block == 4096 // width
 
 
+@pytest.mark.parametrize("order", range(7))
+def test_refcounts_are_numbers_of_so_many_bits_the_lowest_bits_of_a_byte_first(order: int) -> None:
+    raw, width = random.Random(order).randbytes(64), 1 << order
+    if width < 8:
+        expected = [byte >> shift & (1 << width) - 1 for byte in raw for shift in range(0, 8, width)]
+    else:
+        expected = [int.from_bytes(raw[at : at + width // 8], "big") for at in range(0, 64, width // 8)]
+    assert refcounts_module.refcounts(raw, order).tolist() == expected
+
+
+@pytest.mark.parametrize("entries", [[], [0x400], [0, 0x600]])
+def test_past_the_end_of_the_file_there_may_be_no_block_or_one(entries: list[int], tmp_path: Path) -> None:
+    content = bytearray(tiny([], file_clusters=4))
+    content[0x200:0x400] = struct.pack(">64Q", *entries, *[0] * (64 - len(entries)))
+    with Evidence(written(tmp_path, bytes(content))) as evidence:
+        found = StoredRefcounts(evidence, read_refcount_table(evidence, geometry()))
+        for first, cluster in ((0, 4), (1, 256), (1, 300), (2, 512)):
+            expected = [(number, place) for number, place in enumerate(entries) if place and number >= first]
+            assert [(number, place) for number, place, _ in found.beyond(cluster)] == expected
+
+
 def test_a_block_that_two_entries_name_is_given_once_behind_the_end_of_the_file(tmp_path: Path) -> None:
     content = bytearray(tiny([], file_clusters=4))
     content[0x200:0x220] = struct.pack(">4Q", 0x400, 0x600, 0x600, 0x400)
