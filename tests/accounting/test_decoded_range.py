@@ -5,12 +5,11 @@ import re
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from forensic import reporting
-from forensic.accounting.streams import DecodedRange, Streams
+from forensic.accounting.streams import DecodedRange
 from forensic.checking import check
 from forensic.errors import ForensicError
 from forensic.extraction.extract import extract
@@ -87,46 +86,3 @@ def test_a_stream_that_only_the_slow_codec_takes_is_judged_by_itself(tmp_path: P
     assert judged_both_ways(path, tmp_path, Settings(hashes=())) is None
     with open_any(path) as opened:
         assert "compressed-stream-too-long" in [finding.rule for finding in check(opened).findings]
-
-
-def streams(starts: list[int], lengths: list[int], guests: list[int], owners: list[int]) -> Streams:
-    columns = [np.array(column, dtype=np.uint64) for column in (starts, lengths, guests, owners)]
-    return Streams(*columns)
-
-
-@pytest.mark.parametrize(
-    ("guest", "missing", "good"),
-    [
-        (8192, [], True),
-        (8192 - 4096, [], False),  # before what was extracted
-        (16384, [], False),  # after it
-        (8192, [(8191, 8192)], True),
-        (8192, [(8191, 8193)], False),
-        (8192, [(12287, 12288)], False),
-        (8192, [(12288, 12289)], True),
-        (8192, [(0, 1), (8192, 8193), (20000, 20001)], False),
-        (8192, [(0, 1), (20000, 20001)], True),
-    ],
-)
-def test_a_stream_is_known_where_all_of_its_cluster_was_read(
-    guest: int, missing: list[tuple[int, int]], good: bool
-) -> None:
-    found = streams([1000, 1900], [1048, 660], [guest, 0], [0, 0])
-    known = DecodedRange(8192, 16384, missing).known_good(found, found.next_offsets(), ["active"], 4096, 1 << 20)
-    assert known.tolist() == [good, False]
-
-
-@pytest.mark.parametrize(
-    ("following", "good"), [(1535, False), (1536, False), (1537, True), (2047, True), (2048, False)]
-)
-def test_only_of_a_stream_whose_last_sector_holds_the_next_nothing_else_is_asked(following: int, good: bool) -> None:
-    found = streams([1000, following], [1048, 512], [0, 4096], [0, 0])
-    known = DecodedRange(0, 8192).known_good(found, found.next_offsets(), ["active"], 4096, 1 << 20)
-    assert known.tolist() == [good, False]
-
-
-@pytest.mark.parametrize(("file_size", "good"), [(1 << 20, True), (2559, False)])
-def test_what_a_snapshot_names_first_was_not_decoded(file_size: int, good: bool) -> None:
-    found = streams([1000, 1900, 2500], [1048, 660, 60], [0, 4096, 8192], [1, 0, 0])
-    known = DecodedRange(0, 8192).known_good(found, found.next_offsets(), ["active", "snapshot 1"], 4096, file_size)
-    assert known.tolist() == [False, good, False]
