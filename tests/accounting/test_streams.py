@@ -15,7 +15,7 @@ import forensic.accounting.descriptors as descriptors
 import forensic.accounting.stream_decoding as stream_decoding
 import forensic.accounting.streams as streams
 from forensic.accounting.stream_decoding import _Decoded, _StreamsReadTogether
-from forensic.accounting.streams import Allowance, StreamBatch, Streams, Tail
+from forensic.accounting.streams import Allowance, DecodedRange, StreamBatch, Streams, Tail
 from forensic.disk.examination import Outcome
 from forensic.evidence import Evidence, ReadFailed
 from forensic.image import Qcow2Image
@@ -443,3 +443,87 @@ def test_bytes_behind_a_stream_are_its_tail_unless_another_begins_in_its_last_se
     batch = only(found)
     assert batch.outcomes.tolist() == [Outcome.OK] * 2
     assert [tail.data for tail in batch.tails] == ([b"tail"] if next_at >= 512 else [])
+
+
+def packed(folder: Path, count: int) -> Qcow2Image:
+    """Streams of which each but the last has the next one in its last sector."""
+    entries = [descriptor(DATA + number * len(ZEROS), len(ZEROS)) for number in range(count)]
+    return image(folder, entries, ZEROS * count, 5 + count * len(ZEROS) // CLUSTER + 1)
+
+
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What is read of the file, as place and length, noted where no other process reads."""
+    read_into, reads = Evidence.read_into, list[tuple[int, int]]()
+
+    def noted(self: Evidence, host_offset: int, buffer: memoryview) -> None:
+        reads.append((host_offset, len(buffer)))
+        read_into(self, host_offset, buffer)
+
+    def none(*_: object) -> object:
+        raise OSError("no processes")
+
+    monkeypatch.setattr(stream_decoding, "Processes", none)
+    monkeypatch.setattr(Evidence, "read_into", noted)
+    return reads
+
+
+def all_streams(found: Qcow2Image) -> Streams:
+    batch = only(found)
+    return Streams(batch.host_offsets, batch.stored_lengths, batch.guest_offsets, batch.owners)
+
+
+@pytest.mark.parametrize("known", [0, 1, 7, 19, 20])
+@pytest.mark.parametrize("window", [512, 1 << 20])
+def test_what_was_decoded_before_is_not_read_again_and_costs_as_much(
+    known: int, window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twenty streams the first few were, in guest order; the last cannot be known, nothing begins in its end."""
+    monkeypatch.setattr(stream_decoding, "WINDOW_BYTES", window)
+    wanted = all_streams(packed(tmp_path, 20))
+    reads = in_one_process(monkeypatch)
+    done = DecodedRange(0, known * CLUSTER)
+    left = Allowance(20 * CLUSTER)
+    with packed(tmp_path, 20) as found:
+        arguments = (found.evidence, found.geometry, ("active",), wanted, left, done)
+        (batch,) = stream_decoding.decode_streams(*arguments)
+    assert batch.outcomes.tolist() == [Outcome.OK] * 20
+    assert batch.surplus_sectors.tolist() == [0] * 20
+    assert left.effort == 0
+    first = min(known, 19)
+    streams_read = [at for at, length in reads if at >= DATA]
+    assert min(streams_read) == DATA + first * len(ZEROS)
+
+
+@pytest.mark.parametrize("window", [512, 3000, 1 << 20])
+def test_neighbours_are_read_with_one_call(window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_decoding, "WINDOW_BYTES", window)
+    wanted = all_streams(packed(tmp_path, 200))
+    reads = in_one_process(monkeypatch)
+    with packed(tmp_path, 200) as found:
+        arguments = (found.evidence, found.geometry, ("active",), wanted, Allowance(1 << 30))
+        (batch,) = stream_decoding.decode_streams(*arguments)
+    assert batch.outcomes.tolist() == [Outcome.OK] * 200
+    windows = [(each.first, each.end) for each in stream_decoding._windows(wanted)]
+    ends = wanted.ends.tolist()
+    expected = [(DATA + first * len(ZEROS), ends[end - 1] - DATA - first * len(ZEROS)) for first, end in windows]
+    assert [each for each in reads if each[0] >= DATA] == expected
+
+
+def test_the_room_for_neighbours_is_as_long_as_the_longest_of_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(noise(5000))
+    room, longest = bytearray(), 0
+    with Evidence(tmp_path / "file") as evidence:
+        for start, end in ((0, 10), (7, 12), (100, 1300), (0, 1200), (4000, 5000), (4000, 5500), (10, 4999), (0, 5100)):
+            found = stream_decoding._read_together(evidence, start, end, room)
+            assert found is not None
+            assert bytes(found.part(start, end - start)) == noise(5000)[start:end]
+            del found  # the room cannot grow as long as anyone looks into it
+            longest = max(longest, min(end, 5000) - start)
+            assert len(room) == longest
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_where_no_process_answers_every_stream_is_given_up(count: int) -> None:
+    message = marshal.dumps((10, 10 + count))
+    found = stream_decoding._from_message(stream_decoding._salvaged(message, lambda _: None))
+    assert found.outcomes == [Outcome.DECODER_FAILED] * count
