@@ -78,7 +78,7 @@ class StreamCollector:
 
         Snapshots share streams with the active disk, so only two entries of the active disk may not name the same one.
         """
-        active = np.sort(np.concatenate(self._active)) if self._active else np.zeros(0, dtype=np.uint64)
+        active = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *self._active]))
         shared = active[1:][active[1:] == active[:-1]]
         others = self._others if before is None else [before, *self._others]
         everything = distinct(np.concatenate([active, *others]))

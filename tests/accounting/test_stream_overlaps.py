@@ -125,6 +125,7 @@ def test_overlaps_are_those_of_a_plain_search_whole_and_in_parts(seed: int, monk
         *(rng.randrange(FILE_SIZE) for _ in range(6)),
         *(rng.randrange(40) * 512 for _ in range(6)),
     ]
+    places += [place + 1 for place in places[3:6]]
     pool = [(rng.choice(places), rng.choice([0, 1, 2, 255])) for _ in range(14)]
     active = [rng.choice(pool) for _ in range(rng.choice([0, 1, 5, 11]))]
     others = [rng.choice(pool) for _ in range(rng.randrange(12))]
@@ -200,3 +201,24 @@ def test_more_streams_in_one_part_than_are_kept_are_said(by: int, monkeypatch: p
         assert reasons[0].endswith(said[said.index(" bytes") :])
         part = [each for each in found if isinstance(each, StreamOverlaps)]
         assert listed(part) == [(1 << 19, (1 << 19) + 1024, (1 << 19) + 100)]  # the other parts are looked at
+
+
+def test_where_only_a_snapshot_has_streams_they_are_compared_with_one_another() -> None:
+    for streams in ([(0, 1)], [(0, 255), (512, 0)], [(700, 0), (701, 0)], [(700, 0), (700, 1), (1023, 2)]):
+        collector = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+        collector.add(batch_of(streams, "snapshot 0", random.Random(1)))
+        assert listed([collector.overlaps()]) == plain_overlaps([], streams)
+
+
+def test_it_is_said_in_how_many_bytes_too_many_streams_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One before them and one after them are in parts of their own."""
+    middle = 1 << 19
+    streams = [(1000, 1), *((middle, number) for number in range(4)), (middle + 3200, 1)]
+    monkeypatch.setattr(stream_overlaps, "MAX_STREAMS", 3)
+    collector = StreamCollector(replace(geometry(), cluster_bits=BITS), FILE_SIZE)
+    batch = batch_of(streams, "active", random.Random(1))
+    collector.add(batch)
+    found = list(collector.overlaps_by_part(lambda: iter([batch])))
+    reason = "4 compressed clusters begin in 32 bytes of the file, more than are compared with one another"
+    assert [each for each in found if isinstance(each, Unexamined)] == [Unexamined(StreamOverlaps, reason)]
+    assert len(found) == 3
