@@ -65,9 +65,10 @@ def nonzero_areas(evidence: Evidence, begins: I64, ends: I64, budget: Budget) ->
 
     Holes of the file are skipped, and nothing between ranges that lie far from one another is read.
     """
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    nothing = np.zeros((0, 2), dtype=np.int64)
     if not len(begins):
-        return found[0]
+        return nothing
+    found = [nothing]
     ranges = merged(np.stack([begins, ends], axis=1))
     for first, last in pieces(ranges[1:, 0] - ranges[:-1, 1] >= NEAR_BYTES).tolist():
         at, end = int(ranges[first, 0]), int(ranges[last - 1, 1])

@@ -18,7 +18,7 @@ from forensic.image import Qcow2Image
 from forensic.qcow2.luks import SLOT_ACTIVE, SLOT_INACTIVE
 from forensic.qcow2.tables import L2Batch
 from forensic.residue import search
-from forensic.residue.content import READ_BYTES
+from forensic.residue.content import MEASURED_BYTES, READ_BYTES
 from forensic.residue.search import (
     GRANULE_BYTES,
     FreeSearch,
@@ -87,6 +87,39 @@ def test_areas_are_those_of_a_plain_search(seed: int, tmp_path: Path, monkeypatc
         assert nonzero_areas(evidence, begins, ends, Budget(Limits())).tolist() == plain_areas(content, ranges)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_ranges_near_one_another_are_read_together_and_nothing_between_others(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece at a time, each of which the budget pays for."""
+    piece = 8 * GRANULE_BYTES
+    monkeypatch.setattr(search, "NEAR_BYTES", NEAR_BYTES)
+    monkeypatch.setattr(search, "READ_BYTES", piece)
+    ranges = some_ranges(random.Random(seed), SIZE)
+    together: list[list[int]] = []
+    for begin, end in ranges:
+        if together and begin - together[-1][1] < NEAR_BYTES:
+            together[-1][1] = end
+        else:
+            together.append([begin, end])
+    expected = [(at, min(piece, end - at)) for begin, end in together for at in range(begin, end, piece)]
+    reads: list[tuple[int, int]] = []
+    read = Evidence.read_or_nothing
+
+    def noted(self: Evidence, host_offset: int, length: int) -> bytes:
+        reads.append((host_offset, length))
+        return read(self, host_offset, length)
+
+    monkeypatch.setattr(Evidence, "read_or_nothing", noted)
+    begins, ends = (np.array(column, dtype=np.int64) for column in zip(*ranges, strict=True))
+    with Evidence(written(tmp_path, b"x" * SIZE)) as evidence:
+        for left_out in (0, 1, 2):
+            reads.clear()
+            paid = max(0, len(expected) - left_out)
+            nonzero_areas(evidence, begins, ends, Budget(Limits(residue_bytes=paid * piece)))
+            assert reads == expected[:paid]
+
+
 def test_no_ranges_hold_nothing(tmp_path: Path) -> None:
     nothing = np.zeros(0, dtype=np.int64)
     with Evidence(written(tmp_path, b"x" * SIZE)) as evidence:
@@ -131,8 +164,10 @@ def test_what_the_last_cluster_holds_behind_the_end_of_the_disk(
     size = used * 512 - rest
     layout = replace(geometry(header()), virtual_size=size)
     words = np.zeros((2, 64), dtype=np.uint64)
+    words[used // 64, used % 64] = 512 * 4  # lies wholly past the end of the disk, as in one that was made smaller
     words[(used - 1) // 64, (used - 1) % 64] = 512 * 3 | flag
     content = bytearray(5 * 512)
+    content[4 * 512 :] = b"x" * 512
     content[4 * 512 - 1] = content[4 * 512 - max(rest, 1) - 1] = 7
     path = written(tmp_path, bytes(content))
     offsets, present = np.array([512, 1024], dtype=np.uint64), np.array([64, 64])
@@ -140,9 +175,16 @@ def test_what_the_last_cluster_holds_behind_the_end_of_the_disk(
     with Evidence(path) as evidence:
         found = {each.place: each.areas.tolist() for each in table_residue(batch, evidence, Budget(Limits()))}
         other = list(table_residue(replace(batch, owner="snapshot 0"), evidence, Budget(Limits())))
+        alone = [
+            Place.DISK_END
+            in {each.place for each in table_residue(batch.selected(chosen, chosen), evidence, Budget(Limits()))}
+            for chosen in (np.array([0]), np.array([1]))
+        ]
     assert found.get(Place.DISK_END) == ([[4 * 512 - 1, 4 * 512]] if rest and not flag else None)
     assert found.get(Place.ZERO_CLUSTER) == ([[3 * 512, 4 * 512]] if flag else None)
     assert Place.DISK_END not in {each.place for each in other}
+    there = bool(rest) and not flag
+    assert alone == [there and used <= 64, there and used > 64]
 
 
 @pytest.mark.parametrize("allocated", [0, 1, 1 << 31, 0x5555_5555, 0xFFFF_FFFE, 0xFFFF_FFFF])
@@ -215,20 +257,32 @@ def test_what_stands_behind_a_table_up_to_the_end_of_its_cluster_is_slack(
     assert len(last) == (1 if judged or (owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)) else 0)
 
 
+@pytest.mark.parametrize("place", [0, 2048])
+def test_a_snapshot_table_that_is_said_to_lie_in_the_header_has_no_padding(place: int, tmp_path: Path) -> None:
+    """Read as an entry, the header would have a text of 496 bytes and its padding in the refcount table."""
+    content = bytearray(tiny([], head=header(backing=(496, 5), snapshots=(1, place))))
+    content[512:1024] = b"\x01" * 512
+    content[place : place + 40] = content[:40]
+    content[2048:2560] = content[2048:2088] + b"\x01" * 472
+    with opened(tmp_path, bytes(content)) as image:
+        found = [name for name, _ in slack_of(image, [])]
+    assert found == (["padding of snapshots[0]"] if place else [])
+
+
 def test_of_tables_that_end_at_one_place_the_first_is_named(tmp_path: Path) -> None:
     owners = [OwnedRange(Owner.SNAPSHOT_L1, 6 * 512, 8, f"snapshot {n} L1") for n in range(3)]
     with opened(tmp_path, tiny([])) as image:
         assert slack_of(image, owners) == [("snapshot L1 table (snapshot 0 L1)", [[6 * 512 + 8, 7 * 512]])]
 
 
-@pytest.mark.parametrize("name", [0, 150, 400, 511, 512, 600])
+@pytest.mark.parametrize("name", [0, 120, 150, 400, 511, 512, 600])
 @pytest.mark.parametrize("where", [112, 119, 120, 149, 150, 158, 159, 511])
 def test_what_stands_in_the_header_cluster_beside_extensions_and_name(name: int, where: int, tmp_path: Path) -> None:
     """The header of 112 bytes, the end of the extensions up to byte 120, and a name of 9 bytes."""
     content = bytearray(tiny([], head=header(backing=(name, 9 if name else 0)).ljust(512, b"\0")))
-    if name in (150, 400):
+    if name in (120, 150, 400):
         content[name : name + 9] = b"base.name"
-    inside = name <= where < name + 9 and name in (150, 400)
+    inside = name <= where < name + 9 and name in (120, 150, 400)
     if where >= 120:
         content[where] = 5
     with opened(tmp_path, bytes(content)) as image:
@@ -260,8 +314,10 @@ def test_key_material_of_a_slot_that_is_not_active_is_a_remain(slot: int) -> Non
         idle[slot] = replace(first, state=SLOT_INACTIVE)
         (found,) = key_slot_residue(replace(luks, slots=tuple(idle)), image.evidence)
         assert (found.place, found.name) == (Place.KEY_SLOT, f"key slot {slot}")
-        ((begin, end),) = found.areas.tolist()
-        assert luks.host_offset + place.start <= begin < end <= luks.host_offset + place.stop
+        key = image.evidence.read_at(luks.host_offset + place.start, min(len(place), MEASURED_BYTES))
+        begin = luks.host_offset + place.start
+        last, before = len(key.rstrip(b"\0")), len(key) - len(key.lstrip(b"\0"))
+        assert found.areas.tolist() == [[begin + before, begin + last]]
         # What an active slot holds as well, in part or whole, or what cannot be a key, is not.
         for shift in (-1, 0, 1):
             both = list(idle)
