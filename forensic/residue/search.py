@@ -106,7 +106,7 @@ def slack_residue(image: Qcow2Image, metadata: Metadata) -> Iterator[Residue]:
         judged = owned.host_offset and owned.owner not in (Owner.HEADER, Owner.LUKS_HEADER, Owner.REFCOUNT_TABLE)
         if judged and end % size:
             yield from _slack(evidence, f"{owned.owner.value} ({owned.path})", end, -(-end // size) * size)
-    for snapshot in image.snapshots.snapshots if image.header.nb_snapshots and image.snapshots.host_offset else ():
+    for snapshot in image.snapshots.snapshots:
         texts = snapshot.id_length + snapshot.name_length
         end = snapshot.host_offset + EXTRA_OFFSET + snapshot.extra_data_size + texts
         yield from _slack(
