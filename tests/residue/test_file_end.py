@@ -210,7 +210,7 @@ def test_what_lies_behind_the_last_structure_of_any_kind_is_appended(kind: str, 
     owners = [HEAD] + [OwnedRange(Owner.ACTIVE_L1, 3 * CLUSTER, CLUSTER, "L1")] * (kind == "single")
     names = ("L2 table", "refcount block", "bitmap data")
     first, second, third = (place if kind == name else NONE for name in names)
-    content = bytes(4 * CLUSTER) + b"x" * 512 + bytes(CLUSTER - 512) + TAIL
+    content = bytes(3 * CLUSTER) + b"t" * CLUSTER + b"x" * 512 + bytes(CLUSTER - 512) + TAIL
     found = appended(tmp_path, content, owners, (first, second, third), Limits())
     assert found == [[4 * CLUSTER, 5 * CLUSTER + 1000]]
 
