@@ -49,6 +49,11 @@ def parse_range(text: str) -> tuple[int, int | None]:
     return sign * parse_size(start.removeprefix("-")), parse_size(length) if length else None
 
 
+def plain(number: float) -> float:
+    """The number, as a whole one where it is one: RFC 8785 has no `1.0`, and a digest over it would be ours alone."""
+    return int(number) if number.is_integer() else number
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """A number and what it counts; `many` is the plural where that is not just an s more."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
