@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from forensic.accounting import cluster_counts
-from forensic.accounting.cluster_counts import MAX_COUNT, SATURATED, ClusterCounts, Use
+from forensic.accounting.cluster_counts import (
+    MAX_COUNT,
+    ODD_OR_WRONGLY_COPIED,
+    SATURATED,
+    ClusterCounts,
+    Use,
+    odd_uses,
+)
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.tables import L2Batch
 from tests.accounting.plain_usage import SIZE, PlainWindow
@@ -101,10 +108,11 @@ def test_what_leads_elsewhere_is_noted_only_if_it_is_asked_for() -> None:
     assert window.elsewhere == []
 
 
+@pytest.mark.parametrize("sets", [1, 2, 9])
 @pytest.mark.parametrize("first", [0, 1, 300])
-def test_a_window_takes_two_bytes_a_cluster_wherever_it_is(first: int) -> None:
-    window = ClusterCounts(first, first + 100, 1)
-    assert (len(window.counts), len(window.use)) == (100, 100)
+def test_a_window_takes_two_bytes_a_cluster_wherever_it_is_and_a_third_for_several_sets(first: int, sets: int) -> None:
+    window = ClusterCounts(first, first + 100, sets)
+    assert (len(window.counts), len(window.use), len(window._sets)) == (100, 100, 100 if sets > 1 else 0)
 
 
 @pytest.mark.parametrize("off", [0, 512, 1024, 2048, 3584, 4096])
@@ -246,7 +254,7 @@ def test_a_window_counts_and_marks_what_a_plain_one_does(seed: int, monkeypatch:
     window.add_metadata(np.array(clusters, dtype=np.uint64), every)
     for cluster in clusters:
         plain.metadata(cluster, every)
-    alone = sorted(set(clusters))
+    alone = sorted(rng.sample(range(100), rng.randrange(8)))
     many = np.array([rng.choice([1, 2, 249, 250, 251, 1000]) for _ in alone], dtype=np.int64)
     window.add_metadata(np.array(alone, dtype=np.uint64), many)
     for cluster, times_of_it in zip(alone, many.tolist(), strict=True):
@@ -313,3 +321,26 @@ def test_counts_are_exact_around_what_a_byte_holds(by: int) -> None:
 def test_each_use_has_a_bit_of_its_own_and_one_is_left() -> None:
     """The highest says elsewhere that the stored refcount is one."""
     assert [use.value for use in Use] == [1 << number for number in range(7)]
+
+
+def test_for_every_combination_of_uses_it_is_known_whether_they_go_together() -> None:
+    """The highest bit says that the stored refcount is one, with which the copied bit has to agree."""
+    every = np.arange(256, dtype=np.uint8)
+    odd = [PlainWindow.is_odd(use) for use in range(256)]
+    assert odd_uses(every).tolist() == odd
+    wrong = [bool(use & (Use.NOT_COPIED if use >= 128 else Use.COPIED)) for use in range(256)]
+    assert ODD_OR_WRONGLY_COPIED.tolist() == [any(pair) for pair in zip(odd, wrong, strict=True)]
+
+
+@pytest.mark.parametrize("by", [-1, 0, 1, 2])
+def test_runs_that_are_added_as_slices_leave_the_byte_like_single_clusters(
+    by: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_counts, "RUN_WORTH_A_SLICE", 4)
+    window = ClusterCounts(0, CLUSTERS, 1)
+    run = batch([[COPIED | (7 + number) * 512 for number in range(ENTRIES)]])
+    for _ in range(SATURATED + by):
+        window.add_tables(run, np.array([1]), np.array([1], dtype=np.uint8))
+    assert counted(window)[6 : 8 + ENTRIES] == [0] + [SATURATED + by] * ENTRIES + [0]
+    assert window.many_between(0, CLUSTERS).tolist() == (list(range(7, 7 + ENTRIES)) if by > 0 else [])
+    assert int(window.counts.max()) <= SATURATED
