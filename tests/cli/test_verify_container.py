@@ -2,10 +2,13 @@
 
 import json
 import random
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
+from forensic.extraction.expected_output import ExpectedContainer
+from forensic.extraction.verify import _sizes_of_files
 from forensic.report.model import digest_of
 from tests.cli.test_extract import large
 from tests.commands import Finished, damaged, qcowscope, sound
@@ -32,6 +35,26 @@ def test_what_was_not_changed_matches(name: str, named: str, tmp_path: Path) -> 
     assert (done.status, done.err) == (0, "")
     assert done.out.splitlines()[0].startswith("sha256  match")
     assert done.out.splitlines()[-1] == f"{tmp_path / named}: match"
+
+
+@pytest.mark.parametrize("length", [1, 511, 512, 700, 4096])
+def test_a_disk_that_ends_inside_a_sector_is_padded_and_matches(length: int, tmp_path: Path) -> None:
+    container = extracted(sound("deflate-4k"), tmp_path, "--range", f"512:{length}")
+    assert (verified(container).status, verified(container).err) == (0, "")
+
+
+@pytest.mark.parametrize(("has", "said"), [([5, 6], [5, 6]), ([5, 7], [5, 6]), ([5], [5, 6]), ([5, 6, 1], [5, 6])])
+def test_files_of_another_size_are_numbered_from_one(has: list[int], said: list[int], tmp_path: Path) -> None:
+    files = [tmp_path / f"disk.E{number:02}" for number in range(1, len(has) + 1)]
+    for path, size in zip(files, has, strict=True):
+        path.write_bytes(bytes(size))
+    expected = [
+        (number, size, wanted)
+        for number, (size, wanted) in enumerate(zip_longest(has, said, fillvalue=0), 1)
+        if size != wanted
+    ]
+    container = ExpectedContainer(padding=0, hashes={}, sizes=tuple(said))
+    assert list(_sizes_of_files(files, container)) == expected
 
 
 def test_what_could_not_be_read_is_compared_with_the_list_of_read_errors(tmp_path: Path) -> None:
