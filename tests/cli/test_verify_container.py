@@ -4,11 +4,14 @@ import json
 import random
 from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from forensic.extraction.expected_output import ExpectedContainer
-from forensic.extraction.verify import _sizes_of_files
+from forensic.e01.reader import E01Bytes
+from forensic.extraction.expected_output import Expected, ExpectedContainer
+from forensic.extraction.verify import _contradictions, _sizes_of_files
 from forensic.report.model import digest_of
 from tests.cli.test_extract import large
 from tests.commands import Finished, damaged, qcowscope, sound
@@ -55,6 +58,23 @@ def test_files_of_another_size_are_numbered_from_one(has: list[int], said: list[
     ]
     container = ExpectedContainer(padding=0, hashes={}, sizes=tuple(said))
     assert list(_sizes_of_files(files, container)) == expected
+
+
+@pytest.mark.parametrize("padding", [0, 20, 24])
+@pytest.mark.parametrize("disk", ["aa", "bb"])
+@pytest.mark.parametrize("said", ["aa", "cc", None])
+def test_whatever_a_container_contradicts_is_said(padding: int, disk: str, said: str | None) -> None:
+    found = cast("E01Bytes", SimpleNamespace(size=1024, hashes={"md5": "aa"}))
+    expected = cast("Expected", SimpleNamespace(size=1000))
+    container = ExpectedContainer(padding=padding, hashes={"md5": said} if said else {}, sizes=())
+    sentences = []
+    if padding != 24:
+        sentences += [f"the container holds 1,024 bytes, the report says 1,0{padding:02} with {padding} of padding"]
+    if disk != "aa":
+        sentences += [f"the md5 in the container is aa, that of the disk in it {disk}"]
+    if said != "aa":
+        sentences += [f"the md5 in the container is aa, the report says {said or 'nothing'}"]
+    assert list(_contradictions(found, {"md5": disk}, expected, container)) == sentences
 
 
 def test_what_could_not_be_read_is_compared_with_the_list_of_read_errors(tmp_path: Path) -> None:
