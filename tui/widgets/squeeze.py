@@ -11,16 +11,19 @@ from msgspec import Struct
 from forensic.explore import View
 
 BLOCK_ROWS = 512
-"""Rows that are read and compared at once."""
+"""Rows that are read and compared at once, until a repetition turns out to be long."""
+
+MOST_ROWS = 16384
+"""Rows that are read at once in a long repetition."""
 
 FIRST_ROWS = 8
 """Rows that are compared at first: most rows are not repeated at all."""
 
-BLOCKS = 40
-"""Blocks that one window of lines may cost: a repetition longer than that goes on in a line of its own."""
+BLOCKS = 160
+"""Blocks that one window of lines may cost; what is left of a repetition longer than that is drawn row by row."""
 
-ASKED = 6
-"""Times that a window may ask how far zeros reach that need not be read."""
+ASKED = 12
+"""Times that a window may ask how far zeros reach that need not be read; between two, ever more rows are read."""
 
 FEWEST_ROWS = 2
 """Rows that are worth a line that stands for them."""
@@ -118,8 +121,9 @@ class Squeezer:
                 row = known
                 continue
             first = row == begun  # most rows are unlike the next: those few bytes are not counted
-            data = self._read(row, min(FIRST_ROWS if first else BLOCK_ROWS - (row - begun) % BLOCK_ROWS, stop - row))
-            self._blocks -= not first
+            count = min(FIRST_ROWS if first else self._rows_to_read(row - begun), stop - row)
+            data = self._read(row, count)
+            self._blocks -= 0 if first else -(-count // BLOCK_ROWS)
             if not isinstance(data, bytes) or not data:
                 break
             same = self._same_rows(data, model)
@@ -130,10 +134,11 @@ class Squeezer:
 
     def _begin_of_equal(self, row: int, limit: int, model: bytes) -> int:
         """The first of the rows before one that are all like it, down to a limit."""
+        begun = row
         while row > limit and self._blocks > 0:
-            count = min(BLOCK_ROWS, row - limit)
+            count = min(self._rows_to_read(begun - row), row - limit)
             data = self._read(row - count, count)
-            self._blocks -= 1
+            self._blocks -= -(-count // BLOCK_ROWS)
             if not isinstance(data, bytes) or len(data) < count * self._width:
                 break
             if data != model * count:
@@ -142,6 +147,12 @@ class Squeezer:
                 return row - count + unlike + 1
             row -= count
         return row
+
+    def _rows_to_read(self, equal: int) -> int:
+        """As many again as were found equal: to the end of a block, or whole blocks, as far as the window may read."""
+        if equal < BLOCK_ROWS:
+            return BLOCK_ROWS - equal
+        return min(equal // BLOCK_ROWS * BLOCK_ROWS, MOST_ROWS, self._blocks * BLOCK_ROWS)
 
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
         """After the zeros that the tables or the file system guarantee."""
