@@ -126,7 +126,7 @@ def test_what_is_read_is_what_the_command_line_reads(drive: Drive, tmp_path: Pat
         "key": (SOUND / "luks-4k.qcow2", {}, (), None, Supplies(key_file=str(key), allow_slow_key=True)),
     }[what]
     said, command = extracted(drive, typed | {"output": str(here / "o.raw")}, ticked, image, target, supplies)
-    assert "✔ complete" in said, said
+    assert ("▲ complete" if what == "vm_state" else "✔ complete") in said, "no table holds that machine state"
     option = {"key": "--allow-slow-key"}.get(what, "--" + what.replace("_", "-"))
     assert option in command
     found = (here / "o.raw").read_bytes()
@@ -134,7 +134,7 @@ def test_what_is_read_is_what_the_command_line_reads(drive: Drive, tmp_path: Pat
     (here / "o.raw.report.json").unlink()
     qcowscope(*shlex.split(command)[1:])
     assert (here / "o.raw").read_bytes() == found
-    if what != "key":
+    if what in ("vm_state", "ciphertext", "backing_format"):
         qcowscope("extract", image, "-o", here / "other.raw")
         assert (here / "other.raw").read_bytes() != found, "the option changes what is written"
 
@@ -195,19 +195,20 @@ def test_a_bitmap_that_is_not_there_is_refused_in_the_same_words(drive: Drive, t
     image = SOUND / "bitmaps-512.qcow2"
     said, command = extracted(drive, {"output": str(tmp_path / "o.raw"), "bitmap": name}, image=image)
     refused = qcowscope(*shlex.split(command)[1:])
-    assert f"no bitmap has the name or index {name}" in said
+    assert "✖ nothing was extracted" in said
+    assert "no bitmap" in said
     assert f"no bitmap has the name or index {name}" in refused.err
     assert not (tmp_path / "o.raw").exists()
 
 
-@pytest.mark.parametrize(("range_", "asked"), [("0:512", False), ("300:1KiB", False), ("", True), ("4KiB:", True)])
+@pytest.mark.parametrize(("range_", "asked"), [("0:512", False), ("300:1KiB", False), ("", True), ("12KiB:", True)])
 def test_what_is_missing_is_reckoned_of_the_range_that_is_wanted(
     drive: Drive, tmp_path: Path, range_: str, asked: bool
 ) -> None:
     """A disk whose later part lies in a data cluster past the end of the file."""
     image = tmp_path / "image.qcow2"
-    there = [COPIED | (FIRST_DATA + number) * 512 for number in range(4)]
-    image.write_bytes(tiny([*there, *[COPIED | 1 << 40] * 28]))
+    there = [COPIED | (FIRST_DATA + number) * 512 for number in range(26)]
+    image.write_bytes(tiny([*there, *[COPIED | 1 << 40] * 6], file_clusters=FIRST_DATA + 26))
     said, _ = extracted(drive, {"output": str(tmp_path / "o.raw"), "range": range_}, image=image)
     assert ("Write it nevertheless?" in said) == asked
     if asked:
