@@ -13,9 +13,10 @@ from forensic.exit_status import ExitStatus
 from forensic.explore import DiskView, HeadlessImage, open_to_look_at
 from tests.commands import qcowscope
 from tests.images import SOUND
-from tests.tui.driving import Drive, screen_text, settled
+from tests.tui.driving import Drive, screen_text, settled, told
 from tui.app import QcowscopeApp
 from tui.recovering.choice import Proposals
+from tui.widgets.cluster_map import ClusterMap
 
 SOUND_IMAGE = SOUND / "snapshots-512.qcow2"
 OVERWRITTEN = {
@@ -53,6 +54,24 @@ def test_every_screen_opens_and_says_what_is_missing(drive: Drive, tmp_path: Pat
         assert "nothing was extracted" in screen_text(app)
 
     drive(headless(tmp_path, start), story)
+
+
+def test_the_map_shows_what_the_bytes_look_like_and_no_disk(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("3")
+        await settled(app, pilot)
+        assert "colour: entropy" in screen_text(app)
+        assert "bits" in screen_text(app)
+        assert "disk ·" not in screen_text(app)
+        assert len({cell.kind for cell in app.screen.query_one("#file-map", ClusterMap).cells}) > 1
+        await pilot.press("tab")
+        await settled(app, pilot)
+        assert "there is no disk" in told(app)
+        await pilot.press("plus", "minus", "c", "enter")
+        await settled(app, pilot)
+        assert app.current_mode == "structure"
+
+    drive(headless(tmp_path, bytes(512)), story, (120, 40))
 
 
 def test_bytes_are_searched_without_a_header(drive: Drive, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def about_recovery(recovered: Recovered, plan: Plan) -> Text:
 def sums_of(summary: Summary, colours: Mapping[str, str], width: int) -> Table:
     """Guest bytes by how sure they are; with a unit where the figures in full do not fit into so many columns."""
     words = size if _width(summary, _in_full) > width else _in_full
-    table = Table.grid(padding=(0, GAP))
+    table = Table.grid(padding=(0, GAP if words is _in_full else 1))
     for _ in range(4):
         table.add_column(justify="right", no_wrap=True)
     table.add_row(*(plain(word, "dim") for word in ("", "data", "zero", "not read")))

@@ -22,7 +22,7 @@ FIRST_ROWS = 8
 BLOCKS = 160
 """Blocks that one window of lines may cost; what is left of a repetition longer than that is drawn row by row."""
 
-ASKED = 12
+ASKED = 16
 """Times that a window may ask how far zeros reach that need not be read; between two, ever more rows are read."""
 
 FEWEST_ROWS = 2
@@ -116,11 +116,11 @@ class Squeezer:
             return row
         zeros, begun = not any(model), row
         while row < stop and self._blocks > 0:
-            known = self._end_of_known_zeros(row, stop) if zeros else row
+            first = row == begun  # most rows are unlike the next: those few bytes are not counted
+            known = self._end_of_known_zeros(row, stop) if zeros and not first else row
             if known > row:
                 row = known
                 continue
-            first = row == begun  # most rows are unlike the next: those few bytes are not counted
             count = min(FIRST_ROWS if first else self._rows_to_read(row - begun), stop - row)
             data = self._read(row, count)
             self._blocks -= 0 if first else -(-count // BLOCK_ROWS)
