@@ -22,8 +22,11 @@ FIRST_ROWS = 8
 BLOCKS = 160
 """Blocks that one window of lines may cost; what is left of a repetition longer than that is drawn row by row."""
 
-ASKED = 16
-"""Times that a window may ask how far zeros reach that need not be read; between two, ever more rows are read."""
+ASKED = 12
+"""Times that a window may ask in vain how far zeros reach that need not be read; between two, more rows are read."""
+
+LEAPS = 6
+"""Times that a window may go on where such zeros end: of a disk of zeros, one table after the other is asked."""
 
 FEWEST_ROWS = 2
 """Rows that are worth a line that stands for them."""
@@ -70,13 +73,13 @@ class Squeezer:
         self._width = bytes_per_row
         self._on = on
         self._rows = -(-view.size // bytes_per_row)
-        self._blocks, self._asked = BLOCKS, ASKED
+        self._blocks, self._asked, self._leaps = BLOCKS, ASKED, LEAPS
 
     def lines(self, top: int, count: int, open_rows: Sequence[int] = ()) -> list[Line]:
         """`count` lines from a row on, fewer at the end; `open_rows` are in order."""
         if not self._on:
             return [Line(row) for row in range(top, min(top + count, self._rows))]
-        self._blocks, self._asked = BLOCKS, ASKED
+        self._blocks, self._asked, self._leaps = BLOCKS, ASKED, LEAPS
         lines: list[Line] = []
         row = top
         while len(lines) < count and row < self._rows:
@@ -156,10 +159,14 @@ class Squeezer:
 
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
         """After the zeros that the tables or the file system guarantee."""
-        if self._asked <= 0:
+        if not self._asked or not self._leaps:
             return row
-        self._asked -= 1
-        return max(row, min(stop, self._view.zeros_until(row * self._width) // self._width))
+        end = max(row, min(stop, self._view.zeros_until(row * self._width) // self._width))
+        if end > row:
+            self._leaps -= 1
+        else:
+            self._asked -= 1
+        return end
 
     def _same_rows(self, data: bytes, model: bytes) -> int:
         """How many rows at the beginning are like the model."""
