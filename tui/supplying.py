@@ -12,7 +12,7 @@ from tui.facts import untrusted
 from tui.messages import PlanChosen
 from tui.screens.consent import consent
 from tui.screens.prompts import Choice, Prompt, Question
-from tui.session.supplies import WHAT, Supplies, Tried, try_supplies
+from tui.session.supplies import WHAT, Supplies, Tried, backing_formats, try_supplies
 from tui.text import line, plain
 
 HINTS = {
@@ -79,14 +79,13 @@ class Supplier(Explorer):
 
     def _choose_format(self, number: int) -> None:
         """Have it said what a backing file is read as."""
-        from forensic.explore import Format
 
         def chosen(format_: str | None) -> None:
             if format_:
                 self.try_supplies(self.desk.supplies.read_as(number, "" if format_ == DECLARED else format_))
 
         options = [(DECLARED, plain("as the image declares, or else as the file looks"))]
-        options += [(each.value, plain(each.value)) for each in Format]
+        options += [(each, plain(each)) for each in backing_formats()]
         self.push_screen(Choice("What the backing file is read as", options), chosen)
 
     def supply(self, what: str) -> None:

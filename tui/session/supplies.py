@@ -103,6 +103,13 @@ class Supplies:
 NOTHING = Supplies()
 
 
+def backing_formats() -> list[str]:
+    """What a backing file can be read as."""
+    from forensic.explore import Format
+
+    return [each.value for each in Format]
+
+
 class Tried(Message):
     """Supplies were tried: the disk that can be read with them, or why there is none."""
 
