@@ -23,6 +23,7 @@ from forensic.recovery.candidates import cluster_bits_by_content, read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import header_of, mended
 from forensic.recovery.layout import (
+    LEAST_BITS,
     Knowledge,
     Layout,
     is_coherent,
@@ -33,12 +34,6 @@ from forensic.recovery.layout import (
 from forensic.recovery.scan import Scan
 from forensic.recovery.scanning import look_at
 from forensic.recovery.sectors import Signature
-
-LEAST_BITS = 16
-"""Bits of offsets that have to be zeros for another cluster size to speak against a header that leads to tables.
-
-Of each entry those count by which the two sizes differ; by chance all are zeros once in 2^16 images.
-"""
 
 
 def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
@@ -239,7 +234,9 @@ def accounts_of(evidence: Evidence, found: Scan, layout: Layout, tables: U64) ->
     accounts.claim_refcounts()
     geometry = layout.geometry
     if layout.form != "plan":
-        _claim_by_header(accounts, image_of(evidence, layout), layout)
+        image = image_of(evidence, layout)
+        accounts.without_snapshots = layout.form == "file" and not image.header.nb_snapshots
+        _claim_by_header(accounts, image, layout)
     accounts.claim_range(geometry.l1_table_offset, 8 * max(len(layout.l1), geometry.l1_entry_count))
     for snapshot in layout.snapshots if layout.form == "plan" else ():
         accounts.claim_range(snapshot.host_offset, snapshot.length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -73,6 +74,16 @@ def test_a_cluster_is_in_use_if_any_block_in_it_is(block: int, cluster: int) -> 
             }
             expected = USED if USED in inside else FREE if inside == {FREE} else NOT_KNOWN
             assert found[slot, index] == expected, (slot, index)
+
+
+def test_a_slot_far_larger_than_the_file_system_costs_nothing_for_the_rest() -> None:
+    blocks = np.full(64, USED, dtype=np.uint8)
+    tracemalloc.start()
+    found = of_slots([UsedMap(0, 1024, blocks)], np.arange(16), 1 << 18, 2 << 20)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.argwhere(found == USED).tolist() == [[0, 0]]
+    assert most < found.nbytes + (4 << 20)
 
 
 def test_runs_of_doubt_are_joined_across_tables_and_not_across_gaps() -> None:
