@@ -11,10 +11,10 @@ from forensic.disk.planned import Planned
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import I64, U64, is_among
+from forensic.qcow2.arrays import I64, U64, Bools, is_among
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.entries import SECTOR_SIZE, host_offset_of, l1_reserved_bits
-from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES, Geometry, resolve
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import read_refcount_table
@@ -157,7 +157,7 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
     same = (header.cluster_bits, header.extended_l2) == (content.cluster_bits, content.extended_l2)
     codec = header.compression_type if not by_content.candidates.streams.any() else content.compression_type
     if not same or header.compression_type != codec:
-        if not len(by_content.candidates.host_offsets):
+        if not _beside_l1(header, by_content.candidates.host_offsets).any():
             return by_header
         return _sized_by_header(by_content, by_header)
     copies = [one for one in ((content.l1_table_offset, by_content.l1), *by_content.l1_copies) if len(one[1])]
@@ -171,6 +171,15 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
         found = _with_l1(by_header, *chosen, "most of its entries lead to tables")
         return replace(found, l1_copies=others, snapshots=by_content.snapshots)
     return replace(by_header, l1_copies=tuple(copies), snapshots=by_content.snapshots)
+
+
+def _beside_l1(header: Geometry, tables: U64) -> Bools:
+    """Which clusters that read as tables are not the header's own L1 table, which may read as an L2 table as well."""
+    clusters = tables >> np.uint64(header.cluster_bits)
+    first, length = header.l1_table_offset, L1_ENTRY_SIZE * max(1, header.l1_entry_count)
+    last = (first + length - 1) >> header.cluster_bits
+    found: Bools = (clusters < np.uint64(first >> header.cluster_bits)) | (clusters > np.uint64(last))
+    return found
 
 
 def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:

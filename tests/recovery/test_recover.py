@@ -138,6 +138,15 @@ def test_large_clusters_are_found_by_few_entries_though_a_new_image_has_others(a
     assert figures_of(damaged_again(image, again, seed=1)).right_share > 0.99
 
 
+def test_an_l1_table_is_no_table_of_another_kind_beside_a_header_whose_l2_table_is_lost(tmp_path: Path) -> None:
+    """One with a single entry reads as an L2 table without subclusters, which the header says there are."""
+    require("qemu-img", "qemu-io")
+    image = make(Kind("", "noise", 16 * MIB, "cluster_size=65536,extended_l2=on"), tmp_path, seed=1)
+    found = figures_of(damaged_again(image, "30 % of L2 zero", seed=1))
+    assert (found.all_inferred, found.wrong_certain) == (0, 0)
+    assert not [words for words in found.damage if "header is not used" in words]
+
+
 def full_table(image: Made) -> int:
     """The host offset of the first table with entries enough in a row."""
     return next(table for table in image.tables if all(image.u64(table + 8 * at) for at in range(128)))
