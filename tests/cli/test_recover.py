@@ -53,12 +53,12 @@ def test_check_and_info_name_the_plan_and_say_how_sure_it_is(tmp_path: Path) -> 
 def test_a_report_has_the_plan_and_none_without_one(command: str, tmp_path: Path) -> None:
     image = wiped(tmp_path)
     plan = planned(tmp_path, image)
-    report = qcowscope(command, image, "--plan", plan, "--json").json()
+    report = json.loads(qcowscope(command, image, "--plan", plan, "--json").out)
     assert complaints(report) == []
     assert report["source"]["plan"] == str(plan)
     assert report["result"]["plan"]["bytes_by_certainty"] == {"certain": 16384, "inferred": 0, "unknown": 0}
     assert (report["result"]["plan"]["target"], len(report["result"]["plan"]["digest"])) == ("active", 32)
-    other = qcowscope(command, image, "--json").json()
+    other = json.loads(qcowscope(command, image, "--json").out)
     assert "plan" not in other["result"]
     assert "plan" not in other["source"]
     assert "by the plan" not in qcowscope(command, image).out
