@@ -397,15 +397,22 @@ def test_what_is_less_sure_than_wanted_is_left_out(tmp_path: Path) -> None:
     assert qcowscope("recover", image, "--min-confidence", "2").status == 64
 
 
-def test_a_disk_that_no_table_can_map_is_refused_and_not_attempted(tmp_path: Path) -> None:
-    image = damaged("header-size-too-large", tmp_path)
-    for options in ((), ("--json",), ("-o", tmp_path / "plan.json"), ("--deleted-snapshots",)):
-        done = qcowscope("recover", image, *options)
-        assert (done.status, done.out) == (1, "")
-        assert "L1 entries" in done.err
-        assert "--virtual-size" in done.err
+def test_a_size_that_no_table_can_map_is_taken_from_the_tables_instead(tmp_path: Path) -> None:
+    image, plan = damaged("header-size-too-large", tmp_path), tmp_path / "plan.json"
+    done = qcowscope("recover", image, "-o", plan)
+    assert done.status == 5
+    assert "the size of the disk is unknown: at least " in done.out
+    extracted = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw")
+    assert extracted.status == 5
+    qcowscope("extract", sound("data-512"), "-o", tmp_path / "sound.raw")
+    found, expected = (tmp_path / "disk.raw").read_bytes(), (tmp_path / "sound.raw").read_bytes()
+    assert found == expected[: len(found)]
+    assert not any(expected[len(found) :])
+
+
+def test_a_disk_that_no_table_can_map_is_refused_if_the_examiner_gives_it(tmp_path: Path) -> None:
     done = qcowscope("recover", sound("data-512"), "--virtual-size", "4E")
-    assert done.status == 1
+    assert (done.status, done.out) == (1, "")
     assert "L1 entries" in done.err
 
 
