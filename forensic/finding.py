@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Self
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from forensic.untrusted import Json
@@ -167,12 +168,11 @@ class Finding(Struct, frozen=True):
     def fingerprint(self) -> str:
         """SHA-256 over the rule's code and the first place: the same in every run and after a change of wording."""
         import hashlib  # slow to load, and not needed to print text about a sound image
-        import json
 
         first = self.problems[0].ranges if self.problems else ()
         places = [[place.space.value, place.offset, place.length] for place in first]
-        text = json.dumps([self.rule, self.structure_path, places], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        text = msgspec.json.encode([self.rule, self.structure_path, places])
+        return hashlib.sha256(text).hexdigest()
 
     @property
     def id(self) -> str:

@@ -21,13 +21,13 @@ UNITS: dict[str, int] = {
 }
 """Bytes of a unit, in lower case. `K` and `KiB` are 1024 and `KB` is 1000, as for dd and split; `s` is a sector."""
 
-# Without IGNORECASE, which would take in more than ASCII, and takes ten times as long to compile at each start.
-_NUMBER = re.compile("(?P<hexadecimal>0[xX][0-9a-fA-F]+)|(?P<decimal>[0-9]+) ?(?P<unit>[a-zA-Z]*)")
+# Without IGNORECASE, which would take in more than ASCII. Compiled by the first size: most commands are given none.
+_NUMBER = "(?P<hexadecimal>0[xX][0-9a-fA-F]+)|(?P<decimal>[0-9]+) ?(?P<unit>[a-zA-Z]*)"
 
 
 def parse_size(text: str) -> int:
     """Bytes. Raises `ValueError` with a sentence that can be shown to the user."""
-    match = _NUMBER.fullmatch(text.strip())
+    match = re.fullmatch(_NUMBER, text.strip())
     if match is None or (match["unit"] or "").lower() not in UNITS:
         raise ValueError(f"{text!r} is not a size; sizes look like 4096, 0x1000, 64KiB, 2G, 1GB or 63s (sectors)")
     if match["hexadecimal"]:
@@ -47,6 +47,11 @@ def parse_range(text: str) -> tuple[int, int | None]:
         raise ValueError(f"{text!r} is not a range; ranges look like START:LENGTH, as in 1MiB:512 or 63s:0x1000")
     sign = -1 if start.startswith("-") else 1
     return sign * parse_size(start.removeprefix("-")), parse_size(length) if length else None
+
+
+def plain(number: float) -> float:
+    """The number, as a whole one where it is one: RFC 8785 has no `1.0`, and a digest over it would be ours alone."""
+    return int(number) if number.is_integer() else number
 
 
 def counted(count: int, one: str, many: str = "") -> str:

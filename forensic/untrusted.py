@@ -106,13 +106,14 @@ def shown(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     return _shown(name) if isinstance(name, str) else Untrusted(name).text
 
 
-URL = re.compile("[a-zA-Z][a-zA-Z0-9+.-]*://")
-"""How what the examiner names begins if it lies on a server; an absolute path, or one with ./, is always a file."""
+def is_url(name: str) -> bool:
+    """Whether what the examiner names lies on a server; an absolute path, or one with ./, is always a file."""
+    return "://" in name and re.match("[a-zA-Z][a-zA-Z0-9+.-]*://", name) is not None
 
 
 def without_query(name: str) -> str:
     """A name; of a URL without its query, which may hold a secret: links that are signed carry their key there."""
-    return name.partition("?")[0] + "?…" if URL.match(name) and "?" in name else name
+    return name.partition("?")[0] + "?…" if is_url(name) and "?" in name else name
 
 
 def shown_whole(text: str) -> str:

@@ -26,3 +26,11 @@ def items(value: Json) -> Sequence[Json]:
 def sections(value: Json) -> list[Mapping[str, Json]]:
     """A list of objects."""
     return [section(item) for item in items(value)]
+
+
+def numbers(value: Json) -> list[int | float]:
+    """Every number in a document."""
+    if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
+        inner = value.values() if isinstance(value, Mapping) else value
+        return [number for each in inner for number in numbers(each)]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []

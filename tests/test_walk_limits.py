@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -274,7 +275,7 @@ def test_a_stream_that_ends_the_file_is_looked_for_at_so_many_places(
 ) -> None:
     assert file_end.MAX_STREAM_STARTS == 1 << 17
     deflate = zlib.compressobj(9, zlib.DEFLATED, -12)
-    stream = deflate.compress(os.urandom(1500) + bytes(4096 - 1500)) + deflate.flush()
+    stream = deflate.compress(random.Random(1500).randbytes(1500) + bytes(4096 - 1500)) + deflate.flush()
     monkeypatch.setattr(file_end, "MAX_STREAM_STARTS", len(stream) + by)
     path = written(tmp_path, ended_by("data") + b"\x77" * 700 + stream)
     assert ("residue-appended" in codes_of(path)) == (by < 0)

@@ -34,7 +34,7 @@ _ALIKE = bytes((0, *range(0xC0, 0x100)))
 
 _ASCII = rb"[\t\n\r\x20-\x7e]"
 _CHARACTER = rb"(?:%b|[\xc3-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2})" % _ASCII
-_RUNS = re.compile(rb"(?:%b\0)+%b?|(?:\0%b)+|%b{8,}|%b+" % (_ASCII, _ASCII, _ASCII, _CHARACTER, _ASCII))
+_RUNS = rb"(?:%b\0)+%b?|(?:\0%b)+|%b{8,}|%b+" % (_ASCII, _ASCII, _ASCII, _CHARACTER, _ASCII)
 """Text in UTF-16, whose every other byte is zero, or in UTF-8."""
 
 
@@ -64,7 +64,7 @@ def could_end_stream(data: bytes, codec: int) -> bool:
     Deflate codes whatever is text. Zstd keeps a few characters as they are, and has its sequences after them.
     """
     there = data.strip(b"\0")
-    runs = list(_RUNS.finditer(there))
+    runs = list(re.finditer(_RUNS, there))
     if codec == Codec.ZSTD:
         if any(len(run[0]) > LONGEST_LITERALS for run in runs):
             return False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from types import FrameType
 
-import forensic.cli.light_msgspec  # noqa: F401 - before anything that loads msgspec in its own way
+import forensic.cli.light_libraries  # noqa: F401 - before anything that loads them in their own way
 from forensic.cli.parser import UNMEASURED, Parser, Subparsers, UsageError
 from forensic.cli.standard_streams import complain, give_up_standard_output, prepare
 from forensic.errors import ForensicError

@@ -17,9 +17,9 @@ from forensic.finding import Severity
 from forensic.mapped_report import drawing_of, with_drawings, with_map
 from forensic.qcow2.identify import ForeignFile
 from forensic.report.formats import FINDINGS, FORMATS, render
+from forensic.report.json_text import one_line
 from forensic.report.model import EXIT_STATUS, Judgement, Report
 from forensic.report.run import source_record
-from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import check_lines
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
 
             return Outcome(status, findings_lines(report, sha256), complaint)
         if is_many(options.images) and options.format in ("json", "jsonl"):
-            return Outcome(status, json_line(report.as_json()), complaint)
+            return Outcome(status, one_line(report.record()), complaint)
         return Outcome(status, render(options.format, report), complaint)
 
 

@@ -12,10 +12,10 @@ from forensic.cli.sources import add_plan, evidence_of, identified
 from forensic.description import describe
 from forensic.exit_status import ExitStatus
 from forensic.qcow2.identify import ForeignFile
+from forensic.report.json_text import one_line
 from forensic.report.model import Report
 from forensic.report.run import source_record
 from forensic.report.to_json import to_json
-from forensic.report.to_jsonl import json_line
 from forensic.report.to_text import info_lines
 
 
@@ -62,5 +62,5 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = through_plan(Report(result, source_record(evidence)), options.plan)
             return Outcome(status, list(info_lines(report)), complaint)
         report = through_plan(make_report(evidence, result, this_run, status), options.plan)
-        document = json_line(report.as_json()) if is_many(options.images) else to_json(report)
+        document = one_line(report.record()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, field
 
 from forensic.cli.output import image_counter, print_lines
 from forensic.cli.parser import UsageError
@@ -24,7 +24,7 @@ from forensic.qcow2.header import MAGIC
 from forensic.qcow2.identify import has_tables_after_header
 from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
 from forensic.records.run import SourceRecord
-from forensic.report.to_jsonl import json_line
+from forensic.report.json_text import one_line
 from forensic.report.to_text import Line
 from forensic.untrusted import shown, without_query
 
@@ -253,7 +253,7 @@ def json_of_failure(path: str, message: str, status: ExitStatus) -> str:
         source=SourceRecord(path_as_given=shown(path)),
         error=ErrorRecord(message=message, exit_code=status),
     )
-    return json_line(to_builtins(line))
+    return one_line(line)
 
 
 def _print(outcome: Outcome, separate: bool = False) -> None:

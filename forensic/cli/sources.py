@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from forensic.cli.parser import Parser, UsageError
-from forensic.untrusted import URL, shown, without_query
+from forensic.untrusted import is_url, shown, without_query
 
 if TYPE_CHECKING:
     from forensic.disk.disk import Disk
@@ -52,7 +52,7 @@ def evidence_of(
     """
     from forensic.evidence import Evidence
 
-    if URL.match(os.fspath(path)):
+    if is_url(os.fspath(path)):
         from forensic.files.remote_files import open_remote
 
         name = without_query(os.fspath(path))

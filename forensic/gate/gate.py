@@ -21,7 +21,7 @@ from forensic.image import identify
 from forensic.qcow2.identify import ForeignFile
 from forensic.records.judgement import CheckStatus
 from forensic.report.model import Judgement
-from forensic.untrusted import URL, without_query
+from forensic.untrusted import is_url, without_query
 
 NO_LIMITS = Limits()
 ENDLESS = 1 << 63
@@ -90,7 +90,7 @@ def gate_stream(
 
 
 def _opened(name: str) -> Evidence:
-    if not URL.match(name):
+    if not is_url(name):
         return Evidence(name)
     from forensic.files.remote_files import open_remote
 

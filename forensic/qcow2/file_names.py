@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 # What QEMU takes for a protocol: whatever stands before a colon, if no slash comes first.
-_PROTOCOL = re.compile(rb"[^/:]*:")
+_PROTOCOL = rb"[^/:]*:"
 
 # `C:\\x` and `C:/x`, and `\\\\server\\share` (also with slashes).
-_WINDOWS = re.compile(rb"[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/]")
+_WINDOWS = rb"[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/]"
 
 
 def is_windows_path(name: bytes) -> bool:
     """Whether a file name is an absolute one of Windows: with a drive letter, or of a server (UNC)."""
-    return _WINDOWS.match(name) is not None
+    return re.match(_WINDOWS, name) is not None
 
 
 def is_network_path(name: bytes) -> bool:
@@ -27,7 +27,7 @@ def is_protocol(name: bytes) -> bool:
     `file:` is a protocol to QEMU as well, but what follows it is a file name after all; and a drive letter of Windows
     is none to the system that the name comes from.
     """
-    return _PROTOCOL.match(name) is not None and not name.startswith(b"file:") and not is_windows_path(name)
+    return re.match(_PROTOCOL, name) is not None and not name.startswith(b"file:") and not is_windows_path(name)
 
 
 def scheme(name: bytes) -> str:

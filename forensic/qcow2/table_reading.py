@@ -67,8 +67,9 @@ def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int, mo
     """Which of these clusters, given in file order, the file system stores, at least in part.
 
     The others lie in a hole of the file, wholly inside it, and read as zeros: asking costs two system calls a run of
-    neighbours, reading a million of them costs a minute. Where the answer is yes again and again, fewer and fewer are
-    asked for, so that up to `most_unasked` at the start of a hole are taken to be stored as well.
+    neighbours, reading a million of them costs a minute. With `most_unasked`, fewer and fewer are asked for where the
+    answer is yes again and again, so that up to that many at the start of a hole are taken to be stored as well; then
+    nobody asks where a run ends, for which a file in memory is looked through page by page.
     """
     # How much there is of one past the end of the file only reading can tell.
     found: Bools = host_offsets + np.uint64(cluster_size) > np.uint64(evidence.size)
@@ -79,9 +80,11 @@ def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int, mo
         if data >= evidence.size:
             break
         first = bisect_left(places, max(0, data - cluster_size + 1), at)
-        stop = bisect_left(places, evidence.hole_from(data), first)
-        unasked = min(2 * unasked + 1, most_unasked) if first == at else 0
-        stop = max(stop, at + 1) + unasked
+        if most_unasked:
+            unasked = min(2 * unasked + 1, most_unasked) if first == at else 0
+            stop = first + 1 + unasked
+        else:
+            stop = max(bisect_left(places, evidence.hole_from(data), first), at + 1)
         found[first:stop] = True
         at = stop
     return found

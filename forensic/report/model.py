@@ -12,6 +12,7 @@ from forensic.errors import InternalError
 from forensic.exit_status import ExitStatus
 from forensic.finding import Finding, FindingClass, Severity
 from forensic.measured import Measured
+from forensic.numbers import plain
 from forensic.records.image import AllocationRecord
 from forensic.records.judgement import (
     CheckRecord,
@@ -26,6 +27,7 @@ from forensic.records.judgement import (
 from forensic.records.report import SCHEMA, DigestRecord, ReportRecord, ResultRecord
 from forensic.records.run import CaseRecord, RunRecord, SourceRecord, ToolRecord
 from forensic.report.file_map import CellMap, StateStrip
+from forensic.report.json_text import canonical
 from forensic.untrusted import Json, shown_whole
 
 EXIT_STATUS = {
@@ -111,7 +113,7 @@ class Judgement(Struct, frozen=True):
             verdict=self.verdict(fail_on),
             counts_by_severity=SeverityCounts(**{kind.value: severities[kind.value] for kind in Severity}),
             counts_by_class=ClassCounts(**{kind.value: classes[kind.value] for kind in FindingClass}),
-            readable_fraction=UNSET if readable is None else readable,
+            readable_fraction=UNSET if readable is None else plain(readable),
         )
 
 
@@ -146,13 +148,11 @@ def finding_record(finding: Finding) -> FindingRecord:
     )
 
 
-def digest_of(result: Json) -> str:
-    """SHA-256 over the canonical form of a result: sorted keys, no blanks, UTF-8 (RFC 8785 for whole numbers)."""
+def digest_of(result: ResultRecord | Json) -> str:
+    """SHA-256 over the canonical form of a result. Raises `ValueError` as that does."""
     import hashlib  # slow to load, and not needed for text
-    import json
 
-    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical(result)).hexdigest()
 
 
 def case_data(given: Mapping[str, str | None]) -> CaseRecord:
@@ -196,15 +196,14 @@ class Report(Struct, frozen=True):
 
     def digest(self) -> str:
         """The digest of `result`."""
-        return digest_of(to_builtins(self.result))
+        return digest_of(self.result)
 
-    def as_json(self) -> dict[str, Json]:
+    def record(self) -> ReportRecord:
         """The document that is written."""
-        result: dict[str, Json] = to_builtins(self.result)
-        document = ReportRecord(
+        return ReportRecord(
             schema=SCHEMA,
             result=self.result,
-            result_digest=DigestRecord(algorithm="sha256", canonicalisation="RFC8785", value=digest_of(result)),
+            result_digest=DigestRecord(algorithm="sha256", canonicalisation="RFC8785", value=self.digest()),
             source=self.source,
             run=self.complete_run,
             tool=self.complete_tool,
@@ -212,5 +211,8 @@ class Report(Struct, frozen=True):
             annotations=self.annotations or UNSET,
             audit=self.audit or UNSET,
         )
-        plain: dict[str, Json] = to_builtins(document)
+
+    def as_json(self) -> dict[str, Json]:
+        """The same in plain values."""
+        plain: dict[str, Json] = to_builtins(self.record())
         return plain

@@ -15,7 +15,7 @@ TRIAGE = "triage"
 """The label of notes that judge a finding."""
 
 PLACE, BYTES, ROW = "place", "bytes", 16
-_JUDGEMENT = re.compile(r"finding (\S+): (seen|explained|rejected)(?:: (.*))?", re.DOTALL)
+_JUDGEMENT = r"finding (\S+): (seen|explained|rejected)(?:: (.*))?"
 
 
 class Judged(Struct, frozen=True):
@@ -93,7 +93,7 @@ def notes_of(annotations: Sequence[Json]) -> list[Noted]:
 
 def judgement_in(note: str, label: str) -> tuple[str, Judged] | None:
     """The code of the finding that a note judges, and how; None where it is about something else."""
-    said = _JUDGEMENT.fullmatch(note) if label == TRIAGE else None
+    said = re.fullmatch(_JUDGEMENT, note, re.DOTALL) if label == TRIAGE else None
     return (said[1], Judged(said[2], said[3] or "")) if said else None
 
 

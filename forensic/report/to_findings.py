@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from forensic.exit_status import ExitStatus
 from forensic.records.judgement import FindingRecord
 from forensic.records.report import ResultRecord
+from forensic.report.json_text import one_line
 from forensic.report.model import Report
-from forensic.report.to_jsonl import json_line
 from forensic.untrusted import Json, shown
 
 COLUMNS = (
@@ -22,12 +22,12 @@ def findings_lines(report: Report, sha256: str | None) -> str:
 
     `sha256` is that of the whole file, if it is known.
     """
-    return "".join(json_line(line) for line in _lines(report.source.path_as_given, report.result, sha256))
+    return "".join(one_line(line) for line in _lines(report.source.path_as_given, report.result, sha256))
 
 
 def findings_of_failure(path: str, message: str, status: ExitStatus) -> str:
     """The line of an image that could not be looked at."""
-    return json_line(_line(shown(path), error=message))
+    return one_line(_line(shown(path), error=message))
 
 
 def _lines(path: str, result: ResultRecord, sha256: str | None) -> Iterator[Json]:

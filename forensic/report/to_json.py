@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from forensic.report.json_text import indented
 from forensic.report.model import Report
 
 
 def to_json(report: Report) -> str:
     """The document, indented, keys sorted, ending with a newline."""
-    import json  # slow to load, and not needed for text
-
-    return json.dumps(report.as_json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return indented(report.record())

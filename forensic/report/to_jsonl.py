@@ -8,20 +8,14 @@ from msgspec import UNSET, to_builtins
 from msgspec.structs import replace
 
 from forensic.records.report import SCHEMA
+from forensic.report.json_text import one_line
 from forensic.report.model import Report
 from forensic.untrusted import Json
 
 
 def to_jsonl(report: Report) -> str:
     """One object a line; `type` is `header`, `finding` or `trailer`."""
-    return "".join(json_line(line) for line in _lines(report))
-
-
-def json_line(value: Json) -> str:
-    """One object as one line: JSON escapes every line break inside it."""
-    import json  # slow to load, and not needed for text
-
-    return json.dumps(value, sort_keys=True, ensure_ascii=False) + "\n"
+    return "".join(one_line(line) for line in _lines(report))
 
 
 def _lines(report: Report) -> Iterator[dict[str, Json]]:

@@ -5,7 +5,6 @@ Places in a binary file are byte offsets; the viewers that know only lines get l
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from forensic.finding import Confidence, Range, Severity, Space
 from forensic.records.judgement import CheckRecord, CheckStatus, FindingRecord
 from forensic.records.run import RunRecord
+from forensic.report.json_text import indented
 from forensic.report.model import Report
 from forensic.report.notes import Noted, notes_of
 from forensic.report.to_markdown import quoted
@@ -40,7 +40,7 @@ FINGERPRINT = "qcowscopeFinding/v1"
 def to_sarif(report: Report) -> str:
     """The log with its one run."""
     log: Json = {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [_run(report)]}
-    return json.dumps(log, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return indented(log)
 
 
 def _run(report: Report) -> dict[str, Json]:

@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from forensic.evidence import Evidence
+from forensic.numbers import plain
 from forensic.qcow2.arrays import I64
 from forensic.qcow2.table_reading import read_what_is_there
 from forensic.untrusted import Json
@@ -32,7 +33,7 @@ class Area(Struct, frozen=True):
             "measured_length": self.measured_length,
             "first_bytes_hex": self.first_bytes.hex(),
             "sha256": self.sha256,
-            "entropy_bits_per_byte": round(self.entropy, 3),
+            "entropy_bits_per_byte": plain(round(self.entropy, 3)),
             "looks_like": self.looks_like,
         }
 

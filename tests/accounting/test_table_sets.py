@@ -93,7 +93,8 @@ def test_clusters_in_holes_are_told_from_stored_ones_by_what_they_hold(seed: int
 def test_few_questions_tell_tables_in_a_hole_from_stored_ones(stored_until: int) -> None:
     """Every second cluster up to one is stored, the next is a hole; then a hole to the end of the file."""
     size, count = 4096, 20_000
-    asked = []
+    asked: list[int] = []
+    asked_for_ends: list[int] = []
 
     class Sparse:
         size = 2 * count * 4096
@@ -104,6 +105,7 @@ def test_few_questions_tell_tables_in_a_hole_from_stored_ones(stored_until: int)
             return number * 2 * size if number < stored_until else self.size
 
         def hole_from(self, offset: int) -> int:
+            asked_for_ends.append(offset)
             return offset + size
 
     offsets = np.arange(count, dtype=np.uint64) * np.uint64(2 * size)
@@ -111,6 +113,7 @@ def test_few_questions_tell_tables_in_a_hole_from_stored_ones(stored_until: int)
     assert found[:stored_until].all()
     assert np.count_nonzero(found) <= stored_until + min(stored_until, MOST_UNASKED)
     assert len(asked) <= 12 + stored_until // MOST_UNASKED
+    assert not asked_for_ends  # for a file in memory the system looks through all of its pages
     assert np.array_equal(stored_clusters(cast(Evidence, Sparse()), offsets, size), np.arange(count) < stored_until)
 
 
