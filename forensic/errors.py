@@ -58,6 +58,10 @@ class Unsupported(ForensicError):
         self.feature = feature
 
 
+class SlowKey(Unsupported):
+    """To try the passphrase takes so long that it has to be asked for."""
+
+
 class KeyRejected(ForensicError):
     """The key that was supplied does not open the image; the key itself is in no message."""
 

@@ -154,13 +154,15 @@ def open_in(evidence: Evidence) -> Image:
 def open_to_look_at(evidence: Evidence) -> Image:
     """The image in a file that is open, or, where its header may have been lost, its bytes as a `HeadlessImage`.
 
-    Raises `NotAnImage` for an empty file, and for one that is known to be something else unless tables of an image
-    follow its first cluster.
+    Raises `NotAnImage` for an empty file, for one in which nothing of an image is to be seen, and for one that is known
+    to be something else unless tables of an image follow its first cluster.
     """
     image = identify(evidence)
     if not isinstance(image, ForeignFile):
         return image
+    from forensic.qcow2.traces import nothing_of_an_image  # for files that begin as no image does
+
     known = image.signature and not has_tables_after_header(evidence)
-    if known or not evidence.size:
+    if known or not evidence.size or nothing_of_an_image(evidence):
         raise image.refusal()
     return HeadlessImage(image)

@@ -23,6 +23,9 @@ CLIPBOARD_LIMIT = 64 << 10
 
 MAX_HISTORY = 100
 
+HELP_INDENT = 38
+"""Columns of keys and title in a line of the help, before what the command does."""
+
 SEARCH_HINT = (
     "text  hex:51 46 49 fb  u16:text  nocase:text  re:expression   in the file; v: in front searches the disk; "
     "↑ brings earlier ones back"
@@ -208,12 +211,12 @@ class Explorer(Walker):
             for n, (w, keys, words) in enumerate(MOVEMENT)
             if w in others
         ]
-        self.push_screen(Choice("Help", options, "no command has these words"), self._run_command)
+        self.push_screen(Choice("Help", options, "no command has these words", HELP_INDENT), self._run_command)
 
     def _help_line(self, command: Command, of: str = "") -> Text:
         keys = readable(self.settings.keys.get(command.id, command.keys))
         title = f"{of}: {command.title}" if of else command.title
-        return line((f"{keys:<14} ", "bold"), f"{title:<24} ", (command.help, "dim"))
+        return line((f"{keys:<11} ", "bold"), f"{title:<{HELP_INDENT - 13}} ", (command.help, "dim"))
 
     async def _run_command(self, id: str | None) -> None:
         """Run what was chosen; a command of another screen shows that screen first."""
@@ -231,11 +234,12 @@ class Explorer(Walker):
 
 
 def _movement(keys: str, words: str) -> Text:
-    return line((f"{keys:<16} ", "bold"), f"{'Move':<22} ", (words, "dim"))
+    return line((f"{keys:<{HELP_INDENT - 1}} ", "bold"), (words, "dim"))
 
 
 NAMES_OF_KEYS = {
     "question_mark": "?",
+    "circumflex_accent": "^",
     "greater_than_sign": ">",
     "less_than_sign": "<",
     "colon": ":",

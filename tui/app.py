@@ -46,7 +46,7 @@ from tui.session.supplies import NOTHING
 from tui.supplying import Supplier
 from tui.terminal.presence import TerminalWatch
 from tui.text import plain
-from tui.theme import DARK, DEFAULT_THEME, variables
+from tui.theme import DARK, DEFAULT_THEME, QUIET_CURSOR, variables
 from tui.widgets.chrome import TopBar
 
 HASH_AT_ONCE = 1 << 30
@@ -90,7 +90,7 @@ class QcowscopeApp(Supplier):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of kinds and severities, for stylesheets that are read before a theme is."""
-        return DARK
+        return DARK | {QUIET_CURSOR: DARK["hex-even"]}
 
     def get_css_variables(self) -> dict[str, str]:
         """Those of the theme, and ours, so that each can be read on its background."""

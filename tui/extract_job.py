@@ -16,7 +16,6 @@ from forensic import (
     Qcow2Image,
     Report,
     extract,
-    open_disk,
 )
 from forensic.explore import (
     LOG,
@@ -25,7 +24,7 @@ from forensic.explore import (
     Json,
     ReportRequest,
     Run,
-    Snapshot,
+    open_asked,
     render,
     shown,
     sidecar_paths,
@@ -37,6 +36,9 @@ from tui.jobs import FAILURES, PAUSE_BETWEEN_WORDS, Post
 
 STRIP_CELLS = 256
 """Parts of the disk whose fate is shown while it is extracted."""
+
+WHOLE_DISK, OF_RANGE = "disk", "range"
+"""What is extracted, where a share of it is told."""
 
 MUCH = 10
 """If one byte in so many would be missing, the examiner is asked first."""
@@ -68,10 +70,12 @@ class Extracted(Message):
 
 
 class Doubtful(Message):
-    """Nothing was written: so many bytes of the disk would be missing, most of them for this reason."""
+    """Nothing was written: so many bytes of what is wanted would be missing, most of them for this reason."""
 
-    def __init__(self, missing: int, total: int, reason: str) -> None:
+    def __init__(self, missing: int, total: int, reason: str, whole: str) -> None:
+        """`whole` is what `total` bytes are: the disk, or a range of it."""
         super().__init__()
+        self.whole = whole
         self.missing = missing
         self.total = total
         self.reason = reason
@@ -142,15 +146,17 @@ def _run_extraction(
     run = Run(plan.words())
     extraction: Extraction | None = None
     try:
-        with open_disk(image, _target(image, plan), plan.supplies.supplied("salvage" in plan.ticked)) as disk:
+        with open_asked(image, plan.asked_disk(), plan.supplied) as disk:
             settings = plan.settings(disk.size)
             sums = sidecar_paths(plan.output_path, settings.hashes) if "sidecars" in plan.ticked else {}
             request.refuse([plan.output_path, *sums.values()], disk)
             run.options = settings.in_effect()
-            strip = ExtractionCells(disk, STRIP_CELLS)
+            start, length = settings.guest_range or (0, disk.size)
+            strip = ExtractionCells(disk, STRIP_CELLS, start, start + length)
             missing = sum(strip.bytes_by_reason.values())
-            if missing and not plan.confirmed and missing * MUCH >= disk.size:
-                post(Doubtful(missing, disk.size, strip.bytes_by_reason.most_common(1)[0][0]))
+            if missing and not plan.confirmed and missing * MUCH >= length:
+                whole = WHOLE_DISK if length == disk.size else OF_RANGE
+                post(Doubtful(missing, length, strip.bytes_by_reason.most_common(1)[0][0], whole))
                 return
             progress = _progress(post, strip)
             lists = plan.report_paths()
@@ -187,9 +193,3 @@ def _progress(post: Post, strip: ExtractionCells) -> Callable[[int, int], None]:
 def _lines(report: Report) -> list[str]:
     """The report to read on the screen: the log, then what the check says."""
     return [*render(LOG, report).splitlines(), "", *render("text", report).splitlines()]
-
-
-def _target(image: Qcow2Image | Qcow1Image, plan: ExtractionPlan) -> Snapshot | None:
-    if plan.snapshot is None or isinstance(image, Qcow1Image):
-        return None
-    return image.snapshots.snapshots[plan.snapshot]

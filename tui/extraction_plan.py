@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.session.supplies import NOTHING, Supplies
 
 if TYPE_CHECKING:  # what extracts is loaded when something is extracted
-    from forensic import Settings
+    from forensic import Settings, Supplied
+    from forensic.explore import AskedDisk
 
 CASE_FIELDS = ("case_number", "evidence_number", "examiner", "description", "notes")
 REPORT_ENDINGS = {
@@ -29,10 +31,10 @@ REPORT_ENDINGS = {
     "manifest": "manifest.jsonl",
 }
 COMMON_REPORTS = ("json", "html", "markdown", "sarif", "text", "log")
-TYPED = ("range", "split", "hash_window", "level")
+TYPED = ("range", "bitmap", "split", "hash_window", "level")
 """What is typed as it would be on the command line, by the names that it has there."""
 
-TICKED = ("sidecars", "strict", "salvage", "keep_partial", "resume")
+TICKED = ("sidecars", "strict", "salvage", "keep_partial", "resume", "vm_state", "ciphertext")
 """What is asked for besides, by the same names."""
 
 
@@ -96,6 +98,22 @@ class ExtractionPlan:
         )
         return settings_of(asked, self.output_path, disk_size)
 
+    def asked_disk(self) -> AskedDisk:
+        """Which disk is wanted, in the words of the command line."""
+        from forensic.explore import AskedDisk
+
+        snapshot = None if self.snapshot is None else f"#{self.snapshot}"
+        return AskedDisk(snapshot, self.typed.get("bitmap") or None, "vm_state" in self.ticked)
+
+    def supplied(self) -> Supplied:
+        """What it is read with. Raises `ForensicError` for a key file that cannot be read."""
+        return self.supplies.supplied("salvage" in self.ticked, self._as_stored)
+
+    @property
+    def _as_stored(self) -> bool:
+        """Whether encrypted data is wanted as it is, for which no key is needed."""
+        return "ciphertext" in self.ticked
+
     @property
     def in_container(self) -> bool:
         """Whether the output is named like an E01 container, which has no holes."""
@@ -129,13 +147,20 @@ class ExtractionPlan:
         words += ["--no-sparse"] * (not self.sparse and not self.in_container)
         words += ["--verify"] * self.verify + ["--force"] * self.force
         words += ["--in-use"] * self.in_use
-        for path_of_backing in self.supplies.backing:
-            words += ["--backing", path_of_backing]
-        words += ["--data-file", self.supplies.data_file] if self.supplies.data_file else []
-        words += ["--key-file", self.supplies.key_file] if self.supplies.key_file else []
+        words += self._words_of_supplies()
         for name, value in self.case.items():
             if value:
                 words += [_option(name), value]
+        return words
+
+    def _words_of_supplies(self) -> list[str]:
+        words: list[str] = []
+        for path, format_ in self.supplies.chain:
+            words += ["--backing", expanduser(path)] + (["--backing-format", format_] if format_ else [])
+        words += ["--data-file", expanduser(self.supplies.data_file)] if self.supplies.data_file else []
+        if not self._as_stored:
+            words += ["--key-file", expanduser(self.supplies.key_file)] if self.supplies.key_file else []
+            words += ["--allow-slow-key"] * self.supplies.allow_slow_key
         return words
 
     def command(self) -> str:

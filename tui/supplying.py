@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from rich.text import Text
@@ -10,8 +11,8 @@ from tui.actions import Explorer
 from tui.facts import untrusted
 from tui.messages import PlanChosen
 from tui.screens.consent import consent
-from tui.screens.prompts import Choice, Prompt
-from tui.session.supplies import WHAT, Supplies, Tried, try_supplies
+from tui.screens.prompts import Choice, Prompt, Question
+from tui.session.supplies import WHAT, Supplies, Tried, backing_formats, try_supplies
 from tui.text import line, plain
 
 HINTS = {
@@ -22,6 +23,9 @@ HINTS = {
 }
 
 TAKE_BACK_PLAN = "-plan"
+
+DECLARED = "declared"
+"""In place of a format: as the image declares, or as the file looks."""
 
 
 class Supplier(Explorer):
@@ -46,6 +50,10 @@ class Supplier(Explorer):
         if self.desk.plan_file:
             plan = plain(self.desk.plan_file)
             options.append((TAKE_BACK_PLAN, line((f"take back  {'recovery plan':<14}", "bold"), plan)))
+        options += [
+            (f"={number}", line((f"read as …   {WHAT['backing']:<14}", "bold"), path))
+            for number, path in enumerate(supplies.backing)
+        ]
         wanted = [what for what in WHAT if what in needs or (what == "key_file" and "key" in needs)]
         wanted += ["backing"] * (bool(supplies.backing) and "backing" not in needs)
         for what in wanted:
@@ -60,12 +68,25 @@ class Supplier(Explorer):
             elif id and id[0] == "-":
                 what, number = id[1:].split(" ")
                 self.try_supplies(supplies.without(what, int(number)))
+            elif id and id[0] == "=":
+                self._choose_format(int(id[1:]))
             elif id:
                 self.supply(id[1:])
 
         self.push_screen(
             Choice("Supplied for reading the disk", options, "this image needs nothing but itself"), chosen
         )
+
+    def _choose_format(self, number: int) -> None:
+        """Have it said what a backing file is read as."""
+
+        def chosen(format_: str | None) -> None:
+            if format_:
+                self.try_supplies(self.desk.supplies.read_as(number, "" if format_ == DECLARED else format_))
+
+        options = [(DECLARED, plain("as the image declares, or else as the file looks"))]
+        options += [(each, plain(each)) for each in backing_formats()]
+        self.push_screen(Choice("What the backing file is read as", options), chosen)
 
     def supply(self, what: str) -> None:
         """Ask whether, for what the image names, then which; what is given is tried at once."""
@@ -96,6 +117,12 @@ class Supplier(Explorer):
 
         desk = self.desk
         desk.report_job("supplies", "")
+        if event.slow:
+            again = replace(event.supplies, allow_slow_key=True)
+            words = plain(event.reason.removesuffix("; --allow-slow-key tries it anyway"))
+            question = Question("Derive the key nevertheless?", words, "Derive it")
+            self.push_screen(question, lambda yes: self.try_supplies(again) if yes else None)
+            return
         if event.reason:
             self.tell(f"not taken: {event.reason}", bad=True)
             return

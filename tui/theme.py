@@ -100,6 +100,12 @@ WORDS = ("verdict-", "severity-", "hex-print", "hex-byte", "hex-high", "note-")
 """Beginnings of the names of colours in which words and bytes are written; the others are of glyphs and cells."""
 
 BACKGROUNDS = ("hex-even", "hex-odd")
+QUIET_CURSOR = "cursor-quiet"
+"""The background of a list's cursor while something else has the focus."""
+
+SHARE_OF_QUIET_CURSOR = 0.15
+"""How much of the primary colour is in it."""
+
 CONTRAST_OF_WORDS, CONTRAST_OF_GLYPHS = 4.5, 3.0
 """What WCAG 2 asks of text and of graphical objects."""
 
@@ -129,6 +135,31 @@ SIXTEEN_DARK = {
     "verdict-suspicious": "#ff55ff",
     "verdict-leaks": "#ffffff",
     "verdict-clean": "#55ff55",
+    "kind-header": "#ff5555",
+    "kind-l1": "#aa5500",
+    "kind-l2": "#ffff55",
+    "kind-refcount": "#55ff55",
+    "kind-snapshot": "#ff55ff",
+    "kind-bitmap": "#00aaaa",
+    "kind-luks": "#aa00aa",
+    "kind-data": "#5555ff",
+    "kind-compressed": "#55ffff",
+    "kind-zero": "#ffffff",
+    "kind-zero-kept": "#aaaaaa",
+    "kind-free": "#555555",
+    "kind-absent": "#aa0000",
+    "kind-pending": "#555555",
+    "note-plain": "#ff55ff",
+    "note-evidence": "#ff5555",
+    "note-question": "#ffff55",
+    "note-explained": "#55ff55",
+    "note-bookmark": "#5555ff",
+    "heat0": "#555555",
+    "heat1": "#5555ff",
+    "heat2": "#55ffff",
+    "heat3": "#ffff55",
+    "heat4": "#ff5555",
+    "cursor-quiet": "#000000",
 }
 SIXTEEN_LIGHT = {
     "primary": "#0000aa",
@@ -153,6 +184,31 @@ SIXTEEN_LIGHT = {
     "verdict-suspicious": "#aa5500",
     "verdict-leaks": "#000000",
     "verdict-clean": "#0000aa",
+    "kind-header": "#ff5555",
+    "kind-l1": "#aa5500",
+    "kind-l2": "#000000",
+    "kind-refcount": "#00aa00",
+    "kind-snapshot": "#ff55ff",
+    "kind-bitmap": "#55ff55",
+    "kind-luks": "#aa00aa",
+    "kind-data": "#0000aa",
+    "kind-compressed": "#00aaaa",
+    "kind-zero": "#ffff55",
+    "kind-zero-kept": "#555555",
+    "kind-free": "#aaaaaa",
+    "kind-absent": "#aa0000",
+    "kind-pending": "#aaaaaa",
+    "note-plain": "#aa00aa",
+    "note-evidence": "#aa0000",
+    "note-question": "#aa5500",
+    "note-explained": "#00aa00",
+    "note-bookmark": "#0000aa",
+    "heat0": "#aaaaaa",
+    "heat1": "#5555ff",
+    "heat2": "#00aaaa",
+    "heat3": "#aa5500",
+    "heat4": "#aa0000",
+    "cursor-quiet": "#ffffff",
 }
 """Where a terminal has sixteen colours: those that mean something else must not become the same one."""
 
@@ -168,18 +224,20 @@ def variables(theme: Theme, given: Mapping[str, str], sixteen: bool = False) -> 
     background = _known(given["background"], theme.dark)
     surface = _known(given.get("surface", given["background"]), theme.dark)
     ours = DARK if theme.dark else LIGHT
-    found = {name: ours[name] for name in BACKGROUNDS}
+    quiet = background.blend(_known(given["primary"], not theme.dark), SHARE_OF_QUIET_CURSOR)
+    grounds = (background, surface, quiet)
+    found = {name: ours[name] for name in BACKGROUNDS} | {QUIET_CURSOR: quiet.hex}
     for name, value in ours.items():
         if name not in BACKGROUNDS:
             wanted = CONTRAST_OF_WORDS if name.startswith(WORDS) else CONTRAST_OF_GLYPHS
-            found[name] = readable(Color.parse(value), (background, surface), wanted, extreme).hex
+            found[name] = readable(Color.parse(value), grounds, wanted, extreme).hex
     foreground = given["foreground"]
     if not foreground.startswith("ansi"):
         words = {"foreground-muted": foreground} | {name: given[name] for name in ("foreground", "accent", "primary")}
         for name, value in words.items():
             colour = Color.parse(value)
             colour = background.blend(colour, 0.7) if name == "foreground-muted" else colour
-            found[name] = readable(colour, (background, surface), CONTRAST_OF_WORDS, extreme).hex
+            found[name] = readable(colour, grounds, CONTRAST_OF_WORDS, extreme).hex
         found |= {
             "footer-background": surface.hex,
             "footer-foreground": found["foreground"],

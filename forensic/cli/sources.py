@@ -157,34 +157,16 @@ def add_key(parser: Parser) -> None:
 def disk_of(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Disk:
     """The disk that the options describe; close it after use.
 
-    Raises what `open_disk` and `marked_by` raise, and `UsageError`.
+    Raises what `open_asked` raises but `ValueError`, and `UsageError`.
     """
-    from forensic.disk.opening import SavedState, find_snapshot, open_disk
+    from forensic.disk.asked import AskedDisk, open_asked
 
-    if bitmap := getattr(options, "bitmap", None):
-        return _marked_disk_of(image, bitmap, options)
-    if options.snapshot is None:
-        if getattr(options, "vm_state", False):
-            raise UsageError("qcowscope extract: --vm-state needs --snapshot, since a machine state is saved with one")
-        return open_disk(image, None, supplied_by(image, options, with_key))
-    snapshot = find_snapshot(image, options.snapshot)
-    target = SavedState(snapshot) if getattr(options, "vm_state", False) else snapshot
-    return open_disk(image, target, supplied_by(image, options, with_key))
-
-
-def _marked_disk_of(image: Qcow2Image | Qcow1Image, bitmap: str, options: argparse.Namespace) -> Disk:
-    """What a bitmap marks of the active disk."""
-    if options.snapshot is not None:
-        raise UsageError("--bitmap is about the active disk, and does not go with --snapshot")
-    from forensic.disk.bitmap_selection import marked_by
-    from forensic.disk.opening import open_disk
-
-    disk = open_disk(image, None, supplied_by(image, options))
+    asked = AskedDisk(options.snapshot, getattr(options, "bitmap", None), getattr(options, "vm_state", False))
     try:
-        return marked_by(image, disk, bitmap)
-    except BaseException:
-        disk.close()
-        raise
+        asked.refuse_contradictions()
+    except ValueError as error:
+        raise UsageError(f"qcowscope: {error}") from error
+    return open_asked(image, asked, lambda: supplied_by(image, options, with_key))
 
 
 def supplied_by(image: Qcow2Image | Qcow1Image, options: argparse.Namespace, with_key: bool = True) -> Supplied:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from forensic.disk.sector_ciphers import Iv, Mode, SectorCipher, legacy_cipher, sector_cipher
-from forensic.errors import KeyRejected, Unsupported
+from forensic.errors import KeyRejected, SlowKey, Unsupported
 from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.luks import LUKS_MAGIC, SLOT_ACTIVE, KeySlot, LuksHeader
@@ -99,7 +99,7 @@ def _refuse_slow(path: str | os.PathLike[str], luks: LuksHeader, slots: list[Key
     if rounds > SLOW_ROUNDS:
         what = "the key slot in use asks" if len(slots) == 1 else f"the {len(slots)} key slots in use ask"
         twice = ", with and without its trailing newline" if tries > 1 else ""
-        raise Unsupported(
+        raise SlowKey(
             path,
             f"{what} for {rounds:,} iterations of key derivation to try the passphrase{twice}, more than "
             f"{SLOW_ROUNDS:,}; "

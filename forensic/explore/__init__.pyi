@@ -2,10 +2,13 @@
 
 from forensic.accounting.ownership import Ownership as Ownership
 from forensic.accounting.ownership import ownership as ownership
+from forensic.disk.asked import AskedDisk as AskedDisk
+from forensic.disk.asked import open_asked as open_asked
 from forensic.disk.opening import Format as Format
 from forensic.disk.opening import SavedState as SavedState
 from forensic.disk.opening import find_snapshot as find_snapshot
 from forensic.disk.opening import read_key_file as read_key_file
+from forensic.errors import SlowKey as SlowKey
 from forensic.evidence import ReadFailed as ReadFailed
 from forensic.explore.byte_views import DiskView as DiskView
 from forensic.explore.byte_views import FileView as FileView

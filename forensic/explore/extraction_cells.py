@@ -34,13 +34,16 @@ _FATES = {
 class ExtractionCells:
     """Guest bytes by `Fate` and cell: at first by the word of the tables, then with what reading taught."""
 
-    def __init__(self, disk: Disk, cells: int) -> None:
-        """Look through the tables once; `bytes_by_reason` says why bytes will be missing, before any is read."""
-        size = min(disk.size, FURTHEST)
-        self.grid = Grid(0, max(1, -(-size // cells)), cells)
+    def __init__(self, disk: Disk, cells: int, start: int = 0, end: int | None = None) -> None:
+        """Look through the tables of a disk, or of a range of it, once.
+
+        `bytes_by_reason` says why bytes will be missing, before any is read.
+        """
+        end = min(disk.size if end is None else end, FURTHEST)
+        self.grid = Grid(start, max(1, -(-(end - start) // cells)), cells)
         self.sums: Sums = np.zeros((len(Fate), cells), dtype=np.int64)
         self.bytes_by_reason: Counter[str] = Counter()
-        for rows in disk.readable_batches():
+        for rows in disk.readable_batches(start, end):
             unwanted = rows["reason"] == Reason.NOT_MARKED
             for state, fate in _FATES.items():
                 chosen = rows[(rows["state"] == state) & ~unwanted]
@@ -61,7 +64,7 @@ class ExtractionCells:
         self.sums[Fate.MISSING] += lost
 
     def fates(self, done: int) -> list[Fate]:
-        """Of each cell that begins before `done` what is worst in it: missing, then read, then zero."""
+        """Of each cell that begins in the first `done` bytes what is worst in it: missing, then read, then zero."""
         known = min(self.grid.cells, -(-done // self.grid.cell_size))
         return [
             Fate.MISSING if missing else Fate.READ if read else Fate.ZERO

@@ -8,6 +8,7 @@ from textual.widgets import Input, OptionList
 
 from tests.images import SOUND
 from tests.tui.driving import Drive, screen_text, settled
+from tui.actions import HELP_INDENT
 from tui.app import QcowscopeApp
 from tui.commands import COMMANDS, MOVEMENT
 from tui.config import Preferences
@@ -26,13 +27,32 @@ def test_help_lists_every_command_and_every_movement_on_every_screen(drive: Driv
         await pilot.press("f1")
         await settled(app, pilot)
         options = app.screen.query_one(OptionList)
-        listed = [str(options.get_option_at_index(at).prompt) for at in range(options.option_count)]
+        listed = [" ".join(str(options.get_option_at_index(at).prompt).split()) for at in range(options.option_count)]
         for command in COMMANDS:
             assert [words for words in listed if command.help in words], command.id
         for _, keys, words in MOVEMENT:
-            assert [line for line in listed if keys in line and words in line]
+            assert [line for line in listed if " ".join(keys.split()) in line and words in line]
 
     drive(SNAPSHOTS, story, (140, 40))
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_what_a_command_does_stands_in_a_column_of_its_own(drive: Drive, width: int) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await pilot.press("f1")
+        await settled(app, pilot)
+        options = app.screen.query_one(OptionList)
+        room = options.scrollable_content_region.width - 2
+        for at in range(options.option_count):
+            first, *others = str(options.get_option_at_index(at).prompt).split("\n")
+            assert len(first) <= room
+            assert first[HELP_INDENT - 1] == " " != first[HELP_INDENT]
+            for line in others:
+                assert line[:HELP_INDENT].isspace()
+                assert line[HELP_INDENT] != " "
+                assert len(line) <= room
+
+    drive(SNAPSHOTS, story, (width, 30))
 
 
 def test_help_shows_the_keys_that_were_chosen(drive: Drive) -> None:

@@ -96,6 +96,15 @@ def test_known_zeros_are_not_read() -> None:
     assert view.read_bytes < 1 << 15
 
 
+@pytest.mark.parametrize("rows_before", [0, 1, 600, 4096, 20_000, 60_000])
+def test_zeros_that_are_known_further_on_end_no_repetition(rows_before: int) -> None:
+    """A cluster of zeros that has to be read, however large, and then a disk that is zero by its tables."""
+    rows = rows_before + 400_000
+    view = Bytes(Z * rows + A, (16 * rows_before, 16 * rows))
+    assert Squeezer(view, 16).lines(0, 60) == [Line(0), Line(1, rows - 1), Line(rows)]
+    assert view.read_bytes <= 2 * 16 * rows_before + 16 * BLOCK_ROWS
+
+
 def test_a_window_costs_no_more_than_so_many_reads() -> None:
     view = Bytes(A * (3 * BLOCKS * BLOCK_ROWS))
     squeezer = Squeezer(view, 16)

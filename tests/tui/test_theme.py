@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from textual.app import App
@@ -10,12 +11,15 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from forensic import Severity
 from tests.images import SOUND
 from tests.tui.driving import Drive, settled
 from tui.app import QcowscopeApp
 from tui.looks import MAP_CLASSES
 from tui.theme import BACKGROUNDS, CONTRAST_OF_GLYPHS, CONTRAST_OF_WORDS, DARK, LIGHT, WORDS, contrast, variables
+from tui.widgets.chrome import StatusLine
 from tui.widgets.cluster_map import ClusterMap
+from tui.widgets.time_line import TimeLine
 
 THEMES = sorted(App().available_themes)
 SNAPSHOTS = SOUND / "snapshots-512.qcow2"
@@ -91,7 +95,11 @@ def test_sixteen_colours_tell_apart_what_the_colours_tell_apart(name: str) -> No
         return RichColor.parse(found[of]).downgrade(ColorSystem.STANDARD).number
 
     ground = "black" if app.current_theme.dark else "white"
+    kinds = [name for name in DARK if name.startswith("kind-") and name != "kind-pending"]
     for group in (
+        kinds,
+        [name for name in DARK if name.startswith("note-")],
+        [name for name in DARK if name.startswith("heat")],
         ("primary", "accent", "severity-high", "severity-medium", "severity-low"),
         ("verdict-clean", "verdict-suspicious", "verdict-corrupt"),
         ("hex-even", "hex-odd"),
@@ -99,8 +107,47 @@ def test_sixteen_colours_tell_apart_what_the_colours_tell_apart(name: str) -> No
     ):
         numbers = [number(each) for each in group]
         assert len(set(numbers)) == len(numbers), (group, numbers)
+    for each in kinds:
+        assert number(each) != RichColor.parse(ground).downgrade(ColorSystem.STANDARD).number or ground == "white", each
     for each in ("primary", "accent", "foreground-muted", "severity-low", "hex-byte"):
         assert contrast(Color.parse(found[each]), Color.parse(ground)) >= CONTRAST_OF_WORDS, each
+
+
+def test_the_line_of_a_list_without_the_focus_can_be_read_in_every_theme(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        list_ = app.screen.query_one(TimeLine)
+        assert not list_.has_focus
+        for theme in THEMES:
+            app.theme = theme
+            await pilot.pause()
+            words = [each for each in list_.render_line(1 + list_.cursor) if any(map(str.isalnum, each.text))]
+            assert words
+            for segment in words:
+                assert segment.style is not None, segment
+                assert segment.style.color is not None, segment
+                assert segment.style.bgcolor is not None, segment
+                own = "white" if app.current_theme.dark else "black"  # of a terminal, where the theme leaves it to that
+                written, on = segment.style.color, Color(*segment.style.bgcolor.get_truecolor())
+                colour = Color.parse(own) if written.is_default else Color(*written.get_truecolor())
+                assert contrast(colour, on) >= CONTRAST_OF_WORDS - 0.1, (theme, segment)
+
+    drive(SNAPSHOTS, story, (120, 40))
+
+
+@pytest.mark.parametrize("severity", [each for each in Severity if each > Severity.INFO])
+def test_the_status_line_has_the_colour_of_the_worst_severity(drive: Drive, severity: Severity) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        (finding, *_) = app.desk.findings
+        app.desk.judgement, app.desk.findings = None, [replace(finding, severity=severity)]
+        app.desk.learn("findings")
+        await settled(app, pilot)
+        (line,) = app.screen.query_one(StatusLine).render_lines(app.screen.query_one(StatusLine).size.region)
+        (mark,) = [each.style for each in line if severity.value in each.text]
+        assert mark is not None
+        assert mark.color is not None
+        assert mark.color.get_truecolor() == Color.parse(app.theme_variables[f"severity-{severity.value}"]).rgb
+
+    drive(SNAPSHOTS, story, (120, 40))
 
 
 @pytest.mark.parametrize("few", ["NO_COLOR", "standard"])

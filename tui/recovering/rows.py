@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,9 @@ COLOURS = {
     Certainty.INFERRED: "severity-medium",
     Certainty.UNKNOWN: "severity-high",
 }
+GAP = 2
+"""Columns between two figures."""
+
 LISTED = 12
 """Tables and rivals of a step that are listed."""
 
@@ -82,17 +85,30 @@ def about_recovery(recovered: Recovered, plan: Plan) -> Text:
     return lines(parts)
 
 
-def sums_of(summary: Summary, colours: Mapping[str, str], short: bool) -> Table:
-    """Guest bytes by how sure they are; `short` gives them with a unit."""
-    table = Table.grid(padding=(0, 2))
+def sums_of(summary: Summary, colours: Mapping[str, str], width: int) -> Table:
+    """Guest bytes by how sure they are; with a unit where the figures in full do not fit into so many columns."""
+    words = size if _width(summary, _in_full) > width else _in_full
+    table = Table.grid(padding=(0, GAP if words is _in_full else 1))
     for _ in range(4):
         table.add_column(justify="right", no_wrap=True)
     table.add_row(*(plain(word, "dim") for word in ("", "data", "zero", "not read")))
     for certainty in Certainty:
         colour = f"bold {colours.get(COLOURS[certainty], '')}".strip()
         row = summary.row(certainty.value)
-        table.add_row(plain(certainty.value, colour), *(plain(size(each) if short else f"{each:,}") for each in row))
+        table.add_row(plain(certainty.value, colour), *(plain(words(each)) for each in row))
     return table
+
+
+def _in_full(number: int) -> str:
+    return f"{number:,}"
+
+
+def _width(summary: Summary, words: Callable[[int], str]) -> int:
+    """Columns of the table with the figures in these words."""
+    rows = [summary.row(certainty.value) for certainty in Certainty]
+    figures = [max(len(words(row[at])) for row in rows) for at in range(2)]
+    last = max(len("not read"), *(len(words(row[2])) for row in rows))
+    return max(len(certainty.value) for certainty in Certainty) + sum(figures) + last + 3 * GAP
 
 
 def sentences_of(summary: Summary) -> Text:

@@ -39,6 +39,7 @@ class RecoveryScreen(AskingScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._steps: list[Step] = []
+        self._summary: Summary | None = None
 
     def body(self) -> Iterable[Widget]:
         """The steps beside the details of one, and what they amount to."""
@@ -57,6 +58,10 @@ class RecoveryScreen(AskingScreen):
         """Another theme."""
         if what == "theme":
             self._list()
+
+    def on_resize(self) -> None:
+        """Figures in full, or with units, as they fit."""
+        self.call_after_refresh(self._show_sums)
 
     def on_row_list_highlighted(self, event: RowList.Highlighted) -> None:
         """Say what is known of another step."""
@@ -249,6 +254,11 @@ class RecoveryScreen(AskingScreen):
         state = f"steps: {len(self._steps):,}, refused: {refused:,} · {written}" if proposal else ""
         self.query_one(RowList).border_subtitle = plain(state)
 
+    def _show_sums(self) -> None:
+        if self._summary:
+            width = self.query_one("#sums-pane").scrollable_content_region.width
+            self.query_one("#sums", Static).update(rows.sums_of(self._summary, self.app.theme_variables, width))
+
     def _sum_up(self) -> None:
         """Have it summed up what is left without the steps that were refused."""
         proposal, evidence = self._proposal, self.desk.image.evidence
@@ -259,9 +269,8 @@ class RecoveryScreen(AskingScreen):
         def then(event: Answered) -> None:
             summary = event.answer
             if isinstance(summary, Summary):
-                self.query_one("#sums", Static).update(
-                    rows.sums_of(summary, self.app.theme_variables, self.has_class("-narrow"))
-                )
+                self._summary = summary
+                self._show_sums()
                 self.query_one("#said", Static).update(rows.sentences_of(summary))
             else:
                 self.query_one("#said", Static).update(plain(event.reason))

@@ -14,12 +14,11 @@ from textual.widget import Widget
 
 from forensic.explore import Range, Space
 from tui.desk import Desk
-from tui.looks import MARKS
 from tui.session.evidence_clock import EvidenceState
 from tui.widgets.chrome import StatusLine, TopBar
 from tui.widgets.key_line import KeyLine
 
-WIDE, BROAD = 118, 150
+WIDE, BROAD, TALL = 118, 150, 48
 MOST_KEYS = 1024
 """Keys of one burst that find their way to the prompt that its first one opens."""
 
@@ -34,6 +33,7 @@ class ImageScreen(Screen[None]):
         self.desk = desk
         self.on_their_way: deque[events.Key] = deque(maxlen=MOST_KEYS)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (BROAD, "-broad")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (TALL, "-tall")]
 
     def compose(self) -> ComposeResult:
         """Frame and body."""
@@ -89,12 +89,12 @@ class ImageScreen(Screen[None]):
             pairs.append((_name(other.space), f"{other.offset:#x}"))
         inspection = desk.inspection()
         jobs = " · ".join(text for text in (self._selected(), desk.searched(), *desk.jobs.values()) if text)
-        worst = desk.trouble()[:1]
+        trouble = desk.trouble()
         self.query_one(StatusLine).show(
             pairs,
             inspection.path if inspection else "not in the file",
             jobs,
-            f"{MARKS[worst[0].severity]} {worst[0].severity.value}" if worst else "",
+            trouble[0].severity if trouble else None,
         )
 
     def _selected(self) -> str:

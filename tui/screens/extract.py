@@ -20,7 +20,7 @@ from forensic import Extraction
 from forensic.explore import usable_hashes
 from tui.commands import EXTRACT, bindings
 from tui.desk import Desk
-from tui.extract_job import Control, Doubtful, Extracted, Extracting, run_extraction
+from tui.extract_job import OF_RANGE, WHOLE_DISK, Control, Doubtful, Extracted, Extracting, run_extraction
 from tui.extraction_plan import ExtractionPlan, proposed_name
 from tui.facts import untrusted
 from tui.screens.base import ImageScreen
@@ -142,11 +142,9 @@ class ExtractScreen(ImageScreen):
         lack = LACKS.get(event.reason, event.reason.replace("_", " "))
         words = lines(
             [
-                line((share, "bold"), f" of the disk cannot be read and would be filled with zeros: {lack}."),
+                line((share, "bold"), f" of the {event.whole} cannot be read and would be filled with zeros: {lack}."),
                 Text(),
-                plain(
-                    f"{event.missing:,} of {event.total:,} bytes. S supplies a key or files; nothing was written yet."
-                ),
+                plain(f"{event.missing:,} of {event.total:,} bytes. S supplies a key or files; nothing was written."),
             ]
         )
         plan = replace(self._under_way, confirmed=True)
@@ -281,7 +279,8 @@ class ExtractScreen(ImageScreen):
             line(("zero    ", "dim"), f"{ledger.bytes_zero:,} bytes, recorded as zero"),
         ]
         missing = ledger.bytes_missing - ledger.bytes_not_wanted
-        share = f"{missing * 100 / max(1, extraction.size):.2g} % of the disk, filled with zeros"
+        whole = OF_RANGE if self._under_way.typed.get("range") else WHOLE_DISK
+        share = f"{missing * 100 / max(1, extraction.size):.2g} % of the {whole}, filled with zeros"
         parts.append(line(("missing ", "dim"), f"{missing:,} bytes" + (f", {share}" if missing else "")))
         parts += [line((f"{name:<7} ", "dim"), value) for name, value in extraction.hashes.items()]
         parts += [line((f"{name:<7} ", "dim"), str(path)) for name, path in reports]

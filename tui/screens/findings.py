@@ -25,6 +25,10 @@ from tui.screens.prompts import Prompt
 from tui.session.triage import TRIAGE_MARKS, Triage, Triaged
 from tui.text import line, lines, plain
 
+OBSERVED = "what was observed"
+FEWEST_OBSERVED = 18
+"""Columns that what was observed takes at least."""
+
 
 class FindingsScreen(ImageScreen):
     """The list, its filter, and the explanation of what is highlighted."""
@@ -38,6 +42,7 @@ class FindingsScreen(ImageScreen):
         self._order, self._reverse, self._filter = "severity", False, ""
         self._listed: list[Finding] = []
         self._explained = ""
+        self._widths: dict[str, int] = {}
         self._triage = Triage(
             desk.notes, lambda place: noted_bytes(desk.view_of(place.space).read, place.offset, place.length)
         )
@@ -58,11 +63,12 @@ class FindingsScreen(ImageScreen):
     def on_mount(self) -> None:
         """Columns, and what is known already."""
         self.query_one("#filter").display = False
-        table = self._table
         self._triaged = self._triage.all()
-        for name, width in (("severity", 10), ("n", 7), ("code", 34), ("", 1), ("what was observed", None)):
-            table.add_column(name, width=width, key=name)
         self._fill()
+
+    def on_resize(self) -> None:
+        """Another width for what was observed."""
+        self.call_after_refresh(self._fill)
 
     def on_learned(self, what: str) -> None:
         """The check has found more, or is done."""
@@ -70,7 +76,7 @@ class FindingsScreen(ImageScreen):
         if what in ("theme", "notes"):
             self._explained = ""
             self._triaged = self._triage.all()
-            self._list_again(self._listed, here)
+            self._list_again(self._listed, here, self._lines_above)
         if what in ("findings", "theme", "notes"):
             self._fill()
         if what == "notes" and self._listed and here not in [each.rule for each in self._listed]:
@@ -156,17 +162,17 @@ class FindingsScreen(ImageScreen):
 
     def _fill(self) -> None:
         """List what there is now; the line that was highlighted stays so, wherever it stands now."""
-        table, here = self._table, self._rule_at(self._table.cursor_row)
+        table, here, above = self._table, self._rule_at(self._table.cursor_row), self._lines_above
         try:
             fitting = matching(list(self.desk.findings), self._filter, self._triaged)
             listed = in_order(fitting, self._order, self._reverse)
         except BadFilter as error:
             table.border_title = str(error)
             return
-        if [each.rule for each in listed] == [each.rule for each in self._listed]:
-            self._update(listed)
+        if self._lay_out() or [each.rule for each in listed] != [each.rule for each in self._listed]:
+            self._list_again(listed, here, above)
         else:
-            self._list_again(listed, here)
+            self._update(listed)
         arrow = "↑" if self._reverse else "↓"
         shown = f"findings · {len(listed)} of {len(self.desk.findings)} · by {self._order} {arrow}"
         triaged = sum(each.rule in self._triaged for each in self.desk.findings)
@@ -176,6 +182,21 @@ class FindingsScreen(ImageScreen):
         table.border_subtitle = _gaps(Counter(check.status for check in judgement.checks)) if judgement else ""
         self._explain()
 
+    def _lay_out(self) -> bool:
+        """Give each column its width, what was observed all that is left; whether that changed anything."""
+        longest = max((len(finding.rule) for finding in self.desk.findings), default=0)
+        table, widths = self._table, {"severity": 10, "n": 7, "code": max(20, min(longest, 34)), "": 1}
+        used = sum(widths.values()) + 2 * table.cell_padding * (len(widths) + 1)
+        room = max(FEWEST_OBSERVED, table.scrollable_content_region.width - used)
+        wanted = widths | {OBSERVED: room}
+        if wanted == self._widths:
+            return False
+        self._widths = wanted
+        table.clear(columns=True)
+        for name, width in wanted.items():
+            table.add_column(name, width=width, key=name)
+        return True
+
     def _update(self, listed: list[Finding]) -> None:
         """The same lines, of which some say more."""
         for number, (before, finding) in enumerate(zip(self._listed, listed, strict=True)):
@@ -184,9 +205,13 @@ class FindingsScreen(ImageScreen):
                     self._table.update_cell_at(Coordinate(number, column), cell)
         self._listed = listed
 
-    def _list_again(self, listed: list[Finding], here: str) -> None:
+    @property
+    def _lines_above(self) -> float:
+        """Lines between the top of the list and its cursor."""
+        return self._table.cursor_row - self._table.scroll_y
+
+    def _list_again(self, listed: list[Finding], here: str, above: float) -> None:
         table = self._table
-        above = table.cursor_row - table.scroll_y
         table.clear()
         self._listed = listed
         for finding in listed:
@@ -196,12 +221,14 @@ class FindingsScreen(ImageScreen):
         self.call_after_refresh(table.scroll_to, y=max(0, row - above), animate=False)
 
     def _cells(self, finding: Finding) -> tuple[Text, ...]:
+        observed = plain(finding.observation)
+        observed.truncate(self._widths[OBSERVED], overflow="ellipsis")  # the explanation below has all of it
         return (
             plain(f"{MARKS[finding.severity]} {finding.severity.value}", self._colour(finding)),
             plain(f"{finding.count:,}"),
             plain(finding.rule),
             plain(TRIAGE_MARKS[self._triaged[finding.rule].state] if finding.rule in self._triaged else " ", "bold"),
-            plain(finding.observation),
+            observed,
         )
 
     def _rule_at(self, row: int) -> str:

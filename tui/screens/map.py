@@ -39,7 +39,7 @@ class MapScreen(ImageScreen):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._zoom = 0
-        self._colour = KIND
+        self._colour = ENTROPY if desk.headless else KIND  # without a header nothing is of any kind
         self._usages: dict[Space, Mapped] = {}
         self._heats: dict[Space, Heated] = {}
 
@@ -96,7 +96,8 @@ class MapScreen(ImageScreen):
         self.action_open()
 
     def on_mount(self) -> None:
-        """Have the orphans looked for; they are marked on the map."""
+        """Have the orphans looked for; they are marked on the map. A file without a header has no disk to show."""
+        self.set_class(bool(self.desk.headless), "-headless")
         self.call_later(self.app.run_action, "seek_orphans")
 
     def on_counted(self, event: Counted) -> None:
@@ -145,7 +146,11 @@ class MapScreen(ImageScreen):
 
     def action_swap(self) -> None:
         """To the other map."""
-        self._map(Space.GUEST if self._active.space == Space.HOST else Space.HOST).focus()
+        other = self._map(Space.GUEST if self._active.space == Space.HOST else Space.HOST)
+        if other.display:
+            other.focus()
+        else:
+            self.notify("without a header that can be used there is no disk", markup=False)
 
     def action_colour(self) -> None:
         """By kind, refcount, owner, finding, entropy."""
@@ -209,13 +214,8 @@ class MapScreen(ImageScreen):
 
     def _fill(self, space: Space) -> None:
         """Have the grid summed up in the background, in the colour there is."""
-        post, region_index, grid, view = (
-            self.post_message,
-            self.desk.region_index,
-            self._map(space).grid,
-            self.desk.view_of(space),
-        )
-        cluster_codes = self.desk.cluster_codes.get(self._colour)
+        post, region_index, grid = self.post_message, self.desk.region_index, self._map(space).grid
+        view, cluster_codes = self.desk.view_of(space), self.desk.cluster_codes.get(self._colour)
         if self._colour == ENTROPY:
             work = partial(map_jobs.heat_up, post, view, grid)
         elif cluster_codes is not None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.table import Table
 from rich.text import Text
 from textual.binding import BindingType
-from textual.containers import Grid, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -58,7 +58,7 @@ class OverviewScreen(AskingScreen):
         )
         facts.border_title, verdict.border_title, disk.border_title = "image", "verdict", "contents"
         yield Static("", markup=False, id="verdict")
-        yield Grid(facts, verdict, disk, id="overview")
+        yield Vertical(Horizontal(facts, verdict, id="of-image"), disk, id="overview")
 
     def on_mount(self) -> None:
         """Show what is known already."""

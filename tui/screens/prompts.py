@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from rich.console import Console
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -15,6 +16,12 @@ from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.text import plain
+
+OPTION_PADDING = 2
+"""Columns beside an option, on both sides together."""
+
+FEWEST_COLUMNS = 16
+"""Columns that are worth a line of their own."""
 
 
 class TypedInto(ModalScreen[str | None]):
@@ -129,7 +136,10 @@ class Question(ModalScreen[bool]):
 
 
 class Choice(TypedInto):
-    """A list to choose from, with a line that filters it; gives the id of what was chosen."""
+    """A list to choose from, with a line that filters it; gives the id of what was chosen.
+
+    Options longer than a line go on under what stands `indent` columns from their beginning.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape", "dismiss", "Close"),
@@ -137,24 +147,32 @@ class Choice(TypedInto):
         ("up", "move(-1)", "Up"),
     ]
 
-    def __init__(self, title: str, options: Iterable[tuple[str, Text]], empty: str = "") -> None:
+    def __init__(self, title: str, options: Iterable[tuple[str, Text]], empty: str = "", indent: int = 0) -> None:
         super().__init__()
-        self._title, self._options, self._empty = title, list(options), empty
+        self._title, self._options, self._empty, self._indent = title, list(options), empty, indent
 
     def compose(self) -> ComposeResult:
         """Title, filter, list."""
-        with Vertical(classes="box tall"):
+        with Vertical(classes="box tall columns" if self._indent else "box tall"):
             yield Label(plain(self._title, "bold"), classes="box-title")
             yield Input(placeholder="filter")
             yield OptionList(*self._matching(""), markup=False)
             yield Static(plain("" if self._options else self._empty), markup=False, classes="hint")
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_resize(self) -> None:
+        """Break the options where the list ends now."""
+        self.call_after_refresh(self._fill)
+
+    def on_input_changed(self) -> None:
         """Show what matches."""
+        self._fill(0)
+
+    def _fill(self, highlighted: int | None = None) -> None:
         options = self.query_one(OptionList)
+        at = options.highlighted or 0 if highlighted is None else highlighted
         options.clear_options()
-        options.add_options(self._matching(event.value))
-        options.highlighted = 0 if options.option_count else None
+        options.add_options(self._matching(self.query_one(Input).value))
+        options.highlighted = min(at, options.option_count - 1) if options.option_count else None
         self.query_one(".hint", Static).update(plain("" if options.option_count else self._empty or "nothing matches"))
 
     def on_input_submitted(self) -> None:
@@ -179,4 +197,14 @@ class Choice(TypedInto):
         found = [(id, text) for id, text in self._options if all(word in text.plain.lower() for word in wanted)]
         if wanted:
             found.sort(key=lambda option: not option[1].plain.lower().startswith(" ".join(wanted)))
-        return [Option(text, id) for id, text in found]
+        width = self.query_one(OptionList).scrollable_content_region.width - OPTION_PADDING if self.is_mounted else 0
+        return [Option(hung(text, width, self._indent), id) for id, text in found]
+
+
+def hung(text: Text, width: int, indent: int) -> Text:
+    """The text in lines of this width, all but the first indented; as it is where that leaves too little room."""
+    room = width - indent
+    if not indent or room < FEWEST_COLUMNS or text.cell_len <= width:
+        return text
+    head, tail = text.divide([indent])
+    return head + Text("\n" + " " * indent).join(tail.wrap(Console(), room))

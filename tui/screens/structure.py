@@ -47,6 +47,7 @@ class StructureScreen(WithMinimaps):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._shown_view = "host"
+        self._turned: tuple[Range | None, Range | None] = None, None  # the byte left for the other space, and that one
         self._rest: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -127,8 +128,7 @@ class StructureScreen(WithMinimaps):
             self._rest = self.set_timer(REST_SECONDS, self._look_up_owners)
 
     def _look_up_owners(self) -> None:
-        host_offset = self.desk.host_offset()
-        image = self.desk.image
+        host_offset, image = self.desk.host_offset(), self.desk.image
         if host_offset is not None and self.desk.region_index.geometry is not None and isinstance(image, Qcow2Image):
             work = partial(jobs.own, self.post_message, image, host_offset)
             self.run_worker(work, thread=True, group="owners", exclusive=True)
@@ -223,8 +223,7 @@ class StructureScreen(WithMinimaps):
         """Look at the bytes of a line of the tree."""
         self.desk.go(host_range(event.node.host_offset, event.node.length), jump=event.follow)
         if event.follow:
-            inspection = self.desk.inspection()
-            if inspection and inspection.target:
+            if (inspection := self.desk.inspection()) and inspection.target:
                 self.desk.go(inspection.target)
             self._hex(Space.HOST).focus()
 
@@ -234,8 +233,15 @@ class StructureScreen(WithMinimaps):
         self.notify("copied", timeout=1, markup=False)
 
     def action_rotate(self, step: int) -> None:
-        """File, both, disk."""
+        """File, both, disk; the cursor goes with what is shown, since all else is said of the byte under it."""
         self._show_view(VIEWS[(VIEWS.index(self._shown_view) + step) % len(VIEWS)])
+        place = self.desk.place
+        if self._shown_view not in (place.space.value, "both"):
+            space = Space(self._shown_view)
+            left, came_to = self._turned
+            there = left if came_to == place else self.desk.other_side()
+            self.desk.go(there or Range(space, self._hex(space).cursor, 1), jump=False)
+            self._turned = place, self.desk.place
 
     def action_explain(self) -> None:
         """All that the inspector knows, in full width."""

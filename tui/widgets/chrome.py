@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -12,12 +13,14 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widget import Widget
 
+from forensic import Severity
+from tui.looks import MARKS
 from tui.session.evidence_clock import EvidenceState
 from tui.session.times import clock
 from tui.text import line, plain
 
-SHORTEST_NAME = 12
-"""Columns that the name of the file has at least."""
+SHORTEST_NAME, LONGEST_NAME = 12, 24
+"""Columns that the name of the file has at least, and those it may take before the hash beside it is drawn."""
 
 FLASH_SECONDS = 0.4
 SCREENS = ("overview", "structure", "map", "findings", "extract", "files", "recovery")
@@ -67,7 +70,8 @@ class TopBar(Widget):
         tabs = self._tabs()
         seal = plain(" READ-ONLY ")
         seal.stylize(self._style("seal"))
-        clock_room = width - seal.cell_len - len(" qcowscope ") - SHORTEST_NAME
+        name_room = max(SHORTEST_NAME, min(cell_len(plain(self._file_name).plain) + 1, LONGEST_NAME))
+        clock_room = width - seal.cell_len - len(" qcowscope ") - name_room
         right = self._clock(clock_room).append_text(seal)
         name = line((" qcowscope ", "bold"), self._file_name)
         name.stylize(self._style("name"))
@@ -119,14 +123,17 @@ class TopBar(Widget):
 class StatusLine(Widget):
     """Where the cursor is in both spaces, what holds it, what runs, how bad it looks."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"status--key", "status--value", "status--job", "status--bad"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("status--key", "status--value", "status--job"),
+        *(f"status--{severity.value}" for severity in Severity),
+    }
 
     def __init__(self) -> None:
         super().__init__()
         self._left, self._right = Text(), Text()
 
-    def show(self, place: list[tuple[str, str]], path: str, jobs: str, worst: str) -> None:
-        """`place` are pairs of a name and an offset."""
+    def show(self, place: list[tuple[str, str]], path: str, jobs: str, worst: Severity | None) -> None:
+        """`place` are pairs of a name and an offset, `worst` is the severity of the worst finding so far."""
         left = Text(" ")
         for name, value in place:
             left.append(f"{name} ", self._style("key")).append(f"{value}  ", self._style("value"))
@@ -135,7 +142,8 @@ class StatusLine(Widget):
         if jobs:
             self._right.append_text(plain(jobs)).append("  ")
             self._right.stylize(self._style("job"))
-        self._right.append(worst + " " if worst else "", self._style("bad"))
+        if worst is not None:
+            self._right.append(f"{MARKS[worst]} {worst.value} ", self._style(worst.value))
         self.refresh()
 
     def render(self) -> RenderResult:

@@ -16,9 +16,10 @@ from tui.text import line, lines, plain
 from tui.widgets.tick import Tick
 
 ACTIVE = -1
-RARER = "more: range, split, windows, DFXML, CASE, lists …"
+RARER = "more: range, bitmap, split, machine state, lists …"
 HINTS = {
     "range": "START:LENGTH, such as 1MiB:64KiB or 63s:2s",
+    "bitmap": "name of a dirty bitmap: what it marks, all else zeros",
     "split": "size of a piece, such as 4GiB",
     "hash_window": "size of a window; “manifest” lists their SHA-256",
     "level": "0 to 9, of an output named .E01",

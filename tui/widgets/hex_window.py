@@ -155,17 +155,26 @@ class HexWindow(ScrollView):
 
     def show_cursor(self) -> None:
         """Scroll so that the cursor's row is in the window; far jumps put it a third down."""
-        row, lines = self._cursor_row, self._lines()
-        if not lines or any(line.row == row and not line.hidden for line in lines):
-            return
-        height, last = max(1, self.size.height), lines[-1]
-        if row == self._squeezer.above(lines[0].row, self._open_rows):
-            target = row
-        elif row == last.row + max(1, last.hidden):
-            target = self._squeezer.below(lines[0].row, 1, self._open_rows)
-        else:
-            target = max(0, row - height // 3)
+        row, top = self._cursor_row, int(self.scroll_offset.y)
+        target = max(0, row - max(1, self.size.height) // 3)
+        if row < top:
+            if row == self._squeezer.above(top, self._open_rows):
+                target = row
+        elif not self._is_beyond(row):
+            lines = self._lines()
+            if not lines or any(line.row == row and not line.hidden for line in lines):
+                return
+            if row == lines[-1].row + max(1, lines[-1].hidden):
+                target = self._squeezer.below(top, 1, self._open_rows)
         self.scroll_to(y=target, animate=False, force=True)
+
+    def _is_beyond(self, row: int) -> bool:
+        """Whether a row lies further down than the window and the line below it, by the lines that are drawn now."""
+        state, lines = self._seen
+        here = self._state_of_lines()
+        if not lines or (*state[:2], *state[3:]) != (*here[:2], *here[3:]):
+            return False
+        return row > lines[-1].row + max(1, lines[-1].hidden)
 
     def action_squeeze(self) -> None:
         """Draw rows that repeat the one above as one line, or draw them all."""
@@ -228,11 +237,15 @@ class HexWindow(ScrollView):
 
     def _lines(self) -> list[Line]:
         """The lines in the window; found once for each place of it."""
-        top, height = int(self.scroll_offset.y), self.size.height
-        state = (top, height, self._cursor_row, self._layout.bytes_per_row, len(self._marked_rows))
+        state = self._state_of_lines()
         if self._seen[0] != state:
-            self._seen = (state, self._squeezer.lines(top, height, self._open_rows))
+            self._seen = (state, self._squeezer.lines(state[0], state[1], self._open_rows))
         return self._seen[1]
+
+    def _state_of_lines(self) -> tuple[int, ...]:
+        """What the lines depend on: place and height of the window, the row of the cursor, the rows that are open."""
+        top, width = int(self.scroll_offset.y), self._layout.bytes_per_row
+        return (top, self.size.height, self._cursor_row, width, len(self._marked_rows))
 
     def _find_marked_rows(self) -> None:
         width = self._layout.bytes_per_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -21,6 +22,8 @@ HEAD = 1
 """Lines above the rows."""
 
 GAP = 2
+FEWEST_COLUMNS = 16
+"""Columns that words take at least, whatever is cut off of them."""
 
 
 class Column(Struct, frozen=True):
@@ -112,11 +115,16 @@ class RowList(ScrollView, can_focus=True):
             return self._drawn([Text(column.title) for column in self._columns], base + self._style("head"), width)
         number = int(self.scroll_offset.y) + y - HEAD
         if number >= self.count:
-            words = self._empty if not self.count and y == HEAD else ""
+            words = self._line_of_empty(y - HEAD, width) if not self.count else ""
             return Strip([Segment(words, base + self._style("quiet"))]).adjust_cell_length(width, base)
         here = number == self.cursor
         style = base + self._style("cursor") if here else base
         return self._drawn(self._cells(number), style, width, colours=not (here and self.has_focus))
+
+    def _line_of_empty(self, number: int, width: int) -> str:
+        """One of the lines that what stands in an empty list takes."""
+        parts = textwrap.wrap(self._empty, max(FEWEST_COLUMNS, width), break_on_hyphens=False)
+        return parts[number] if number < len(parts) else ""
 
     def watch_cursor(self, before: int, after: int) -> None:
         """Only the row of the cursor and the one that it left look otherwise."""

@@ -23,8 +23,12 @@ class Share(Struct, frozen=True):
     length: int
 
 
+THICK = 3
+"""Lines of a bar where there is room for them."""
+
+
 class SpaceBar(Widget):
-    """Two lines and a title; `show` gives the shares."""
+    """A bar with its title, and under it the legend; `show` gives the shares."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*MAP_CLASSES, "bar--title", "bar--quiet"}
 
@@ -49,7 +53,9 @@ class SpaceBar(Widget):
         entries = [self._entry(share) for share in self._shares]
         if self._done < 1:
             entries.append(Text(f"{self._done:.0%} read", self._style("bar--quiet")))
-        return Text("\n").join([title + bar, wrapped(entries, self.size.width, title.cell_len)])
+        blank = Text(" " * title.cell_len)
+        below = [blank + bar for _ in range(THICK - 1)] if self.screen.has_class("-tall") else []
+        return Text("\n").join([title + bar, *below, wrapped(entries, self.size.width, title.cell_len)])
 
     def _entry(self, share: Share) -> Text:
         entry = Text().append(f"{share.glyph} ", self._style(f"map--{share.kind}"))

@@ -11,16 +11,22 @@ from msgspec import Struct
 from forensic.explore import View
 
 BLOCK_ROWS = 512
-"""Rows that are read and compared at once."""
+"""Rows that are read and compared at once, until a repetition turns out to be long."""
+
+MOST_ROWS = 16384
+"""Rows that are read at once in a long repetition."""
 
 FIRST_ROWS = 8
 """Rows that are compared at first: most rows are not repeated at all."""
 
-BLOCKS = 40
-"""Blocks that one window of lines may cost: a repetition longer than that goes on in a line of its own."""
+BLOCKS = 160
+"""Blocks that one window of lines may cost; what is left of a repetition longer than that is drawn row by row."""
 
-ASKED = 6
-"""Times that a window may ask how far zeros reach that need not be read."""
+ASKED = 12
+"""Times that a window may ask in vain how far zeros reach that need not be read; between two, more rows are read."""
+
+LEAPS = 6
+"""Times that a window may go on where such zeros end: of a disk of zeros, one table after the other is asked."""
 
 FEWEST_ROWS = 2
 """Rows that are worth a line that stands for them."""
@@ -67,13 +73,13 @@ class Squeezer:
         self._width = bytes_per_row
         self._on = on
         self._rows = -(-view.size // bytes_per_row)
-        self._blocks, self._asked = BLOCKS, ASKED
+        self._blocks, self._asked, self._leaps = BLOCKS, ASKED, LEAPS
 
     def lines(self, top: int, count: int, open_rows: Sequence[int] = ()) -> list[Line]:
         """`count` lines from a row on, fewer at the end; `open_rows` are in order."""
         if not self._on:
             return [Line(row) for row in range(top, min(top + count, self._rows))]
-        self._blocks, self._asked = BLOCKS, ASKED
+        self._blocks, self._asked, self._leaps = BLOCKS, ASKED, LEAPS
         lines: list[Line] = []
         row = top
         while len(lines) < count and row < self._rows:
@@ -113,13 +119,14 @@ class Squeezer:
             return row
         zeros, begun = not any(model), row
         while row < stop and self._blocks > 0:
-            known = self._end_of_known_zeros(row, stop) if zeros else row
+            first = row == begun  # most rows are unlike the next: those few bytes are not counted
+            known = self._end_of_known_zeros(row, stop) if zeros and not first else row
             if known > row:
                 row = known
                 continue
-            first = row == begun  # most rows are unlike the next: those few bytes are not counted
-            data = self._read(row, min(FIRST_ROWS if first else BLOCK_ROWS - (row - begun) % BLOCK_ROWS, stop - row))
-            self._blocks -= not first
+            count = min(FIRST_ROWS if first else self._rows_to_read(row - begun), stop - row)
+            data = self._read(row, count)
+            self._blocks -= 0 if first else -(-count // BLOCK_ROWS)
             if not isinstance(data, bytes) or not data:
                 break
             same = self._same_rows(data, model)
@@ -130,10 +137,11 @@ class Squeezer:
 
     def _begin_of_equal(self, row: int, limit: int, model: bytes) -> int:
         """The first of the rows before one that are all like it, down to a limit."""
+        begun = row
         while row > limit and self._blocks > 0:
-            count = min(BLOCK_ROWS, row - limit)
+            count = min(self._rows_to_read(begun - row), row - limit)
             data = self._read(row - count, count)
-            self._blocks -= 1
+            self._blocks -= -(-count // BLOCK_ROWS)
             if not isinstance(data, bytes) or len(data) < count * self._width:
                 break
             if data != model * count:
@@ -143,12 +151,22 @@ class Squeezer:
             row -= count
         return row
 
+    def _rows_to_read(self, equal: int) -> int:
+        """As many again as were found equal: to the end of a block, or whole blocks, as far as the window may read."""
+        if equal < BLOCK_ROWS:
+            return BLOCK_ROWS - equal
+        return min(equal // BLOCK_ROWS * BLOCK_ROWS, MOST_ROWS, self._blocks * BLOCK_ROWS)
+
     def _end_of_known_zeros(self, row: int, stop: int) -> int:
         """After the zeros that the tables or the file system guarantee."""
-        if self._asked <= 0:
+        if not self._asked or not self._leaps:
             return row
-        self._asked -= 1
-        return max(row, min(stop, self._view.zeros_until(row * self._width) // self._width))
+        end = max(row, min(stop, self._view.zeros_until(row * self._width) // self._width))
+        if end > row:
+            self._leaps -= 1
+        else:
+            self._asked -= 1
+        return end
 
     def _same_rows(self, data: bytes, model: bytes) -> int:
         """How many rows at the beginning are like the model."""

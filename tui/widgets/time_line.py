@@ -20,7 +20,9 @@ COLOURS = {
 }
 """How each is drawn: a glyph that tells it without colour, and a colour of the theme."""
 
-MOST_LINES = 6
+MOST_LINES, MOST_IF_TALL = 6, 16
+"""Lines of states that are shown at once, on most screens and on a tall one."""
+
 BEFORE = (Column("state", 22), Column("taken (UTC)", 16, from_width=100))
 AFTER = (
     Column("new", 9, right=True),
@@ -39,7 +41,8 @@ class TimeLine(RowList):
         cursor = self.cursor if len(strips) == len(self.strips) else len(strips) - 1
         self.strips = strips
         self.display = bool(strips)
-        self.styles.height = min(len(strips), MOST_LINES) + 1
+        most = MOST_IF_TALL if self.screen.has_class("-tall") else MOST_LINES
+        self.styles.height = min(len(strips), most) + 1
         columns = (*BEFORE, Column(self._legend()), *AFTER)
         self.show(columns, len(strips), self._row, cursor)
 

@@ -116,6 +116,55 @@ def test_a_supply_is_taken_back_and_replaced(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize("yes", [False, True])
+def test_a_key_that_takes_long_is_derived_after_a_question(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yes: bool
+) -> None:
+    monkeypatch.setattr("forensic.disk.luks_keys.SLOW_ROUNDS", 1)
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await given(app, pilot, "key", PASSPHRASE)
+        asked = " ".join(screen_text(app).replace("│", " ").split())
+        assert "Derive the key nevertheless?" in asked
+        assert "iterations of key derivation" in asked
+        assert "--allow-slow-key" not in asked
+        await pilot.press("y" if yes else "enter")  # No has the focus
+        await settled(app, pilot)
+        assert app.desk.supplies == (Supplies(passphrase=PASSPHRASE, allow_slow_key=True) if yes else NOTHING)
+        assert isinstance(whole_disk(app), bytes) == yes
+
+    drive(LUKS, story, (120, 40))
+
+
+def test_a_backing_file_is_read_as_what_the_examiner_says(drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await given(app, pilot, "backing", str(BACKING))
+        declared = whole_disk(app)
+        for format_, same in (("raw", False), ("as the image declares", True)):
+            await pilot.press("S")
+            await settled(app, pilot)
+            app.screen.query_one(Input).value = "read as"
+            await pilot.press("enter")
+            await settled(app, pilot)
+            app.screen.query_one(Input).value = format_
+            await settled(app, pilot)
+            await pilot.press("enter")
+            await settled(app, pilot)
+            assert (whole_disk(app) == declared) == same, told(app)
+        assert app.desk.supplies.chain == [(str(BACKING), "")]
+
+    drive(OVERLAY, story, (120, 40))
+
+
+def test_formats_stay_with_their_files_and_paths_are_given_to_a_shell_as_they_are_read() -> None:
+    supplies = Supplies(("~/a", "b", "c")).read_as(0, "qcow2").read_as(2, "raw")
+    assert supplies.without("backing", 1).chain == [("~/a", "qcow2"), ("c", "raw")]
+    assert supplies.without("backing", 0).chain == [("b", ""), ("c", "raw")]
+    words = ExtractionPlan(Path("i.qcow2"), "~/o.raw", supplies=supplies).words()
+    assert "~" not in "".join(words), "a shell opens no quoted tilde"
+    assert words.index("--backing-format") == words.index("--backing") + 2
+
+
+@pytest.mark.parametrize("yes", [False, True])
 def test_what_would_be_zeros_for_a_good_part_is_asked_for_first(drive: Drive, yes: bool, tmp_path: Path) -> None:
     async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
         await pilot.press("5")
