@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from forensic.disk.contents import contents_of_image
+from forensic.disk.planned import planned_of
 from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
@@ -101,6 +102,7 @@ def describe(
         bitmaps=_bitmaps(image, measured),
         not_listed=_not_listed(image, usable),
         guest=guest,
+        plan=UNSET if (planned := planned_of(image)) is None else planned.record(),
     )
 
 

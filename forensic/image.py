@@ -13,7 +13,7 @@ from forensic.evidence import Evidence
 from forensic.qcow2.extensions import parse_extensions
 from forensic.qcow2.geometry import ACTIVE, Unusable
 from forensic.qcow2.header import parse_header
-from forensic.qcow2.identify import ForeignFile, cluster_size_of_headless, identify_metadata
+from forensic.qcow2.identify import ForeignFile, has_tables_after_header, identify_metadata
 from forensic.qcow2.metadata import HeaderCluster, Qcow1Metadata, Qcow2Metadata
 
 if TYPE_CHECKING:  # numpy is loaded to walk tables, not to look at the header
@@ -162,7 +162,7 @@ def open_to_look_at(evidence: Evidence) -> Image:
         return image
     from forensic.qcow2.traces import nothing_of_an_image  # for files that begin as no image does
 
-    known = image.signature and cluster_size_of_headless(evidence) is None
+    known = image.signature and not has_tables_after_header(evidence)
     if known or not evidence.size or nothing_of_an_image(evidence):
         raise image.refusal()
     return HeadlessImage(image)

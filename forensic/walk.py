@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from forensic.accounting.comparison import UsageCounter
 from forensic.accounting.descriptors import Descriptors
 from forensic.accounting.discrepancies import ClusterUsage, FreeClusters, LeakedClusters, RefcountsBeyondFile, Totals
@@ -98,6 +100,8 @@ def structures(
         yield image.planned
     budget = Budget(limits or Limits())
     refcount_table = read_refcount_table(image.evidence, image.geometry)
+    if image.planned is not None and image.planned.header_is_made:
+        refcount_table = replace(refcount_table, by_plan=True)
     yield refcount_table
     if image.header.nb_snapshots:
         yield image.snapshots

@@ -114,7 +114,8 @@ def bitmaps_kept(image: Qcow2Image) -> BitmapDirectory | None:
 def _single_structures(image: Qcow2Image, table: RefcountTable) -> Iterator[OwnedRange]:
     geometry = image.geometry
     yield OwnedRange(Owner.HEADER, 0, geometry.cluster_size, "header")
-    yield OwnedRange(Owner.ACTIVE_L1, geometry.l1_table_offset, geometry.l1_entry_count * L1_ENTRY_SIZE, "L1")
+    if geometry.l1_table_offset or image.planned is None:  # a plan may have the only L1 table that there is
+        yield OwnedRange(Owner.ACTIVE_L1, geometry.l1_table_offset, geometry.l1_entry_count * L1_ENTRY_SIZE, "L1")
     yield OwnedRange(Owner.REFCOUNT_TABLE, table.host_offset, table.claimed_entries * L1_ENTRY_SIZE, "refcount_table")
     if image.header.nb_snapshots:
         snapshots = image.snapshots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.many import Outcome, is_many, json_of_failure, look_at_many, look_at_one
-from forensic.cli.output import make_report, start_run
+from forensic.cli.output import make_report, start_run, through_plan
 from forensic.cli.parser import Subparsers, UsageError, add_command, add_images, add_json, positive_number
 from forensic.cli.reports import add_reports, refuse_bad_targets, report_targets, write_reports
 from forensic.cli.sources import add_plan, evidence_of, files_read_by, identified
@@ -136,6 +136,7 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             report = Report(result, source_record(evidence))
         else:
             report = make_report(evidence, result, this_run, status)
+        report = through_plan(report, options.plan)
         if drawing:
             report = with_map(report, drawing.known)
             report = with_drawings(report, image, formats, cells=drawing.cells)

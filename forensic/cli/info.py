@@ -6,7 +6,7 @@ import argparse
 
 from forensic.cli.cautions import cautions_about, is_reliable
 from forensic.cli.many import Outcome, is_many, json_of_failure, look_at_many, look_at_one
-from forensic.cli.output import make_report, start_run
+from forensic.cli.output import make_report, start_run, through_plan
 from forensic.cli.parser import Parser, Subparsers, add_command, add_images, add_json
 from forensic.cli.sources import add_plan, evidence_of, identified
 from forensic.description import describe
@@ -59,7 +59,8 @@ def _look(path: str, options: argparse.Namespace) -> Outcome:
             result = check(image).add_to(result)
         complaint = "\n".join(said)
         if not options.json:
-            return Outcome(status, list(info_lines(Report(result, source_record(evidence)))), complaint)
-        report = make_report(evidence, result, this_run, status)
+            report = through_plan(Report(result, source_record(evidence)), options.plan)
+            return Outcome(status, list(info_lines(report)), complaint)
+        report = through_plan(make_report(evidence, result, this_run, status), options.plan)
         document = one_line(report.record()) if is_many(options.images) else to_json(report)
         return Outcome(status, document, complaint)

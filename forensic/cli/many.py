@@ -21,7 +21,7 @@ from forensic.errors import ForensicError
 from forensic.evidence import Evidence, ReadFailed
 from forensic.exit_status import ExitStatus, status_of_all
 from forensic.qcow2.header import MAGIC
-from forensic.qcow2.identify import cluster_size_of_headless
+from forensic.qcow2.identify import has_tables_after_header
 from forensic.records.report import SCHEMA, ErrorRecord, FailureRecord
 from forensic.records.run import SourceRecord
 from forensic.report.json_text import one_line
@@ -143,7 +143,7 @@ def _is_like_an_image(path: str) -> bool:
     """Whether a file begins like an image, or has the tables of one after a first cluster that was overwritten."""
     with Evidence(path) as evidence:
         try:
-            return evidence.read_at(0, len(MAGIC)) == MAGIC or cluster_size_of_headless(evidence) is not None
+            return evidence.read_at(0, len(MAGIC)) == MAGIC or has_tables_after_header(evidence)
         except ReadFailed:
             return True
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
 
+from msgspec.structs import replace
+
 from forensic.cli.wrapping import wrapped
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
@@ -18,7 +20,7 @@ from forensic.records.run import InputRecord
 from forensic.report.model import Report
 from forensic.report.run import Run, source_record, tool
 from forensic.report.to_text import Line, plain
-from forensic.untrusted import Json
+from forensic.untrusted import Json, shown
 
 if TYPE_CHECKING:
     pass
@@ -53,6 +55,11 @@ def make_report(
     source = source_record(evidence)
     image = InputRecord(role="image", path=source.path_as_given, size=evidence.size)
     return Report(result, source, run.record(status, (), [image]), tool())
+
+
+def through_plan(report: Report, path: str | None) -> Report:
+    """The report on an image that was read by the recovery plan at a path, if there is one."""
+    return report if path is None else replace(report, source=replace(report.source, plan=shown(path)))
 
 
 def print_lines(lines: Iterable[Line]) -> None:

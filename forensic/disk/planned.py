@@ -14,9 +14,11 @@ from msgspec import Struct
 
 from forensic.mapping.extents import Reason
 from forensic.qcow2.planned import PlannedMetadata
+from forensic.untrusted import shown
 
 if TYPE_CHECKING:  # numpy is loaded to walk tables
     from forensic.mapping.rows import Rows
+    from forensic.records.report import PlanRecord
 
 UNKNOWN = "unknown"
 
@@ -49,7 +51,7 @@ class Planned(PlannedMetadata, frozen=True):
     each of `starts` on how sure it is; `starts` begins with 0. `digest` is that of the plan. `size_certain` says
     whether the `size` of the disk is, `size_guessed` that it is only where the tables end. `data` are guest ranges
     whose table is lost, and where in the file their bytes lie: start, end, host offset, and of a compressed cluster
-    how many bytes it takes (0: plain).
+    how many bytes it takes (0: plain). `made`: no field of the header is the file's.
     """
 
     target: str
@@ -62,11 +64,24 @@ class Planned(PlannedMetadata, frozen=True):
     size: int = 0
     data: tuple[tuple[int, int, int, int], ...] = ()
     size_guessed: bool = False
+    made: bool = False
 
     @property
     def size_is_least(self) -> bool:
         """See `PlannedMetadata`."""
         return self.size_guessed
+
+    @property
+    def header_is_made(self) -> bool:
+        """See `PlannedMetadata`."""
+        return self.made
+
+    def bytes_by_certainty(self) -> dict[str, int]:
+        """The bytes of the disk, whether they hold something or not."""
+        found = dict.fromkeys(("certain", "inferred", UNKNOWN), 0)
+        for start, end, one in self.parts(0, self.size):
+            found[one.certainty] += end - start
+        return found
 
     def parts(self, start: int, end: int) -> Iterator[tuple[int, int, Judged]]:
         """A guest range in parts that are as sure throughout: start, end, and how sure."""
@@ -75,6 +90,17 @@ class Planned(PlannedMetadata, frozen=True):
             stop = min(end, self.starts[at + 1]) if at + 1 < len(self.starts) else end
             yield start, stop, self.judged[at]
             start, at = stop, at + 1
+
+    def record(self) -> PlanRecord:
+        """What a report says of the plan."""
+        from forensic.records.report import PlanRecord
+
+        return PlanRecord(
+            target=shown(self.target),
+            digest=self.digest,
+            examiner=[shown(name) for name in self.examiner],
+            bytes_by_certainty=self.bytes_by_certainty(),
+        )
 
     def marked(self, rows: Rows) -> Rows:
         """The rows with those absent that the plan calls unknown, cut where such a range begins or ends."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from forensic.errors import EvidenceUnreadable, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
+from forensic.numbers import counted
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
-from forensic.qcow2.header import MAGIC
+from forensic.qcow2.header import MAGIC, V1_LENGTH
 from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
 from forensic.qcow2.v1 import V1_START
 from forensic.untrusted import Untrusted
@@ -36,7 +39,29 @@ FORMAT_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, bytes, what it is; the first that fits is named."""
 
-FIRST_REFCOUNTS = bytes.fromhex("0001 0001 0001")
+FIRST_REFCOUNTS: tuple[tuple[bytes, bytes], ...] = (
+    (bytes.fromhex("0001 0001 0001"), b"\xff" * 6),
+    (bytes.fromhex("01 01 01"), b"\xff" * 3),
+    (bytes.fromhex("00000001" * 3), b"\xff" * 12),
+    (bytes.fromhex("0000000000000001" * 3), b"\xff" * 24),
+    (bytes.fromhex("11 01"), bytes.fromhex("ff 0f")),
+    (bytes.fromhex("55"), b"\xff"),
+    (bytes.fromhex("0f"), b"\x0f"),
+)
+"""How a refcount block of each width begins that counts header, table and block once, and which bits say so.
+
+Of 1 and 2 bits that would be hardly more than chance, so the L1 table, which QEMU puts after them, has to be counted.
+"""
+
+LONGEST_REFCOUNTS = 24
+
+MEANT = "consistent with an overwritten header; qcowscope recover may read it"
+
+V1_CLUSTER = 4096
+"""The cluster size of every image of version 1 that QEMU makes without a backing file."""
+
+TABLES_LOOKED_AT = 16
+"""L2 tables of version 1 that are read to tell whether they are such."""
 
 SIGNATURE_BYTES = 512
 """Bytes at the start of a file in which all signatures lie."""
@@ -103,9 +128,16 @@ def foreign_file(evidence: Evidence, start: bytes) -> ForeignFile:
     found = _by_first_bytes(evidence, start)
     if cluster_size := cluster_size_of_headless(evidence):
         tables = f"refcounts of a qcow2 image with clusters of {cluster_size:,} bytes follow its first cluster"
-        meant = "consistent with an overwritten header; qcowscope recover may read it"
-        return replace(found, description=f"{found.description}, but {tables}: {meant}")
+        return replace(found, description=f"{found.description}, but {tables}: {MEANT}")
+    if count := l2_tables_of_headless_v1(evidence):
+        tables = f"{counted(count, 'L2 table')} of a qcow image of version 1 can be reached after its first 48 bytes"
+        return replace(found, description=f"{found.description}, but {tables}: {MEANT}")
     return found
+
+
+def has_tables_after_header(evidence: Evidence) -> bool:
+    """Whether the tables of an image of any version follow the place of a header that may have been overwritten."""
+    return cluster_size_of_headless(evidence) is not None or l2_tables_of_headless_v1(evidence) > 0
 
 
 def cluster_size_of_headless(evidence: Evidence) -> int | None:
@@ -123,11 +155,56 @@ def cluster_size_of_headless(evidence: Evidence) -> int | None:
             block = int.from_bytes(table[:8], "big")
             if block < 2 * size or block % size or int.from_bytes(table[8:], "big") % size:
                 continue
-            if evidence.read_at(block, len(FIRST_REFCOUNTS)) == FIRST_REFCOUNTS:
+            if _begins_refcounts(evidence.read_at(block, LONGEST_REFCOUNTS), block == 2 * size):
                 return size
         except ReadFailed:
             continue
     return None
+
+
+def _begins_refcounts(start: bytes, as_created: bool) -> bool:
+    """Whether a refcount block begins so; the narrow ones only where QEMU has put the block when it made the image."""
+    widths = FIRST_REFCOUNTS if as_created else FIRST_REFCOUNTS[:4]
+    return any(
+        int.from_bytes(start[: len(mask)]) & int.from_bytes(mask) == int.from_bytes(counts) for counts, mask in widths
+    )
+
+
+def l2_tables_of_headless_v1(evidence: Evidence) -> int:
+    """How many L2 tables of version 1 the table after a header that was overwritten leads to; 0 if there is none.
+
+    QEMU makes clusters of 4 KiB, in the first of which the L1 table follows the header: every word of it is zero or
+    leads to a cluster of its own, which holds nothing but entries.
+    """
+    try:
+        if evidence.size < 2 * V1_CLUSTER:
+            return 0
+        raw = evidence.read_at(V1_LENGTH, V1_CLUSTER - V1_LENGTH)
+        tables = [table for table in _words(raw) if table]
+        aligned = all(table % V1_CLUSTER == 0 and table + V1_CLUSTER <= evidence.size for table in tables)
+        if not aligned or len(set(tables)) < len(tables):
+            return 0
+        read = (evidence.read_at(table, V1_CLUSTER) for table in tables[:TABLES_LOOKED_AT])
+        return len(tables) if all(_is_l2_of_v1(one, evidence.size) for one in read) else 0
+    except ReadFailed:
+        return 0
+
+
+def _is_l2_of_v1(raw: bytes, file_size: int) -> bool:
+    """Whether every entry leads into the file, to a cluster or to a stream, and one does."""
+    used = [entry for entry in _words(raw) if entry]
+    plain = [entry for entry in used if not entry >> 63]
+    streams = [entry & (1 << 51) - 1 for entry in used if entry >> 63]
+    return (
+        bool(used)
+        and all(entry % V1_CLUSTER == 0 and entry < file_size for entry in plain)
+        and all(V1_LENGTH < entry < file_size for entry in streams)
+        and len(set(used)) == len(used)
+    )
+
+
+def _words(raw: bytes) -> tuple[int, ...]:
+    return struct.unpack(f">{len(raw) // 8}Q", raw)
 
 
 def _by_first_bytes(evidence: Evidence, start: bytes) -> ForeignFile:

@@ -30,6 +30,11 @@ class PlannedMetadata(Struct, frozen=True):
         """Whether the size of the disk is only where its tables end: it has that many bytes, or more."""
         return False
 
+    @property
+    def header_is_made(self) -> bool:
+        """Whether no field of the header comes from the file."""
+        return False
+
     def l1(self, geometry: Geometry, file_size: int) -> L1Table:
         """The L1 table of the disk."""
         from forensic.qcow2.tables import L1Table

@@ -206,6 +206,8 @@ class RefcountTable(Struct, frozen=True):
     entries: U64
     geometry: Geometry
     file_size: int
+    by_plan: bool = False
+    """Whether a recovery plan says where it lies, and not the file."""
 
     def entry_host_offset(self, index: int) -> int:
         """Where an entry lies in the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -32,6 +32,18 @@ class ResultSourceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_field
     in_use: Annotated[bool, Meta(description="Whether another process was seen that may write to the file.")]
 
 
+class PlanRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The recovery plan that the image was read by, and how sure it is; verdict and findings are those by the plan."""
+
+    target: str
+    digest: str
+    examiner: Annotated[Sequence[str], Meta(description="Who edited the plan.")]
+    bytes_by_certainty: Annotated[
+        Mapping[str, Count],
+        Meta(extra_json_schema={"propertyNames": {"enum": ["certain", "inferred", "unknown"]}}),
+    ]
+
+
 class ResultRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was found.
 
@@ -58,6 +70,7 @@ class ResultRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     allocation: AllocationRecord | UnsetType = UNSET
     source: ResultSourceRecord | UnsetType = UNSET
     guest: GuestRecord | UnsetType = UNSET
+    plan: PlanRecord | UnsetType = UNSET
 
 
 class DigestRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -66,6 +66,7 @@ class SourceRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     path_as_given: str
     path_resolved: str | UnsetType = UNSET
+    plan: Annotated[str, Meta(description="The recovery plan that the file was read by, as given.")] | UnsetType = UNSET
     kind: Annotated[str, one_of("file", "block", "remote")] | UnsetType = UNSET
     image_offset: (
         Annotated[Count, Meta(description="Where in the file the image begins, if not at its start.")] | UnsetType

@@ -52,6 +52,7 @@ class Accounts:
         self.data, self.streams, self.metadata, self.others = (Tally(size) for _ in range(4))
         self.wrong_entries = 0
         self.taken: Tally | None = None  # by an image that was written over this one
+        self.without_snapshots = False  # as an intact header says
         self._usable: bool | None = None
         self._twice: bool | None = None
         self._unexplained: int | None = None

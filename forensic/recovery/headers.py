@@ -7,16 +7,31 @@ import struct
 import numpy as np
 from msgspec import Struct
 
-from forensic.evidence import Evidence
+from forensic.disk.codecs import decode
+from forensic.errors import ForensicError
+from forensic.evidence import Evidence, ReadFailed
 from forensic.qcow2.arrays import big_endian
-from forensic.qcow2.entries import COPIED, SECTOR_SIZE
+from forensic.qcow2.entries import (
+    COPIED,
+    SECTOR_SIZE,
+    compressed_host_offset,
+    compressed_stored_length,
+    is_compressed,
+)
 from forensic.qcow2.extensions import ExtensionType
 from forensic.qcow2.geometry import (
     MAX_CLUSTER_BITS,
+    MAX_L1_ENTRIES,
     MIN_CLUSTER_BITS,
     Geometry,
 )
 from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible
+from forensic.recovery.candidates import Candidates, read_table
+
+DEFLATE, ZSTD = 0, 1
+
+MOST_SLOTS_OF_A_TABLE = 64
+"""L1 entries that a size may take for each table that is there, where nothing confirms it."""
 
 
 def header_of(evidence: Evidence) -> bytes | None:
@@ -101,3 +116,32 @@ def refcount_table_clusters(evidence: Evidence, offset: int, size: int) -> int:
             break
         count += 1
     return count
+
+
+def compression_type_of(evidence: Evidence, candidates: Candidates, bits: int, extended: bool) -> int:
+    """Which codec decodes the first streams that tables name; deflate if there are none."""
+    with_streams = candidates.host_offsets[candidates.streams > 0]
+    votes = [0, 0]
+    for offset in with_streams[:4].tolist():
+        words = read_table(evidence, offset, 1 << bits)
+        words = words[0::2] if extended else words
+        for entry in words[is_compressed(words)][:8].tolist():
+            try:
+                stored = evidence.read_at(compressed_host_offset(entry, bits), compressed_stored_length(entry, bits))
+            except (ReadFailed, ForensicError):
+                continue
+            for codec in (DEFLATE, ZSTD):
+                votes[codec] += not decode(stored, codec, 1 << bits).fault
+    return ZSTD if votes[ZSTD] > votes[DEFLATE] else DEFLATE
+
+
+def is_believable_size(geometry: Geometry, tables: int) -> bool:
+    """Whether the disk can have the size that a header says, of a file with so many tables.
+
+    It cannot if it takes more L1 entries than anybody reads. One whose entries are more than the header counts
+    contradicts itself, and is believed only as far as the tables that are there make it likely.
+    """
+    needed = geometry.l1_entries_needed
+    if needed > MAX_L1_ENTRIES:
+        return False
+    return geometry.external_data_file or needed <= max(geometry.l1_entry_count, MOST_SLOTS_OF_A_TABLE * max(1, tables))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from forensic.disk.codecs import decode
-from forensic.errors import ForensicError
-from forensic.evidence import Evidence, ReadFailed
+from forensic.evidence import Evidence
 from forensic.qcow2.arrays import U64, big_endian, is_among
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
-    compressed_host_offset,
-    compressed_stored_length,
     host_offset_of,
-    is_compressed,
     l1_reserved_bits,
     refcount_block_offset,
 )
@@ -27,7 +23,13 @@ from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.accounts import with_named_tables
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
-from forensic.recovery.headers import MadeHeader, refcount_table_clusters
+from forensic.recovery.headers import (
+    MadeHeader,
+    compression_type_of,
+    is_believable_size,
+    mended,
+    refcount_table_clusters,
+)
 from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Signature
@@ -36,14 +38,18 @@ from forensic.recovery.tally import Tally
 FEWEST_ENTRIES = 4
 """Entries without which a cluster size by content is not believed against a header."""
 
+LEAST_BITS = 16
+"""Bits of offsets that have to be zeros for another cluster size to speak against a header or its refcounts.
+
+Of each entry those count by which the two sizes differ; by chance all are zeros once in 2^16 images.
+"""
+
 MANY_ENTRIES = 16  # from which on their alignment is believed without the refcounts
 EXTENDED_SHARE = 0.2
 TABLES_TRIED = 1 << 12
 
 MOST_L1_BYTES = 32 << 20
 """Bytes of L1 tables by content that are held, as many as one may have."""
-
-DEFLATE, ZSTD = 0, 1
 
 
 class Knowledge(Struct, frozen=True):
@@ -96,7 +102,15 @@ def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: 
     aligned = geometry.l1_table_offset % geometry.cluster_size == 0
     l1 = read_table(evidence, geometry.l1_table_offset, 8 * count) if aligned and count else np.zeros(0, np.uint64)
     candidates = with_named_tables(evidence, scan, geometry, candidates, l1)
-    return Layout(geometry, header, candidates, l1, by_content, size_known=geometry.virtual_size > 0)
+    found = Layout(geometry, header, candidates, l1, by_content, size_known=geometry.virtual_size > 0)
+    return found if is_believable_size(geometry, len(candidates.host_offsets)) else _without_size(found)
+
+
+def _without_size(layout: Layout) -> Layout:
+    """The same with a header that says no size, since the one that it says cannot be."""
+    geometry = replace(layout.geometry, virtual_size=0)
+    header = mended(layout.header, 0, geometry.l1_entry_count, geometry.l1_table_offset)
+    return replace(layout, geometry=geometry, header=header, size_known=False, form="mended")
 
 
 def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> Layout | None:
@@ -107,7 +121,9 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         found = cluster_bits_by_content(evidence, scan)
         if found is None or found[1] < MANY_ENTRIES:  # then the place of the first refcounts says more
             size = cluster_size_of_headless(evidence)
-            found = (size.bit_length() - 1, FEWEST_ENTRIES) if size else found
+            by_refcounts = size.bit_length() - 1 if size else 0
+            if size and not (found and (found[0] - by_refcounts) * found[1] >= LEAST_BITS):
+                found = by_refcounts, FEWEST_ENTRIES
         if found is None:
             return None
         bits, witnesses = found
@@ -117,7 +133,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         return None
     table, order = _refcounts_by_content(evidence, candidates, bits)
     fields: dict[str, str] = {"cluster_bits": f"{witnesses:,} entries or refcounts fit clusters of {1 << bits:,} bytes"}
-    made = MadeHeader(bits, extended, table, order, _compression_type(evidence, scan, candidates, bits, extended))
+    made = MadeHeader(bits, extended, table, order, compression_type_of(evidence, candidates, bits, extended))
     geometry = resolve(parse_header(made.header(0, 0, 0)))
     if not isinstance(geometry, Geometry):
         return None
@@ -216,7 +232,8 @@ def _without_refcounts(evidence: Evidence, candidates: Candidates, geometry: Geo
         return candidates
     if not _counts_itself(evidence, blocks, offset, bits, order):
         return candidates
-    own = np.arange(geometry.refcount_table_clusters, dtype=np.uint64) * np.uint64(1 << bits) + np.uint64(offset)
+    clusters = min(geometry.refcount_table_clusters, (evidence.size >> bits) + 1)
+    own = np.arange(clusters, dtype=np.uint64) * np.uint64(1 << bits) + np.uint64(offset)
     places = np.concatenate([table.block_offsets(), own])
     return candidates.chosen(~is_among(candidates.host_offsets, np.sort(places)))
 
@@ -231,23 +248,6 @@ def _counts_itself(evidence: Evidence, blocks: list[int], table: int, bits: int,
         if index >= len(counts) or int(counts[index]) != 1:
             return False
     return True
-
-
-def _compression_type(evidence: Evidence, scan: Scan, candidates: Candidates, bits: int, extended: bool) -> int:
-    """Which codec decodes the first streams that tables name; deflate if there are none."""
-    with_streams = candidates.host_offsets[candidates.streams > 0]
-    votes = [0, 0]
-    for offset in with_streams[:4].tolist():
-        words = read_table(evidence, offset, 1 << bits)
-        words = words[0::2] if extended else words
-        for entry in words[is_compressed(words)][:8].tolist():
-            try:
-                stored = evidence.read_at(compressed_host_offset(entry, bits), compressed_stored_length(entry, bits))
-            except (ReadFailed, ForensicError):
-                continue
-            for codec in (DEFLATE, ZSTD):
-                votes[codec] += not decode(stored, codec, 1 << bits).fault
-    return ZSTD if votes[ZSTD] > votes[DEFLATE] else DEFLATE
 
 
 def _snapshots_by_content(evidence: Evidence, scan: Scan, geometry: Geometry) -> tuple[Snapshot, ...]:

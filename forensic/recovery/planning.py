@@ -8,6 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
+from forensic.evidence import Evidence
 from forensic.numbers import counted
 from forensic.qcow2.arrays import I64, U64, distinct_counted, is_among, without
 from forensic.qcow2.entries import SECTOR_SIZE
@@ -250,13 +251,18 @@ def geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> GeometryO
         extended_l2=geometry.extended_l2,
         refcount_order=4 if geometry.refcount_order is None else geometry.refcount_order,
         compression="zstd" if geometry.compression_type == 1 else "zlib",
-        l1_table_offset=geometry.l1_table_offset,
-        refcount_table_offset=geometry.refcount_table_offset,
+        l1_table_offset=_within(work.evidence, geometry.l1_table_offset),
+        refcount_table_offset=_within(work.evidence, geometry.refcount_table_offset),
         refcount_table_clusters=geometry.refcount_table_clusters,
         luks_offset=luks[0],
         luks_length=luks[1],
         decision=decision,
     )
+
+
+def _within(evidence: Evidence, host_offset: int) -> int:
+    """A host offset that a header gives, or 0 where it leads past the end of the file: no plan can say it."""
+    return host_offset if host_offset < evidence.size else 0
 
 
 def regions_of(work: Work, tables: U64) -> tuple[Region, ...]:

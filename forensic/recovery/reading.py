@@ -86,6 +86,7 @@ def planned_by(plan: Plan, evidence: Evidence, path: str = "the plan") -> Planne
         geometry.virtual_size,
         data,
         plan.geometry.decision not in plan.decisions or _size_method(plan) == Method.CONTENT,
+        plan.geometry.header == "plan",
     )
 
 

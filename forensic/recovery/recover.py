@@ -12,9 +12,11 @@ from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, identify
 from forensic.numbers import counted
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
+from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
+from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.qcow2.snapshots import Snapshot
+from forensic.qcow2.tables import read_refcount_table
 from forensic.recovery.candidates import MAX_CANDIDATES, TABLE_KINDS
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
@@ -169,6 +171,8 @@ def _is_trace(work: Work) -> bool:
     """
     if work.l1.any() or work.geometry.refcount_table_clusters:
         return True
+    if work.layout.snapshots and any(one.method in (Method.OTHER_L1, Method.TWIN) for one in work.placed):
+        return True  # the entry of a snapshot, its L1 table and the tables that this names count from the same start
     fewest = 1 if _has_header(work.evidence) else FEWEST_PLACED
     return sum(one.method == Method.ANCHORS for one in work.placed) >= fewest
 
@@ -176,7 +180,7 @@ def _is_trace(work: Work) -> bool:
 def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[list[HostRange], bool]:
     """What of the file something was written over, if its header was; and whether that may have gone on anywhere."""
     if layout.form == "file" or evidence.read_up_to_bad(0, 4) == MAGIC or "magic" in layout.by_content:
-        return [], False
+        return _metadata_of_newcomer(evidence, layout), False
     geometry = layout.geometry
     places = [geometry.l1_table_offset, geometry.refcount_table_offset, *l1[l1 != 0].tolist()]
     places += layout.candidates.host_offsets[:1].tolist()
@@ -189,6 +193,24 @@ def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[
         for kind in (Signature.EXT, Signature.XFS, Signature.NTFS_BOOT, Signature.GPT, Signature.LUKS)
     )
     return [HostRange(0, first, "start_overwritten")], newcomer
+
+
+def _metadata_of_newcomer(evidence: Evidence, layout: Layout) -> list[HostRange]:
+    """Where an image was created over this one: header, refcounts and L1 table, if the file's header is not used.
+
+    A header that is merely wrong has no refcounts in the place that its cluster size gives them.
+    """
+    header = resolve(parse_header(header_of(evidence) or b"")) if "header" in layout.by_content else None
+    if layout.form != "plan" or not isinstance(header, Geometry):
+        return []
+    size = header.cluster_size
+    if cluster_size_of_headless(evidence) != size:
+        return []
+    blocks = read_refcount_table(evidence, header).block_offsets()[:1].tolist()
+    places = [(0, size), (header.refcount_table_offset, header.refcount_table_clusters * size)]
+    places += [(header.l1_table_offset, header.l1_entry_count * L1_ENTRY_SIZE), *((block, size) for block in blocks)]
+    inside = sorted({(begin, min(begin + length, evidence.size)) for begin, length in places if begin < evidence.size})
+    return [HostRange(begin, end - begin, "newcomer") for begin, end in inside if begin < end]
 
 
 def _damage(work: Work) -> list[str]:

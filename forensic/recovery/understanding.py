@@ -11,10 +11,10 @@ from forensic.disk.planned import Planned
 from forensic.errors import WrongSupply
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import I64, U64, is_among
+from forensic.qcow2.arrays import I64, U64, Bools, is_among
 from forensic.qcow2.bitmap_tables import BitmapTable, read_bitmap_tables
 from forensic.qcow2.entries import SECTOR_SIZE, host_offset_of, l1_reserved_bits
-from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES, Geometry, resolve
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry, resolve
 from forensic.qcow2.header import MAGIC, parse_header
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import read_refcount_table
@@ -23,6 +23,7 @@ from forensic.recovery.candidates import cluster_bits_by_content, read_table
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import header_of, mended
 from forensic.recovery.layout import (
+    LEAST_BITS,
     Knowledge,
     Layout,
     is_coherent,
@@ -33,12 +34,6 @@ from forensic.recovery.layout import (
 from forensic.recovery.scan import Scan
 from forensic.recovery.scanning import look_at
 from forensic.recovery.sectors import Signature
-
-LEAST_BITS = 16
-"""Bits of offsets that have to be zeros for another cluster size to speak against a header that leads to tables.
-
-Of each entry those count by which the two sizes differ; by chance all are zeros once in 2^16 images.
-"""
 
 
 def understand(evidence: Evidence, found: Scan, knowledge: Knowledge) -> Layout | None:
@@ -162,7 +157,7 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
     same = (header.cluster_bits, header.extended_l2) == (content.cluster_bits, content.extended_l2)
     codec = header.compression_type if not by_content.candidates.streams.any() else content.compression_type
     if not same or header.compression_type != codec:
-        if not len(by_content.candidates.host_offsets):
+        if not _beside_l1(header, by_content.candidates.host_offsets).any():
             return by_header
         return _sized_by_header(by_content, by_header)
     copies = [one for one in ((content.l1_table_offset, by_content.l1), *by_content.l1_copies) if len(one[1])]
@@ -176,6 +171,15 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
         found = _with_l1(by_header, *chosen, "most of its entries lead to tables")
         return replace(found, l1_copies=others, snapshots=by_content.snapshots)
     return replace(by_header, l1_copies=tuple(copies), snapshots=by_content.snapshots)
+
+
+def _beside_l1(header: Geometry, tables: U64) -> Bools:
+    """Which clusters that read as tables are not the header's own L1 table, which may read as an L2 table as well."""
+    clusters = tables >> np.uint64(header.cluster_bits)
+    first, length = header.l1_table_offset, L1_ENTRY_SIZE * max(1, header.l1_entry_count)
+    last = (first + length - 1) >> header.cluster_bits
+    found: Bools = (clusters < np.uint64(first >> header.cluster_bits)) | (clusters > np.uint64(last))
+    return found
 
 
 def _sized_by_header(by_content: Layout, by_header: Layout) -> Layout:
@@ -239,7 +243,9 @@ def accounts_of(evidence: Evidence, found: Scan, layout: Layout, tables: U64) ->
     accounts.claim_refcounts()
     geometry = layout.geometry
     if layout.form != "plan":
-        _claim_by_header(accounts, image_of(evidence, layout), layout)
+        image = image_of(evidence, layout)
+        accounts.without_snapshots = layout.form == "file" and not image.header.nb_snapshots
+        _claim_by_header(accounts, image, layout)
     accounts.claim_range(geometry.l1_table_offset, 8 * max(len(layout.l1), geometry.l1_entry_count))
     for snapshot in layout.snapshots if layout.form == "plan" else ():
         accounts.claim_range(snapshot.host_offset, snapshot.length)

@@ -20,7 +20,7 @@ from forensic.records.image import (
 )
 from forensic.records.report import ResultRecord
 from forensic.report.model import Report
-from forensic.report.values import size, text, virtual_size, words
+from forensic.report.values import by_plan, size, text, virtual_size, words
 
 DISK_PARTS = (
     ("data", "of data"),
@@ -51,6 +51,8 @@ def facts_of_container(report: Report) -> Iterator[tuple[str, str]]:
         return
     version = f"version {image.version}" if image.version else "of unknown version"
     yield "format", f"{'qcow' if isinstance(image, Qcow1ImageRecord) else 'qcow2'} {version}"
+    if result.extraction is UNSET:  # it says the same of its bytes
+        yield from by_plan(report)
     yield "virtual size", virtual_size(image)
     usage = report.source.disk_usage
     yield "file size", size(image.file_size) + ("" if usage is UNSET else f", on disk {size(usage)}")

@@ -97,6 +97,8 @@ def _verdict(report: Report) -> Html:
         if counts.get(severity.value)
     ]
     sentence = summary.reason or VERDICTS[verdict]
+    if report.result.plan is not UNSET:
+        sentence += " The image was read by a recovery plan: the file itself is damaged, or was taken to be."
     return element(
         "section",
         element("div", verdict, class_="word"),

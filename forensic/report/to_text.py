@@ -18,7 +18,7 @@ from forensic.records.judgement import CheckStatus, FindingRecord
 from forensic.report.image_facts import image_facts
 from forensic.report.model import Report
 from forensic.report.notes import notes_of
-from forensic.report.values import cautions, certainties, comparison, new_image, words
+from forensic.report.values import by_plan, cautions, certainties, comparison, new_image, words
 
 Line = Sequence[tuple[str, str]]
 """Pieces of text, each with its style."""
@@ -57,7 +57,11 @@ def info_lines(report: Report) -> Iterator[Line]:
 def check_lines(report: Report) -> Iterator[Line]:
     """The verdict, the findings with their first places, and how many checks were made."""
     verdict = report.result.summary.verdict.value
-    yield [(f"{report.source.path_as_given}: ", "title"), (verdict, verdict)]
+    through = "" if report.source.plan is UNSET else f" by the plan {report.source.plan}"
+    yield [(f"{report.source.path_as_given}: ", "title"), (verdict, verdict), (through, "")]
+    if through and report.result.extraction is UNSET:
+        for label, fact in by_plan(report):
+            yield [(f"  {label:13} ", "label"), (fact, "")]
     yield from _caution_lines(report)
     for finding in report.result.findings or ():
         yield from _finding_lines(finding)

@@ -134,6 +134,17 @@ def certainties(extraction: ExtractionRecord) -> list[tuple[str, str]]:
     return facts
 
 
+def by_plan(report: Report) -> list[tuple[str, str]]:
+    """The recovery plan that the image was read by, and how sure it is: a label and a sentence each."""
+    plan = report.result.plan
+    if plan is UNSET:
+        return []
+    sums = ", ".join(f"{count:,} {word}" for word, count in plan.bytes_by_certainty.items())
+    path = report.source.plan
+    facts = [("by the plan", ("" if path is UNSET else f"{path}: ") + f"{sums} (bytes)")]
+    return [*facts, ("plan edited", "by " + ", ".join(plan.examiner))] if plan.examiner else facts
+
+
 def comparison(compared: ComparisonRecord | None) -> list[tuple[str, str]]:
     """What two readings of an extraction had in common, and where they differ: a label and a sentence each."""
     if compared is None:

@@ -36,6 +36,49 @@ def test_a_wiped_l1_table_is_not_clean_and_comes_back(tmp_path: Path) -> None:
     assert "by the plan: " in done.out
 
 
+def test_check_and_info_name_the_plan_and_say_how_sure_it_is(tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    plan = planned(tmp_path, image)
+    said = f"  by the plan   {plan}: 16,384 certain, 0 inferred, 0 unknown (bytes)"
+    checked = qcowscope("check", image, "--plan", plan, "--report", f"html:{tmp_path / 'report.html'}")
+    assert checked.out.splitlines()[:2] == [f"{image}: clean by the plan {plan}", said]
+    assert said in qcowscope("info", image, "--plan", plan).out.splitlines()
+    html = (tmp_path / "report.html").read_text()
+    assert f"{plan}: 16,384 certain" in html
+    assert "The image was read by a recovery plan" in html
+    assert "plan.json: 16,384 certain" in qcowscope("check", image, "--plan", plan, "--format", "markdown").out
+
+
+@pytest.mark.parametrize("command", ["check", "info"])
+def test_a_report_has_the_plan_and_none_without_one(command: str, tmp_path: Path) -> None:
+    image = wiped(tmp_path)
+    plan = planned(tmp_path, image)
+    report = json.loads(qcowscope(command, image, "--plan", plan, "--json").out)
+    assert complaints(report) == []
+    assert report["source"]["plan"] == str(plan)
+    assert report["result"]["plan"]["bytes_by_certainty"] == {"certain": 16384, "inferred": 0, "unknown": 0}
+    assert (report["result"]["plan"]["target"], len(report["result"]["plan"]["digest"])) == ("active", 32)
+    other = json.loads(qcowscope(command, image, "--json").out)
+    assert "plan" not in other["result"]
+    assert "plan" not in other["source"]
+    assert "by the plan" not in qcowscope(command, image).out
+
+
+def test_a_plan_of_version_1_is_not_blamed_for_structures_that_the_version_has_not(tmp_path: Path) -> None:
+    image = SOUND / "version-1.qcow"
+    checked = qcowscope("check", image, "--plan", planned(tmp_path, image))
+    assert checked.status == 0
+    assert checked.out.splitlines()[0].startswith(f"{image}: clean by the plan ")
+
+
+def test_a_refcount_table_that_the_file_does_not_have_is_named_whatever_the_plan(tmp_path: Path) -> None:
+    content = bytearray(wiped(tmp_path).read_bytes())
+    content[56:60] = bytes(4)
+    image = tmp_path / "without.qcow2"
+    image.write_bytes(content)
+    assert "refcount-table-empty" in qcowscope("check", image, "--plan", planned(tmp_path, image)).out
+
+
 def test_extract_says_that_recover_may_read_more(tmp_path: Path) -> None:
     done = qcowscope("extract", wiped(tmp_path), "-o", tmp_path / "disk.raw")
     assert "recover may read more" in done.err
@@ -354,15 +397,22 @@ def test_what_is_less_sure_than_wanted_is_left_out(tmp_path: Path) -> None:
     assert qcowscope("recover", image, "--min-confidence", "2").status == 64
 
 
-def test_a_disk_that_no_table_can_map_is_refused_and_not_attempted(tmp_path: Path) -> None:
-    image = damaged("header-size-too-large", tmp_path)
-    for options in ((), ("--json",), ("-o", tmp_path / "plan.json"), ("--deleted-snapshots",)):
-        done = qcowscope("recover", image, *options)
-        assert (done.status, done.out) == (1, "")
-        assert "L1 entries" in done.err
-        assert "--virtual-size" in done.err
+def test_a_size_that_no_table_can_map_is_taken_from_the_tables_instead(tmp_path: Path) -> None:
+    image, plan = damaged("header-size-too-large", tmp_path), tmp_path / "plan.json"
+    done = qcowscope("recover", image, "-o", plan)
+    assert done.status == 5
+    assert "the size of the disk is unknown: at least " in done.out
+    extracted = qcowscope("extract", image, "--plan", plan, "-o", tmp_path / "disk.raw")
+    assert extracted.status == 5
+    qcowscope("extract", sound("data-512"), "-o", tmp_path / "sound.raw")
+    found, expected = (tmp_path / "disk.raw").read_bytes(), (tmp_path / "sound.raw").read_bytes()
+    assert found == expected[: len(found)]
+    assert not any(expected[len(found) :])
+
+
+def test_a_disk_that_no_table_can_map_is_refused_if_the_examiner_gives_it(tmp_path: Path) -> None:
     done = qcowscope("recover", sound("data-512"), "--virtual-size", "4E")
-    assert done.status == 1
+    assert (done.status, done.out) == (1, "")
     assert "L1 entries" in done.err
 
 

@@ -1,5 +1,6 @@
 """Files of other formats are named by what their first bytes look like."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, Qcow2Image, identify, open_any, open_image
-from forensic.qcow2.identify import FORMAT_SIGNATURES, ForeignFile, foreign_file
+from forensic.qcow2.identify import FORMAT_SIGNATURES, ForeignFile, foreign_file, has_tables_after_header
 from tests.images import SOUND, header, written
+from tests.oracles import require
+from tests.recovery.images import run
 
 
 def looked_at(folder: Path, start: bytes) -> str:
@@ -67,3 +70,66 @@ def test_random_bytes_always_have_a_description(tmp_path_factory: pytest.TempPat
         found = foreign_file(evidence, start)
     assert found.description.isprintable()
     assert found.format == "unknown"
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16, 32, 64])
+def test_an_overwritten_header_is_suspected_whatever_the_width_of_the_refcounts(bits: int, tmp_path: Path) -> None:
+    require("qemu-img")
+    path = tmp_path / "image.qcow2"
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"refcount_bits={bits},cluster_size=4096", path, "8M")
+    content = path.read_bytes()
+    for start in (bytes(512), b"a line of text\n" * 34, content[4096:4608]):
+        path.write_bytes(start + content[len(start) :])
+        with Evidence(path) as evidence:
+            found = identify(evidence)
+        assert isinstance(found, ForeignFile)
+        assert "clusters of 4,096 bytes" in found.description
+        assert "qcowscope recover may read it" in found.description
+
+
+@pytest.mark.parametrize("start", [bytes(48), b"a line of text, and " * 2 + b"one more"], ids=["zeros", "text"])
+def test_an_overwritten_header_of_version_1_is_suspected(start: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image.qcow"
+    path.write_bytes(start + (SOUND / "version-1.qcow").read_bytes()[48:])
+    with Evidence(path) as evidence:
+        found = identify(evidence)
+        assert isinstance(found, ForeignFile)
+        assert "of a qcow image of version 1" in found.description
+        assert "qcowscope recover may read it" in found.description
+        assert has_tables_after_header(evidence)
+
+
+@pytest.mark.parametrize("change", [(48, 0x1FF), (48, 1 << 40), (56, 4096), (4096, 0x1FF)], ids=str)
+def test_what_is_no_l1_table_of_version_1_is_not_taken_for_one(change: tuple[int, int], tmp_path: Path) -> None:
+    """An entry not aligned, past the end of the file, or leading where another does, and a table of something else."""
+    at, value = change
+    content = bytearray(8192)
+    content[48:56] = (4096).to_bytes(8, "big")
+    content[4096:4104] = (4096).to_bytes(8, "big")
+    path = tmp_path / "image"
+    path.write_bytes(content)
+    with Evidence(path) as evidence:
+        assert has_tables_after_header(evidence)
+    content[at : at + 8] = value.to_bytes(8, "big")
+    path.write_bytes(content)
+    with Evidence(path) as evidence:
+        assert not has_tables_after_header(evidence)
+
+
+@pytest.mark.parametrize("body", ["zeros", "noise", "text", "numbers", "boot sector"])
+def test_no_header_is_suspected_where_none_was(body: str, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    content = {
+        "zeros": bytes(1 << 20),
+        "noise": rng.randbytes(1 << 20),
+        "text": b"a line of text\n" * 70000,
+        "numbers": b"".join(number.to_bytes(8, "big") for number in range(1 << 17)),
+        "boot sector": (rng.randbytes(510) + b"\x55\xaa").ljust(1 << 20, b"\0"),
+    }[body]
+    path = tmp_path / "disk.raw"
+    path.write_bytes(content)
+    with Evidence(path) as evidence:
+        assert not has_tables_after_header(evidence)
+        found = identify(evidence)
+    assert isinstance(found, ForeignFile)
+    assert "recover" not in found.description

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.recovery.figures import figures_of
 from tests.recovery.images import DAMAGES, KINDS, damaged_again, make
+from tests.recovery.version_1 import images as version_1
 
 
 def main() -> int:
@@ -32,7 +33,24 @@ def main() -> int:
                         found = figures_of(damaged_again(made, damage, seed))
                         wrong += found.wrong_certain
                         print(f"  {damage:24} {found}", flush=True)
+        if not options.kind or options.kind in "version 1":
+            wrong += _version_1(seed, options.damage)
     return 1 if wrong else 0
+
+
+def _version_1(seed: int, wanted: str) -> int:
+    """The same of images of version 1, which have damages of their own."""
+    wrong = 0
+    for content, size, how in version_1.KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            made = version_1.make(Path(folder), content, size, seed, *how)
+            print(f"seed {seed}, version 1, {' '.join([content, *how])}", flush=True)
+            for damage in version_1.DAMAGES:
+                if wanted in damage:
+                    found = figures_of(version_1.damaged_again(made, damage, seed))
+                    wrong += found.wrong_certain
+                    print(f"  {damage:24} {found}", flush=True)
+    return wrong
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
-from forensic.recovery.plan import Plan
+from forensic.recovery.plan import Plan, to_json
+from forensic.recovery.plan_reading import parse_plan
 from forensic.recovery.reading import planned_by
 from forensic.recovery.recover import recover
 from tests.recovery.images import DAMAGES, Made, damaged_again, known
@@ -55,7 +56,7 @@ class Figures:
 
 
 def figures_of(made: Made, bad: Sequence[tuple[int, int]] = ()) -> Figures:
-    """Recover, read through the plan, and compare with the truth."""
+    """Recover, read through the plan as it is written to a file, and compare with the truth."""
     with Evidence(made.path, bad=bad) as evidence:
         try:
             recovery = recover(evidence)
@@ -63,7 +64,7 @@ def figures_of(made: Made, bad: Sequence[tuple[int, int]] = ()) -> Figures:
             found = Figures(damage=("nothing",))
             found.there = sum(_content(made, start, length) for start, _, length, _ in made.data)
             return found
-        found = compared(made, evidence, recovery.plan)
+        found = compared(made, evidence, parse_plan(to_json(recovery.plan).encode(), "plan"))
         found.damage = tuple(recovery.damage)
         return found
 
@@ -101,7 +102,8 @@ def compared(made: Made, evidence: Evidence, plan: Plan) -> Figures:
             if start >= end:
                 continue
             word = {"certain": 2, "inferred": 1, "unknown": 0}[judged.certainty]
-            said[start // BLOCK : -(-end // BLOCK)] = bytes([word]) * (-(-end // BLOCK) - start // BLOCK)
+            stop = -(-end // BLOCK) if end == size else end // BLOCK  # a block that is known in part is not judged
+            said[start // BLOCK : stop] = bytes([word]) * (stop - start // BLOCK)
             if body:
                 got[start:end] = body[start - guest_offset : end - guest_offset]
     lost = np.frombuffer(_lost(made, size), dtype=np.uint8)[: size // BLOCK]
@@ -134,7 +136,7 @@ def _lost(made: Made, size: int) -> bytearray:
     """Blocks whose bytes the damage hit: 1 in the middle of the file, 2 at its start, where it leaves a trace."""
     lost = bytearray(size // BLOCK + 1)
     for begin, end in made.hit:
-        trace = 2 if begin == 0 or end == len(made.content) else 1
+        trace = 2 if begin == 0 or end >= len(made.content) else 1
         for guest, host, length, stored in made.data:
             first, last = max(begin, host), min(end, host + (stored or length))
             if first < last and stored:

@@ -196,6 +196,8 @@ KINDS = [
     Kind("xfs c4k -W", "xfs", 320 * MIB, "cluster_size=4096", "-W"),
     Kind("2 snapshots 8k", "noise", 32 * MIB, "cluster_size=8192", "guest", 2),
     Kind("ext4 snapshot 64k", "ext4", 64 * MIB, "cluster_size=65536", "convert", 1),
+    Kind("ext4 snapshot 4k -W", "ext4", 32 * MIB, "cluster_size=4096", "-W", 1),
+    Kind("xfs snapshot w32k", "xfs many", 320 * MIB, "cluster_size=32768", "guest", 1),
 ]
 
 
@@ -281,6 +283,14 @@ def _cut(made: Made, rng: random.Random) -> None:
     del made.content[end:]
 
 
+def _cut_at_snapshot(made: Made, rng: random.Random) -> None:
+    """What was written after the first snapshot is lost, and with it the tables that are the disk's own since."""
+    if made.u64(56) & 0xFFFFFFFF:
+        end = made.u64(made.u64(64))
+        made.hit.append((end, len(made.content)))
+        del made.content[end:]
+
+
 def _field(offset: int, length: int, value: int) -> Damage:
     def damage(made: Made, rng: random.Random) -> None:
         made.put(offset, value.to_bytes(length, "big"))
@@ -326,6 +336,9 @@ DAMAGES: dict[str, Damage] = {
     "l1_table_offset wrong": _field(40, 8, 0x70000000),
     "l1_size 0": _field(36, 4, 0),
     "size 0": _field(24, 8, 0),
+    "size impossible": _field(24, 8, (1 << 64) - 1),
+    "size far too large": _field(24, 8, 1 << 52),
+    "refcount table wrong": _field(48, 12, (1 << 96) - 1),
     "refcounts zero": lambda made, rng: _refcounts(made, b"\0"),
     "refcounts ff": lambda made, rng: _refcounts(made, b"\xff"),
     "first 64 KiB text": lambda made, rng: made.put(0, TEXT[:65536]),
@@ -343,6 +356,7 @@ DAMAGES: dict[str, Damage] = {
     "parts of half of L2 zero": lambda made, rng: _l2_in_part(made, rng, 0.5, bytes),
     "all L2 random": lambda made, rng: _some_l2(made, rng, 1, rng.randbytes),
     "cut": _cut,
+    "cut after the first snapshot": _cut_at_snapshot,
     "L1 and refcounts zero": _l1_and_refcounts_zero,
     "random metadata": _random_metadata,
 }

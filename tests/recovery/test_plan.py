@@ -53,6 +53,18 @@ def test_a_plan_follows_its_schema(plan: Plan) -> None:
     jsonschema.validate(json.loads(to_json(plan)), json_schema())
 
 
+@pytest.mark.parametrize("at", range(4, 104, 4))
+@pytest.mark.parametrize("raw", [b"\xff" * 8, b"\x80" + bytes(7), b"\x7f" + b"\xff" * 7], ids=bytes.hex)
+def test_a_plan_can_be_used_whatever_a_field_of_the_header_says(at: int, raw: bytes, tmp_path: Path) -> None:
+    content = bytearray(IMAGE.read_bytes())
+    content[at : at + 8] = raw
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(content)
+    with Evidence(path) as evidence:
+        plan = recover(evidence).plan
+        assert planned_by(parse_plan(to_json(plan).encode(), "plan"), evidence).size > 0
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

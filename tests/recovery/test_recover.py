@@ -16,7 +16,7 @@ from samples.kinds import Kind as Sample
 from tests.images import COMPLETE, COPIED, QCOW2, header, sample
 from tests.oracles import require
 from tests.recovery.figures import figures_of, wrong_after_damage
-from tests.recovery.images import DAMAGES, KINDS, TEXT, Kind, Made, damaged_again, make
+from tests.recovery.images import DAMAGES, KINDS, MIB, TEXT, Kind, Made, damaged_again, make
 
 SEEDS_OF_A_SAMPLE = range(100, 116)
 
@@ -26,7 +26,7 @@ MAY_BE_WRONG = 0.02
 TOOLS = {"ext4": "mkfs.ext4", "xfs": "mkfs.xfs", "xfs many": "mkfs.xfs"}
 
 ALL_KINDS = {kind.name for kind in KINDS}
-ON_DEMAND = ("xfs w4k", "xfs many c4k", "xfs c4k -W", "noise c2M")
+ON_DEMAND = ("xfs w4k", "xfs many c4k", "xfs c4k -W", "noise c2M", "xfs snapshot w32k")
 IN_CI = [kind for kind in KINDS if kind.name not in ON_DEMAND]
 """The others, and other seeds, are for `python -m tests.recovery`."""
 
@@ -35,6 +35,9 @@ ONE_SLOT = {"noise c64k", "noise c2M", "ext4 c64k", "ext4 zlib 64k"}
 WITH_EIGHT_BYTES = [kind for kind in IN_CI if kind.name == "ext4 c4k"]
 """A kind with a table of plain entries whose first two sectors are full."""
 SNAPSHOTS = {"2 snapshots 8k", "ext4 snapshot 64k"}
+CUT_BEFORE_TABLES = SNAPSHOTS | {"ext4 snapshot 4k -W", "xfs snapshot w32k"}
+"""Kinds whose tables in use lie at the end of the file, since they were copied after a snapshot."""
+
 XFS = {"xfs many w4k", "xfs many c4k"}
 LARGE_FILES = {"xfs w4k", "xfs c4k -W"}
 
@@ -49,7 +52,16 @@ ROWS: tuple[tuple[str, set[str], float, float], ...] = (
     ("size 0", ALL_KINDS, 0.999, 0.99),
     ("refcounts zero", ALL_KINDS, 1, 1),
     ("refcounts ff", ALL_KINDS, 1, 1),
-    ("cut", ALL_KINDS - SNAPSHOTS, 1, 1),
+    ("size impossible", ALL_KINDS, 0.999, 0.99),
+    ("size far too large", ALL_KINDS, 0.999, 0.99),
+    ("refcount table wrong", ALL_KINDS, 1, 1),
+    ("cut", ALL_KINDS - CUT_BEFORE_TABLES, 1, 1),
+    ("cut after the first snapshot", {"xfs snapshot w32k", "ext4 snapshot 4k -W"}, 0.99, 0),
+    ("first 64 KiB text", {"2 snapshots 8k"}, 0.95, 0),
+    ("first 1 MiB zero", {"2 snapshots 8k"}, 0.99, 0),
+    ("created again, 64 KiB", {"2 snapshots 8k", "ext4 snapshot 4k -W"}, 0.99, 0),
+    ("created again", {"ext4 snapshot 4k -W"}, 0.99, 0),
+    ("created again, 64 KiB", {"noise c2M"}, 0.99, 0),
     ("L1 zero", ONE_SLOT, 0.99, 0.95),
     ("first 64 KiB text", {"ext4 c4k"}, 0.55, 0),
     ("L1 zero", SNAPSHOTS, 0.99, 0),
@@ -104,6 +116,35 @@ def test_nothing_that_is_called_certain_is_wrong(made: tuple[Kind, Made], damage
         if name == damage and kind.name in kinds:
             assert found.right_share >= right, str(found)
             assert found.certain_share >= certain, str(found)
+
+
+def test_the_table_that_a_snapshot_has_left_is_not_that_of_the_disk(tmp_path: Path) -> None:
+    """Its refcount is one as well, once the disk has its own; structures of the guest say where it belongs."""
+    require("qemu-img", "qemu-io", "mkfs.xfs")
+    kind = next(kind for kind in KINDS if kind.name == "xfs snapshot w32k")
+    image = damaged_again(make(kind, tmp_path, seed=1), "cut after the first snapshot", seed=1)
+    found = figures_of(image)
+    assert (found.wrong_certain, found.certain) == (0, 0)
+    assert found.right_share > 0.99
+    with Evidence(image.path) as evidence:
+        plan = recover(evidence).plan
+    assert {plan.decisions[one.decision].method for one in plan.l1} == {"older_table"}
+
+
+@pytest.mark.parametrize("again", ["created again, 64 KiB", "none"])
+def test_large_clusters_are_found_by_few_entries_though_a_new_image_has_others(again: str, tmp_path: Path) -> None:
+    require("qemu-img", "qemu-io")
+    image = make(Kind("", "noise", 16 * MIB, "cluster_size=2M"), tmp_path, seed=1)
+    assert figures_of(damaged_again(image, again, seed=1)).right_share > 0.99
+
+
+def test_an_l1_table_is_no_table_of_another_kind_beside_a_header_whose_l2_table_is_lost(tmp_path: Path) -> None:
+    """One with a single entry reads as an L2 table without subclusters, which the header says there are."""
+    require("qemu-img", "qemu-io")
+    image = make(Kind("", "noise", 16 * MIB, "cluster_size=65536,extended_l2=on"), tmp_path, seed=1)
+    found = figures_of(damaged_again(image, "30 % of L2 zero", seed=1))
+    assert (found.all_inferred, found.wrong_certain) == (0, 0)
+    assert not [words for words in found.damage if "header is not used" in words]
 
 
 def full_table(image: Made) -> int:

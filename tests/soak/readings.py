@@ -24,6 +24,7 @@ from forensic.rebuilding.rebuild import rebuild
 from forensic.records.judgement import Verdict
 from samples.oracle import ENVIRONMENT
 from tests.recovery.figures import wrong_after_damage
+from tests.recovery.version_1 import images as version_1
 from tests.soak.images import PASSPHRASE, Made
 
 CLI = [sys.executable, "-m", "forensic.cli"]
@@ -75,7 +76,9 @@ def _recovered(made: Made, seed: int) -> list[str]:
     """After some damage, nothing that recovery calls certain is wrong."""
     if made.encrypted or made.backing:
         return []
-    return [f"recovery: {wrong}" for wrong in [wrong_after_damage(made.path, made.path.parent, seed)] if wrong]
+    folder = made.path.parent
+    found = [wrong_after_damage(made.path, folder, seed), version_1.wrong_after_damage(made.path, folder, seed)]
+    return [f"recovery: {wrong}" for wrong in found if wrong]
 
 
 def _supplied(made: Made) -> Supplied:

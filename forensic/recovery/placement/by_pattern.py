@@ -18,7 +18,7 @@ from forensic.recovery.anchors.file_ends import file_ends
 from forensic.recovery.certainty import Certainty, Method
 from forensic.recovery.placement.file_end_scores import file_end_scores
 from forensic.recovery.placement.slots import Placed
-from forensic.recovery.placement.usedmap import FREE, USED, Read, of_slots, used_maps
+from forensic.recovery.placement.usedmap import FREE, NOT_KNOWN, USED, Read, of_slots, used_maps
 from forensic.recovery.scan import Scan
 
 MARGIN = 20
@@ -81,14 +81,15 @@ def by_pattern(
     read: Read,
 ) -> list[Placed]:
     """Tables of which one slot fits best by far, and no other table fits that slot as well."""
-    scores = scores_of(accounts, scan, orphans, free, anchors, read)
-    if scores is None:
+    fits = _fits_of(accounts, scan, orphans, free, anchors, read)
+    if fits is None:
         return []
+    scores, possible = fits
     slots: I64 = np.array(sorted(free), dtype=np.int64)
     found: list[Placed] = []
     open_tables, open_slots = np.ones(len(orphans), dtype=np.bool_), np.ones(len(slots), dtype=np.bool_)
     while True:
-        taken = _mutual(np.where(open_tables[:, np.newaxis] & open_slots, scores, -np.inf))
+        taken = _mutual(np.where(open_tables[:, np.newaxis] & open_slots, scores, -np.inf), possible)
         if not taken:
             return found
         for table, slot, margin in taken:
@@ -106,15 +107,29 @@ def scores_of(
     read: Read,
 ) -> Scores | None:
     """How well each of the orphans fits each free slot; None if nothing is known of what is in use."""
+    fits = _fits_of(accounts, scan, orphans, free, anchors, read)
+    return None if fits is None else fits[0]
+
+
+def _fits_of(
+    accounts: Accounts,
+    scan: Scan,
+    orphans: U64,
+    free: Sequence[int],
+    anchors: Sequence[tuple[Anchor, int]],
+    read: Read,
+) -> tuple[Scores, Scores] | None:
+    """The scores of `scores_of`, and what they would be at most if more were known of what is in use."""
     geometry = accounts.geometry
     maps = used_maps(accounts.evidence, scan, anchors, read)
     slots: I64 = np.array(sorted(free), dtype=np.int64)
     entries = geometry.l2_entry_count
     if not maps or not len(orphans) or not len(slots) or len(orphans) * len(slots) * entries > MOST_COMPARED:
         return None
-    scores = _scores(_allocated(accounts, orphans), of_slots(maps, slots, entries, geometry.cluster_size))
-    ends = file_ends(accounts.evidence, scan, anchors, read)
-    return scores + file_end_scores(accounts, scan, orphans, slots, ends)
+    allocated, states = _allocated(accounts, orphans), of_slots(maps, slots, entries, geometry.cluster_size)
+    scores = _scores(allocated, states)
+    scores += file_end_scores(accounts, scan, orphans, slots, file_ends(accounts.evidence, scan, anchors, read))
+    return scores, scores + _not_known(allocated, states)
 
 
 def _allocated(accounts: Accounts, orphans: U64) -> Scores:
@@ -134,8 +149,18 @@ def _scores(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
     return found
 
 
-def _mutual(scores: Scores) -> list[tuple[int, int, int]]:
-    """Pairs of table and slot that are each other's best, by `MARGIN`; and by how much."""
+def _not_known(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
+    """What a table would score if all that is not known of a slot were as the table has it."""
+    not_known = (states == NOT_KNOWN).astype(np.float32)
+    found: Scores = 2 * allocated @ not_known.T + (np.float32(1) - allocated) @ not_known.T
+    return found
+
+
+def _mutual(scores: Scores, possible: Scores) -> list[tuple[int, int, int]]:
+    """Pairs of table and slot that are each other's best, by `MARGIN`; and by how much.
+
+    Another slot counts with what is `possible` there: a full table fits each of which nothing is known as well.
+    """
     if not np.isfinite(scores).any():
         return []
     best_slot, best_table = scores.argmax(axis=1), scores.argmax(axis=0)
@@ -144,7 +169,8 @@ def _mutual(scores: Scores) -> list[tuple[int, int, int]]:
         score = scores[table, slot]
         if not np.isfinite(score) or int(best_table[slot]) != table or score <= 0:
             continue
-        others = np.concatenate([np.delete(scores[table], slot), np.delete(scores[:, slot], table)])
+        elsewhere = np.where(np.isfinite(scores[table]), possible[table], -np.inf)
+        others = np.concatenate([np.delete(elsewhere, slot), np.delete(scores[:, slot], table)])
         rival = float(others.max(initial=-np.inf))
         margin = score - rival if np.isfinite(rival) else score
         if margin >= MARGIN:

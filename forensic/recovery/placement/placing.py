@@ -33,6 +33,10 @@ MOST_ROUNDS = 4
 """Rounds of placing by what is in use: each may place the table that holds the next bitmap."""
 
 
+FARTHEST_TIMES = 16
+"""Times the size of the file beyond which no L1 entry is believed to have led before the file was cut."""
+
+
 def place_tables(work: Work) -> None:
     """Give tables without an L1 entry their slots, strongest evidence first."""
     layout, accounts = work.layout, work.accounts
@@ -57,6 +61,7 @@ def place_tables(work: Work) -> None:
         known += [(one.slot, one.host_offset) for one in work.placed]
         decoded = Decoded()
         counted_now = bool(accounts.in_use(in_use).any())
+        in_use = in_use[~np.isin(in_use, _older_versions(work, in_use, known))]
         _take(work, by_anchors(accounts, in_use, known, needed, disk_shape(work), decoded, counted_now, doubtful), free)
         _by_what_is_in_use(work, in_use, needed, free, decoded)
     if work.placed:
@@ -65,12 +70,22 @@ def place_tables(work: Work) -> None:
         work.orphans = work.orphans.chosen(~np.isin(work.orphans.host_offsets, tables))
 
 
+def _older_versions(work: Work, tables: U64, known: list[tuple[int, int]]) -> list[int]:
+    """Those of some tables whose slot is known and was not given to them: another version of it has it.
+
+    Another L1 table names them, or they lead to the same clusters as a table that is known.
+    """
+    taken = {one.host_offset for one in work.placed}
+    named = {table for _, table in known} | {one.host_offset for one in by_twins(work.accounts, tables, known)}
+    return sorted(named - taken)
+
+
 def _slots_with_lost_tables(work: Work) -> set[int]:
-    """The slots whose L1 entry is sound and leads to a place in the file where no table is any more."""
+    """The slots whose L1 entry is sound and leads to a place where no table is any more, or past the file's end."""
     named = work.layout.l1[work.broken]
     offsets = host_offset_of(named)
     sound = (l1_reserved_bits(named) == 0) & ((offsets & np.uint64(work.geometry.cluster_size - 1)) == 0)
-    sound &= (offsets != 0) & (offsets < np.uint64(work.evidence.size))
+    sound &= (offsets != 0) & (offsets < np.uint64(FARTHEST_TIMES * work.evidence.size))
     return set(work.broken[sound].tolist())
 
 
@@ -124,14 +139,21 @@ def all_placed(work: Work) -> list[tuple[int, int]]:
 def _take(work: Work, found: list[Placed], free: set[int]) -> None:
     """Take placements whose slot is free, and whose table has no other slot."""
     taken = {one.host_offset for one in work.placed}
+    lost = _slots_with_lost_tables(work)
     wanted: dict[int, list[Placed]] = {}
     for one in found:
         if one.slot in free and one.host_offset not in taken:
-            wanted.setdefault(one.slot, []).append(one)
+            wanted.setdefault(one.slot, []).append(_as_older(one) if one.slot in lost else one)
     for slot, choices in wanted.items():
         if len(choices) == 1:
             work.placed.append(choices[0])
             free.discard(slot)
+
+
+def _as_older(one: Placed) -> Placed:
+    """A table in a slot whose L1 entry names another place: it is what the slot had before, and never certain."""
+    because = f"the L1 entry names another place, where no table is any more; {one.because}"
+    return replace(one, method=Method.OLDER_TABLE, certainty=sure.Certainty.INFERRED, because=because)
 
 
 def other_l1_tables(work: Work) -> list[tuple[str, U64]]:

@@ -18,6 +18,7 @@ from forensic.qcow2.geometry import Geometry
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.candidates import Candidates
 from forensic.recovery.certainty import Certainty, Method
+from forensic.recovery.headers import MOST_SLOTS_OF_A_TABLE
 
 MOST_ORPHANS = 1 << 15
 """Tables without an L1 entry that are looked at; of more, those with most entries. They may be planted."""
@@ -155,23 +156,34 @@ def newest_of_twins(orphans: Candidates, twins: list[Placed]) -> list[Placed]:
 
 
 def is_current(accounts: Accounts, host_offset: int, counted_now: bool) -> bool:
-    """Whether a table has one reference: by its refcount, or since every cluster in it says so of itself.
+    """Whether a table has one reference, which is that of the disk.
 
+    By its refcount it has, or since every cluster in it says so of itself. A table that only a snapshot has left has a
+    refcount of one as well, but no copied bits: these are cleared when the snapshot is made, and set in the copy that
+    the disk gets. One of nothing but compressed clusters has no such bits, and tells only where no snapshot can be.
     The refcounts are believed only if they know of such tables (`counted_now`); after an image was created over
     another they are those of the new one.
     """
-    if counted_now and accounts.usable and accounts.stored is not None:
-        return int(accounts.stored.at(np.array([host_offset >> accounts.geometry.cluster_bits]))[0]) == 1
+    by_count = counted_now and accounts.usable
+    if by_count and not _has_one_reference(accounts, host_offset):
+        return False
     for batch, good in accounts.batches(np.zeros(1, np.int64), np.array([host_offset], dtype=np.uint64)):
         places, streams = located(batch, good)
-        leads = places != 0
-        return bool(is_copied(batch.entries[leads]).all()) and not bool(streams.any())
+        copied = is_copied(batch.entries[places != 0])
+        if by_count:
+            return bool(copied.any()) or accounts.without_snapshots
+        return bool(copied.all()) and not bool(streams.any())
     return False
+
+
+def _has_one_reference(accounts: Accounts, host_offset: int) -> bool:
+    cluster = np.array([host_offset >> accounts.geometry.cluster_bits])
+    return accounts.stored is not None and int(accounts.stored.at(cluster)[0]) == 1
 
 
 def slots_needed(geometry: Geometry, l1: U64, evidence_tables: int) -> int:
     """How many slots there may be; a size that nothing confirms counts only as far as there is evidence for it."""
-    most = 64 * max(1, evidence_tables)
+    most = MOST_SLOTS_OF_A_TABLE * max(1, evidence_tables)
     return max(len(l1), min(geometry.l1_entries_needed, most) if geometry.virtual_size else most)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64
+from forensic.qcow2.arrays import I64, Bools
 from forensic.recovery.anchors import xfs
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.anchors.ext_bitmaps import Bitmaps, bitmaps_of
@@ -148,20 +148,35 @@ def of_slots(maps: Sequence[UsedMap], slots: I64, entries: int, cluster_size: in
     """Of each entry of some slots whether its cluster is in use; a cluster is if any block in it is."""
     found = np.full((len(slots), entries), NOT_KNOWN, dtype=np.uint8)
     for one in maps:
-        size = one.block_size
         for row, slot in enumerate(slots.tolist()):
             begin = slot * entries * cluster_size - one.start
-            whole = _blocks(one, begin, entries * cluster_size)
-            if cluster_size >= size:
-                parts = whole.reshape(entries, -1)
-                used = (parts == USED).any(axis=1)
-                free = (parts == FREE).all(axis=1)
-            else:
-                parts = np.repeat(whole, size // cluster_size)[:entries]
-                used, free = parts == USED, parts == FREE
-            found[row][used] = USED
-            found[row][free & (found[row] == NOT_KNOWN)] = FREE
+            first, stop = _touched(one, begin, entries, cluster_size)
+            if first < stop:
+                used, free = _of_clusters(one, begin + first * cluster_size, stop - first, cluster_size)
+                part = found[row, first:stop]
+                part[used] = USED
+                part[free & (part == NOT_KNOWN)] = FREE
     return found
+
+
+def _touched(one: UsedMap, begin: int, entries: int, cluster_size: int) -> tuple[int, int]:
+    """Which entries of a slot the file system reaches: the slot may be far larger. Blocks are not cut in two.
+
+    `begin` counts from the start of the file system.
+    """
+    per_block = max(1, one.block_size // cluster_size)
+    first = max(0, -begin // cluster_size) // per_block * per_block
+    return first, min(entries, -(-(len(one.states) * one.block_size - begin) // cluster_size))
+
+
+def _of_clusters(one: UsedMap, begin: int, count: int, cluster_size: int) -> tuple[Bools, Bools]:
+    """Of some clusters whether any block in them is in use, and whether all are free."""
+    whole = _blocks(one, begin, count * cluster_size)
+    if cluster_size >= one.block_size:
+        parts = whole.reshape(count, -1)
+        return (parts == USED).any(axis=1), (parts == FREE).all(axis=1)
+    parts = np.repeat(whole, one.block_size // cluster_size)[:count]
+    return parts == USED, parts == FREE
 
 
 def _blocks(one: UsedMap, begin: int, length: int) -> States:

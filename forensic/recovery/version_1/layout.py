@@ -18,8 +18,8 @@ from forensic.qcow2.header import V1_LENGTH, parse_header
 from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.v1_tables import read_l1
 from forensic.recovery.candidates import find_candidates, read_table
-from forensic.recovery.headers import MadeHeader
-from forensic.recovery.layout import DEFLATE, Knowledge, Layout, is_coherent, layout_by_content
+from forensic.recovery.headers import DEFLATE, MadeHeader
+from forensic.recovery.layout import Knowledge, Layout, is_coherent, layout_by_content
 from forensic.recovery.scan import Scan
 
 NOWHERE = 0

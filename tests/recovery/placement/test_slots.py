@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from forensic.recovery.certainty import Why
 from forensic.recovery.composing import Ranges, slots_of
 from forensic.recovery.placement.by_order import _best_in_order, decided
-from forensic.recovery.placement.by_pattern import MARGIN, _mutual, _scores
+from forensic.recovery.placement.by_pattern import MARGIN, _mutual, _not_known, _scores
 from forensic.recovery.placement.usedmap import FREE, NOT_KNOWN, USED, UsedMap, of_slots
 
 
@@ -46,10 +47,22 @@ def test_a_pair_is_taken_only_if_each_is_the_other_s_best_by_far() -> None:
     far = np.array([[100, 10], [20, 90]], dtype=np.float32)
     near = np.array([[100, 100 - MARGIN + 1], [20, 90]], dtype=np.float32)
     rivals = np.array([[100, 0], [99, 0]], dtype=np.float32)
-    assert [(table, slot) for table, slot, _ in _mutual(far)] == [(0, 0), (1, 1)]
-    assert _mutual(near) == []
-    assert _mutual(rivals) == []
-    assert _mutual(np.full((2, 2), -np.inf, dtype=np.float32)) == []
+    assert [(table, slot) for table, slot, _ in _mutual(far, far)] == [(0, 0), (1, 1)]
+    assert _mutual(near, near) == []
+    assert _mutual(rivals, rivals) == []
+    nothing = np.full((2, 2), -np.inf, dtype=np.float32)
+    assert _mutual(nothing, nothing) == []
+
+
+def test_a_slot_of_which_nothing_is_known_is_a_rival_with_all_that_is_possible_there() -> None:
+    allocated = np.ones((1, 100), dtype=np.float32)
+    states = np.array([[USED] * 100, [NOT_KNOWN] * 100, [FREE] * 100], dtype=np.uint8)
+    scores = _scores(allocated, states)
+    possible = scores + _not_known(allocated, states)
+    assert possible.tolist() == [[200, 200, -600]]
+    assert _mutual(scores, scores) == [(0, 0, 200)]
+    assert _mutual(scores, possible) == []
+    assert _mutual(scores[:, [0, 2]], possible[:, [0, 2]]) == [(0, 0, 800)]
 
 
 def test_what_is_allocated_though_free_counts_most() -> None:
@@ -73,6 +86,16 @@ def test_a_cluster_is_in_use_if_any_block_in_it_is(block: int, cluster: int) -> 
             }
             expected = USED if USED in inside else FREE if inside == {FREE} else NOT_KNOWN
             assert found[slot, index] == expected, (slot, index)
+
+
+def test_a_slot_far_larger_than_the_file_system_costs_nothing_for_the_rest() -> None:
+    blocks = np.full(64, USED, dtype=np.uint8)
+    tracemalloc.start()
+    found = of_slots([UsedMap(0, 1024, blocks)], np.arange(16), 1 << 18, 2 << 20)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.argwhere(found == USED).tolist() == [[0, 0]]
+    assert most < found.nbytes + (4 << 20)
 
 
 def test_runs_of_doubt_are_joined_across_tables_and_not_across_gaps() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,81 +10,13 @@ import pytest
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import open_any
-from forensic.mapping.extents import State
 from forensic.recovery.reading import image_by, planned_by
 from forensic.recovery.recover import recover
-from samples.oracle import ENVIRONMENT
 from tests.images import SOUND
 from tests.oracles import require
 from tests.recovery.figures import figures_of
-from tests.recovery.images import MIB, TEXT, Made, filesystem, run
-
-L1 = 48
-TABLE_ENTRIES = 512
-
-
-def make(folder: Path, content: str, size: int, seed: int, *options: str) -> Made:
-    """A disk converted to version 1, in which QEMU takes clusters of 4 KiB."""
-    raw, image = filesystem(content, folder, size, random.Random(seed)), folder / "image.qcow"
-    # QEMU writes all compressed clusters, and ends with an error since it cannot truncate the file then.
-    command = ["qemu-img", "convert", "-O", "qcow", *options, str(raw), str(image)]
-    subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=not options)
-    truth = folder / "truth.raw"
-    run("qemu-img", "convert", "-f", "qcow", "-O", "raw", image, truth)
-    with open_any(image) as opened:
-        data = [
-            (one.guest_offset, one.host_offset, one.length, one.stored_length or 0)
-            for one in opened.extents()
-            if one.host_offset is not None and one.state in (State.DATA, State.COMPRESSED)
-        ]
-    content_now = bytearray(image.read_bytes())
-    return Made(image, truth.read_bytes(), data, 1 << content_now[32], content_now)
-
-
-def slots(made: Made) -> int:
-    return -(-len(made.truth) // (made.cluster * TABLE_ENTRIES))
-
-
-def l1_zero(made: Made, rng: random.Random) -> None:
-    made.put(L1, bytes(8 * slots(made)))
-
-
-def half_of_l1_zero(made: Made, rng: random.Random) -> None:
-    for slot in rng.sample(range(slots(made)), slots(made) // 2):
-        made.put(L1 + 8 * slot, bytes(8))
-
-
-def l1_text(made: Made, rng: random.Random) -> None:
-    third = slots(made) // 3
-    made.put(L1 + 8 * third, TEXT[: 8 * third])
-
-
-def parts_of_l2(body: Callable[[int], bytes]) -> Callable[[Made, random.Random], None]:
-    """A few sectors of every table: its first, its last, or any between."""
-
-    def damage(made: Made, rng: random.Random) -> None:
-        for slot in range(slots(made)):
-            if table := made.u64(L1 + 8 * slot):
-                length = 512 * rng.randrange(1, 4)
-                at = rng.choice([0, made.cluster - length, 512 * rng.randrange((made.cluster - length) // 512)])
-                made.put(table + at, body(length))
-                first = slot * TABLE_ENTRIES + at // 8
-                made.unnamed.append((first * made.cluster, (first + length // 8) * made.cluster))
-
-    return damage
-
-
-DAMAGES: dict[str, Callable[[Made, random.Random], None]] = {
-    "none": lambda made, rng: None,
-    "header zero": lambda made, rng: made.put(0, bytes(48)),
-    "header text": lambda made, rng: made.put(0, TEXT[:48]),
-    "L1 zero": l1_zero,
-    "half of L1 zero": half_of_l1_zero,
-    "L1 text": l1_text,
-    "parts of L2 text": parts_of_l2(lambda length: TEXT[:length]),
-    "parts of L2 ff": parts_of_l2(lambda length: b"\xff" * length),
-    "parts of L2 zero": parts_of_l2(bytes),
-}
+from tests.recovery.images import MIB
+from tests.recovery.version_1.images import DAMAGES, KINDS, L1, damaged_again, make, slots
 
 ROWS = {  # what is right, and certain, of what is left in the file: of ext4, of noise, of compressed noise and text
     "none": ((1, 1), (1, 1), (1, 0)),
@@ -100,8 +30,6 @@ ROWS = {  # what is right, and certain, of what is left in the file: of ext4, of
     "parts of L2 zero": ((1, 1), (1, 1), (1, 0)),
 }
 
-KINDS = (("ext4", 64 * MIB, ()), ("noise", 32 * MIB, ()), ("ext4", 64 * MIB, ("-c",)))
-
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", [0, 1, 2])
@@ -109,10 +37,8 @@ def test_what_is_left_of_a_damaged_image_is_read(kind: int, seed: int, tmp_path:
     content, size, options = KINDS[kind]
     require("qemu-img", *(["mkfs.ext4"] if content == "ext4" else []))
     made = make(tmp_path, content, size, seed, *options)
-    for name, damage in DAMAGES.items():
-        copy = Made(made.path, made.truth, made.data, made.cluster, bytearray(made.content))
-        damage(copy, random.Random(seed))
-        copy.save()
+    for name in DAMAGES:
+        copy = damaged_again(made, name, seed)
         found, (right, certain) = figures_of(copy), ROWS[name][kind]
         assert found.wrong_certain == 0, name
         assert found.wrong_inferred <= 0.02 * found.all_inferred, name
