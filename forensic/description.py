@@ -11,7 +11,6 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from forensic.disk.contents import contents_of_image
-from forensic.disk.planned import planned_of
 from forensic.evidence import ReadFailed
 from forensic.measured import Measured
 from forensic.qcow2.bitmaps import BitmapFlag
@@ -39,7 +38,7 @@ from forensic.records.image import (
     SnapshotRecord,
 )
 from forensic.records.judgement import SummaryRecord, Verdict
-from forensic.records.report import ResultRecord, ResultSourceRecord
+from forensic.records.report import PlanRecord, ResultRecord, ResultSourceRecord
 from forensic.references import references, version_1_references
 
 FEATURES: dict[str, dict[int, str]] = {
@@ -53,8 +52,6 @@ FEATURES: dict[str, dict[int, str]] = {
     "compatible": {Compatible.LAZY_REFCOUNTS: "lazy refcounts"},
     "autoclear": {Autoclear.BITMAPS: "bitmaps", Autoclear.RAW_EXTERNAL_DATA: "raw external data"},
 }
-
-FEATURE_TYPES = ("incompatible", "compatible", "autoclear")
 
 CRYPT_NAMES = {CryptMethod.NONE: "none", CryptMethod.AES: "aes", CryptMethod.LUKS: "luks"}
 
@@ -102,8 +99,14 @@ def describe(
         bitmaps=_bitmaps(image, measured),
         not_listed=_not_listed(image, usable),
         guest=guest,
-        plan=UNSET if (planned := planned_of(image)) is None else planned.record(),
+        plan=_plan(image) if image.planned else UNSET,
     )
+
+
+def _plan(image: Qcow2Metadata) -> PlanRecord | UnsetType:
+    from forensic.disk.planned import planned_of  # nothing to load where there is none
+
+    return UNSET if (planned := planned_of(image)) is None else planned.record()
 
 
 def _image(image: Qcow2Metadata, cluster: HeaderCluster, measured: Measured | None) -> Qcow2ImageRecord:
@@ -117,7 +120,7 @@ def _image(image: Qcow2Metadata, cluster: HeaderCluster, measured: Measured | No
         virtual_size_is_least=True if image.planned is not None and image.planned.size_is_least else UNSET,
         header_length=header.header_length,
         cluster_bits=header.cluster_bits,
-        features=FeaturesRecord(**{kind: _features(cluster, number) for number, kind in enumerate(FEATURE_TYPES)}),
+        features=FeaturesRecord(**{kind: _features(cluster, number) for number, kind in enumerate(FEATURES)}),
         header_extensions=[
             ExtensionRecord(
                 type_hex=f"{extension.type:08x}",
@@ -193,7 +196,7 @@ def _features(cluster: HeaderCluster, number: int) -> list[FeatureRecord]:
     """The bits that are set in one feature word, by our name for them or else by the image's own."""
     header = cluster.header
     word = (header.incompatible_features, header.compatible_features, header.autoclear_features)[number]
-    known = FEATURES[FEATURE_TYPES[number]]
+    known = [*FEATURES.values()][number]
     own = {feature.bit: feature.name for feature in feature_names(cluster.extensions) if feature.feature_type == number}
     return [
         FeatureRecord(

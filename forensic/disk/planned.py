@@ -5,7 +5,6 @@ What the plan says and how sure it is was decided before, see `forensic.recovery
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +37,8 @@ class Judged(Struct, frozen=True):
     @property
     def in_ledger(self) -> str:
         """What a line of a ledger says of it; strings come from a plan, so they are written as JSON."""
+        import json  # slow to load, and not needed where nothing is extracted
+
         line = f', "certainty": "{self.certainty}", "confidence": {self.confidence:.2f}'
         if self.decision:
             line += f', "basis": [{json.dumps(self.decision)}]'
