@@ -26,9 +26,14 @@ from forensic.qcow2.geometry import (
     Geometry,
 )
 from forensic.qcow2.header import MAGIC, V3_LENGTH, CryptMethod, Incompatible
-from forensic.recovery.candidates import Candidates, read_table
+from forensic.recovery.candidates import Candidates, find_candidates, read_table
+from forensic.recovery.kinds import Sector
+from forensic.recovery.scan import Scan
 
 DEFLATE, ZSTD = 0, 1
+
+EXTENDED_SHARE = 0.2
+"""The share of the sectors of tables from which on entries may be extended."""
 
 MOST_SLOTS_OF_A_TABLE = 64
 """L1 entries that a size may take for each table that is there, where nothing confirms it."""
@@ -116,6 +121,21 @@ def refcount_table_clusters(evidence: Evidence, offset: int, size: int) -> int:
             break
         count += 1
     return count
+
+
+def candidates_by_content(evidence: Evidence, scan: Scan, cluster_bits: int) -> tuple[Candidates, bool]:
+    """The candidates, and whether their entries are extended ones.
+
+    Some sectors of data look like extended entries as well. Read as such, a table of others has half of its entries.
+    """
+    standard = find_candidates(evidence, scan, cluster_bits, extended=False)
+    counts = scan.totals()
+    tables = counts[Sector.STANDARD] + counts[Sector.COMPRESSED] + counts[Sector.EXTENDED]
+    if counts[Sector.EXTENDED] < max(1, EXTENDED_SHARE * tables):
+        return standard, False
+    extended = find_candidates(evidence, scan, cluster_bits, extended=True)
+    fit = [int((one.located + one.streams)[~one.l1_like].sum()) for one in (standard, extended)]
+    return (extended, True) if fit[1] >= fit[0] else (standard, False)
 
 
 def compression_type_of(evidence: Evidence, candidates: Candidates, bits: int, extended: bool) -> int:

@@ -25,12 +25,12 @@ from forensic.recovery.candidates import Candidates, cluster_bits_by_content, fi
 from forensic.recovery.certainty import Method
 from forensic.recovery.headers import (
     MadeHeader,
+    candidates_by_content,
     compression_type_of,
     is_believable_size,
     mended,
     refcount_table_clusters,
 )
-from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
 from forensic.recovery.sectors import Signature
 from forensic.recovery.tally import Tally
@@ -45,7 +45,6 @@ Of each entry those count by which the two sizes differ; by chance all are zeros
 """
 
 MANY_ENTRIES = 16  # from which on their alignment is believed without the refcounts
-EXTENDED_SHARE = 0.2
 TABLES_TRIED = 1 << 12
 
 MOST_L1_BYTES = 32 << 20
@@ -127,8 +126,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
         if found is None:
             return None
         bits, witnesses = found
-    extended = _is_extended(scan)
-    candidates = find_candidates(evidence, scan, bits, extended)
+    candidates, extended = candidates_by_content(evidence, scan, bits)
     if not len(candidates.host_offsets):
         return None
     table, order = _refcounts_by_content(evidence, candidates, bits)
@@ -160,12 +158,6 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     known = knowledge.virtual_size is not None
     method = Method.EXAMINER if knowledge.l1_offset is not None else Method.L1_BY_CONTENT
     return Layout(geometry, header, candidates, l1, fields, known, snapshots, others, "plan", method)
-
-
-def _is_extended(scan: Scan) -> bool:
-    counts = scan.totals()
-    tables = counts[Sector.STANDARD] + counts[Sector.COMPRESSED] + counts[Sector.EXTENDED]
-    return counts[Sector.EXTENDED] >= max(1, EXTENDED_SHARE * tables)
 
 
 def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: Geometry) -> list[tuple[int, U64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,24 @@ def test_an_l1_table_is_no_table_of_another_kind_beside_a_header_whose_l2_table_
     found = figures_of(damaged_again(image, "30 % of L2 zero", seed=1))
     assert (found.all_inferred, found.wrong_certain) == (0, 0)
     assert not [words for words in found.damage if "header is not used" in words]
+
+
+@pytest.mark.parametrize("options", ["cluster_size=65536", "cluster_size=65536,extended_l2=on"])
+def test_data_that_looks_like_entries_of_one_kind_does_not_hide_a_table_of_the_other(
+    options: str, tmp_path: Path
+) -> None:
+    require("qemu-img", "qemu-io")
+    image = make(Kind("", "noise", 16 * MIB, options), tmp_path, seed=1)
+    guest, host, _, _ = image.data[3]
+    step = 1 if "extended" in options else 2
+    words = [0xFFFF_FFFF if at % step else COPIED | at + 8 << 16 for at in range(64)]
+    raw = struct.pack(">64Q", *words) * 2
+    image.content[host : host + len(raw)] = raw
+    image.truth = image.truth[:guest] + raw + image.truth[guest + len(raw) :]
+    image.save()
+    for damage in ("L1 zero", "header cluster zero"):
+        found = figures_of(damaged_again(image, damage, seed=1))
+        assert (found.right_share, found.wrong_certain, found.wrong_inferred) == (1, 0, 0), damage
 
 
 def full_table(image: Made) -> int:
