@@ -56,7 +56,8 @@ def test_equal_neighbours_are_one_run(values: list[int]) -> None:
         length = len(list(group))
         expected.append([at, at + length])
         at += length
-    assert equal_runs(np.array(values, dtype=np.int64)).tolist() == expected
+    runs = equal_runs(np.array(values, dtype=np.int64))
+    assert (runs.tolist(), runs.shape) == (expected, (len(expected), 2))
 
 
 @given(MARKS)
