@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import numpy as np
 from msgspec import Struct
@@ -140,9 +141,14 @@ def candidates_by_content(evidence: Evidence, scan: Scan, cluster_bits: int) -> 
 
 def compression_type_of(evidence: Evidence, candidates: Candidates, bits: int, extended: bool) -> int:
     """Which codec decodes the first streams that tables name; deflate if there are none."""
-    with_streams = candidates.host_offsets[candidates.streams > 0]
+    votes = streams_by_codec(evidence, candidates.host_offsets[candidates.streams > 0][:4].tolist(), bits, extended)
+    return ZSTD if votes[ZSTD] > votes[DEFLATE] else DEFLATE
+
+
+def streams_by_codec(evidence: Evidence, tables: Iterable[int], bits: int, extended: bool) -> list[int]:
+    """How many of the first streams that tables name decode by each codec: deflate, zstd."""
     votes = [0, 0]
-    for offset in with_streams[:4].tolist():
+    for offset in tables:
         words = read_table(evidence, offset, 1 << bits)
         words = words[0::2] if extended else words
         for entry in words[is_compressed(words)][:8].tolist():
@@ -152,7 +158,7 @@ def compression_type_of(evidence: Evidence, candidates: Candidates, bits: int, e
                 continue
             for codec in (DEFLATE, ZSTD):
                 votes[codec] += not decode(stored, codec, 1 << bits).fault
-    return ZSTD if votes[ZSTD] > votes[DEFLATE] else DEFLATE
+    return votes
 
 
 def is_believable_size(geometry: Geometry, tables: int) -> bool:

@@ -21,7 +21,7 @@ from forensic.recovery.candidates import MAX_CANDIDATES, TABLE_KINDS
 from forensic.recovery.certainty import Method
 from forensic.recovery.composing import fill_run
 from forensic.recovery.generations import deleted_snapshots
-from forensic.recovery.headers import header_of
+from forensic.recovery.headers import header_of, streams_by_codec
 from forensic.recovery.layout import Knowledge, Layout
 from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
@@ -40,6 +40,9 @@ from forensic.recovery.work import RecoverySettings, Work
 
 FEWEST_PLACED = 2
 """Tables that the guest's own structures have to place for a file without header, L1 table and refcounts."""
+
+FEWEST_STREAMS = 2
+"""Streams of a single such table that have to decode instead."""
 
 FEWEST_OF_OTHERS = 8
 """Sectors that read as parts of tables without which nothing is said of them; a few are met by chance."""
@@ -167,14 +170,20 @@ def _tables_of_others(work: Work) -> int:
 def _is_trace(work: Work) -> bool:
     """Whether tables without a header are those of an image that begins with the file, and not of one within it.
 
-    An image in the middle of a file, such as one on a guest's disk, has tables whose offsets count from elsewhere.
+    An image in the middle of a file, such as one on a guest's disk, has tables whose offsets count from elsewhere: they
+    neither account for all that is in use in the file, nor lead to streams.
     """
     if work.l1.any() or work.geometry.refcount_table_clusters:
         return True
     if work.layout.snapshots and any(one.method in (Method.OTHER_L1, Method.TWIN) for one in work.placed):
         return True  # the entry of a snapshot, its L1 table and the tables that this names count from the same start
-    fewest = 1 if _has_header(work.evidence) else FEWEST_PLACED
-    return sum(one.method == Method.ANCHORS for one in work.placed) >= fewest
+    placed = [one.host_offset for one in work.placed if one.method == Method.ANCHORS]
+    if len(placed) >= (1 if _has_header(work.evidence) else FEWEST_PLACED):
+        return True
+    if placed and work.accounts.closed:
+        return True
+    geometry = work.geometry
+    return max(streams_by_codec(work.evidence, placed, geometry.cluster_bits, geometry.extended_l2)) >= FEWEST_STREAMS
 
 
 def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[list[HostRange], bool]:

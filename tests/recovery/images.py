@@ -342,6 +342,7 @@ DAMAGES: dict[str, Damage] = {
     "refcounts zero": lambda made, rng: _refcounts(made, b"\0"),
     "refcounts ff": lambda made, rng: _refcounts(made, b"\xff"),
     "first 64 KiB text": lambda made, rng: made.put(0, TEXT[:65536]),
+    "first 64 KiB zero": lambda made, rng: made.put(0, bytes(65536)),
     "first 1 MiB zero": lambda made, rng: made.put(0, bytes(MIB)),
     "L1 zero": _l1_zero,
     "half of L1 zero": _half_l1_zero,

@@ -166,6 +166,25 @@ def test_data_that_looks_like_entries_of_one_kind_does_not_hide_a_table_of_the_o
         assert (found.right_share, found.wrong_certain, found.wrong_inferred) == (1, 0, 0), damage
 
 
+@pytest.mark.parametrize(
+    ("options", "how", "damage"),
+    [
+        ("cluster_size=16k", "-W", "first 64 KiB zero"),
+        ("cluster_size=16k,compression_type=zstd", "-c", "first 64 KiB zero"),
+        ("cluster_size=16k,compression_type=zstd", "-c", "first 64 KiB text"),
+        ("cluster_size=16k", "-c", "first 64 KiB text"),
+    ],
+)
+def test_a_single_table_is_enough_if_it_accounts_for_the_file_or_leads_to_streams(
+    options: str, how: str, damage: str, tmp_path: Path
+) -> None:
+    """Header, refcounts and L1 table are gone; of clusters of 16 KiB one table maps 32 MiB."""
+    require("qemu-img", "mkfs.ext4")
+    image = make(Kind("", "ext4", 24 * MIB, options, how), tmp_path, seed=1)
+    found = figures_of(damaged_again(image, damage, seed=1))
+    assert (found.right_share, found.wrong_certain, found.wrong_inferred) == (1, 0, 0)
+
+
 def full_table(image: Made) -> int:
     """The host offset of the first table with entries enough in a row."""
     return next(table for table in image.tables if all(image.u64(table + 8 * at) for at in range(128)))
