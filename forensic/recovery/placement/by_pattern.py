@@ -72,20 +72,11 @@ def _is_taken(accounts: Accounts, host_offset: int, length: int) -> bool:
     return bool(accounts.taken.are_counted(part).any())
 
 
-def by_pattern(
-    accounts: Accounts,
-    scan: Scan,
-    orphans: U64,
-    free: Sequence[int],
-    anchors: Sequence[tuple[Anchor, int]],
-    read: Read,
-) -> list[Placed]:
-    """Tables of which one slot fits best by far, and no other table fits that slot as well."""
-    fits = _fits_of(accounts, scan, orphans, free, anchors, read)
+def by_pattern(orphans: U64, slots: Sequence[int], fits: tuple[Scores, Scores] | None) -> list[Placed]:
+    """Tables of which one slot fits best by far, and no other table fits that slot as well; `fits` is of `fits_of`."""
     if fits is None:
         return []
     scores, possible = fits
-    slots: I64 = np.array(sorted(free), dtype=np.int64)
     found: list[Placed] = []
     open_tables, open_slots = np.ones(len(orphans), dtype=np.bool_), np.ones(len(slots), dtype=np.bool_)
     while True:
@@ -95,23 +86,10 @@ def by_pattern(
         for table, slot, margin in taken:
             open_tables[table] = open_slots[slot] = False
             because = f"its entries fit what the guest's file system has in use there, by {margin:,} points"
-            found.append(Placed(int(slots[slot]), int(orphans[table]), Method.PATTERN, Certainty.INFERRED, because))
+            found.append(Placed(slots[slot], int(orphans[table]), Method.PATTERN, Certainty.INFERRED, because))
 
 
-def scores_of(
-    accounts: Accounts,
-    scan: Scan,
-    orphans: U64,
-    free: Sequence[int],
-    anchors: Sequence[tuple[Anchor, int]],
-    read: Read,
-) -> Scores | None:
-    """How well each of the orphans fits each free slot; None if nothing is known of what is in use."""
-    fits = _fits_of(accounts, scan, orphans, free, anchors, read)
-    return None if fits is None else fits[0]
-
-
-def _fits_of(
+def fits_of(
     accounts: Accounts,
     scan: Scan,
     orphans: U64,
@@ -119,10 +97,13 @@ def _fits_of(
     anchors: Sequence[tuple[Anchor, int]],
     read: Read,
 ) -> tuple[Scores, Scores] | None:
-    """The scores of `scores_of`, and what they would be at most if more were known of what is in use."""
+    """How well each of the orphans fits each free slot, and at most if more were known of what is in use.
+
+    `free` is in rising order. None if nothing is known of what is in use.
+    """
     geometry = accounts.geometry
     maps = used_maps(accounts.evidence, scan, anchors, read)
-    slots: I64 = np.array(sorted(free), dtype=np.int64)
+    slots: I64 = np.array(free, dtype=np.int64)
     entries = geometry.l2_entry_count
     if not maps or not len(orphans) or not len(slots) or len(orphans) * len(slots) * entries > MOST_COMPARED:
         return None

@@ -15,7 +15,7 @@ from forensic.recovery.headers import made_header, mended
 from forensic.recovery.placement.by_anchors import anchors_with_starts, by_anchors
 from forensic.recovery.placement.by_continuation import by_continuation
 from forensic.recovery.placement.by_order import by_order
-from forensic.recovery.placement.by_pattern import by_pattern, reader_of, scores_of
+from forensic.recovery.placement.by_pattern import by_pattern, fits_of, reader_of
 from forensic.recovery.placement.in_streams import Decoded
 from forensic.recovery.placement.slots import (
     Placed,
@@ -112,10 +112,11 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], dec
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
         anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work), decoded)
         read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
-        _take(work, by_pattern(accounts, work.found, left, sorted(free), anchors, read), free)
+        slots = sorted(free)
+        fits = fits_of(accounts, work.found, left, slots, anchors, read)
+        _take(work, by_pattern(left, slots, fits), free)
         if len(work.placed) == before:
-            scores = scores_of(accounts, work.found, left, sorted(free), anchors, read)
-            slots = sorted(free)
+            scores = None if fits is None else fits[0]
             _take(work, by_order(accounts, left, all_placed(work), slots, scores), free)
             _take(work, by_continuation(accounts, left, all_placed(work), slots, scores), free)
             return
