@@ -162,7 +162,8 @@ def open_to_look_at(evidence: Evidence) -> Image:
         return image
     from forensic.qcow2.traces import nothing_of_an_image  # for files that begin as no image does
 
-    known = image.signature and not has_tables_after_header(evidence)
-    if known or not evidence.size or nothing_of_an_image(evidence):
+    if not has_tables_after_header(evidence) and (
+        image.signature or not evidence.size or nothing_of_an_image(evidence)
+    ):
         raise image.refusal()
     return HeadlessImage(image)
