@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from msgspec.structs import replace
 
@@ -21,9 +21,6 @@ from forensic.report.model import Report
 from forensic.report.run import Run, source_record, tool
 from forensic.report.to_text import Line, plain
 from forensic.untrusted import Json, shown
-
-if TYPE_CHECKING:
-    pass
 
 MIB = 1 << 20
 REDRAWN_AFTER = 0.1
