@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import datetime
 import sys
 from collections.abc import Collection
 
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from forensic.disk.contents import contents_of_image
 from forensic.evidence import ReadFailed
 from forensic.measured import Measured
+from forensic.numbers import in_utc
 from forensic.qcow2.bitmaps import BitmapFlag
 from forensic.qcow2.extensions import feature_names
 from forensic.qcow2.geometry import L1_ENTRY_SIZE, MAX_L1_ENTRIES, Geometry
@@ -236,7 +236,7 @@ def _snapshot(image: Qcow2Metadata, snapshot: Snapshot, measured: Measured | Non
         index=snapshot.index,
         id=snapshot.id.record(),
         name=snapshot.name.record(),
-        created_at=_moment(snapshot.date_sec),
+        created_at=in_utc(snapshot.date_sec),
         vm_clock_ns=snapshot.vm_clock_nsec,
         vm_clock_ns_hex=hex(snapshot.vm_clock_nsec),
         vm_state_size=snapshot.vm_state_size,
@@ -293,7 +293,3 @@ def _used_entries(image: Qcow2Metadata | Qcow1Metadata, host_offset: int, entry_
     if sys.byteorder == "little":
         entries.byteswap()
     return len(entries) - entries.count(0)
-
-
-def _moment(seconds: int) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

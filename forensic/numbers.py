@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 SECTOR_SIZE = 512
 NANOSECONDS = 1_000_000_000
@@ -57,6 +58,11 @@ def plain(number: float) -> float:
 def counted(count: int, one: str, many: str = "") -> str:
     """A number and what it counts; `many` is the plural where that is not just an s more."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def in_utc(seconds: float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+    """Seconds after 1970 as a date; datetime is slow to load, and knows no more of such a date."""
+    return time.strftime(form, time.gmtime(seconds))
 
 
 def moment(nanoseconds: int) -> str | None:

@@ -8,6 +8,7 @@ an Adler-32 of its own.
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -96,10 +97,7 @@ def header2(case: CaseData) -> bytes:
 
 def header(case: CaseData) -> bytes:
     """The same as older programs read them: ASCII, with the date in words."""
-    import datetime
-
-    moment = datetime.datetime.fromtimestamp(case.acquired, datetime.UTC)
-    date = f"{moment.year} {moment.month} {moment.day} {moment.hour} {moment.minute} {moment.second}"
+    date = " ".join(map(str, time.gmtime(case.acquired)[:6]))
     given = (case.case_number, case.evidence_number, case.description, case.examiner, case.notes)
     values = [*map(_field, (*given, case.version, case.system)), date, date, "0"]
     names = ["c", "n", "a", "e", "t", "av", "ov", "m", "u", "p"]

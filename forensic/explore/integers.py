@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import struct
 
+from forensic.numbers import in_utc
 from forensic.untrusted import Untrusted
 
 WANTED_BYTES = 8
 """Bytes that are looked at."""
 
+_DATE = "%Y-%m-%d %H:%M:%S UTC"
 _EARLIEST, _LATEST = 315532800, 4102444800  # 1980 and 2100: outside of them a number is hardly a time
 _WINDOWS_EPOCH = -11644473600
 
@@ -26,7 +27,7 @@ def numbers_of(data: bytes, little_endian: bool = False) -> list[tuple[str, str]
         words = f"{number:#x}  {number:,}" + (f"  or {negative:,}" if negative is not None else "")
         found.append((f"{8 * length} bits", words))
         if length == 4 and _EARLIEST <= number < _LATEST:
-            found.append(("Unix time", _moment(number)))
+            found.append(("Unix time", in_utc(number, _DATE)))
         if length == 8:
             found += _of_eight(data[:8], number, order)
     text = Untrusted(data[:WANTED_BYTES]).text
@@ -40,9 +41,5 @@ def _of_eight(data: bytes, number: int, order: str) -> list[tuple[str, str]]:
         found.append(("double", f"{real:.12g}"))
     seconds = number // 10_000_000 + _WINDOWS_EPOCH
     if _EARLIEST <= seconds < _LATEST:
-        found.append(("FILETIME", _moment(seconds)))
+        found.append(("FILETIME", in_utc(seconds, _DATE)))
     return found
-
-
-def _moment(seconds: int) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import stat
 import sys
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.numbers import NANOSECONDS, in_utc
 from forensic.records.run import (
     ArtifactRecord,
     InputRecord,
@@ -31,17 +31,13 @@ from forensic.version import __version__
 LIBRARIES = ("kaitaistruct", "numpy", "deflate", "zstandard", "cryptography")
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class Run(Struct, dict=True):
     """One call of a command; made at its start, turned into JSON at its end."""
 
     command_line: Sequence[str]
     options: Mapping[str, Json] = field(default_factory=dict)
     host_info: bool = True
-    started_at: datetime.datetime = field(default_factory=_now)
+    started_at: int = field(default_factory=time.time_ns)
     started: float = field(default_factory=time.monotonic)
 
     @cached_property
@@ -60,8 +56,8 @@ class Run(Struct, dict=True):
             command_line=[shown(without_query(word)) for word in self.command_line],
             options=self.options,
             started_at=_utc(self.started_at),
-            ended_at=_utc(_now()),
-            local_utc_offset=datetime.datetime.now().astimezone().strftime("%z"),
+            ended_at=_utc(time.time_ns()),
+            local_utc_offset=time.strftime("%z"),
             elapsed_seconds=round(time.monotonic() - self.started, 3),
             exit_code=exit_status,
             exit_reason=exit_status.meaning,
@@ -106,8 +102,10 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _utc(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _utc(nanoseconds: int) -> str:
+    """To the microsecond."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return f"{in_utc(seconds, '%Y-%m-%dT%H:%M:%S')}.{rest // 1000:06}Z"
 
 
 def _user() -> str:

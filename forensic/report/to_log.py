@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
-from forensic.numbers import SECTOR_SIZE
+from forensic.numbers import EARLIEST, LATEST, SECTOR_SIZE, in_utc
 from forensic.records.extraction import UnreadableRecord
 from forensic.records.image import ForeignRecord
 from forensic.records.run import InputRecord, IntegrityRecord
@@ -286,13 +285,11 @@ def _setting(value: object) -> str:
 
 
 def _moment(value: int) -> str:
-    """Nanoseconds since 1970 as a date, to the last digit; a file system can hold dates that Python cannot."""
+    """Nanoseconds since 1970 as a date, to the last digit; a file system can hold dates of five digits a year."""
     seconds, nanoseconds = divmod(value, 10**9)
-    try:
-        date = datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    except (ValueError, OverflowError, OSError):
+    if not EARLIEST <= seconds <= LATEST:
         return f"{value} ns since 1970"
-    return f"{date}.{nanoseconds:09}Z"
+    return f"{in_utc(seconds, '%Y-%m-%dT%H:%M:%S')}.{nanoseconds:09}Z"
 
 
 def _ascii(line: str) -> str:

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from forensic.cli.sources import evidence_of, files_read_by
 from forensic.errors import NotAnImage, Unsupported, WrongSupply
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.numbers import in_utc
 from forensic.output.new_file import write_new_file
 from forensic.output.paths import refuse
 from forensic.recovery.carving import Carved, find_images
@@ -64,7 +64,7 @@ def list_deleted(options: argparse.Namespace, knowledge: Knowledge, bad: Bad) ->
                 data, zero, _ = summary.row("inferred")
                 absent = summary.row("unknown")[2]
                 sizes = f"{data:,} bytes of data and {zero:,} of zeros inferred, {absent:,} overwritten"
-                print(f'deleted:{number}  id {snapshot.id}  "{snapshot.name}"  {_moment(snapshot.date_sec)}  {sizes}')
+                print(f'deleted:{number}  id {snapshot.id}  "{snapshot.name}"  {in_utc(snapshot.date_sec)}  {sizes}')
         if options.json:
             print(json.dumps({"schema": SCHEMA, "deleted_snapshots": rows}, indent=2, sort_keys=True))
         elif not found:
@@ -146,10 +146,6 @@ def _plan_files(options: argparse.Namespace, names: list[str], evidence: Evidenc
         options.output.mkdir(exist_ok=True)
         refuse(plans, [evidence, *files_read_by(options)], options.force)
     return plans
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _status(evidence: Evidence) -> ExitStatus:

@@ -1,0 +1,40 @@
+"""What is left out while libraries are loaded is there for who asks for it, and is what it would have been."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # What stood in for a part of msgspec is gone, and the part itself is there at its first use.
+        "import msgspec; assert msgspec.json.decode(msgspec.json.encode([1, 'a'])) == [1, 'a']",
+        "import msgspec.json; assert msgspec.json.schema_components([int])[0] == ({'type': 'integer'},)",
+        "from msgspec import inspect; assert inspect.type_info(int) == inspect.IntType()",
+        "from msgspec.json import Encoder; assert Encoder().encode(1) == b'1'",
+        "import msgspec; assert msgspec.msgpack.encode(None) == bytes([0xC0])",
+        "import datetime, pickle; d = datetime.datetime(2026, 1, 2); assert pickle.loads(pickle.dumps(d)) == d",
+        "import datetime; assert datetime.__name__ == 'datetime' and datetime.__file__",
+        "import msgspec, datetime; assert msgspec.to_builtins(datetime.date(2026, 1, 2)) == '2026-01-02'",
+        "import msgspec, uuid; u = uuid.UUID(int=1); assert msgspec.to_builtins(u) == str(u)",
+        "import platform; assert platform.python_version()",
+        "import gettext; assert gettext.gettext('a') == 'a' and gettext.find",
+        "import typing_extensions; assert typing_extensions.Self",
+    ],
+)
+def test_what_was_left_out_is_there_for_others(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import forensic.cli; {code}"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_no_command_needs_at_start_is_not_loaded() -> None:
+    code = "import sys, forensic.cli.info; print(*sorted(set(sys.modules) & set(sys.argv[1:])))"
+    parts = ["msgspec.inspect", "msgspec.json", "msgspec.toml", "textwrap", "locale", "gettext", "datetime", "platform"]
+    done = subprocess.run([sys.executable, "-c", code, *parts], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
