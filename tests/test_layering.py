@@ -250,28 +250,6 @@ def test_the_library_loads_no_dataclasses() -> None:
     assert {module for module in importers_of("dataclasses") if not is_within(module, "tui")} == set()
 
 
-def said_by(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.mark.parametrize("name", ["typing_extensions", "platform", "textwrap"])
-def test_the_command_line_leaves_parts_of_libraries_to_those_who_want_them(name: str) -> None:
-    """The last is one that nothing stands in for: what is taken back is what was put there."""
-    code = f"import sys, forensic.cli; print('{name}' in sys.modules); import {name}; print({name}.__file__)"
-    there, where = said_by(code).splitlines()
-    assert there == str(name == "textwrap")
-    assert Path(where).stem == name
-
-
-@pytest.mark.parametrize("first", ["import forensic.cli", "import numpy, platform, typing_extensions"])
-def test_numpy_computes_the_same_without_its_documentation(first: str) -> None:
-    """And a program that has loaded the libraries before keeps what it has."""
-    code = f"{first}; import forensic.cli, numpy, platform, typing_extensions, uuid; print(numpy.ndarray.sum.__doc__)"
-    shown = said_by(code + "; print(numpy.arange(5).sum(), platform.machine(), typing_extensions.Self)")
-    assert shown.startswith("None") == (first == "import forensic.cli")
-    assert shown.endswith(said_by("import platform, typing; print(10, platform.machine(), typing.Self)"))
-
-
 def test_nothing_maps_a_file_or_starts_a_program() -> None:
     """But for the command that the examiner gives to `nbd --run`."""
     assert importers_of("subprocess") == set()

@@ -8,6 +8,11 @@ import sys
 import pytest
 
 
+def said_by(code: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -27,14 +32,19 @@ import pytest
     ],
 )
 def test_what_was_left_out_is_there_for_others(code: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"import forensic.cli; {code}"], capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    said_by(f"import forensic.cli; {code}")
 
 
 def test_what_no_command_needs_at_start_is_not_loaded() -> None:
-    code = "import sys, forensic.cli.info; print(*sorted(set(sys.modules) & set(sys.argv[1:])))"
-    parts = ["msgspec.inspect", "msgspec.json", "msgspec.toml", "textwrap", "locale", "gettext", "datetime", "platform"]
-    done = subprocess.run([sys.executable, "-c", code, *parts], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    parts = {"msgspec.inspect", "msgspec.json", "msgspec.toml", "textwrap", "locale", "gettext", "datetime", "platform"}
+    loaded = said_by("import sys, forensic.cli.info; print(*sys.modules)").split()
+    assert parts & set(loaded) == set()
+
+
+@pytest.mark.parametrize("first", ["import forensic.cli", "import numpy, platform, typing_extensions"])
+def test_numpy_computes_the_same_without_its_documentation(first: str) -> None:
+    """And a program that has loaded the libraries before keeps what it has."""
+    code = f"{first}; import forensic.cli, numpy, platform, typing_extensions, uuid; print(numpy.ndarray.sum.__doc__)"
+    shown = said_by(code + "; print(numpy.arange(5).sum(), platform.machine(), typing_extensions.Self)")
+    assert shown.startswith("None") == (first == "import forensic.cli")
+    assert shown.endswith(said_by("import platform, typing; print(10, platform.machine(), typing.Self)"))
