@@ -11,7 +11,7 @@ from math import log
 from pathlib import Path
 
 from tests.bench.images import Images, names_of
-from tests.bench.measuring import Command, Sample, best_of
+from tests.bench.measuring import Command, Sample, best_of, peak_of_all
 from tests.bench.scenarios import QCOWSCOPE, SHARED_MEMORY
 from tests.bench.tables import Table
 
@@ -79,7 +79,7 @@ def measure(images: Images, rounds: int, only: Sequence[str] | None = None) -> T
         for size in growth.sizes:
             image = growth.image(size)
             try:
-                ours, peer = _check(image, rounds)
+                ours, peer, peak = _check(image, rounds)
                 mapped = None if image.is_dir() else best_of(rounds, (*QCOWSCOPE, "map", "--json", str(image))).wall
             finally:
                 if image.parent != images.folder:  # one that was built in memory
@@ -87,7 +87,7 @@ def measure(images: Images, rounds: int, only: Sequence[str] | None = None) -> T
             grown = _number(size), ours.cpu
             exponent = _exponent(before, grown) if before and before[0] else None
             before = grown
-            row = (ours.wall, ours.cpu, exponent, peer.wall, peer.cpu, ours.peak_mib, mapped)
+            row = (ours.wall, ours.cpu, exponent, peer.wall, peer.cpu, peak, mapped)
             print(table.add(growth.name, size, *(None if cell is None else round(cell, 3) for cell in row)), flush=True)
     return table
 
@@ -103,8 +103,10 @@ def _exponent(before: tuple[float, float], grown: tuple[float, float]) -> float:
     return log(grown[1] / before[1]) / log(grown[0] / before[0])
 
 
-def _check(path: Path, rounds: int) -> tuple[Sample, Sample]:
+def _check(path: Path, rounds: int) -> tuple[Sample, Sample, float]:
+    """Our check, that of QEMU, and the memory in MiB that ours takes."""
+    ours: Command = (*QCOWSCOPE, "check", str(path))
     peer: Command = ("qemu-img", "check", str(path))
     if path.is_dir():
         peer = ("sh", "-c", 'for image in "$1"/*; do qemu-img check -q "$image"; done', "sh", str(path))
-    return best_of(rounds, (*QCOWSCOPE, "check", str(path))), best_of(rounds, peer)
+    return best_of(rounds, ours), best_of(rounds, peer), peak_of_all(ours)
