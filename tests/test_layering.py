@@ -250,6 +250,11 @@ def test_the_library_loads_no_dataclasses() -> None:
     assert {module for module in importers_of("dataclasses") if not is_within(module, "tui")} == set()
 
 
+def test_the_library_does_not_load_what_arrays_are_annotated_with() -> None:
+    """Annotations are not evaluated, and numpy.typing takes as long to load as thirty modules of ours."""
+    assert importers_of("numpy.typing") - {"tui.map_cells"} == {"forensic.qcow2.arrays"}
+
+
 def test_nothing_maps_a_file_or_starts_a_program() -> None:
     """But for the command that the examiner gives to `nbd --run`."""
     assert importers_of("subprocess") == set()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.accounting.cluster_counts import Use
 from forensic.accounting.owners import ClusterOwners
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.refcounts import Counts
 
@@ -24,8 +23,8 @@ class ClusterUsage(Struct, frozen=True):
     clusters: U64
     stored: U64
     counted: U64
-    use: npt.NDArray[np.uint8]
-    block: npt.NDArray[np.uint8]
+    use: NDArray[np.uint8]
+    block: NDArray[np.uint8]
     cluster_owners: ClusterOwners
 
     def uses(self, use: Use) -> Bools:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.accounting.table_sets import TableSets
-from forensic.qcow2.arrays import U64, distinct
+from forensic.qcow2.arrays import U64, NDArray, distinct
 from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length
 from forensic.qcow2.table_reading import within_file
 from forensic.qcow2.tables import L2Batch
@@ -15,7 +14,7 @@ MAX_SETS = 64
 MAX_BYTES = 32 << 20
 """Memory for one mark a host cluster; in a longer file the shares are not known."""
 
-Marks = npt.NDArray[np.unsignedinteger]
+Marks = NDArray[np.unsignedinteger]
 
 WIDTHS = (8, 16, 32, 64)
 

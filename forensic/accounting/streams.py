@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64, Bools
+from forensic.qcow2.arrays import U64, Bools, NDArray
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.geometry import ACTIVE, Geometry
 
@@ -43,8 +42,8 @@ class StreamBatch(Struct, frozen=True):
     stored_lengths: U64
     guest_offsets: U64
     owners: U64
-    outcomes: npt.NDArray[np.uint8]
-    surplus_sectors: npt.NDArray[np.int64]
+    outcomes: NDArray[np.uint8]
+    surplus_sectors: NDArray[np.int64]
     tails: tuple[Tail, ...]
 
 
@@ -61,7 +60,7 @@ class Streams(Struct, frozen=True):
         """Where the last sector of each ends."""
         return self.host_offsets + self.stored_lengths
 
-    def selected(self, rows: npt.NDArray[np.int64]) -> Streams:
+    def selected(self, rows: NDArray[np.int64]) -> Streams:
         """Some of them."""
         return Streams(self.host_offsets[rows], self.stored_lengths[rows], self.guest_offsets[rows], self.owners[rows])
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import I64, U64, Bools, distinct
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray, distinct
 from forensic.qcow2.entries import compressed_host_offset, compressed_stored_length, host_offset_of, is_copied
 from forensic.qcow2.geometry import ACTIVE
 from forensic.qcow2.tables import L2Batch
 
-U8 = npt.NDArray[np.uint8]
+U8 = NDArray[np.uint8]
 
 
 class References(Struct, frozen=True):

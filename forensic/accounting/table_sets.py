@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -13,7 +12,7 @@ from forensic.accounting.saved_state import is_left_behind
 from forensic.budget import Budget, Unexamined
 from forensic.evidence import Evidence
 from forensic.image import Qcow2Image
-from forensic.qcow2.arrays import I64, U64, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, NDArray, distinct, is_among
 from forensic.qcow2.entries import host_offset_of, is_copied
 from forensic.qcow2.geometry import ACTIVE, MAX_L1_ENTRIES
 from forensic.qcow2.intervals import equal_runs
@@ -44,7 +43,7 @@ class TableSet(Struct, frozen=True):
     l1_indices: I64
     host_offsets: U64
     references: I64
-    copied: npt.NDArray[np.bool_] | None
+    copied: NDArray[np.bool_] | None
     saved_state_end: int
 
 
@@ -108,7 +107,7 @@ class TableSets(Struct):
             references[np.searchsorted(offsets, tables.host_offsets)] += tables.references * tables.times
         return offsets, references
 
-    def membership(self, first_set: int) -> tuple[U64, npt.NDArray[np.uint8]]:
+    def membership(self, first_set: int) -> tuple[U64, NDArray[np.uint8]]:
         """The L2 tables of `SETS_AT_ONCE` sets from `first_set`, and for each the bits of the sets that lead there."""
         chosen = self.sets[first_set : first_set + SETS_AT_ONCE]
         match chosen:

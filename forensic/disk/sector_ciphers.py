@@ -12,14 +12,13 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from msgspec import Struct
 
 from forensic.disk.layer import Fault, read_data
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, NDArray
 from forensic.qcow2.entries import SECTOR_SIZE
 
 AES_BLOCK_BYTES = 16
@@ -27,7 +26,7 @@ AES_BLOCKS = SECTOR_SIZE // AES_BLOCK_BYTES
 BATCH_SECTORS = 1024
 """Sectors decrypted together: half a mebibyte, so that all buffers of a batch stay in a processor's cache."""
 
-Blocks = npt.NDArray[np.uint64]
+Blocks = NDArray[np.uint64]
 """AES blocks as pairs of little-endian words, in the shape (sectors, blocks of a sector, 2)."""
 
 

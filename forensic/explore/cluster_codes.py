@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.explore.regions import RegionIndex
@@ -19,11 +18,11 @@ from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.mapping.extents import State
 from forensic.mapping.rows import Rows
 from forensic.mapping.table_rows import row_batches
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, NDArray
 from forensic.qcow2.refcounts import Block, Counts, StoredRefcounts
 from forensic.qcow2.tables import L1Table
 
-Codes = npt.NDArray[np.uint8]
+Codes = NDArray[np.uint8]
 
 CLUSTERS_AT_ONCE = 1 << 20
 """Host clusters that are summed up at once."""
@@ -189,7 +188,7 @@ def _clusters_of(rows: Rows, cluster_bits: int) -> tuple[U64, U64]:
     )
 
 
-def _add(sums: npt.NDArray[np.int64], grid: Grid, offsets: I64, codes: Codes, size: int) -> None:
+def _add(sums: NDArray[np.int64], grid: Grid, offsets: I64, codes: Codes, size: int) -> None:
     cells = (offsets - grid.start) // grid.cell_size
     inside = (cells >= 0) & (cells < grid.cells)
     places = codes[inside].astype(np.int64) * grid.cells + cells[inside]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.explore.regions import Kind, RegionIndex
@@ -17,10 +16,10 @@ from forensic.explore.v1 import Qcow1RegionIndex
 from forensic.mapping.extents import State
 from forensic.mapping.rows import Rows
 from forensic.mapping.table_rows import row_batches
-from forensic.qcow2.arrays import I64, U64, distinct
+from forensic.qcow2.arrays import I64, U64, NDArray, distinct
 from forensic.qcow2.table_reading import ENTRY_SIZE
 
-Sums = npt.NDArray[np.int64]
+Sums = NDArray[np.int64]
 """Bytes as [kind or state, cell]."""
 
 FURTHEST = 1 << 62

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from forensic.disk.disk import Disk
 from forensic.extraction.plan import PIECE_BYTES
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped
-from forensic.qcow2.arrays import Bools, distinct
+from forensic.qcow2.arrays import Bools, NDArray, distinct
 from forensic.qcow2.entries import SECTOR_SIZE
 from forensic.qcow2.intervals import true_runs
 
@@ -117,14 +116,14 @@ def _equal_by_mapping(first: Disk, mine: Rows, second: Disk, others: Rows) -> Bo
     return equal
 
 
-def _files(disk: Disk, rows: Rows, known: Disk) -> npt.NDArray[np.int64]:
+def _files(disk: Disk, rows: Rows, known: Disk) -> NDArray[np.int64]:
     """A number for the file that holds each row, the same for the same file of both disks (`known` is the first)."""
     identities = [_identity(known, depth) for depth in range(len(known.layers))]
     numbers = []
     for depth in range(len(disk.layers)):
         identity = _identity(disk, depth)
         numbers.append(identities.index(identity) if identity in identities else -1 - depth)
-    by_row: npt.NDArray[np.int64] = np.array(numbers, dtype=np.int64)[rows["depth"]]
+    by_row: NDArray[np.int64] = np.array(numbers, dtype=np.int64)[rows["depth"]]
     return by_row
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.mapping.extents import Reason, State
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, NDArray
 from forensic.qcow2.intervals import piece_starts
 
 ROW = np.dtype(
@@ -27,7 +26,7 @@ ROW = np.dtype(
 ROWS_AT_ONCE = 1 << 16
 """Rows that are given at once, where neighbours in different batches are merged."""
 
-Rows = npt.NDArray[np.void]
+Rows = NDArray[np.void]
 """Extents as an array of `ROW`; host offsets count in the file that holds the data of layer `depth`."""
 
 
@@ -47,7 +46,7 @@ def single_row(guest_offset: int, length: int, state: State, reason: Reason = Re
     return np.array([(guest_offset, length, 0, 0, state, reason, depth, 0)], dtype=ROW)
 
 
-def mark_absent(rows: Rows, which: npt.NDArray[np.bool_], reason: Reason) -> None:
+def mark_absent(rows: Rows, which: NDArray[np.bool_], reason: Reason) -> None:
     """Turn the rows that `which` selects into ranges that cannot be read, for this reason."""
     rows["state"][which] = State.ABSENT
     rows["reason"][which] = reason

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
 from forensic.mapping.extents import Reason, State
 from forensic.mapping.rows import ROW, Rows, clipped, coalesced, cut_at_file_end, mark_absent, single_row
-from forensic.qcow2.arrays import I64, U64, Bools, distinct, is_among
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray, distinct, is_among
 from forensic.qcow2.entries import (
     ALL_SUBCLUSTERS,
     SUBCLUSTERS,
@@ -103,7 +102,7 @@ def _l1_runs(evidence: Evidence, l1: L1Table, first: int, end: int) -> Iterator[
             yield _L1Run(start + begin, offsets[begin:stop], bool(readable[begin]), bool(allocated[begin]))
 
 
-def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> npt.NDArray[np.bool_]:
+def _all_zero(evidence: Evidence, geometry: Geometry, host_offsets: U64) -> NDArray[np.bool_]:
     """Which of these clusters hold nothing but zeros."""
     found = np.zeros(len(host_offsets), dtype=np.bool_)
     for number in range(len(host_offsets)):
@@ -142,8 +141,8 @@ class _Entries(Struct):
     """
 
     host_offset: U64
-    state: npt.NDArray[np.uint8]
-    reason: npt.NDArray[np.uint8]
+    state: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
     stored_length: U64 | None
 
     def mark_absent(self, which: Bools, reason: Reason) -> None:
@@ -272,7 +271,7 @@ def _rows_with_subclusters(batch: L2Batch, entries: _Entries, bitmaps: U64) -> R
     return coalesced(together[np.argsort(together["guest_offset"], kind="stable")])
 
 
-def _subcluster_rows(clusters: Rows, bitmaps: U64, has_cluster: npt.NDArray[np.bool_], subcluster_size: int) -> Rows:
+def _subcluster_rows(clusters: Rows, bitmaps: U64, has_cluster: NDArray[np.bool_], subcluster_size: int) -> Rows:
     numbers = np.arange(SUBCLUSTERS, dtype=np.uint64)
     allocated, zero = allocated_subclusters(bitmaps), zero_subclusters(bitmaps)
     is_allocated = ((allocated[:, np.newaxis] >> numbers) & np.uint64(1)).astype(bool).reshape(-1)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray as NDArray
+else:  # numpy.typing takes as long to load as thirty modules of ours, for annotations that nothing reads
+    NDArray = list
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-U64 = npt.NDArray[np.uint64]
+U64 = NDArray[np.uint64]
 """Table entries in host byte order."""
 
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 def big_endian(raw: bytes | memoryview) -> U64:
@@ -22,7 +26,7 @@ def big_endian(raw: bytes | memoryview) -> U64:
     return np.frombuffer(raw, dtype=">u8", count=len(raw) // 8).astype(np.uint64)
 
 
-def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+def distinct(values: NDArray[Scalar]) -> NDArray[Scalar]:
     """The values in order, each once.
 
     `np.unique` would load numpy's masked arrays, to ask whether this is one: a tenth of a small image's time.
@@ -30,17 +34,17 @@ def distinct(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     ordered = np.sort(values, axis=None)
     fresh = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
-    found: npt.NDArray[Scalar] = ordered[fresh]
+    found: NDArray[Scalar] = ordered[fresh]
     return found
 
 
-def distinct_counted(values: npt.NDArray[Scalar]) -> tuple[npt.NDArray[Scalar], I64]:
+def distinct_counted(values: NDArray[Scalar]) -> tuple[NDArray[Scalar], I64]:
     """The values in order, each once, and how often each was there."""
     ordered = np.sort(values, axis=None)
     fresh = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
     starts = np.flatnonzero(fresh)
-    found: npt.NDArray[Scalar] = ordered[starts]
+    found: NDArray[Scalar] = ordered[starts]
     return found, np.diff(starts, append=len(ordered))
 
 
@@ -50,10 +54,10 @@ def without(values: I64, others: Sequence[int] | I64) -> I64:
     return found[~is_among(found, np.sort(np.array(others, dtype=np.int64)))]
 
 
-def is_among(values: npt.NDArray[Scalar], ordered: npt.NDArray[Scalar]) -> npt.NDArray[np.bool_]:
+def is_among(values: NDArray[Scalar], ordered: NDArray[Scalar]) -> NDArray[np.bool_]:
     """Which of the values are among others that are in rising order."""
     if not len(ordered):
         return np.zeros(values.shape, dtype=np.bool_)
     near = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    found: npt.NDArray[np.bool_] = ordered[near] == values
+    found: NDArray[np.bool_] = ordered[near] == values
     return found

@@ -6,9 +6,8 @@ Ranges are rows of begin and end (the place after the last), in rising order of 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.arrays import I64, Bools, NDArray
 
 
 def piece_starts(breaks: Bools) -> I64:
@@ -25,7 +24,7 @@ def pieces(breaks: Bools) -> I64:
     return np.stack([starts, np.append(starts[1:], len(breaks) + 1)], axis=1)
 
 
-def equal_runs(values: npt.NDArray[np.generic]) -> I64:
+def equal_runs(values: NDArray[np.generic]) -> I64:
     """The ranges of indices over which neighbours are equal; together they cover the array."""
     return pieces(values[1:] != values[:-1]) if len(values) else np.zeros((0, 2), dtype=np.int64)
 

@@ -36,10 +36,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import U64, big_endian
+from forensic.qcow2.arrays import U64, NDArray, big_endian
 from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
@@ -127,7 +126,7 @@ def overwritten_l1(entries: U64, geometry: Geometry, file_size: int) -> Overwrit
 
 
 def overwritten_l2(
-    entries: U64, bitmaps: U64 | None, present: npt.NDArray[np.int64], geometry: Geometry, file_size: int
+    entries: U64, bitmaps: U64 | None, present: NDArray[np.int64], geometry: Geometry, file_size: int
 ) -> tuple[Overwritten, ...]:
     """The L2 tables that are damaged as a whole.
 
@@ -164,12 +163,12 @@ def _l2_reach(geometry: Geometry, file_size: int) -> int:
     return min(HIGHEST_OFFSET, max(geometry.virtual_size, geometry.l1_entry_count * geometry.l1_coverage))
 
 
-def _impossible(entries: U64, geometry: Geometry, file_size: int) -> npt.NDArray[np.bool_]:
+def _impossible(entries: U64, geometry: Geometry, file_size: int) -> NDArray[np.bool_]:
     """Which entries no writer can have meant."""
     limit = _l2_reach(geometry, file_size)
     compressed = is_compressed(entries)
     offsets = host_offset_of(entries)
-    bad: npt.NDArray[np.bool_] = l2_reserved_bits(entries) != 0
+    bad: NDArray[np.bool_] = l2_reserved_bits(entries) != 0
     bad |= (offsets & np.uint64(geometry.cluster_size - 1)) != 0
     bad |= offsets >= np.uint64(limit)
     lowest = SECTOR_SIZE if geometry.external_data_file else file_size  # no offset that is set is below the first

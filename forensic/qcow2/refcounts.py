@@ -7,15 +7,14 @@ from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray
 from forensic.qcow2.table_reading import BATCH_BYTES, read_clusters, tables_to_read
 from forensic.qcow2.tables import RefcountTable
 
-Counts = npt.NDArray[np.unsignedinteger]
+Counts = NDArray[np.unsignedinteger]
 
 SPAN_CLUSTERS = 1 << 19
 """Host clusters that are compared at once."""
@@ -37,7 +36,7 @@ class RefcountSpan(Struct, frozen=True):
 
     first_cluster: int
     counts: Counts
-    block: npt.NDArray[np.uint8]
+    block: NDArray[np.uint8]
     readable: bool
 
 
@@ -145,7 +144,7 @@ class StoredRefcounts:
             yield rows, refcounts(raw.reshape(-1), order).reshape(len(raw), -1), (present * 8) >> order
 
 
-def refcounts(raw: bytes | memoryview | npt.NDArray[np.uint8], refcount_order: int) -> npt.NDArray[np.unsignedinteger]:
+def refcounts(raw: bytes | memoryview | NDArray[np.uint8], refcount_order: int) -> NDArray[np.unsignedinteger]:
     """The refcounts in (part of) a refcount block, in the narrowest type that holds them.
 
     Widths below a byte pack the lowest index into the lowest bits.
@@ -157,5 +156,5 @@ def refcounts(raw: bytes | memoryview | npt.NDArray[np.uint8], refcount_order: i
     packed = np.frombuffer(raw, dtype=np.uint8)
     shifts = np.arange(0, 8, width, dtype=np.uint8)
     mask = np.uint8((1 << width) - 1)
-    counts: npt.NDArray[np.uint8] = ((packed[:, np.newaxis] >> shifts) & mask).reshape(-1)
+    counts: NDArray[np.uint8] = ((packed[:, np.newaxis] >> shifts) & mask).reshape(-1)
     return counts

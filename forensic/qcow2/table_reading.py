@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64, U64, Bools, big_endian
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray, big_endian
 from forensic.qcow2.geometry import Geometry
 from forensic.qcow2.intervals import pieces
 
@@ -90,7 +89,7 @@ def stored_clusters(evidence: Evidence, host_offsets: U64, cluster_size: int, mo
     return found
 
 
-def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[npt.NDArray[np.uint8], I64]:
+def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple[NDArray[np.uint8], I64]:
     """Whole clusters as an array [cluster, byte], neighbours read with one call; and how many bytes of each exist."""
     size = geometry.cluster_size
     raw = np.zeros((len(offsets), size), dtype=np.uint8)
@@ -107,7 +106,7 @@ def read_clusters(evidence: Evidence, geometry: Geometry, offsets: U64) -> tuple
 
 
 def _read_one_by_one(
-    evidence: Evidence, offsets: U64, raw: npt.NDArray[np.uint8], present: I64, first: int, end: int
+    evidence: Evidence, offsets: U64, raw: NDArray[np.uint8], present: I64, first: int, end: int
 ) -> None:
     """After a bad sector in a run of neighbours: keep the clusters that can be read, mark the others as missing."""
     for row in range(first, end):

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64, U64, Bools, big_endian
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray, big_endian
 from forensic.qcow2.entries import (
     SECTOR_SIZE,
     compressed_host_offset,
@@ -28,7 +27,7 @@ from forensic.recovery.kinds import Sector
 from forensic.recovery.scan import Scan
 from forensic.recovery.tally import Tally
 
-Counts = npt.NDArray[np.int32]
+Counts = NDArray[np.int32]
 """Numbers of entries of one table each, of which there may be a million; a table has at most 2^18."""
 
 MAX_CANDIDATES = 1 << 20

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from enum import IntEnum, StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray
 from forensic.qcow2.entries import ZERO_FLAG
 from forensic.qcow2.tables import L2Batch
 from forensic.recovery.accounts import Accounts, located, mostly_overwritten
@@ -98,7 +97,7 @@ class Why(IntEnum):
         return self.name.lower()
 
 
-Whys = npt.NDArray[np.uint8]
+Whys = NDArray[np.uint8]
 
 
 class Standing(Struct, frozen=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from forensic.qcow2.arrays import NDArray
 
 POLYNOMIAL = 0x82F63B78
 """Castagnoli's, with the lowest bit first."""
 
-Blocks = npt.NDArray[np.uint8]
-Sums = npt.NDArray[np.uint32]
+Blocks = NDArray[np.uint8]
+Sums = NDArray[np.uint32]
 
 
 def _table() -> Sums:

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, Bools, distinct
+from forensic.qcow2.arrays import I64, Bools, NDArray, distinct
 
-Bytes = npt.NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 
 PAGE_BITS = 7
 PAGE = 1 << PAGE_BITS
@@ -156,14 +155,14 @@ class Kinds:
         self._raw_numbers, self._raw_codes = bytearray(numbers[order].tobytes()), bytearray(codes[order].tobytes())
 
     @property
-    def _codes(self) -> npt.NDArray[np.int32]:
+    def _codes(self) -> NDArray[np.int32]:
         return np.frombuffer(self._raw_codes, dtype=np.int32)
 
     @property
     def _pairs(self) -> Bytes:
         return np.frombuffer(self._raw_pairs, dtype=np.uint8).reshape(-1, PAIRS)
 
-    def _codes_of(self, pages: I64) -> tuple[npt.NDArray[np.int32], Bools]:
+    def _codes_of(self, pages: I64) -> tuple[NDArray[np.int32], Bools]:
         """The code of each page, and which of them were put."""
         numbers = self.pages
         if not len(numbers):

@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct, field
 
-from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.arrays import I64, Bools, NDArray
 from forensic.recovery.kinds import PAGE, Bytes, Kinds, Sector
 from forensic.recovery.sectors import Signature
 
 SECTORS_AT_ONCE = 1 << 20
 
-Counts = npt.NDArray[np.int16]
+Counts = NDArray[np.int16]
 """Numbers of sectors of clusters, which have 4,096 at most."""
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.arrays import I64, Bools, NDArray
 from forensic.qcow2.entries import (
     COMPRESSED,
     COPIED,
@@ -26,7 +25,7 @@ from forensic.qcow2.entries import (
 )
 from forensic.qcow2.tables import L2Batch
 
-Words = npt.NDArray[np.uint64]
+Words = NDArray[np.uint64]
 """As they stand in the file: a big-endian entry is not in the order of this machine."""
 
 WORDS = SECTOR_SIZE // 8
@@ -128,7 +127,7 @@ HEAD_WORDS = 9
 HEAD = np.dtype({"names": ["head"], "formats": [f"V{8 * HEAD_WORDS}"], "offsets": [0], "itemsize": SECTOR_SIZE})
 
 
-def heads_of(sectors: npt.NDArray[np.uint8]) -> Words:
+def heads_of(sectors: NDArray[np.uint8]) -> Words:
     """The first words of each sector, copied side by side: most sectors are judged by them, and looked at once."""
     return sectors.view(HEAD)["head"].copy().view(np.uint64).reshape(-1, HEAD_WORDS)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.qcow2.arrays import I64, Bools, distinct_counted
+from forensic.qcow2.arrays import I64, Bools, NDArray, distinct_counted
 
 MOST = 255
 """Times beyond which it is not counted."""
@@ -21,7 +20,7 @@ AT_ONCE = 1 << 20
 DENSE = 8
 """Numbers that are no sparser than one in so many are entered as a stretch of bits."""
 
-Times = npt.NDArray[np.uint8]
+Times = NDArray[np.uint8]
 
 
 class Tally:
@@ -107,7 +106,7 @@ class Tally:
         there |= new
         return True
 
-    def _put(self, numbers: I64, times: npt.NDArray[np.int64]) -> None:
+    def _put(self, numbers: I64, times: NDArray[np.int64]) -> None:
         before = self.are_counted(numbers)
         new = numbers[~before]
         places, bits = new >> 3, np.left_shift(1, new & 7).astype(np.uint8)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.finding import Confidence, FindingClass, Problem, Problems, Severity, guest_range, host_range
-from forensic.qcow2.arrays import Bools
+from forensic.qcow2.arrays import Bools, NDArray
 from forensic.qcow2.entries import (
     allocated_subclusters,
     has_zero_flag,
@@ -245,7 +244,7 @@ def data_file_offset_differs(batch: L2Batch) -> Iterable[Problem]:
     )
 
 
-def guest_offsets(batch: L2Batch) -> npt.NDArray[np.uint64]:
+def guest_offsets(batch: L2Batch) -> NDArray[np.uint64]:
     """The guest offset that each entry maps, in the shape of `entries`."""
     first = batch.l1_indices[:, np.newaxis] * batch.geometry.l2_entry_count
     clusters = (first + np.arange(batch.entries.shape[1])).astype(np.uint64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.accounting.cluster_counts import Use
 from forensic.accounting.discrepancies import ClusterUsage
@@ -13,6 +12,7 @@ from forensic.accounting.owners import in_words
 from forensic.accounting.stream_overlaps import StreamOverlaps
 from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.numbers import counted
+from forensic.qcow2.arrays import NDArray
 from forensic.qcow2.geometry import L1_ENTRY_SIZE
 from forensic.qcow2.refcounts import Block
 from forensic.qcow2.tables import L1Table
@@ -22,7 +22,7 @@ NAMED_CLUSTERS = 16
 """Clusters of one range whose owners are named; naming them costs one more walk over the tables."""
 
 
-def at_clusters(usage: ClusterUsage, hits: npt.NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
+def at_clusters(usage: ClusterUsage, hits: NDArray[np.bool_], say: Callable[[int], str]) -> Problems:
     """One problem for each host cluster that `hits` selects; `say` words it; the first ones name their owners."""
     rows = np.flatnonzero(hits)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.accounting.discrepancies import ClusterUsage, LeakedClusters, RefcountsBeyondFile
 from forensic.finding import FindingClass, Problem, Problems, Severity, host_range
 from forensic.numbers import counted
-from forensic.qcow2.arrays import Bools
+from forensic.qcow2.arrays import Bools, NDArray
 from forensic.qcow2.entries import refcount_table_reserved_bits
 from forensic.qcow2.refcounts import Block
 from forensic.qcow2.table_reading import ENTRY_SIZE
@@ -274,14 +273,14 @@ def refcount_beyond_file(block: RefcountsBeyondFile) -> Iterator[Problem]:
     )
 
 
-def _too_low(usage: ClusterUsage) -> npt.NDArray[np.bool_]:
+def _too_low(usage: ClusterUsage) -> NDArray[np.bool_]:
     """Which clusters have a stored refcount that is lower than their number of references."""
-    low: npt.NDArray[np.bool_] = (usage.stored < usage.counted) & (usage.block == Block.STORED) & ~_overflow(usage)
+    low: NDArray[np.bool_] = (usage.stored < usage.counted) & (usage.block == Block.STORED) & ~_overflow(usage)
     return low
 
 
-def _overflow(usage: ClusterUsage) -> npt.NDArray[np.bool_]:
+def _overflow(usage: ClusterUsage) -> NDArray[np.bool_]:
     """Which clusters have more references than their refcount can express."""
     most = (1 << (usage.geometry.refcount_bits or 64)) - 1
-    overflow: npt.NDArray[np.bool_] = usage.counted > np.uint64(most)
+    overflow: NDArray[np.bool_] = usage.counted > np.uint64(most)
     return overflow

@@ -29,6 +29,19 @@ def said_by(code: str) -> str:
         "import platform; assert platform.python_version()",
         "import gettext; assert gettext.gettext('a') == 'a' and gettext.find",
         "import typing_extensions; assert typing_extensions.Self",
+        "import textwrap, numpy; assert textwrap.indent('a', '  ') == '  a'",
+        "import numpy, inspect; assert str(inspect.signature(lambda a, b=1: 0)) == '(a, b=1)'",
+        "import numpy, ctypes.util; assert ctypes.sizeof(ctypes.c_uint64) == 8 and ctypes.util.find_library",
+        "import numpy, pickle; a = numpy.arange(5); assert pickle.loads(pickle.dumps(a)).tolist() == a.tolist()",
+        # And for numpy itself, when one of its functions wants it.
+        "import numpy, pickle; assert pickle.loads(numpy.arange(5).dumps()).tolist() == [0, 1, 2, 3, 4]",
+        "import numpy; a = numpy.arange(5); assert a.ctypes.data and a.ctypes.shape[0] == 5",
+        "import numpy; numpy.show_runtime()",
+        "import numpy.typing; assert str(numpy.typing.NDArray[numpy.uint8]).startswith('numpy.ndarray')",
+        "import numpy; assert numpy.linalg.inv(numpy.eye(2)).tolist() == [[1, 0], [0, 1]]",
+        "import numpy; assert numpy.datetime64('2026-01-02').astype(object).year == 2026",
+        # A library is found where the system finds it, by a loader that gives its files.
+        "import numpy, importlib.resources as r; assert (r.files('numpy') / '__init__.py').is_file()",
     ],
 )
 def test_what_was_left_out_is_there_for_others(code: str) -> None:
@@ -38,6 +51,9 @@ def test_what_was_left_out_is_there_for_others(code: str) -> None:
 def test_what_no_command_needs_at_start_is_not_loaded() -> None:
     parts = {"msgspec.inspect", "msgspec.json", "msgspec.toml", "textwrap", "locale", "gettext", "datetime", "platform"}
     loaded = said_by("import sys, forensic.cli.info; print(*sys.modules)").split()
+    assert parts & set(loaded) == set()
+    parts = {"numpy._typing", "inspect", "pickle", "ctypes", "platform", "textwrap", "concurrent.futures", "logging"}
+    loaded = said_by("import sys, forensic.cli.check, forensic.rules; print(*sys.modules)").split()
     assert parts & set(loaded) == set()
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forensic.extraction.range_lists import RangeWriter
     from forensic.extraction.result import ContainerFiles, Extraction
     from forensic.extraction.settings import Settings
+    from forensic.extraction.source_hashes import InputHashes
     from forensic.image import Qcow1Image, Qcow2Image
     from forensic.output.new_file import LineFile
     from forensic.output.segments import Segment
@@ -76,7 +77,6 @@ class ExtractionReports:
     ) -> None:
         """Raises `UsageError` for a manifest without windows."""
         from forensic.extraction.sidecars import ListFiles, sidecar_paths
-        from forensic.extraction.source_hashes import InputHashes
 
         self._targets = targets
         self._image, self._disk, self._output, self._settings = image, disk, output, settings
@@ -119,9 +119,9 @@ class ExtractionReports:
 
     def hash_inputs(self) -> None:
         """Begin to hash the inputs, if anything is to be said of them in the end."""
-        from forensic.extraction.source_hashes import InputHashes
-
         if self._written_in_the_end() or self._settings.verify:
+            from forensic.extraction.source_hashes import InputHashes  # loads what makes threads
+
             self._input_hashes = InputHashes(self._disk.evidences)
             self._undo.callback(self._input_hashes.stop)
 

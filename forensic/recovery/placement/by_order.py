@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from forensic.qcow2.arrays import U64
+from forensic.qcow2.arrays import U64, NDArray
 from forensic.qcow2.entries import compressed_host_offset
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.certainty import Certainty, Method
@@ -27,7 +26,7 @@ FEWEST_ENTRIES = 8
 MARGIN = 4
 """By so much a slot has to fit better than the others that the order leaves."""
 
-Scores = npt.NDArray[np.float32]
+Scores = NDArray[np.float32]
 
 
 def looks_converted(accounts: Accounts, tables: U64) -> bool:
@@ -86,7 +85,7 @@ def by_order(
     return found
 
 
-def _entries_of(accounts: Accounts, tables: U64) -> npt.NDArray[np.int64]:
+def _entries_of(accounts: Accounts, tables: U64) -> NDArray[np.int64]:
     """How many entries of each table lead somewhere."""
     found = [np.zeros(0, np.int64)]
     for batch, good in accounts.batches(np.arange(len(tables)), tables):

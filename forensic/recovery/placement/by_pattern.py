@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.disk.planned import UNKNOWN, Judged, Planned
 from forensic.image import Qcow2Image
 from forensic.mapping.extents import State
-from forensic.qcow2.arrays import I64, U64
+from forensic.qcow2.arrays import I64, U64, NDArray
 from forensic.qcow2.geometry import ACTIVE
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.anchor import Anchor
@@ -29,7 +28,7 @@ MOST_COMPARED = 1 << 31
 
 READ = (State.DATA, State.COMPRESSED)
 
-Scores = npt.NDArray[np.float32]
+Scores = NDArray[np.float32]
 
 
 def reader_of(accounts: Accounts, header: bytes, placed: Sequence[tuple[int, int]], slot_count: int) -> Read:
@@ -121,7 +120,7 @@ def _allocated(accounts: Accounts, orphans: U64) -> Scores:
     return np.concatenate(rows)
 
 
-def _scores(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
+def _scores(allocated: Scores, states: NDArray[np.uint8]) -> Scores:
     """+2 where both have something, +1 where neither has, -2 and -6 where one has: a guest writes nothing to what is
     free, but what is in use may be zeros that were never stored."""
     used, free = (states == USED).astype(np.float32), (states == FREE).astype(np.float32)
@@ -130,7 +129,7 @@ def _scores(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
     return found
 
 
-def _not_known(allocated: Scores, states: npt.NDArray[np.uint8]) -> Scores:
+def _not_known(allocated: Scores, states: NDArray[np.uint8]) -> Scores:
     """What a table would score if all that is not known of a slot were as the table has it."""
     not_known = (states == NOT_KNOWN).astype(np.float32)
     found: Scores = 2 * allocated @ not_known.T + (np.float32(1) - allocated) @ not_known.T

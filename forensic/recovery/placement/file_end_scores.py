@@ -7,10 +7,9 @@ in place of the zeros speaks against a slot, unless the file was written since i
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic.disk.codecs import decode
-from forensic.qcow2.arrays import I64, U64, Bools
+from forensic.qcow2.arrays import I64, U64, Bools, NDArray
 from forensic.qcow2.entries import SECTOR_SIZE, compressed_host_offset, compressed_stored_length
 from forensic.recovery.accounts import Accounts, located
 from forensic.recovery.anchors.file_ends import FileEnds
@@ -33,7 +32,7 @@ MOST_READ = 1 << 15
 MOST_DECODED = 128 << 20
 """Bytes of compressed clusters that are decoded."""
 
-Scores = npt.NDArray[np.float32]
+Scores = NDArray[np.float32]
 
 
 def file_end_scores(accounts: Accounts, scan: Scan, orphans: U64, slots: I64, ends: FileEnds) -> Scores:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from forensic.evidence import Evidence
-from forensic.qcow2.arrays import I64, Bools
+from forensic.qcow2.arrays import I64, Bools, NDArray
 from forensic.recovery.anchors import xfs
 from forensic.recovery.anchors.anchor import Anchor
 from forensic.recovery.anchors.ext_bitmaps import Bitmaps, bitmaps_of
@@ -23,7 +22,7 @@ Read = Callable[[int, int], bytes | None]
 """Guest bytes from an offset on, as far as all of them are known; None otherwise."""
 
 FREE, USED, NOT_KNOWN = 0, 1, 2
-States = npt.NDArray[np.uint8]
+States = NDArray[np.uint8]
 
 MOST_BLOCKS = 1 << 28
 MOST_GROUPS = 1 << 16
