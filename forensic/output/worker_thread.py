@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from threading import Thread
+from typing import Generic, TypeVar
 
 from forensic.errors import ForensicError, WorkerFailed
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
 
 QUEUED_ITEMS = 4
 """Items that may wait; each is at most a mebibyte."""
@@ -34,8 +32,8 @@ class Worker(Generic[Item]):
         self._take = take
         self._queue: Queue[Item | None] = Queue(QUEUED_ITEMS)
         self.stopping = False
-        self._pool: ThreadPoolExecutor | None = None
-        self._ended: Future[None] | None = None
+        self._thread: Thread | None = None
+        self._failure: BaseException | None = None
 
     def give(self, item: Item) -> None:
         """Hand over an item; waits while `QUEUED_ITEMS` items wait. Raises what ended the thread."""
@@ -49,13 +47,12 @@ class Worker(Generic[Item]):
     def catch_up(self, seconds: float) -> None:
         """Wait until everything given was taken, but no longer than this. Raises what ended the thread."""
         self._put(None)
-        with suppress(TimeoutError):
-            self._raise_failure(seconds)
+        self._raise_failure(seconds)
 
     def stop(self) -> None:
         """End the thread, without the items that still wait; does nothing after `finish`."""
         self.stopping = True
-        while self._ended and not self._ended.done():
+        while self._thread and self._thread.is_alive():
             with suppress(Empty):
                 while True:  # what waits is not taken any more, and there has to be room for the message to end
                     self._queue.get_nowait()
@@ -64,16 +61,15 @@ class Worker(Generic[Item]):
                 break
             except Full:
                 continue
-        if self._pool:
-            self._pool.shutdown(wait=True)
+        if self._thread:
+            self._thread.join()
 
     def _put(self, item: Item | None) -> None:
-        if self._ended is None:
-            from concurrent.futures import ThreadPoolExecutor  # slow to load, and needed for hashes alone
-
-            self._pool = ThreadPoolExecutor(1, self._name)
-            self._ended = self._pool.submit(self._run)
-        while not self._ended.done():
+        if self._thread is None:
+            thread = Thread(target=self._run, name=self._name)
+            thread.start()
+            self._thread = thread
+        while self._thread.is_alive():
             try:
                 self._queue.put(item, timeout=PATIENCE_SECONDS)
                 return
@@ -82,12 +78,17 @@ class Worker(Generic[Item]):
         self._raise_failure()
 
     def _raise_failure(self, seconds: float | None = None) -> None:
-        error = self._ended.exception(seconds) if self._ended else None
+        if self._thread:
+            self._thread.join(seconds)
+        error = self._failure
         if isinstance(error, ForensicError):
             raise error
         if error is not None:
             raise WorkerFailed(self._name, f"{type(error).__name__}: {error}") from error
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self.stopping:
-            self._take(item)
+        try:
+            while (item := self._queue.get()) is not None and not self.stopping:
+                self._take(item)
+        except BaseException as error:  # noqa: BLE001 - raised by whoever gives the next item, or waits for the end
+            self._failure = error
