@@ -37,7 +37,7 @@ def said_by(code: str) -> str:
         "import numpy, pickle; assert pickle.loads(numpy.arange(5).dumps()).tolist() == [0, 1, 2, 3, 4]",
         "import numpy; a = numpy.arange(5); assert a.ctypes.data and a.ctypes.shape[0] == 5",
         "import numpy; numpy.show_runtime()",
-        "import numpy.typing; assert str(numpy.typing.NDArray[numpy.uint8]).startswith('numpy.ndarray')",
+        "import numpy.typing; assert numpy.typing.NDArray is not list and numpy.typing.NDArray[numpy.uint8]",
         "import numpy; assert numpy.linalg.inv(numpy.eye(2)).tolist() == [[1, 0], [0, 1]]",
         "import numpy; assert numpy.datetime64('2026-01-02').astype(object).year == 2026",
         # A library is found where the system finds it, by a loader that gives its files.
