@@ -7,6 +7,7 @@ While one of them is loaded, others stand in for modules that it imports and tha
 * uuid and zstandard ask platform for names that are known; platform compiles a dozen patterns as it is loaded.
 * datetime writes its classes in Python until 3.12, and then takes those of C in their place.
 * argparse looks for translations of its messages, of which none come with Python.
+* importlib.metadata reads versions from archives as well, by a library for mail that can send some.
 * numpy writes documentation and signatures of its functions, for those who ask for help at a prompt, loads what it
   annotates them with, and what some need that are not called here.
 
@@ -59,6 +60,8 @@ _STAND_INS: Mapping[str, Mapping[str, ModuleType | None]] = {
     "uuid": _PLATFORM,
     "zstandard": _PLATFORM,
     "argparse": {"gettext": _Later("gettext", gettext=str, ngettext=lambda one, many, n: one if n == 1 else many)},
+    "importlib.metadata": _later("zipfile", "csv", "textwrap"),
+    "email.utils": {**_later("random", "socket"), **_DATETIME},
     "numpy": {
         "numpy._core._add_newdocs": ModuleType("numpy._core._add_newdocs"),
         "numpy._core._add_newdocs_scalars": ModuleType("numpy._core._add_newdocs_scalars"),

@@ -33,6 +33,8 @@ def said_by(code: str) -> str:
         "import numpy, inspect; assert str(inspect.signature(lambda a, b=1: 0)) == '(a, b=1)'",
         "import numpy, ctypes.util; assert ctypes.sizeof(ctypes.c_uint64) == 8 and ctypes.util.find_library",
         "import numpy, pickle; a = numpy.arange(5); assert pickle.loads(pickle.dumps(a)).tolist() == a.tolist()",
+        "import importlib.metadata, zipfile; assert importlib.metadata.version('numpy') and zipfile.ZipFile",
+        "import email.utils, random; assert '@' in email.utils.make_msgid() and random.random() < 1",
         # And for numpy itself, when one of its functions wants it.
         "import numpy, pickle; assert pickle.loads(numpy.arange(5).dumps()).tolist() == [0, 1, 2, 3, 4]",
         "import numpy; a = numpy.arange(5); assert a.ctypes.data and a.ctypes.shape[0] == 5",
