@@ -2,16 +2,22 @@
 
 import json
 import random
+import re
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 
-from forensic.e01.reader import E01Bytes
+from forensic.disk.opening import open_disk
+from forensic.e01.reader import ContainerDamaged, E01Bytes
+from forensic.errors import EvidenceUnreadable
+from forensic.evidence import ReadFailed
 from forensic.extraction.expected_output import Expected, ExpectedContainer
-from forensic.extraction.verify import _contradictions, _sizes_of_files
+from forensic.extraction.verify import _contradictions, _sizes_of_files, compare_with_image, verify
+from forensic.image import open_image
 from forensic.report.model import digest_of
 from tests.cli.test_extract import large
 from tests.commands import Finished, damaged, qcowscope, sound
@@ -44,6 +50,55 @@ def test_what_was_not_changed_matches(name: str, named: str, tmp_path: Path) -> 
 def test_a_disk_that_ends_inside_a_sector_is_padded_and_matches(length: int, tmp_path: Path) -> None:
     container = extracted(sound("deflate-4k"), tmp_path, "--range", f"512:{length}")
     assert (verified(container).status, verified(container).err) == (0, "")
+
+
+def test_padding_after_many_pieces_is_no_part_of_the_disk(tmp_path: Path) -> None:
+    """Beside the image it is compared whole, from where the range begins."""
+    container = extracted(large(tmp_path), tmp_path, "--range", f"512:{(3 << 20) + 100}")
+    done = verified(container, "--image", tmp_path / "large.qcow2")
+    assert (done.status, done.err) == (0, "")
+    assert "agree over 3,145,828 bytes" in done.out
+
+
+def test_a_container_under_another_name_is_read_where_it_is(tmp_path: Path) -> None:
+    renamed = extracted(sound("data-512"), tmp_path).rename(tmp_path / "exhibit.bin")
+    done = verified(renamed)
+    assert (done.status, done.err) == (0, "")
+
+
+def test_a_container_that_is_not_there_is_missed_under_its_own_name(tmp_path: Path) -> None:
+    container = extracted(sound("data-512"), tmp_path)
+    container.unlink()
+    done = verified(container)
+    assert (done.status, f"{container}:" in done.err, ".E01.E01" in done.err) == (1, True, False)
+
+
+@pytest.mark.parametrize("trouble", [ReadFailed(0, 512, "Input/output error"), ContainerDamaged("chunk 3 is damaged")])
+def test_a_container_that_cannot_be_read_beside_the_image_is_an_error(
+    trouble: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = extracted(sound("data-512"), tmp_path)
+    monkeypatch.setattr(E01Bytes, "__init__", raising(trouble))
+    with (
+        open_image(sound("data-512")) as image,
+        open_disk(image) as disk,
+        pytest.raises(EvidenceUnreadable, match=re.escape(str(trouble))),
+    ):
+        compare_with_image(disk, container, tmp_path / "report.json")
+
+
+def test_a_container_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = extracted(sound("data-512"), tmp_path)
+    monkeypatch.setattr(E01Bytes, "in_order", raising(ReadFailed(0, 512, "Input/output error")))
+    with pytest.raises(EvidenceUnreadable, match="Input/output error"):
+        verify(container, tmp_path / "report.json")
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    return fail
 
 
 @pytest.mark.parametrize(("has", "said"), [([5, 6], [5, 6]), ([5, 7], [5, 6]), ([5], [5, 6]), ([5, 6, 1], [5, 6])])
