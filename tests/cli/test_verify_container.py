@@ -15,12 +15,14 @@ from forensic.disk.opening import open_disk
 from forensic.e01.reader import ContainerDamaged, E01Bytes
 from forensic.errors import EvidenceUnreadable
 from forensic.evidence import ReadFailed
+from forensic.extraction import ledger
 from forensic.extraction.expected_output import Expected, ExpectedContainer
 from forensic.extraction.verify import _contradictions, _sizes_of_files, compare_with_image, verify
 from forensic.image import open_image
 from forensic.report.model import digest_of
 from tests.cli.test_extract import large
 from tests.commands import Finished, damaged, qcowscope, sound
+from tests.images import COPIED, tiny
 
 
 def extracted(image: Path, folder: Path, *options: str | Path, status: int = 0) -> Path:
@@ -143,6 +145,20 @@ def test_what_could_not_be_read_is_compared_with_the_list_of_read_errors(tmp_pat
     done = verified(container)
     assert done.status == 6
     assert "list of read errors" in done.out
+
+
+@pytest.mark.parametrize("listed", [1, 2])
+def test_read_errors_after_those_that_a_report_lists_reach_to_its_end(
+    listed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LISTED_RANGES", listed)
+    image = tmp_path / "two.qcow2"
+    image.write_bytes(tiny([COPIED | cluster << 9 for cluster in (5, 99, 6, 99, 7)]))
+    container = extracted(image, tmp_path, status=5)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["result"]["extraction"]["unreadable_not_listed"] == 2 - listed
+    done = verified(container)
+    assert (done.status, done.out.splitlines()[-1]) == (0, f"{container}: match")
 
 
 def test_the_image_is_read_again_beside_the_container(tmp_path: Path) -> None:
