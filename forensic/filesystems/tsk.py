@@ -254,8 +254,9 @@ def _kind(file: pytsk3.File) -> Kind:
 
 def _streams(node: Node) -> Iterator[Node]:
     """An NTFS record as itself and as each further stream or index that has a name, as `fls` lists them."""
-    plain, others = [], False
     file: pytsk3.File = node.handle
+    named: list[Node] = []
+    plain: list[pytsk3.Attribute] = []
     try:
         for attribute in file:
             kind, raw = int(attribute.info.type), attribute.info.name
@@ -265,15 +266,16 @@ def _streams(node: Node) -> Iterator[Node]:
             if name in (b"", b"$Data" if kind == DATA else b"$I30"):
                 plain.append(attribute)
             else:
-                others = True
-                yield Node(
-                    node.name + b":" + name, node.inode, False, node.deleted, node.parent, node.handle, attribute,
-                    stream=_address(attribute),
-                )  # fmt: skip
+                path = node.name + b":" + name
+                named.append(
+                    Node(path, node.inode, False, node.deleted, node.parent, file, attribute, _address(attribute))
+                )
     except TROUBLE:  # the record itself is listed all the same
         pass
+    # Not while they are looked for: to look at the attributes of a node would end the loop, which is the file's own.
+    yield from named
     node.attribute = plain[0] if plain else None
-    if plain or not others:
+    if plain or not named:
         yield node
 
 
