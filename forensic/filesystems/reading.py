@@ -25,7 +25,7 @@ from forensic.filesystems.entries import (
     Runs,
     Unread,
 )
-from forensic.filesystems.systems import PACKAGES, refuse_without
+from forensic.filesystems.systems import OWN_XFS, PACKAGES, refuse_without
 from forensic.processes.limited import Bounds, ProcessFailed, Send, messages_from
 from forensic.untrusted import Json, Untrusted, shown
 from forensic.volumes.listing import NamedVolume, Volumes, volumes_of
@@ -142,7 +142,7 @@ class Reading:
                     else:
                         self._note(message)
         except ProcessFailed as failed:
-            library = self.about.library if self.about else PACKAGES[self.volume.library][1]
+            library = self.about.library if self.about else PACKAGES.get(self.volume.library, OWN_XFS)
             path = Untrusted(last_path)
             self.failure = ReaderFailure(self.volume.name, shown(library), failed.reason, failed.signal_number, path)
 

@@ -250,23 +250,6 @@ def test_more_runs_than_fit_into_a_message_arrive_whole(tmp_path: Path) -> None:
     assert out == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
-def test_a_name_that_libfsxfs_does_not_give_is_said_and_the_rest_listed(tmp_path: Path) -> None:
-    tree = disks.make_tree(tmp_path / "tree", {"good": b"good\n", "placeholder": b"bad\n"})
-    raw = disks.xfs(tmp_path / "xfs.raw", tree)
-    content = raw.read_bytes()
-    with raw.open("r+b") as stream:  # short names lie in the inode of the folder; its checksum is not looked at
-        stream.seek(content.index(b"placeholder"))
-        stream.write(b"\xff\xfelaceholder")
-    image = disks.to_qcow2(raw)
-    done = qcowscope("fs", "ls", image, "-r")
-    assert done.status == 1
-    assert "its name is not valid UTF-8, and libfsxfs does not give it" in done.err
-    (unnamed,) = [line for line in done.out.splitlines() if line.startswith("[inode ")]
-    assert "good" in done.out.splitlines()
-    out = qcowscope("fs", "cat", image, "--inode", unnamed[7:-1], "--hash", "md5").out
-    assert out.split()[1] == hashlib.md5(b"bad\n").hexdigest()
-
-
 def test_a_partition_past_the_end_of_the_disk_is_read_as_far_as_there_is_a_disk(plain: Path, tmp_path: Path) -> None:
     made = disks.gpt(tmp_path / "disk.raw", plain)
     places = qcowscope("fs", "where", made.image(), "papers/random.bin", "--json").json()["places"]
