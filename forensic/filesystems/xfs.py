@@ -38,7 +38,7 @@ class XfsSystem:
 
     def about(self) -> About:
         """What is known of it as a whole."""
-        is_open = self._volume.told(xfs_is_open)
+        is_open = self._volume.told(xfs_is_open, False)
         return About(OWN_XFS, self._inodes.block_size, self._inodes.block_count, is_open)
 
     def root(self) -> Node:
