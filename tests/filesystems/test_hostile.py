@@ -258,3 +258,25 @@ def test_a_partition_past_the_end_of_the_disk_is_read_as_far_as_there_is_a_disk(
     image = made.image()
     assert "papers/random.bin" in qcowscope("fs", "ls", image, "-r", "--volume", "1").out.splitlines()
     assert "beyond_disk_end" in qcowscope("fs", "cat", image, "--volume", "1", "papers/random.bin", "--hash", "md5").err
+
+
+def test_a_file_system_that_cannot_be_opened_is_said_so_before_the_words_of_the_library(tmp_path: Path) -> None:
+    raw = disks.ext4(tmp_path / "big.raw", disks.make_tree(tmp_path / "tree", PLAIN), 40 * MIB, "-O", "bigalloc", "-C", "16384")
+    image = disks.to_qcow2(raw)
+    for command in (("ls", "-r"), ("timeline",), ("cat", "x"), ("where", "x"), ("owner", "--at", "0x9000")):
+        done = qcowscope("fs", command[0], image, *command[1:])
+        assert (done.status, "Traceback" in done.err) == (1, False)
+        assert done.err.startswith(
+            "qcowscope: volume 0: file-system-reader-failed: pytsk3: the file system cannot be opened: FS_Info_Con: "
+        )
+
+
+def test_a_folder_that_cannot_be_listed_is_said_so(tmp_path: Path) -> None:
+    raw = disks.xfs(tmp_path / "xfs.raw", disks.make_tree(tmp_path / "tree", {f"many/{one}": b"" for one in range(99)}))
+    content = raw.read_bytes()
+    with raw.open("r+b") as stream:
+        stream.seek(content.index(b"XDB3"))
+        stream.write(b"none")
+    done = qcowscope("fs", "ls", disks.to_qcow2(raw), "-r")
+    assert (done.status, done.out) == (1, "many\n")
+    assert done.err == "qcowscope: volume 0: many: the folder cannot be listed: the directory is damaged\n"
