@@ -261,7 +261,9 @@ def test_a_partition_past_the_end_of_the_disk_is_read_as_far_as_there_is_a_disk(
 
 
 def test_a_file_system_that_cannot_be_opened_is_said_so_before_the_words_of_the_library(tmp_path: Path) -> None:
-    raw = disks.ext4(tmp_path / "big.raw", disks.make_tree(tmp_path / "tree", PLAIN), 40 * MIB, "-O", "bigalloc", "-C", "16384")
+    raw = disks.ext4(
+        tmp_path / "big.raw", disks.make_tree(tmp_path / "tree", PLAIN), 40 * MIB, "-O", "bigalloc", "-C", "16384"
+    )
     image = disks.to_qcow2(raw)
     for command in (("ls", "-r"), ("timeline",), ("cat", "x"), ("where", "x"), ("owner", "--at", "0x9000")):
         done = qcowscope("fs", command[0], image, *command[1:])
