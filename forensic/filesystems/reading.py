@@ -117,6 +117,11 @@ class Reading:
             return ExitStatus.NOT_COMPLETED
         return ExitStatus.RANGES_NOT_READ if self._absent else ExitStatus.DONE
 
+    @property
+    def journal_open(self) -> bool:
+        """Whether the file system's journal holds changes that are not in the files."""
+        return bool(self.about and self.about.journal_open)
+
     def entries(self) -> Iterator[Entry]:
         """The entries, as they come."""
         return (one for one in self.items() if isinstance(one, Entry))
