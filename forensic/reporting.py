@@ -169,7 +169,7 @@ def _artifacts(request: ReportRequest, extraction: Extraction, sparse: bool) -> 
         for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
     ]
     container = [
-        ArtifactRecord(role="e01", name=shown(path), segment_index=number, size=size)
-        for number, (path, size) in enumerate(extraction.container.files if extraction.container else (), 1)
+        ArtifactRecord(role="e01", name=shown(path), segment_index=number, size=size, sha256=sha256)
+        for number, (path, size, sha256) in enumerate(extraction.container.files if extraction.container else (), 1)
     ]
     return [*raw, *container, *(ArtifactRecord(role=name, name=shown(path)) for name, path in request.targets)]

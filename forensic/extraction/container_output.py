@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -66,10 +67,16 @@ def account_of(output: Output) -> ContainerFiles:
 
     assert isinstance(output, E01Output), "a container was asked for"
     try:
-        files = [(path, path.stat().st_size) for path in output.files]
+        files = [(path, path.stat().st_size, sha256_of(path)) for path in output.files]
     except OSError as error:
         raise OutputFailed(output.files[0], (error.strerror or "is gone").lower()) from error
     return ContainerFiles(files, output.hashes, output.padding)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as it is. Raises `OSError`."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_back(

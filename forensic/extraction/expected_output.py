@@ -21,11 +21,12 @@ MAX_REPORT_BYTES = 256 << 20
 
 
 class ExpectedContainer(Struct, frozen=True):
-    """What the report says of an E01 container: zeros at the end of the disk, the hashes in it, sizes of its files."""
+    """What the report says of an E01 container: hashes in it, zeros at its end, size and SHA-256 of its files."""
 
     padding: int
     hashes: dict[str, str]
     sizes: tuple[int, ...]
+    digests: tuple[str, ...] = ()
 
 
 class Expected(Struct, frozen=True):
@@ -110,7 +111,8 @@ def _container(extraction: dict[str, Json], document: dict[str, Json]) -> Expect
         raise ValueError("a container of another kind")
     written = [one for one in _objects(_object(document["run"])["artifacts"]) if one["role"] == "e01"]
     sizes = tuple(_number(one["size"]) for one in written)
-    return ExpectedContainer(_number(said["padding"]), _texts(said["hashes"]), sizes)
+    digests = tuple(str(one["sha256"]) for one in written if one.get("sha256"))
+    return ExpectedContainer(_number(said["padding"]), _texts(said["hashes"]), sizes, digests)
 
 
 def _are_segments(segments: Sequence[tuple[int, dict[str, str]]], size: int) -> bool:

@@ -33,9 +33,9 @@ class Status(StrEnum):
 
 
 class ContainerFiles(Struct, frozen=True):
-    """The files of a container with their sizes, and what it says of the disk: hashes, and zeros to whole sectors."""
+    """The files of a container with size and SHA-256, what it says of the disk, and how many zeros fill a sector."""
 
-    files: Sequence[tuple[Path, int]]
+    files: Sequence[tuple[Path, int, str]]
     hashes: dict[str, str]
     padding: int
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from forensic.disk.disk import Disk
 from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed
-from forensic.extraction.container_output import base_of, together
+from forensic.extraction.container_output import base_of, sha256_of, together
 from forensic.extraction.expected_output import Expected, ExpectedContainer, read_expected
 from forensic.extraction.output_comparison import compare
 from forensic.extraction.second_reading import Comparison
@@ -110,7 +110,22 @@ def _verify_container(
         raise EvidenceUnreadable(raw, str(error)) from error
     finally:
         whole.stop()
+    faults += _changed_files(files, said)
     return replace(outcome, faults=tuple(faults), segment_sizes=_sizes_of_files(files, said))
+
+
+def _changed_files(files: Sequence[Path], said: ExpectedContainer) -> Iterator[str]:
+    """The files that are not what was written, whatever they say of the disk; reports of before hold no hashes.
+
+    Raises `EvidenceUnreadable`.
+    """
+    for path, wanted in zip(files, said.digests, strict=False):
+        try:
+            digest = sha256_of(path)
+        except OSError as error:
+            raise EvidenceUnreadable(path, (error.strerror or "cannot be read").lower()) from error
+        if digest != wanted:
+            yield f"the sha256 of {shown(path)} is {digest}, the report says {shown(wanted)}"
 
 
 def _without_padding(found: E01Bytes, whole: Hashes, size: int) -> Iterator[tuple[int, Chunk]]:

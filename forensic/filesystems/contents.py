@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from forensic.filesystems.entries import Entry
+from forensic.filesystems.entries import Entry, Extent
 from forensic.filesystems.volume_reader import VolumeReader
 from forensic.volumes.layout import Layout
 
@@ -50,6 +50,22 @@ class DifferingRanges:
             number += 1
 
 
+def bytes_of_runs(read_at: Callable[[int, int], bytes], runs: Sequence[Extent], offset: int, length: int) -> bytes:
+    """Bytes of a file by its runs, which are in the order of the file; what is in none is zeros.
+
+    Raises what `read_at` raises.
+    """
+    buffer = bytearray(length)
+    number = max(0, bisect_right(runs, offset, key=lambda run: run[0]) - 1)
+    for file_offset, place, size in (runs[at] for at in range(number, len(runs))):
+        if file_offset >= offset + length:
+            break
+        start, end = max(offset, file_offset), min(offset + length, file_offset + size)
+        if start < end:
+            buffer[start - offset : end - offset] = read_at(place + start - file_offset, end - start)
+    return bytes(buffer)
+
+
 class Side:
     """The bytes of the files of one volume on one disk."""
 
@@ -60,15 +76,7 @@ class Side:
 
     def bytes_of(self, entry: Entry, offset: int, length: int) -> bytes:
         """Bytes of a file; what is in no run is zeros. Raises `OSError` where the disk lacks some."""
-        buffer = bytearray(length)
-        number = max(0, bisect_right(entry.runs, offset, key=lambda run: run[0]) - 1)
-        for file_offset, place, size in entry.runs[number:]:
-            if file_offset >= offset + length:
-                break
-            start, end = max(offset, file_offset), min(offset + length, file_offset + size)
-            if start < end:
-                buffer[start - offset : end - offset] = self._volume.read_at(place + start - file_offset, end - start)
-        return bytes(buffer)
+        return bytes_of_runs(self._volume.read_at, entry.runs, offset, length)
 
 
 class Compare:

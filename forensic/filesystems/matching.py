@@ -7,7 +7,7 @@ of creation and the first cluster.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct
@@ -54,11 +54,10 @@ def rule_for(file_system: str, same_system: bool) -> Rule:
 def match(before: Iterable[Entry], after: Iterable[Entry], rule: Rule) -> Matched:
     """Match the entries of two trees."""
     old, new = _numbered(before), _numbered(after)
-    same = []
-    for path in [path for path in old if path in new]:
-        if _is_same(old[path], new[path], rule):
-            same.append((old.pop(path), new.pop(path)))
+    same = _at_one_path(old, new, lambda one, other: _is_same(one, other, rule))
     moved = list(_moved(old, new, rule))
+    if rule == Rule.FIRST_CLUSTER:  # a file that was written anew from its start, unless it is another one that moved
+        same += _at_one_path(old, new, lambda one, other: (one.kind, one.created) == (other.kind, other.created))
     folders = {one.path: other.path for one, other in (*same, *moved)}
     pairs = [Pair(one, other, renamed=False) for one, other in same]
     pairs += [Pair(one, other, _is_renamed(one, other, folders)) for one, other in moved]
@@ -75,18 +74,30 @@ def _numbered(entries: Iterable[Entry]) -> dict[Numbered, Entry]:
     return found
 
 
+def _at_one_path(
+    old: dict[Numbered, Entry], new: dict[Numbered, Entry], is_same: Callable[[Entry, Entry], bool]
+) -> list[tuple[Entry, Entry]]:
+    """Take out the files that are in both trees under one path."""
+    return [(old.pop(path), new.pop(path)) for path in [*old] if path in new and is_same(old[path], new[path])]
+
+
 def _is_same(one: Entry, other: Entry, rule: Rule) -> bool:
     """Whether what has the same path in both trees is one file."""
     if rule == Rule.PATH:
         return one.kind == other.kind
     if rule == Rule.FIRST_CLUSTER:
-        return (one.kind, one.created) == (other.kind, other.created)
+        return (one.kind, one.created, _first_cluster(one)) == (other.kind, other.created, _first_cluster(other))
     return _identity(one) == _identity(other)
 
 
 def _identity(entry: Entry) -> tuple[Hashable, ...]:
     stream = entry.path.rpartition(b":")[2] if entry.kind == Kind.STREAM else b""
     return entry.kind, entry.inode, entry.sequence, entry.created, stream
+
+
+def _first_cluster(entry: Entry) -> int | None:
+    """Where its content begins in the volume; None if it has none."""
+    return entry.runs[0][1] if entry.runs else None
 
 
 def _moved(old: dict[Numbered, Entry], new: dict[Numbered, Entry], rule: Rule) -> Iterator[tuple[Entry, Entry]]:
@@ -106,7 +117,8 @@ def _recognised(entry: Entry, rule: Rule) -> tuple[Hashable, ...] | None:
     if rule == Rule.PATH:
         return None
     if rule == Rule.FIRST_CLUSTER:
-        return (entry.kind, entry.created, entry.runs[0][1]) if entry.runs and entry.created else None
+        key: tuple[Hashable, ...] = entry.kind, entry.created, _first_cluster(entry)
+        return (key if entry.created else (*key, entry.size, entry.modified)) if entry.runs else None
     if entry.created or entry.sequence:
         return _identity(entry)
     # Without either an inode that was used again looks the same, unless the file itself does not.

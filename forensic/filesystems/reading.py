@@ -25,7 +25,7 @@ from forensic.filesystems.entries import (
     Runs,
     Unread,
 )
-from forensic.filesystems.systems import PACKAGES, refuse_without
+from forensic.filesystems.systems import OWN_XFS, PACKAGES, refuse_without
 from forensic.processes.limited import Bounds, ProcessFailed, Send, messages_from
 from forensic.untrusted import Json, Untrusted, shown
 from forensic.volumes.listing import NamedVolume, Volumes, volumes_of
@@ -117,6 +117,11 @@ class Reading:
             return ExitStatus.NOT_COMPLETED
         return ExitStatus.RANGES_NOT_READ if self._absent else ExitStatus.DONE
 
+    @property
+    def journal_open(self) -> bool:
+        """Whether the file system's journal holds changes that are not in the files."""
+        return bool(self.about and self.about.journal_open)
+
     def entries(self) -> Iterator[Entry]:
         """The entries, as they come."""
         return (one for one in self.items() if isinstance(one, Entry))
@@ -142,7 +147,7 @@ class Reading:
                     else:
                         self._note(message)
         except ProcessFailed as failed:
-            library = self.about.library if self.about else PACKAGES[self.volume.library][1]
+            library = self.about.library if self.about else PACKAGES.get(self.volume.library, OWN_XFS)
             path = Untrusted(last_path)
             self.failure = ReaderFailure(self.volume.name, shown(library), failed.reason, failed.signal_number, path)
 

@@ -12,8 +12,9 @@ from forensic.errors import ForensicError
 from forensic.exit_status import ExitStatus
 from forensic.filesystems.entries import About, Entry
 
-PACKAGES = {"tsk": ("pytsk3", "pytsk3"), "xfs": ("pyfsxfs", "libfsxfs-python")}
-"""The module that reads for each library, and the package it comes in."""
+OWN_XFS = "our own reader of XFS"
+PACKAGES = {"tsk": "pytsk3"}
+"""What reads for each library but our own: a package, and the module in it."""
 
 TROUBLE = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SystemError, OverflowError)
 """What the libraries raise when a volume is not as they expect."""
@@ -83,6 +84,6 @@ class System(Protocol):
 
 def refuse_without(library: str) -> None:
     """Raise `ReaderNotInstalled` if a library is missing."""
-    module, package = PACKAGES[library]
-    if find_spec(module) is None:
+    package = PACKAGES.get(library)
+    if package and find_spec(package) is None:
         raise ReaderNotInstalled(package)

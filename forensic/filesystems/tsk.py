@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytsk3
 
 from forensic.filesystems.entries import MAX_DIGESTED, MAX_RUNS, About, Entry, Extent, Fault, Kind
+from forensic.filesystems.ext_names import MAX_DIRECTORY, names_in
 from forensic.filesystems.journals import NTFS_LOG_BYTES, ext_is_open, ntfs_is_open
 from forensic.filesystems.systems import TROUBLE, Node
 from forensic.filesystems.volume_reader import VolumeReader
@@ -93,7 +94,7 @@ class TskSystem:
         self._system = pytsk3.FS_Info(self._image, type=TYPES[file_system])
         self._block_size = int(self._system.info.block_size)
         self._is_ntfs = file_system == "NTFS"
-        self._has_names_in_inodes = file_system.startswith("ext")
+        self._is_ext = file_system.startswith("ext")
 
     def about(self) -> About:
         """What is known of it as a whole."""
@@ -102,8 +103,8 @@ class TskSystem:
 
     def _journal_open(self) -> bool:
         if self._is_ntfs:
-            return self._volume.told(lambda _: ntfs_is_open(self._log()))
-        return self._has_names_in_inodes and self._volume.told(ext_is_open)
+            return self._volume.told(lambda _: ntfs_is_open(self._log()), False)
+        return self._is_ext and self._volume.told(ext_is_open, False)
 
     def _log(self) -> bytes:
         file = self._system.open_meta(inode=LOG_FILE)
@@ -116,6 +117,7 @@ class TskSystem:
 
     def children(self, folder: Node, deleted: bool) -> Iterator[Node]:
         """What a folder holds, streams of NTFS as entries of their own."""
+        known = self._names(folder) if self._is_ext else None
         for file in self._system.open_dir(inode=folder.inode):
             name = file.info.name
             if name is None or name.name in (None, b".", b".."):
@@ -125,6 +127,8 @@ class TskSystem:
                 continue
             kind = _kind(file)
             inode = int(name.meta_addr)
+            if not (is_deleted or known is None or kind == Kind.VIRTUAL or (bytes(name.name), inode) in known):
+                continue
             # To list what has lost its folder, all inodes are read.
             is_directory = kind == Kind.DIRECTORY or (deleted and name.name == b"$OrphanFiles")
             node = Node(bytes(name.name), inode, is_directory, is_deleted, folder.inode, file)
@@ -132,6 +136,15 @@ class TskSystem:
                 yield from _streams(node)
             else:
                 yield node
+
+    def _names(self, folder: Node) -> set[tuple[bytes, int]] | None:
+        """What a folder of ext2, ext3 or ext4 that may have an index holds; None if that is not known."""
+        file = self._system.open_meta(inode=folder.inode)
+        size = int(file.info.meta.size) if file.info.meta else 0
+        if not self._block_size < size <= MAX_DIRECTORY:
+            return None
+        content = self._volume.told(lambda _: bytes(file.read_random(0, size)), b"")
+        return names_in(content, self._block_size) if len(content) == size else None
 
     def by_inode(self, address: str) -> Node | None:
         """The entry of an inode, or of one attribute of an NTFS record (`64-128-1`)."""
@@ -254,8 +267,9 @@ def _kind(file: pytsk3.File) -> Kind:
 
 def _streams(node: Node) -> Iterator[Node]:
     """An NTFS record as itself and as each further stream or index that has a name, as `fls` lists them."""
-    plain, others = [], False
     file: pytsk3.File = node.handle
+    named: list[Node] = []
+    plain: list[pytsk3.Attribute] = []
     try:
         for attribute in file:
             kind, raw = int(attribute.info.type), attribute.info.name
@@ -265,15 +279,16 @@ def _streams(node: Node) -> Iterator[Node]:
             if name in (b"", b"$Data" if kind == DATA else b"$I30"):
                 plain.append(attribute)
             else:
-                others = True
-                yield Node(
-                    node.name + b":" + name, node.inode, False, node.deleted, node.parent, node.handle, attribute,
-                    stream=_address(attribute),
-                )  # fmt: skip
+                path = node.name + b":" + name
+                named.append(
+                    Node(path, node.inode, False, node.deleted, node.parent, file, attribute, _address(attribute))
+                )
     except TROUBLE:  # the record itself is listed all the same
         pass
+    # Not while they are looked for: to look at the attributes of a node would end the loop, which is the file's own.
+    yield from named
     node.attribute = plain[0] if plain else None
-    if plain or not others:
+    if plain or not named:
         yield node
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from forensic.disk.reader import DiskReader, RangeUnreadable
 from forensic.numbers import SECTOR_SIZE
@@ -21,6 +21,8 @@ MAX_FAULTS = 64
 
 BEYOND_DISK = "beyond_disk_end"
 ELSEWHERE = "physical_volume_missing"
+
+Answer = TypeVar("Answer")
 
 
 class VolumeReader(io.RawIOBase):
@@ -89,13 +91,13 @@ class VolumeReader(io.RawIOBase):
         self._faults, self._shortened = [], []
         return list(dict.fromkeys(found))
 
-    def told(self, question: Callable[[Callable[[int, int], bytes]], bool]) -> bool:
-        """What a question says that reads the volume; False where it cannot be read, which is no fault of a file."""
+    def told(self, question: Callable[[Callable[[int, int], bytes]], Answer], otherwise: Answer) -> Answer:
+        """What a question says that reads the volume; `otherwise` if it cannot be read, which is no fault of a file."""
         faults, shortened = [*self._faults], [*self._shortened]
         try:
             return question(self._read)
         except (OSError, RuntimeError, struct.error, IndexError):
-            return False
+            return otherwise
         finally:
             self._faults, self._shortened = faults, shortened
 

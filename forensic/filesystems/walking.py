@@ -27,7 +27,7 @@ from forensic.filesystems.entries import (
 )
 from forensic.filesystems.systems import TROUBLE, Node, System
 from forensic.filesystems.volume_reader import VolumeReader
-from forensic.processes.limited import Send
+from forensic.processes.limited import CannotWork, Send
 
 PIECE = 1 << 20
 SMALL_PIECE = 4096
@@ -55,10 +55,14 @@ class Task(Struct, frozen=True):
 
 
 def perform(task: Task, library: str, file_system: str, volume: VolumeReader, send: Send) -> None:
-    """Do a task, in the process that was started for it. Raises one of `TROUBLE` if there is no file system to open."""
+    """Do a task, in the process that was started for it. Raises `CannotWork`."""
     worker = _Worker(task, volume, send)
     worker.say(At(b""))
-    system = _open_system(library, file_system, volume)
+    try:
+        system = _open_system(library, file_system, volume)
+    except TROUBLE as trouble:
+        absent = volume.take_faults(True)
+        raise CannotWork(f"the file system cannot be opened: {absent[0] if absent else trouble}") from trouble
     worker.say(system.about())
     found = system.by_inode(task.address) if task.address else worker.at_path(system, task.path)
     if found is None:
@@ -128,7 +132,7 @@ class _Worker:
         except TROUBLE as trouble:
             kind = Kind.DIRECTORY if node.is_directory else Kind.UNKNOWN
             found = Entry(path, node.inode, kind, 0, parent=node.parent, deleted=node.deleted)
-            faults.append(Fault(str(trouble)))
+            faults.append(Fault(f"its metadata cannot be read: {trouble}"))
         faults = self._absent(bool(faults)) or faults
         runs = found.runs
         while len(runs) > RUNS_IN_A_MESSAGE:
@@ -162,7 +166,7 @@ class _Worker:
         try:
             content = system.read(node, offset, length)
         except TROUBLE as trouble:
-            return b"", self._absent(True) or [Fault(str(trouble))]
+            return b"", self._absent(True) or [Fault(f"the file system gives no content: {trouble}")]
         if len(content) != length:
             return b"", self._absent(True) or [Fault(f"{len(content):,} bytes of {length:,} were read")]
         return content, self._absent()
@@ -175,7 +179,7 @@ class _Worker:
             try:
                 node = next(iterator, None)
             except TROUBLE as trouble:
-                faults = [Fault(str(trouble))]
+                faults = [Fault(f"the folder cannot be listed: {trouble}")]
             for fault in self._absent(bool(faults)) or faults:
                 self.say(FolderFault(path, fault))
             if node is None:

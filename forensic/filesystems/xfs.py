@@ -1,15 +1,16 @@
-"""XFS through libfsxfs."""
+"""XFS, read by `xfs_inodes`: no library that is known reads all of it right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
-import pyfsxfs
-
+from forensic.filesystems.contents import bytes_of_runs
 from forensic.filesystems.entries import MAX_RUNS, About, Entry, Extent, Fault, Kind
 from forensic.filesystems.journals import xfs_is_open
-from forensic.filesystems.systems import TROUBLE, Node
+from forensic.filesystems.systems import OWN_XFS, Node
 from forensic.filesystems.volume_reader import VolumeReader
+from forensic.filesystems.xfs_inodes import Inode, XfsInodes
 
 KINDS = {
     0o100000: Kind.FILE,
@@ -23,8 +24,7 @@ KINDS = {
 """By the upper bits of the mode."""
 
 TYPE_BITS = 0o170000
-SPARSE = 1
-"""The flag of an extent that lies nowhere."""
+HAS_CONTENT = (Kind.FILE, Kind.DIRECTORY, Kind.LINK)
 
 
 class XfsSystem:
@@ -32,100 +32,79 @@ class XfsSystem:
 
     def __init__(self, volume: VolumeReader) -> None:
         """Open the file system of a volume. Raises one of `TROUBLE`."""
-        self._reader = volume
-        self._volume = pyfsxfs.volume()
-        self._volume.open_file_object(volume)
-        head = volume.read_at(0, 16)
-        self._block_size = int.from_bytes(head[4:8], "big")
-        self._block_count = int.from_bytes(head[8:16], "big")
+        self._volume = volume
+        self._inodes = XfsInodes(volume.read_at)
+        self._runs_read: dict[int, tuple[Extent, ...]] = {}
 
     def about(self) -> About:
         """What is known of it as a whole."""
-        is_open = self._reader.told(xfs_is_open)
-        return About(f"libfsxfs {pyfsxfs.get_version()}", self._block_size, self._block_count, is_open)
+        is_open = self._volume.told(xfs_is_open, False)
+        return About(OWN_XFS, self._inodes.block_size, self._inodes.block_count, is_open)
 
     def root(self) -> Node:
         """The root folder."""
-        entry = self._volume.get_root_directory()
-        inode = int(entry.get_inode_number())
-        return Node(b"", inode, True, False, inode, entry)
+        return Node(b"", self._inodes.root, True, False, self._inodes.root, None)
 
     def children(self, folder: Node, deleted: bool) -> Iterator[Node]:
         """What a folder holds; deleted entries are not known."""
-        parent: pyfsxfs.file_entry = folder.handle
-        for index in range(parent.get_number_of_sub_file_entries()):
-            entry = parent.get_sub_file_entry(index)
-            inode = int(entry.get_inode_number())
-            name, fault = _name(entry, inode)
-            yield Node(name, inode, _kind(entry) == Kind.DIRECTORY, False, folder.inode, entry, fault=fault)
+        for name, number, is_directory in self._inodes.names(self._inodes.inode(folder.inode)):
+            yield Node(name, number, is_directory, False, folder.inode, None)
 
     def by_inode(self, address: str) -> Node | None:
         """The entry of an inode, which has no name then."""
         if not address.isdecimal() or int(address) >= 1 << 63:
             return None
-        entry = self._volume.get_file_entry_by_inode(int(address))
-        if entry is None:
-            return None
-        return Node(b"", int(address), _kind(entry) == Kind.DIRECTORY, False, 0, entry)
+        inode = self._inodes.find(int(address))
+        return Node(b"", int(address), _kind(inode) == Kind.DIRECTORY, False, 0, None) if inode else None
 
     def entry(self, node: Node, path: bytes, with_runs: bool) -> Entry:
         """All that is known of an entry."""
-        handle: pyfsxfs.file_entry = node.handle
-        kind = _kind(handle)
-        faults = (Fault(node.fault),) if node.fault else ()
-        runs = tuple(_extents(handle)) if with_runs and kind in (Kind.FILE, Kind.DIRECTORY, Kind.LINK) else ()
+        inode = self._inodes.inode(node.inode)
+        kind, target = _kind(inode), b""
+        runs: tuple[Extent, ...] = ()
+        faults: list[Fault] = []
+        try:
+            if with_runs and kind in HAS_CONTENT:
+                runs = self._runs(inode)
+            if kind == Kind.LINK:
+                target = self._inodes.target(inode)
+        except ValueError as error:
+            faults.append(Fault(str(error)))
+        except OSError:  # the volume remembers
+            pass
         if len(runs) >= MAX_RUNS:
-            faults = (
-                *faults,
-                Fault(f"it has more than {MAX_RUNS:,} runs"),
-            )
-        target = handle.get_symbolic_link_target() if kind == Kind.LINK else None
+            faults.append(Fault(f"it has more than {MAX_RUNS:,} runs"))
         return Entry(
             path=path,
             inode=node.inode,
             kind=kind,
-            size=int(handle.get_size()),
+            size=inode.size,
             parent=node.parent,
-            mode=int(handle.get_file_mode()) & 0o7777,
-            uid=int(handle.get_owner_identifier()),
-            gid=int(handle.get_group_identifier()),
-            links=int(handle.get_number_of_links()),
-            modified=int(handle.get_modification_time_as_integer() or 0),
-            accessed=int(handle.get_access_time_as_integer() or 0),
-            changed=int(handle.get_inode_change_time_as_integer() or 0),
-            created=int(handle.get_creation_time_as_integer() or 0),
-            target=(target or "").encode("utf-8", "surrogateescape"),
+            mode=inode.mode & 0o7777,
+            uid=inode.uid,
+            gid=inode.gid,
+            links=inode.links,
+            modified=inode.modified,
+            accessed=inode.accessed,
+            changed=inode.changed,
+            created=inode.created,
+            target=target,
             runs=runs,
-            faults=faults,
+            faults=tuple(faults),
         )
 
     def read(self, node: Node, offset: int, size: int) -> bytes:
         """Bytes of its content."""
-        handle: pyfsxfs.file_entry = node.handle
-        return bytes(handle.read_buffer_at_offset(size, offset))
+        inode = self._inodes.inode(node.inode)
+        if _kind(inode) == Kind.LINK:
+            return self._inodes.target(inode)[offset : offset + size]
+        if node.inode not in self._runs_read:
+            self._runs_read = {node.inode: tuple(sorted(self._runs(inode)))}
+        return bytes_of_runs(self._volume.read_at, self._runs_read[node.inode], offset, size)
+
+    def _runs(self, inode: Inode) -> tuple[Extent, ...]:
+        return tuple(islice(self._inodes.runs(inode), MAX_RUNS))
 
 
-def _name(entry: pyfsxfs.file_entry, inode: int) -> tuple[bytes, str]:
-    """The name; one that is not UTF-8 the library cannot give, and the inode stands in its place."""
-    try:
-        return str(entry.get_name() or "").encode("utf-8", "surrogateescape"), ""
-    except TROUBLE:
-        return b"[inode %d]" % inode, "its name is not valid UTF-8, and libfsxfs does not give it"
-
-
-def _kind(entry: pyfsxfs.file_entry) -> Kind:
-    return KINDS.get(int(entry.get_file_mode()) & TYPE_BITS, Kind.UNKNOWN)
-
-
-def _extents(entry: pyfsxfs.file_entry) -> Iterator[Extent]:
-    """Where the content lies; of what lies in the inode itself the library knows no extents."""
-    try:
-        count = min(int(entry.get_number_of_extents()), MAX_RUNS)
-    except TROUBLE:
-        return
-    place = 0
-    for index in range(count):
-        offset, size, flags = entry.get_extent(index)
-        if not flags & SPARSE:
-            yield place, int(offset), int(size)
-        place += int(size)
+def _kind(inode: Inode) -> Kind:
+    return KINDS.get(inode.mode & TYPE_BITS, Kind.UNKNOWN)

@@ -49,6 +49,10 @@ class ProcessFailed(Exception):
         self.signal_number = signal_number
 
 
+class CannotWork(Exception):
+    """What `work` raises where it cannot do what it is for; the reason is a sentence of its own."""
+
+
 def messages_from(work: Callable[[Send], None], bounds: Bounds) -> Generator[bytes, None, None]:
     """What `work` sends from a fork of this process. Raises `ProcessFailed`; closing the iterator ends the process."""
     source, sink = os.pipe()
@@ -146,6 +150,8 @@ def _act(work: Callable[[Send], None], source: int, sink: int, bounds: Bounds) -
         pass
     except MemoryError:
         _complain(sink, "it needs more memory than it may have")
+    except CannotWork as error:
+        _complain(sink, str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent says it
         _complain(sink, f"{type(error).__name__}: {error}")
     finally:

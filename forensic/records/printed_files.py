@@ -102,6 +102,7 @@ class FilesRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     entries: Sequence[FileRecord]
     faults: Sequence[PathFaultRecord]
     failure: ReaderFailureRecord | None
+    journal_open: Annotated[bool, Meta(description="Its journal, which is not replayed, holds changes.")]
 
 
 class SharedRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,3 +210,6 @@ class FileChangesRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     notes: Sequence[str]
     faults: Sequence[PathFaultRecord]
     failures: Sequence[ReaderFailureRecord]
+    journals_open: Annotated[
+        Sequence[str], Meta(description="Volumes whose journal, which is not replayed, holds changes on either disk.")
+    ]

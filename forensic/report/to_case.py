@@ -166,6 +166,8 @@ class _Graph:
         elif index is not UNSET and extraction.new_image is not UNSET:
             image = extraction.new_image
             facets.append(self._content(self._run, name, image.file_size, {"sha256": image.sha256}))
+        elif index is not UNSET and artifact.sha256:
+            facets.append(self._content(self._run, name, artifact.size or 0, {"sha256": artifact.sha256}))
         kept: Node = {"uco-core:description": words(artifact.role), "uco-core:hasFacet": facets}
         file = self._own(name, "uco-observable:File", kept)
         if index is not UNSET:

@@ -122,6 +122,8 @@ def _written(report: Report, artifact: ArtifactRecord) -> str:
         hashes = segment.hashes
     elif extraction.new_image is not UNSET:
         hashes = {"sha256": extraction.new_image.sha256}
+    elif artifact.sha256:
+        hashes = {"sha256": artifact.sha256}
     parts += [*_hashes(hashes), *_foreign_hashes(hashes)]
     if extraction.container is not UNSET:
         parts += [

@@ -232,6 +232,7 @@ def _outputs(report: Report) -> Iterator[str]:
             continue
         if artifact.role == "e01":
             yield _fact("", size(artifact.size or 0))
+            yield from [_fact("", f"sha256 {artifact.sha256}")] if artifact.sha256 else []
             continue
         segment = extraction_of(report).segments[artifact.segment_index - 1]
         yield _fact("", size(segment.size))

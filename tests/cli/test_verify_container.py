@@ -1,5 +1,6 @@
 """`verify` of an E01 container: what was not changed matches; a changed byte anywhere does not."""
 
+import hashlib
 import json
 import random
 import re
@@ -218,3 +219,29 @@ def test_a_manifest_tells_which_windows_of_the_disk_differ(tmp_path: Path) -> No
     container = extracted(large(tmp_path), tmp_path, *options)
     done = verified(container, "--manifest", manifest)
     assert (done.status, "every window of the manifest matches" in done.out) == (0, True)
+
+
+def test_a_container_of_the_same_disk_that_was_written_again_is_not_the_one_of_the_report(tmp_path: Path) -> None:
+    container = extracted(sound("data-512"), tmp_path, "--case-number", "case 1")
+    artifacts = json.loads((tmp_path / "report.json").read_text())["run"]["artifacts"]
+    digest = hashlib.sha256(container.read_bytes()).hexdigest()
+    assert [one["sha256"] for one in artifacts if one["role"] == "e01"] == [digest]
+    assert verified(container).status == 0
+    assert qcowscope("extract", sound("data-512"), "-o", container, "--force", "--case-number", "case 2").status == 0
+    done = verified(container)
+    now = hashlib.sha256(container.read_bytes()).hexdigest()
+    assert done.status == 6
+    assert f"the sha256 of {container} is {now}, the report says {digest}" in done.out + done.err
+
+
+def test_each_segment_of_a_container_has_its_hash_in_every_report(tmp_path: Path) -> None:
+    image = large(tmp_path)
+    targets = {name: tmp_path / f"report.{name}" for name in ("text", "dfxml", "case", "log")}
+    options = [part for name, path in targets.items() for part in ("--report", f"{name}:{path}")]
+    container = extracted(image, tmp_path, "--split", "1MiB", "--level", "0", *options)
+    files = sorted(tmp_path.glob("disk.E*"))
+    assert len(files) > 1
+    assert container in files
+    for name in ("dfxml", "case", "log"):
+        text = targets[name].read_text().lower()
+        assert all(hashlib.sha256(path.read_bytes()).hexdigest() in text for path in files), name

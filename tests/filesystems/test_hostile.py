@@ -250,23 +250,6 @@ def test_more_runs_than_fit_into_a_message_arrive_whole(tmp_path: Path) -> None:
     assert out == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
-def test_a_name_that_libfsxfs_does_not_give_is_said_and_the_rest_listed(tmp_path: Path) -> None:
-    tree = disks.make_tree(tmp_path / "tree", {"good": b"good\n", "placeholder": b"bad\n"})
-    raw = disks.xfs(tmp_path / "xfs.raw", tree)
-    content = raw.read_bytes()
-    with raw.open("r+b") as stream:  # short names lie in the inode of the folder; its checksum is not looked at
-        stream.seek(content.index(b"placeholder"))
-        stream.write(b"\xff\xfelaceholder")
-    image = disks.to_qcow2(raw)
-    done = qcowscope("fs", "ls", image, "-r")
-    assert done.status == 1
-    assert "its name is not valid UTF-8, and libfsxfs does not give it" in done.err
-    (unnamed,) = [line for line in done.out.splitlines() if line.startswith("[inode ")]
-    assert "good" in done.out.splitlines()
-    out = qcowscope("fs", "cat", image, "--inode", unnamed[7:-1], "--hash", "md5").out
-    assert out.split()[1] == hashlib.md5(b"bad\n").hexdigest()
-
-
 def test_a_partition_past_the_end_of_the_disk_is_read_as_far_as_there_is_a_disk(plain: Path, tmp_path: Path) -> None:
     made = disks.gpt(tmp_path / "disk.raw", plain)
     places = qcowscope("fs", "where", made.image(), "papers/random.bin", "--json").json()["places"]
@@ -275,3 +258,27 @@ def test_a_partition_past_the_end_of_the_disk_is_read_as_far_as_there_is_a_disk(
     image = made.image()
     assert "papers/random.bin" in qcowscope("fs", "ls", image, "-r", "--volume", "1").out.splitlines()
     assert "beyond_disk_end" in qcowscope("fs", "cat", image, "--volume", "1", "papers/random.bin", "--hash", "md5").err
+
+
+def test_a_file_system_that_cannot_be_opened_is_said_so_before_the_words_of_the_library(tmp_path: Path) -> None:
+    raw = disks.ext4(
+        tmp_path / "big.raw", disks.make_tree(tmp_path / "tree", PLAIN), 40 * MIB, "-O", "bigalloc", "-C", "16384"
+    )
+    image = disks.to_qcow2(raw)
+    for command in (("ls", "-r"), ("timeline",), ("cat", "x"), ("where", "x"), ("owner", "--at", "0x9000")):
+        done = qcowscope("fs", command[0], image, *command[1:])
+        assert (done.status, "Traceback" in done.err) == (1, False)
+        assert done.err.startswith(
+            "qcowscope: volume 0: file-system-reader-failed: pytsk3: the file system cannot be opened: FS_Info_Con: "
+        )
+
+
+def test_a_folder_that_cannot_be_listed_is_said_so(tmp_path: Path) -> None:
+    raw = disks.xfs(tmp_path / "xfs.raw", disks.make_tree(tmp_path / "tree", {f"many/{one}": b"" for one in range(99)}))
+    content = raw.read_bytes()
+    with raw.open("r+b") as stream:
+        stream.seek(content.index(b"XDB3"))
+        stream.write(b"none")
+    done = qcowscope("fs", "ls", disks.to_qcow2(raw), "-r")
+    assert (done.status, done.out) == (1, "many\n")
+    assert done.err == "qcowscope: volume 0: many: the folder cannot be listed: the directory is damaged\n"

@@ -32,6 +32,8 @@ def test_a_disk_of_a_running_machine_has_an_open_journal(make: Callable[[Path, P
         for command in (("ls", "-r"), ("timeline",)):
             done = qcowscope("fs", command[0], image, *command[1:])
             assert (done.status, done.err) == (0, said)
+        assert qcowscope("fs", "ls", image, "-r", "--json").json()["journal_open"] is bool(said)
+        assert qcowscope("fs", "diff", image, closed, "--json").json()["journals_open"] == (["0"] if said else [])
 
 
 def restart(number: int, client: int, flags: int) -> bytes:

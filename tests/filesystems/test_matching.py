@@ -119,6 +119,11 @@ def test_files_of_fat_are_known_by_their_first_cluster() -> None:
     assert done([there("a", 3, 900)], [there("b", 3, 800)], Rule.FIRST_CLUSTER) == ["deleted a", "new b"]
     assert done([file("a", 3)], [file("b", 3)], Rule.FIRST_CLUSTER) == ["deleted a", "new b"]  # empty ones
     assert done([there("a", 3, 900)], [there("a", 4, 800)], Rule.FIRST_CLUSTER) == []
+    swapped = [there("a", 3, 900), there("b", 4, 800)], [there("a", 3, 800), there("b", 4, 900)]
+    assert done(*swapped, Rule.FIRST_CLUSTER) == ["renamed b -> a", "renamed a -> b"]
+    timeless = replace(there("a", 3, 900), created=0, modified=7)
+    assert done([timeless], [replace(timeless, path=b"b")], Rule.FIRST_CLUSTER) == ["renamed a -> b"]
+    assert done([timeless], [replace(timeless, path=b"b", modified=8)], Rule.FIRST_CLUSTER) == ["deleted a", "new b"]
 
 
 def test_two_file_systems_that_are_not_one_are_compared_by_path() -> None:

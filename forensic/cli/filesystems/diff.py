@@ -119,6 +119,7 @@ def _print_json(
         "notes": list(notes),
         "faults": [fault.as_json() for reading in readings for fault in reading.faults],
         "failures": [reading.failure.as_json() for reading in readings if reading.failure],
+        "journals_open": sorted({reading.volume.name.text for reading in readings if reading.journal_open}),
     }
     print(json.dumps(document, indent=2, sort_keys=True))
 

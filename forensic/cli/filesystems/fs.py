@@ -13,8 +13,8 @@ def add(subparsers: Subparsers) -> None:
     parser: Parser = subparsers.add_parser(
         "fs",
         help=SUMMARY,
-        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}. Reads ext2/3/4, NTFS, FAT and exFAT by The Sleuth Kit and XFS "
-        "by libfsxfs, which the extra `fs` installs, on partitions and LVM2 logical volumes.",
+        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}. Reads ext2/3/4, NTFS, FAT and exFAT by The Sleuth Kit, "
+        "which the extra `fs` installs, and XFS, on partitions and LVM2 logical volumes.",
         allow_abbrev=False,
         formatter_class=UNMEASURED,
     )

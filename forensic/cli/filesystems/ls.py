@@ -113,7 +113,8 @@ def _list_files(disk: Disk, volume: NamedVolume, options: argparse.Namespace) ->
         _print_json(reading, entries)
         faults: list[Json] = [fault.as_json() for fault in reading.faults]
         failure = reading.failure.as_json() if reading.failure else None
-        print(f'\n], "faults": {json.dumps(faults)}, "failure": {json.dumps(failure)}}}')
+        rest = {"faults": faults, "failure": failure, "journal_open": reading.journal_open}
+        print(f"\n], {json.dumps(rest)[1:]}")
     else:
         for entry in entries:
             print(_long(entry, reading.most_bytes) if options.long else shown_path(entry.path))

@@ -138,7 +138,7 @@ def report(readings: Iterable[Reading]) -> ExitStatus:
     statuses = []
     for reading in readings:
         statuses.append(reading.status)
-        if reading.about and reading.about.journal_open:
+        if reading.journal_open:
             complain(
                 f"note: volume {reading.volume.name.text}: its journal holds changes that are not in the files; it is "
                 "not replayed"
