@@ -149,7 +149,9 @@ def _decisions(work: Work) -> dict[str, Decision]:
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
     for part in work.placed_data:
-        what, method = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}, whose table is lost", part.method
+        method = part.method
+        lost = "" if method in (Method.HEADER, Method.L1_BY_CONTENT) else ", whose table is lost"
+        what = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}{lost}"
         name = f"D{len(found) + 1}"
         found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found
