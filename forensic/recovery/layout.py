@@ -146,7 +146,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     if knowledge.l1_offset is not None:
         offset = knowledge.l1_offset
         found_there = dict(copies).get(offset)  # which may be longer than a cluster
-        l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
+        l1 = trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
         fields["l1_table_offset"] = "given by the examiner"
     elif chosen:
         offset, l1 = chosen[0]
@@ -176,7 +176,7 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     for offset in l1.host_offsets.tolist():
         words = read_table(evidence, offset, geometry.cluster_size)
         follows = offset == end and not np.isin(words[words != 0], found[-1][1]).any()
-        words = _trimmed(words).copy()  # not the whole cluster
+        words = trimmed(words).copy()  # not the whole cluster
         room -= words.nbytes
         if room < 0:
             break
@@ -190,7 +190,8 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     return sorted(found, key=lambda one: (-int(np.count_nonzero(one[1])), one[0]))
 
 
-def _trimmed(words: U64) -> U64:
+def trimmed(words: U64) -> U64:
+    """Entries without the zeros at their end."""
     used = np.flatnonzero(words)
     return words[: int(used[-1]) + 1] if len(used) else words[:0]
 

@@ -27,6 +27,7 @@ from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
 from forensic.recovery.placement.placing import orphans_in_use, place_tables
 from forensic.recovery.placement.slots import orphans_of, without_nested
+from forensic.recovery.placement.whole_l1 import with_whole_l1
 from forensic.recovery.plan import HostRange, Plan
 from forensic.recovery.planning import make_plan
 from forensic.recovery.scan import Scan
@@ -132,6 +133,7 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     layout = without_header(evidence, found, layout, settings.knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
+    layout = with_whole_l1(evidence, found, layout)
     if (needed := layout.geometry.l1_entries_needed) > MAX_L1_ENTRIES:
         most = f"nobody reads a table of more than {MAX_L1_ENTRIES:,}; --virtual-size gives the size of the disk"
         said = f"a disk of {layout.geometry.virtual_size:,} bytes takes {needed:,} L1 entries"
