@@ -72,15 +72,26 @@ def test_a_size_that_no_table_could_map_is_not_believed(tmp_path: Path) -> None:
     assert sized(raw, "cluster_size=512")[1] == "content"
 
 
+def gpt_header(size: int) -> bytes:
+    """The header after the first sector of a disk of this size."""
+    fields = struct.pack("<QQQQ16sQIII", 1, size // 512 - 1, 34, size // 512 - 34, bytes(range(16)), 2, 128, 128, 0)
+    head = b"EFI PART" + struct.pack("<III", 0x10000, 92, 0) + bytes(4) + fields
+    return head[:16] + struct.pack("<I", zlib.crc32(head)) + head[20:]
+
+
 def test_a_gpt_header_says_where_its_copy_and_the_end_lie(tmp_path: Path) -> None:
     require("qemu-img")
-    fields = struct.pack("<QQQQ16sQIII", 1, SIZE // 512 - 1, 34, SIZE // 512 - 34, bytes(range(16)), 2, 128, 128, 0)
-    head = b"EFI PART" + struct.pack("<III", 0x10000, 92, 0) + bytes(4) + fields
-    checksum = struct.pack("<I", zlib.crc32(head.ljust(92, b"\0")[:92]))
     raw = tmp_path / "disk.raw"
-    raw.write_bytes((bytes(512) + head[:16] + checksum + head[20:]).ljust(4 * MIB, b"\1"))
+    raw.write_bytes((bytes(512) + gpt_header(SIZE)).ljust(4 * MIB, b"\1"))
     size, method, because, _ = sized(enlarged(raw, SIZE))
     assert (size, method, because) == (SIZE, "anchors", ("a structure of the guest says so: gpt_header",))
+
+
+def test_the_disk_in_a_file_of_the_guest_says_nothing_of_the_guests(tmp_path: Path) -> None:
+    require("qemu-img")
+    raw = tmp_path / "disk.raw"
+    raw.write_bytes((b"\1" * MIB + bytes(512) + gpt_header(100 * MIB)).ljust(4 * MIB, b"\1"))
+    assert sized(raw)[:2] == (4 * MIB, "content")
 
 
 @pytest.mark.parametrize(("kind", "believed"), [(0x83, True), (0xEE, False)])
