@@ -10,6 +10,13 @@ from msgspec.structs import replace
 from forensic.errors import EvidenceUnreadable, NotAnImage
 from forensic.evidence import Evidence, ReadFailed
 from forensic.numbers import counted
+from forensic.qcow2.entries import (
+    L2_STANDARD_RESERVED,
+    compressed_host_offset,
+    host_offset_of,
+    is_compressed,
+    is_copied,
+)
 from forensic.qcow2.geometry import MAX_CLUSTER_BITS, MIN_CLUSTER_BITS
 from forensic.qcow2.header import MAGIC, V1_LENGTH
 from forensic.qcow2.metadata import Qcow1Metadata, Qcow2Metadata
@@ -56,6 +63,11 @@ Of 1 and 2 bits that would be hardly more than chance, so the L1 table, which QE
 LONGEST_REFCOUNTS = 24
 
 MEANT = "consistent with an overwritten header; qcowscope recover may read it"
+
+MEANT_START = "consistent with an image whose start was overwritten; qcowscope recover may read it"
+
+SEARCHED = 8 << 20
+"""Bytes of a file that begins as nothing known that are searched for parts of tables."""
 
 V1_CLUSTER = 4096
 """The cluster size of every image of version 1 that QEMU makes without a backing file."""
@@ -132,6 +144,9 @@ def foreign_file(evidence: Evidence, start: bytes) -> ForeignFile:
     if count := l2_tables_of_headless_v1(evidence):
         tables = f"{counted(count, 'L2 table')} of a qcow image of version 1 can be reached after its first 48 bytes"
         return replace(found, description=f"{found.description}, but {tables}: {MEANT}")
+    if not found.signature and (count := sectors_of_tables(evidence)):
+        tables = f"{counted(count, 'sector')} of the first {SEARCHED >> 20} MiB read as those of L2 tables"
+        return replace(found, description=f"{found.description}, but {tables}: {MEANT_START}")
     return found
 
 
@@ -168,6 +183,31 @@ def _begins_refcounts(start: bytes, as_created: bool) -> bool:
     return any(
         int.from_bytes(start[: len(mask)]) & int.from_bytes(mask) == int.from_bytes(counts) for counts, mask in widths
     )
+
+
+def sectors_of_tables(evidence: Evidence) -> int:
+    """How many sectors near the start of a file are full of L2 entries; sectors of anything else are hardly ever.
+
+    It says nothing of whose tables they are: a file may hold an image.
+    """
+    raw = evidence.read_up_to_bad(0, min(evidence.size, SEARCHED))
+    raw = raw[: len(raw) // SIGNATURE_BYTES * SIGNATURE_BYTES]
+    maybe = zip(*(raw[8 * word :: SIGNATURE_BYTES] for word in range(4)), strict=True)  # the first bytes of four words
+    starts = [SIGNATURE_BYTES * at for at, tops in enumerate(maybe) if all(0x40 <= top <= 0x80 for top in tops)]
+    return sum(_is_full_of_entries(_words(raw[at : at + SIGNATURE_BYTES]), evidence.size) for at in starts)
+
+
+def _is_full_of_entries(words: tuple[int, ...], file_size: int) -> bool:
+    """Whether every word leads to a place of its own in the file."""
+    places = {_place(word) for word in words}
+    return len(places) == len(words) and min(places) > 0 and max(places) < file_size
+
+
+def _place(entry: int) -> int:
+    """The host offset of a cluster that has one reference, or of a stream in clusters of any size; 0 of other words."""
+    if is_copied(entry):
+        return 0 if entry & L2_STANDARD_RESERVED or is_compressed(entry) else host_offset_of(entry)
+    return compressed_host_offset(entry, MAX_CLUSTER_BITS) if is_compressed(entry) else 0
 
 
 def l2_tables_of_headless_v1(evidence: Evidence) -> int:

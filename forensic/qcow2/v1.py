@@ -80,7 +80,11 @@ class Qcow1Header(Struct, frozen=True):
 
 def read_header(evidence: Evidence) -> Qcow1Header:
     """Read the header; what cannot be read of it is 0, and `truncated` says so."""
-    data = evidence.read_or_nothing(0, V1_LENGTH)
+    return header_from(evidence.read_or_nothing(0, V1_LENGTH), evidence)
+
+
+def header_from(data: bytes, evidence: Evidence) -> Qcow1Header:
+    """The header that these bytes would be in a file, the name of a backing file read from there."""
     structure = without_type_names(parse(Qcow2, data, 0, "header"))
     offset, length = structure.integer("ofs_backing_file"), structure.integer("len_backing_file")
     return Qcow1Header(

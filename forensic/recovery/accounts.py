@@ -267,7 +267,7 @@ def with_named_tables(evidence: Evidence, scan: Scan, geometry: Geometry, known:
             leads = places[row][places[row] != 0]
             if len(np.unique(leads)) >= LEAST_DISTINCT * len(leads):
                 columns = used[row], places[row] != 0, copied[row], flagged[row], streams[row]
-                rows.append((int(batch.host_offsets[row]), *(int(np.count_nonzero(one)) for one in columns), 0))
+                rows.append((int(batch.host_offsets[row]), *(int(np.count_nonzero(one)) for one in columns), 0, 0))
     return known.joined(rows)
 
 

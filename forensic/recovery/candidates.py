@@ -54,7 +54,8 @@ class Candidates(Struct, frozen=True):
 
     `used` counts the entries that are not zero, `located` those with an aligned host offset, `copied` those that say
     that their cluster has one reference, `flagged` those with the zero flag, `streams` the compressed descriptors,
-    `tables` the located entries that lead to other candidates. `partial` tables have sectors that read as something
+    `tables` the located entries that lead to other candidates, `beyond` those that lead past the end of the file, which
+    may have been cut. `partial` tables have sectors that read as something
     else. `more` candidates were left out.
     """
 
@@ -65,14 +66,15 @@ class Candidates(Struct, frozen=True):
     flagged: Counts
     streams: Counts
     tables: Counts
+    beyond: Counts
     partial: Bools
     more: int = 0
 
     @property
     def l1_like(self) -> Bools:
-        """Which read as (part of) an L1 table: only offsets, most of them of tables."""
+        """Which read as (part of) an L1 table: only offsets, most of those in the file of tables."""
         plain: Bools = (self.flagged == 0) & (self.streams == 0) & (self.located == self.used)
-        return plain & (self.located > 0) & (self.tables >= L1_TARGETS * self.located)
+        return plain & (self.tables > 0) & (self.tables >= L1_TARGETS * (self.located - self.beyond))
 
     def chosen(self, which: Bools | I64) -> Candidates:
         """Some of them."""
@@ -84,20 +86,21 @@ class Candidates(Struct, frozen=True):
             self.flagged[which],
             self.streams[which],
             self.tables[which],
+            self.beyond[which],
             self.partial[which],
             self.more,
         )
 
     def joined(self, rows: list[tuple[int, ...]]) -> Candidates:
-        """These and some partial tables: of each the host offset and the columns from `used` to `tables`."""
+        """These and some partial tables: of each the host offset and the columns from `used` to `beyond`."""
         if not rows:
             return self
         more = np.array(rows, dtype=np.int64).T
-        own = (self.used, self.located, self.copied, self.flagged, self.streams, self.tables)
+        own = (self.used, self.located, self.copied, self.flagged, self.streams, self.tables, self.beyond)
         new = np.concatenate([np.stack(own), more[1:]], axis=1, dtype=np.int32)
         offsets = np.concatenate([self.host_offsets, more[0].astype(np.uint64)])
         partial = np.concatenate([self.partial, np.ones(len(rows), np.bool_)])
-        both = Candidates(offsets, new[0], new[1], new[2], new[3], new[4], new[5], partial, self.more)
+        both = Candidates(offsets, new[0], new[1], new[2], new[3], new[4], new[5], new[6], partial, self.more)
         return both.chosen(np.argsort(offsets, kind="stable"))
 
     def index(self, host_offset: int) -> int | None:
@@ -112,13 +115,14 @@ def find_candidates(evidence: Evidence, scan: Scan, cluster_bits: int, extended:
     marks = Tally(-(-len(scan.sectors) >> (cluster_bits - 9)))
     marks.add((offsets >> np.uint64(cluster_bits)).astype(np.int64))
     kept = np.zeros(len(offsets), dtype=np.bool_)
-    columns = np.zeros((6, len(offsets)), dtype=np.int32)
+    columns = np.zeros((7, len(offsets)), dtype=np.int32)
     for first, count, rows, words in _used_sectors(evidence, scan, offsets, cluster_bits):
         part = slice(first, first + count)
         words = words[:, 0::2] if extended else words
         kept[part], columns[:, part] = _judged(words, rows, offsets[part], marks, cluster_bits)
-    used, located, copied, flagged, streams, tables = (column if kept.all() else column[kept] for column in columns)
-    return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, partial[kept], more)
+    every = (column if kept.all() else column[kept] for column in columns)
+    used, located, copied, flagged, streams, tables, beyond = every
+    return Candidates(offsets[kept], used, located, copied, flagged, streams, tables, beyond, partial[kept], more)
 
 
 def _by_sectors(scan: Scan, cluster_bits: int, extended: bool) -> tuple[U64, Bools, int]:
@@ -203,7 +207,8 @@ def _judged(words: U64, rows: I64, own: U64, marks: Tally, cluster_bits: int) ->
     copied = is_copied(entries)
     flagged = has_zero_flag(entries) & ~streams
     to_tables = located & _are_marked(marks, offsets, cluster_bits)  # of what is not aligned nothing is kept
-    return kept, [used, count, counted(copied), counted(flagged), counted(streams), counted(to_tables)]
+    beyond = offsets >= np.uint64(marks.size << cluster_bits)
+    return kept, [used, count, *(counted(one) for one in (copied, flagged, streams, to_tables, beyond))]
 
 
 def _are_marked(marks: Tally, offsets: U64, cluster_bits: int) -> Bools:

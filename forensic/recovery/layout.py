@@ -20,6 +20,7 @@ from forensic.qcow2.identify import cluster_size_of_headless
 from forensic.qcow2.refcounts import refcounts
 from forensic.qcow2.snapshots import Snapshot, read_snapshots
 from forensic.qcow2.tables import read_refcount_table
+from forensic.qcow2.v1 import Qcow1Header
 from forensic.recovery.accounts import with_named_tables
 from forensic.recovery.candidates import Candidates, cluster_bits_by_content, find_candidates, read_table
 from forensic.recovery.certainty import Method
@@ -67,7 +68,8 @@ class Layout(Struct):
     as in `GeometryOfPlan`. `by_content` names the fields that the file's header does not say, and what says them.
     `candidates` are the tables under this cluster size, `l1_copies` L1 tables by content beside the chosen one.
     `doubtful`: the content contradicts the header and nothing decides. `taken` are the clusters that an image above it
-    has taken. `version` is 1 only by a header that says so.
+    has taken. `version_1` is the header by which an image of version 1 is read, its own or one that follows from its L1
+    table; `header` expresses it.
     """
 
     geometry: Geometry
@@ -82,12 +84,12 @@ class Layout(Struct):
     l1_method: Method = Method.HEADER
     doubtful: bool = False
     taken: Tally | None = None
-    version: int = 3
+    version_1: Qcow1Header | None = None
 
     @property
     def has_header(self) -> bool:
         """Whether the file's own header says what is read by; that of version 1 is expressed by one that is made."""
-        return self.form != "plan" or self.version == 1
+        return self.form != "plan" or (self.version_1 is not None and self.l1_method == Method.HEADER)
 
 
 def layout_by_header(evidence: Evidence, scan: Scan, header: bytes, by_content: dict[str, str]) -> Layout | None:
@@ -144,7 +146,7 @@ def layout_by_content(evidence: Evidence, scan: Scan, knowledge: Knowledge) -> L
     if knowledge.l1_offset is not None:
         offset = knowledge.l1_offset
         found_there = dict(copies).get(offset)  # which may be longer than a cluster
-        l1 = _trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
+        l1 = trimmed(read_table(evidence, offset, 1 << bits)) if found_there is None else found_there
         fields["l1_table_offset"] = "given by the examiner"
     elif chosen:
         offset, l1 = chosen[0]
@@ -174,7 +176,7 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     for offset in l1.host_offsets.tolist():
         words = read_table(evidence, offset, geometry.cluster_size)
         follows = offset == end and not np.isin(words[words != 0], found[-1][1]).any()
-        words = _trimmed(words).copy()  # not the whole cluster
+        words = trimmed(words).copy()  # not the whole cluster
         room -= words.nbytes
         if room < 0:
             break
@@ -188,7 +190,8 @@ def l1_tables_by_content(evidence: Evidence, candidates: Candidates, geometry: G
     return sorted(found, key=lambda one: (-int(np.count_nonzero(one[1])), one[0]))
 
 
-def _trimmed(words: U64) -> U64:
+def trimmed(words: U64) -> U64:
+    """Entries without the zeros at their end."""
     used = np.flatnonzero(words)
     return words[: int(used[-1]) + 1] if len(used) else words[:0]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from msgspec.structs import replace
 
 from forensic.errors import Unsupported
 from forensic.evidence import Evidence
@@ -17,6 +16,7 @@ from forensic.recovery import certainty as sure
 from forensic.recovery.certainty import CONFIDENCE, Certainty, Method, Standing, Why
 from forensic.recovery.composing import judge_tables, ranges_of, slots_of
 from forensic.recovery.kinds import Sector
+from forensic.recovery.placement.disk_size import decide_size
 from forensic.recovery.placement.lost_tables import data_ranges
 from forensic.recovery.placement.slots import by_twins
 from forensic.recovery.plan import (
@@ -34,7 +34,7 @@ from forensic.recovery.plan import (
 from forensic.recovery.plan_seals import sealed
 from forensic.recovery.scan import is_one_of
 from forensic.recovery.tally import Tally
-from forensic.recovery.understanding import image_of, luks_header
+from forensic.recovery.understanding import luks_header
 from forensic.recovery.work import Work
 from forensic.version import __version__
 
@@ -56,7 +56,7 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
     standing = Standing.of(work.accounts, closed, suspect, bad_clusters(work))
     judged, last = judge_tables(work.accounts, slots, tables, standing)
     last = max([last, *(part.guest_offset + part.length for part in data)])
-    geometry = _with_known_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
+    on_size, geometry = decide_size(work, last, int(slots[-1]) + 1 if len(slots) else 0)
     empty = sure.of_emptiness(closed, all(one.certainty == Certainty.CERTAIN for one in decisions.values()))
     name = f"D{len(decisions) + 1}" if empty != Certainty.UNKNOWN else ""
     if name:
@@ -71,9 +71,7 @@ def make_plan(work: Work, target: str = ACTIVE) -> Plan:
         judged.add_rest(slot, indices, geometry.l2_entry_count, Why.OVERWRITTEN)
     judged.add_slots(without(work.broken, [*slots.tolist(), *replaced]), geometry.l2_entry_count, Why.OVERWRITTEN)
     size = f"D{len(decisions) + 1}"
-    known = geometry.virtual_size == work.geometry.virtual_size and work.layout.size_known
-    told = "size" in work.layout.by_content or not work.layout.has_header
-    decisions[size] = _on_size(geometry.virtual_size, known, told)
+    decisions[size] = on_size
     inferred, unknown, too_many = ranges_of(judged, geometry.cluster_bits, geometry.virtual_size)
     if too_many:
         raise Unsupported(work.evidence.path_as_given, "a plan of it would have too many ranges")
@@ -109,17 +107,6 @@ def bad_clusters(work: Work) -> Tally | None:
     return found
 
 
-def _on_size(size: int, known: bool, told: bool) -> Decision:
-    """The decision on the size of the disk: by header or examiner, or no less than what its tables map."""
-    if known:
-        what, method = f"the disk has {size:,} bytes", Method.EXAMINER if told else Method.HEADER
-        because = "given by the examiner" if told else "given by the header"
-        return Decision(what, sure.of_size(True, told), CONFIDENCE[method], method, (because,))
-    method = Method.CONTENT
-    what = f"the disk has {size:,} bytes, or more that read as zeros"
-    return Decision(what, sure.of_size(False, told), CONFIDENCE[method], method, ("its tables map nothing after that",))
-
-
 def _decisions(work: Work) -> dict[str, Decision]:
     """The decisions by which tables have their slots; those of the L1 table first."""
     found: dict[str, Decision] = {}
@@ -149,7 +136,9 @@ def _decisions(work: Work) -> dict[str, Decision]:
         others = tuple(Alternative(rival) for rival in one.rivals)
         found[f"D{number}"] = Decision(what, one.certainty, CONFIDENCE[one.method], one.method, (one.because,), others)
     for part in work.placed_data:
-        what, method = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}, whose table is lost", part.method
+        method = part.method
+        lost = "" if method in (Method.HEADER, Method.L1_BY_CONTENT) else ", whose table is lost"
+        what = f"{counted(len(part.indices), 'cluster')} of slot {part.slot}{lost}"
         name = f"D{len(found) + 1}"
         found[name] = Decision(what, Certainty.INFERRED, CONFIDENCE[method], method, (part.because,))
     return found
@@ -217,23 +206,6 @@ def _l1_is_cut(work: Work) -> bool:
     """Whether the file ends before the L1 table does: the entries after its end are not empty, but not there."""
     geometry = work.geometry
     return geometry.l1_table_offset + L1_ENTRY_SIZE * geometry.l1_entries_needed > work.evidence.size
-
-
-def _with_known_size(work: Work, last: int, slots: int) -> Geometry:
-    """The geometry with a size up to which something is mapped, where the header says none, or less than that."""
-    geometry, layout = work.geometry, work.layout
-    size = geometry.virtual_size
-    has_snapshots = layout.form != "plan" and image_of(work.evidence, layout).header.nb_snapshots > 0
-    short = last > -(-size // geometry.cluster_size) * geometry.cluster_size and not has_snapshots
-    told = layout.size_known and ("size" in layout.by_content or not layout.has_header)
-    if told and last > -(-size // geometry.cluster_size) * geometry.cluster_size:
-        kept = ": what lies after it is left out" if has_snapshots else ""
-        work.damage.append(f"the size that was given, {size:,} bytes, is too small for the tables{kept}")
-    if not layout.size_known or short:
-        size = max(size, last)
-        work.damage.append(f"the size of the disk is unknown: at least {size:,} bytes, where its last table ends")
-    count = max(slots, -(-size // geometry.l1_coverage))
-    return replace(geometry, virtual_size=size, l1_entry_count=count)
 
 
 def geometry_of_plan(work: Work, geometry: Geometry, decision: str) -> GeometryOfPlan:

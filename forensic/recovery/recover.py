@@ -27,6 +27,7 @@ from forensic.recovery.older import beneath
 from forensic.recovery.placement.lost_tables import replace_lost_tables
 from forensic.recovery.placement.placing import orphans_in_use, place_tables
 from forensic.recovery.placement.slots import orphans_of, without_nested
+from forensic.recovery.placement.whole_l1 import with_whole_l1
 from forensic.recovery.plan import HostRange, Plan
 from forensic.recovery.planning import make_plan
 from forensic.recovery.scan import Scan
@@ -34,7 +35,8 @@ from forensic.recovery.scanning import scan
 from forensic.recovery.sectors import Signature
 from forensic.recovery.snapshot_plans import make_plan_of_deleted, make_plan_of_snapshot, snapshot_named
 from forensic.recovery.understanding import accounts_of, kept, look_at_named_tables, understand
-from forensic.recovery.version_1.layout import layout_of_version_1, with_l1_after_header
+from forensic.recovery.version_1.layout import layout_of_version_1
+from forensic.recovery.version_1.lost_header import without_header
 from forensic.recovery.version_1.tables import read_other_tables
 from forensic.recovery.work import RecoverySettings, Work
 
@@ -128,10 +130,10 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
         layout = layout_of_version_1(by_version_1, found)
     else:
         layout = understand(evidence, found, settings.knowledge)
-        if layout is not None and settings.knowledge.l1_offset is None:
-            layout = with_l1_after_header(evidence, found, layout)
+    layout = without_header(evidence, found, layout, settings.knowledge)
     if layout is None:
         raise NotAnImage(evidence.path_as_given, "there is no trace of one: no header, and no tables")
+    layout = with_whole_l1(evidence, found, layout)
     if (needed := layout.geometry.l1_entries_needed) > MAX_L1_ENTRIES:
         most = f"nobody reads a table of more than {MAX_L1_ENTRIES:,}; --virtual-size gives the size of the disk"
         said = f"a disk of {layout.geometry.virtual_size:,} bytes takes {needed:,} L1 entries"
@@ -143,8 +145,8 @@ def begin(evidence: Evidence, settings: RecoverySettings) -> Work:
     everywhere |= found.stopped_at is not None and layout.l1_method != Method.HEADER  # there may be others
     work = Work(evidence, found, layout, accounts, l1, broken, orphans, suspect, everywhere)
     work.until = until
-    if by_version_1 is not None and layout.version == 1:
-        read_other_tables(work, by_version_1.header)
+    if layout.version_1 is not None:
+        read_other_tables(work, layout.version_1)
     work.damage += _damage(work)
     if found.stopped_at is not None:
         place = f"host offset {found.stopped_at:#x} of {evidence.size:#x}"
@@ -173,7 +175,7 @@ def _is_trace(work: Work) -> bool:
     An image in the middle of a file, such as one on a guest's disk, has tables whose offsets count from elsewhere: they
     neither account for all that is in use in the file, nor lead to streams.
     """
-    if work.l1.any() or work.geometry.refcount_table_clusters:
+    if work.l1.any() or work.geometry.refcount_table_clusters or work.layout.version_1 is not None:
         return True
     if work.layout.snapshots and any(one.method in (Method.OTHER_L1, Method.TWIN) for one in work.placed):
         return True  # the entry of a snapshot, its L1 table and the tables that this names count from the same start
@@ -191,7 +193,8 @@ def _suspect(evidence: Evidence, found: Scan, layout: Layout, l1: U64) -> tuple[
     if layout.form == "file" or evidence.read_up_to_bad(0, 4) == MAGIC or "magic" in layout.by_content:
         return _metadata_of_newcomer(evidence, layout), False
     geometry = layout.geometry
-    places = [geometry.l1_table_offset, geometry.refcount_table_offset, *l1[l1 != 0].tolist()]
+    tables = l1 if layout.version_1 is None else layout.l1  # it has tables that are read otherwise
+    places = [geometry.l1_table_offset, geometry.refcount_table_offset, *tables[tables != 0].tolist()]
     places += layout.candidates.host_offsets[:1].tolist()
     first = min((place for place in places if place), default=evidence.size)
     filled = fill_run(evidence, evidence.size)
@@ -228,7 +231,7 @@ def _damage(work: Work) -> list[str]:
     if layout.form == "plan" and _has_header(work.evidence):
         if "header" not in layout.by_content:
             found.append("the file's header is not used: what the examiner gave, or the tables, differ from it")
-    elif not layout.has_header:
+    elif not layout.has_header and "header" not in layout.by_content:
         found.append("the header is lost")
     elif "magic" in layout.by_content:
         found.append("the magic of the header is wrong")
@@ -236,7 +239,7 @@ def _damage(work: Work) -> list[str]:
         found.append(f"the file's header is not used: {layout.by_content['header']}")
     others = {name: why for name, why in layout.by_content.items() if name not in ("magic", "header")}
     found += [f"{name} does not come from the header: {why}" for name, why in others.items()]
-    if layout.doubtful and layout.version != 1:
+    if layout.doubtful and layout.version_1 is None:
         found.append("the tables suggest a different cluster size from the header's")
     if len(work.broken):
         found.append(f"L1 entries that lead to no table: {len(work.broken):,}")

@@ -129,11 +129,11 @@ def _with_longer_l1(evidence: Evidence, layout: Layout) -> Layout:
         return layout
     for offset, entries in l1_tables_by_content(evidence, layout.candidates, geometry):
         if offset == geometry.l1_table_offset and len(entries) > len(layout.l1):
-            return _with_l1(layout, offset, entries, "its table goes on after the last entry that the header says")
+            return with_l1(layout, offset, entries, "its table goes on after the last entry that the header says")
     return layout
 
 
-def _with_l1(layout: Layout, offset: int, entries: U64, why: str) -> Layout:
+def with_l1(layout: Layout, offset: int, entries: U64, why: str) -> Layout:
     """The same with an L1 table that was found by its content."""
     geometry = layout.geometry
     size = max(geometry.virtual_size, 0)
@@ -144,7 +144,7 @@ def _with_l1(layout: Layout, offset: int, entries: U64, why: str) -> Layout:
         geometry=geometry,
         header=mended(layout.header, size, count, offset),
         l1=entries,
-        by_content={**layout.by_content, "l1_table": why},
+        by_content={**layout.by_content, "l1_table_offset" if layout.form == "plan" else "l1_table": why},
         form="mended" if layout.form == "file" else layout.form,
         l1_method=Method.L1_BY_CONTENT,
         size_known=layout.size_known and geometry.l1_entries_needed >= len(entries),
@@ -168,7 +168,7 @@ def _header_without_tables(evidence: Evidence, by_header: Layout, by_content: La
     if at_its_place or (free and not wiped):
         chosen = (at_its_place or free)[0]
         others = tuple(one for one in copies if one[0] != chosen[0])
-        found = _with_l1(by_header, *chosen, "most of its entries lead to tables")
+        found = with_l1(by_header, *chosen, "most of its entries lead to tables")
         return replace(found, l1_copies=others, snapshots=by_content.snapshots)
     return replace(by_header, l1_copies=tuple(copies), snapshots=by_content.snapshots)
 

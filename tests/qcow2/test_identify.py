@@ -1,6 +1,8 @@
 """Files of other formats are named by what their first bytes look like."""
 
 import random
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,13 @@ from hypothesis import strategies as st
 from forensic.errors import NotAnImage
 from forensic.evidence import Evidence
 from forensic.image import Qcow1Image, Qcow2Image, identify, open_any, open_image
-from forensic.qcow2.identify import FORMAT_SIGNATURES, ForeignFile, foreign_file, has_tables_after_header
+from forensic.qcow2.identify import (
+    FORMAT_SIGNATURES,
+    ForeignFile,
+    foreign_file,
+    has_tables_after_header,
+    identify_metadata,
+)
 from tests.images import SOUND, header, written
 from tests.oracles import require
 from tests.recovery.images import run
@@ -133,3 +141,45 @@ def test_no_header_is_suspected_where_none_was(body: str, tmp_path: Path) -> Non
         found = identify(evidence)
     assert isinstance(found, ForeignFile)
     assert "recover" not in found.description
+
+
+def table_sector(entry: Callable[[int], int]) -> bytes:
+    return struct.pack(">64Q", *(entry(at) for at in range(64)))
+
+
+PLAIN = table_sector(lambda at: 1 << 63 | (at + 1) << 12)
+STREAMS = table_sector(lambda at: 1 << 62 | (at + 1) * 700)
+
+
+@pytest.mark.parametrize("sector", [PLAIN, STREAMS])
+def test_what_reads_as_tables_behind_an_overwritten_start_is_said(sector: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"\0" * (2 << 20) + 3 * sector + random.Random(1).randbytes(1 << 19))
+    with Evidence(path) as evidence:
+        found = identify_metadata(evidence)
+    assert isinstance(found, ForeignFile)
+    said = (
+        "3 sectors of the first 8 MiB read as those of L2 tables: consistent with an image whose start was overwritten"
+    )
+    assert f"but {said}; qcowscope recover may read it" in found.description
+
+
+@pytest.mark.parametrize(
+    ("place", "sector"),
+    [
+        (2 << 20, table_sector(lambda at: 1 << 63 | (at or 1) << 12)),  # one place twice
+        (2 << 20, table_sector(lambda at: 1 << 63 | at << 12)),  # the header
+        (2 << 20, table_sector(lambda at: 1 << 63 | (at + 1) << 24)),  # past the end
+        (2 << 20, table_sector(lambda at: 1 << 63 | (at + 1) << 12 | 2)),
+        (2 << 20, table_sector(lambda at: 3 << 62 | (at + 1) << 12)),
+        (2 << 20, table_sector(lambda at: (at + 1) << 12)),
+        (8 << 20, PLAIN),
+    ],
+)
+def test_sectors_of_anything_else_or_farther_behind_are_not(place: int, sector: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes((b"\0" * place + 3 * sector).ljust(place + (1 << 20), b"\1"))
+    with Evidence(path) as evidence:
+        found = identify_metadata(evidence)
+    assert isinstance(found, ForeignFile)
+    assert "tables" not in found.description

@@ -111,7 +111,7 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], dec
         before = len(work.placed)
         left = in_use[~np.isin(in_use, [one.host_offset for one in work.placed])]
         anchors = anchors_with_starts(accounts, left, all_placed(work), disk_shape(work), decoded)
-        read = reader_of(accounts, _header_of(work, needed), all_placed(work), needed)
+        read = reader_of(accounts, header_with(work, needed), all_placed(work), needed)
         slots = sorted(free)
         fits = fits_of(accounts, work.found, left, slots, anchors, read)
         _take(work, by_pattern(left, slots, fits), free)
@@ -122,7 +122,7 @@ def _by_what_is_in_use(work: Work, in_use: U64, needed: int, free: set[int], dec
             return
 
 
-def _header_of(work: Work, slot_count: int) -> bytes:
+def header_with(work: Work, slot_count: int) -> bytes:
     """A header whose disk has so many slots, to read what is placed so far."""
     geometry = work.geometry
     size = max(geometry.virtual_size, slot_count * geometry.l1_coverage)

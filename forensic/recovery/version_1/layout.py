@@ -10,32 +10,29 @@ import numpy as np
 from msgspec.structs import replace
 
 from forensic.errors import Unsupported
-from forensic.evidence import Evidence
 from forensic.image import Qcow1Image
-from forensic.qcow2.arrays import distinct, is_among
-from forensic.qcow2.geometry import MAX_L1_ENTRIES, Geometry, resolve
-from forensic.qcow2.header import V1_LENGTH, parse_header
+from forensic.qcow2.arrays import is_among
+from forensic.qcow2.header import V1_LENGTH
 from forensic.qcow2.table_reading import ENTRY_SIZE
 from forensic.qcow2.v1_tables import read_l1
-from forensic.recovery.candidates import find_candidates, read_table
-from forensic.recovery.headers import DEFLATE, MadeHeader
+from forensic.recovery.candidates import find_candidates
 from forensic.recovery.layout import Knowledge, Layout, is_coherent, layout_by_content
 from forensic.recovery.scan import Scan
-
-NOWHERE = 0
-"""In place of the host offset of the L1 table, which lies on no cluster boundary; a plan lists all of its entries."""
-
-FEWEST_LEADING = 0.6
-"""The share of entries that have to lead to tables where nothing but they says that they are entries."""
+from forensic.recovery.version_1.expressed import layout_of_tables
+from forensic.recovery.version_1.lost_header import without_header
 
 
 def layout_of_version_1(image: Qcow1Image, found: Scan) -> Layout | None:
-    """What the header gives, or else the content; None if neither leads to a table.
+    """What the header gives, or else the L1 table after it, or the content; None if none of them leads to a table.
 
     Raises `Unsupported` where what version 3 cannot express would be left out in silence.
     """
-    evidence = image.evidence
-    by_header = None if image.header.unusable else _by_header(image, found)
+    evidence, header = image.evidence, image.header
+    wrong = header.unusable or ("" if header.size else "it says that the disk has no bytes")
+    refused = header.crypt_method or header.backing_file_offset
+    if wrong and not refused and (by_tables := without_header(evidence, found, None, Knowledge())):
+        return replace(by_tables, by_content={**by_tables.by_content, "header": wrong})
+    by_header = None if header.unusable else _by_header(image, found)
     if by_header is not None and is_coherent(by_header, evidence.size):
         return by_header
     by_content = layout_by_content(evidence, found, Knowledge())
@@ -45,52 +42,18 @@ def layout_of_version_1(image: Qcow1Image, found: Scan) -> Layout | None:
     return by_header if same else by_content
 
 
-def with_l1_after_header(evidence: Evidence, found: Scan, layout: Layout) -> Layout:
-    """A layout by content without an L1 table, with the one that follows a header of version 1 if it is still there.
-
-    It begins with no cluster, so it is not found among the tables. Most of what lies there up to the first L2 table has
-    to lead to tables, each to another, and none of these may have flags. There are no refcounts then; one of the tables
-    may have been taken for theirs.
-    """
-    if layout.form != "plan" or layout.l1.any() or layout.geometry.extended_l2:
-        return layout
-    candidates = find_candidates(evidence, found, layout.geometry.cluster_bits, extended=False)
-    if candidates.copied.any():
-        return layout
-    room = min(int(candidates.host_offsets[0]) - V1_LENGTH, MAX_L1_ENTRIES * ENTRY_SIZE)
-    words = read_table(evidence, V1_LENGTH, max(0, room) // ENTRY_SIZE * ENTRY_SIZE)
-    used = np.flatnonzero(words)
-    leading = used[is_among(words[used], candidates.host_offsets)]
-    if not len(leading) or len(leading) < FEWEST_LEADING * len(used) or len(distinct(words[leading])) < len(leading):
-        return layout
-    l1 = words[: int(used[-1]) + 1]
-    geometry = replace(layout.geometry, l1_table_offset=NOWHERE, l1_entry_count=len(l1))
-    geometry = replace(geometry, refcount_table_offset=0, refcount_table_clusters=0)
-    fields = {
-        **layout.by_content,
-        "l1_table_offset": f"{len(leading):,} entries after a header of version 1 lead to tables",
-    }
-    return replace(layout, candidates=candidates, l1=l1, geometry=geometry, by_content=fields)
-
-
 def _by_header(image: Qcow1Image, found: Scan) -> Layout | None:
-    header = image.header
+    header, evidence = image.header, image.evidence
     _refuse_others(image)
-    candidates = find_candidates(image.evidence, found, header.cluster_bits, extended=False)
+    candidates = find_candidates(evidence, found, header.cluster_bits, extended=False)
     in_place = replace(header, l1_table_offset=V1_LENGTH)  # where QEMU has it, if no name of a backing file precedes it
-    tables = [read_l1(image.evidence, one).entries for one in (in_place, header)]
+    tables = [read_l1(evidence, one).entries for one in (in_place, header)]
     l1 = max(tables, key=lambda one: int(np.count_nonzero(is_among(one, candidates.host_offsets))))
-    made = MadeHeader(header.cluster_bits, False, (0, 0), 4, DEFLATE)
-    raw = made.header(header.size, NOWHERE, len(l1))
-    geometry = resolve(parse_header(raw))
-    if not isinstance(geometry, Geometry):
-        return None
-    plain = ~candidates.partial & (candidates.copied == 0) & (candidates.flagged == 0) & (candidates.streams == 0)
-    named = is_among(candidates.host_offsets, np.sort(l1))
-    candidates = candidates.chosen(plain & (named | ~candidates.l1_like))
-    wrong = header.l1_table_offset != V1_LENGTH
-    why = {"l1_table_offset": "the header names no backing file, so the table follows it"} if wrong else {}
-    return Layout(geometry, raw, candidates, l1, why, header.size > 0, form="plan", doubtful=wrong, version=1)
+    layout = layout_of_tables(header, candidates, l1)
+    if layout is None or header.l1_table_offset == V1_LENGTH:
+        return layout
+    why = {"l1_table_offset": "the header names no backing file, so the table follows it"}
+    return replace(layout, by_content=why, doubtful=True)
 
 
 def _refuse_others(image: Qcow1Image) -> None:

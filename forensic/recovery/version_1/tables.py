@@ -23,17 +23,17 @@ def read_other_tables(work: Work, header: Qcow1Header) -> None:
     work.accounts.claim_range(header.l1_table_offset, ENTRY_SIZE * len(work.layout.l1))
     offsets = work.layout.l1[work.broken]
     inside = (offsets < np.uint64(work.evidence.size)) & (offsets & np.uint64(header.cluster_size - 1) == 0)
-    l1 = Qcow1L1(header, work.layout.l1, work.evidence.size)
+    l1, method = Qcow1L1(header, work.layout.l1, work.evidence.size), work.layout.l1_method
     for batch in read_l2_batches(work.evidence, l1, work.broken[inside]):
-        good = _sound(batch)
+        good = sound_entries(batch)
         for row, slot in enumerate(batch.l1_indices.tolist()):
-            if good[row].any() and (one := _placed(batch, row, slot, good[row])) is not None:
+            if good[row].any() and (one := _placed(batch, row, slot, good[row], method)):
                 work.placed_data.append(one)
                 _claim(work, int(batch.host_offsets[row]), one)
     work.broken = without(work.broken, [one.slot for one in work.placed_data])
 
 
-def _sound(batch: Qcow1L2Batch) -> Bools:
+def sound_entries(batch: Qcow1L2Batch) -> Bools:
     """Which entries stand in a sector of which every entry can be right."""
     size, places, lengths = batch.header.cluster_size, batch.stored_offsets(), batch.stored_lengths()
     possible = (places < np.uint64(batch.file_size)) & (places >= np.uint64(size))
@@ -44,7 +44,7 @@ def _sound(batch: Qcow1L2Batch) -> Bools:
     return np.repeat(sectors, PER_SECTOR, axis=1)
 
 
-def _placed(batch: Qcow1L2Batch, row: int, slot: int, good: Bools) -> PlacedData | None:
+def _placed(batch: Qcow1L2Batch, row: int, slot: int, good: Bools, method: Method) -> PlacedData | None:
     used = np.flatnonzero(good & (batch.entries[row] != 0))
     if not len(used):
         return None
@@ -52,7 +52,7 @@ def _placed(batch: Qcow1L2Batch, row: int, slot: int, good: Bools) -> PlacedData
     lengths: I64 = batch.stored_lengths()[row][used].astype(np.int64)
     because = f"the table at {int(batch.host_offsets[row]):#x}, read as version 1 has it"
     empty = np.flatnonzero(good & (batch.entries[row] == 0))
-    return PlacedData(slot, used, places, Method.HEADER, because, lengths, empty)
+    return PlacedData(slot, used, places, method, because, lengths, empty)
 
 
 def _claim(work: Work, table: int, placed: PlacedData) -> None:

@@ -10,18 +10,24 @@ import pytest
 from forensic.errors import NotAnImage, Unsupported
 from forensic.evidence import Evidence
 from forensic.image import open_any
+from forensic.recovery.layout import Knowledge
 from forensic.recovery.reading import image_by, planned_by
 from forensic.recovery.recover import recover
-from tests.images import SOUND
+from forensic.recovery.work import RecoverySettings
+from samples.kinds import Kind
+from tests.images import COMPLETE, SOUND, sample
 from tests.oracles import require
 from tests.recovery.figures import figures_of
-from tests.recovery.images import MIB
+from tests.recovery.images import MIB, Made
 from tests.recovery.version_1.images import DAMAGES, KINDS, L1, damaged_again, make, slots
 
 ROWS = {  # what is right, and certain, of what is left in the file: of ext4, of noise, of compressed noise and text
     "none": ((1, 1), (1, 1), (1, 0)),
-    "header zero": ((0.999, 0), (1, 0), (0, 0)),
-    "header text": ((0.999, 0), (1, 0), (0, 0)),
+    "header zero": ((1, 0), (1, 0), (1, 0)),
+    "header text": ((1, 0), (1, 0), (1, 0)),
+    "magic": ((1, 0), (1, 0), (1, 0)),
+    "cluster_bits impossible": ((1, 0), (1, 0), (1, 0)),
+    "size 0": ((1, 0), (1, 0), (1, 0)),
     "L1 zero": ((0.9, 0), (0, 0), (0, 0)),
     "half of L1 zero": ((0.95, 0.1), (0.2, 0.2), (0.2, 0)),
     "L1 text": ((0.6, 0.3), (0.3, 0.3), (0.3, 0)),
@@ -84,6 +90,57 @@ def test_a_lost_header_is_not_explained_by_structures_that_version_1_has_not(tmp
     assert not [words for words in found.damage if "refcounts do not agree" in words]
     entries = f"{slots(made)} entries after a header of version 1 lead to tables"
     assert found.plan.decisions["D1"].because == (entries,)
+
+
+def without_header(tmp_path: Path, seed: int = 1) -> Made:
+    made = make(tmp_path, "ext4", 16 * MIB, seed, "-c")
+    made.put(0, bytes(L1))
+    return made
+
+
+def test_words_that_lead_to_no_streams_are_no_l1_table(tmp_path: Path) -> None:
+    require("qemu-img", "mkfs.ext4")
+    made = without_header(tmp_path)
+    for _, host_offset, length, stored in made.data:
+        made.put(host_offset, random.Random(host_offset).randbytes(stored or length))
+    made.save()
+    with Evidence(made.path) as evidence, pytest.raises(NotAnImage):
+        recover(evidence)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_an_l1_table_of_which_less_than_most_entries_lead_to_tables_of_their_own_is_none(
+    same: bool, tmp_path: Path
+) -> None:
+    require("qemu-img", "mkfs.ext4")
+    made = without_header(tmp_path)
+    first = next(made.u64(L1 + 8 * slot) for slot in range(slots(made)) if made.u64(L1 + 8 * slot))
+    for slot in range(slots(made), 2 * slots(made)):
+        made.put(L1 + 8 * slot, (first if same else 1).to_bytes(8, "big"))
+    made.save()
+    with Evidence(made.path) as evidence, pytest.raises(NotAnImage):
+        recover(evidence)
+
+
+def test_the_size_that_the_examiner_gives_is_that_of_a_disk_whose_header_is_lost(tmp_path: Path) -> None:
+    require("qemu-img", "mkfs.ext4")
+    made = without_header(tmp_path)
+    made.save()
+    with Evidence(made.path) as evidence:
+        recovery = recover(evidence, RecoverySettings(Knowledge(virtual_size=len(made.truth))))
+        assert image_by(recovery.plan, evidence).reader().read() == made.truth
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COMPLETE if not kind.data_file], ids=lambda kind: kind.name)
+def test_the_tables_of_a_later_version_are_not_taken_for_those_of_version_1(kind: Kind, tmp_path: Path) -> None:
+    path = tmp_path / "image.qcow2"
+    path.write_bytes(bytes(L1) + sample(kind).read_bytes()[L1:])
+    with Evidence(path) as evidence:
+        try:
+            recovery = recover(evidence)
+        except NotAnImage:
+            return
+    assert not [words for words in recovery.damage if "version 1" in words]
 
 
 def test_a_sound_image_is_read_as_it_is_without_a_plan() -> None:
