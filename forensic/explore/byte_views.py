@@ -7,7 +7,7 @@ from typing import Protocol
 
 from forensic.disk.disk import Disk
 from forensic.disk.reader import DiskReader
-from forensic.errors import Unsupported
+from forensic.errors import Unsupported, WorkerFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
 from forensic.image import Qcow1Image, Qcow2Image
@@ -94,6 +94,8 @@ class DiskView:
             self._reader.read_at(offset, memoryview(buffer))
         except Unsupported as error:
             return error.feature
+        except WorkerFailed as error:  # somebody has ended the decoder
+            return str(error)
         except OSError as error:
             return (error.strerror or "cannot be read").rpartition(": ")[2]
         return bytes(buffer)
