@@ -14,6 +14,7 @@ from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
 from forensic.image import Qcow1Image, Qcow2Image
 from forensic.mapping.extents import Reason, State
+from forensic.mapping.rows import ROW, Rows
 
 ROWS_AHEAD = 64
 
@@ -90,6 +91,7 @@ class DiskView:
         self._image = image
         self._supplied = disk
         self._reader: DiskReader | None = None
+        self._looked_up: tuple[int, Rows] = (-1, np.zeros(0, dtype=ROW))
 
     @property
     def size(self) -> int:
@@ -132,8 +134,7 @@ class DiskView:
     def missing_around(self, offset: int) -> tuple[int, int]:
         """What one table gives the same reason for, or the compressed cluster that cannot be decoded."""
         try:
-            start = offset // _coverage(self._image) * _coverage(self._image)
-            rows = np.concatenate(list(self._disk().readable_batches(start, start + _coverage(self._image))))
+            rows = self._rows_of_table(offset // _coverage(self._image))
         except Unsupported:  # there is no disk to read
             return 0, self.size
         begins, ends = rows["guest_offset"], rows["guest_offset"] + rows["length"]
@@ -146,6 +147,14 @@ class DiskView:
         elif rows["state"][first] != State.COMPRESSED:
             return offset, offset
         return int(begins[first]), int(ends[last])
+
+    def _rows_of_table(self, l1_index: int) -> Rows:
+        """What is read of the disk by one table; kept, since a window asks for each of its gaps at every step."""
+        if self._looked_up[0] != l1_index:
+            start, coverage = l1_index * _coverage(self._image), _coverage(self._image)
+            rows = np.concatenate(list(self._disk().readable_batches(start, start + coverage)))
+            self._looked_up = (l1_index, rows)
+        return self._looked_up[1]
 
     def _disk(self) -> Disk:
         return self._supplied or self._image.disk()
