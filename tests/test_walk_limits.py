@@ -116,6 +116,11 @@ def test_so_many_l1_tables_of_snapshots_are_looked_into(by: int, monkeypatch: py
             assert [table.owner for table in found.l1_tables] == ["active", "snapshot 0", "snapshot 1"][
                 : 3 + min(by, 0)
             ]
+            assert found.not_looked_into == (1 if by < 0 else 0)
+            places = [region for region in found.fixed if region.kind == regions.Kind.L1_TABLE]
+            # Their places are no part of what nothing uses.
+            assert [(each.owner, each.length > 0) for each in places] == [
+                ("active", True), ("snapshot 0", True), ("snapshot 1", True)]  # fmt: skip
             (snapshots,) = [node for node in top_nodes(found) if node.label == "snapshots"]
             assert snapshots.children is not None
             notes = [node.note for node in snapshots.children()]

@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("qcowscope tui: needs a terminal for input and output; see qcowscope info and check")
     if os.environ.get("SSH_TTY"):
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    with _opened(options) as image:
+    from forensic.disk.decoders_apart import decoders_apart
+
+    with decoders_apart(), _opened(options) as image:
         from tui.app import QcowscopeApp
         from tui.config import config_file, load
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 import deflate
@@ -25,7 +27,8 @@ class Codec(IntEnum):
 class Decoded(Struct, frozen=True):
     """What a stream gave: at most one cluster of bytes, and why it is not a whole cluster, if it is not.
 
-    `fault` is a reason code of the report: `decompress_failed`, `decompress_short`, `compression_unknown`.
+    `fault` is a reason code of the report: `decompress_failed`, `decompress_short`, `compression_unknown`, and
+    `decoder_failed` where the decoder is apart and crashed.
     """
 
     data: bytes | bytearray
@@ -56,8 +59,35 @@ def slow_decodes() -> int:
     return count
 
 
+def count_slow_decodes(count: int) -> None:
+    """So many more, that were asked for this thread."""
+    _thread.slow_decodes = slow_decodes() + count
+
+
+Decode = Callable[[bytes, int, int], Decoded]
+"""See `decode`."""
+
+_decoders_apart: list[Decode] = []
+
+
+@contextmanager
+def decoding_by(decode_apart: Decode) -> Iterator[None]:
+    """Within the context all threads of this process have clusters decoded by this."""
+    _decoders_apart.append(decode_apart)
+    try:
+        yield
+    finally:
+        _decoders_apart.remove(decode_apart)
+
+
 def decode(stored: bytes, compression_type: int, cluster_size: int) -> Decoded:
     """Decode one compressed cluster; `stored` runs to the end of its last sector and may hold other bytes after it."""
+    chosen = _decoders_apart[-1] if _decoders_apart else decode_here
+    return chosen(stored, compression_type, cluster_size)
+
+
+def decode_here(stored: bytes, compression_type: int, cluster_size: int) -> Decoded:
+    """The same in this process, which ends if the decoder crashes."""
     if compression_type == Codec.DEFLATE:
         return _decode_deflate(stored, cluster_size)
     if compression_type == Codec.ZSTD:
@@ -140,7 +170,7 @@ def _decode_deflate(stored: bytes, cluster_size: int) -> Decoded:
 
 
 def _decode_deflate_slowly(stored: bytes, cluster_size: int) -> Decoded:
-    _thread.slow_decodes = slow_decodes() + 1
+    count_slow_decodes(1)
     # The window is 32 KiB though qcow2 writers use 4 KiB: streams with longer distances are read by QEMU as well,
     # since it inflates into one buffer that holds the whole cluster.
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -174,7 +204,7 @@ def zstd_frame(stored: bytes, cluster_size: int) -> bytes:
 
 def decode_zstd_slowly(stored: bytes, cluster_size: int) -> Decoded:
     """Frame after frame until the cluster is full, as QEMU does: a cluster may be made of several frames."""
-    _thread.slow_decodes = slow_decodes() + 1
+    count_slow_decodes(1)
     reader = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_LIMIT).stream_reader(
         stored, read_across_frames=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -93,28 +94,42 @@ Cluster = bytes | bytearray | Partial | Reason
 """A decoded cluster, what could be salvaged of it, or why there is none."""
 
 
+REMEMBERED_BYTES = 1 << 20
+
+
+class _Remembered(threading.local):
+    """The clusters that a thread decoded last, by host offset and stored length."""
+
+    def __init__(self) -> None:
+        self.clusters: OrderedDict[tuple[int, int], Cluster] = OrderedDict()
+
+
 class ClusterDecoder(Struct, frozen=True):
     """Decodes the compressed clusters of one image; those are never encrypted, whatever the image is.
 
-    Each thread keeps the cluster that it decoded last, for a reader who takes a cluster in several parts.
+    Each thread keeps those that it decoded last, for a reader who takes clusters in several parts, or looks at some by
+    turns.
     """
 
     evidence: Evidence
     compression_type: int
     cluster_size: int
     salvage: bool
-    thread: threading.local = field(default_factory=threading.local)
+    thread: _Remembered = field(default_factory=_Remembered)
 
     def read(self, host_offset: int, stored_length: int, skip: int, buffer: memoryview) -> list[Fault]:
         """Fill the buffer with a decoded cluster from its byte `skip` on; all zeros if it gives no whole cluster."""
-        key = (host_offset, stored_length)
-        if getattr(self.thread, "key", None) != key:
+        clusters, key = self.thread.clusters, (host_offset, stored_length)
+        if key in clusters:
+            clusters.move_to_end(key)
+        else:
             try:
-                self.thread.cluster = self._decode(self.evidence.read_at(host_offset, stored_length))
+                clusters[key] = self._decode(self.evidence.read_at(host_offset, stored_length))
             except ReadFailed:
                 return [Fault(0, len(buffer), Reason.IO_ERROR)]
-            self.thread.key = key
-        return _put_cluster(self.thread.cluster, skip, buffer)
+            while len(clusters) > max(2, REMEMBERED_BYTES // self.cluster_size):
+                clusters.popitem(last=False)
+        return _put_cluster(clusters[key], skip, buffer)
 
     def decode_stored(self, stored: bytes, skip: int, buffer: memoryview) -> list[Fault]:
         """The same with stored bytes that were read already."""
@@ -125,9 +140,11 @@ class ClusterDecoder(Struct, frozen=True):
         found = decode(stored, self.compression_type, self.cluster_size)
         if not found.fault:
             return found.data
-        if self.salvage and (data := salvaged(stored, self.compression_type, self.cluster_size)):
+        reason = Reason[found.fault.upper()]
+        crashed = reason == Reason.DECODER_FAILED  # in another process; here it would crash this one
+        if self.salvage and not crashed and (data := salvaged(stored, self.compression_type, self.cluster_size)):
             return Partial(data, found.fault)
-        return Reason[found.fault.upper()]
+        return reason
 
 
 def _put_cluster(cluster: Cluster, skip: int, buffer: memoryview) -> list[Fault]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
+
 from forensic.disk.disk import Disk
 from forensic.disk.reader import DiskReader
-from forensic.errors import Unsupported
+from forensic.errors import Unsupported, WorkerFailed
 from forensic.evidence import Evidence, ReadFailed
 from forensic.finding import Space
 from forensic.image import Qcow1Image, Qcow2Image
-from forensic.mapping.extents import State
+from forensic.mapping.extents import Reason, State
+from forensic.mapping.rows import ROW, Rows
 
 ROWS_AHEAD = 64
 
@@ -33,6 +36,12 @@ class View(Protocol):
 
     def zeros_until(self, offset: int) -> int:
         """How far the bytes from here are known to be zeros without reading them; the offset itself if they are not."""
+
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        """Start and end of what is missing for the same reason as the byte here, which cannot be read, as far as known.
+
+        Both are the offset itself where nothing is known.
+        """
 
 
 class FileView:
@@ -67,6 +76,10 @@ class FileView:
         """The end of a hole of the file."""
         return max(offset, min(self.size, self._evidence.next_data_from(offset)))
 
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        """A bad sector says nothing about the next."""
+        return offset, offset
+
 
 class DiskView:
     """The bytes of the active virtual disk."""
@@ -78,6 +91,7 @@ class DiskView:
         self._image = image
         self._supplied = disk
         self._reader: DiskReader | None = None
+        self._looked_up: tuple[int, Rows] = (-1, np.zeros(0, dtype=ROW))
 
     @property
     def size(self) -> int:
@@ -94,6 +108,8 @@ class DiskView:
             self._reader.read_at(offset, memoryview(buffer))
         except Unsupported as error:
             return error.feature
+        except WorkerFailed as error:  # somebody has ended the decoder
+            return str(error)
         except OSError as error:
             return (error.strerror or "cannot be read").rpartition(": ")[2]
         return bytes(buffer)
@@ -114,6 +130,31 @@ class DiskView:
             return self._zeros_between(end, self.size) if empty else end
         except Unsupported:
             return offset
+
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        """What one table gives the same reason for, or the compressed cluster that cannot be decoded."""
+        try:
+            rows = self._rows_of_table(offset // _coverage(self._image))
+        except Unsupported:  # there is no disk to read
+            return 0, self.size
+        begins, ends = rows["guest_offset"], rows["guest_offset"] + rows["length"]
+        first = last = int(np.searchsorted(begins, offset, side="right")) - 1
+        reason = rows["reason"][first]
+        if reason != Reason.NONE:
+            others = rows["reason"] != reason
+            first -= int(np.argmax(np.append(others[first::-1], True))) - 1
+            last += int(np.argmax(np.append(others[last:], True))) - 1
+        elif rows["state"][first] != State.COMPRESSED:
+            return offset, offset
+        return int(begins[first]), int(ends[last])
+
+    def _rows_of_table(self, l1_index: int) -> Rows:
+        """What is read of the disk by one table; kept, since a window asks for each of its gaps at every step."""
+        if self._looked_up[0] != l1_index:
+            start, coverage = l1_index * _coverage(self._image), _coverage(self._image)
+            rows = np.concatenate(list(self._disk().readable_batches(start, start + coverage)))
+            self._looked_up = (l1_index, rows)
+        return self._looked_up[1]
 
     def _disk(self) -> Disk:
         return self._supplied or self._image.disk()

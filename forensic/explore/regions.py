@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from forensic.image import Qcow2Image
 from forensic.qcow2.arrays import U64
-from forensic.qcow2.geometry import ACTIVE, Geometry, Unusable
+from forensic.qcow2.geometry import ACTIVE, L1_ENTRY_SIZE, Geometry, Unusable
 from forensic.qcow2.luks import LUKS1_HEADER_SIZE
 from forensic.qcow2.snapshots import Snapshot
 from forensic.qcow2.tables import L1Table, RefcountTable, read_l1, read_refcount_table
@@ -102,6 +102,11 @@ class RegionIndex:
                 break
             tables.append(table)
         return tuple(tables)
+
+    @property
+    def not_looked_into(self) -> int:
+        """Snapshots whose L2 tables and data are not known here: there are too many, or their tables are too large."""
+        return max(0, len(self._snapshots()) + 1 - len(self.l1_tables)) if self.geometry else 0
 
     @cached_property
     def fixed(self) -> tuple[Region, ...]:
@@ -196,6 +201,10 @@ class RegionIndex:
         for table in self.l1_tables:
             name = "L1 table" if table.owner == ACTIVE else f"L1 table of {table.owner}"
             yield Region(Kind.L1_TABLE, name, table.host_offset, table.entries.nbytes, owner=table.owner)
+        for snapshot in self._snapshots()[len(self.l1_tables) - 1 :]:  # not looked into, but it lies there
+            length = min(snapshot.l1_size * L1_ENTRY_SIZE, self.image.evidence.size - snapshot.l1_table_offset)
+            name = f"L1 table of {snapshot.owner}"
+            yield Region(Kind.L1_TABLE, name, snapshot.l1_table_offset, length, owner=snapshot.owner)
         refcounts = self.refcount_table
         if refcounts:
             yield Region(Kind.REFCOUNT_TABLE, "refcount table", refcounts.host_offset, refcounts.entries.nbytes)

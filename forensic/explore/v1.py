@@ -25,6 +25,7 @@ class Qcow1RegionIndex:
     geometry = None
     refcount_table = None
     l1_tables: tuple[L1Table, ...] = ()
+    not_looked_into = 0
 
     def __init__(self, image: Qcow1Image) -> None:
         """Nothing is read yet."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -34,6 +35,13 @@ MOST_CRASHES = 4096
 """Crashes of one member after which it is given up: each costs some milliseconds."""
 
 
+_forking = threading.RLock()
+"""Held while pipes are made for a process that is forked: one forked meanwhile would keep their ends open."""
+
+_our_ends: set[int] = set()
+"""Our ends of the pipes of all processes; as long as another one holds them, none of both sees that we are gone."""
+
+
 class _Gone(Exception):
     """The process has ended."""
 
@@ -41,8 +49,8 @@ class _Gone(Exception):
 class ForkedProcess:
     """Messages go to it through one pipe, its answers come back through another."""
 
-    def __init__(self, name: str, work: Work, salvage: Salvage, everyone: Sequence[ForkedProcess]) -> None:
-        self._name, self._work, self._salvage, self._everyone = name, work, salvage, everyone
+    def __init__(self, name: str, work: Work, salvage: Salvage) -> None:
+        self._name, self._work, self._salvage = name, work, salvage
         self._given: deque[bytes] = deque()  # messages whose answers have not been asked for
         self._answered: deque[bytes] = deque()  # answers to the first of them
         self._received = bytearray()
@@ -78,8 +86,9 @@ class ForkedProcess:
         if at_once and self._process >= 0:
             with suppress(OSError):
                 os.kill(self._process, signal.SIGKILL)
-        for end in (self._messages, self._answers):
-            if end >= 0:
+        with _forking:
+            for end in {self._messages, self._answers} & _our_ends:
+                _our_ends.remove(end)
                 os.close(end)
         self._messages = self._answers = -1
 
@@ -90,24 +99,22 @@ class ForkedProcess:
 
     def _start(self) -> None:
         ends: list[int] = []
-        try:
-            with signals_held_back():
+        with signals_held_back():
+            try:
                 parent = os.getpid()
                 ends += os.pipe()
                 ends += os.pipe()
                 process = os.fork()
                 if not process:
-                    # As long as anyone holds the other end of its pipe, a member waits for messages after our death.
-                    others = [end for one in self._everyone for end in (one._messages, one._answers)]
-                    theirs = [ends[1], ends[2], *(end for end in others if end >= 0)]
-                    _serve(self._work, ends[0], ends[3], theirs, parent)
-        except OSError:
-            for end in ends:
-                os.close(end)
-            raise
+                    _serve(self._work, ends[0], ends[3], [ends[1], ends[2], *_our_ends], parent)
+            except OSError:
+                for end in ends:
+                    os.close(end)
+                raise
+            os.close(ends[0])
+            os.close(ends[3])
+            _our_ends.update(ends[1:3])
         self._process = process
-        os.close(ends[0])
-        os.close(ends[3])
         self._messages, self._answers = ends[1], ends[2]
         os.set_blocking(self._messages, False)
         self._waiting = select.poll()
@@ -165,12 +172,12 @@ class ForkedProcess:
             return
 
     def _attempt(self, message: bytes) -> bytes | None:
-        source, sink = os.pipe()
         with signals_held_back():
+            source, sink = os.pipe()
             process = os.fork()
             if not process:
                 _act(lambda: _write(sink, _answer_to(message, self._work)))
-        os.close(sink)
+            os.close(sink)
         answer = bytearray()
         try:
             while part := os.read(source, _READ_BYTES):
@@ -206,10 +213,14 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Block signals while a process is being forked, so that a signal cannot run the parent's handler in the child."""
+    """Block signals while a process is being forked, so that a signal cannot run the parent's handler in the child.
+
+    Other threads that would fork wait meanwhile.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        yield
+        with _forking:
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -231,13 +242,14 @@ def _act(act: Callable[[], None]) -> NoReturn:
     try:
         begin_life()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal reaches the parent as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the C library's last words would go into a screen
         act()
         status = 0
     finally:
         os._exit(status)
 
 
-def _serve(work: Work, messages: int, answers: int, not_ours: Sequence[int], parent: int) -> NoReturn:
+def _serve(work: Work, messages: int, answers: int, not_ours: list[int], parent: int) -> NoReturn:
     """What a process does until no sender of messages, or no receiver of answers, is left."""
 
     def serve() -> None:

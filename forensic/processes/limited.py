@@ -55,17 +55,17 @@ class CannotWork(Exception):
 
 def messages_from(work: Callable[[Send], None], bounds: Bounds) -> Generator[bytes, None, None]:
     """What `work` sends from a fork of this process. Raises `ProcessFailed`; closing the iterator ends the process."""
-    source, sink = os.pipe()
-    try:
-        with signals_held_back():
+    with signals_held_back():
+        source, sink = os.pipe()
+        try:
             process = os.fork()
             if not process:
                 _act(work, source, sink, bounds)
-    except OSError as error:
-        os.close(source)
-        os.close(sink)
-        raise ProcessFailed(f"it could not be started: {error.strerror}") from error
-    os.close(sink)
+        except OSError as error:
+            os.close(source)
+            raise ProcessFailed(f"it could not be started: {error.strerror}") from error
+        finally:
+            os.close(sink)
     try:
         yield from _received(source, bounds)
     except _Gone:

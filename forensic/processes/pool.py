@@ -42,7 +42,7 @@ class Processes:
         self._members: list[ForkedProcess] = []
         try:
             for _ in range(count):
-                self._members.append(ForkedProcess(name, work, salvage, self._members))
+                self._members.append(ForkedProcess(name, work, salvage))
         except OSError:
             self._end(at_once=True)
             raise

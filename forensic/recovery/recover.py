@@ -59,6 +59,13 @@ class Recovery(Struct):
     damage: list[str]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def word(self) -> str:
+        """Whether anything is damaged that a search for tables can see; what else is wrong is for a check to say."""
+        if self.damage:
+            return "damaged"
+        return "header, L1 and L2 tables are where they should be; whether anything else is wrong, check says"
+
 
 def recover(evidence: Evidence, settings: RecoverySettings = DEFAULT) -> Recovery:
     """The plan of the active disk of a damaged image.

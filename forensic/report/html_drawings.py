@@ -42,11 +42,13 @@ def disk_section(report: Report) -> Iterator[Html]:
         yield from _map(heading, report.disk_map, _marks(report, Space.GUEST) if target == "active" else [], "disk")
 
 
-def time_line_section(strips: Sequence[StateStrip]) -> Iterator[Html]:
-    """Each state of the disk beside the one before it."""
+def time_line_section(strips: Sequence[StateStrip], states: int) -> Iterator[Html]:
+    """Each state of the disk beside the one before it, as far as they were compared; `states` is how many there are."""
     if not strips:
         return
-    yield element("h2", "Time line", element("span", counted(len(strips), "state"), class_="quiet"))
+    all_of_them = counted(states, "state")
+    words = all_of_them if len(strips) == states else f"{len(strips):,} of {all_of_them}"
+    yield element("h2", "Time line", element("span", words, class_="quiet"))
     rows: list[tuple[Html | str, ...]] = [
         (
             strip.name,

@@ -175,6 +175,11 @@ def _reference_fact(reference: ReferenceRecord) -> str:
     return f"{name}{of_format}; " + ("supplied by the examiner" if reference.followed else "not opened")
 
 
+def readable_snapshots(result: ResultRecord) -> int:
+    """How many snapshots the table has, as far as it can be read; not all of them need be listed."""
+    return len(result.snapshots or ()) + ((result.not_listed and result.not_listed.snapshots) or 0)
+
+
 def _snapshot_facts(result: ResultRecord, claimed: int) -> Iterator[tuple[str, str]]:
     snapshots = result.snapshots or ()
     for snapshot in snapshots:
@@ -183,8 +188,8 @@ def _snapshot_facts(result: ResultRecord, claimed: int) -> Iterator[tuple[str, s
             f'{snapshot.index}: id "{text(snapshot.id)}", name "{text(snapshot.name)}", '
             f"{snapshot.created_at}, disk {size(snapshot.virtual_size)}" + _machine_state(snapshot) + _shares(snapshot),
         )
-    more = (result.not_listed and result.not_listed.snapshots) or 0
-    if claimed != len(snapshots) + more:
-        yield "snapshots", f"{claimed:,} claimed, {len(snapshots) + more:,} readable"
-    if more:
+    readable = readable_snapshots(result)
+    if claimed != readable:
+        yield "snapshots", f"{claimed:,} claimed, {readable:,} readable"
+    if more := readable - len(snapshots):
         yield "snapshots", f"{more:,} more are not listed"

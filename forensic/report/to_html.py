@@ -19,7 +19,7 @@ from forensic.report.html_sections import (
     record_section,
     session_section,
 )
-from forensic.report.image_facts import facts_of_container, facts_of_states
+from forensic.report.image_facts import facts_of_container, facts_of_states, readable_snapshots
 from forensic.report.markup import Html, element, together
 from forensic.report.model import Report
 from forensic.report.notes import judgement_in, notes_of, triage_of
@@ -27,6 +27,9 @@ from forensic.report.values import cautions, unread_sentence
 
 # The page may use the style it carries and nothing else: no script, no font, no image from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+FEW_STATES = 16
+"""Snapshots and bitmaps that stand among the facts of the image; more of them would hide what was found."""
 
 VERDICTS = {
     "clean": "No problems were found in this image.",
@@ -66,16 +69,22 @@ def _sections(report: Report, name: str) -> Iterator[Html]:
         yield element("p", f"Caution: {caution}", class_="card caution")
     yield from _case(report)
     yield element("h2", "The image")
-    known = [*facts_of_container(report), *facts_of_states(report)]
-    yield element("div", facts(known), class_="card")
+    states = list(facts_of_states(report))
+    snapshots = readable_snapshots(report.result)
+    elsewhere = [("snapshots", f"{snapshots:,}; they and bitmaps are listed after the findings")]
+    here = states if len(states) <= FEW_STATES else elsewhere
+    yield element("div", facts([*facts_of_container(report), *here]), class_="card")
     yield from disk_section(report)
     yield from file_section(report)
-    yield from time_line_section(report.time_line)
+    yield from time_line_section(report.time_line, snapshots + 1)
     if extraction is not UNSET:
         yield from extraction_section(extraction)
     notes = notes_of(report.annotations)
     yield from findings_section(report.result.findings or (), triage_of(notes))
     yield from notes_section([note for note in notes if not judgement_in(note.note, note.label)])
+    if here is not states:
+        yield element("h2", "Snapshots and bitmaps")
+        yield element("div", facts(states), class_="card")
     yield from checks_section(report.result.checks or ())
     yield from session_section(report.audit)
     yield from record_section(report)

@@ -7,12 +7,14 @@ import pytest
 
 from forensic import extract, open_image
 from forensic.evidence import Evidence
-from forensic.explore import ReportRequest, Run, write_extraction_reports
+from forensic.explore import ReportRequest, Run, time_line, write_extraction_reports
 from forensic.image import identify
 from forensic.mapped_report import with_drawings
+from forensic.report import to_html as html
 from forensic.report.file_map import CellMap
 from forensic.report.map_svg import legend_of_textures, map_svg
 from forensic.report.model import Report
+from forensic.report.to_html import to_html
 from forensic.untrusted import Json
 from samples.kinds import Kind
 from tests.commands import QCOW2_KINDS, damaged, qcowscope, sound
@@ -79,6 +81,21 @@ def test_states_are_drawn_beside_the_ones_before_and_add_up() -> None:
     assert (strips[0].new > 0, strips[0].shared, strips[0].gone) == (True, 0, 0)
     assert strips[1].shared > 0
     assert set(strips[0].cells) == {"new", "nothing"}
+
+
+def test_states_that_are_not_drawn_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert '<span class="quiet">3 states</span>' in to_html(drawn(sound("snapshots-512")))
+    monkeypatch.setattr(time_line, "MAX_STRIPS", 2)
+    assert '<span class="quiet">2 of 3 states</span>' in to_html(drawn(sound("snapshots-512")))
+
+
+def test_many_snapshots_do_not_stand_before_the_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    among, last = ["The image", "Findings", "Checks"], ["The image", "Findings", "Snapshots and bitmaps", "Checks"]
+    for few, headings in ((2, among), (1, last)):
+        monkeypatch.setattr(html, "FEW_STATES", few)
+        page = to_html(drawn(sound("snapshots-512")))
+        assert [heading for heading in re.findall(r"<h2>([^<]*)", page) if heading in last] == headings
+        assert page.count("0: id &quot;1&quot;, name &quot;first&quot;, ") == 1
 
 
 def test_an_image_without_usable_tables_and_another_file_are_not_drawn(tmp_path: Path) -> None:

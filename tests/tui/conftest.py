@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from forensic import Evidence
+from forensic.disk.decoders_apart import decoders_apart
 from forensic.explore import open_to_look_at
 from tests.tui.driving import Drive, Story, settled
 from tui.app import QcowscopeApp
@@ -23,7 +24,7 @@ def drive(tmp_path: Path) -> Drive:
         image_path: Path, story: Story, size: tuple[int, int] = (120, 34), settings: Preferences | None = None
     ) -> None:
         async def play() -> None:
-            with open_to_look_at(Evidence(image_path)) as image:
+            with decoders_apart(), open_to_look_at(Evidence(image_path)) as image:
                 app = QcowscopeApp(image, settings, Notes(tmp_path / "session.json"))
                 async with app.run_test(size=size) as pilot:
                     await settled(app, pilot)

@@ -36,6 +36,25 @@ class Bytes:
     def zeros_until(self, offset: int) -> int:
         return self.hole[1] if self.hole[0] <= offset < self.hole[1] else offset
 
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        return offset, offset
+
+
+class Gaps(Bytes):
+    """A view in which ranges are missing for a reason each; how far is known of one at a time."""
+
+    def __init__(self, data: bytes, gaps: list[tuple[int, int, str]]) -> None:
+        super().__init__(data)
+        self.gaps = gaps
+
+    def read(self, offset: int, length: int) -> bytes | str:
+        end = min(offset + length, self.size)
+        reasons = [reason for begin, until, reason in self.gaps if begin < end and offset < until]
+        return reasons[0] if reasons else super().read(offset, length)
+
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        return next((begin, end) for begin, end, _ in self.gaps if begin <= offset < end)
+
 
 A, B, Z = b"a" * 16, b"b" * 16, bytes(16)
 
@@ -70,6 +89,41 @@ def test_open_rows_stay_and_the_count_is_kept() -> None:
     assert squeezer.lines(0, 99, [7]) == [Line(0), Line(1, 6), Line(7), Line(8, 12)]
     assert squeezer.lines(0, 2, [7]) == [Line(0), Line(1, 6)]
     assert squeezer.lines(5, 99) == [Line(5), Line(6, 14)]
+
+
+def test_rows_that_are_missing_for_one_reason_become_one_line() -> None:
+    row = 16
+    gaps = [(2 * row, 40 * row, "no key"), (40 * row, 60 * row, "no key"), (60 * row, 70 * row + 8, "broken")]
+    view = Gaps(A + B * 75, gaps)
+    expected = [Line(0), Line(1), Line(2), Line(3, 57), Line(60), Line(61, 10), Line(71), Line(72, 4)]
+    assert Squeezer(view, row).lines(0, 99) == expected
+    assert Squeezer(view, row).lines(0, 6, [50]) == [*expected[:3], Line(3, 47), Line(50), Line(51, 9)]
+    assert [Squeezer(view, row).above(each) for each in (60, 40, 70, 2)] == [40, 2, 60, 1]
+    assert Squeezer(view, row).above(60, [50]) == 50
+    assert Squeezer(view, row, on=False).lines(0, 76) == [Line(number) for number in range(76)]
+
+
+def test_each_of_many_repetitions_is_leapt_over() -> None:
+    row, rows = 16, BLOCKS * BLOCK_ROWS
+    view = Gaps(A, [(number * rows * row, (number + 1) * rows * row, f"reason {number}") for number in range(40)])
+    view.data = bytes(40 * rows * row)
+    assert Squeezer(view, row).lines(0, 99)[::2] == [Line(number * rows) for number in range(40)]
+
+
+def test_where_known_zeros_end_no_more_is_read_than_where_others_do() -> None:
+    """Zeros that are known and rows that are not zero by turns: each stretch of zeros is one line."""
+    rows, turns = BLOCKS * BLOCK_ROWS, 9
+
+    class ByTurns(Bytes):
+        def zeros_until(self, offset: int) -> int:
+            turn = rows * 16
+            return offset if (offset // turn + 1) * turn - offset <= 16 else (offset // turn + 1) * turn - 16
+
+    view = ByTurns((Z * (rows - 1) + A) * turns)
+    drawn = [
+        Line(turn * rows + at, hidden) for turn in range(turns) for at, hidden in ((0, 0), (1, rows - 2), (rows - 1, 0))
+    ]
+    assert Squeezer(view, 16).lines(0, 99) == drawn
 
 
 def test_every_row_is_in_exactly_one_line() -> None:

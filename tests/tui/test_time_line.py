@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from forensic import open_any, open_disk
-from forensic.explore import Since, differences, strips_of
+from forensic import open_any, open_disk, open_image
+from forensic.explore import Since, differences, regions, strips_of, time_line
 from forensic.explore.time_line import _bytes_by_cell
 from forensic.mapping.rows import ROW
 from samples import oracle
@@ -132,3 +132,28 @@ def test_an_image_without_snapshots_has_no_time_line(drive: Drive) -> None:
         assert "no snapshot" in told(app)
 
     drive(SOUND / "data-512.qcow2", story)
+
+
+def test_states_and_snapshots_that_are_left_out_are_counted(
+    image: Path, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_line, "MAX_STRIPS", 2)
+    monkeypatch.setattr(regions, "MAX_SNAPSHOT_TABLES", 1)
+    with open_image(image) as opened:
+        states = len(opened.snapshots.snapshots) + 1
+
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        text = screen_text(app)
+        assert f"2 of {states} states" in text
+        assert f"what only the last {states - 2} snapshots use is among" in text
+
+    drive(image, story, (120, 40))
+
+
+def test_nothing_is_said_where_nothing_is_left_out(image: Path, drive: Drive) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        text = screen_text(app)
+        assert "states" not in text
+        assert "what only the last" not in text
+
+    drive(image, story, (120, 40))

@@ -45,6 +45,10 @@ class BytesView:
         """Nothing is known without looking."""
         return offset
 
+    def missing_around(self, offset: int) -> tuple[int, int]:
+        """Nothing is missing."""
+        return offset, offset
+
 
 class Preview(HexView, inherit_bindings=False):
     """A dump; Enter goes to where the byte under the cursor lies."""

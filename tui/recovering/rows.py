@@ -75,10 +75,9 @@ def about_step(step: Step, refused: bool, fixed: bool, colours: Mapping[str, str
 
 def about_recovery(recovered: Recovered, plan: Plan) -> Text:
     """What is damaged, and what else has to be said."""
-    damage, notes = recovered.recovery.damage, recovered.recovery.notes
-    word = "damaged" if damage else "not damaged, as far as its tables show"
-    parts = [line((recovered.name, "bold"), f"  {word}")]
-    parts += [line("▲ ", words) for words in damage] + [line("· ", words) for words in notes]
+    recovery = recovered.recovery
+    parts = [line((recovered.name, "bold"), f"  {recovery.word}")]
+    parts += [line("▲ ", words) for words in recovery.damage] + [line("· ", words) for words in recovery.notes]
     if plan.segments:
         count = len(plan.segments) + plan.segments_not_listed
         parts.append(line("· ", f"L2 tables that could not be placed: {count:,}"))

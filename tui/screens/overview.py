@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from forensic import Judgement, Severity, Verdict
+from forensic import Judgement, Qcow2Image, Severity, Verdict
 from forensic.explore import CheckStatus, Space
 from tui.commands import OVERVIEW, bindings
 from tui.facts import facts_of
@@ -52,6 +52,7 @@ class OverviewScreen(AskingScreen):
         disk = VerticalScroll(
             SpaceBar("disk", id="disk-bar"),
             SpaceBar("file", id="file-bar"),
+            Static("", markup=False, id="unknown"),
             TimeLine(id="time-line"),
             Static("", markup=False, id="volumes"),
             id="disk-pane",
@@ -67,7 +68,7 @@ class OverviewScreen(AskingScreen):
         for bar in self.query(SpaceBar):
             bar.display = self.desk.region_index.cluster_size is not None
         self._show_space()
-        self.query_one(TimeLine).show_strips(self.desk.strips)
+        self._show_strips()
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """List what differs between a state of the disk and the one before it."""
@@ -92,7 +93,7 @@ class OverviewScreen(AskingScreen):
         elif what in ("contents", "supplies"):
             self._show_volumes()
         if what in ("strips", "theme"):
-            self.query_one(TimeLine).show_strips(self.desk.strips)
+            self._show_strips()
         elif what == "space":
             self._show_space()
 
@@ -103,6 +104,15 @@ class OverviewScreen(AskingScreen):
                 self.query_one(bar, SpaceBar).show(
                     _shares(found_usage, self.desk.view_of(space).size), found_usage.usage.done
                 )
+        unknown = self.desk.region_index.not_looked_into if Space.HOST in self.desk.usages else 0
+        words = f"▲ what only the last {unknown:,} snapshots use is among “not in use” here and on the maps; see check"
+        self.query_one("#unknown", Static).update(plain(words if unknown else ""))
+        self.query_one("#unknown").display = bool(unknown)
+
+    def _show_strips(self) -> None:
+        image, strips = self.desk.image, self.desk.strips
+        snapshots = len(image.snapshots.snapshots) if strips and isinstance(image, Qcow2Image) else 0
+        self.query_one(TimeLine).show_strips(strips, snapshots + 1)
 
     def _facts(self) -> Table:
         table = Table.grid(padding=(0, 2), expand=False)

@@ -26,7 +26,10 @@ ASKED = 12
 """Times that a window may ask in vain how far zeros reach that need not be read; between two, more rows are read."""
 
 LEAPS = 6
-"""Times that a window may go on where such zeros end: of a disk of zeros, one table after the other is asked."""
+"""Times that a window may leap over what need not be read: of a disk of zeros, one table after the other is asked.
+
+Each repetition may leap once, however many there are.
+"""
 
 FEWEST_ROWS = 2
 """Rows that are worth a line that stands for them."""
@@ -98,12 +101,15 @@ class Squeezer:
         if row <= 1 or not self._on:
             return max(0, row - 1)
         model = self._read(row - 1, 1)
-        if not isinstance(model, bytes) or not model:
+        if not model:
             return row - 1
         self._blocks = BLOCKS
         number = bisect_left(open_rows, row)
         limit = open_rows[number - 1] if number else 0
-        first = self._begin_of_equal(row - 1, limit, model)
+        if isinstance(model, str):
+            first = max(limit, min(row - 1, -(-self._view.missing_around((row - 1) * self._width)[0] // self._width)))
+        else:
+            first = self._begin_of_equal(row - 1, limit, model)
         return first if row - 1 - first >= FEWEST_ROWS else row - 1
 
     def below(self, row: int, steps: int, open_rows: Sequence[int] = ()) -> int:
@@ -115,14 +121,18 @@ class Squeezer:
     def _end_of_run(self, row: int, stop: int) -> int:
         """The first row from `row` on that is not like the one before it, up to `stop`."""
         model = self._read(row - 1, 1)
-        if not isinstance(model, bytes) or len(model) < self._width:
+        self._leaps = max(1, self._leaps)
+        if isinstance(model, str):
+            return self._end_of_missing(row, stop, model)
+        if len(model) < self._width:
             return row
-        zeros, begun = not any(model), row
+        zeros, begun, leapt = not any(model), row, False
         while row < stop and self._blocks > 0:
-            first = row == begun  # most rows are unlike the next: those few bytes are not counted
+            # Most rows are unlike the next, and so are those where known zeros end: those few bytes are not counted.
+            first, leapt = row == begun or leapt, False
             known = self._end_of_known_zeros(row, stop) if zeros and not first else row
             if known > row:
-                row = known
+                row, leapt = known, True
                 continue
             count = min(FIRST_ROWS if first else self._rows_to_read(row - begun), stop - row)
             data = self._read(row, count)
@@ -133,6 +143,19 @@ class Squeezer:
             row += same
             if not same or same < len(data) // self._width:  # the last row may have fewer bytes
                 break
+        return row
+
+    def _end_of_missing(self, row: int, stop: int, reason: str) -> int:
+        """The first row from `row` on that is not known to be missing for the reason of the one before it."""
+        while self._leaps:
+            end = min(stop, self._view.missing_around((row - 1) * self._width)[1] // self._width)
+            if end <= row:
+                break
+            self._leaps -= 1
+            row = end
+            if row >= stop or self._read(row, 1) != reason:
+                break
+            row += 1
         return row
 
     def _begin_of_equal(self, row: int, limit: int, model: bytes) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
 from rich.text import Text
 
 from forensic.explore import Since, Strip
@@ -36,14 +37,18 @@ class TimeLine(RowList):
 
     strips: Sequence[Strip] = ()
 
-    def show_strips(self, strips: Sequence[Strip]) -> None:
-        """One line a state, the active disk last and under the cursor at first; nothing without snapshots."""
+    def show_strips(self, strips: Sequence[Strip], states: int) -> None:
+        """One line a state, the active disk last and under the cursor at first; nothing without snapshots.
+
+        `states` is how many there are, should not all of them be compared.
+        """
         cursor = self.cursor if len(strips) == len(self.strips) else len(strips) - 1
         self.strips = strips
         self.display = bool(strips)
         most = MOST_IF_TALL if self.screen.has_class("-tall") else MOST_LINES
         self.styles.height = min(len(strips), most) + 1
-        columns = (*BEFORE, Column(self._legend()), *AFTER)
+        name = "state" if len(strips) == states else f"{len(strips):,} of {states:,} states"
+        columns = (replace(BEFORE[0], title=name), *BEFORE[1:], Column(self._legend()), *AFTER)
         self.show(columns, len(strips), self._row, cursor)
 
     def _legend(self) -> str:

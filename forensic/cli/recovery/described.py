@@ -21,9 +21,9 @@ LISTED_DECISIONS = 20
 def lines(image: str, output: Path | None, recovery: Recovery, summary: Summary, without_plan: int) -> Iterator[str]:
     """What is damaged, what the plan gives, and by which decisions; `without_plan`: bytes extract would read."""
     plan = recovery.plan
-    word = "damaged" if recovery.damage else "not damaged, as far as its tables show"
+    word = recovery.word
     if summary.by_reason and not recovery.damage:
-        word = "its tables are sound, but not all that they lead to can be read"
+        word = "its tables are where they should be, but not all that they lead to can be read"
     yield f"{shown(image)}: {word}"
     for sentence in (*recovery.damage, *recovery.notes):
         yield f"  {sentence}"

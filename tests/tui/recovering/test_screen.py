@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from forensic import open_any, open_planned
 from forensic.evidence import Evidence
+from tests.commands import damaged
 from tests.images import SOUND
 from tests.tui.driving import Drive, screen_text, settled, told
 from tui.app import QcowscopeApp
@@ -62,6 +63,19 @@ def test_what_was_found_is_listed_with_class_confidence_method_and_sums(image: P
             assert words in text
 
     drive(image, story, (160, 44))
+
+
+def test_what_was_not_looked_at_is_not_called_sound(drive: Drive, tmp_path: Path) -> None:
+    async def story(app: QcowscopeApp, pilot: Pilot[int]) -> None:
+        await searched(app, pilot)
+        judgement = app.desk.judgement
+        assert judgement is not None
+        assert judgement.verdict() == "corrupt"
+        text = " ".join(screen_text(app).split())
+        assert "check says" in text
+        assert "not damaged" not in text
+
+    drive(damaged("compressed-stream-broken", tmp_path), story, (160, 44))
 
 
 def test_what_is_refused_is_left_out_of_the_plan_and_the_plan_names_who_did_it(
