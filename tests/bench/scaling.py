@@ -33,7 +33,7 @@ LARGE = ("8T", "16T")
 def growths(images: Images) -> Iterator[Growth]:
     """What is varied."""
     yield Growth("virtual size, nothing allocated", ("64G", "1T", "16T", "64T"), images.empty)
-    yield Growth("allocated clusters of 64 KiB", ("16G", "128G", "1T", *LARGE), partial(_preallocated, images))
+    yield Growth("allocated clusters of 64 KiB", ("16G", "128G", "1T", *LARGE), partial(preallocated, images))
     yield Growth(
         "allocated clusters of 512 bytes",
         ("4G", "16G", "64G"),
@@ -52,7 +52,8 @@ def growths(images: Images) -> Iterator[Growth]:
     yield Growth("small images in one call", ("100", "1000", "10000"), lambda count: _folder_of(images, int(count)))
 
 
-def _preallocated(images: Images, size: str) -> Path:
+def preallocated(images: Images, size: str) -> Path:
+    """An image of that size; one of the large in a folder of its own, which is for the caller to remove."""
     if size not in LARGE:
         return images.preallocated(size)
     folder = Path(tempfile.mkdtemp(prefix="qcowscope-bench-", dir=SHARED_MEMORY))

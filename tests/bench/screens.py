@@ -21,6 +21,7 @@ from pathlib import Path
 from forensic import open_image
 from tests.bench import keys
 from tests.bench.images import Images
+from tests.bench.scaling import LARGE, preallocated
 from tests.bench.scenarios import QCOWSCOPE
 from tui.app import QcowscopeApp
 from tui.session.notes import Notes
@@ -59,19 +60,27 @@ HEADER = "| terminal interface | measured | goal |\n|---|---|---|"
 
 
 def figures(images: Images, rounds: int) -> list[Figure]:
-    """All figures, on the image with every table and on the one with none."""
-    found: list[Figure] = []
-    for name, image in (
-        ("1 TiB preallocated", images.preallocated("1T")),
-        ("16 TiB sparse", images.empty("16T")),
-    ):
-        paints = [first_paint(image, images.folder) for _ in range(rounds)]
-        found.append(Figure(f"{name}: first paint", statistics.median(wall for wall, _, _ in paints), "s", 1.0))
-        found.append(Figure(f"{name}: memory then", max(peak for _, peak, _ in paints), "MiB", 150))
-        later = first_paint(image, images.folder, READ_ON)[2]
-        found.append(Figure(f"{name}: memory with its jobs", later, "MiB", 400))
-        found += [Figure(f"{name}: {work}", seconds, "s", 0.1) for work, seconds in steps(image, images.folder)]
+    """All figures, on images with every table and on one with none."""
+    found = figures_of("1 TiB preallocated", images.preallocated("1T"), images.folder, rounds)
+    found += figures_of("16 TiB sparse", images.empty("16T"), images.folder, rounds)
+    for size in LARGE:
+        image = preallocated(images, size)
+        try:
+            found += figures_of(f"{size.removesuffix('T')} TiB preallocated", image, images.folder, rounds)
+        finally:
+            shutil.rmtree(image.parent)
     return [*found, *figures_of_keys(images)]
+
+
+def figures_of(name: str, image: Path, home: Path, rounds: int) -> list[Figure]:
+    """How soon an image is shown, and how long one step takes while its jobs run."""
+    paints = [first_paint(image, home) for _ in range(rounds)]
+    return [
+        Figure(f"{name}: first paint", statistics.median(wall for wall, _, _ in paints), "s", 1.0),
+        Figure(f"{name}: memory then", max(peak for _, peak, _ in paints), "MiB", 150),
+        Figure(f"{name}: memory with its jobs", first_paint(image, home, READ_ON)[2], "MiB", 400),
+        *(Figure(f"{name}: {work}", seconds, "s", 0.1) for work, seconds in steps(image, home)),
+    ]
 
 
 def figures_of_keys(images: Images) -> list[Figure]:
