@@ -242,7 +242,6 @@ def _act(act: Callable[[], None]) -> NoReturn:
     try:
         begin_life()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal reaches the parent as well
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the C library's last words would go into a screen
         act()
         status = 0
     finally:
