@@ -12,8 +12,9 @@ EXTRAS := dev$(if $(CI),$(COMMA)interop)
 demo: $(READY)  ## check and extract a sample, verify the result against its report
 	$(BIN)/python samples/demo.py $(BIN)/qcowscope
 
+# One process more than there are processors, since a fifth of the time tests wait for terminals and servers.
 test: $(READY) lint  ## lint, types and every test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1))
 
 lint: $(READY)
 	$(BIN)/ruff check .
