@@ -33,6 +33,9 @@ class Served:
     """What is sent for every part in place of it, however long."""
     chunked: bool = False
     encoding: str = ""
+    content_range: str | None = None
+    """What is said of every part in place of where it lies."""
+    claimed_size: int | None = None
     fails_from: int | None = None
     redirect: str | None = None
     paths: list[str] = field(default_factory=list)
@@ -53,7 +56,7 @@ def served(path: Path) -> Iterator[Served]:
             if state.redirect:
                 self._redirect()
             else:
-                self._head(200, state.path.stat().st_size)
+                self._head(200, state.claimed_size or state.path.stat().st_size)
 
         def do_GET(self) -> None:
             state.paths.append(self.path)
@@ -80,7 +83,8 @@ def served(path: Path) -> Iterator[Served]:
                 file.seek(first)
                 content = file.read(last + 1 - first)
             content = content if state.body is None else state.body
-            self._head(206, len(content), f"bytes {first}-{last}/{size}")
+            said = f"bytes {first}-{last}/{size}" if state.content_range is None else state.content_range
+            self._head(206, len(content), said)
             self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content) if state.chunked else content)
 
         def _body(self, path: Path) -> None:

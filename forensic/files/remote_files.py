@@ -254,14 +254,18 @@ def open_remote(url: str, image_offset: int) -> RemoteFiles:
     connection.pin(before.etag)
     descriptor, path = tempfile.mkstemp(prefix="qcowscope-")
     os.unlink(path)
-    return RemoteFiles(
-        RemoteFile(
-            descriptor=descriptor,
-            path="",
-            flags=(),
-            before=before,
-            disk_usage=before.size,
-            skip=image_offset,
-            connection=connection,
-        )
+    file = RemoteFile(
+        descriptor=descriptor,
+        path="",
+        flags=(),
+        before=before,
+        disk_usage=before.size,
+        skip=image_offset,
+        connection=connection,
     )
+    try:
+        return RemoteFiles(file)
+    except (OSError, OverflowError) as error:
+        os.close(descriptor)
+        reason = f"no account can be kept of as many bytes as the server says it has: {before.size:,}"
+        raise EvidenceUnreadable(without_query(url), reason) from error

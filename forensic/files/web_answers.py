@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 _ASKED = re.compile(r"bytes=(\d+)-(\d+)")
+_SERVED = re.compile(r"bytes (\d{1,19})-", re.IGNORECASE)
 _PARTIAL_CONTENT = 206
 _OK = 200
 
@@ -18,10 +19,11 @@ class RemoteError(OSError):
         super().__init__(errno.EIO, reason)
 
 
-def refuse_body(asked: str, status: int, length: int | None, encoding: str) -> None:
+def refuse_body(asked: str, status: int, length: int | None, encoding: str, served: str) -> None:
     """Judge an answer to the header `Range: asked`. Raises `RemoteError` for one whose body is not to be taken.
 
-    `length` is what the server says of the body, None if it says nothing; `encoding` is empty where there is none.
+    `length` is what the server says of the body, None if it says nothing; `encoding` is empty where there is none;
+    `served` is the header `Content-Range`.
     """
     wanted = _ASKED.fullmatch(asked)
     if wanted is None:
@@ -35,6 +37,9 @@ def refuse_body(asked: str, status: int, length: int | None, encoding: str) -> N
         raise RemoteError("the server does not say how many bytes of the file it sends")
     if length > most:
         raise RemoteError(f"the server would send {length:,} bytes where it was asked for {most:,}")
+    first = _SERVED.match(served)
+    if first is None or int(first[1]) != int(wanted[1]):
+        raise RemoteError("the server would send other bytes of the file than it was asked for")
 
 
 def refusing() -> Any:  # noqa: ANN401 - a class of a package that may be missing
@@ -49,6 +54,7 @@ def refusing() -> Any:  # noqa: ANN401 - a class of a package that may be missin
                 response.status,
                 response.content_length,
                 response.headers.get("Content-Encoding", "").strip().lower(),
+                response.headers.get("Content-Range", "").strip(),
             )
         except RemoteError:
             response.close()

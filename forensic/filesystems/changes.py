@@ -116,7 +116,7 @@ def _change(pair: Pair, touched: set[bytes], compare: Compare) -> Change | None:
                 what.append(What.CONTENT)
         except OSError as error:
             what.append(What.NOT_COMPARED)
-            reason = error.strerror or "it cannot be read"
+            reason = error.strerror or str(error)
     fields = tuple(_fields(pair, touched))
     if fields:
         what.append(What.METADATA)

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from forensic.filesystems.entries import Entry, Extent
+from forensic.filesystems.entries import PAST_THE_END, Entry, Extent
 from forensic.filesystems.volume_reader import VolumeReader
 from forensic.volumes.layout import Layout
 
@@ -53,7 +53,7 @@ class DifferingRanges:
 def bytes_of_runs(read_at: Callable[[int, int], bytes], runs: Sequence[Extent], offset: int, length: int) -> bytes:
     """Bytes of a file by its runs, which are in the order of the file; what is in none is zeros.
 
-    Raises what `read_at` raises.
+    Raises what `read_at` raises, and `OSError` where it gives less, past the end of the volume.
     """
     buffer = bytearray(length)
     number = max(0, bisect_right(runs, offset, key=lambda run: run[0]) - 1)
@@ -62,7 +62,10 @@ def bytes_of_runs(read_at: Callable[[int, int], bytes], runs: Sequence[Extent], 
             break
         start, end = max(offset, file_offset), min(offset + length, file_offset + size)
         if start < end:
-            buffer[start - offset : end - offset] = read_at(place + start - file_offset, end - start)
+            content = read_at(place + start - file_offset, end - start)
+            if len(content) < end - start:  # and a shorter slice would move what comes after it
+                raise OSError(PAST_THE_END)
+            buffer[start - offset : end - offset] = content
     return bytes(buffer)
 
 

@@ -22,6 +22,8 @@ MAX_DEPTH = 256
 MAX_DIGESTED = 1 << 20
 """Bytes of a file without runs that are hashed; what fits into an inode or a record is far smaller."""
 
+PAST_THE_END = "a run of it leads past the end of the volume"
+"""What is said of a file whose blocks are not there."""
 
 REALLOCATED = "its inode belongs to another file now"
 """What is said of a deleted name of which nothing but the name is left."""

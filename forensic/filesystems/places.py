@@ -18,6 +18,9 @@ from forensic.volumes.layout import Layout
 MAX_DISKS = 256
 """Snapshots that are asked whether they share a place."""
 
+MAX_PLACES = 1 << 20
+"""Places of one file that are listed: its runs may all claim the same part of the disk, which may lie in many."""
+
 
 class Place(Struct, frozen=True):
     """`length` bytes of a file that lie in one piece.

@@ -14,6 +14,7 @@ from forensic.disk.contents import read_of
 from forensic.exit_status import ExitStatus
 from forensic.filesystems.entries import (
     MAX_RUNS,
+    PAST_THE_END,
     About,
     At,
     Entry,
@@ -162,7 +163,10 @@ class Reading:
         """An entry with all of its runs, in the order of the file; what is wrong with it is noted."""
         if runs or len(entry.runs) > 1:
             entry = replace(entry, runs=tuple(sorted((*runs, *entry.runs))))
-        for fault in entry.faults:
+        faults = entry.faults
+        if any(place + length > self.volume.length for _, place, length in entry.runs):
+            faults += (Fault(PAST_THE_END),)
+        for fault in faults:
             if fault.absent or not entry.deleted:
                 self._add(entry.path, fault)
         return entry

@@ -72,6 +72,8 @@ class XfsSystem:
             faults.append(Fault(str(error)))
         except OSError:  # the volume remembers
             pass
+        if node.is_directory != (kind == Kind.DIRECTORY):
+            faults.append(Fault("its inode and its name do not agree whether it is a folder"))
         if len(runs) >= MAX_RUNS:
             faults.append(Fault(f"it has more than {MAX_RUNS:,} runs"))
         return Entry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 
 from msgspec import Struct
@@ -42,6 +42,7 @@ FREE_TAG = 0xFFFF
 BLOCK_MAGICS, DATA_MAGICS = (b"XD2B", b"XDB3"), (b"XD2D", b"XDD3")
 LINK_MAGIC, LINK_HEAD = b"XSLM", 56
 MAX_TARGET = 1024
+MAX_LINK = LINK_HEAD + MAX_TARGET
 
 Name = tuple[bytes, int, bool]
 """A name in a directory, its inode, and whether that is a directory."""
@@ -91,10 +92,11 @@ class XfsInodes:
             and self._inode_bits <= 8 and self._group_bits <= 31 and directory_bits <= 7
         ):  # fmt: skip
             raise ValueError("the numbers of the superblock make no sense")
-        if version == 5 and (unknown := int.from_bytes(head[216:220], "big") & ~KNOWN_FEATURES):
+        self._is_v5 = version == 5
+        if self._is_v5 and (unknown := int.from_bytes(head[216:220], "big") & ~KNOWN_FEATURES):
             raise ValueError(f"it has features that are not known here: {unknown:#x}")
         self._directory_block = self.block_size << directory_bits
-        self._has_kinds = bool(head[219] & 1 if version == 5 else head[202] & 2)
+        self._has_kinds = bool(head[219] & 1 if self._is_v5 else head[202] & 2)
 
     def inode(self, number: int) -> Inode:
         """An inode. Raises `OSError`, and `ValueError` if there is none."""
@@ -103,10 +105,16 @@ class XfsInodes:
         return found
 
     def find(self, number: int) -> Inode | None:
-        """An inode, if there is one that is in use. Raises `OSError`."""
+        """An inode, if there is one that is in use; what bears another number is none. Raises `OSError`."""
         block, slot = divmod(number, 1 << self._inode_bits)
-        raw = self._read(self._place(block) + slot * self._inode_size, self._inode_size)
+        try:
+            place = self._place(block) + slot * self._inode_size
+        except ValueError:
+            return None
+        raw = self._read(place, self._inode_size)
         if len(raw) < self._inode_size or raw[:4] == b"IN\0\0" or raw[:2] != b"IN":
+            return None
+        if raw[4] >= 3 and int.from_bytes(raw[152:160], "big") != number:
             return None
         mode, version, form, old_links, uid, gid, links = struct.unpack_from(">HBBHIII", raw, 2)
         size, fork_offset, flags = int.from_bytes(raw[56:64], "big"), raw[82], int.from_bytes(raw[90:92], "big")
@@ -139,12 +147,25 @@ class XfsInodes:
             yield from self._records(inode.fork, inode.extent_count)
         elif inode.form == TREE:
             level, count = struct.unpack(">HH", inode.fork[:4].ljust(4, b"\0"))
-            yield from self._below(_pointers(inode.fork[4:], count), level, set())
+            found = yield from self._below(_pointers(inode.fork[4:], count), level, set())
+            if found < inode.extent_count:
+                raise ValueError(f"the tree has {found:,} of its {inode.extent_count:,} extents")
         elif inode.form != LOCAL or inode.mode >> 12 == FILE_MODE:
             raise ValueError("its content is kept in a way that is not known here")
 
-    def _below(self, blocks: list[int], level: int, seen: set[int]) -> Iterator[Extent]:
-        """The extents under a node of the tree, which is hostile: each block is read once, and lower ones only."""
+    def _read_whole(self, place: int, length: int) -> bytes:
+        """Bytes of the volume. Raises `OSError`, and `ValueError` past its end."""
+        found = self._read(place, length)
+        if len(found) < length:
+            raise ValueError("it leads past the end of the volume")
+        return found
+
+    def _below(self, blocks: list[int], level: int, seen: set[int]) -> Generator[Extent, None, int]:
+        """The extents under a node of the tree, which is hostile: each block is read once, and lower ones only.
+
+        Returns how many there are, with those that were never written.
+        """
+        found = 0
         for block in blocks:
             if block in seen or not 0 < level <= MAX_LEVELS:
                 raise ValueError("the tree of its extents leads in a circle")
@@ -155,38 +176,48 @@ class XfsInodes:
             if raw[:4] not in (b"BMA3", b"BMAP") or own_level != level - 1:
                 raise ValueError("the tree of its extents is damaged")
             if own_level:
-                yield from self._below(_pointers(raw[head:], count), own_level, seen)
+                found += yield from self._below(_pointers(raw[head:], count), own_level, seen)
             else:
                 yield from self._records(raw[head:], count)
+                found += count
+        return found
 
     def _records(self, raw: bytes, count: int) -> Iterator[Extent]:
-        for at in range(0, min(16 * count, len(raw) // 16 * 16), 16):
+        if 16 * count > len(raw):
+            raise ValueError("there is no room for as many extents as it has")
+        for at in range(0, 16 * count, 16):
             word = int.from_bytes(raw[at : at + 16], "big")
             start, block, blocks = word >> 73 & (1 << 54) - 1, word >> 21 & (1 << 52) - 1, word & (1 << 21) - 1
             if not word >> 127:
-                yield start * self.block_size, self._place(block), blocks * self.block_size
+                yield start * self.block_size, self._place(block, blocks), blocks * self.block_size
 
-    def _place(self, block: int) -> int:
-        """Where a block lies, whose number is that of its group above that within the group."""
+    def _place(self, block: int, count: int = 1) -> int:
+        """Where blocks lie; a block's number is that of its group above that within the group.
+
+        Raises `ValueError` if they are not within the group: what is there belongs to the next.
+        """
         group, within = divmod(block, 1 << self._group_bits)
+        if within + count > self._group_blocks:
+            raise ValueError(f"block {block:#x} lies in no allocation group")
         return (group * self._group_blocks + within) * self.block_size
 
     def target(self, inode: Inode) -> bytes:
         """Where a symbolic link leads. Raises `OSError` and `ValueError`."""
-        size = min(inode.size, MAX_TARGET)
-        if inode.form == LOCAL:
-            return inode.fork[:size]
-        found = b""
+        found = inode.fork if inode.form == LOCAL else b""
         for _, place, length in self.runs(inode):
-            for at in range(place, place + length, self.block_size):
-                if len(found) >= size:
-                    return found[:size]
-                block = self._read(at, self.block_size)
-                found += block[LINK_HEAD:] if block.startswith(LINK_MAGIC) else block
-        return found[:size]
+            if len(found) < inode.size:
+                part = self._read_whole(place, min(length, MAX_LINK))
+                if self._is_v5 and not part.startswith(LINK_MAGIC):
+                    raise ValueError("its target is damaged")
+                found += part[LINK_HEAD:] if self._is_v5 else part  # once an extent
+        if inode.size > min(len(found), MAX_TARGET):
+            raise ValueError("its target is damaged")
+        return found[: inode.size]
 
     def names(self, directory: Inode) -> Iterator[Name]:
         """What a directory holds. Raises `OSError` and `ValueError`."""
+        if not directory.is_directory:
+            raise ValueError("it is no directory")
         entries = self._in_inode(directory.fork) if directory.form == LOCAL else self._in_blocks(directory)
         for name, number, kind in islice(entries, MAX_ENTRIES):
             if name not in (b".", b".."):
@@ -213,10 +244,22 @@ class XfsInodes:
             at = number + width
 
     def _in_blocks(self, directory: Inode) -> Iterator[tuple[bytes, int, int]]:
+        """The entries of a large directory, each block of which may lie in several extents. Raises `ValueError`."""
+        block, end = b"", 0
         for file_offset, place, length in self.runs(directory):
-            for start in range(0, length, self._directory_block):
-                if file_offset + start < LEAF_OFFSET:
-                    yield from self._in_block(self._read(place + start, self._directory_block))
+            if file_offset >= LEAF_OFFSET:
+                break
+            if file_offset != end and (block or file_offset % self._directory_block):
+                raise ValueError("the directory is damaged")
+            end = file_offset + length
+            while length:
+                part = self._read_whole(place, min(length, self._directory_block - len(block)))
+                block, place, length = block + part, place + len(part), length - len(part)
+                if len(block) == self._directory_block:
+                    yield from self._in_block(block)
+                    block = b""
+        if block:
+            raise ValueError("the directory is damaged")
 
     def _in_block(self, block: bytes) -> Iterator[tuple[bytes, int, int]]:
         """The entries of a block of a directory. Raises `ValueError` if it is damaged."""
@@ -241,9 +284,11 @@ class XfsInodes:
 
 
 def _pointers(raw: bytes, count: int) -> list[int]:
-    """The blocks below a node of the tree, which come after as many keys as there is room for."""
+    """The blocks below a node of the tree, which come after as many keys as there is room for. Raises `ValueError`."""
     room = len(raw) // 16
-    return [int.from_bytes(raw[at : at + 8], "big") for at in range(room * 8, (room + min(count, room)) * 8, 8)]
+    if count > room:
+        raise ValueError("the tree of its extents is damaged")
+    return [int.from_bytes(raw[at : at + 8], "big") for at in range(room * 8, (room + count) * 8, 8)]
 
 
 def _nanoseconds(raw: bytes, is_big: int) -> int:
@@ -251,4 +296,4 @@ def _nanoseconds(raw: bytes, is_big: int) -> int:
     if is_big:
         return int.from_bytes(raw, "big") - (1 << 31) * NANOSECONDS
     seconds, rest = struct.unpack(">iI", raw)
-    return seconds * NANOSECONDS + rest if seconds else 0
+    return int(seconds * NANOSECONDS + rest)

@@ -73,7 +73,7 @@ class Volumes(Struct, frozen=True):
 def volumes_of(read: Read, disk_size: int) -> Volumes:
     """Every volume; reads the tables and the first sectors of each alone."""
     contents = look_inside(read, disk_size)
-    notes: list[str] = []
+    notes = [*contents.notes]
     partitions = [_partition(contents, one, disk_size) for one in contents.volumes]
     places = [(one.guest_offset, one.length) for one in contents.volumes if one.file_system == PHYSICAL_VOLUME]
     logical: list[NamedVolume] = []

@@ -50,11 +50,15 @@ class Volume(Struct, frozen=True):
 
 
 class Contents(Struct, frozen=True):
-    """The partition scheme (`GPT`, `MBR` or `none`) and the volumes; `missing` says what could not be read."""
+    """The partition scheme (`GPT`, `MBR` or `none`) and the volumes; `missing` says what could not be read.
+
+    `notes` are sentences about partitions that are not among the volumes.
+    """
 
     scheme: str
     volumes: tuple[Volume, ...]
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def look_inside(read: Read, disk_size: int) -> Contents:
@@ -62,32 +66,40 @@ def look_inside(read: Read, disk_size: int) -> Contents:
     first = read(0, 2 * SECTOR_SIZE)
     if isinstance(first, str):
         return Contents("none", (), first)
+    notes: list[str] = []
     for sector in (SECTOR_SIZE, 4096):
         header = read(sector, SECTOR_SIZE)
         if isinstance(header, bytes) and header[:8] == b"EFI PART" and len(header) == SECTOR_SIZE:
-            return Contents("GPT", tuple(_gpt(read, disk_size, header, sector)))
+            volumes = tuple(_gpt(read, disk_size, header, sector, notes))
+            return Contents("GPT", volumes, notes=tuple(notes))
     if first[510:512] == b"\x55\xaa" and not file_system_at(read, 0)[0]:
-        volumes = tuple(_mbr(read, disk_size, first))
+        volumes = tuple(_mbr(read, disk_size, first, notes))
         if volumes:
-            return Contents("MBR", volumes)
+            return Contents("MBR", volumes, notes=tuple(notes))
     name, label = file_system_at(read, 0)
     whole = (Volume(0, "whole disk", 0, disk_size, Untrusted(b""), name, label),) if name else ()
-    return Contents("none", whole)
+    return Contents("none", whole, notes=tuple(notes))
 
 
-def _gpt(read: Read, disk_size: int, header: bytes, sector: int) -> Iterator[Volume]:
+def _gpt(read: Read, disk_size: int, header: bytes, sector: int, notes: list[str]) -> Iterator[Volume]:
     table, count, width = struct.unpack_from("<QII", header, 72)
     if width < 128 or width > 4096:
+        notes.append(f"the entries of the GPT cannot have {width:,} bytes: none is looked at")
         return
+    if count > MAX_GPT_ENTRIES:
+        notes.append(f"the GPT has {count:,} entries, of which {MAX_GPT_ENTRIES} are looked at")
     for index in range(min(count, MAX_GPT_ENTRIES)):
         entry = read(table * sector + index * width, 128)
         if isinstance(entry, str) or len(entry) < 128:
+            reason = entry if isinstance(entry, str) else "beyond_disk_end"
+            notes.append(f"the GPT is not read from entry {index + 1} on: {reason}")
             return
         if not any(entry[:16]):
             continue
         first, last = struct.unpack_from("<QQ", entry, 32)
         start, length = first * sector, (last - first + 1) * sector
         if last < first or start >= disk_size:
+            notes.append(f"partition {index + 1} is left out: sectors {first:,} to {last:,} are no place on the disk")
             continue
         kind = GPT_TYPES.get(_guid(entry[:16]), _guid(entry[:16]))
         file_system, label = file_system_at(read, start)
@@ -99,15 +111,17 @@ def _guid(raw: bytes) -> str:
     return f"{first:08x}-{second:04x}-{third:04x}-{raw[8:10].hex()}-{raw[10:].hex()}"
 
 
-def _mbr(read: Read, disk_size: int, sector: bytes) -> Iterator[Volume]:
+def _mbr(read: Read, disk_size: int, sector: bytes, notes: list[str]) -> Iterator[Volume]:
     for index, (kind, start, length) in enumerate(_entries(sector)):
         if kind in EXTENDED_TYPES:
-            yield from _logical(read, disk_size, start)
+            yield from _logical(read, disk_size, start, notes)
         elif kind and length and start < disk_size:
             yield _volume(read, index, kind, start, length)
+        elif kind and length:
+            notes.append(_left_out(index, start))
 
 
-def _logical(read: Read, disk_size: int, extended_start: int) -> Iterator[Volume]:
+def _logical(read: Read, disk_size: int, extended_start: int, notes: list[str]) -> Iterator[Volume]:
     """The chain of logical partitions; a hostile one may lead in a circle."""
     place = extended_start
     seen: set[int] = set()
@@ -115,13 +129,20 @@ def _logical(read: Read, disk_size: int, extended_start: int) -> Iterator[Volume
         seen.add(place)
         sector = read(place, SECTOR_SIZE)
         if isinstance(sector, str) or sector[510:512] != b"\x55\xaa":
-            return
+            break
         (kind, start, length), (link, next_start, _) = _entries(sector)[:2]
         if kind and length and place + start < disk_size:
             yield _volume(read, 3 + len(seen), kind, place + start, length)
+        elif kind and length:
+            notes.append(_left_out(3 + len(seen), place + start))
         if link not in EXTENDED_TYPES:
             return
         place = extended_start + next_start
+    notes.append(f"the chain of logical partitions is not followed past guest offset {place:#x}")
+
+
+def _left_out(index: int, start: int) -> str:
+    return f"partition {index + 1} is left out: guest offset {start:#x} is past the end of the disk"
 
 
 def _entries(sector: bytes) -> list[tuple[int, int, int]]:

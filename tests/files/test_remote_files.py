@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from forensic.cli.check import run as _  # noqa: F401 - loaded once, not in each run
 from forensic.files import remote_files
-from forensic.files.remote_files import MAX_REQUEST_BYTES, REMOTE_BLOCK_BYTES, joined_blocks
+from forensic.files.opened_file import Identity
+from forensic.files.remote_files import MAX_REQUEST_BYTES, REMOTE_BLOCK_BYTES, Connection, joined_blocks
 from tests.commands import QCOW2_KINDS, damaged, qcowscope, sound
 from tests.range_server import Served, served
 
@@ -209,13 +210,29 @@ def test_a_server_that_sends_all_of_a_file_is_left_before_it_does(server: Served
         ("shorter", "the server gave 100 bytes where it was asked for"),
         ("chunked", "the server does not say how many bytes of the file it sends"),
         ("encoded", "the server does not say how many bytes of the file it sends"),
+        ("elsewhere", "the server would send other bytes of the file than it was asked for"),
+        ("nowhere", "the server would send other bytes of the file than it was asked for"),
     ],
 )
-def test_no_more_is_taken_than_was_asked_for(server: Served, fault: str, said: str) -> None:
+def test_nothing_is_taken_but_what_was_asked_for(server: Served, fault: str, said: str) -> None:
     server.body = {"longer": bytes(64 << 20), "shorter": bytes(100)}.get(fault)
+    server.content_range = {"elsewhere": "bytes 4096-28671/28672", "nowhere": ""}.get(fault)
     server.chunked, server.encoding = fault == "chunked", "gzip" if fault == "encoded" else ""
     finished = qcowscope("info", server.url)
     assert (finished.status, said in finished.err) == (1, True), finished.err
+
+
+def test_a_server_that_claims_more_than_there_can_be_is_refused(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.claimed_size = 1 << 62
+    said = "no account can be kept of as many bytes as the server says it has"
+    finished = qcowscope("info", server.url)
+    assert (finished.status, finished.err.endswith(f": {said}: {1 << 62:,}\n")) == (1, True)
+    # aiohttp takes no more from a web server; others may say it
+    monkeypatch.setattr(Connection, "identity", lambda connection: Identity(0, 0, 1 << 99, 0, 0, 0, 0))
+    finished = qcowscope("info", server.url)
+    assert (finished.status, finished.err.endswith(f": {said}: {1 << 99:,}\n")) == (1, True)
 
 
 def test_the_gate_fetches_the_header_alone_if_that_decides(server: Served, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from forensic.filesystems.reading import Reading, volumes_on
 from forensic.filesystems.systems import Node
 from forensic.filesystems.volume_reader import VolumeReader
 from forensic.filesystems.walking import Task
+from forensic.filesystems.xfs_inodes import XfsInodes
 from forensic.image import open_image
 from forensic.processes.limited import Bounds
 from samples import oracle
@@ -282,3 +283,31 @@ def test_a_folder_that_cannot_be_listed_is_said_so(tmp_path: Path) -> None:
     done = qcowscope("fs", "ls", disks.to_qcow2(raw), "-r")
     assert (done.status, done.out) == (1, "many\n")
     assert done.err == "qcowscope: volume 0: many: the folder cannot be listed: the directory is damaged\n"
+
+
+def test_a_block_past_the_end_of_the_volume_is_not_read_as_what_comes_after_it(tmp_path: Path) -> None:
+    """The first block of a file of two, so that the second stands where it belongs."""
+    tree = disks.make_tree(tmp_path / "tree", {"two": noise(8192)})
+    raw = disks.xfs(tmp_path / "xfs.raw", tree)
+    content = bytearray(raw.read_bytes())
+    volume = XfsInodes(lambda offset, length: bytes(content[offset : offset + length]))
+    ((_, inode, _),) = volume.names(volume.inode(volume.root))
+    fork = inode * 512 + 176
+    second = int.from_bytes(content[fork:][:16], "big") >> 21 & (1 << 52) - 1
+    struct.pack_into(">I", content, fork - 100, 2)
+    for number, block in enumerate((1 << 40, second)):
+        record = (number << 73 | block << 21 | 1).to_bytes(16, "big")
+        content[fork + number * 16 : fork + 16 + number * 16] = record
+    raw.write_bytes(content)
+    image = disks.to_qcow2(raw)
+    done = qcowscope("fs", "cat", image, "two", "-o", tmp_path / "out")
+    assert done.status == 1
+    assert "bytes 0 to 4,096 cannot be read" in done.err
+    assert (tmp_path / "out").read_bytes() == bytes(4096) + noise(8192)[:4096]
+    done = qcowscope("fs", "where", image, "two")
+    assert (done.status, done.err) == (1, "qcowscope: volume 0: two: a run of it leads past the end of the volume\n")
+    disks.snapshot(image, "before")
+    raw.write_bytes(content[: second * 4096] + b"X" + content[second * 4096 + 1 :])
+    disks.write_changes(raw, image)
+    done = qcowscope("fs", "diff", image, "--snapshot", "before")
+    assert (done.status, done.out.split()) == (1, ["content", "two"])

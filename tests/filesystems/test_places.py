@@ -47,6 +47,19 @@ def test_the_host_clusters_hold_the_bytes_of_the_file(image: Path) -> None:
     assert together[:700_000] == noise(700_000)
 
 
+@pytest.mark.parametrize(("most", "status"), [(1, 1), (2, 0)])
+def test_more_places_than_are_listed_are_said(
+    most: int, status: int, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = places(image, "large.bin")
+    monkeypatch.setattr("forensic.filesystems.places.MAX_PLACES", len(found) + most - 2)
+    done = qcowscope("fs", "where", image, "large.bin", "--json")
+    listed = done.json()["places"]
+    assert isinstance(listed, list)
+    assert (done.status, listed) == (status, found[: len(found) + most - 2])
+    assert (f"large.bin: more than {len(found) - 1:,} places: the rest is not listed" in done.err) == (status == 1)
+
+
 def test_the_runs_are_those_that_istat_lists(image: Path) -> None:
     require("istat")
     raw = image.parent / "ext4.raw"

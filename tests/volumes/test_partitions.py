@@ -78,5 +78,65 @@ def test_a_file_system_without_partitions_is_the_whole_disk() -> None:
 
 def test_partitions_beyond_the_disk_are_left_out_and_trouble_is_named() -> None:
     assert look_inside(reader(disk((0, boot_sector((0x83, 1 << 30, 8))))), SIZE).volumes == ()
+    assert look_inside(reader(disk((0, boot_sector((0x83, 1 << 30, 8))))), SIZE).notes
     assert look_inside(lambda offset, length: "key_not_supplied", SIZE).missing == "key_not_supplied"
     assert look_inside(lambda offset, length: b"", 0).volumes == ()
+
+
+def gpt(count: int, width: int, entries: bytes) -> bytearray:
+    header = b"EFI PART" + bytes(64) + struct.pack("<QII", 2, count, width)
+    return disk((512, header), (1024, entries))
+
+
+def entry(first: int, last: int) -> bytes:
+    return (bytes(15) + b"\1" + bytes(16) + struct.pack("<QQ", first, last)).ljust(128, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "entries", "found", "note"),
+    [
+        (256, 128, entry(64, 127) * 256, 256, None),
+        (257, 128, entry(64, 127) * 257, 256, "the GPT has 257 entries, of which 256 are looked at"),
+        (4, 0, entry(64, 127), 0, "the entries of the GPT cannot have 0 bytes: none is looked at"),
+        (4, 8192, entry(64, 127), 0, "the entries of the GPT cannot have 8,192 bytes: none is looked at"),
+        (2, 128, entry(64, 127) + entry(9, 8), 1, "partition 2 is left out: sectors 9 to 8 are no place on the disk"),
+        (1, 128, entry(SIZE // 512, SIZE // 512), 0, "sectors 131,072 to 131,072 are no place on the disk"),
+    ],
+)
+def test_what_of_a_gpt_is_not_looked_at_is_said(
+    count: int, width: int, entries: bytes, found: int, note: str | None
+) -> None:
+    contents = look_inside(reader(gpt(count, width, entries)), SIZE)
+    assert len(contents.volumes) == found
+    assert [one.endswith(note or "") for one in contents.notes] == [True] * (note is not None)
+
+
+def test_entries_of_a_gpt_that_cannot_be_read_are_said() -> None:
+    content = gpt(8, 128, entry(64, 127) * 8)
+
+    def read(offset: int, length: int) -> bytes | str:
+        return "io_error" if 1536 <= offset < 2048 else bytes(content[offset : offset + length])
+
+    contents = look_inside(read, SIZE)
+    assert (len(contents.volumes), contents.notes) == (4, ("the GPT is not read from entry 5 on: io_error",))
+    contents = look_inside(lambda offset, length: bytes(content[:1280][offset : offset + length]), SIZE)
+    assert (len(contents.volumes), contents.notes) == (2, ("the GPT is not read from entry 3 on: beyond_disk_end",))
+
+
+@pytest.mark.parametrize(
+    ("sector", "note"),
+    [
+        (boot_sector((0x83, 1, 8), (0x05, 0, 99)), "not followed past guest offset 0x1000"),
+        (boot_sector((0x83, 1, 8), (0x05, 40, 99)), "not followed past guest offset 0x6000"),
+        (boot_sector((0x83, 1, 8), (0x05, 1 << 31, 99)), "not followed past guest offset 0x10000001000"),
+        (
+            boot_sector((0x83, 1 << 31, 8)),
+            "partition 5 is left out: guest offset 0x10000001000 is past the end of the disk",
+        ),
+        (boot_sector((0x83, 1, 8)), None),
+    ],
+)
+def test_a_chain_of_logical_partitions_that_is_not_followed_is_said(sector: bytes, note: str | None) -> None:
+    content = disk((0, boot_sector((0x83, 2, 2), (0x05, 8, 999))), (8 * 512, sector))
+    notes = look_inside(reader(content), SIZE).notes
+    assert [one.endswith(note or "") for one in notes] == [True] * (note is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from forensic.cli.filesystems.sources import (
@@ -55,7 +56,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the places. Raises what opening the disk raises, `UsageError` and `ReaderNotInstalled`."""
-    from forensic.filesystems.places import places_of
+    from forensic.filesystems.places import MAX_PLACES, places_of
     from forensic.filesystems.reading import Reading
     from forensic.filesystems.walking import Task
 
@@ -69,7 +70,11 @@ def run(options: argparse.Namespace) -> int:
         if entry is None:
             is_missing(reading, name)
             return ended([disk], status or ExitStatus.NOT_COMPLETED)
-        places = list(places_of(entry, volume.layout, disk, _others(image, disk)))
+        found = places_of(entry, volume.layout, disk, _others(image, disk))
+        places = list(islice(found, MAX_PLACES))
+        if next(found, None):
+            complain(f"{name}: more than {MAX_PLACES:,} places: the rest is not listed")
+            status = ExitStatus.NOT_COMPLETED
         print_places = _print_json if options.json else _print_text
         print_places(entry, places)
         sys.stdout.flush()
