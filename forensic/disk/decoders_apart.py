@@ -6,12 +6,11 @@ import marshal
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from queue import LifoQueue
 
 from forensic.disk.codecs import Decoded, count_slow_decodes, decode_here, decoding_by, slow_decodes
 from forensic.mapping.extents import Reason
-from forensic.processes.forked_process import ForkedProcess
+from forensic.processes.forked_process import ForkedProcess, fall_silent
 
 MAX_DECODERS = 4
 
@@ -77,16 +76,10 @@ def _end(decoder: ForkedProcess) -> None:
 
 def _answer(message: bytes) -> bytes:
     """What a process does: a cluster, the fault, and how often a slow codec was asked."""
-    _fall_silent()
+    fall_silent()
     before = slow_decodes()
     found = decode_here(*marshal.loads(message))
     return marshal.dumps((bytes(found.data), found.fault, slow_decodes() - before))
-
-
-@cache
-def _fall_silent() -> None:
-    """The last words of the C library would go into the screen."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _decoded(answer: bytes) -> Decoded:

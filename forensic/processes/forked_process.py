@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import NoReturn
 
 from forensic.errors import WorkerFailed
@@ -235,6 +236,12 @@ def begin_life() -> None:
 
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not leave evidence in a core file
+
+
+@cache
+def fall_silent() -> None:
+    """In a process of a program that draws on a terminal: the last words of the C library would go into the screen."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _act(act: Callable[[], None]) -> NoReturn:
