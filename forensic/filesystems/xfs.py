@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,17 +14,16 @@ from forensic.filesystems.volume_reader import VolumeReader
 from forensic.filesystems.xfs_inodes import Inode, XfsInodes
 
 KINDS = {
-    0o100000: Kind.FILE,
-    0o040000: Kind.DIRECTORY,
-    0o120000: Kind.LINK,
-    0o010000: Kind.FIFO,
-    0o140000: Kind.SOCKET,
-    0o020000: Kind.CHARACTER,
-    0o060000: Kind.BLOCK,
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.LINK,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFSOCK: Kind.SOCKET,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK,
 }
 """By the upper bits of the mode."""
 
-TYPE_BITS = 0o170000
 HAS_CONTENT = (Kind.FILE, Kind.DIRECTORY, Kind.LINK)
 
 
@@ -109,4 +109,4 @@ class XfsSystem:
 
 
 def _kind(inode: Inode) -> Kind:
-    return KINDS.get(inode.mode & TYPE_BITS, Kind.UNKNOWN)
+    return KINDS.get(stat.S_IFMT(inode.mode), Kind.UNKNOWN)

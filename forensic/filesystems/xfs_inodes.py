@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice
@@ -31,9 +32,6 @@ MAX_LEVELS = 9
 
 LEAF_OFFSET = 32 << 30
 """Where in a directory its index begins, which holds no names."""
-
-FILE_MODE, DIRECTORY_MODE = 8, 4
-"""The upper bits of the mode."""
 
 DIRECTORY_KIND = 2
 """What a directory is in the entry that leads to it."""
@@ -71,7 +69,7 @@ class Inode(Struct, frozen=True):
     @property
     def is_directory(self) -> bool:
         """Whether it is one."""
-        return self.mode >> 12 == DIRECTORY_MODE
+        return stat.S_ISDIR(self.mode)
 
 
 class XfsInodes:
@@ -132,7 +130,7 @@ class XfsInodes:
             changed,
             _nanoseconds(raw[144:152], more & BIG_TIMES) if version >= 3 else 0,
             int.from_bytes(raw[24:32] if more & MANY_EXTENTS else raw[76:80], "big"),
-            bool(flags & REALTIME) and mode >> 12 != DIRECTORY_MODE,
+            bool(flags & REALTIME) and not stat.S_ISDIR(mode),
             raw[core : core + fork_offset * 8 if fork_offset else len(raw)],
         )
 
@@ -150,7 +148,7 @@ class XfsInodes:
             found = yield from self._below(_pointers(inode.fork[4:], count), level, set())
             if found < inode.extent_count:
                 raise ValueError(f"the tree has {found:,} of its {inode.extent_count:,} extents")
-        elif inode.form != LOCAL or inode.mode >> 12 == FILE_MODE:
+        elif inode.form != LOCAL or stat.S_ISREG(inode.mode):
             raise ValueError("its content is kept in a way that is not known here")
 
     def _read_whole(self, place: int, length: int) -> bytes:
