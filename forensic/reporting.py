@@ -14,9 +14,10 @@ from forensic.description import describe
 from forensic.disk.contents import contents_of_disk
 from forensic.disk.disk import Disk
 from forensic.disk.planned import planned_of
-from forensic.errors import OutputDiffers, stop_if
+from forensic.errors import OutputDiffers, OutputFailed, stop_if
 from forensic.evidence import Evidence
 from forensic.exit_status import ExitStatus
+from forensic.extraction.container_output import sha256_of_file
 from forensic.extraction.result import Extraction
 from forensic.extraction.resume import journal_path
 from forensic.extraction.source_hashes import InputHashes
@@ -169,7 +170,15 @@ def _artifacts(request: ReportRequest, extraction: Extraction, sparse: bool) -> 
         for segment, hashes in zip(extraction.segments, extraction.segment_hashes, strict=False)
     ]
     container = [
-        ArtifactRecord(role="e01", name=shown(path), segment_index=number, size=size, sha256=sha256)
-        for number, (path, size, sha256) in enumerate(extraction.container.files if extraction.container else (), 1)
+        ArtifactRecord(role="e01", name=shown(path), segment_index=number, size=size, sha256=_hash_of_written(path))
+        for number, (path, size) in enumerate(extraction.container.files if extraction.container else (), 1)
     ]
     return [*raw, *container, *(ArtifactRecord(role=name, name=shown(path)) for name, path in request.targets)]
+
+
+def _hash_of_written(path: Path) -> str:
+    """The SHA-256 of a file that was written; it is read once more, for the report alone. Raises `OutputFailed`."""
+    try:
+        return sha256_of_file(path)
+    except OSError as error:
+        raise OutputFailed(path, (error.strerror or "is gone").lower()) from error

@@ -67,13 +67,13 @@ def account_of(output: Output) -> ContainerFiles:
 
     assert isinstance(output, E01Output), "a container was asked for"
     try:
-        files = [(path, path.stat().st_size, sha256_of(path)) for path in output.files]
+        files = [(path, path.stat().st_size) for path in output.files]
     except OSError as error:
         raise OutputFailed(output.files[0], (error.strerror or "is gone").lower()) from error
     return ContainerFiles(files, output.hashes, output.padding)
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """The SHA-256 of a file as it is. Raises `OSError`."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -33,9 +33,9 @@ class Status(StrEnum):
 
 
 class ContainerFiles(Struct, frozen=True):
-    """The files of a container with size and SHA-256, what it says of the disk, and how many zeros fill a sector."""
+    """The files of a container with their sizes, and what it says of the disk: hashes, and zeros to whole sectors."""
 
-    files: Sequence[tuple[Path, int, str]]
+    files: Sequence[tuple[Path, int]]
     hashes: dict[str, str]
     padding: int
 

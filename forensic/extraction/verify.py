@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from forensic.disk.disk import Disk
 from forensic.errors import BadReport, EvidenceUnreadable
 from forensic.evidence import ReadFailed
-from forensic.extraction.container_output import base_of, sha256_of, together
+from forensic.extraction.container_output import base_of, sha256_of_file, together
 from forensic.extraction.expected_output import Expected, ExpectedContainer, read_expected
 from forensic.extraction.output_comparison import compare
 from forensic.extraction.second_reading import Comparison
@@ -121,7 +121,7 @@ def _changed_files(files: Sequence[Path], said: ExpectedContainer) -> Iterator[s
     """
     for path, wanted in zip(files, said.digests, strict=False):
         try:
-            digest = sha256_of(path)
+            digest = sha256_of_file(path)
         except OSError as error:
             raise EvidenceUnreadable(path, (error.strerror or "cannot be read").lower()) from error
         if digest != wanted:

@@ -57,7 +57,7 @@ def _holds_more(image: Qcow2Image | Qcow1Image) -> bool:
 def _written_to(extraction: Extraction) -> str:
     """The files that were written, by their names."""
     held = extraction.container
-    paths = [path for path, *_ in held.files] if held else [segment.path for segment in extraction.segments]
+    paths = [path for path, _ in held.files] if held else [segment.path for segment in extraction.segments]
     if not paths or len(paths) == 1:
         return shown(paths[0] if paths else extraction.path or "-")
     return f"{shown(paths[0])} to {shown(paths[-1].name)}"
@@ -233,7 +233,7 @@ class ExtractionReports:
 
     def _print_container(self, container: ContainerFiles, stream: TextIO) -> None:
         """The files of a container, and what it says of the disk."""
-        sizes = sum(size for _, size, _ in container.files)
+        sizes = sum(size for _, size in container.files)
         last = shown(container.files[-1][0].name)
         count = len(container.files)
         print(f"{count:,} {'file' if count == 1 else 'files'}, the last {last}; {sizes:,} bytes", file=stream)
