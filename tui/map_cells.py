@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from forensic import State
 from forensic.explore import Fill, Grid, Orphans, Places, Range, SpaceUsage
 from tui.kinds import FILLS, FINDING, FREE, HIT, NOTE, ORPHAN, PENDING, STATES
 from tui.looks import Cell
 
-I64 = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    I64 = NDArray[np.int64]
 
 RARE = (Fill.HEADER, Fill.LUKS, Fill.L1, Fill.SNAPSHOT, Fill.BITMAP)
 """What is shown wherever there is any of it."""
